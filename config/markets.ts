@@ -1,0 +1,56 @@
+import type { Interval } from '../src/model/interval.ts'
+import { INTERVALS } from '../src/model/interval.ts'
+import type { Market } from '../src/model/market.ts'
+
+/** REST facts of a market. Source: Binance's API documents, "Kline/Candlestick Data" of each market. */
+export interface RestFacts {
+  readonly klinesPath: string
+  /** rows a page that we ask for: the limit that carries most rows per unit of weight */
+  readonly pageRows: number
+  /** weight of a klines request with that limit */
+  weightOf(limit: number): number
+  /** weight budget of one address in a wall-clock minute */
+  readonly budgetPerMinute: number
+  /** longest range between startTime and endTime in days; undefined: no bound */
+  readonly maxRangeDays?: number
+  /** which end of a too long range a page is taken from */
+  readonly nearest: 'start' | 'end'
+}
+
+/** Facts of a market. */
+export interface MarketFacts {
+  readonly intervals: readonly Interval[]
+  readonly rest: RestFacts
+}
+
+const WITHOUT_SECONDS = INTERVALS.filter((interval) => interval !== '1s')
+
+/** Futures weight by limit: <100: 1, <500: 2, ≤1,000: 5, more: 10. */
+function futuresWeight(limit: number): number {
+  if (limit < 100) return 1
+  if (limit < 500) return 2
+  return limit <= 1000 ? 5 : 10
+}
+
+export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
+  spot: {
+    intervals: INTERVALS,
+    rest: { klinesPath: '/api/v3/klines', pageRows: 1000, weightOf: () => 2, budgetPerMinute: 6000, nearest: 'start' },
+  },
+  um: {
+    intervals: WITHOUT_SECONDS,
+    // 499 rows for weight 2 carry more rows per weight than 1,500 for weight 10
+    rest: { klinesPath: '/fapi/v1/klines', pageRows: 499, weightOf: futuresWeight, budgetPerMinute: 2400, nearest: 'start' },
+  },
+  cm: {
+    intervals: WITHOUT_SECONDS,
+    rest: {
+      klinesPath: '/dapi/v1/klines',
+      pageRows: 499,
+      weightOf: futuresWeight,
+      budgetPerMinute: 2400,
+      maxRangeDays: 200,
+      nearest: 'end',
+    },
+  },
+}

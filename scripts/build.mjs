@@ -1,0 +1,74 @@
+/**
+ * `npm run build`: compiles src, config and workers into dist. dist is whole or absent: everything is built in a
+ * folder beside it, which takes the name only when it is complete; a build that fails takes the old dist away,
+ * so that nothing is ever tested or published from stale code.
+ */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = join(root, 'dist')
+// Beside dist and as deep as dist, because source maps hold relative paths.
+const building = `${dist}-${process.pid}.tmp`
+const leaving = `${dist}-${process.pid}.old.tmp`
+
+/** Compiles TypeScript into a folder; compiler errors go to the terminal. */
+function compileTypeScript(outDir) {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  if (!existsSync(compiler)) throw new Error('Expected the TypeScript compiler in node_modules, found none. Run `npm ci` first.')
+  const result = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', outDir], { cwd: root, stdio: 'inherit' })
+  if (result.error !== undefined) throw result.error
+  if (result.status !== 0) throw new Error('The TypeScript compiler found errors (above).')
+}
+
+/** Makes every bin of package.json in a built folder executable: npm does so only for installed packages. */
+function makeBinsExecutable(outDir) {
+  const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const [name, path] of Object.entries(bin)) {
+    const built = join(outDir, relative('dist', path))
+    if (!existsSync(built)) throw new Error(`Expected the build to make ${path}, the bin \`${name}\` of package.json, but it did not.`)
+    chmodSync(built, 0o755)
+  }
+}
+
+/** Removes what a killed build left behind; a folder whose build still runs is left alone. */
+function sweepLeftovers() {
+  for (const name of readdirSync(root)) {
+    const pid = /^dist-(\d+)(\.old)?\.tmp$/.exec(name)?.[1]
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(root, name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM' // it runs, as another user
+  }
+}
+
+/** Gives the built folder the name dist. */
+function publish() {
+  if (existsSync(dist)) renameSync(dist, leaving)
+  renameSync(building, dist)
+}
+
+const started = performance.now()
+try {
+  sweepLeftovers()
+  mkdirSync(building)
+  compileTypeScript(building)
+  makeBinsExecutable(building)
+  publish()
+  console.log(`built dist in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+} catch (error) {
+  rmSync(dist, { recursive: true, force: true })
+  console.error(`Build failed: ${error.message}`)
+  process.exitCode = 1
+} finally {
+  rmSync(building, { recursive: true, force: true })
+  rmSync(leaving, { recursive: true, force: true })
+}

@@ -1,0 +1,114 @@
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import type { DecodeOutcome, DecodeRequest, DecodeResult } from '../codec/decode-day.ts'
+import { abortError, CkvdError } from '../errors.ts'
+
+/** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
+const SMALL_BYTES = 256 * 1024
+const MAX_BATCH = 4
+
+export type PoolOutcome = { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
+
+interface Waiting {
+  readonly request: DecodeRequest
+  readonly resolve: (outcome: PoolOutcome) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * Decodes archives in worker threads. The bytes of a request are transferred, not copied: they belong to the worker
+ * afterwards, and come back with a failure. Small archives that wait together travel together.
+ */
+export class DecodePool {
+  readonly #pool: Piscina<DecodeRequest[], DecodeOutcome[]>
+  readonly #waiting: Waiting[] = []
+  readonly #workers: number
+  #running = 0
+  #closing: Promise<void> | undefined
+
+  constructor(o: { workers: number }) {
+    this.#workers = o.workers
+    this.#pool = new Piscina({
+      filename: fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url)),
+      minThreads: 1,
+      maxThreads: o.workers,
+      idleTimeout: 5_000,
+      concurrentTasksPerWorker: 1,
+      // what waits is bounded by our own queue, which the callers' lanes bound
+      maxQueue: o.workers * 2,
+    })
+  }
+
+  /**
+   * Decodes one archive; a `CkvdError` of the archive is a value, since the caller decides what becomes of it.
+   * Throws CKVD_WORKER when the worker died (its bytes are lost: fetch again) and CKVD_ABORTED.
+   */
+  decode(request: DecodeRequest, signal: AbortSignal): Promise<PoolOutcome> {
+    if (signal.aborted) return Promise.reject(abortError(signal))
+    return new Promise<PoolOutcome>((resolve, reject) => {
+      const onAbort = (): void => reject(abortError(signal))
+      signal.addEventListener('abort', onAbort, { once: true })
+      const settle = (): void => signal.removeEventListener('abort', onAbort)
+      this.#waiting.push({
+        request,
+        resolve: (outcome) => {
+          settle()
+          resolve(outcome)
+        },
+        reject: (error) => {
+          settle()
+          reject(error)
+        },
+      })
+      this.#pump()
+    })
+  }
+
+  /** Keeps one task running and one ready for each worker; the rest waits here, where it can still be batched. */
+  #pump(): void {
+    while (this.#running < this.#workers * 2 && this.#waiting.length > 0) {
+      const batch = this.#nextBatch()
+      this.#running++
+      void this.#runBatch(batch).finally(() => {
+        this.#running--
+        this.#pump()
+      })
+    }
+  }
+
+  #nextBatch(): Waiting[] {
+    const limit = Math.min(MAX_BATCH, Math.ceil(this.#waiting.length / this.#workers))
+    let size = 1
+    while (size < limit && (this.#waiting[size - 1]?.request.zip.length ?? 0) <= SMALL_BYTES && (this.#waiting[size]?.request.zip.length ?? 0) <= SMALL_BYTES) size++
+    return this.#waiting.splice(0, size)
+  }
+
+  async #runBatch(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const requests = batch.map(({ request }) => request)
+      const transferList = requests.map(({ zip }) => zip.buffer as ArrayBuffer)
+      const outcomes = await this.#pool.run(requests, { transferList })
+      for (const [i, { resolve }] of batch.entries()) {
+        const outcome = outcomes[i]
+        if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
+        resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
+      }
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause)
+      for (const { request, reject } of batch) {
+        reject(new CkvdError('CKVD_WORKER', `A decode worker died on ${request.archive.key}: ${message}.`, { details: { key: request.archive.key }, cause }))
+      }
+    }
+  }
+
+  /** Ends all workers; what still waits is rejected. Idempotent. */
+  close(): Promise<void> {
+    for (const { reject } of this.#waiting.splice(0)) reject(new CkvdError('CKVD_ABORTED', 'The decode pool was closed.'))
+    this.#closing ??= this.#pool.destroy()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

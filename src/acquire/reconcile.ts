@@ -1,0 +1,223 @@
+import type { EvidencedGap } from '../codec/arrow.ts'
+import { encodeShard } from '../codec/arrow.ts'
+import { sha256Hex } from '../codec/archive.ts'
+import type { CkvdError } from '../errors.ts'
+import type { Condition } from '../model/condition.ts'
+import { countOffGrid, findGaps } from '../model/gaps.ts'
+import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import { createColumns, pickRows, sameBar, sliceColumns } from '../model/kline.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import { chunkRange } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+
+/** The archive from which rows came. */
+export interface ArchiveOrigin {
+  readonly key: string
+  readonly etag: string
+  readonly sha256: string | null
+}
+
+/** One chunk with its condition, ready to be stored. */
+export interface AcquiredDay {
+  readonly day: UtcDay
+  readonly condition: Condition
+  /** the Arrow file; null when the chunk has no bar */
+  readonly shard: Uint8Array | null
+  readonly shardSha256: string | null
+  /** `vision-daily`, `vision-monthly`, `rest` or a `+`-joined mix; null without bars */
+  readonly source: string | null
+  readonly rows: number
+  readonly expected: number
+  readonly offGrid: number
+  readonly duplicates: number
+  readonly conflicts: number
+  /** rows in which two sources disagreed */
+  readonly differing: number
+  readonly archive: ArchiveOrigin | null
+  readonly gaps: readonly EvidencedGap[]
+  readonly evidence: string | null
+  readonly error: CkvdError | null
+}
+
+/** Where a series begins and ends, as far as is known; null: bars are expected on that side. */
+export interface SeriesBounds {
+  /** open time of the first bar, us */
+  readonly startUs: number | null
+  /** no slot at or after this time is expected, us */
+  readonly endUs: number | null
+}
+
+export const UNBOUNDED: SeriesBounds = { startUs: null, endUs: null }
+
+/** The part of a chunk in which bars are expected: from the series' first bar to its last. */
+export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds): TimeRange {
+  const { startUs, endUs } = chunkRange(day, series.interval)
+  const first = bounds.startUs === null ? startUs : Math.max(startUs, slotStartUs(bounds.startUs, series.interval))
+  return { startUs: first, endUs: bounds.endUs === null ? endUs : Math.max(first, Math.min(endUs, bounds.endUs)) }
+}
+
+/** The rows that open in a range, as views. Rows must be in order. */
+export function rowsWithin(columns: KlineColumns, range: TimeRange): KlineColumns {
+  return sliceColumns(columns, lowerBound(columns.openTime, range.startUs), lowerBound(columns.openTime, range.endUs))
+}
+
+function lowerBound(times: BigInt64Array, timeUs: number): number {
+  let low = 0
+  let high = times.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (Number(times[middle]) < timeUs) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** What a merge of two sources gave. */
+export interface Merge {
+  readonly columns: KlineColumns
+  /** rows of `extra` that were taken */
+  readonly added: number
+  /** rows that both have, with the same values */
+  readonly agreeing: number
+  /** rows that both have, or slots that both fill, with different values */
+  readonly differing: number
+}
+
+/**
+ * Fills the empty slots of `base` with the rows of `extra`. Where both fill a slot, `base` stays and the rows are
+ * compared. Both must be in order; the result is.
+ */
+export function mergeRows(base: KlineColumns, extra: KlineColumns, series: Series): Merge {
+  const { interval } = series
+  const filled = new Map<number, number[]>()
+  for (let i = 0; i < base.openTime.length; i++) {
+    const slot = slotStartUs(Number(base.openTime[i]), interval)
+    const rows = filled.get(slot)
+    if (rows === undefined) filled.set(slot, [i])
+    else rows.push(i)
+  }
+  const taken: number[] = []
+  let agreeing = 0
+  let differing = 0
+  for (let j = 0; j < extra.openTime.length; j++) {
+    const rows = filled.get(slotStartUs(Number(extra.openTime[j]), interval))
+    if (rows === undefined) taken.push(j)
+    else if (rows.some((i) => sameBar(base, i, extra, j))) agreeing++
+    else differing++
+  }
+  if (taken.length === 0) return { columns: base, added: 0, agreeing, differing }
+  return { columns: interleave(base, pickRows(extra, taken)), added: taken.length, agreeing, differing }
+}
+
+/** Two sets of rows in order as one set in order. */
+function interleave(a: KlineColumns, b: KlineColumns): KlineColumns {
+  const length = a.openTime.length + b.openTime.length
+  const target = createColumns(length)
+  const keys = Object.keys(target) as (keyof KlineColumns)[]
+  let i = 0
+  let j = 0
+  for (let row = 0; row < length; row++) {
+    const fromA = j >= b.openTime.length || (i < a.openTime.length && (a.openTime[i] as bigint) <= (b.openTime[j] as bigint))
+    const source = fromA ? a : b
+    const at = fromA ? i++ : j++
+    for (const key of keys) target[key][row] = source[key][at] as never
+  }
+  return target
+}
+
+/** How many bars of two versions of a chunk are not the same: changed, gone or new. */
+export function countChangedRows(before: KlineColumns, after: KlineColumns): number {
+  let changed = 0
+  let i = 0
+  let j = 0
+  while (i < before.openTime.length && j < after.openTime.length) {
+    const a = Number(before.openTime[i])
+    const b = Number(after.openTime[j])
+    if (a === b) {
+      if (!sameBar(before, i, after, j)) changed++
+      i++
+      j++
+    } else {
+      changed++
+      if (a < b) i++
+      else j++
+    }
+  }
+  return changed + (before.openTime.length - i) + (after.openTime.length - j)
+}
+
+/** Everything from which a chunk is made. */
+export interface DayParts {
+  readonly series: Series
+  readonly day: UtcDay
+  /** in order; may be empty */
+  readonly columns: KlineColumns
+  readonly bounds: SeriesBounds
+  /** in the order in which they are joined by `+` */
+  readonly sources: readonly string[]
+  readonly archive: ArchiveOrigin | null
+  readonly duplicates: number
+  readonly conflicts: number
+  readonly differing: number
+  readonly evidence: string | null
+  readonly error: CkvdError | null
+  /** why a gap is there, and whether that explains it */
+  readonly explain: (gap: TimeRange) => { evidence: string; explained: boolean }
+}
+
+/** Joins the parts of a chunk: finds its gaps, gives it its condition and encodes its shard. */
+export function buildDay(parts: DayParts): AcquiredDay {
+  const { series, day, columns, sources } = parts
+  const range = expectedRange(series, day, parts.bounds)
+  const rows = columns.openTime.length
+  let explained = true
+  const gaps = findGaps(columns.openTime, range, series.interval).map((gap) => {
+    const reason = parts.explain(gap)
+    explained &&= reason.explained
+    return { ...gap, evidence: reason.evidence }
+  })
+  const fromVision = sources.some((source) => source.startsWith('vision'))
+  const condition = gaps.length === 0 ? (fromVision ? 'complete' : 'provisional') : explained ? 'outage' : 'partial'
+  const facts = {
+    rows,
+    expected: countSlots(firstSlotUs(range.startUs, series.interval), range.endUs, series.interval),
+    offGrid: countOffGrid(columns.openTime, series.interval),
+    duplicates: parts.duplicates,
+  }
+  const source = rows === 0 ? null : sources.join('+')
+  const shard =
+    source === null
+      ? null
+      : encodeShard(columns, {
+          ...series,
+          day,
+          source,
+          archiveKey: parts.archive?.key ?? null,
+          archiveSha256: parts.archive?.sha256 ?? null,
+          archiveEtag: parts.archive?.etag ?? null,
+          condition,
+          ...facts,
+          gaps,
+        })
+  return {
+    day,
+    condition,
+    shard,
+    shardSha256: shard === null ? null : sha256Hex(shard),
+    source,
+    ...facts,
+    conflicts: parts.conflicts,
+    differing: parts.differing,
+    archive: parts.archive,
+    gaps,
+    evidence: parts.evidence,
+    error: parts.error,
+  }
+}
+
+/** End of the slot in which the last row opens, us; null without rows. */
+export function lastSlotEndUs(columns: KlineColumns, series: Series): number | null {
+  const last = columns.openTime.at(-1)
+  return last === undefined ? null : nextSlotUs(slotStartUs(Number(last), series.interval), series.interval)
+}

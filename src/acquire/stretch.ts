@@ -1,0 +1,65 @@
+import { isCkvdError } from '../errors.ts'
+import type { Gap } from '../model/gaps.ts'
+import { nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import { concatColumns, createColumns } from '../model/kline.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import { isoOfUs } from '../model/utc-day.ts'
+import type { KlineSource } from '../sources/source.ts'
+import { rowsWithin } from './reconcile.ts'
+
+/** Gaps closer than this many bars are asked for as one stretch: a page carries more rows than that. */
+const NEAR_BARS = 250
+
+/** What REST answered about some gaps. */
+export type RestAnswer =
+  | { readonly kind: 'asked'; readonly rows: KlineColumns; readonly asked: readonly TimeRange[] }
+  /** nothing can be said of the gaps, and why */
+  | { readonly kind: 'silent'; readonly reason: string }
+
+/** Each gap with a bar on either side, near ones joined. */
+export function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
+  const stretches: { startUs: number; endUs: number }[] = []
+  for (const gap of gaps) {
+    const startUs = slotStartUs(gap.startUs - 1, series.interval)
+    const endUs = nextSlotUs(gap.endUs, series.interval)
+    const last = stretches.at(-1)
+    const length = nextSlotUs(gap.startUs, series.interval) - gap.startUs
+    if (last !== undefined && startUs - last.endUs <= NEAR_BARS * length) last.endUs = endUs
+    else stretches.push({ startUs, endUs })
+  }
+  return stretches
+}
+
+/**
+ * Asks REST for the bars of some gaps and for a bar on either side.
+ * A source that is unreachable, banned or does not know the symbol leaves the gaps unexplained: that is an answer too.
+ * Throws CKVD_ABORTED and what is not a failure of REST.
+ */
+export async function askRest(series: Series, gaps: readonly Gap[], rest: KlineSource | null, signal: AbortSignal): Promise<RestAnswer> {
+  if (rest === null) return { kind: 'silent', reason: 'REST is off' }
+  const parts: KlineColumns[] = []
+  const asked = stretchesOf(gaps, series)
+  try {
+    for (const range of asked) {
+      const stretch = await rest.fetchStretch(series, range, { signal })
+      if (stretch.kind === 'absent') return { kind: 'silent', reason: 'REST does not know this symbol' }
+      parts.push(stretch.rows)
+    }
+  } catch (error) {
+    if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
+    return { kind: 'silent', reason: `REST could not be asked: ${error.code}` }
+  }
+  return { kind: 'asked', rows: parts.length === 0 ? createColumns(0) : concatColumns(parts), asked }
+}
+
+/** The evidence for a gap that REST cannot fill. Free of the time of asking, so that shards stay reproducible. */
+export function explainGap(gap: TimeRange, answer: RestAnswer, series: Series): { evidence: string; explained: boolean } {
+  if (answer.kind === 'silent') return { evidence: answer.reason, explained: false }
+  const range = answer.asked.find(({ startUs, endUs }) => startUs < gap.startUs && gap.endUs < endUs)
+  if (range === undefined) return { evidence: 'REST was not asked for this stretch', explained: false }
+  const before = rowsWithin(answer.rows, { startUs: slotStartUs(gap.startUs - 1, series.interval), endUs: gap.startUs }).openTime.length > 0
+  const after = rowsWithin(answer.rows, { startUs: gap.endUs, endUs: nextSlotUs(gap.endUs, series.interval) }).openTime.length > 0
+  const sides = before && after ? 'the bars on both sides' : before ? 'the bar before' : after ? 'the bar after' : 'no bar on either side'
+  return { evidence: `REST asked for ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)} has ${sides} and none between`, explained: true }
+}

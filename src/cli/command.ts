@@ -1,0 +1,200 @@
+import pc from 'picocolors'
+import type { ResolvedSettings, Settings } from '../../config/settings.ts'
+import { nowMs, resolveSettings } from '../../config/settings.ts'
+import type { ErrorCode } from '../errors.ts'
+import { abortError, CkvdError, ERROR_CATALOGUE, toCkvdError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { createLogger } from '../log.ts'
+import type { Sandbox } from '../sandbox/index.ts'
+import type { CommonFlags, OptionHolder } from './options.ts'
+import { applyFileDefaults, settingFlags } from './options.ts'
+import type { Output } from './output.ts'
+import { jsonLine } from './output.ts'
+
+/** The world around a command: `main.ts` passes the process's, tests pass their own. */
+export interface CliContext {
+  readonly stdin: AsyncIterable<Uint8Array | string>
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** aborted with `CKVD_ABORTED` by the first SIGINT or SIGTERM; the second ends the process */
+  readonly signal: AbortSignal
+  /** wall clock in epoch milliseconds; for planning, `CommandRun.nowMs` may be fixed by `CKVD_NOW` */
+  now(): number
+  /** tells the exit code with which the process is to end */
+  setExit(exit: number): void
+}
+
+/** What a command's body works with. */
+export interface CommandRun<Options> {
+  readonly context: CliContext
+  /** the command's flags, the config file's defaults filled in */
+  readonly options: Options
+  /** with `--sandbox` the five URLs are those of the exchange that was started */
+  readonly settings: Settings
+  readonly resolved: ResolvedSettings
+  readonly logger: Logger
+  readonly signal: AbortSignal
+  /** `--json`: stdout gets `printJson` alone */
+  readonly json: boolean
+  readonly quiet: boolean
+  /** true where progress bars and colours belong: a terminal, and neither `--quiet` nor `--json` */
+  readonly interactive: boolean
+  /** time of planning, epoch milliseconds: the clock, or `CKVD_NOW` */
+  nowMs(): number
+  /** a clock that runs, epoch milliseconds: it starts at `nowMs` */
+  clockMs(): number
+  /** the one JSON object of `--json` */
+  printJson(value: unknown): void
+}
+
+/** A parsed command of commander, whatever its arguments. */
+export interface ParsedCommand<Options> extends OptionHolder {
+  name(): string
+  opts(): Options
+}
+
+/**
+ * Runs a command's body between what all commands share: settings, logger, sandbox, and the one place where errors are caught and shown.
+ * The body returns the exit code. A command that asks no source for anything passes `{ sources: false }`: no sandbox is started for it.
+ * A command is a file with one function, added to the list in `program.ts`:
+ *
+ *     export function addGreetCommand(program: Command, context: CliContext): void {
+ *       const command = program.command('greet').description('says hello').addOption(dayOption('--start', 'first day'))
+ *       addSettings(command, { example: 'ckvd greet', exits: { 0: 'said' } })
+ *       command.action((_options, command) => runCommand(context, command, (run) => {
+ *         run.context.stdout.write(`Hello from ${run.options.start ?? run.settings.lake}\n`)
+ *         return 0
+ *       }))
+ *     }
+ */
+export async function runCommand<Options extends object>(
+  context: CliContext,
+  command: ParsedCommand<Options>,
+  body: (run: CommandRun<Options>) => number | Promise<number>,
+  needs: { readonly sources: boolean } = { sources: true },
+): Promise<void> {
+  let printed = false
+  let logFile: string | null = null
+  try {
+    const run = createRun(context, command, () => {
+      printed = true
+    })
+    logFile = run.settings.logFile
+    context.setExit(needs.sources && run.settings.sandbox ? await runInSandbox(run, body) : await body(run))
+  } catch (thrown) {
+    const error = errorOf(thrown, context.signal)
+    printError(context, error, command.name())
+    if (logFile !== null) createLogger({ level: 'ERROR', file: logFile, destination: { write: () => true } }).error(error)
+    if ((command.opts() as CommonFlags).json === true && !printed) {
+      context.stdout.write(jsonLine({ command: command.name(), exit: error.exit, error: error.toData() }))
+    }
+    context.setExit(error.exit)
+  }
+}
+
+function createRun<Options extends object>(context: CliContext, command: ParsedCommand<Options>, onJson: () => void): CommandRun<Options> {
+  const given = command.opts() as CommonFlags & Readonly<Record<string, unknown>>
+  const resolved = resolveSettings({ flags: settingFlags(given), env: context.env, cwd: context.cwd, configPath: given.config })
+  applyFileDefaults(command, resolved.fileDefaults, resolved.configFile ?? '')
+  const options = command.opts()
+  const { json, quiet, verbose } = options as CommonFlags
+  if (quiet === true && verbose === true) throw new CkvdError('CKVD_USAGE', 'Expected `--quiet` or `--verbose`, got both. Leave one out.')
+  const { settings } = resolved
+  const startedMs = context.now()
+  const level = verbose === true ? 'DEBUG' : quiet === true ? 'ERROR' : settings.logLevel
+  const planningNow = () => (settings.now === null ? context.now() : nowMs(settings))
+  const startClockMs = context.now()
+  const startNowMs = settings.now === null ? startClockMs : nowMs(settings)
+  const pretty = context.stderr.isTTY === true
+  const color = hasColor(context.stderr, context.env)
+  const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr })
+  return {
+    ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
+    interactive: context.stderr.isTTY === true && quiet !== true && json !== true,
+    nowMs: planningNow,
+    clockMs: () => context.now(),
+    sandboxClockMs: () => startNowMs + context.now() - startClockMs,
+    clockMs: () => (settings.now === null ? context.now() : nowMs(settings) + context.now() - startedMs),
+    printJson(value) {
+      onJson()
+      context.stdout.write(jsonLine(value))
+    },
+  }
+}
+
+async function runInSandbox<Options>(
+  run: CommandRun<Options>,
+  body: (run: CommandRun<Options>) => number | Promise<number>,
+): Promise<number> {
+  // loaded on demand: most runs have no use for an exchange
+  const { startSandbox } = await import('../sandbox/index.ts')
+  const sandbox = await startSandbox({ now: () => run.clockMs() })
+  try {
+    return await body({ ...run, settings: Object.freeze({ ...run.settings, ...sandboxUrls(sandbox) }) })
+  } finally {
+    await sandbox.close()
+  }
+}
+
+/** The settings that make a sandbox the five sources. */
+function sandboxUrls(
+  sandbox: Pick<Sandbox, 'urls'>,
+): Pick<Settings, 'visionUrl' | 'listingUrl' | 'spotRestUrl' | 'umRestUrl' | 'cmRestUrl'> {
+  const { vision, listing, spotRest, umRest, cmRest } = sandbox.urls
+  return { visionUrl: vision, listingUrl: listing, spotRestUrl: spotRest, umRestUrl: umRest, cmRestUrl: cmRest }
+}
+
+/** An interrupted call throws an `AbortError` of its own (Piscina, undici): the signal's reason says what it means. */
+function errorOf(thrown: unknown, signal: AbortSignal): CkvdError {
+  const interrupted = signal.aborted && thrown instanceof Error && thrown.name === 'AbortError'
+  return interrupted ? abortError(signal) : toCkvdError(thrown)
+}
+
+/** True where colours belong. See https://no-color.org. */
+export function hasColor(output: Output, env: Readonly<Record<string, string | undefined>>): boolean {
+  return output.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+}
+
+/** Shows an error: what happened, the facts that the message does not tell, and what to do. A bug shows its stack. */
+export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: CkvdError, commandName: string): void {
+  const colors = pc.createColors(hasColor(context.stderr, context.env))
+  const lines = [`${colors.red(`error ${error.code}:`)} ${error.message}`]
+  for (const [key, value] of Object.entries(error.details)) {
+    const text = typeof value === 'string' ? value : jsonLine(value).trimEnd()
+    if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${String(problem)}`))
+    else if (!error.message.includes(text)) lines.push(`  ${key}: ${shorten(text)}`)
+  }
+  if (error.code === 'CKVD_BUG') {
+    const cause = error.cause instanceof Error ? error.cause : error
+    lines.push(...(cause.stack ?? cause.message).split('\n').map((line) => `  ${line}`))
+  }
+  lines.push(colors.dim(`  ${adviceFor(error.code, commandName)}`))
+  context.stderr.write(`${lines.join('\n')}\n`)
+}
+
+const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  CKVD_CONFIG: '`ckvd config --help` lists all settings. Nothing was done.',
+  CKVD_UNIVERSE: 'Correct the universe file. Nothing was done.',
+  CKVD_ORIGIN: 'Name another lake with --lake. Nothing was done.',
+  CKVD_BUG: 'This is a fault of ckvd. Please report it with the lines above.',
+  CKVD_LAKE_LOCKED: 'Wait until the other run has ended, or name another lake with --lake.',
+  CKVD_CATALOG: '`ckvd verify` rebuilds the catalog from the shards.',
+}
+
+const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => string>> = {
+  1: () => 'Please report it with the lines above.',
+  2: (command) => `See \`${command === '' ? 'ckvd' : `ckvd ${command}`} --help\`. Nothing was done.`,
+  3: () => '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
+  4: () => 'What is stored stays stored: the same command goes on from there.',
+  130: () => 'What is stored stays stored: the same command goes on from there.',
+}
+
+function adviceFor(code: ErrorCode, command: string): string {
+  return ADVICE[code] ?? ADVICE_BY_EXIT[ERROR_CATALOGUE[code].exit](command)
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}

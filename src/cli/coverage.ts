@@ -1,0 +1,138 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import { CkvdError } from '../errors.ts'
+import { openLake } from '../lake/lake.ts'
+import { CONDITIONS } from '../model/condition.ts'
+import type { Interval } from '../model/interval.ts'
+import { seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { CoverageFilter, SeriesCoverage } from '../report/coverage.ts'
+import { hasUnexplained, listCoverageSeries, readCoverage } from '../report/coverage.ts'
+import type { CliContext, CommandRun } from './command.ts'
+import { runCommand } from './command.ts'
+import { addSettings, dayOption, intervalsOption, marketOption, symbolsOption } from './options.ts'
+import { csvLine, formatBytes, formatCount, printTable } from './output.ts'
+import { parseSeriesDay } from './series-name.ts'
+
+const SHOWN_GAPS = 20
+
+interface CoverageFlags {
+  readonly market?: 'spot' | 'um' | 'cm'
+  readonly symbols?: string[]
+  readonly intervals?: Interval[] | 'all'
+  readonly start?: UtcDay
+  readonly end?: UtcDay
+  readonly csv?: true
+  readonly accept?: string
+  readonly reason?: string
+}
+
+/** `ckvd coverage`. */
+export function addCoverageCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('coverage')
+    .description('what the lake holds: days by condition, gaps with their evidence, days that were never requested')
+    .addOption(marketOption())
+    .addOption(symbolsOption())
+    .addOption(intervalsOption('only these intervals (default: all)'))
+    .addOption(dayOption('--start', 'first day'))
+    .addOption(dayOption('--end', 'day after the last one'))
+    .option('--csv', 'CSV on stdout, a line a series')
+    .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
+    .option('--reason <TEXT>', 'why it is accepted (with --accept)')
+  addSettings(command, {
+    example: 'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"',
+    exits: { 0: 'everything that was requested is stored or explained', 2: 'wrong usage, or no lake there', 3: 'some days are partial, quarantined or failed; they are listed' },
+  })
+  command.action((_options, self) => runCommand(context, self, (run) => (run.options.accept === undefined ? report(run) : accept(run, run.options.accept)), { sources: false }))
+}
+
+async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<number> {
+  const { reason } = run.options
+  if (reason === undefined) throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
+  const { series, day } = parseSeriesDay('--accept', name)
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write' })
+  const row = lake.catalog.acceptDay(series, day, reason)
+  if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
+  else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
+  return 0
+}
+
+async function report(run: CommandRun<CoverageFlags>): Promise<number> {
+  const { market, symbols, intervals, start, end } = run.options
+  const filter: CoverageFilter = {
+    ...(market === undefined ? {} : { market }),
+    ...(symbols === undefined ? {} : { symbols }),
+    ...(intervals === undefined ? {} : { intervals }),
+    ...(start === undefined ? {} : { start }),
+    ...(end === undefined ? {} : { end }),
+  }
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
+  const rows = listCoverageSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
+  const exit = rows.some(hasUnexplained) ? 3 : 0
+  if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, total: sumOf(rows) })
+  else if (run.options.csv === true) printCsv(run, rows)
+  else printText(run, rows, exit)
+  return exit
+}
+
+function sumOf(rows: readonly SeriesCoverage[]) {
+  const add = (pick: (row: SeriesCoverage) => number): number => rows.reduce((sum, row) => sum + pick(row), 0)
+  return {
+    series: rows.length,
+    days: Object.fromEntries(CONDITIONS.map((condition) => [condition, add((row) => row.days[condition])])),
+    accepted: add((row) => row.accepted),
+    never_requested: add((row) => row.never_requested),
+    rows: add((row) => row.rows),
+    bytes: add((row) => row.bytes),
+    missing_bars: add((row) => row.missing_bars),
+  }
+}
+
+/** `unlisted` days have no record in the lake. */
+const SHOWN_CONDITIONS = CONDITIONS.filter((condition) => condition !== 'unlisted')
+
+function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[]): void {
+  const { stdout } = run.context
+  const counts = ['accepted', 'never_requested', 'rows', 'bytes', 'missing_bars', 'off_grid', 'duplicates', 'conflicts', 'differing_rows'] as const
+  stdout.write(csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
+  for (const row of rows) {
+    stdout.write(
+      csvLine([row.market, row.symbol, row.interval, row.first ?? '', row.last ?? '', ...SHOWN_CONDITIONS.map((condition) => row.days[condition]), ...counts.map((key) => row[key]), row.gaps.length]),
+    )
+  }
+}
+
+function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[], exit: number): void {
+  const { stdout } = run.context
+  const total = sumOf(rows)
+  const used = SHOWN_CONDITIONS.filter((condition) => (total.days[condition] ?? 0) > 0)
+  printTable(stdout, {
+    head: ['series', 'first', 'last', ...used, 'rows', 'missing bars', 'never requested'],
+    align: ['left', 'left', 'left', ...used.map(() => 'right' as const), 'right', 'right', 'right'],
+    rows: [
+      ...rows.map((row) => [
+        seriesLabel(row),
+        row.first ?? '–',
+        row.last ?? '–',
+        ...used.map((condition) => formatCount(row.days[condition])),
+        formatCount(row.rows),
+        formatCount(row.missing_bars),
+        formatCount(row.never_requested),
+      ]),
+      [`sum of ${formatCount(rows.length)}`, '', '', ...used.map((condition) => formatCount(total.days[condition] ?? 0)), formatCount(total.rows), formatCount(total.missing_bars), formatCount(total.never_requested)],
+    ],
+  })
+  const gaps = rows.flatMap((row) => row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCount(gap.bars)} bars: ${gap.evidence}`))
+  printList(run, `${formatCount(gaps.length)} gaps`, gaps)
+  const days = rows.flatMap((row) => row.unexplained.map((day) => `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}: ${day.reason ?? 'no reason known'}`))
+  printList(run, `${formatCount(days.length)} days not explained by evidence`, days)
+  stdout.write(`${formatBytes(total.bytes)} in shards. ${exit === 0 ? 'All that was requested is stored or explained. (exit 0)' : 'Some days are unexplained. (exit 3)'}\n`)
+}
+
+function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {
+  if (lines.length === 0) return
+  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).join('\n')}\n`)
+  if (lines.length > SHOWN_GAPS) run.context.stdout.write(`  … and ${formatCount(lines.length - SHOWN_GAPS)} more; --json lists them all\n`)
+}

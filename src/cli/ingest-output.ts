@@ -1,0 +1,102 @@
+import type { DryRunResult } from '../ingest/ingest.ts'
+import type { PlanTotals } from '../ingest/planner.ts'
+import type { IngestResult, Problem } from '../ingest/result.ts'
+import { CONDITIONS, isExplained } from '../model/condition.ts'
+import type { Output } from './output.ts'
+import { formatBytes, formatCount, formatDuration, formatRate, printTable } from './output.ts'
+
+/** Problems shown one by one; `--json` has them all. */
+const SHOWN_PROBLEMS = 20
+
+/** The plan, before the first download. */
+export function showPlan(run: { context: { stderr: Output }; quiet: boolean }, totals: PlanTotals, series: number): void {
+  if (run.quiet) return
+  run.context.stderr.write(`${planLine(totals, series)}\n`)
+}
+
+function planLine(totals: PlanTotals, series: number): string {
+  const { days, stored, archives, restDays, bytes, shardBytes } = totals
+  const parts = [
+    `${formatCount(series)} series`,
+    `${formatCount(days)} days (${formatCount(stored)} settled)`,
+    `${formatCount(archives.daily)} daily and ${formatCount(archives.monthly)} monthly archives, ${formatBytes(bytes)}`,
+    `${formatCount(restDays)} days for REST`,
+    `about ${formatBytes(shardBytes)} on disk`,
+  ]
+  return `Plan: ${parts.join(' · ')}`
+}
+
+/** A dry run: a row a series and the sum. */
+export function showDryRun(stdout: Output, result: DryRunResult): void {
+  const row = (name: string, first: string, last: string, n: DryRunResult['total']): string[] => [
+    name,
+    first,
+    last,
+    formatCount(n.days),
+    formatCount(n.stored),
+    formatCount(n.archives.daily),
+    formatCount(n.archives.monthly),
+    formatCount(n.rest_days),
+    formatBytes(n.bytes),
+  ]
+  printTable(stdout, {
+    head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes'],
+    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    rows: [
+      ...result.series.map((series) => row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series)),
+      row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
+    ],
+  })
+  showProblems(stdout, result.problems)
+}
+
+/** The summary of a run. */
+export function showResult(stdout: Output, result: IngestResult): void {
+  const total = Object.values(result.days).reduce((sum, count) => sum + count, 0)
+  printTable(stdout, {
+    head: ['condition', 'days', 'explained'],
+    align: ['left', 'right', 'left'],
+    rows: [
+      ...CONDITIONS.filter((condition) => result.days[condition] > 0).map((condition) => [condition, formatCount(result.days[condition]), isExplained(condition) ? 'yes' : 'NO']),
+      ['sum', formatCount(total), ''],
+    ],
+  })
+  const { listing, archive, checksum, rest } = result.requests
+  const changes = [
+    [result.upgraded, 'upgraded from REST to archive'],
+    [result.republished, 'taken anew after a republication'],
+    [result.changed - result.republished, 'published anew but not taken (use --refresh)'],
+  ] as const
+  const lines = [
+    `${formatCount(result.series)} series · ${formatCount(result.stored)} days stored, ${formatCount(result.skipped)} settled before · ${formatCount(result.rows)} rows`,
+    ...changes.filter(([count]) => count > 0).map(([count, text]) => `${formatCount(count)} days ${text}`),
+    `${formatBytes(result.bytes_downloaded)} in ${formatDuration(result.elapsed_ms)} (${formatRate(archive, result.elapsed_ms, 'archives')}, ${formatRate(result.rows, result.elapsed_ms, 'rows')})`,
+    `requests: ${formatCount(listing)} listing, ${formatCount(archive)} archive, ${formatCount(checksum)} checksum, ${formatCount(rest)} REST`,
+  ]
+  stdout.write(`${lines.join('\n')}\n`)
+  showProblems(stdout, result.problems)
+  if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${result.stopped.message}\n`)
+  stdout.write(`${verdict(result)}\n`)
+}
+
+function showProblems(stdout: Output, problems: readonly Problem[]): void {
+  if (problems.length === 0) return
+  stdout.write(`${formatCount(problems.length)} problems:\n`)
+  for (const { market, symbol, interval, day, condition, code, message } of problems.slice(0, SHOWN_PROBLEMS)) {
+    stdout.write(`  ${market} ${symbol} ${interval}${day === null ? '' : ` ${day}`}  ${condition}  ${code}: ${message}\n`)
+  }
+  if (problems.length > SHOWN_PROBLEMS) stdout.write(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all\n`)
+}
+
+function verdict(result: IngestResult): string {
+  switch (result.exit) {
+    case 0:
+      return 'Every requested day is stored, or its absence is explained. (exit 0)'
+    case 3:
+      return 'Some days are unexplained. `ckvd coverage` shows them; `ckvd ingest --retry-failed` tries again. (exit 3)'
+    case 130:
+      return 'Interrupted. What is stored stays stored: the same command goes on from there. (exit 130)'
+    default:
+      return `Stopped early. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
+  }
+}

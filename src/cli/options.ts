@@ -1,0 +1,230 @@
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import { z } from 'zod'
+import { CONFIG_FILE, expectedMessage, SETTINGS } from '../../config/settings.ts'
+import type { ErrorDetails } from '../errors.ts'
+import { CkvdError, isCkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
+import { parseInterval } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import { isMarket, isSymbol } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
+import { parseUtcDay } from '../model/utc-day.ts'
+
+/**
+ * A flag's value, read or refused in the form of all settings: *Expected `--start` to be a day …, got "x" (flag)*. The details let
+ * `applyFileDefaults` say the same of a value of the config file.
+ */
+function parseFlag<T>(flag: string, expected: string, parse: (text: string) => T | undefined): (text: string) => T {
+  return (text) => {
+    const value = parse(text)
+    if (value !== undefined) return value
+    throw new CkvdError('CKVD_USAGE', expectedMessage(flag, expected, text, 'flag'), { details: { flag, expected, found: text } })
+  }
+}
+
+/** `--market NAME`: spot, um or cm. */
+export function marketOption(text = 'only this market: spot, um or cm') {
+  return new Option('--market <NAME>', text).argParser(parseFlag('--market', 'spot, um or cm', parseMarket))
+}
+
+/** `--map-market NAME`: um or cm. */
+export function mapMarketOption() {
+  const parse = (text: string) => (text === 'um' || text === 'cm' ? text : undefined)
+  return new Option('--map-market <NAME>', 'take each base symbol in um (…USDT) or cm (…USD_PERP) instead').argParser(
+    parseFlag('--map-market', 'um or cm', parse),
+  )
+}
+
+/** `--symbols A,B`, upper-cased. */
+export function symbolsOption() {
+  return new Option('--symbols <A,B>', 'only these symbols').argParser(
+    parseFlag('--symbols', 'symbols separated by commas, such as BTCUSDT,ETHUSDT', parseSymbols),
+  )
+}
+
+/** `--intervals 1m,1h` or `all`. */
+export function intervalsOption(text = 'only these intervals, or all') {
+  return new Option('--intervals <LIST>', text).argParser(
+    parseFlag('--intervals', 'intervals separated by commas, such as 1m,1h, or all', parseIntervals),
+  )
+}
+
+/** A flag that takes a UTC day, e.g. `dayOption('--start', 'first day')`. */
+export function dayOption<Flag extends string>(flag: Flag, text: string) {
+  const flags: `${Flag} <DAY>` = `${flag} <DAY>`
+  return new Option(flags, text).argParser(parseFlag(flag, 'a day of the calendar as YYYY-MM-DD', parseUtcDay))
+}
+
+/** A flag that takes a whole number within bounds. */
+export function integerOption<Flag extends string>(flag: Flag, text: string, bounds: { min: number; max: number }) {
+  const schema = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().int().min(bounds.min).max(bounds.max))
+  const flags: `${Flag} <N>` = `${flag} <N>`
+  return new Option(flags, text).argParser(
+    parseFlag(flag, `an integer from ${bounds.min} to ${bounds.max}`, (value) => schema.safeParse(value).data),
+  )
+}
+
+/** A flag that takes one of a few words. */
+export function wordOption<Flag extends string, Word extends string>(flag: Flag, text: string, words: readonly Word[]) {
+  const flags: `${Flag} <WORD>` = `${flag} <WORD>`
+  const parse = (value: string) => words.find((word) => word === value)
+  return new Option(flags, `${text}: ${words.join(', ')}`).argParser(parseFlag(flag, `one of ${words.join(', ')}`, parse))
+}
+
+/** A series as flags name it: `spot/BTCUSDT/1m`. `flag` is for the message of `CKVD_USAGE`. */
+export function parseSeriesName(flag: string, text: string): Series {
+  return parseFlag(flag, 'a series as MARKET/SYMBOL/INTERVAL, such as spot/BTCUSDT/1m', parseSeries)(text)
+}
+
+function parseSeries(text: string): Series | undefined {
+  const [marketText = '', symbolText = '', intervalText = '', ...rest] = text.split('/')
+  const market = parseMarket(marketText)
+  const symbol = symbolText.toUpperCase()
+  const interval = parseInterval(intervalText)
+  return rest.length > 0 || market === undefined || interval === undefined || !isSymbol(symbol) ? undefined : { market, symbol, interval }
+}
+
+function parseMarket(text: string): Market | undefined {
+  const name = text.toLowerCase()
+  return isMarket(name) ? name : undefined
+}
+
+function parseSymbols(text: string): string[] | undefined {
+  const symbols = text.split(',').map((symbol) => symbol.trim().toUpperCase())
+  return symbols.every(isSymbol) ? [...new Set(symbols)] : undefined
+}
+
+function parseIntervals(text: string): Interval[] | 'all' | undefined {
+  if (text.toLowerCase() === 'all') return 'all'
+  const intervals = text.split(',').map((name) => parseInterval(name.trim()) ?? parseInterval(name.trim().toLowerCase()))
+  return intervals.every((interval) => interval !== undefined) ? [...new Set(intervals)] : undefined
+}
+
+/** The value of a flag that a command cannot do without; checked after the config file, which may give it. */
+export function requireOption<T>(value: T | undefined, flags: string): T {
+  if (value !== undefined) return value
+  throw new CkvdError('CKVD_USAGE', `Expected \`${flags}\`, got nothing. Give the flag, or its key in the config file.`)
+}
+
+/** What `--help` adds for one command. */
+export interface CommandHelp {
+  readonly example: string
+  /** exit codes that this command can end with, with their meaning there */
+  readonly exits: Readonly<Record<number, string>>
+}
+
+/** Flags that every command has beside the settings. */
+export interface CommonFlags {
+  readonly config?: string
+  readonly json?: true
+  readonly quiet?: true
+  readonly verbose?: true
+}
+
+/** Adds the settings, `--config --json --quiet --verbose` and the end of the help text. Call it after the command's own options. */
+export function addSettings(command: Pick<Command, 'addOption' | 'addHelpText' | 'optionsGroup'>, help: CommandHelp): void {
+  command.optionsGroup('Settings:')
+  for (const setting of SETTINGS) {
+    if (setting.flag === null) continue
+    const flags = setting.argument === null ? setting.flag : `${setting.flag} <${setting.argument}>`
+    command.addOption(new Option(flags, `${setting.text} (${setting.environment}; default: ${setting.defaultText})`))
+  }
+  command.addOption(
+    new Option('--config <FILE>', `config file with flags in camelCase (default: ${CONFIG_FILE} in the working directory, if there)`),
+  )
+  command.addOption(new Option('--json', 'one JSON object on stdout instead of text'))
+  command.addOption(new Option('--quiet', 'no progress, errors only in the log'))
+  command.addOption(new Option('--verbose', 'log at DEBUG'))
+  command.addHelpText('after', helpFooter(help))
+}
+
+function helpFooter(help: CommandHelp): string {
+  const environment = SETTINGS.filter(({ flag }) => flag === null).map(
+    ({ environment, text, defaultText }) => `  ${environment.padEnd(23)} ${text} (default: ${defaultText})`,
+  )
+  const exits = Object.entries(help.exits).map(([code, meaning]) => `  ${code.padEnd(5)} ${meaning}`)
+  return [
+    [
+      '',
+      'Environment beside the variables above:',
+      ...environment,
+      '  HTTPS_PROXY, HTTP_PROXY, NO_PROXY are honoured; NO_COLOR switches colours off',
+    ],
+    ['', 'A flag goes before the environment, the environment before the config file. Days are UTC; an end is excluded.'],
+    ['', 'Exit codes:', ...exits],
+    ['', 'Example:', ...help.example.split('\n').map((line) => `  ${line}`)],
+  ]
+    .flat()
+    .join('\n')
+}
+
+/** What this file needs of a command, whatever the types of its options. */
+export interface OptionHolder {
+  readonly options: readonly {
+    readonly long?: string
+    readonly negate: boolean
+    readonly required: boolean
+    readonly parseArg?: unknown
+    attributeName(): string
+  }[]
+  getOptionValueSource(key: string): string | undefined
+  setOptionValueWithSource(key: string, value: unknown, source: string): unknown
+}
+
+/** Key of a flag in the config file: `--no-rest` is `noRest`. */
+export function flagKey(long: string): string {
+  return long.replace(/^--/, '').replace(/-(.)/g, (_match, letter: string) => letter.toUpperCase())
+}
+
+/**
+ * Fills the flags that were not given from the config file, through the flags' own parsers.
+ * @throws CkvdError `CKVD_CONFIG` for a value that the flag would refuse
+ */
+export function applyFileDefaults(command: OptionHolder, fileDefaults: Readonly<Record<string, unknown>>, file: string): void {
+  for (const option of command.options) {
+    const key = flagKey(option.long ?? '')
+    const source = command.getOptionValueSource(option.attributeName())
+    if (!Object.hasOwn(fileDefaults, key) || (source !== undefined && source !== 'default')) continue
+    const found = fileDefaults[key]
+    const from = `file ${file}`
+    if (!option.required) {
+      if (typeof found !== 'boolean')
+        throw new CkvdError('CKVD_CONFIG', expectedMessage(key, 'true or false', found, from), { details: { file } })
+      if (found || option.negate) command.setOptionValueWithSource(option.attributeName(), option.negate ? !found : found, 'config')
+      continue
+    }
+    const text = textOf(found)
+    if (text === undefined)
+      throw new CkvdError('CKVD_CONFIG', expectedMessage(key, 'text, a number or a list of texts', found, from), { details: { file } })
+    const parse = option.parseArg as ((text: string, previous: unknown) => unknown) | undefined
+    command.setOptionValueWithSource(option.attributeName(), parse === undefined ? text : parseFileValue(parse, text, key, from), 'config')
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number') return String(value)
+  return Array.isArray(value) && value.every((member) => typeof member === 'string') ? value.join(',') : undefined
+}
+
+function parseFileValue(parse: (text: string, previous: unknown) => unknown, text: string, key: string, from: string): unknown {
+  try {
+    return parse(text, undefined)
+  } catch (error) {
+    if (!isCkvdError(error, 'CKVD_USAGE')) throw error
+    const details: ErrorDetails = error.details
+    throw new CkvdError('CKVD_CONFIG', expectedMessage(key, String(details['expected']), text, from), { details: { key }, cause: error })
+  }
+}
+
+/** The flags of a command that are settings, for `resolveSettings`. */
+export function settingFlags(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    SETTINGS.filter(({ flag, key }) => flag !== null && options[key] !== undefined).map(({ key }) => [key, options[key]]),
+  )
+}

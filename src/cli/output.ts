@@ -1,0 +1,114 @@
+import Table from 'cli-table3'
+
+/** Where a command writes: `process.stdout`, `process.stderr`, or a test's own. */
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  /** width of the terminal in columns */
+  readonly columns?: number
+}
+
+/** Alignment of a column; numbers stand right. */
+export type Align = 'left' | 'right'
+
+export interface TableContent {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  /** of each column; default left */
+  readonly align?: readonly Align[]
+}
+
+const NO_LINES = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
+}
+/** A column is not squeezed below this. */
+const NARROWEST = 8
+
+/** Writes a table: framed and wrapped to the width on a terminal, plain columns in a pipe. Nothing is cut. */
+export function printTable(output: Output, content: TableContent): void {
+  const framed = output.isTTY === true
+  const width = framed ? output.columns : undefined
+  const colWidths = width === undefined ? undefined : fitWidths(content, width)
+  const table = new Table({
+    head: [...content.head],
+    colAligns: content.head.map((_, index) => content.align?.[index] ?? 'left'),
+    style: { head: [], border: [], compact: true, ...(framed ? {} : { 'padding-left': 0, 'padding-right': 0 }) },
+    ...(framed ? {} : { chars: NO_LINES }),
+    ...(colWidths === undefined ? {} : { colWidths, wordWrap: true, wrapOnWordBoundary: false }),
+  })
+  for (const row of content.rows) table.push([...row])
+  const text = table.toString()
+  output.write(`${framed ? text : text.replace(/ +$/gm, '')}\n`)
+}
+
+/** Widths with which the frame fits, the widest columns giving way first; undefined when everything fits as it is. */
+function fitWidths(content: TableContent, width: number): number[] | undefined {
+  const widths = content.head.map((head, index) => Math.max(head.length, ...content.rows.map((row) => row[index]?.length ?? 0)) + 2)
+  const frame = widths.length + 1
+  let excess = widths.reduce((sum, one) => sum + one, frame) - width
+  if (excess <= 0) return undefined
+  for (; excess > 0; excess--) {
+    const widest = widths.indexOf(Math.max(...widths))
+    const current = widths[widest] ?? 0
+    if (current <= NARROWEST) break
+    widths[widest] = current - 1
+  }
+  return widths
+}
+
+/** One JSON value on a line. A bigint becomes a number where that is exact, else text. */
+export function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? plainBigint(member) : member))}\n`
+}
+
+function plainBigint(value: bigint): number | string {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : String(value)
+}
+
+/** `1,234,567` */
+export function formatCount(count: number | bigint): string {
+  return count.toLocaleString('en-US')
+}
+
+/** `999 B`, `1.5 kB`, `12.3 MB`: powers of 1,000, as `--max-rate 10MB` means them. */
+export function formatBytes(sizeBytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = sizeBytes
+  let unit = 0
+  // 999.95 and more would be printed as 1000.0
+  while (value >= (unit === 0 ? 1000 : 999.95) && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit] ?? ''}`
+}
+
+/** `850 ms`, `12.3 s`, `2 min 05 s`, `3 h 07 min` */
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 999.5) return `${Math.round(durationMs)} ms`
+  if (durationMs < 59_950) return `${(durationMs / 1000).toFixed(1)} s`
+  const seconds = Math.round(durationMs / 1000)
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`
+  const minutes = Math.round(seconds / 60)
+  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`
+}
+
+/** `1,234 rows/s`, one digit after the point below 10; without a time there is no rate. */
+export function formatRate(count: number, durationMs: number, unit: string): string {
+  if (durationMs <= 0) return `– ${unit}/s`
+  const perSecond = (count * 1000) / durationMs
+  return unit === 'B'
+    ? `${formatBytes(perSecond)}/s`
+    : `${perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond))} ${unit}/s`
+}
+
+function pad(number: number): string {
+  return String(number).padStart(2, '0')
+}
+
+/** A line of CSV: fields with commas, quotes or line ends are quoted. */
+export function csvLine(fields: readonly (string | number)[]): string {
+  return `${fields.map((field) => (typeof field === 'string' && /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : String(field))).join(',')}\n`
+}

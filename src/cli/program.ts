@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+import { Command } from '@commander-js/extra-typings'
+import { CommanderError } from 'commander'
+import { CkvdError, toCkvdError } from '../errors.ts'
+import type { CliContext } from './command.ts'
+import { hasColor, printError } from './command.ts'
+import { addConfigCommand } from './config.ts'
+import { addCoverageCommand } from './coverage.ts'
+import { addIngestCommand } from './ingest.ts'
+import { addSandboxCommand } from './sandbox.ts'
+import { addVerifyCommand } from './verify.ts'
+
+/** All commands, in the order of `ckvd --help`. A new command is one file and one entry here. */
+const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
+  addIngestCommand,
+  addCoverageCommand,
+  addVerifyCommand,
+  addSandboxCommand,
+  addConfigCommand,
+]
+
+/** The command line: parses nothing yet. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command('ckvd')
+    .description('Binance candlesticks, whole or explained: a bulk ingester of archives and REST into a lake of Arrow files')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+      // commander's usage errors are shown by runCli, in the form of all errors
+      outputError: () => undefined,
+      getOutHelpWidth: () => context.stdout.columns ?? 100,
+      getErrHelpWidth: () => context.stderr.columns ?? 100,
+      getOutHasColors: () => hasColor(context.stdout, context.env),
+      getErrHasColors: () => hasColor(context.stderr, context.env),
+    })
+    .addHelpText('after', '\nExit codes: 0 done, 1 bug, 2 wrong usage, 3 finished with unexplained days, 4 stopped early, 130 interrupted')
+  for (const add of COMMANDS) add(program, context)
+  return program
+}
+
+/** Runs one command line (without `node` and the script). Resolves with the exit code; never rejects. */
+export async function runCli(args: readonly string[], context: Omit<CliContext, 'setExit'>): Promise<number> {
+  let exit = 0
+  const program = createProgram({ ...context, setExit: (code) => (exit = code) })
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return exit
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
+    const error = thrown instanceof CommanderError ? usageError(thrown) : toCkvdError(thrown)
+    if (error !== undefined) printError(context, error, program.commands.find((command) => command.name() === args[0])?.name() ?? '')
+    return error?.exit ?? 2
+  }
+}
+
+/** A usage error of commander in our form; undefined when it has printed the help instead (`ckvd` alone). */
+function usageError(thrown: CommanderError): CkvdError | undefined {
+  if (thrown.code === 'commander.help') return undefined
+  const message = thrown.message.replace(/^error: /, '').replace(/\n\(?(.*?)\)?$/, '. $1')
+  return new CkvdError('CKVD_USAGE', message.charAt(0).toUpperCase() + message.slice(1))
+}
+
+/** The version in package.json, which lies above `src` and above `dist/src` alike. */
+function packageVersion(): string {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    const text = readIfThere(new URL(path, import.meta.url))
+    if (text !== undefined) return (JSON.parse(text) as { version: string }).version
+  }
+  throw new CkvdError('CKVD_BUG', 'package.json was not found beside the program')
+}
+
+function readIfThere(url: URL): string | undefined {
+  try {
+    return readFileSync(url, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

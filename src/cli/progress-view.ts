@@ -1,0 +1,75 @@
+import { Presets, SingleBar } from 'cli-progress'
+import type { IngestEvents, IngestProgress } from '../ingest/progress.ts'
+import type { CommandRun } from './command.ts'
+import { formatBytes, formatCount, formatDuration, formatRate } from './output.ts'
+
+const BAR_EVERY_MS = 100
+/** In a pipe: one line in ten seconds. */
+const LINE_EVERY_MS = 10_000
+
+/** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
+export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger'>): IngestEvents {
+  if (run.quiet) return {}
+  return run.interactive ? barView(run) : lineView(run)
+}
+
+function barView(run: Pick<CommandRun<object>, 'context'>): IngestEvents {
+  const bar = new SingleBar(
+    {
+      format: '{bar} {percentage}% {value}/{total}  {text}',
+      stream: run.context.stderr as unknown as NodeJS.WritableStream,
+      hideCursor: true,
+      clearOnComplete: true,
+      stopOnComplete: true,
+      linewrap: false,
+    },
+    Presets.shades_classic,
+  )
+  let drawnMs = -Infinity
+  let started = false
+  return {
+    onPlanning: (planned, lines) => {
+      if (planned === lines) run.context.stderr.write('\r\x1b[K')
+      else if (performance.now() - drawnMs >= BAR_EVERY_MS) {
+        drawnMs = performance.now()
+        run.context.stderr.write(`\rReading listings: ${planned} of ${lines} symbols\x1b[K`)
+      }
+    },
+    onProgress: (progress) => {
+      const done = progress.done >= progress.total
+      if (!done && performance.now() - drawnMs < BAR_EVERY_MS) return
+      drawnMs = performance.now()
+      if (!started) bar.start(progress.total, 0, { text: '' })
+      started = true
+      bar.setTotal(progress.total)
+      bar.update(progress.done, { text: progressText(progress) })
+    },
+  }
+}
+
+function lineView(run: Pick<CommandRun<object>, 'logger'>): IngestEvents {
+  let loggedMs = performance.now()
+  const due = (): boolean => {
+    if (performance.now() - loggedMs < LINE_EVERY_MS) return false
+    loggedMs = performance.now()
+    return true
+  }
+  return {
+    onPlanning: (planned, lines) => {
+      if (due()) run.logger.info({ planned, lines }, 'reading listings')
+    },
+    onProgress: (progress) => {
+      if (!due()) return
+      const { done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs } = progress
+      run.logger.info({ done, total, days, rows, bytesDownloaded, problems, elapsedMs: Math.round(elapsedMs), etaMs: etaMs === null ? null : Math.round(etaMs) }, 'ingesting')
+    },
+  }
+}
+
+function progressText(progress: IngestProgress): string {
+  const { archives, rows, bytesDownloaded, elapsedMs, etaMs, problems } = progress
+  const parts = [formatRate(archives, elapsedMs, 'archives'), formatRate(rows, elapsedMs, 'rows'), formatBytes(bytesDownloaded)]
+  if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
+  if (problems > 0) parts.push(`${formatCount(problems)} problems`)
+  return parts.join(' · ')
+}

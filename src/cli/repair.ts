@@ -1,0 +1,41 @@
+import { runIngest } from '../ingest/ingest.ts'
+import type { BadShard } from '../lake/verify.ts'
+import { nextChunk, seriesLabel } from '../model/series.ts'
+import type { CommandRun } from './command.ts'
+import { ingestSettings } from './ingest-settings.ts'
+
+/** Fetches bad chunks again, series by series: exactly what an ingest of these days would do. */
+export async function repairDays(run: CommandRun<object>, lake: string, bad: readonly BadShard[]): Promise<{ exit: number; stored: number }> {
+  const bySeries = new Map<string, BadShard[]>()
+  for (const shard of bad) {
+    const name = seriesLabel(shard.series)
+    bySeries.set(name, [...(bySeries.get(name) ?? []), shard])
+  }
+  let exit = 0
+  let stored = 0
+  for (const group of bySeries.values()) {
+    const first = group[0]
+    if (first === undefined) continue
+    const { series } = first
+    const days = group.map(({ day }) => day).sort()
+    const start = days[0] ?? first.day
+    const end = nextChunk(days.at(-1) ?? first.day, series.interval)
+    const result = await runIngest({
+      ...ingestSettings(run, lake),
+      universe: [{ market: series.market, symbol: series.symbol, intervals: [series.interval], line: 1 }],
+      start,
+      end,
+      archives: 'auto',
+      rest: true,
+      refresh: false,
+      retryFailed: true,
+      force: false,
+      crossCheck: false,
+      keepArchives: false,
+      events: {},
+    })
+    stored += result.stored
+    exit = Math.max(exit, result.exit)
+  }
+  return { exit, stored }
+}

@@ -1,0 +1,179 @@
+import type { ErrorData } from '../errors.ts'
+import { CkvdError, toCkvdError } from '../errors.ts'
+import type { Gap } from '../model/gaps.ts'
+import { isMonthChunked } from '../model/interval.ts'
+import type { Packaging, Series, TimeRange } from '../model/series.ts'
+import { periodStem, seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
+import { checkSha256, parseChecksum, readZipEntry, sha256Hex } from './archive.ts'
+import { encodeShard } from './arrow.ts'
+import type { ChunkRows } from './chunks.ts'
+import { splitChunks } from './chunks.ts'
+import { decodeCsv } from './csv.ts'
+
+/** An archive to decode, as it was downloaded. */
+export interface DecodeRequest {
+  readonly series: Series
+  readonly archive: {
+    readonly key: string
+    readonly etag: string
+    readonly packaging: Packaging
+    /** day or month as the key writes it: `2024-01-01`, `2024-01`, or un-padded, `2020-8` */
+    readonly period: string
+  }
+  readonly zip: Uint8Array
+  /** the CHECKSUM file; null when there is none */
+  readonly checksum: Uint8Array | null
+  /** chunks wanted; null = all in the archive */
+  readonly days: readonly UtcDay[] | null
+  /** bars before the first row of this archive are not expected: the series starts here */
+  readonly startsSeries: boolean
+  /** the series' first bar, where it is known from elsewhere: no slot before its own is expected; default null */
+  readonly seriesStartUs?: number | null
+  /** no slot at or after this time is expected; null = slots to the end are expected */
+  readonly seriesEndUs: number | null
+  /** decode although the CHECKSUM is missing or wrong, to compare with another source; default false */
+  readonly distrust?: boolean
+}
+
+/** One chunk of an archive, encoded. */
+export interface DecodedChunk {
+  readonly day: UtcDay
+  /** an Arrow file that owns its ArrayBuffer, and so can be transferred */
+  readonly shard: Uint8Array<ArrayBuffer>
+  readonly shardSha256: string
+  readonly rows: number
+  readonly expected: number
+  readonly offGrid: number
+  /** rows that repeated another one in all columns */
+  readonly duplicates: number
+  /** rows that gave other values for an open time; the later row in the file was kept */
+  readonly conflicts: number
+  /** the first conflicts with both values; empty when there are none */
+  readonly conflictNote: string
+  readonly gaps: Gap[]
+  readonly firstOpenUs: number
+  readonly lastOpenUs: number
+  readonly condition: 'complete' | 'partial'
+}
+
+export interface DecodeResult {
+  readonly archiveSha256: string
+  /** rows and bytes of the CSV */
+  readonly csvRows: number
+  readonly csvBytes: number
+  /** wanted chunks with at least one row, in order */
+  readonly chunks: DecodedChunk[]
+  /** wanted chunks of the archive's period without a row, as far as bars were expected in them */
+  readonly absentDays: UtcDay[]
+  /** rows outside of the archive's period, and all rows of a daily archive whose day is not wanted */
+  readonly dropped: number
+  /** first and last open time of the archive's period, wanted or not; null when it has no row */
+  readonly firstOpenUs: number | null
+  readonly lastOpenUs: number | null
+}
+
+/** What crosses threads: class instances do not. A failure gives the archive back, since its bytes were moved here. */
+export type DecodeOutcome =
+  | { readonly ok: true; readonly result: DecodeResult }
+  | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
+
+const GAP_EVIDENCE = 'not in the archive'
+
+/**
+ * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
+ * @throws CkvdError of the CHECKSUM, ZIP, CSV and BAR codes; series, period and key are in `details` and in the message
+ */
+export async function decodeArchive(request: DecodeRequest): Promise<DecodeResult> {
+  const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
+  try {
+    const range = parsePeriod(request)
+    const stem = periodStem(series, archive.period)
+    const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
+    const csv = await readZipEntry(zip, stem)
+    const { columns, rows } = decodeCsv(csv)
+    const split = splitChunks(columns, { interval: series.interval, range, days, startsSeries, seriesStartUs, seriesEndUs })
+    return {
+      ...split,
+      archiveSha256,
+      csvRows: rows,
+      csvBytes: csv.length,
+      chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256)),
+    }
+  } catch (error) {
+    throw error instanceof CkvdError ? locate(error, request) : error
+  }
+}
+
+/** Decodes archives one after the other for another thread: never throws, errors are data. What is no `CkvdError` becomes CKVD_BUG. */
+export async function runDecodeTask(requests: readonly DecodeRequest[]): Promise<DecodeOutcome[]> {
+  const outcomes: DecodeOutcome[] = []
+  for (const request of requests) {
+    try {
+      outcomes.push({ ok: true, result: await decodeArchive(request) })
+    } catch (error) {
+      outcomes.push({ ok: false, error: toCkvdError(error).toData(), zip: request.zip })
+    }
+  }
+  return outcomes
+}
+
+const PERIOD = /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?$/
+
+function parsePeriod({ series, archive }: DecodeRequest): TimeRange {
+  const [, year = '', month = '', date] = PERIOD.exec(archive.period) ?? []
+  const day = parseUtcDay(`${year}-${month.padStart(2, '0')}-${(date ?? '1').padStart(2, '0')}`)
+  const packaging: Packaging = date === undefined ? 'monthly' : 'daily'
+  if (day === undefined || packaging !== archive.packaging || (packaging === 'daily' && isMonthChunked(series.interval))) {
+    throw new CkvdError('CKVD_BUG', `Expected the period of a ${archive.packaging} archive whose chunks it can fill, found "${archive.period}"`)
+  }
+  const startUs = dayStartUs(day)
+  return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }
+}
+
+function checkArchive({ zip, checksum }: DecodeRequest, name: string): string {
+  if (checksum === null) throw new CkvdError('CKVD_CHECKSUM_MISSING', `Expected a CHECKSUM beside ${name}, found none`)
+  return checkSha256(zip, parseChecksum(checksum, name))
+}
+
+function encodeChunk(chunk: ChunkRows, { series, archive }: DecodeRequest, archiveSha256: string): DecodedChunk {
+  const { columns, ...facts } = chunk
+  const rows = columns.openTime.length
+  const condition = chunk.gaps.length === 0 ? 'complete' : 'partial'
+  const shard = encodeShard(columns, {
+    ...series,
+    day: chunk.day,
+    source: `vision-${archive.packaging}`,
+    archiveKey: archive.key,
+    archiveSha256,
+    archiveEtag: archive.etag,
+    condition,
+    rows,
+    expected: chunk.expected,
+    offGrid: chunk.offGrid,
+    duplicates: chunk.duplicates,
+    gaps: chunk.gaps.map((gap) => ({ ...gap, evidence: GAP_EVIDENCE })),
+  })
+  return {
+    ...facts,
+    shard,
+    shardSha256: sha256Hex(shard),
+    rows,
+    firstOpenUs: Number(columns.openTime[0]),
+    lastOpenUs: Number(columns.openTime[rows - 1]),
+    condition,
+  }
+}
+
+/** The place that `csvError` puts at the end of a message. */
+const LINE_PLACE = / \((line \d+, column \d+)\)$/
+
+/** The same error, told where it happened: `… (spot BTCUSDT 1m 2024-03-01, line 842, column 3)`. */
+function locate(error: CkvdError, { series, archive }: DecodeRequest): CkvdError {
+  const line = LINE_PLACE.exec(error.message)?.[1]
+  const text = error.message.replace(LINE_PLACE, '')
+  const place = `${seriesLabel(series)} ${archive.period}${line === undefined ? '' : `, ${line}`}`
+  const details = { ...error.details, ...series, period: archive.period, key: archive.key }
+  return new CkvdError(error.code, `${text} (${place})`, { details, cause: error })
+}

@@ -1,0 +1,84 @@
+import { CkvdError } from '../errors.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import type { Bar } from './csv-row.ts'
+import { CSV_COLUMNS, findFlaw, isPlainDecimal, parseTimeUs } from './csv-row.ts'
+import { RowTable } from './row-table.ts'
+
+const FOUND_CHARS = 40
+
+/**
+ * Decodes the body of a REST klines request: a JSON array of rows
+ * `[openMs, "open", "high", "low", "close", "volume", closeMs, "quoteVolume", count, "takerBase", "takerQuote", "0"]`
+ * (Binance's API documents, "Kline/Candlestick Data"), held to the same rules as the rows of an archive.
+ * @returns the rows, strictly ascending by open time; none for `[]`
+ * @throws CKVD_REST_BODY for anything else, an error body included; `details` {row (from 0), column (from 1), found}
+ */
+export function decodeRestRows(body: Uint8Array | string): KlineColumns {
+  const text = typeof body === 'string' ? body : new TextDecoder().decode(body)
+  const rows = parseJson(text)
+  if (!Array.isArray(rows)) throw restError('an array of klines', text, {})
+  const table = new RowTable(rows.length)
+  let previousUs = -1
+  for (let row = 0; row < rows.length; row++) {
+    const bar = parseRestRow(rows[row], row)
+    if (bar[0] <= previousUs) throw restError('klines in ascending order of open time', (rows[row] as unknown[])[0], { row, column: 1 })
+    previousUs = bar[0]
+    table.push(bar)
+  }
+  return table.columns()
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw restError('JSON', text, {}, cause)
+  }
+}
+
+function parseRestRow(cells: unknown, row: number): Bar {
+  if (!Array.isArray(cells) || cells.length !== CSV_COLUMNS) throw restError(`a kline of ${CSV_COLUMNS} values`, cells, { row })
+  const decimal = (index: number): number => {
+    const cell: unknown = cells[index]
+    const value = typeof cell === 'string' && isPlainDecimal(cell) ? Number(cell) : NaN
+    if (Number.isFinite(value)) return value
+    throw restError('a plain decimal number in a string', cell, { row, column: index + 1 })
+  }
+  const integer = (index: number): number => {
+    const cell: unknown = cells[index]
+    if (typeof cell === 'number' && Number.isSafeInteger(cell) && cell >= 0) return cell
+    throw restError('a whole number', cell, { row, column: index + 1 })
+  }
+  const time = (index: number): number => {
+    const timeUs = parseTimeUs(String(integer(index)))
+    if (timeUs !== undefined) return timeUs
+    throw restError('a time in milliseconds or microseconds of the years 2009 to 2099', cells[index], { row, column: index + 1 })
+  }
+  const bar: Bar = [
+    time(0),
+    decimal(1),
+    decimal(2),
+    decimal(3),
+    decimal(4),
+    decimal(5),
+    time(6),
+    decimal(7),
+    integer(8),
+    decimal(9),
+    decimal(10),
+  ]
+  decimal(11)
+  const flaw = findFlaw(bar)
+  if (flaw !== undefined) throw restError(flaw.expected, cells[flaw.column - 1], { row, column: flaw.column })
+  return bar
+}
+
+function restError(expected: string, value: unknown, place: { row?: number; column?: number }, cause?: unknown): CkvdError {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  const found = text.length > FOUND_CHARS ? `${text.slice(0, FOUND_CHARS)}…` : text
+  const where = place.row === undefined ? '' : ` (row ${place.row}${place.column === undefined ? '' : `, column ${place.column}`})`
+  return new CkvdError('CKVD_REST_BODY', `Expected ${expected} from REST, found ${found === '' ? 'nothing' : found}${where}`, {
+    details: { ...place, found },
+    cause,
+  })
+}

@@ -1,0 +1,136 @@
+/**
+ * The one catalogue of errors. Each code is stable: users match on `code`, never on the message.
+ * `exit` is the exit code with which a command ends when this error stops it (see README, "Exit codes");
+ * `retryable` tells whether the same call may succeed when it is tried again at once.
+ */
+const ENTRIES = {
+  CKVD_BUG: { exit: 1, retryable: false, meaning: 'an unexpected error: a fault of this program' },
+  CKVD_USAGE: { exit: 2, retryable: false, meaning: 'a flag, an argument or a combination of them is wrong' },
+  CKVD_CONFIG: { exit: 2, retryable: false, meaning: 'a setting from the environment or the config file is wrong' },
+  CKVD_UNIVERSE: { exit: 2, retryable: false, meaning: 'a universe file is wrong; line and column are in details' },
+  CKVD_ORIGIN: { exit: 2, retryable: false, meaning: 'sandbox data and real data would be mixed in one lake' },
+  CKVD_ABORTED: { exit: 130, retryable: false, meaning: 'interrupted by a signal; safe to run again' },
+
+  CKVD_HTTP_NETWORK: { exit: 4, retryable: true, meaning: 'the connection failed or broke' },
+  CKVD_HTTP_TIMEOUT: { exit: 4, retryable: true, meaning: 'the server did not answer in time' },
+  CKVD_HTTP_STATUS: { exit: 4, retryable: false, meaning: 'the server answered with an unexpected status' },
+  CKVD_HTTP_BUSY: { exit: 4, retryable: true, meaning: 'the server answered 408, 429 or 5xx' },
+  CKVD_HTTP_TRUNCATED: { exit: 4, retryable: true, meaning: 'the body was shorter or longer than content-length' },
+  CKVD_HTTP_TOO_LARGE: { exit: 4, retryable: false, meaning: 'the body was larger than any legal answer' },
+  CKVD_FORBIDDEN: { exit: 4, retryable: false, meaning: 'the server refuses this address (403, 451)' },
+  CKVD_RATE_LIMITED: { exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
+  CKVD_BANNED: { exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },
+  CKVD_UNREACHABLE: { exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
+
+  CKVD_LISTING: { exit: 3, retryable: false, meaning: 'an answer of the archive listing could not be understood' },
+  CKVD_UNKNOWN_SYMBOL: { exit: 3, retryable: false, meaning: 'neither the listing nor REST knows this series' },
+  CKVD_UNKNOWN_INTERVAL: { exit: 3, retryable: false, meaning: 'this market does not have this interval' },
+  CKVD_REST_RANGE: { exit: 3, retryable: false, meaning: 'REST refuses this range of times' },
+  CKVD_REST_BODY: { exit: 3, retryable: false, meaning: 'an answer of REST could not be understood' },
+
+  CKVD_ARCHIVE_MISSING: { exit: 3, retryable: false, meaning: 'an archive that was listed is not there' },
+  CKVD_CHECKSUM_MISSING: { exit: 3, retryable: false, meaning: 'an archive has no CHECKSUM file' },
+  CKVD_CHECKSUM_FORMAT: { exit: 3, retryable: false, meaning: 'a CHECKSUM file is not one line "<64 hex>  <name>"' },
+  CKVD_CHECKSUM_NAME: { exit: 3, retryable: false, meaning: 'a CHECKSUM file names another archive' },
+  CKVD_CHECKSUM_MISMATCH: { exit: 3, retryable: false, meaning: 'the SHA-256 of an archive is not the one its CHECKSUM states' },
+  CKVD_ZIP_FORMAT: { exit: 3, retryable: false, meaning: 'an archive is not a readable ZIP file' },
+  CKVD_ZIP_ENTRY: { exit: 3, retryable: false, meaning: 'an archive does not hold exactly the one CSV that its name promises' },
+  CKVD_ZIP_SIZE: { exit: 3, retryable: false, meaning: 'a ZIP entry is larger than allowed or than it says' },
+  CKVD_ZIP_CRC: { exit: 3, retryable: false, meaning: 'the CRC-32 of a ZIP entry is wrong' },
+  CKVD_CSV_HEADER: { exit: 3, retryable: false, meaning: 'the first line of a CSV is neither data nor the known header' },
+  CKVD_CSV_COLUMNS: { exit: 3, retryable: false, meaning: 'a CSV line does not have 12 columns' },
+  CKVD_CSV_NUMBER: { exit: 3, retryable: false, meaning: 'a CSV cell is not a plain decimal number' },
+  CKVD_CSV_TIME: { exit: 3, retryable: false, meaning: 'a time is not in milliseconds or microseconds of a plausible year' },
+  CKVD_BAR_INVALID: { exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
+  CKVD_REST_DISAGREES: { exit: 3, retryable: false, meaning: 'two sources give different bars for the same day' },
+
+  CKVD_SHARD_FORMAT: { exit: 3, retryable: false, meaning: 'a file in the lake is not a shard of this format' },
+  CKVD_SHARD_DIGEST: { exit: 3, retryable: false, meaning: 'a shard is not the one that the catalog recorded' },
+  CKVD_SHARD_MISSING: { exit: 3, retryable: false, meaning: 'the catalog records a shard that is not on disk' },
+  CKVD_PARTIAL: { exit: 3, retryable: false, meaning: 'bars are missing and it is not known why' },
+
+  CKVD_LAKE_LOCKED: { exit: 4, retryable: false, meaning: 'another run is writing to this lake' },
+  CKVD_LAKE_MISSING: { exit: 2, retryable: false, meaning: 'there is no lake in this directory' },
+  CKVD_LAKE_IO: { exit: 4, retryable: false, meaning: 'reading or writing the lake failed' },
+  CKVD_DISK_FULL: { exit: 4, retryable: false, meaning: 'the disk or the quota is full' },
+  CKVD_CATALOG: { exit: 4, retryable: false, meaning: 'the catalog could not be read or written' },
+  CKVD_CATALOG_VERSION: { exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
+  CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a decode worker died' },
+} as const
+
+/** A stable error code, `CKVD_…`. */
+export type ErrorCode = keyof typeof ENTRIES
+
+/** What the catalogue says of a code. */
+export interface ErrorEntry {
+  /** exit code of a command that this error stops */
+  readonly exit: 1 | 2 | 3 | 4 | 130
+  readonly retryable: boolean
+  readonly meaning: string
+}
+
+/** Every code with its exit code, retryability and meaning; `docs/errors.md` is tested against it. */
+export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = ENTRIES
+
+/** Facts about an error: plain values, so that they survive JSON and threads. */
+export type ErrorDetails = Readonly<Record<string, unknown>>
+
+/** The form in which an error crosses threads: a class instance would arrive as a plain `Error`. */
+export interface ErrorData {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly details: ErrorDetails
+}
+
+/** The only error class that this package throws on purpose. Match on `code`. */
+export class CkvdError extends Error {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'CkvdError'
+    this.code = code
+    this.details = options.details ?? {}
+    this.retryable = ERROR_CATALOGUE[code].retryable
+  }
+
+  /** exit code of a command that this error stops */
+  get exit(): ErrorEntry['exit'] {
+    return ERROR_CATALOGUE[this.code].exit
+  }
+
+  /** The same error with more facts in `details` (the older ones win). */
+  with(details: ErrorDetails): CkvdError {
+    return new CkvdError(this.code, this.message, { details: { ...details, ...this.details }, cause: this.cause ?? this })
+  }
+
+  toData(): ErrorData {
+    return { code: this.code, message: this.message, details: this.details }
+  }
+
+  static fromData(data: ErrorData): CkvdError {
+    return new CkvdError(data.code, data.message, { details: data.details })
+  }
+}
+
+/** True for a `CkvdError`, optionally of one of the given codes. */
+export function isCkvdError(error: unknown, ...codes: ErrorCode[]): error is CkvdError {
+  return error instanceof CkvdError && (codes.length === 0 || codes.includes(error.code))
+}
+
+/** Any thrown value as a `CkvdError`: what is not one already is a bug of ours (`CKVD_BUG`), kept as `cause`. */
+export function toCkvdError(error: unknown): CkvdError {
+  if (error instanceof CkvdError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+}
+
+/** The reason of an aborted signal as a `CkvdError` (`CKVD_ABORTED`). */
+export function abortError(signal: AbortSignal): CkvdError {
+  const reason: unknown = signal.reason
+  return reason instanceof CkvdError
+    ? reason
+    : new CkvdError('CKVD_ABORTED', 'Interrupted. It is safe to run the same command again.', { cause: reason })
+}

@@ -1,0 +1,288 @@
+import PQueue from 'p-queue'
+import type { AcquireContext, ArchiveTask } from '../acquire/archive-days.ts'
+import { acquireArchive, acquireDaysFromRest, consecutive, unknownSymbol } from '../acquire/archive-days.ts'
+import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
+import { repairDay } from '../acquire/repair.ts'
+import { acquireTail } from '../acquire/tail.ts'
+import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import type { WritableLake } from '../lake/lake.ts'
+import { readShard } from '../lake/shards.ts'
+import { isExplained } from '../model/condition.ts'
+import { chunkEndUs } from '../model/interval.ts'
+import type { Series } from '../model/series.ts'
+import { chunkOfUs } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { HttpClient } from '../sources/http.ts'
+import type { Rest } from '../sources/rest.ts'
+import { ByteBudget } from './byte-budget.ts'
+import type { SeriesPlan } from './plan.ts'
+import type { IngestEvents, ProgressMeter } from './progress.ts'
+import type { Tally } from './result.ts'
+import { problemOf } from './result.ts'
+import { storeDay } from './store.ts'
+
+/** Series worked on at once: enough to keep the lanes full where each series has few archives left. */
+const SERIES_LANES = 16
+/** REST stretches at once; the limiter decides when each is sent. */
+const REST_LANES = 8
+/** Bytes that archives in flight may take, from the first byte fetched to the last byte stored. */
+const IN_FLIGHT_BYTES = 192 << 20
+/** An archive's bytes are held as ZIP, then as shards (about twice its size), then until its group is synced. */
+const MEMORY_FACTOR = 4
+/** Archives that fail in a row for want of a network before the run is given up. */
+const MAX_NETWORK_FAILURES = 16
+
+/** What the coordinator needs. */
+export interface CoordinatorContext {
+  readonly lake: WritableLake
+  readonly http: HttpClient
+  readonly acquire: Omit<AcquireContext, 'signal' | 'rest'>
+  /** null: REST is off */
+  readonly rest: Rest | null
+  /** downloads at once */
+  readonly concurrency: number
+  readonly nowUs: number
+  readonly nowIso: () => string
+  readonly signal: AbortSignal
+  readonly events: IngestEvents
+  readonly meter: ProgressMeter
+  readonly tally: Tally
+}
+
+/**
+ * Works through plans: archives in bounded lanes, REST stretches in others, each chunk stored with its condition.
+ * Resolves when all is stored. Throws what stops a run: CKVD_ABORTED, CKVD_UNREACHABLE, errors of the lake, bugs.
+ */
+export async function runPlans(plans: AsyncIterable<SeriesPlan>, context: CoordinatorContext): Promise<void> {
+  await new Coordinator(context).run(plans)
+}
+
+class Coordinator {
+  readonly #context: CoordinatorContext
+  readonly #acquire: AcquireContext
+  readonly #archives: PQueue
+  readonly #stretches = new PQueue({ concurrency: REST_LANES })
+  readonly #budget = new ByteBudget(IN_FLIGHT_BYTES)
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  #fatal: Error | undefined
+  #networkFailures = 0
+
+  constructor(context: CoordinatorContext) {
+    this.#context = context
+    this.#archives = new PQueue({ concurrency: context.concurrency })
+    this.#signal = AbortSignal.any([context.signal, this.#stop.signal])
+    this.#acquire = { ...context.acquire, rest: context.rest, signal: this.#signal }
+  }
+
+  async run(plans: AsyncIterable<SeriesPlan>): Promise<void> {
+    const series = new PQueue({ concurrency: SERIES_LANES })
+    for await (const plan of plans) {
+      await series.onSizeLessThan(1)
+      if (this.#signal.aborted) break
+      void series.add(() => this.#guard(() => this.#runSeries(plan)))
+    }
+    await series.onIdle()
+    await this.#context.lake.writer.drain()
+    if (this.#fatal !== undefined) throw this.#fatal
+    if (this.#context.signal.aborted) throw abortError(this.#context.signal)
+  }
+
+  /** The first error that no chunk can carry stops all lanes. */
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (this.#signal.aborted) return
+      this.#fatal = error instanceof Error ? error : new CkvdError('CKVD_BUG', String(error))
+      this.#stop.abort(this.#fatal)
+    }
+  }
+
+  async #runSeries(plan: SeriesPlan): Promise<void> {
+    const { tally, lake, rest } = this.#context
+    tally.series++
+    for (const [condition, count] of Object.entries(plan.kept)) tally.count(condition as keyof typeof plan.kept, count)
+    for (const problem of plan.keptProblems) {
+      const error = new CkvdError('CKVD_PARTIAL', problem.error ?? `${problem.day} is ${problem.condition} since an earlier run; see \`ckvd coverage\`.`)
+      tally.addProblem(problemOf(plan.series, problem.day, problem.condition, error))
+    }
+    tally.count('unlisted', plan.unlisted)
+    tally.changed += plan.changed.length
+    tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
+    if (plan.firstDay === null && plan.tail.length === 0 && plan.holes.length === 0 && rest !== null && plan.days === 0) {
+      await this.#runUnlistedSeries(plan)
+      return
+    }
+    const bounds = plan.lead.length > 0 && rest !== null ? await this.#runLead(plan, rest) : plan.bounds
+    const seen = { startUs: bounds.startUs }
+    const ended = plan.tail.length > 0 && !plan.more ? await this.#runTail(plan, bounds) : false
+    const lastArchive = plan.tasks.reduce<ArchiveTask | null>((last, task) => (last === null || task.archive.firstDay > last.archive.firstDay ? task : last), null)
+    const lanes: Promise<void>[] = []
+    for (const task of plan.tasks) {
+      await this.#archives.onSizeLessThan(this.#context.concurrency)
+      if (this.#signal.aborted) return
+      const endsSeries = ended && task === lastArchive
+      lanes.push(this.#archives.add(() => this.#guard(() => this.#runArchive({ ...task, endsSeries, bounds }, seen))))
+    }
+    for (const run of consecutive(plan.more ? [...plan.holes, ...plan.tail] : plan.holes, plan.series)) {
+      lanes.push(this.#addStretch(plan.series, run, () => acquireDaysFromRest({ series: plan.series, days: run, bounds, endsSeries: false, archive: null, reason: 'no archive of this day is listed' }, this.#acquire)))
+    }
+    for (const day of plan.repairs) lanes.push(this.#addStretch(plan.series, [day], () => this.#repair(plan.series, day, bounds)))
+    await Promise.all(lanes)
+    if (this.#signal.aborted) return
+    lake.catalog.putSeries({ ...plan.series, firstDay: plan.firstDay, lastDay: plan.lastDay, firstOpenUs: seen.startUs, listedAt: this.#context.nowIso() })
+  }
+
+  async #runArchive(task: ArchiveTask, seen: { startUs: number | null }): Promise<void> {
+    const { meter } = this.#context
+    const release = await this.#budget.take(task.archive.sizeBytes * MEMORY_FACTOR, this.#signal)
+    try {
+      const acquired = await acquireArchive(task, this.#acquire)
+      if (acquired.startUs !== null) seen.startUs = acquired.startUs
+      this.#watchNetwork(acquired.days)
+      this.#context.tally.count('unlisted', 0)
+      await this.#store(task.series, acquired.days)
+      meter.archives++
+      this.#report()
+    } finally {
+      release()
+    }
+  }
+
+  /** Many archives in a row that fail for want of a network: the network is at fault, and going on would take hours. */
+  #watchNetwork(days: readonly AcquiredDay[]): void {
+    const error = days[0]?.error
+    if (error === null || error === undefined || !/^CKVD_(HTTP_(NETWORK|TIMEOUT|BUSY)|FORBIDDEN)$/.test(error.code)) {
+      this.#networkFailures = 0
+      return
+    }
+    this.#networkFailures++
+    if (this.#networkFailures < MAX_NETWORK_FAILURES) return
+    throw new CkvdError('CKVD_UNREACHABLE', `Expected archives to be reachable, but ${this.#networkFailures} in a row failed; the last: ${error.message} What was stored stays; run the same command again when the source answers.`, {
+      details: error.details,
+      cause: error,
+    })
+  }
+
+  #addStretch(series: Series, days: readonly UtcDay[], acquire: () => Promise<readonly AcquiredDay[]>): Promise<void> {
+    return this.#stretches.add(() =>
+      this.#guard(async () => {
+        const acquired = await acquire()
+        await this.#store(series, acquired)
+        this.#context.tally.count('unlisted', days.length - acquired.length)
+        this.#context.meter.stretches++
+        this.#report()
+      }),
+    )
+  }
+
+  async #repair(series: Series, day: UtcDay, bounds: SeriesBounds): Promise<readonly AcquiredDay[]> {
+    const { lake } = this.#context
+    const row = lake.catalog.getDay(series, day)
+    if (row === undefined) return []
+    const shard = await readShard(lake.paths.root, series, day, row)
+    return [await repairDay(series, { day, columns: shard.columns, meta: shard.meta, row }, bounds, this.#acquire)]
+  }
+
+  /** Before the first archive REST may know earlier bars: it is asked once for the first one. */
+  async #runLead(plan: SeriesPlan, rest: Rest): Promise<SeriesBounds> {
+    const { series, lead } = plan
+    let firstUs: number | null
+    try {
+      firstUs = await rest.fetchFirstBar(series, { signal: this.#signal })
+    } catch (error) {
+      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
+      const days = lead.map((day) => this.#unasked(series, day, error))
+      await this.#store(series, days)
+      return plan.bounds
+    }
+    if (firstUs === null) {
+      this.#context.tally.count('unlisted', lead.length)
+      return plan.bounds
+    }
+    const first = chunkOfUs(firstUs, series.interval)
+    const unborn = lead.filter((day) => day < first)
+    this.#context.tally.count('unlisted', unborn.length)
+    const bounds = { startUs: firstUs, endUs: null }
+    const alive = lead.filter((day) => day >= first)
+    for (const run of consecutive(alive, series)) {
+      await this.#addStretch(series, run, () => acquireDaysFromRest({ series, days: run, bounds, endsSeries: false, archive: null, reason: 'before the first archive' }, this.#acquire))
+    }
+    // a first bar after the first archive contradicts the archive: the archive is believed
+    return plan.firstDay !== null && first > plan.firstDay ? plan.bounds : bounds
+  }
+
+  #unasked(series: Series, day: UtcDay, error: CkvdError): AcquiredDay {
+    return {
+      day,
+      condition: 'partial',
+      shard: null,
+      shardSha256: null,
+      source: null,
+      rows: 0,
+      expected: 0,
+      offGrid: 0,
+      duplicates: 0,
+      conflicts: 0,
+      differing: 0,
+      archive: null,
+      gaps: [],
+      evidence: `REST could not be asked whether ${series.symbol} began before its first archive`,
+      error,
+    }
+  }
+
+  /** After the last archive; true when the series has ended. */
+  async #runTail(plan: SeriesPlan, bounds: SeriesBounds): Promise<boolean> {
+    const { series, tail } = plan
+    const lastEndUs = plan.lastDay === null ? null : chunkEndUs(plan.lastDay, series.interval)
+    const result = await acquireTail({ series, days: tail, bounds, lastArchiveEndUs: lastEndUs, nowUs: this.#context.nowUs }, this.#acquire)
+    await this.#store(series, result.days)
+    this.#context.tally.count('unlisted', tail.length - result.days.length)
+    this.#context.meter.stretches++
+    this.#report()
+    return result.ended
+  }
+
+  /** A series that the listing does not know: all from REST, or failed. */
+  async #runUnlistedSeries(plan: SeriesPlan): Promise<void> {
+    const error = unknownSymbol(plan.series, true)
+    this.#context.tally.count('failed')
+    this.#context.tally.addProblem(problemOf(plan.series, null, 'failed', error))
+    return Promise.resolve()
+  }
+
+  async #store(series: Series, days: readonly AcquiredDay[]): Promise<void> {
+    const { lake, tally, meter, nowIso } = this.#context
+    await Promise.all(
+      days.map(async (acquired) => {
+        const stored = await storeDay(lake, series, acquired, nowIso)
+        const { row } = stored
+        const accepted = isAccepted(row)
+        tally.count(row.condition, 1, accepted ? 1 : 0)
+        if (stored.written) tally.stored++
+        if (stored.upgraded) tally.upgraded++
+        if (stored.republished) tally.republished++
+        tally.rows += stored.written ? row.rows : 0
+        meter.rows += stored.written ? row.rows : 0
+        meter.days++
+        const refused = stored.refused
+        if (refused !== null && refused.error !== null) tally.addProblem(problemOf(series, row.day, row.condition, refused.error))
+        else if (!isExplained(row.condition) && !accepted) tally.addProblem(problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired)))
+      }),
+    )
+  }
+
+  #report(): void {
+    const { events, meter, http, tally } = this.#context
+    events.onProgress?.(meter.snapshot(http, tally.problemCount))
+  }
+}
+
+function partialError(acquired: AcquiredDay): CkvdError {
+  const missing = acquired.gaps.reduce((sum, gap) => sum + gap.bars, 0)
+  const why = acquired.gaps[0]?.evidence ?? acquired.evidence ?? 'nothing is known of it'
+  return new CkvdError('CKVD_PARTIAL', `${missing} of ${acquired.expected} bars are missing, and it is not known why: ${why}.`)
+}

@@ -1,0 +1,344 @@
+import { randomUUID } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sha256Hex } from '../codec/archive.ts'
+import { DecodePool } from '../acquire/decode-pool.ts'
+import type { AcquireContext } from '../acquire/archive-days.ts'
+
+import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
+import type { Catalog } from '../lake/catalog.ts'
+import type { WritableLake } from '../lake/lake.ts'
+import { openLake } from '../lake/lake.ts'
+import { archivePath } from '../lake/layout.ts'
+import { quarantineArchive } from '../lake/shards.ts'
+import type { Market } from '../model/market.ts'
+import { MARKETS } from '../model/market.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayOfUs } from '../model/utc-day.ts'
+import { HTTP_DEFAULTS, HttpClient } from '../sources/http.ts'
+import { Listing } from '../sources/listing.ts'
+import type { BanStore } from '../sources/rest-limiter.ts'
+import { createRestLimiter } from '../sources/rest-limiter.ts'
+import { Rest } from '../sources/rest.ts'
+import { Vision } from '../sources/vision.ts'
+import { runPlans } from './coordinator.ts'
+import { PlanSpool } from './plan-spool.ts'
+import type { ArchiveChoice, PlanScope, SeriesPlan } from './plan.ts'
+import type { PlanTotals, SeriesFailure } from './planner.ts'
+import { addTotals, NO_PLAN, planTotals, planUniverse } from './planner.ts'
+import type { IngestEvents } from './progress.ts'
+import { ProgressMeter } from './progress.ts'
+import type { IngestResult } from './result.ts'
+import { problemOf, Tally } from './result.ts'
+import type { UniverseLine } from './universe.ts'
+
+/** Where the five sources are: bases of URLs without a final slash. */
+export interface SourceUrls {
+  readonly vision: string
+  readonly listing: string
+  readonly rest: Readonly<Record<Market, string>>
+}
+
+/** Everything that a run of `ingest` depends on. */
+export interface IngestOptions {
+  readonly universe: readonly UniverseLine[]
+  /** first day; null: from the first one that the listing has */
+  readonly start: UtcDay | null
+  /** day after the last one */
+  readonly end: UtcDay
+  readonly archives: ArchiveChoice
+  readonly rest: boolean
+  readonly refresh: boolean
+  readonly retryFailed: boolean
+  readonly force: boolean
+  readonly crossCheck: boolean
+  readonly keepArchives: boolean
+  /** directory of the lake */
+  readonly lake: string
+  readonly urls: SourceUrls
+  /** the sources are a sandbox */
+  readonly sandbox: boolean
+  readonly workers: number
+  readonly concurrency: number
+  readonly maxRateBytes: number | null
+  readonly restShare: number
+  readonly maxRetries: number
+  /** time of planning, epoch ms */
+  readonly nowMs: number
+  /** a clock that runs, epoch ms */
+  readonly clockMs: () => number
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  readonly events: IngestEvents
+}
+
+/** What `--dry-run` prints. */
+export interface DryRunResult {
+  readonly command: 'ingest'
+  readonly exit: number
+  readonly series: readonly DryRunSeries[]
+  readonly total: DryRunNumbers
+  readonly problems: IngestResult['problems']
+}
+
+export interface DryRunNumbers {
+  readonly days: number
+  readonly stored: number
+  readonly archives: { readonly daily: number; readonly monthly: number }
+  readonly rest_days: number
+  readonly bytes: number
+}
+
+export interface DryRunSeries extends DryRunNumbers {
+  readonly market: Market
+  readonly symbol: string
+  readonly interval: string
+  readonly first: UtcDay | null
+  readonly last: UtcDay | null
+}
+
+function scopeOf(options: IngestOptions): PlanScope {
+  const { start, end, archives, rest, force, refresh, retryFailed } = options
+  const today = dayOfUs(options.nowMs * 1000)
+  if (end > today) {
+    throw new CkvdError('CKVD_USAGE', `Expected --end to be at most today (${today}, excluded: the running day is not closed), got ${end}.`, { details: { end, today } })
+  }
+  if (start !== null && start >= end) throw new CkvdError('CKVD_USAGE', `Expected --start before --end, got ${start} and ${end} (the end is excluded).`, { details: { start, end } })
+  return { start, end, archives, rest, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
+}
+
+function createHttp(options: IngestOptions): HttpClient {
+  const { concurrency, maxRetries, maxRateBytes } = options
+  return new HttpClient(
+    { ...HTTP_DEFAULTS, connections: Math.max(4, concurrency), maxRetries, ...(maxRateBytes === null ? {} : { maxRateBytes }) },
+    options.env,
+  )
+}
+
+/**
+ * Plans only: nothing is written, no archive is downloaded. A lake that is there is read.
+ * Throws CKVD_USAGE, CKVD_UNREACHABLE, CKVD_ABORTED and errors of the lake; failures of single series are problems.
+ */
+export async function planIngest(options: IngestOptions): Promise<DryRunResult> {
+  const scope = scopeOf(options)
+  await using http = createHttp(options)
+  const lake = await openLake(options.lake, { mode: 'read', ...originOf(options) }).catch((error: unknown) => {
+    if (isCkvdError(error, 'CKVD_LAKE_MISSING')) return null
+    throw error
+  })
+  const series: DryRunSeries[] = []
+  const tally = new Tally()
+  let total = NO_PLAN
+  try {
+    await planInto(options, scope, http, lake?.catalog ?? null, null, (planned) => {
+      if ('error' in planned) {
+        countFailure(tally, planned)
+        return Promise.resolve()
+      }
+      const numbers = planTotals(planned)
+      total = addTotals(total, numbers)
+      series.push({ ...planned.series, first: planned.first, last: planned.last, ...printable(numbers) })
+      return Promise.resolve()
+    })
+  } finally {
+    await lake?.close()
+  }
+  const key = (row: DryRunSeries): string => `${MARKETS.indexOf(row.market)} ${row.symbol} ${row.interval}`
+  series.sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  return { command: 'ingest', exit: tally.exit, series, total: printable(total), problems: tally.problems }
+}
+
+function printable(totals: PlanTotals): DryRunNumbers {
+  return { days: totals.days, stored: totals.stored, archives: totals.archives, rest_days: totals.restDays, bytes: totals.bytes }
+}
+
+function originOf(options: IngestOptions): { origin?: 'sandbox' } {
+  return options.sandbox ? { origin: 'sandbox' } : {}
+}
+
+async function planInto(
+  options: IngestOptions,
+  scope: PlanScope,
+  http: HttpClient,
+  catalog: Catalog | null,
+  adoptInto: string | null,
+  emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
+): Promise<void> {
+  const listing = new Listing(http, options.urls.listing)
+  let planned = 0
+  let last: CkvdError | null = null
+  await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
+    planned++
+    options.events.onPlanning?.(planned, options.universe.length)
+    if ('error' in one) last = one.error
+    await emit(one)
+  })
+  if (!http.reached && isCkvdError(last)) {
+    throw new CkvdError('CKVD_UNREACHABLE', `Expected the archive listing at ${options.urls.listing} to answer, it did not: ${(last as CkvdError).message} Check the network, proxy and --listing-url.`, {
+      details: { url: options.urls.listing },
+      cause: last,
+    })
+  }
+}
+
+function countFailure(tally: Tally, failure: SeriesFailure): void {
+  tally.series++
+  tally.count('failed')
+  tally.addProblem(problemOf(failure.series, null, 'failed', failure.error))
+}
+
+/**
+ * Plans, downloads, verifies, decodes, stores, and says of every requested chunk what became of it.
+ *
+ * A run that was stopped (interrupt, ban, full disk, unreachable source) resolves too, with its exit code and `stopped`:
+ * what it stored stays. Throws before anything is done: CKVD_USAGE, CKVD_LAKE_LOCKED, CKVD_ORIGIN, errors of the lake.
+ */
+export async function runIngest(options: IngestOptions): Promise<IngestResult> {
+  const scope = scopeOf(options)
+  const startedAt = new Date(options.clockMs()).toISOString()
+  const startedMs = performance.now()
+  await using lake = await openLake(options.lake, { mode: 'write', ...originOf(options) })
+  await using http = createHttp(options)
+  await using pool = new DecodePool({ workers: options.workers })
+  const tally = new Tally()
+  const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
+  let stopped: CkvdError | null = null
+  try {
+    await work(options, scope, { lake, http, pool, tally })
+  } catch (error) {
+    stopped = toCkvdError(error)
+    // a bug must be seen with its stack
+    if (stopped.code === 'CKVD_BUG') throw error
+  }
+  const limiterBan = bansOf(lake.catalog, options).find(({ untilMs }) => untilMs > options.clockMs())
+  if (stopped === null && limiterBan !== undefined && options.rest && http.counts.rest > 0) stopped = bannedError(limiterBan)
+  const result: IngestResult = {
+    command: 'ingest',
+    exit: stopped?.exit ?? tally.exit,
+    started_at: startedAt,
+    elapsed_ms: Math.round(performance.now() - startedMs),
+    range: { start: options.start, end: options.end },
+    series: tally.series,
+    days: tally.days,
+    stored: tally.stored,
+    skipped: tally.skipped,
+    upgraded: tally.upgraded,
+    republished: tally.republished,
+    changed: tally.changed,
+    rows: tally.rows,
+    bytes_downloaded: http.bytesReceived,
+    requests: http.counts,
+    problems: tally.problems,
+    stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
+  }
+  const { problems: _problems, ...counts } = result
+  lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+  return result
+}
+
+async function work(options: IngestOptions, scope: PlanScope, run: { lake: WritableLake; http: HttpClient; pool: DecodePool; tally: Tally }): Promise<void> {
+  const { lake, http, pool, tally } = run
+  const spool = new PlanSpool(join(lake.paths.tmp, `plan-${randomUUID()}.jsonl`))
+  let totals = NO_PLAN
+  let series = 0
+  let checked = false
+  try {
+    await planInto(options, scope, http, lake.catalog, lake.paths.root, async (planned) => {
+      if (!checked && http.reached) {
+        await lake.setOrigin(http.sandboxSeen || options.sandbox ? 'sandbox' : 'binance')
+        checked = true
+      }
+      if ('error' in planned) return countFailure(tally, planned)
+      series++
+      totals = addTotals(totals, planTotals(planned))
+      await spool.add(planned)
+    })
+    options.events.onPlan?.(totals, series)
+    await checkFreeDisk(lake.paths.root, totals, options.keepArchives)
+    const acquire = acquireContext(options, lake, http, pool)
+    await runPlans(spool.read(), {
+      lake,
+      http,
+      acquire,
+      rest: createRest(options, lake, http),
+      concurrency: options.concurrency,
+      nowUs: scope.nowUs,
+      nowIso: () => new Date(options.clockMs()).toISOString(),
+      signal: options.signal,
+      events: options.events,
+      meter: new ProgressMeter(totals.archives.daily + totals.archives.monthly),
+      tally,
+    })
+  } finally {
+    await spool.remove()
+  }
+}
+
+function acquireContext(options: IngestOptions, lake: WritableLake, http: HttpClient, pool: DecodePool): Omit<AcquireContext, 'signal' | 'rest'> {
+  return {
+    vision: new Vision(http, options.urls.vision),
+    pool,
+    quarantine: async (key, zip, error) => {
+      await quarantineArchive(lake.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
+    },
+    keepArchive: options.keepArchives
+      ? async (key, zip, checksum) => {
+          const errors = await lake.files.writeGroup([
+            { path: archivePath(key), bytes: zip },
+            { path: `${archivePath(key)}.CHECKSUM`, bytes: checksum },
+          ])
+          for (const error of errors) if (error !== undefined) throw error
+        }
+      : null,
+  }
+}
+
+function createRest(options: IngestOptions, lake: WritableLake, http: HttpClient): Rest | null {
+  if (!options.rest) return null
+  const limiter = createRestLimiter({ share: options.restShare, nowMs: options.clockMs, bans: banStore(lake.catalog, options) })
+  return new Rest(http, { urls: options.urls.rest, limiter, nowMs: options.clockMs, maxRetries: options.maxRetries })
+}
+
+/** Bans are kept in the catalog: a ban must survive a restart. */
+function banStore(catalog: Catalog, options: IngestOptions): BanStore {
+  return {
+    get: (market) => {
+      const ban = catalog.getBan(market, new Date(options.clockMs()).toISOString())
+      return ban === undefined ? undefined : { untilMs: Date.parse(ban.until), reason: ban.reason }
+    },
+    put: (market, untilMs, reason) => catalog.putBan(market, new Date(untilMs).toISOString(), reason),
+  }
+}
+
+interface Ban {
+  readonly market: Market
+  readonly untilMs: number
+  readonly reason: string
+}
+
+function bansOf(catalog: Catalog, options: IngestOptions): Ban[] {
+  const store = banStore(catalog, options)
+  return MARKETS.flatMap((market) => {
+    const ban = store.get(market)
+    return ban === undefined ? [] : [{ market, ...ban }]
+  })
+}
+
+function bannedError(ban: Ban): CkvdError {
+  const until = new Date(ban.untilMs).toISOString()
+  return new CkvdError('CKVD_BANNED', `${ban.market} REST has banned this address until ${until} (${ban.reason}). Vision's part of the work is done; run the same command again after that.`, {
+    details: { market: ban.market, until },
+  })
+}
+
+/** Compares the plan with the free disk, before the first download. */
+async function checkFreeDisk(root: string, totals: PlanTotals, keepArchives: boolean): Promise<void> {
+  const needed = totals.shardBytes + (keepArchives ? totals.bytes : 0)
+  const { bavail, bsize } = await statfs(root)
+  const free = bavail * bsize
+  if (needed <= free) return
+  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  throw new CkvdError('CKVD_DISK_FULL', `Expected about ${gib(needed)} of free disk for this plan, found ${gib(free)} at ${root}. Free some, choose another --lake, or ask for less.`, {
+    details: { needed, free, root },
+  })
+}

@@ -1,0 +1,223 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import PQueue from 'p-queue'
+import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { unknownSymbol } from '../acquire/archive-days.ts'
+import type { Catalog } from '../lake/catalog.ts'
+import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import { parseShardPath, shardFolder } from '../lake/layout.ts'
+import { adoptShard } from '../lake/shards.ts'
+import type { Series } from '../model/series.ts'
+import type { Interval } from '../model/interval.ts'
+import { countSlots, parseInterval } from '../model/interval.ts'
+import { chunkOfUs, chunkRange, seriesFolder } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
+import type { ArchiveEntry, Listing, SeriesListing } from '../sources/listing.ts'
+import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
+import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
+import { findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
+import type { UniverseLine } from './universe.ts'
+
+/** Series whose listings are read at once. */
+const LISTING_LANES = 8
+/** Bytes of a row in a shard: 11 columns of 8 bytes. */
+const ROW_BYTES = 88
+
+/** A series that could not be planned. */
+export interface SeriesFailure {
+  readonly series: Series
+  readonly error: CkvdError
+}
+
+/** A plan in numbers, of one series or in sum. */
+export interface PlanTotals {
+  readonly days: number
+  readonly stored: number
+  readonly archives: { readonly daily: number; readonly monthly: number }
+  /** days for which REST is the only source */
+  readonly restDays: number
+  /** bytes of the archives to download */
+  readonly bytes: number
+  /** bytes that the new shards will take, about */
+  readonly shardBytes: number
+}
+
+export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, monthly: 0 }, restDays: 0, bytes: 0, shardBytes: 0 }
+
+/** What planning needs. `lakeRoot` null: there is no lake yet, or it must not be touched. */
+export interface PlannerContext {
+  readonly listing: Listing
+  readonly scope: PlanScope
+  readonly catalog: Catalog | null
+  /** the lake's root where shards without a row may be adopted into the catalog */
+  readonly adoptInto: string | null
+  readonly signal: AbortSignal
+}
+
+/** Numbers of a plan. */
+export function planTotals(plan: SeriesPlan): PlanTotals {
+  let shardBytes = 0
+  for (const { days } of plan.tasks) for (const day of days) shardBytes += chunkBytes(plan.series, day)
+  return {
+    days: plan.days,
+    stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),
+    archives: {
+      daily: plan.tasks.filter(({ archive }) => archive.packaging === 'daily').length,
+      monthly: plan.tasks.filter(({ archive }) => archive.packaging === 'monthly').length,
+    },
+    restDays: plan.holes.length + plan.tail.length + plan.repairs.length,
+    bytes: plan.tasks.reduce((sum, { archive }) => sum + archive.sizeBytes, 0),
+    shardBytes,
+  }
+}
+
+function chunkBytes(series: Series, day: UtcDay): number {
+  const { startUs, endUs } = chunkRange(day, series.interval)
+  return countSlots(startUs, endUs, series.interval) * ROW_BYTES + 3_000
+}
+
+export function addTotals(a: PlanTotals, b: PlanTotals): PlanTotals {
+  return {
+    days: a.days + b.days,
+    stored: a.stored + b.stored,
+    archives: { daily: a.archives.daily + b.archives.daily, monthly: a.archives.monthly + b.archives.monthly },
+    restDays: a.restDays + b.restDays,
+    bytes: a.bytes + b.bytes,
+    shardBytes: a.shardBytes + b.shardBytes,
+  }
+}
+
+/**
+ * Plans every series of a universe, some at once, in no fixed order. A failing listing fails its series only; when no
+ * request at all was answered the network is at fault, and the error is thrown.
+ */
+export async function planUniverse(
+  lines: readonly UniverseLine[],
+  ctx: PlannerContext,
+  emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
+): Promise<void> {
+  const queue = new PQueue({ concurrency: LISTING_LANES })
+  let fatal: unknown
+  const inside = new AbortController()
+  const signal = AbortSignal.any([ctx.signal, inside.signal])
+  for (const line of lines) {
+    await queue.onSizeLessThan(LISTING_LANES)
+    if (signal.aborted) break
+    void queue.add(async () => {
+      try {
+        for await (const planned of planLine(line, { ...ctx, signal })) await emit(planned)
+      } catch (error) {
+        fatal ??= error
+        inside.abort(error)
+      }
+    })
+  }
+  await queue.onIdle()
+  if (ctx.signal.aborted) throw abortError(ctx.signal)
+  if (fatal !== undefined) throw fatal
+}
+
+async function* planLine(line: UniverseLine, ctx: PlannerContext): AsyncGenerator<SeriesPlan | SeriesFailure> {
+  const bare = { market: line.market, symbol: line.symbol }
+  try {
+    for (const interval of line.intervals === 'all' ? await fetchIntervals(bare, ctx) : line.intervals) yield await planOne({ ...bare, interval }, ctx)
+  } catch (error) {
+    if (!isSeriesError(error)) throw error
+    yield { series: { ...bare, interval: '1m' }, error }
+  }
+}
+
+async function planOne(series: Series, ctx: PlannerContext): Promise<SeriesPlan | SeriesFailure> {
+  try {
+    return await planListed(series, ctx)
+  } catch (error) {
+    if (!isSeriesError(error)) throw error
+    return { series, error: error.with({ ...series }) }
+  }
+}
+
+/** Errors that concern one series: those of the listing. Errors of the lake, an interrupt and bugs end the run. */
+function isSeriesError(error: unknown): error is CkvdError {
+  return isCkvdError(error) && /^CKVD_(HTTP_|LISTING|FORBIDDEN|UNKNOWN_)/.test(error.code)
+}
+
+/** The intervals that the listing has for a symbol, shortest first. */
+async function fetchIntervals(symbol: Pick<Series, 'market' | 'symbol'>, ctx: PlannerContext): Promise<Interval[]> {
+  const found = new Set<Interval>()
+  for (const packaging of ['daily', 'monthly'] as const) {
+    const folder = seriesFolder({ ...symbol, interval: '1m' }, packaging).replace(/1m\/$/, '')
+    for (const name of await ctx.listing.fetchFolders(folder, ctx.signal)) {
+      const interval = parseInterval(name)
+      if (interval !== undefined && packagingsOf(interval).includes(packaging)) found.add(interval)
+    }
+  }
+  if (found.size === 0) throw unknownSymbol({ ...symbol, interval: '1m' }, false)
+  return [...found]
+}
+
+async function planListed(series: Series, ctx: PlannerContext): Promise<SeriesPlan | SeriesFailure> {
+  const { scope, catalog } = ctx
+  const known = catalog?.getSeries(series)
+  const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
+  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, ctx.adoptInto, catalog)
+  const from = findListingStart(series, scope, known, rows)
+  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows)
+  const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
+  if (listings.firstDay === null && known?.firstDay == null && !scope.rest) return { series, error: unknownSymbol(series, false) }
+  return planSeries(series, scope, listings, known, rows)
+}
+
+function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
+  return scope.start === null ? undefined : chunkOfUs(dayStartUs(scope.start), series.interval)
+}
+
+/** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
+async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, root: string, catalog: Catalog): Promise<void> {
+  const folder = shardFolder(series)
+  let names: string[]
+  try {
+    names = await readdir(join(root, folder))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    throw new CkvdError('CKVD_LAKE_IO', `Could not read ${join(root, folder)}.`, { cause: error })
+  }
+  for (const name of names) {
+    const place = parseShardPath(folder + name)
+    if (place === undefined || rows.has(place.day) || catalog.getDay(series, place.day) !== undefined) continue
+    const adopted = await adoptShard(root, series, place.day)
+    if (adopted === undefined) continue
+    catalog.commit([adopted])
+    rows.set(place.day, adopted.row)
+  }
+}
+
+async function fetchListings(series: Series, from: UtcDay | null, known: SeriesRow | undefined, ctx: PlannerContext): Promise<SeriesListings> {
+  const { scope, signal, listing } = ctx
+  const packagings = packagingsOf(series.interval).filter((packaging) => {
+    if (packaging === 'daily') return true
+    return scope.archives === 'monthly' || !packagingsOf(series.interval).includes('daily') || (scope.archives === 'auto' && holdsWholeMonth(scope, from))
+  })
+  const none: SeriesListing = { archives: [], more: false }
+  const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
+    packagings.includes(packaging) ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal }) : Promise.resolve(none)
+  const [daily, monthly] = await Promise.all([read('daily'), read('monthly')])
+  const listed = firstOf(daily.archives[0], monthly.archives[0])
+  const firstDay =
+    from === null || known?.firstDay != null
+      ? earlierOf(listed, known?.firstDay ?? null)
+      : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
+  return { daily: daily.archives, monthly: monthly.archives, more: daily.more || monthly.more, firstDay }
+}
+
+function earlierOf(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
+  return a === null ? b : b === null || a < b ? a : b
+}
+
+/** First day of a series by its first archives: of one month, the first daily archive tells it better. */
+function firstOf(...entries: readonly (ArchiveEntry | undefined)[]): UtcDay | null {
+  const daily = entries.find((entry) => entry?.packaging === 'daily')?.firstDay ?? null
+  const monthly = entries.find((entry) => entry?.packaging === 'monthly')?.firstDay ?? null
+  if (daily === null || monthly === null) return daily ?? monthly
+  return daily < monthEnd(monthly) ? daily : monthly
+}

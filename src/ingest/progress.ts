@@ -1,0 +1,60 @@
+import type { RequestKind } from '../sources/http.ts'
+import type { PlanTotals } from './planner.ts'
+
+/** A snapshot of a run that goes on. */
+export interface IngestProgress {
+  /** archives and REST stretches done, of how many planned */
+  readonly done: number
+  readonly total: number
+  readonly archives: number
+  readonly days: number
+  readonly rows: number
+  readonly bytesDownloaded: number
+  readonly requests: Readonly<Record<RequestKind, number>>
+  readonly problems: number
+  readonly elapsedMs: number
+  /** milliseconds left at the rate so far; null while unknown */
+  readonly etaMs: number | null
+}
+
+/** What a run tells while it goes on. All calls are synchronous and must not throw. */
+export interface IngestEvents {
+  /** series planned so far, of how many universe lines */
+  onPlanning?(planned: number, lines: number): void
+  /** the plan, before the first download */
+  onPlan?(totals: PlanTotals, series: number): void
+  /** called after every archive and stretch: the receiver decides how often it draws */
+  onProgress?(progress: IngestProgress): void
+}
+
+/** Counts the work of a run. */
+export class ProgressMeter {
+  readonly #startedMs = performance.now()
+  readonly #total: number
+  archives = 0
+  stretches = 0
+  days = 0
+  rows = 0
+
+  constructor(total: number) {
+    this.#total = total
+  }
+
+  snapshot(http: { counts: Readonly<Record<RequestKind, number>>; bytesReceived: number }, problems: number): IngestProgress {
+    const elapsedMs = performance.now() - this.#startedMs
+    const done = this.archives + this.stretches
+    const left = Math.max(0, this.#total - done)
+    return {
+      done,
+      total: Math.max(this.#total, done),
+      archives: this.archives,
+      days: this.days,
+      rows: this.rows,
+      bytesDownloaded: http.bytesReceived,
+      requests: http.counts,
+      problems,
+      elapsedMs,
+      etaMs: done === 0 ? null : (elapsedMs / done) * left,
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** What is known of a chunk. See README, "Conditions". */
+export type Condition = 'complete' | 'provisional' | 'outage' | 'unlisted' | 'pending' | 'partial' | 'quarantined' | 'failed'
+
+/** All conditions, explained ones first: the order of every table. */
+export const CONDITIONS: readonly Condition[] = [
+  'complete',
+  'provisional',
+  'outage',
+  'unlisted',
+  'pending',
+  'partial',
+  'quarantined',
+  'failed',
+]
+
+/** True when the chunk's bars are all there or their absence is explained. Anything else makes the exit code 3. */
+export function isExplained(condition: Condition): boolean {
+  return condition !== 'partial' && condition !== 'quarantined' && condition !== 'failed'
+}

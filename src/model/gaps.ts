@@ -1,0 +1,46 @@
+import type { Interval } from './interval.ts'
+import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from './interval.ts'
+import type { TimeRange } from './series.ts'
+
+/** A stretch of empty slots, [startUs, endUs), both slot starts; `bars` is how many slots it has. */
+export interface Gap {
+  readonly startUs: number
+  readonly endUs: number
+  readonly bars: number
+}
+
+/**
+ * The only gap finder: the empty slots of `range`, as maximal stretches, in order.
+ * `openTimes` are microseconds in ascending order (times outside the range are ignored). A bar fills the slot into
+ * which its open time falls, on the grid or off it; two bars in one slot fill it once.
+ */
+export function findGaps(openTimes: BigInt64Array, range: TimeRange, interval: Interval): Gap[] {
+  const gaps: Gap[] = []
+  let expected = firstSlotUs(range.startUs, interval)
+  for (const time of openTimes) {
+    const slot = slotStartUs(Number(time), interval)
+    if (slot < expected) continue
+    if (slot >= range.endUs) break
+    if (slot > expected) gaps.push({ startUs: expected, endUs: slot, bars: countSlots(expected, slot, interval) })
+    expected = nextSlotUs(slot, interval)
+  }
+  if (expected < range.endUs) {
+    const bars = countSlots(expected, range.endUs, interval)
+    if (bars > 0) gaps.push({ startUs: expected, endUs: lastSlotEnd(expected, range.endUs, bars, interval), bars })
+  }
+  return gaps
+}
+
+function lastSlotEnd(startUs: number, endUs: number, bars: number, interval: Interval): number {
+  if (interval !== '1M' && bars > 0) return startUs + bars * (nextSlotUs(startUs, interval) - startUs)
+  let end = startUs
+  while (end < endUs) end = nextSlotUs(end, interval)
+  return end
+}
+
+/** How many bars do not open on the exchange's grid. */
+export function countOffGrid(openTimes: BigInt64Array, interval: Interval): number {
+  let count = 0
+  for (const time of openTimes) if (slotStartUs(Number(time), interval) !== Number(time)) count++
+  return count
+}

@@ -1,0 +1,19 @@
+/** A Binance market: spot, USDⓈ-M futures (`um`) or COIN-M futures (`cm`). */
+export type Market = 'spot' | 'um' | 'cm'
+
+/** All markets, in the order of every report. */
+export const MARKETS: readonly Market[] = ['spot', 'um', 'cm']
+
+export function isMarket(text: string): text is Market {
+  return (MARKETS as readonly string[]).includes(text)
+}
+
+/**
+ * A symbol that is safe in a path, a URL and a log line: letters of any script, digits, `_` and `-`.
+ * No separators, control characters or dots. Binance lists symbols such as `币安人生USDT`, so ASCII is not required.
+ */
+const SYMBOL = /^[\p{L}\p{N}_-]{1,64}$/u
+
+export function isSymbol(text: string): boolean {
+  return SYMBOL.test(text)
+}

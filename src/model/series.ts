@@ -1,0 +1,61 @@
+import type { Interval } from './interval.ts'
+import { chunkEndUs, intervalPathName, isMonthChunked } from './interval.ts'
+import type { Market } from './market.ts'
+import type { UtcDay } from './utc-day.ts'
+import { addDays, addMonths, dayOfUs, firstDayOf, monthOf } from './utc-day.ts'
+
+/** One market, symbol and interval. */
+export interface Series {
+  readonly market: Market
+  readonly symbol: string
+  readonly interval: Interval
+}
+
+/** Half-open range of times in microseconds: start included, end excluded. */
+export interface TimeRange {
+  readonly startUs: number
+  readonly endUs: number
+}
+
+/** How Vision packs a series: an archive a day or an archive a month. */
+export type Packaging = 'daily' | 'monthly'
+
+/** Folder of a market below `data/` in the bucket and in the lake. */
+const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+
+/** `spot BTCUSDT 1m`: a series in messages. */
+export function seriesLabel(series: Series): string {
+  return `${series.market} ${series.symbol} ${series.interval}`
+}
+
+/** Prefix below which Vision keeps the archives of a series and the lake its shards; `/` separated, with a final `/`. */
+export function seriesFolder(series: Series, packaging: Packaging): string {
+  const interval = intervalPathName(series.interval)
+  return `data/${MARKET_FOLDER[series.market]}/${packaging}/klines/${series.symbol}/${interval}/`
+}
+
+/** File name, without its ending, of an archive or shard: `BTCUSDT-1m-2024-01-01`. `period` is a day or a month. */
+export function periodStem(series: Series, period: string): string {
+  return `${series.symbol}-${intervalPathName(series.interval)}-${period}`
+}
+
+/** The period that names a chunk's file: the day, or the month for `3d`, `1w` and `1M`. */
+export function chunkPeriod(day: UtcDay, interval: Interval): string {
+  return isMonthChunked(interval) ? monthOf(day) : day
+}
+
+/** The chunk of a series into which a time falls. */
+export function chunkOfUs(timeUs: number, interval: Interval): UtcDay {
+  const day = dayOfUs(timeUs)
+  return isMonthChunked(interval) ? firstDayOf(monthOf(day)) : day
+}
+
+/** The chunk after `day`. */
+export function nextChunk(day: UtcDay, interval: Interval): UtcDay {
+  return isMonthChunked(interval) ? firstDayOf(addMonths(monthOf(day), 1)) : addDays(day, 1)
+}
+
+/** The range of open times that a chunk holds. */
+export function chunkRange(day: UtcDay, interval: Interval): TimeRange {
+  return { startUs: Date.parse(`${day}T00:00:00Z`) * 1000, endUs: chunkEndUs(day, interval) }
+}

@@ -1,0 +1,131 @@
+import type { Catalog } from '../lake/catalog.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import type { Condition } from '../model/condition.ts'
+import { CONDITIONS, isExplained } from '../model/condition.ts'
+import type { Interval } from '../model/interval.ts'
+import { INTERVALS } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import { MARKETS } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
+import { chunkOfUs, nextChunk } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs, isoOfUs } from '../model/utc-day.ts'
+
+/** Which part of a lake is reported. Days are half-open. */
+export interface CoverageFilter {
+  readonly market?: Market
+  readonly symbols?: readonly string[]
+  readonly intervals?: readonly Interval[] | 'all'
+  readonly start?: UtcDay
+  readonly end?: UtcDay
+}
+
+/** A stretch of missing bars; times are ISO text. */
+export interface CoverageGap {
+  readonly start: string
+  readonly end: string
+  readonly bars: number
+  readonly evidence: string
+}
+
+/** A day that is not explained, or that a person has accepted. */
+export interface CoverageDay {
+  readonly day: UtcDay
+  readonly condition: Condition
+  readonly accepted: boolean
+  readonly reason: string | null
+}
+
+/** What the lake holds of a series: exactly what `--json` prints. */
+export interface SeriesCoverage extends Series {
+  /** first and last day with a record; null when nothing was ever requested */
+  readonly first: UtcDay | null
+  readonly last: UtcDay | null
+  readonly days: Readonly<Record<Condition, number>>
+  readonly accepted: number
+  /** listed days between the series' first and last one that were never requested */
+  readonly never_requested: number
+  readonly rows: number
+  readonly bytes: number
+  readonly missing_bars: number
+  readonly off_grid: number
+  readonly duplicates: number
+  readonly conflicts: number
+  readonly differing_rows: number
+  readonly gaps: readonly CoverageGap[]
+  readonly unexplained: readonly CoverageDay[]
+}
+
+/** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
+export function listCoverageSeries(catalog: Catalog, filter: CoverageFilter): Series[] {
+  const seen = new Map<string, Series>()
+  for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()]) seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })
+  return [...seen.values()]
+    .filter(
+      ({ market, symbol, interval }) =>
+        (filter.market === undefined || market === filter.market) &&
+        (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
+        (filter.intervals === undefined || filter.intervals === 'all' || filter.intervals.includes(interval)),
+    )
+    .sort((a, b) => MARKETS.indexOf(a.market) - MARKETS.indexOf(b.market) || (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)))
+}
+
+/** What the lake holds of one series. Reads the catalog only. */
+export function readCoverage(catalog: Catalog, series: Series, filter: CoverageFilter = {}): SeriesCoverage {
+  const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
+  const sums = { accepted: 0, rows: 0, bytes: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
+  const unexplained: CoverageDay[] = []
+  const known = new Set<UtcDay>()
+  let first: UtcDay | null = null
+  let last: UtcDay | null = null
+  for (const row of catalog.iterateDays(series, filter.start, filter.end)) {
+    first ??= row.day
+    last = row.day
+    known.add(row.day)
+    days[row.condition]++
+    sums.rows += row.rows
+    sums.bytes += row.shardBytes ?? 0
+    sums.off_grid += row.offGrid
+    sums.duplicates += row.duplicates
+    sums.conflicts += row.conflicts
+    sums.differing_rows += row.differingRows
+    if (isExplained(row.condition)) continue
+    const accepted = isAccepted(row)
+    if (accepted) sums.accepted++
+    unexplained.push({ day: row.day, condition: row.condition, accepted, reason: reasonOf(row) })
+  }
+  const gaps = catalog.listGaps(series, filter.start, filter.end).map((gap) => ({ start: isoOfUs(gap.startUs), end: isoOfUs(gap.endUs), bars: gap.bars, evidence: gap.evidence }))
+  return {
+    ...series,
+    first,
+    last,
+    days,
+    never_requested: countNeverRequested(catalog, series, filter, known),
+    ...sums,
+    missing_bars: gaps.reduce((sum, gap) => sum + gap.bars, 0),
+    gaps,
+    unexplained,
+  }
+}
+
+function reasonOf(row: DayRow): string | null {
+  return row.error === null ? row.evidence : row.evidence === null ? row.error : `${row.evidence}; ${row.error}`
+}
+
+function countNeverRequested(catalog: Catalog, series: Series, filter: CoverageFilter, known: ReadonlySet<UtcDay>): number {
+  const listed = catalog.getSeries(series)
+  if (listed?.firstDay == null || listed.lastDay === null) return 0
+  const born = chunkOfUs(Math.max(listed.firstOpenUs ?? 0, dayStartUs(listed.firstDay)), series.interval)
+  let count = 0
+  for (let day = born; day <= listed.lastDay; day = nextChunk(day, series.interval)) {
+    const inside = (filter.start === undefined || day >= filter.start) && (filter.end === undefined || day < filter.end)
+    if (inside && !known.has(day)) count++
+  }
+  return count
+}
+
+/** True when some day is unexplained and nobody has accepted it. */
+export function hasUnexplained(coverage: SeriesCoverage): boolean {
+  return coverage.unexplained.some(({ accepted }) => !accepted)
+}

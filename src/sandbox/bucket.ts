@@ -1,0 +1,60 @@
+import type { Series } from '../model/series.ts'
+import type { Market } from '../model/market.ts'
+
+/** An object of the bucket, as its listing shows it. */
+export interface BucketEntry {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly modifiedMs: number
+  /** 32 hex digits; of a real file its MD5 */
+  etag(): string | Promise<string>
+}
+
+/** A request for klines after all rules of the exchange were applied to it. Times in milliseconds, both included. */
+export interface KlinesQuery {
+  readonly series: Series
+  readonly startMs: number
+  readonly endMs: number
+  readonly limit: number
+  /** from which end rows are taken when there are more than `limit` */
+  readonly nearest: 'start' | 'end'
+}
+
+/** What the server serves: real archives or synthetic ones. */
+export interface Exchange {
+  /** The objects whose keys are `key` or come after it in byte order, in that order. */
+  entriesFrom(key: string): Iterable<BucketEntry>
+  find(key: string): BucketEntry | undefined
+  /** The bytes of an object; undefined where there is none. */
+  read(key: string): Promise<Buffer | undefined>
+  hasSymbol(market: Market, symbol: string): boolean
+  /** The body of a klines answer. */
+  klines(query: KlinesQuery): Promise<Buffer>
+}
+
+/** Compares keys as S3 does, by the bytes of their UTF-8, without making them: only surrogates sort differently in UTF-16. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x !== y) return rank(x) - rank(y)
+  }
+  return a.length - b.length
+}
+
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
+}
+
+/** Index of the first item that is not before `key`. */
+export function lowerBound(count: number, keyAt: (index: number) => string, key: string): number {
+  let low = 0
+  let high = count
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareKeys(keyAt(middle), key) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}

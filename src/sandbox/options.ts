@@ -1,0 +1,129 @@
+import { CkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
+import { INTERVALS } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import { isMarket, isSymbol, MARKETS } from '../model/market.ts'
+import { parseUtcDay } from '../model/utc-day.ts'
+import type { FaultRule } from './faults.ts'
+import { parseFaultRules } from './faults.ts'
+
+/** A symbol that the synthetic exchange lists. Days are UTC, `YYYY-MM-DD`. */
+export interface SyntheticMarket {
+  readonly market: Market
+  readonly symbol: string
+  /** first and last day with bars; without `lastDay` the symbol still trades */
+  readonly firstDay: string
+  readonly lastDay?: string
+  /** default: all of the market */
+  readonly intervals?: readonly Interval[]
+  /** first day with archives, where REST begins earlier; default `firstDay` */
+  readonly archivesFrom?: string
+  /** first minute of the first day and end (excluded) of the last one, `HH:MM`; default whole days */
+  readonly opensAt?: string
+  readonly closesAt?: string
+}
+
+export interface SandboxOptions {
+  /** default 0: any free port. The host is always 127.0.0.1 */
+  readonly port?: number
+  /** folder of real archives laid out as the bucket (DIR/data/…); then nothing is synthetic */
+  readonly archive?: string
+  readonly faults?: readonly FaultRule[]
+  /** default 1 */
+  readonly seed?: number
+  /** the exchange's clock, epoch milliseconds; default `Date.now` */
+  readonly now?: () => number
+  /** default: the shipped universe in spot, um and cm, and a few odd symbols */
+  readonly markets?: readonly SyntheticMarket[]
+  /** a daily archive appears so many hours after its day; default 10 */
+  readonly publishDelayHours?: number
+  /** weight budgets a minute; default spot 6,000, um and cm 2,400 */
+  readonly budgets?: Partial<Readonly<Record<Market, number>>>
+  /** requests during a 429 until the address is banned; default 3 */
+  readonly banAfter?: number
+  /** default 120 */
+  readonly banSeconds?: number
+  /** the outages that the default markets have, so that demos show one; default true, always false with `markets` */
+  readonly builtInFaults?: boolean
+}
+
+export interface SandboxSettings {
+  readonly port: number
+  readonly archive: string | undefined
+  readonly faults: readonly FaultRule[]
+  readonly seed: number
+  readonly now: () => number
+  readonly markets: readonly SyntheticMarket[] | undefined
+  readonly publishDelayHours: number
+  readonly budgets: Readonly<Record<Market, number>>
+  readonly banAfter: number
+  readonly banSeconds: number
+  readonly builtInFaults: boolean
+}
+
+const DEFAULTS: SandboxSettings = {
+  port: 0,
+  archive: undefined,
+  faults: [],
+  seed: 1,
+  now: Date.now,
+  markets: undefined,
+  publishDelayHours: 10,
+  budgets: { spot: 6000, um: 2400, cm: 2400 },
+  banAfter: 3,
+  banSeconds: 120,
+  builtInFaults: true,
+}
+
+/** Checks options once and fills the defaults. `CKVD_CONFIG` names the option, what it must be and what it is. */
+export function resolveSandboxOptions(options: SandboxOptions): SandboxSettings {
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(DEFAULTS, key)) throw refusal(key, `one of ${Object.keys(DEFAULTS).join(', ')}`, 'an unknown option')
+  }
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as SandboxOptions
+  const settings: SandboxSettings = {
+    ...DEFAULTS,
+    ...given,
+    archive: given.archive,
+    markets: given.markets,
+    faults: parseFaultRules(given.faults ?? []),
+    budgets: { ...DEFAULTS.budgets, ...given.budgets },
+    builtInFaults: (given.builtInFaults ?? true) && given.markets === undefined,
+  }
+  checkInteger('port', settings.port, 0, 65_535)
+  checkInteger('seed', settings.seed, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  checkInteger('banAfter', settings.banAfter, 1, 1_000_000)
+  checkInteger('banSeconds', settings.banSeconds, 1, 1_000_000)
+  for (const market of MARKETS) checkInteger(`budgets.${market}`, settings.budgets[market], 1, 1_000_000_000)
+  if (!(settings.publishDelayHours >= 0)) throw refusal('publishDelayHours', 'a number of hours from 0', settings.publishDelayHours)
+  if (settings.archive !== undefined && settings.markets !== undefined) {
+    throw refusal('markets', 'left out together with `archive`, whose files say what is listed', 'a list')
+  }
+  settings.markets?.forEach(checkMarket)
+  return Object.freeze(settings)
+}
+
+function checkMarket(entry: SyntheticMarket, index: number): void {
+  const name = `markets[${index}]`
+  const isTime = (text: string | undefined): boolean => text === undefined || /^([01]\d|2[0-3]):[0-5]\d$/.test(text)
+  if (!isMarket(entry.market)) throw refusal(`${name}.market`, 'spot, um or cm', entry.market)
+  if (!isSymbol(entry.symbol)) throw refusal(`${name}.symbol`, 'a symbol', entry.symbol)
+  for (const key of ['firstDay', 'lastDay', 'archivesFrom'] as const) {
+    const day = entry[key]
+    if ((day !== undefined || key === 'firstDay') && parseUtcDay(day ?? '') === undefined)
+      throw refusal(`${name}.${key}`, 'a day YYYY-MM-DD', day)
+  }
+  for (const key of ['opensAt', 'closesAt'] as const) if (!isTime(entry[key])) throw refusal(`${name}.${key}`, 'a time HH:MM', entry[key])
+  for (const interval of entry.intervals ?? []) {
+    if (!INTERVALS.includes(interval)) throw refusal(`${name}.intervals`, `some of ${INTERVALS.join(', ')}`, interval)
+  }
+}
+
+function checkInteger(name: string, value: unknown, minimum: number, maximum: number): void {
+  if (Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= maximum) return
+  throw refusal(name, `an integer from ${minimum} to ${maximum}`, value)
+}
+
+function refusal(name: string, expected: string, got: unknown): CkvdError {
+  return new CkvdError('CKVD_CONFIG', `Expected the sandbox option \`${name}\` to be ${expected}, got ${JSON.stringify(got) ?? 'nothing'}.`)
+}

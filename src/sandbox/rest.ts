@@ -1,0 +1,92 @@
+import { MARKET_FACTS } from '../../config/markets.ts'
+import type { Interval } from '../model/interval.ts'
+import { parseInterval } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import type { KlinesQuery } from './bucket.ts'
+import { MS_PER_DAY } from './synthetic.ts'
+
+/** An answer that refuses a request, as Binance words it. */
+export interface Refusal {
+  readonly status: number
+  readonly body: string
+  readonly contentType?: string
+}
+
+/** Page limits, from Binance's API documents ("Kline/Candlestick Data" of each market). */
+const DEFAULT_ROWS = 500
+const MAX_ROWS: Readonly<Record<Market, number>> = { spot: 1000, um: 1500, cm: 1500 }
+const MAX_RANGE_DAYS = 200
+
+/** Rows that a klines request asks for: 500 unless it says otherwise, and never more than a page holds. */
+export function rowsAskedFor(market: Market, params: URLSearchParams): number {
+  const limit = Number(params.get('limit') ?? DEFAULT_ROWS)
+  return Number.isInteger(limit) && limit > 0 ? Math.min(limit, MAX_ROWS[market]) : DEFAULT_ROWS
+}
+
+/**
+ * Reads the parameters of a klines request by the exchange's rules. Error codes are those that Binance answers with:
+ * -1102 missing, -1100 and -1130 malformed, -1121 symbol, -1120 interval, -1023 start after end, -4088 a cm range above
+ * 200 days; a start in the future is refused with 403 (as users report).
+ */
+export function parseKlinesQuery(
+  market: Market,
+  params: URLSearchParams,
+  nowMs: number,
+  hasSymbol: (symbol: string) => boolean,
+): KlinesQuery | Refusal {
+  const symbol = params.get('symbol') ?? ''
+  const intervalText = params.get('interval') ?? ''
+  for (const [name, value] of [
+    ['symbol', symbol],
+    ['interval', intervalText],
+  ] as const) {
+    if (value === '') return refuse(-1102, `Mandatory parameter '${name}' was not sent, was empty/null, or malformed.`)
+  }
+  for (const name of ['startTime', 'endTime', 'limit']) {
+    const value = params.get(name)
+    if (value !== null && !/^[0-9]{1,20}$/.test(value)) {
+      return refuse(-1100, `Illegal characters found in parameter '${name}'; legal range is '^[0-9]{1,20}$'.`)
+    }
+  }
+  if (params.get('limit') === '0') return refuse(-1130, "Data sent for parameter 'limit' is not valid.")
+  if (!hasSymbol(symbol)) return refuse(-1121, 'Invalid symbol.')
+  const interval = intervalOf(market, intervalText)
+  if (interval === undefined) return refuse(-1120, 'Invalid interval.')
+
+  const startMs = timeOf(params.get('startTime'))
+  const endMs = timeOf(params.get('endTime'))
+  if (startMs !== undefined && endMs !== undefined && startMs > endMs) return refuse(-1023, 'Start time is greater than end time.')
+  if (startMs !== undefined && startMs > nowMs) {
+    return {
+      status: 403,
+      contentType: 'text/html',
+      body: '<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>',
+    }
+  }
+  const page = { series: { market, symbol, interval }, limit: rowsAskedFor(market, params) }
+  if (market !== 'cm') return { ...page, startMs: startMs ?? 0, endMs: endMs ?? nowMs, nearest: startMs === undefined ? 'end' : 'start' }
+
+  const rangeMs = MAX_RANGE_DAYS * MS_PER_DAY
+  if (startMs !== undefined && endMs !== undefined && endMs - startMs > rangeMs) return refuse(-4088, 'Maximum time interval is 200 days.')
+  const lastMs = endMs ?? (startMs === undefined ? nowMs : Math.min(startMs + rangeMs, nowMs))
+  // a request without times gives the latest rows, however long they reach back; one with an end only, 200 days before it
+  return { ...page, startMs: startMs ?? (endMs === undefined ? 0 : endMs - rangeMs), endMs: lastMs, nearest: 'end' }
+}
+
+export function isRefusal(result: KlinesQuery | Refusal): result is Refusal {
+  return 'status' in result
+}
+
+export function refuse(code: number, msg: string, status = 400): Refusal {
+  return { status, body: JSON.stringify({ code, msg }) }
+}
+
+/** REST writes a month `1M` only; `1mo` is the archives' word. */
+function intervalOf(market: Market, text: string): Interval | undefined {
+  const interval = text === '1mo' ? undefined : parseInterval(text)
+  return interval !== undefined && MARKET_FACTS[market].intervals.includes(interval) ? interval : undefined
+}
+
+function timeOf(text: string | null): number | undefined {
+  return text === null ? undefined : Number(text)
+}

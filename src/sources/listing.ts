@@ -1,0 +1,191 @@
+import { XMLParser } from 'fast-xml-parser'
+import { z } from 'zod'
+import { CkvdError } from '../errors.ts'
+import type { Packaging, Series } from '../model/series.ts'
+import { seriesFolder } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { HttpClient } from './http.ts'
+import { markerBefore, parseArchiveKey } from './vision-url.ts'
+
+/** An archive as the listing shows it. */
+export interface ArchiveEntry {
+  readonly key: string
+  readonly packaging: Packaging
+  /** as the key spells it: `2024-01-01`, `2024-01`, rarely `2020-8` */
+  readonly period: string
+  readonly firstDay: UtcDay
+  readonly sizeBytes: number
+  /** without its quotes */
+  readonly etag: string
+}
+
+/** Archives of a series, oldest first. `more` tells that the listing goes on after the last one. */
+export interface SeriesListing {
+  readonly archives: readonly ArchiveEntry[]
+  readonly more: boolean
+}
+
+/** One page of an S3 listing. */
+export interface ListingPage {
+  readonly keys: readonly { readonly key: string; readonly etag: string; readonly sizeBytes: number }[]
+  readonly folders: readonly string[]
+  /** where the next page starts; undefined on the last page */
+  readonly next: string | undefined
+}
+
+/** A page has at most 1,000 keys of some 400 bytes; 4 MiB is ten times that. */
+const MAX_PAGE_BYTES = 4 << 20
+
+const parser = new XMLParser({
+  parseTagValue: false,
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  isArray: (name) => name === 'Contents' || name === 'CommonPrefixes',
+})
+
+const pageSchema = z.object({
+  ListBucketResult: z.object({
+    IsTruncated: z.enum(['true', 'false']),
+    NextMarker: z.string().optional(),
+    Contents: z.array(z.object({ Key: z.string().min(1), ETag: z.string().min(1), Size: z.string().regex(/^\d{1,15}$/) })).optional(),
+    CommonPrefixes: z.array(z.object({ Prefix: z.string().min(1) })).optional(),
+  }),
+})
+
+/**
+ * Reads one page of an S3 (version 1) listing.
+ * Throws CKVD_LISTING for anything that is not a whole page: a shortened list would be a silent hole.
+ */
+export function parseListingPage(body: Uint8Array, where: string): ListingPage {
+  const xml = new TextDecoder().decode(body)
+  const fail = (found: string, cause?: unknown): CkvdError =>
+    new CkvdError('CKVD_LISTING', `Expected a page of an S3 listing from ${where}, found ${found}.`, {
+      details: { where, found, start: xml.slice(0, 120) },
+      cause,
+    })
+  if (!xml.trimEnd().endsWith('</ListBucketResult>')) throw fail('a text that does not end with </ListBucketResult>')
+  if (xml.includes('<!DOCTYPE') || xml.includes('<!ENTITY')) throw fail('a document type declaration')
+  let raw: unknown
+  try {
+    raw = parser.parse(xml)
+  } catch (cause) {
+    throw fail('XML that cannot be parsed', cause)
+  }
+  const parsed = pageSchema.safeParse(raw)
+  if (!parsed.success) throw fail(`an unexpected field (${parsed.error.issues[0]?.path.join('.') ?? 'root'})`)
+  const page = parsed.data.ListBucketResult
+  const keys = (page.Contents ?? []).map(({ Key, ETag, Size }) => ({
+    key: Key,
+    etag: ETag.replaceAll(/&quot;|"/g, ''),
+    sizeBytes: Number(Size),
+  }))
+  const folders = (page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix)
+  if (page.IsTruncated === 'false') return { keys, folders, next: undefined }
+  const next = page.NextMarker ?? largest(keys.at(-1)?.key, folders.at(-1))
+  if (next === undefined) throw fail('a truncated page without a key to go on from')
+  return { keys, folders, next }
+}
+
+function largest(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : b
+}
+
+/** The listing of the bucket: which archives exist, with size and ETag. Every error of a page is an error of the list. */
+export class Listing {
+  readonly #http: HttpClient
+  readonly #url: string
+
+  /** @param url base of the listing, without a final slash */
+  constructor(http: HttpClient, url: string) {
+    this.#http = http
+    this.#url = url
+  }
+
+  /**
+   * Archives of a series that start in [from, to), page by page; `from` undefined reads from the first one.
+   * Throws CKVD_LISTING and the codes of HttpClient.
+   */
+  async fetchArchives(
+    series: Series,
+    packaging: Packaging,
+    o: { from?: UtcDay | undefined; to?: UtcDay | undefined; signal: AbortSignal },
+  ): Promise<SeriesListing> {
+    const archives: ArchiveEntry[] = []
+    const prefix = seriesFolder(series, packaging)
+    const marker = o.from === undefined ? undefined : markerBefore(series, packaging, o.from)
+    for await (const page of this.#pages(prefix, marker, o.signal)) {
+      for (const { key, etag, sizeBytes } of page.keys) {
+        const period = parseArchiveKey(series, packaging, key)
+        if (period === undefined) continue
+        if (o.to !== undefined && period.firstDay >= o.to) {
+          // keys that are not padded (`2020-8`) sort late, but never before a later year: what is left is later still
+          return { archives: inOrder(archives), more: true }
+        }
+        archives.push({ key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag })
+      }
+    }
+    return { archives: inOrder(archives), more: false }
+  }
+
+  /** The first archive of a series, by a page of two keys; undefined when the series has none. */
+  async fetchFirstArchive(series: Series, packaging: Packaging, signal: AbortSignal): Promise<ArchiveEntry | undefined> {
+    const page = await this.#page(seriesFolder(series, packaging), undefined, signal, 4)
+    for (const { key, etag, sizeBytes } of page.keys) {
+      const period = parseArchiveKey(series, packaging, key)
+      if (period !== undefined) return { key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag }
+    }
+    return undefined
+  }
+
+  /** Names of the folders directly below `prefix` (which ends with `/`). */
+  async fetchFolders(prefix: string, signal: AbortSignal): Promise<string[]> {
+    const names: string[] = []
+    for await (const page of this.#pages(prefix, undefined, signal)) {
+      for (const folder of page.folders) names.push(folder.slice(prefix.length, -1))
+    }
+    return names
+  }
+
+  async *#pages(prefix: string, start: string | undefined, signal: AbortSignal): AsyncGenerator<ListingPage> {
+    let marker = start
+    for (;;) {
+      const page = await this.#page(prefix, marker, signal)
+      yield page
+      if (page.next === undefined) return
+      if (marker !== undefined && Buffer.compare(Buffer.from(page.next), Buffer.from(marker)) <= 0) {
+        throw new CkvdError('CKVD_LISTING', `Expected the listing of ${prefix} to go on after ${marker}, it went back to ${page.next}.`, {
+          details: { prefix, marker, next: page.next },
+        })
+      }
+      marker = page.next
+    }
+  }
+
+  async #page(prefix: string, marker: string | undefined, signal: AbortSignal, maxKeys?: number): Promise<ListingPage> {
+    const query = new URLSearchParams({ delimiter: '/', prefix })
+    if (marker !== undefined) query.set('marker', marker)
+    if (maxKeys !== undefined) query.set('max-keys', String(maxKeys))
+    const url = `${this.#url}?${query.toString()}`
+    const answer = await this.#http.fetch(url, { kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES })
+    if (answer.status !== 200) {
+      throw new CkvdError('CKVD_LISTING', `Expected a listing from ${url}, got status ${answer.status}. Check --listing-url.`, {
+        details: { url, status: answer.status },
+      })
+    }
+    const page = parseListingPage(answer.body, url)
+    const stranger = [...page.keys.map(({ key }) => key), ...page.folders].find((key) => !key.startsWith(prefix))
+    if (stranger !== undefined) {
+      throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}.`, {
+        details: { prefix, found: stranger },
+      })
+    }
+    return page
+  }
+}
+
+/** Oldest first; of a padded and an un-padded key for one period (`2020-08`, `2020-8`) the padded one, which sorts first. */
+function inOrder(archives: ArchiveEntry[]): ArchiveEntry[] {
+  archives.sort((a, b) => (a.firstDay < b.firstDay ? -1 : a.firstDay > b.firstDay ? 1 : a.key < b.key ? -1 : 1))
+  return archives.filter((archive, i) => archive.firstDay !== archives[i - 1]?.firstDay)
+}

@@ -1,0 +1,50 @@
+import { CkvdError } from '../errors.ts'
+import type { HttpClient } from './http.ts'
+import { objectUrl } from './vision-url.ts'
+
+/** An archive as it was downloaded: nothing is verified yet. */
+export interface FetchedArchive {
+  readonly zip: Uint8Array<ArrayBuffer>
+  /** body of the CHECKSUM file; null when there is none */
+  readonly checksum: Uint8Array<ArrayBuffer> | null
+  /** of the answer, without quotes; falls back to the listing's */
+  readonly etag: string
+}
+
+/** A month of 1s bars is some 120 MB. */
+const MAX_ARCHIVE_BYTES = 1 << 30
+const MAX_CHECKSUM_BYTES = 4096
+
+/** Downloads archives of data.binance.vision. */
+export class Vision {
+  readonly #http: HttpClient
+  readonly #url: string
+
+  /** @param url base of the archive host, without a final slash */
+  constructor(http: HttpClient, url: string) {
+    this.#http = http
+    this.#url = url
+  }
+
+  /**
+   * Downloads an archive and its CHECKSUM side by side.
+   * Throws CKVD_ARCHIVE_MISSING when the archive is not there, and the codes of HttpClient.
+   */
+  async fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+    const url = objectUrl(this.#url, key)
+    const [zip, checksum] = await Promise.all([
+      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES }),
+      this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
+    ])
+    if (zip.status === 404) {
+      throw new CkvdError('CKVD_ARCHIVE_MISSING', `The listing has ${key}, but ${url} answered 404. Run the same command again later.`, {
+        details: { key, url },
+      })
+    }
+    return {
+      zip: zip.body,
+      checksum: checksum.status === 404 ? null : checksum.body,
+      etag: zip.headers['etag']?.replaceAll('"', '') ?? o.etag,
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { decodeRestRows } from '../../../src/codec/rest-rows.ts'
+import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
+
+const ROW = [1586987400000, '6733.55000000', '6737.79000000', '6726.61000000', '6727.14000000', '121.20139100', 1586987699999, '815879.49416818', 2208, '56.19067400', '378311.74215876', '0']
+const NEXT = [1586987700000, ...ROW.slice(1, 6), 1586987999999, ...ROW.slice(7)]
+const rowWith = (index: number, cell: unknown): unknown[] => NEXT.map((value, i) => (i === index ? cell : value))
+
+describe('decodeRestRows', () => {
+  test('reads rows, from text or bytes', () => {
+    for (const body of [JSON.stringify([ROW, NEXT]), Buffer.from(JSON.stringify([ROW, NEXT]))]) {
+      const columns = decodeRestRows(body)
+      const first = KLINE_COLUMNS.map(({ key }) => columns[key][0])
+      expect(first).toEqual([1586987400000000n, 6733.55, 6737.79, 6726.61, 6727.14, 121.201391, 1586987699999000n, 815879.49416818, 2208n, 56.190674, 378311.74215876])
+      expect([...columns.openTime]).toEqual([1586987400000000n, 1586987700000000n])
+    }
+  })
+
+  test('an empty page has no rows', () => {
+    expect(decodeRestRows('[]').openTime).toHaveLength(0)
+  })
+
+  test.each<[string, string]>([
+    ['no JSON', '<html>'],
+    ['nothing', ''],
+    ['an error body', '{"code":-1121,"msg":"Invalid symbol."}'],
+    ['null', 'null'],
+  ])('refuses %s', (_, body) => {
+    expect(() => decodeRestRows(body)).toThrow(expect.objectContaining({ code: 'CKVD_REST_BODY' }) as Error)
+  })
+
+  test.each<[string, unknown]>([
+    ['eleven values', NEXT.slice(0, 11)],
+    ['thirteen values', [...NEXT, '0']],
+    ['an object', { open: 1 }],
+    ['a number where a string belongs', rowWith(1, 6733.55)],
+    ['an exponent', rowWith(5, '1e3')],
+    ['a sign', rowWith(5, '-1')],
+    ['null', rowWith(7, null)],
+    ['a count in a string', rowWith(8, '2208')],
+    ['a count with a fraction', rowWith(8, 1.5)],
+    ['a negative count', rowWith(8, -1)],
+    ['a time in seconds', rowWith(0, 1586987700)],
+    ['a high below the open', rowWith(2, '6733.54')],
+    ['a close before the open', rowWith(6, 1586987699999)],
+    ['text in the ignored value', rowWith(11, 'x')],
+    ['the open time of the row before', rowWith(0, ROW[0])],
+  ])('refuses a row with %s, and says which', (_, row) => {
+    const refusal = expect.objectContaining({ code: 'CKVD_REST_BODY', details: expect.objectContaining({ row: 1 }) as object }) as Error
+    expect(() => decodeRestRows(JSON.stringify([ROW, row]))).toThrow(refusal)
+  })
+})

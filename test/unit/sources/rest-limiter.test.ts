@@ -1,0 +1,257 @@
+import { describe, expect, test } from 'vitest'
+import { isCkvdError } from '../../../src/errors.ts'
+import type { LimitedAnswer, RestLimiterOptions } from '../../../src/sources/rest-limiter.ts'
+import { createBanStore, createRestLimiter } from '../../../src/sources/rest-limiter.ts'
+import type { VirtualClock } from '../../support/virtual-clock.ts'
+import { createVirtualClock } from '../../support/virtual-clock.ts'
+
+const MINUTE = 60_000
+const START = Date.UTC(2024, 0, 1)
+const never = new AbortController().signal
+
+/** Counts weight by wall-clock minute as the exchange does; `others` adds what a neighbour has spent by a time. */
+function createExchange(clock: VirtualClock, budget: number, others: (nowMs: number) => number = () => 0) {
+  const own = new Map<number, number>()
+  const exchange = {
+    own,
+    requests: 0,
+    inFlight: 0,
+    mostInFlight: 0,
+    refused: 0,
+    sumOf: (minute: number) => (own.get(minute) ?? 0) + others((minute + 1) * MINUTE - 1),
+    async send(weight: number, latencyMs = 50): Promise<LimitedAnswer> {
+      exchange.requests++
+      exchange.mostInFlight = Math.max(exchange.mostInFlight, ++exchange.inFlight)
+      const minute = Math.floor(clock.nowMs / MINUTE)
+      own.set(minute, (own.get(minute) ?? 0) + weight)
+      const count = (own.get(minute) ?? 0) + others(clock.nowMs)
+      await clock.sleep(latencyMs, never)
+      exchange.inFlight--
+      if (count <= budget) return { status: 200, headers: { 'x-mbx-used-weight-1m': String(count) } }
+      exchange.refused++
+      return { status: 429, headers: { 'retry-after': '5', 'x-mbx-used-weight-1m': String(count) } }
+    },
+  }
+  return exchange
+}
+
+function setup(options: RestLimiterOptions & { startMs?: number } = {}) {
+  const clock = createVirtualClock(options.startMs ?? START)
+  const limiter = createRestLimiter({ nowMs: clock.now, sleep: clock.sleep, ...options })
+  return { clock, limiter }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+    return 'no error'
+  } catch (error) {
+    return isCkvdError(error) ? error.code : String(error)
+  }
+}
+
+describe('weight budgets', () => {
+  test('own weight of a wall-clock minute never exceeds the share, and comes to it', async () => {
+    const { clock, limiter } = setup({ budgets: { um: 240 }, startMs: START + 17_300 })
+    const exchange = createExchange(clock, 240)
+    const weights = Array.from({ length: 400 }, (_, i) => (i % 7 === 0 ? 1 : 2))
+    await clock.run(Promise.all(weights.map((weight) => limiter.run('um', weight, never, () => exchange.send(weight)))))
+    const minutes = [...exchange.own.values()]
+    expect(exchange.requests).toBe(400)
+    expect(minutes.length).toBeGreaterThanOrEqual(4)
+    expect(Math.max(...minutes)).toBeLessThanOrEqual(192)
+    // whole minutes in the middle are used to the last request
+    for (const weight of minutes.slice(1, -1)) expect(weight).toBeGreaterThanOrEqual(190)
+    expect(exchange.mostInFlight).toBe(4)
+    expect(exchange.refused).toBe(0)
+  })
+
+  test('beside a neighbour that spends steadily the sum stays within the budget', async () => {
+    const perMinute = 150
+    const { clock, limiter } = setup({ budgets: { um: 240 }, startMs: START + 31_000 })
+    const exchange = createExchange(clock, 240, (nowMs) => Math.floor(((nowMs % MINUTE) / MINUTE) * perMinute))
+    await clock.run(Promise.all(Array.from({ length: 100 }, () => limiter.run('um', 2, never, () => exchange.send(2)))))
+    expect(exchange.requests).toBe(100)
+    for (const minute of exchange.own.keys()) expect(exchange.sumOf(minute)).toBeLessThanOrEqual(240)
+    expect(exchange.refused).toBe(0)
+  })
+
+  test('a header that jumps by 3,000 slows the lane: the sum stays within the share', async () => {
+    const { clock, limiter } = setup({ startMs: START + 40_000 })
+    let others = 0
+    const exchange = createExchange(clock, 6000, () => others)
+    const first = Math.floor(START / MINUTE)
+    await clock.run(Promise.all(Array.from({ length: 20 }, () => limiter.run('spot', 2, never, () => exchange.send(2)))))
+    others = 3000
+    await clock.run(limiter.run('spot', 2, never, () => exchange.send(2)))
+    others = 4750
+    const work = Promise.all(Array.from({ length: 60 }, () => limiter.run('spot', 2, never, () => exchange.send(2))))
+    await clock.run(work.then(() => (others = 0)))
+    expect(exchange.sumOf(first)).toBeLessThanOrEqual(4800)
+    expect(exchange.own.get(first)).toBeGreaterThan(42)
+    expect(exchange.own.get(first + 1)).toBeGreaterThan(0)
+    expect(exchange.refused).toBe(0)
+  })
+
+  test('the first request of a minute goes alone, so that a used-up budget is met by one', async () => {
+    const { clock, limiter } = setup({ budgets: { um: 240 } })
+    const exchange = createExchange(clock, 240, (nowMs) => (nowMs < START + MINUTE ? 240 : 0))
+    await clock.run(Promise.all(Array.from({ length: 8 }, () => limiter.run('um', 2, never, () => exchange.send(2)))))
+    expect(exchange.refused).toBe(1)
+    expect(exchange.requests).toBe(9)
+  })
+
+  test('usage tells the weight of the current minute', async () => {
+    const { clock, limiter } = setup()
+    const exchange = createExchange(clock, 2400, () => 7)
+    await clock.run(limiter.run('cm', 2, never, () => exchange.send(2)))
+    expect(limiter.usage('cm')).toEqual({ usedThisMinute: 2, usedByOthers: 7, budget: 1920 })
+    expect(limiter.usage('um')).toEqual({ usedThisMinute: 0, usedByOthers: 0, budget: 1920 })
+    clock.nowMs += MINUTE
+    expect(limiter.usage('cm').usedThisMinute).toBe(0)
+  })
+
+  test('wrong options and a share that no request fits into are refused', async () => {
+    expect(() => createRestLimiter({ share: 0 })).toThrow('Expected `share` of the REST limiter')
+    expect(() => createRestLimiter({ share: 1.01 })).toThrow('Expected `share` of the REST limiter')
+    expect(() => createRestLimiter({ maxConcurrent: 0 })).toThrow('maxConcurrent')
+    expect(() => createRestLimiter({ budgets: { um: 0.5 } })).toThrow('budgets.um')
+    const { limiter } = setup({ share: 0.0005 })
+    expect(await codeOf(limiter.run('um', 2, never, () => Promise.reject(new Error('sent'))))).toBe('CKVD_CONFIG')
+  })
+})
+
+describe('429', () => {
+  test('pauses the lane for Retry-After, then the call is tried again', async () => {
+    const { clock, limiter } = setup()
+    const sentAt: number[] = []
+    const send = (): Promise<LimitedAnswer> => {
+      sentAt.push(clock.nowMs - START)
+      return Promise.resolve(sentAt.length === 1 ? { status: 429, headers: { 'retry-after': '7' } } : { status: 200, headers: {} })
+    }
+    const answer = await clock.run(limiter.run('spot', 2, never, send))
+    expect(answer.status).toBe(200)
+    expect(sentAt).toEqual([0, 7000])
+  })
+
+  test('without Retry-After it pauses to the end of the minute, other calls of the lane too, other markets not', async () => {
+    const { clock, limiter } = setup({ startMs: START + 20_000 })
+    const sentAt: [string, number][] = []
+    const send = (name: string, status: number) => (): Promise<LimitedAnswer> => {
+      sentAt.push([name, clock.nowMs - START])
+      return Promise.resolve({ status: sentAt.length === 1 ? status : 200, headers: {} })
+    }
+    const refused = limiter.run('spot', 2, never, send('refused', 429))
+    await clock.run(
+      Promise.all([refused, limiter.run('spot', 2, never, send('later', 200)), limiter.run('um', 2, never, send('um', 200))]),
+    )
+    expect(sentAt.filter(([name]) => name === 'um')).toEqual([['um', 20_000]])
+    expect(sentAt[0]).toEqual(['refused', 20_000])
+    for (const [name, at] of sentAt.slice(1)) if (name !== 'um') expect(at).toBe(60_000)
+    expect(sentAt).toHaveLength(4)
+  })
+
+  test('a 429 that does not end fails the call after four tries', async () => {
+    const { clock, limiter } = setup()
+    let sent = 0
+    const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: 429, headers: { 'retry-after': String(++sent) } })
+    expect(await codeOf(clock.run(limiter.run('spot', 2, never, send)))).toBe('CKVD_RATE_LIMITED')
+    expect(sent).toBe(4)
+  })
+
+  test('a pause of more than five minutes fails the call instead of hanging', async () => {
+    const { clock, limiter } = setup()
+    const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: 429, headers: { 'retry-after': '3600' } })
+    expect(await codeOf(clock.run(limiter.run('spot', 2, never, send)))).toBe('CKVD_RATE_LIMITED')
+    expect(clock.nowMs).toBe(START)
+  })
+})
+
+describe('418', () => {
+  const banned = (seconds?: number): LimitedAnswer => ({
+    status: 418,
+    headers: seconds === undefined ? {} : { 'retry-after': String(seconds) },
+  })
+
+  test('stops the lane at once: queued and later calls fail without a request, other markets go on', async () => {
+    const { clock, limiter } = setup({ budgets: { spot: 12 } })
+    let sent = 0
+    const send = async (): Promise<LimitedAnswer> => {
+      sent++
+      await clock.sleep(10, never)
+      return banned(300)
+    }
+    const codes = await clock.run(Promise.all(Array.from({ length: 20 }, () => codeOf(limiter.run('spot', 2, never, send)))))
+    expect(codes).toEqual(Array.from({ length: 20 }, () => 'CKVD_BANNED'))
+    expect(sent).toBe(1)
+    expect(clock.nowMs).toBeLessThan(START + 20_000)
+    expect(await codeOf(limiter.run('spot', 2, never, send))).toBe('CKVD_BANNED')
+    expect(sent).toBe(1)
+    expect((await clock.run(limiter.run('um', 2, never, () => Promise.resolve({ status: 200, headers: {} })))).status).toBe(200)
+  })
+
+  test('a call in flight keeps its answer when another one is banned', async () => {
+    const { clock, limiter } = setup()
+    await clock.run(limiter.run('spot', 2, never, () => Promise.resolve({ status: 200, headers: {} })))
+    const slow = limiter.run('spot', 2, never, async () => {
+      await clock.sleep(500, never)
+      return { status: 200, headers: {} }
+    })
+    const refused = codeOf(limiter.run('spot', 2, never, () => Promise.resolve(banned(60))))
+    const [answer, code] = await clock.run(Promise.all([slow, refused]))
+    expect(code).toBe('CKVD_BANNED')
+    expect(answer.status).toBe(200)
+  })
+
+  test('a new limiter with the same ban store sends nothing until the ban ends, and says until when', async () => {
+    const bans = createBanStore()
+    const before = setup({ bans })
+    await codeOf(before.clock.run(before.limiter.run('um', 1, never, () => Promise.resolve(banned(600)))))
+
+    const { clock, limiter } = setup({ bans, startMs: START + 1000 })
+    let sent = 0
+    const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: 200, headers: {}, sent: ++sent })
+    const error: unknown = await limiter.run('um', 1, never, send).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'CKVD_BANNED', details: { market: 'um', until: '2024-01-01T00:10:00.000Z' } })
+    expect(limiter.bans()).toEqual([{ market: 'um', untilMs: START + 600_000, reason: 'REST answered 418' }])
+    clock.nowMs = START + 599_999
+    expect(await codeOf(limiter.run('um', 1, never, send))).toBe('CKVD_BANNED')
+    expect(sent).toBe(0)
+    clock.nowMs = START + 600_000
+    await clock.run(limiter.run('um', 1, never, send))
+    expect(sent).toBe(1)
+    expect(limiter.bans()).toEqual([])
+  })
+
+  test('without Retry-After a ban is taken for two minutes', async () => {
+    const bans = createBanStore()
+    const { clock, limiter } = setup({ bans })
+    await codeOf(clock.run(limiter.run('cm', 1, never, () => Promise.resolve(banned()))))
+    expect(bans.get('cm')?.untilMs).toBe(START + 120_000)
+  })
+})
+
+describe('abort', () => {
+  test('ends a call that waits for its minute, in the queue, or before it starts', async () => {
+    const { clock, limiter } = setup({ budgets: { um: 12 }, maxConcurrent: 1, startMs: START + 55_000 })
+    const exchange = createExchange(clock, 1000)
+    await clock.run(Promise.all([1, 2, 3, 4].map(() => limiter.run('um', 2, never, () => exchange.send(2)))))
+    const abort = new AbortController()
+    const waiting = codeOf(limiter.run('um', 2, abort.signal, () => exchange.send(2)))
+    const queued = codeOf(limiter.run('um', 2, abort.signal, () => exchange.send(2)))
+    while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    abort.abort()
+    expect(await Promise.all([waiting, queued])).toEqual(['CKVD_ABORTED', 'CKVD_ABORTED'])
+    expect(await codeOf(limiter.run('um', 2, abort.signal, () => exchange.send(2)))).toBe('CKVD_ABORTED')
+    expect(exchange.requests).toBe(4)
+    // the lane is free again
+    await clock.run(limiter.run('um', 2, never, () => exchange.send(2)))
+    expect(exchange.requests).toBe(5)
+  })
+
+  test('what a request throws is thrown, and its weight stays counted', async () => {
+    const { clock, limiter } = setup()
+    await expect(clock.run(limiter.run('um', 5, never, () => Promise.reject(new RangeError('socket'))))).rejects.toThrow('socket')
+    expect(limiter.usage('um').usedThisMinute).toBe(5)
+  })
+})
