@@ -12,7 +12,7 @@ import type { KlineSource } from '../sources/source.ts'
 import type { FetchedArchive, Vision } from '../sources/vision.ts'
 import type { DecodePool } from './decode-pool.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
-import { buildDay, expectedRange, lastSlotEndUs, mergeRows, rowsWithin } from './reconcile.ts'
+import { buildDay, countChangedRows, expectedRange, lastSlotEndUs, mergeRows, rowsWithin } from './reconcile.ts'
 import type { RestAnswer } from './stretch.ts'
 import { askRest, explainGap } from './stretch.ts'
 
@@ -39,6 +39,8 @@ export interface ArchiveTask {
   readonly bounds: SeriesBounds
   /** the other form: daily archives of a month's days, or the month of a day */
   readonly others: readonly ArchiveRef[]
+  /** of a monthly archive, days that are compared with their daily archives; one difference, and all days are */
+  readonly compare: readonly UtcDay[]
 }
 
 /** What an archive gave. */
@@ -92,23 +94,70 @@ export async function acquireArchive(task: ArchiveTask, ctx: AcquireContext): Pr
   const absent = new Set(primary.result.absentDays)
   const days: AcquiredDay[] = []
   const bare: UtcDay[] = []
+  const compared = await compareDays(task, chunks, task.compare, bounds, ctx)
+  const rest = task.days.filter((day) => !task.compare.includes(day))
+  const monthDiffers = [...compared.values()].some(({ differing }) => differing > 0)
+  if (monthDiffers) for (const [day, comparison] of await compareDays(task, chunks, rest, bounds, ctx)) compared.set(day, comparison)
   for (const day of task.days) {
     const chunk = chunks.get(day)
     if (chunk === undefined && !absent.has(day)) continue
+    const comparison = compared.get(day)
     const found: Found[] = chunk === undefined ? [] : [{ chunk, origin: primary.origin, packaging: task.archive.packaging }]
-    if (chunk?.condition !== 'complete') {
-      const other = task.archive.packaging === 'monthly' ? await loadOther(task, day, bounds, ctx) : null
+    if (comparison !== undefined) {
+      if (comparison.differing > 0 && comparison.daily !== null) found.unshift(comparison.daily)
+    } else if (chunk?.condition !== 'complete' && task.archive.packaging === 'monthly') {
+      const other = await loadOther(task, day, bounds, ctx)
       if (other !== null) found.unshift(other)
     }
     if (found.length === 0) bare.push(day)
-    else days.push(await completeDay(task, day, found, bounds, null, ctx))
+    else days.push(await completeDay(task, day, found, bounds, comparison?.note ?? null, ctx))
   }
-  for (const run of consecutive(bare, task.series)) days.push(...(await acquireBare(task, run, bounds, `no bar of this day is in ${task.archive.key}`, ctx)))
+  for (const run of consecutive(bare, task.series))
+    days.push(...(await acquireBare(task, run, bounds, `no bar of this day is in ${task.archive.key}`, ctx)))
   return { days: days.sort((a, b) => (a.day < b.day ? -1 : 1)), startUs: task.startsSeries ? bounds.startUs : null }
 }
 
+/** What the comparison of a month's day with its daily archive gave. */
+interface Comparison {
+  readonly daily: Found | null
+  readonly differing: number
+  readonly note: string
+}
+
+/** Compares days of a monthly archive with their daily archives, where these are listed. Monthly is transport, not truth. */
+async function compareDays(
+  task: ArchiveTask,
+  chunks: ReadonlyMap<UtcDay, DecodedChunk>,
+  days: readonly UtcDay[],
+  bounds: SeriesBounds,
+  ctx: AcquireContext,
+): Promise<Map<UtcDay, Comparison>> {
+  const comparisons = new Map<UtcDay, Comparison>()
+  if (task.archive.packaging !== 'monthly') return comparisons
+  for (const day of days) {
+    const chunk = chunks.get(day)
+    const ref = otherArchive(task, day)
+    if (chunk === undefined || ref === undefined) continue
+    const daily = await loadOther(task, day, bounds, ctx)
+    if (daily === null) {
+      comparisons.set(day, { daily, differing: 0, note: `not compared: ${ref.key} gave nothing that may be believed` })
+      continue
+    }
+    const differing = countChangedRows(decodeShard(chunk.shard).columns, decodeShard(daily.chunk.shard).columns)
+    const verdict = differing === 0 ? 'equal' : `${differing} bars differ, the daily archive is preferred`
+    comparisons.set(day, { daily, differing, note: `compared with ${ref.key}: ${verdict}` })
+  }
+  return comparisons
+}
+
 /** Downloads and decodes; content that fails verification is quarantined and fetched once more. */
-async function loadArchive(task: ArchiveTask, archive: ArchiveRef, days: readonly UtcDay[], ctx: AcquireContext, startUs?: number | null): Promise<Loaded> {
+async function loadArchive(
+  task: ArchiveTask,
+  archive: ArchiveRef,
+  days: readonly UtcDay[],
+  ctx: AcquireContext,
+  startUs?: number | null,
+): Promise<Loaded> {
   for (let last = false; ; last = true) {
     let fetched: FetchedArchive
     try {
@@ -129,11 +178,20 @@ async function loadArchive(task: ArchiveTask, archive: ArchiveRef, days: readonl
     }
     const zip = outcome.zip === null ? null : new Uint8Array(outcome.zip)
     if (zip !== null && isContentError(outcome.error)) await ctx.quarantine?.(archive.key, zip, outcome.error)
-    if (last || !isContentError(outcome.error)) return { ok: false, error: outcome.error, fetched: zip === null ? null : { ...fetched, zip } }
+    if (last || !isContentError(outcome.error))
+      return { ok: false, error: outcome.error, fetched: zip === null ? null : { ...fetched, zip } }
   }
 }
 
-function decode(task: ArchiveTask, archive: ArchiveRef, days: readonly UtcDay[], fetched: FetchedArchive, ctx: AcquireContext, startUs?: number | null, distrust = false) {
+function decode(
+  task: ArchiveTask,
+  archive: ArchiveRef,
+  days: readonly UtcDay[],
+  fetched: FetchedArchive,
+  ctx: AcquireContext,
+  startUs?: number | null,
+  distrust = false,
+) {
   const known = startUs === undefined ? task.bounds.startUs : startUs
   return ctx.pool.decode(
     {
@@ -151,9 +209,13 @@ function decode(task: ArchiveTask, archive: ArchiveRef, days: readonly UtcDay[],
   )
 }
 
+function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
+  return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
+}
+
 /** The chunk from the other form of archive; null when there is none or it is no better than nothing. */
 async function loadOther(task: ArchiveTask, day: UtcDay, bounds: SeriesBounds, ctx: AcquireContext): Promise<Found | null> {
-  const other = task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
+  const other = otherArchive(task, day)
   if (other === undefined) return null
   const loaded = await loadArchive(task, other, [day], ctx, bounds.startUs)
   const chunk = loaded.ok ? loaded.result.chunks[0] : undefined
@@ -161,11 +223,19 @@ async function loadOther(task: ArchiveTask, day: UtcDay, bounds: SeriesBounds, c
 }
 
 /** The planned archive gave nothing that may be believed: the other form, then REST, else the day stays unexplained. */
-async function acquireWithout(task: ArchiveTask, error: CkvdError, fetched: FetchedArchive | null, ctx: AcquireContext): Promise<AcquiredDay[]> {
+async function acquireWithout(
+  task: ArchiveTask,
+  error: CkvdError,
+  fetched: FetchedArchive | null,
+  ctx: AcquireContext,
+): Promise<AcquiredDay[]> {
   const days: AcquiredDay[] = []
   const content = isContentError(error)
   if (!content && error.code !== 'CKVD_ARCHIVE_MISSING') return task.days.map((day) => failedDay(task, day, error))
-  const distrusted = content && fetched !== null && error.code.startsWith('CKVD_CHECKSUM_') ? await decodeDistrusted(task, fetched, ctx) : new Map<UtcDay, DecodedChunk>()
+  const distrusted =
+    content && fetched !== null && error.code.startsWith('CKVD_CHECKSUM_')
+      ? await decodeDistrusted(task, fetched, ctx)
+      : new Map<UtcDay, DecodedChunk>()
   const bare: UtcDay[] = []
   for (const day of task.days) {
     const other = await loadOther(task, day, task.bounds, ctx)
@@ -189,12 +259,21 @@ function releaseNote(task: ArchiveTask, error: CkvdError, distrusted: DecodedChu
   const head = `${task.archive.key}: ${error.code}`
   if (distrusted === undefined) return `${head}; the day comes from ${other.origin.key}`
   const merge = mergeRows(decodeShard(other.chunk.shard).columns, decodeShard(distrusted.shard).columns, task.series)
-  const verdict = merge.differing === 0 && merge.added === 0 ? `its ${merge.agreeing} rows agree with` : `${merge.differing + merge.added} of its rows differ from`
+  const verdict =
+    merge.differing === 0 && merge.added === 0
+      ? `its ${merge.agreeing} rows agree with`
+      : `${merge.differing + merge.added} of its rows differ from`
   return `${head}; ${verdict} ${other.origin.key}, from which the day comes`
 }
 
 /** A wrong checksum, no other archive: REST decides row by row whether the archive is believed. */
-async function releaseByRest(task: ArchiveTask, day: UtcDay, error: CkvdError, chunk: DecodedChunk | undefined, ctx: AcquireContext): Promise<AcquiredDay> {
+async function releaseByRest(
+  task: ArchiveTask,
+  day: UtcDay,
+  error: CkvdError,
+  chunk: DecodedChunk | undefined,
+  ctx: AcquireContext,
+): Promise<AcquiredDay> {
   const range = expectedRange(task.series, day, task.bounds)
   const answer = await askRest(task.series, [{ ...range, bars: 0 }], ctx.rest, ctx.signal)
   if (answer.kind === 'silent') return quarantinedDay(task, day, error, answer.reason)
@@ -203,7 +282,13 @@ async function releaseByRest(task: ArchiveTask, day: UtcDay, error: CkvdError, c
   const rows = columns.openTime.length
   const merge = mergeRows(columns, restRows, task.series)
   const bounds = endBounds(task, day, merge.columns, answer)
-  const base = { series: task.series, day, bounds, error: null, explain: (gap: Gap | { startUs: number; endUs: number }) => explainGap(gap, answer, task.series) }
+  const base = {
+    series: task.series,
+    day,
+    bounds,
+    error: null,
+    explain: (gap: Gap | { startUs: number; endUs: number }) => explainGap(gap, answer, task.series),
+  }
   if (chunk !== undefined && rows > 0 && merge.agreeing === rows && merge.differing === 0) {
     return buildDay({
       ...base,
@@ -230,9 +315,19 @@ async function releaseByRest(task: ArchiveTask, day: UtcDay, error: CkvdError, c
 }
 
 /** Days of which no archive has a bar. */
-async function acquireBare(task: ArchiveTask, days: readonly UtcDay[], bounds: SeriesBounds, reason: string, ctx: AcquireContext, error?: CkvdError): Promise<AcquiredDay[]> {
+async function acquireBare(
+  task: ArchiveTask,
+  days: readonly UtcDay[],
+  bounds: SeriesBounds,
+  reason: string,
+  ctx: AcquireContext,
+  error?: CkvdError,
+): Promise<AcquiredDay[]> {
   const archive = { key: task.archive.key, etag: task.archive.etag, sha256: null }
-  return acquireDaysFromRest({ series: task.series, days, bounds, endsSeries: task.endsSeries, archive, reason, ...(error === undefined ? {} : { error }) }, ctx)
+  return acquireDaysFromRest(
+    { series: task.series, days, bounds, endsSeries: task.endsSeries, archive, reason, ...(error === undefined ? {} : { error }) },
+    ctx,
+  )
 }
 
 export interface RestTask {
@@ -291,19 +386,26 @@ export async function acquireDaysFromRest(task: RestTask, ctx: Pick<AcquireConte
   return days
 }
 
-/** Joins what the archives have of a chunk, asks REST for the holes, and builds the chunk. */
-async function completeDay(task: ArchiveTask, day: UtcDay, found: readonly Found[], bounds: SeriesBounds, note: string | null, ctx: AcquireContext): Promise<AcquiredDay> {
+/** Joins what the archives have of a chunk (the first one is preferred), asks REST for the holes, and builds the chunk. */
+async function completeDay(
+  task: ArchiveTask,
+  day: UtcDay,
+  found: readonly Found[],
+  bounds: SeriesBounds,
+  note: string | null,
+  ctx: AcquireContext,
+): Promise<AcquiredDay> {
   const { series } = task
-  const best = found.reduce((a, b) => (b.chunk.rows > a.chunk.rows ? b : a))
-  if (best.chunk.condition === 'complete' && note === null) return wholeDay(best)
+  const [best, ...others] = found
+  if (best === undefined) throw new CkvdError('CKVD_BUG', `no rows of ${seriesLabel(series)} ${day} to complete`)
+  if (best.chunk.condition === 'complete' && others.length === 0) return wholeDay(best, note)
   let columns = decodeShard(best.chunk.shard).columns
   const sources = [`vision-${best.packaging}`]
   let differing = 0
-  for (const { chunk, packaging } of found) {
-    if (chunk === best.chunk) continue
+  for (const { chunk, packaging } of others) {
     const merge = mergeRows(columns, decodeShard(chunk.shard).columns, series)
     columns = merge.columns
-    differing += merge.differing
+    differing += merge.differing + merge.added
     if (merge.added > 0) sources.push(`vision-${packaging}`)
   }
   const gaps = findGaps(columns.openTime, expectedRange(series, day, bounds), series.interval)
@@ -331,7 +433,7 @@ async function completeDay(task: ArchiveTask, day: UtcDay, found: readonly Found
 }
 
 /** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */
-function wholeDay({ chunk, origin, packaging }: Found): AcquiredDay {
+function wholeDay({ chunk, origin, packaging }: Found, note: string | null): AcquiredDay {
   const { day, shard, shardSha256, rows, expected, offGrid, duplicates, conflicts } = chunk
   return {
     day,
@@ -347,13 +449,18 @@ function wholeDay({ chunk, origin, packaging }: Found): AcquiredDay {
     differing: 0,
     archive: origin,
     gaps: [],
-    evidence: joinNotes(null, chunk.conflictNote),
+    evidence: joinNotes(note, chunk.conflictNote),
     error: null,
   }
 }
 
 /** Where the series has ended and REST has no later bar, nothing is expected after the last one. */
-function endBounds(task: { series: Series; bounds: SeriesBounds; endsSeries: boolean; days: readonly UtcDay[] }, day: UtcDay, columns: KlineColumns, answer: RestAnswer): SeriesBounds {
+function endBounds(
+  task: { series: Series; bounds: SeriesBounds; endsSeries: boolean; days: readonly UtcDay[] },
+  day: UtcDay,
+  columns: KlineColumns,
+  answer: RestAnswer,
+): SeriesBounds {
   if (!task.endsSeries || answer.kind !== 'asked') return task.bounds
   if (day !== task.days.at(-1)) return task.bounds
   const endUs = lastSlotEndUs(columns, task.series)
@@ -365,7 +472,10 @@ function joinNotes(note: string | null, conflictNote: string): string | null {
   return notes.length === 0 ? null : notes.join('; ')
 }
 
-function emptyDay(task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null }, day: UtcDay): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
+function emptyDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
   const { archive } = task
   return {
     day,
@@ -383,7 +493,12 @@ function emptyDay(task: { series: Series; bounds: SeriesBounds; archive: Archive
   }
 }
 
-function quarantinedDay(task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null }, day: UtcDay, error: CkvdError, reason: string): AcquiredDay {
+function quarantinedDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+  error: CkvdError,
+  reason: string,
+): AcquiredDay {
   return { ...emptyDay(task, day), condition: 'quarantined', evidence: reason, error }
 }
 
@@ -406,7 +521,11 @@ export function consecutive(days: readonly UtcDay[], series: Series): UtcDay[][]
 /** The error of a series of which nothing is known. */
 export function unknownSymbol(series: Series, restAsked: boolean): CkvdError {
   const who = restAsked ? 'Neither the archive listing nor REST knows' : 'The archive listing does not know'
-  return new CkvdError('CKVD_UNKNOWN_SYMBOL', `${who} ${seriesLabel(series)}. Check the symbol, market and interval${restAsked ? '' : ', or let REST be asked (no --no-rest)'}.`, {
-    details: { ...series },
-  })
+  return new CkvdError(
+    'CKVD_UNKNOWN_SYMBOL',
+    `${who} ${seriesLabel(series)}. Check the symbol, market and interval${restAsked ? '' : ', or let REST be asked (no --no-rest)'}.`,
+    {
+      details: { ...series },
+    },
+  )
 }

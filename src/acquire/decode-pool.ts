@@ -7,7 +7,8 @@ import { abortError, CkvdError } from '../errors.ts'
 const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 4
 
-export type PoolOutcome = { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
+export type PoolOutcome =
+  { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
 
 interface Waiting {
   readonly request: DecodeRequest
@@ -79,7 +80,12 @@ export class DecodePool {
   #nextBatch(): Waiting[] {
     const limit = Math.min(MAX_BATCH, Math.ceil(this.#waiting.length / this.#workers))
     let size = 1
-    while (size < limit && (this.#waiting[size - 1]?.request.zip.length ?? 0) <= SMALL_BYTES && (this.#waiting[size]?.request.zip.length ?? 0) <= SMALL_BYTES) size++
+    while (
+      size < limit &&
+      (this.#waiting[size - 1]?.request.zip.length ?? 0) <= SMALL_BYTES &&
+      (this.#waiting[size]?.request.zip.length ?? 0) <= SMALL_BYTES
+    )
+      size++
     return this.#waiting.splice(0, size)
   }
 
@@ -96,7 +102,12 @@ export class DecodePool {
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
       for (const { request, reject } of batch) {
-        reject(new CkvdError('CKVD_WORKER', `A decode worker died on ${request.archive.key}: ${message}.`, { details: { key: request.archive.key }, cause }))
+        reject(
+          new CkvdError('CKVD_WORKER', `A decode worker died on ${request.archive.key}: ${message}.`, {
+            details: { key: request.archive.key },
+            cause,
+          }),
+        )
       }
     }
   }

@@ -19,11 +19,20 @@ export interface StoredChunk {
 }
 
 /** Asks REST for the holes of a stored chunk: what a run without REST, or with an unreachable one, had to leave. */
-export async function repairDay(series: Series, stored: StoredChunk, bounds: SeriesBounds, ctx: Pick<AcquireContext, 'rest' | 'signal'>): Promise<AcquiredDay> {
+export async function repairDay(
+  series: Series,
+  stored: StoredChunk,
+  bounds: SeriesBounds,
+  ctx: Pick<AcquireContext, 'rest' | 'signal'>,
+): Promise<AcquiredDay> {
   const { day, meta, row } = stored
   const gaps = findGaps(stored.columns.openTime, expectedRange(series, day, bounds), series.interval)
   const answer = await askRest(series, gaps, ctx.rest, ctx.signal)
-  const merge = mergeRows(stored.columns, answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : stored.columns, series)
+  const merge = mergeRows(
+    stored.columns,
+    answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : stored.columns,
+    series,
+  )
   const sources = meta.source.split('+')
   if (answer.kind === 'asked' && merge.added > 0 && !sources.includes('rest')) sources.push('rest')
   return buildDay({

@@ -104,18 +104,13 @@ function createRun<Options extends object>(context: CliContext, command: ParsedC
   const { settings } = resolved
   const startedMs = context.now()
   const level = verbose === true ? 'DEBUG' : quiet === true ? 'ERROR' : settings.logLevel
-  const planningNow = () => (settings.now === null ? context.now() : nowMs(settings))
-  const startClockMs = context.now()
-  const startNowMs = settings.now === null ? startClockMs : nowMs(settings)
   const pretty = context.stderr.isTTY === true
   const color = hasColor(context.stderr, context.env)
   const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr })
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
     interactive: context.stderr.isTTY === true && quiet !== true && json !== true,
-    nowMs: planningNow,
-    clockMs: () => context.now(),
-    sandboxClockMs: () => startNowMs + context.now() - startClockMs,
+    nowMs: () => (settings.now === null ? context.now() : nowMs(settings)),
     clockMs: () => (settings.now === null ? context.now() : nowMs(settings) + context.now() - startedMs),
     printJson(value) {
       onJson()

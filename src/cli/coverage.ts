@@ -42,15 +42,25 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
     .option('--reason <TEXT>', 'why it is accepted (with --accept)')
   addSettings(command, {
-    example: 'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"',
-    exits: { 0: 'everything that was requested is stored or explained', 2: 'wrong usage, or no lake there', 3: 'some days are partial, quarantined or failed; they are listed' },
+    example:
+      'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"',
+    exits: {
+      0: 'everything that was requested is stored or explained',
+      2: 'wrong usage, or no lake there',
+      3: 'some days are partial, quarantined or failed; they are listed',
+    },
   })
-  command.action((_options, self) => runCommand(context, self, (run) => (run.options.accept === undefined ? report(run) : accept(run, run.options.accept)), { sources: false }))
+  command.action((_options, self) =>
+    runCommand(context, self, (run) => (run.options.accept === undefined ? report(run) : accept(run, run.options.accept)), {
+      sources: false,
+    }),
+  )
 }
 
 async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<number> {
   const { reason } = run.options
-  if (reason === undefined) throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
+  if (reason === undefined)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
   const { series, day } = parseSeriesDay('--accept', name)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write' })
   const row = lake.catalog.acceptDay(series, day, reason)
@@ -95,11 +105,30 @@ const SHOWN_CONDITIONS = CONDITIONS.filter((condition) => condition !== 'unliste
 
 function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[]): void {
   const { stdout } = run.context
-  const counts = ['accepted', 'never_requested', 'rows', 'bytes', 'missing_bars', 'off_grid', 'duplicates', 'conflicts', 'differing_rows'] as const
+  const counts = [
+    'accepted',
+    'never_requested',
+    'rows',
+    'bytes',
+    'missing_bars',
+    'off_grid',
+    'duplicates',
+    'conflicts',
+    'differing_rows',
+  ] as const
   stdout.write(csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
   for (const row of rows) {
     stdout.write(
-      csvLine([row.market, row.symbol, row.interval, row.first ?? '', row.last ?? '', ...SHOWN_CONDITIONS.map((condition) => row.days[condition]), ...counts.map((key) => row[key]), row.gaps.length]),
+      csvLine([
+        row.market,
+        row.symbol,
+        row.interval,
+        row.first ?? '',
+        row.last ?? '',
+        ...SHOWN_CONDITIONS.map((condition) => row.days[condition]),
+        ...counts.map((key) => row[key]),
+        row.gaps.length,
+      ]),
     )
   }
 }
@@ -121,14 +150,31 @@ function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage
         formatCount(row.missing_bars),
         formatCount(row.never_requested),
       ]),
-      [`sum of ${formatCount(rows.length)}`, '', '', ...used.map((condition) => formatCount(total.days[condition] ?? 0)), formatCount(total.rows), formatCount(total.missing_bars), formatCount(total.never_requested)],
+      [
+        `sum of ${formatCount(rows.length)}`,
+        '',
+        '',
+        ...used.map((condition) => formatCount(total.days[condition] ?? 0)),
+        formatCount(total.rows),
+        formatCount(total.missing_bars),
+        formatCount(total.never_requested),
+      ],
     ],
   })
-  const gaps = rows.flatMap((row) => row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCount(gap.bars)} bars: ${gap.evidence}`))
+  const gaps = rows.flatMap((row) =>
+    row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCount(gap.bars)} bars: ${gap.evidence}`),
+  )
   printList(run, `${formatCount(gaps.length)} gaps`, gaps)
-  const days = rows.flatMap((row) => row.unexplained.map((day) => `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}: ${day.reason ?? 'no reason known'}`))
+  const days = rows.flatMap((row) =>
+    row.unexplained.map(
+      (day) =>
+        `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}: ${day.reason ?? 'no reason known'}`,
+    ),
+  )
   printList(run, `${formatCount(days.length)} days not explained by evidence`, days)
-  stdout.write(`${formatBytes(total.bytes)} in shards. ${exit === 0 ? 'All that was requested is stored or explained. (exit 0)' : 'Some days are unexplained. (exit 3)'}\n`)
+  stdout.write(
+    `${formatBytes(total.bytes)} in shards. ${exit === 0 ? 'All that was requested is stored or explained. (exit 0)' : 'Some days are unexplained. (exit 3)'}\n`,
+  )
 }
 
 function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {

@@ -2,6 +2,7 @@ import type { DryRunResult } from '../ingest/ingest.ts'
 import type { PlanTotals } from '../ingest/planner.ts'
 import type { IngestResult, Problem } from '../ingest/result.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
+import { nextChunk } from '../model/series.ts'
 import type { Output } from './output.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, printTable } from './output.ts'
 
@@ -43,7 +44,9 @@ export function showDryRun(stdout: Output, result: DryRunResult): void {
     head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes'],
     align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
     rows: [
-      ...result.series.map((series) => row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series)),
+      ...result.series.map((series) =>
+        row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series),
+      ),
       row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
     ],
   })
@@ -57,7 +60,11 @@ export function showResult(stdout: Output, result: IngestResult): void {
     head: ['condition', 'days', 'explained'],
     align: ['left', 'right', 'left'],
     rows: [
-      ...CONDITIONS.filter((condition) => result.days[condition] > 0).map((condition) => [condition, formatCount(result.days[condition]), isExplained(condition) ? 'yes' : 'NO']),
+      ...CONDITIONS.filter((condition) => result.days[condition] > 0).map((condition) => [
+        condition,
+        formatCount(result.days[condition]),
+        isExplained(condition) ? 'yes' : 'NO',
+      ]),
       ['sum', formatCount(total), ''],
     ],
   })
@@ -74,6 +81,7 @@ export function showResult(stdout: Output, result: IngestResult): void {
     `requests: ${formatCount(listing)} listing, ${formatCount(archive)} archive, ${formatCount(checksum)} checksum, ${formatCount(rest)} REST`,
   ]
   stdout.write(`${lines.join('\n')}\n`)
+  showDifferences(stdout, result.differences)
   showProblems(stdout, result.problems)
   if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${result.stopped.message}\n`)
   stdout.write(`${verdict(result)}\n`)
@@ -81,11 +89,47 @@ export function showResult(stdout: Output, result: IngestResult): void {
 
 function showProblems(stdout: Output, problems: readonly Problem[]): void {
   if (problems.length === 0) return
+  const runs = joinRuns(problems)
   stdout.write(`${formatCount(problems.length)} problems:\n`)
-  for (const { market, symbol, interval, day, condition, code, message } of problems.slice(0, SHOWN_PROBLEMS)) {
-    stdout.write(`  ${market} ${symbol} ${interval}${day === null ? '' : ` ${day}`}  ${condition}  ${code}: ${message}\n`)
+  for (const { first, last, count } of runs.slice(0, SHOWN_PROBLEMS)) {
+    const { market, symbol, interval, day, condition, code, message } = first
+    const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`
+    stdout.write(`  ${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${message}\n`)
   }
-  if (problems.length > SHOWN_PROBLEMS) stdout.write(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all\n`)
+  if (runs.length > SHOWN_PROBLEMS)
+    stdout.write(`  … and ${formatCount(runs.length - SHOWN_PROBLEMS)} more stretches; --json lists all days\n`)
+}
+
+/** Problems in order, those of consecutive chunks with the same words joined. */
+function joinRuns(problems: readonly Problem[]): { first: Problem; last: Problem; count: number }[] {
+  const runs: { first: Problem; last: Problem; count: number }[] = []
+  for (const problem of problems) {
+    const run = runs.at(-1)
+    if (run !== undefined && continues(run.last, problem)) {
+      run.last = problem
+      run.count++
+    } else runs.push({ first: problem, last: problem, count: 1 })
+  }
+  return runs
+}
+
+function continues(last: Problem, next: Problem): boolean {
+  if (last.day === null || next.day === null || nextChunk(last.day, last.interval) !== next.day) return false
+  return (['market', 'symbol', 'interval', 'condition', 'code', 'message'] as const).every((key) => last[key] === next[key])
+}
+
+function showDifferences(stdout: Output, differences: IngestResult['differences']): void {
+  if (differences.length === 0) return
+  stdout.write(
+    `${formatCount(differences.length)} days whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive):\n`,
+  )
+  for (const { market, symbol, interval, day, conflicts, differing_rows: differing, evidence } of differences.slice(0, SHOWN_PROBLEMS)) {
+    stdout.write(
+      `  ${market} ${symbol} ${interval} ${day}  ${formatCount(differing)} bars differ, ${formatCount(conflicts)} conflict: ${evidence ?? 'see the catalog'}\n`,
+    )
+  }
+  if (differences.length > SHOWN_PROBLEMS)
+    stdout.write(`  … and ${formatCount(differences.length - SHOWN_PROBLEMS)} more; --json lists them all\n`)
 }
 
 function verdict(result: IngestResult): string {

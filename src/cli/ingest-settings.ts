@@ -4,14 +4,29 @@ import type { CommandRun } from './command.ts'
 /** The part of an ingest's options that comes from the settings alone. */
 export type IngestSettings = Pick<
   IngestOptions,
-  'lake' | 'urls' | 'sandbox' | 'workers' | 'concurrency' | 'maxRateBytes' | 'restShare' | 'maxRetries' | 'nowMs' | 'clockMs' | 'env' | 'signal'
+  | 'lake'
+  | 'urls'
+  | 'sandbox'
+  | 'workers'
+  | 'concurrency'
+  | 'maxRateBytes'
+  | 'restShare'
+  | 'maxRetries'
+  | 'nowMs'
+  | 'clockMs'
+  | 'env'
+  | 'signal'
 >
 
 export function ingestSettings(run: CommandRun<object>, lake: string): IngestSettings {
   const { settings } = run
   return {
     lake,
-    urls: { vision: settings.visionUrl, listing: settings.listingUrl, rest: { spot: settings.spotRestUrl, um: settings.umRestUrl, cm: settings.cmRestUrl } },
+    urls: {
+      vision: settings.visionUrl,
+      listing: settings.listingUrl,
+      rest: { spot: settings.spotRestUrl, um: settings.umRestUrl, cm: settings.cmRestUrl },
+    },
     sandbox: settings.sandbox,
     workers: settings.workers,
     concurrency: settings.concurrency,

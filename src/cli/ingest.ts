@@ -12,7 +12,16 @@ import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { ingestSettings } from './ingest-settings.ts'
 import { showDryRun, showPlan, showResult } from './ingest-output.ts'
-import { addSettings, dayOption, intervalsOption, mapMarketOption, marketOption, requireOption, symbolsOption, wordOption } from './options.ts'
+import {
+  addSettings,
+  dayOption,
+  intervalsOption,
+  mapMarketOption,
+  marketOption,
+  requireOption,
+  symbolsOption,
+  wordOption,
+} from './options.ts'
 import { createProgressView } from './progress-view.ts'
 
 const MAX_UNIVERSE_BYTES = 64 << 20
@@ -30,7 +39,11 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     .addOption(intervalsOption('only these intervals, or all that are listed (default: 1m)'))
     .addOption(dayOption('--start', 'first day (default: the first one that the listing has)'))
     .addOption(dayOption('--end', 'day after the last one (default: today)'))
-    .addOption(wordOption('--archives', 'which archives: auto takes months where all their days are asked', ['auto', 'daily', 'monthly']).default('auto' as const))
+    .addOption(
+      wordOption('--archives', 'which archives: auto takes months where all their days are asked', ['auto', 'daily', 'monthly']).default(
+        'auto' as const,
+      ),
+    )
     .option('--no-rest', 'do not ask the REST API: missing days stay pending or partial')
     .option('--dry-run', 'print the plan; download and write nothing')
     .option('--refresh', 'compare all stored days with the listing and take what was published anew')
@@ -39,7 +52,8 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     .option('--cross-check', 'compare all days of monthly archives with the daily ones')
     .option('--keep-archives', "keep the ZIP files, under the lake's archives/")
   addSettings(command, {
-    example: 'ckvd ingest --universe spot_synchronal.csv --intervals 1m,1h --start 2024-01-01\nprintf "BTCUSDT\\n" | ckvd ingest --universe - --market um --start 2024-01-01 --end 2024-02-01',
+    example:
+      'ckvd ingest --universe spot_synchronal.csv --intervals 1m,1h --start 2024-01-01\nprintf "BTCUSDT\\n" | ckvd ingest --universe - --market um --start 2024-01-01 --end 2024-02-01',
     exits: {
       0: 'every requested day is stored, or its absence is explained',
       1: 'a bug',
@@ -78,7 +92,8 @@ interface IngestFlags {
 
 async function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions> {
   const { options: flags, settings, context } = run
-  if (flags.force === true && flags.retryFailed === true) throw new CkvdError('CKVD_USAGE', 'Expected `--force` (all days) or `--retry-failed` (unexplained days only), got both. Leave one out.')
+  if (flags.force === true && flags.retryFailed === true)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--force` (all days) or `--retry-failed` (unexplained days only), got both. Leave one out.')
   const name = requireOption(flags.universe, '--universe FILE')
   const bytes = await readUniverse(name, context)
   const universe = parseUniverse(bytes, {
@@ -88,7 +103,8 @@ async function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions>
     intervals: flags.intervals ?? DEFAULT_INTERVALS,
     mapMarket: flags.mapMarket,
   })
-  for (const line of universe.withoutInterval) run.logger.warn({ market: line.market, symbol: line.symbol }, 'symbol left out: its line lists none of the intervals asked for')
+  for (const line of universe.withoutInterval)
+    run.logger.warn({ market: line.market, symbol: line.symbol }, 'symbol left out: its line lists none of the intervals asked for')
   const view = createProgressView(run)
   return {
     universe: universe.series,
@@ -114,7 +130,8 @@ async function readUniverse(name: string, context: CliContext): Promise<Uint8Arr
     for await (const chunk of stream as AsyncIterable<Uint8Array | string>) {
       const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk
       length += bytes.length
-      if (length > MAX_UNIVERSE_BYTES) throw new CkvdError('CKVD_UNIVERSE', `Expected a universe file of at most 64 MiB, ${name} is larger.`)
+      if (length > MAX_UNIVERSE_BYTES)
+        throw new CkvdError('CKVD_UNIVERSE', `Expected a universe file of at most 64 MiB, ${name} is larger.`)
       chunks.push(bytes)
     }
   } catch (cause) {

@@ -8,7 +8,6 @@ import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isMarket, isSymbol } from '../model/market.ts'
-import type { Series } from '../model/series.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
 
 /**
@@ -74,19 +73,6 @@ export function wordOption<Flag extends string, Word extends string>(flag: Flag,
   const flags: `${Flag} <WORD>` = `${flag} <WORD>`
   const parse = (value: string) => words.find((word) => word === value)
   return new Option(flags, `${text}: ${words.join(', ')}`).argParser(parseFlag(flag, `one of ${words.join(', ')}`, parse))
-}
-
-/** A series as flags name it: `spot/BTCUSDT/1m`. `flag` is for the message of `CKVD_USAGE`. */
-export function parseSeriesName(flag: string, text: string): Series {
-  return parseFlag(flag, 'a series as MARKET/SYMBOL/INTERVAL, such as spot/BTCUSDT/1m', parseSeries)(text)
-}
-
-function parseSeries(text: string): Series | undefined {
-  const [marketText = '', symbolText = '', intervalText = '', ...rest] = text.split('/')
-  const market = parseMarket(marketText)
-  const symbol = symbolText.toUpperCase()
-  const interval = parseInterval(intervalText)
-  return rest.length > 0 || market === undefined || interval === undefined || !isSymbol(symbol) ? undefined : { market, symbol, interval }
 }
 
 function parseMarket(text: string): Market | undefined {

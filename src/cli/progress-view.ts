@@ -61,7 +61,19 @@ function lineView(run: Pick<CommandRun<object>, 'logger'>): IngestEvents {
     onProgress: (progress) => {
       if (!due()) return
       const { done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs } = progress
-      run.logger.info({ done, total, days, rows, bytesDownloaded, problems, elapsedMs: Math.round(elapsedMs), etaMs: etaMs === null ? null : Math.round(etaMs) }, 'ingesting')
+      run.logger.info(
+        {
+          done,
+          total,
+          days,
+          rows,
+          bytesDownloaded,
+          problems,
+          elapsedMs: Math.round(elapsedMs),
+          etaMs: etaMs === null ? null : Math.round(etaMs),
+        },
+        'ingesting',
+      )
     },
   }
 }

@@ -5,7 +5,11 @@ import type { CommandRun } from './command.ts'
 import { ingestSettings } from './ingest-settings.ts'
 
 /** Fetches bad chunks again, series by series: exactly what an ingest of these days would do. */
-export async function repairDays(run: CommandRun<object>, lake: string, bad: readonly BadShard[]): Promise<{ exit: number; stored: number }> {
+export async function repairDays(
+  run: CommandRun<object>,
+  lake: string,
+  bad: readonly BadShard[],
+): Promise<{ exit: number; stored: number }> {
   const bySeries = new Map<string, BadShard[]>()
   for (const shard of bad) {
     const name = seriesLabel(shard.series)

@@ -40,7 +40,7 @@ async function runSandbox(run: CommandRun<SandboxFlags>): Promise<number> {
     ...(seed === undefined ? {} : { seed }),
     ...(archive === undefined ? {} : { archive: resolve(cwd, archive) }),
     ...(faults === undefined ? {} : { faults: parseFaultRules(readJson(resolve(cwd, faults))) }),
-    now: () => run.sandboxClockMs(),
+    now: () => run.clockMs(),
   })
   try {
     stdout.write(jsonLine(sandbox.urls))

@@ -17,6 +17,10 @@ export function parseSeriesName(flag: string, text: string): Series {
 export function parseSeriesDay(flag: string, text: string): { series: Series; day: UtcDay } {
   const cut = text.lastIndexOf('/')
   const day = parseUtcDay(text.slice(cut + 1))
-  if (day === undefined) throw new CkvdError('CKVD_USAGE', `Expected \`${flag}\` to be market/symbol/interval/day, such as spot/BTCUSDT/1m/2021-02-11, got "${text}" (flag).`)
+  if (day === undefined)
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected \`${flag}\` to be market/symbol/interval/day, such as spot/BTCUSDT/1m/2021-02-11, got "${text}" (flag).`,
+    )
   return { series: parseSeriesName(flag, text.slice(0, cut)), day }
 }

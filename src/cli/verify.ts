@@ -22,10 +22,20 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
     .command('verify')
     .description('checks every shard (digest, schema, rows), sweeps temporary files, lists foreign files, rebuilds a lost catalog')
     .option('--repair', 'fetch again what is bad')
-    .addOption(new Option('--prune <SERIES>', 'remove a series instead, e.g. spot/BTCUSDT/1m: its shards and what the catalog knows of it').argParser((text) => parseSeriesName('--prune', text)))
+    .addOption(
+      new Option(
+        '--prune <SERIES>',
+        'remove a series instead, e.g. spot/BTCUSDT/1m: its shards and what the catalog knows of it',
+      ).argParser((text) => parseSeriesName('--prune', text)),
+    )
   addSettings(command, {
     example: 'ckvd verify --lake ./lake\nckvd verify --lake ./lake --repair',
-    exits: { 0: 'every shard is what the catalog says', 2: 'wrong usage, or no lake there', 3: 'some shards are bad; they are listed, and planned anew by the next ingest', 4: 'the lake could not be read, or another run is writing to it' },
+    exits: {
+      0: 'every shard is what the catalog says',
+      2: 'wrong usage, or no lake there',
+      3: 'some shards are bad; they are listed, and planned anew by the next ingest',
+      4: 'the lake could not be read, or another run is writing to it',
+    },
   })
   command.action((_options, self) =>
     runCommand(
@@ -72,7 +82,8 @@ async function check(run: CommandRun<object>, root: string): Promise<VerifyResul
     onProgress: ({ step, done }) => {
       if (run.quiet || performance.now() - shownMs < (run.interactive ? 100 : 10_000)) return
       shownMs = performance.now()
-      if (run.interactive) run.context.stderr.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
+      if (run.interactive)
+        run.context.stderr.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
       else run.logger.info({ step, done }, 'verifying')
     },
   }).finally(() => {
@@ -82,7 +93,16 @@ async function check(run: CommandRun<object>, root: string): Promise<VerifyResul
 
 function jsonOf(result: VerifyResult) {
   const { shards, bytes, bad, foreign, adopted, swept, rebuilt, elapsedMs } = result
-  return { shards, bytes, bad: bad.map(({ series, ...rest }) => ({ ...series, ...rest })), foreign, adopted, swept, rebuilt, elapsed_ms: Math.round(elapsedMs) }
+  return {
+    shards,
+    bytes,
+    bad: bad.map(({ series, ...rest }) => ({ ...series, ...rest })),
+    foreign,
+    adopted,
+    swept,
+    rebuilt,
+    elapsed_ms: Math.round(elapsedMs),
+  }
 }
 
 function show(run: CommandRun<object>, result: VerifyResult, repair: { exit: number; stored: number } | null): void {

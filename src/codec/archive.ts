@@ -19,9 +19,13 @@ export function parseChecksum(bytes: Uint8Array, expectedName: string): string {
   const match = text === undefined ? null : CHECKSUM_LINE.exec(text)
   if (match === null) {
     const found = Array.from(bytes.subarray(0, 40), (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : '.')).join('')
-    throw new CkvdError('CKVD_CHECKSUM_FORMAT', `Expected a CHECKSUM of one line "<64 hex>  ${expectedName}", found ${bytes.length} bytes "${found}"`, {
-      details: { expectedName, sizeBytes: bytes.length, found },
-    })
+    throw new CkvdError(
+      'CKVD_CHECKSUM_FORMAT',
+      `Expected a CHECKSUM of one line "<64 hex>  ${expectedName}", found ${bytes.length} bytes "${found}"`,
+      {
+        details: { expectedName, sizeBytes: bytes.length, found },
+      },
+    )
   }
   const [, digest = '', name = ''] = match
   if (name !== expectedName) {

@@ -77,10 +77,7 @@ export function parseArrowFile(bytes: Uint8Array): ArrowFile {
 /** The metadata of a file's schema, from its footer or, where the file was cut, from its head; undefined when it is no Arrow file. */
 export function peekMetadata(bytes: Uint8Array): ReadonlyMap<string, string> | undefined {
   const reader = new FlatReader(bytes)
-  const sources = [
-    () => reader.follow(findFooter(reader), 1),
-    () => parseMessage(reader, HEAD_BYTES, SCHEMA_MESSAGE).header,
-  ]
+  const sources = [() => reader.follow(findFooter(reader), 1), () => parseMessage(reader, HEAD_BYTES, SCHEMA_MESSAGE).header]
   for (const source of sources) {
     try {
       if (reader.ascii(0, MAGIC.length) === MAGIC) return parseMetadata(reader, source())

@@ -1,4 +1,15 @@
-import { Field, Float64, Int64, makeData, Message, RecordBatch, RecordBatchFileWriter, Schema, Struct, TimestampMicrosecond } from 'apache-arrow'
+import {
+  Field,
+  Float64,
+  Int64,
+  makeData,
+  Message,
+  RecordBatch,
+  RecordBatchFileWriter,
+  Schema,
+  Struct,
+  TimestampMicrosecond,
+} from 'apache-arrow'
 import type { Data, DataType } from 'apache-arrow'
 import { CkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
@@ -34,7 +45,9 @@ export function encodeShard(columns: KlineColumns, meta: ShardMeta): Uint8Array<
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${length}`)
   }
   const fields = KLINE_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false))
-  const children = KLINE_COLUMNS.map(({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data)
+  const children = KLINE_COLUMNS.map(
+    ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
+  )
   const struct = makeData({ type: new Struct(fields), length, nullCount: 0, children })
   const writer = new ShardWriter()
   writer.write(new RecordBatch(new Schema(fields, encodeMeta(meta)), struct))
@@ -86,7 +99,7 @@ function parseFile(bytes: Uint8Array): ArrowFile {
   } catch (cause) {
     if (!(cause instanceof ArrowFormatError || cause instanceof RangeError)) throw cause
     const found = cause instanceof ArrowFormatError ? cause.message : 'an offset past its end'
-    return refuse('a whole Arrow file with one uncompressed record batch', found, cause)
+    return refuse('the structure of a whole Arrow file with one uncompressed record batch', found, cause)
   }
 }
 
@@ -101,7 +114,7 @@ function checkSchema({ fields }: ArrowSchema): void {
 }
 
 function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColumns {
-  const entries = KLINE_COLUMNS.map(({ key, name, type }, index) => {
+  const entries = KLINE_COLUMNS.map(({ key, name, type }, index): [string, Float64Array | BigInt64Array] => {
     const { nulls, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
     if (nulls !== 0 || sizeBytes < rows * 8) refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
     const at = bytes.byteOffset + start
@@ -110,7 +123,7 @@ function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColu
     const offset = aligned ? at : 0
     return [key, type === 'float64' ? new Float64Array(buffer, offset, rows) : new BigInt64Array(buffer, offset, rows)]
   })
-  return Object.fromEntries(entries) as unknown as KlineColumns
+  return Object.fromEntries(entries)
 }
 
 /** The promises of a shard's rows: in the chunk, in order, no bar that contradicts itself. NaN fails each comparison. */

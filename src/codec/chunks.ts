@@ -107,7 +107,11 @@ function lowerBound(times: Float64Array, timeUs: number, start: number): number 
 }
 
 /** The part of a chunk in which bars are expected. */
-function narrow(chunk: TimeRange, firstOpenUs: number | null, { interval, startsSeries, seriesStartUs, seriesEndUs }: SplitRequest): TimeRange {
+function narrow(
+  chunk: TimeRange,
+  firstOpenUs: number | null,
+  { interval, startsSeries, seriesStartUs, seriesEndUs }: SplitRequest,
+): TimeRange {
   const firstBarUs = seriesStartUs ?? (startsSeries ? firstOpenUs : null)
   const firstSlot = firstBarUs === null ? chunk.startUs : slotStartUs(firstBarUs, interval)
   return { startUs: Math.max(chunk.startUs, firstSlot), endUs: Math.min(chunk.endUs, seriesEndUs ?? chunk.endUs) }

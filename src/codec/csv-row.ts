@@ -86,7 +86,13 @@ export function parseRow(text: string, line: number): Bar {
     if (!PLAIN_INTEGER.test(text)) throw numberError('a whole number', text, line, index)
     const timeUs = parseTimeUs(text)
     if (timeUs !== undefined) return timeUs
-    throw csvError('CKVD_CSV_TIME', `Expected a time in milliseconds (13 digits) or microseconds (16 digits) of the years 2009 to 2099 as ${COLUMN_NAMES[index]}, found "${cut(text)}"`, line, index + 1, text)
+    throw csvError(
+      'CKVD_CSV_TIME',
+      `Expected a time in milliseconds (13 digits) or microseconds (16 digits) of the years 2009 to 2099 as ${COLUMN_NAMES[index]}, found "${cut(text)}"`,
+      line,
+      index + 1,
+      text,
+    )
   }
   const count = (index: number): number => {
     const text = cell(index)
@@ -94,7 +100,19 @@ export function parseRow(text: string, line: number): Bar {
     if (PLAIN_INTEGER.test(text) && Number.isSafeInteger(value)) return value
     throw numberError('a whole number', text, line, index)
   }
-  const bar: Bar = [time(0), decimal(1), decimal(2), decimal(3), decimal(4), decimal(5), time(6), decimal(7), count(8), decimal(9), decimal(10)]
+  const bar: Bar = [
+    time(0),
+    decimal(1),
+    decimal(2),
+    decimal(3),
+    decimal(4),
+    decimal(5),
+    time(6),
+    decimal(7),
+    count(8),
+    decimal(9),
+    decimal(10),
+  ]
   decimal(11)
   const flaw = findFlaw(bar)
   if (flaw !== undefined) {
@@ -112,7 +130,8 @@ export function parseTimeUs(digits: string): number | undefined {
 /** What contradicts itself in a bar, if anything; `column` counts from 1. */
 export function findFlaw(bar: Bar): { readonly expected: string; readonly found: string; readonly column: number } | undefined {
   const [openTimeUs, open, high, low, close, , closeTimeUs] = bar
-  if (high < Math.max(open, close)) return { expected: `a high of at least open ${open} and close ${close}`, found: String(high), column: 3 }
+  if (high < Math.max(open, close))
+    return { expected: `a high of at least open ${open} and close ${close}`, found: String(high), column: 3 }
   if (low > Math.min(open, close)) return { expected: `a low of at most open ${open} and close ${close}`, found: String(low), column: 4 }
   if (closeTimeUs < openTimeUs) {
     return { expected: `a close_time at or after open_time ${isoOfUs(openTimeUs)}`, found: isoOfUs(closeTimeUs), column: 7 }
@@ -150,7 +169,13 @@ export function checkHeader(text: string): void {
   })
   if (wrong === -1 && names.length === CSV_COLUMNS) return
   const column = wrong === -1 ? Math.min(names.length, CSV_COLUMNS) : wrong + 1
-  throw csvError('CKVD_CSV_HEADER', `Expected a row of numbers or the header "open_time,open,high,…", found "${cut(text)}"`, 1, column, names[column - 1] ?? '')
+  throw csvError(
+    'CKVD_CSV_HEADER',
+    `Expected a row of numbers or the header "open_time,open,high,…", found "${cut(text)}"`,
+    1,
+    column,
+    names[column - 1] ?? '',
+  )
 }
 
 /** An error of a CSV: the place at the end of the message and, with the cell, in `details`. Both count from 1. */

@@ -15,7 +15,6 @@ const IGNORE = 11
 
 const TWO_POW_32 = 4_294_967_296
 const TWO_POW_53 = 9_007_199_254_740_992
-const TWO_POW_MINUS_53 = 1 / TWO_POW_53
 const POW10 = new Float64Array([1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9])
 
 /** Digits that fit an int32 with certainty. */
@@ -28,13 +27,15 @@ const MARGIN_BYTES = 12 * 28
 /**
  * Scans rows from `start` into the table until a row is not one that it knows, and returns the offset where that row begins
  * (at the latest a few rows before the end). It writes a row only when the whole of it was fine. What it leaves to `parseRow`:
- * more than 15 digits before or 9 after the point, a value too close to a tie, the last rows before the end, and every error.
+ * more than 15 digits before or 9 after the point, the last rows before the end, and every error.
  *
  * How a decimal is rounded correctly without its text:
  * - With w digits before and f after the point, mantissa = whole × 10^k + fraction. Below 2^53 it is exact, and so the one
  *   division mantissa / 10^k rounds correctly (10^k is exact up to k = 22).
- * - Above, s = whole + q with q = fraction / 10^k < 1, whose own error is at most 2^-54. TwoSum gives the exact error e of that
- *   addition, so the decimal lies within s + e ± 2^-53. Where both ends round to s, so does the decimal; else it is left.
+ * - Above, whole + fraction / 10^k rounds correctly too, although it rounds twice. The quotient is off by at most 2^-54, so the
+ *   sum could only go wrong with a midpoint of two doubles closer than that. Midpoints lie at multiples of 2^-m, and with
+ *   mantissa >= 2^53 and k <= 9, m <= 30. A midpoint that the decimal meets has an exact quotient; any other one is at least
+ *   gcd(2^m, 10^k) / (2^m × 10^k) away, which is never below 4 × 10^-16, seven times 2^-54.
  */
 export function scanRows(bytes: Uint8Array, start: number, table: RowTable): number {
   let { floats, words, capacity } = table
@@ -116,15 +117,7 @@ export function scanRows(bytes: Uint8Array, start: number, table: RowTable): num
             if (k === 0 || k > INT32_DIGITS) break rows
             const scale = POW10[k] as number
             const mantissa = whole * scale + fraction
-            if (mantissa < TWO_POW_53) {
-              value = mantissa / scale
-            } else {
-              const q = fraction / scale
-              value = whole + q
-              const part = value - whole
-              const error = whole - (value - part) + (q - part)
-              if (value + (error + TWO_POW_MINUS_53) !== value || value + (error - TWO_POW_MINUS_53) !== value) break rows
-            }
+            value = mantissa < TWO_POW_53 ? mantissa / scale : whole + fraction / scale
           }
           if (column !== IGNORE) floats[cell] = value
         }

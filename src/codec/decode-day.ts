@@ -76,8 +76,7 @@ export interface DecodeResult {
 
 /** What crosses threads: class instances do not. A failure gives the archive back, since its bytes were moved here. */
 export type DecodeOutcome =
-  | { readonly ok: true; readonly result: DecodeResult }
-  | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
+  { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
 
 const GAP_EVIDENCE = 'not in the archive'
 
@@ -126,7 +125,10 @@ function parsePeriod({ series, archive }: DecodeRequest): TimeRange {
   const day = parseUtcDay(`${year}-${month.padStart(2, '0')}-${(date ?? '1').padStart(2, '0')}`)
   const packaging: Packaging = date === undefined ? 'monthly' : 'daily'
   if (day === undefined || packaging !== archive.packaging || (packaging === 'daily' && isMonthChunked(series.interval))) {
-    throw new CkvdError('CKVD_BUG', `Expected the period of a ${archive.packaging} archive whose chunks it can fill, found "${archive.period}"`)
+    throw new CkvdError(
+      'CKVD_BUG',
+      `Expected the period of a ${archive.packaging} archive whose chunks it can fill, found "${archive.period}"`,
+    )
   }
   const startUs = dayStartUs(day)
   return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }

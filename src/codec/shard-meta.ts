@@ -83,7 +83,8 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
     day: read('ckvd.day', 'the first day of a chunk', (value) => parseChunk(value, interval)),
     source: read('ckvd.source', 'a source', (value) => (value === '' ? undefined : value)),
     archiveKey: text('ckvd.archive.key') || null,
-    archiveSha256: read('ckvd.archive.sha256', '64 hex digits or nothing', (value) => (/^(?:[0-9a-f]{64})?$/.test(value) ? value : undefined)) || null,
+    archiveSha256:
+      read('ckvd.archive.sha256', '64 hex digits or nothing', (value) => (/^(?:[0-9a-f]{64})?$/.test(value) ? value : undefined)) || null,
     archiveEtag: text('ckvd.archive.etag') || null,
     condition: read('ckvd.condition', 'a condition', (value) => (CONDITIONS.includes(value) ? (value as ShardCondition) : undefined)),
     rows: count('ckvd.rows'),

@@ -88,9 +88,13 @@ function checkEntry(entry: Entry, local: LocalFileHeader, name: string): void {
   const method = entry.compressionMethod
   if (method !== STORED && method !== DEFLATED) throw entryError(name, `an entry compressed by method ${method}`)
   if (!local.fileName.equals(entry.fileNameRaw) || local.compressionMethod !== method) {
-    throw zipError('CKVD_ZIP_FORMAT', 'Expected the local header of the ZIP entry to agree with the directory, found another name or method', {
-      found: local.fileName.toString('latin1').slice(0, 100),
-    })
+    throw zipError(
+      'CKVD_ZIP_FORMAT',
+      'Expected the local header of the ZIP entry to agree with the directory, found another name or method',
+      {
+        found: local.fileName.toString('latin1').slice(0, 100),
+      },
+    )
   }
 }
 
@@ -106,11 +110,15 @@ function checkSizes(entry: Entry, local: LocalFileHeader, directoryStart: number
   const gapBytes = directoryStart - local.fileDataStart - compressedSize
   const mayHaveDescriptor = (local.generalPurposeBitFlag & HAS_DESCRIPTOR) !== 0
   if (uncompressedSize > compressedSize * ratio || gapBytes < 0 || gapBytes > (mayHaveDescriptor ? MAX_DESCRIPTOR_BYTES : 0)) {
-    throw zipError('CKVD_ZIP_SIZE', `Expected the sizes of the ZIP entry to fit the file, found ${compressedSize} bytes that claim to hold ${uncompressedSize}`, {
-      compressedSize,
-      uncompressedSize,
-      gapBytes,
-    })
+    throw zipError(
+      'CKVD_ZIP_SIZE',
+      `Expected the sizes of the ZIP entry to fit the file, found ${compressedSize} bytes that claim to hold ${uncompressedSize}`,
+      {
+        compressedSize,
+        uncompressedSize,
+        gapBytes,
+      },
+    )
   }
 }
 
@@ -120,11 +128,16 @@ function inflate(data: Buffer, sizeBytes: number): Uint8Array {
   let inflated: { buffer: Buffer; engine: { bytesWritten: number } }
   try {
     // `info` is documented for every zlib convenience method, but missing in the types
-    inflated = inflateRawSync(data, { maxOutputLength: Math.max(sizeBytes, 1), chunkSize, info: true } as object) as unknown as typeof inflated
+    inflated = inflateRawSync(data, {
+      maxOutputLength: Math.max(sizeBytes, 1),
+      chunkSize,
+      info: true,
+    }) as unknown as typeof inflated
   } catch (cause) {
     const tooLarge = (cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
     const found = cause instanceof Error ? cause.message : String(cause)
-    if (tooLarge) throw zipError('CKVD_ZIP_SIZE', `Expected ${sizeBytes} bytes in the ZIP entry, found more`, { expected: sizeBytes }, cause)
+    if (tooLarge)
+      throw zipError('CKVD_ZIP_SIZE', `Expected ${sizeBytes} bytes in the ZIP entry, found more`, { expected: sizeBytes }, cause)
     throw zipError('CKVD_ZIP_FORMAT', `Expected deflated data in the ZIP entry, found: ${found}`, { found }, cause)
   }
   const { buffer, engine } = inflated

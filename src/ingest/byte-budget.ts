@@ -42,7 +42,11 @@ export class ByteBudget {
   }
 
   #pump(): void {
-    for (let next = this.#waiting[0]; next !== undefined && (this.#taken === 0 || this.#taken + next.bytes <= this.#limit); next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && (this.#taken === 0 || this.#taken + next.bytes <= this.#limit);
+      next = this.#waiting[0]
+    ) {
       this.#waiting.shift()
       next.start()
     }

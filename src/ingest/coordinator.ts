@@ -105,7 +105,10 @@ class Coordinator {
     tally.series++
     for (const [condition, count] of Object.entries(plan.kept)) tally.count(condition as keyof typeof plan.kept, count)
     for (const problem of plan.keptProblems) {
-      const error = new CkvdError('CKVD_PARTIAL', problem.error ?? `${problem.day} is ${problem.condition} since an earlier run; see \`ckvd coverage\`.`)
+      const error = new CkvdError(
+        'CKVD_PARTIAL',
+        problem.error ?? `${problem.day} is ${problem.condition} since an earlier run; see \`ckvd coverage\`.`,
+      )
       tally.addProblem(problemOf(plan.series, problem.day, problem.condition, error))
     }
     tally.count('unlisted', plan.unlisted)
@@ -118,7 +121,10 @@ class Coordinator {
     const bounds = plan.lead.length > 0 && rest !== null ? await this.#runLead(plan, rest) : plan.bounds
     const seen = { startUs: bounds.startUs }
     const ended = plan.tail.length > 0 && !plan.more ? await this.#runTail(plan, bounds) : false
-    const lastArchive = plan.tasks.reduce<ArchiveTask | null>((last, task) => (last === null || task.archive.firstDay > last.archive.firstDay ? task : last), null)
+    const lastArchive = plan.tasks.reduce<ArchiveTask | null>(
+      (last, task) => (last === null || task.archive.firstDay > last.archive.firstDay ? task : last),
+      null,
+    )
     const lanes: Promise<void>[] = []
     for (const task of plan.tasks) {
       await this.#archives.onSizeLessThan(this.#context.concurrency)
@@ -127,12 +133,25 @@ class Coordinator {
       lanes.push(this.#archives.add(() => this.#guard(() => this.#runArchive({ ...task, endsSeries, bounds }, seen))))
     }
     for (const run of consecutive(plan.more ? [...plan.holes, ...plan.tail] : plan.holes, plan.series)) {
-      lanes.push(this.#addStretch(plan.series, run, () => acquireDaysFromRest({ series: plan.series, days: run, bounds, endsSeries: false, archive: null, reason: 'no archive of this day is listed' }, this.#acquire)))
+      lanes.push(
+        this.#addStretch(plan.series, run, () =>
+          acquireDaysFromRest(
+            { series: plan.series, days: run, bounds, endsSeries: false, archive: null, reason: 'no archive of this day is listed' },
+            this.#acquire,
+          ),
+        ),
+      )
     }
     for (const day of plan.repairs) lanes.push(this.#addStretch(plan.series, [day], () => this.#repair(plan.series, day, bounds)))
     await Promise.all(lanes)
     if (this.#signal.aborted) return
-    lake.catalog.putSeries({ ...plan.series, firstDay: plan.firstDay, lastDay: plan.lastDay, firstOpenUs: seen.startUs, listedAt: this.#context.nowIso() })
+    lake.catalog.putSeries({
+      ...plan.series,
+      firstDay: plan.firstDay,
+      lastDay: plan.lastDay,
+      firstOpenUs: seen.startUs,
+      listedAt: this.#context.nowIso(),
+    })
   }
 
   async #runArchive(task: ArchiveTask, seen: { startUs: number | null }): Promise<void> {
@@ -142,7 +161,7 @@ class Coordinator {
       const acquired = await acquireArchive(task, this.#acquire)
       if (acquired.startUs !== null) seen.startUs = acquired.startUs
       this.#watchNetwork(acquired.days)
-      this.#context.tally.count('unlisted', 0)
+      this.#context.tally.count('unlisted', task.days.length - acquired.days.length)
       await this.#store(task.series, acquired.days)
       meter.archives++
       this.#report()
@@ -160,10 +179,14 @@ class Coordinator {
     }
     this.#networkFailures++
     if (this.#networkFailures < MAX_NETWORK_FAILURES) return
-    throw new CkvdError('CKVD_UNREACHABLE', `Expected archives to be reachable, but ${this.#networkFailures} in a row failed; the last: ${error.message} What was stored stays; run the same command again when the source answers.`, {
-      details: error.details,
-      cause: error,
-    })
+    throw new CkvdError(
+      'CKVD_UNREACHABLE',
+      `Expected archives to be reachable, but ${this.#networkFailures} in a row failed; the last: ${error.message} What was stored stays; run the same command again when the source answers.`,
+      {
+        details: error.details,
+        cause: error,
+      },
+    )
   }
 
   #addStretch(series: Series, days: readonly UtcDay[], acquire: () => Promise<readonly AcquiredDay[]>): Promise<void> {
@@ -208,7 +231,12 @@ class Coordinator {
     const bounds = { startUs: firstUs, endUs: null }
     const alive = lead.filter((day) => day >= first)
     for (const run of consecutive(alive, series)) {
-      await this.#addStretch(series, run, () => acquireDaysFromRest({ series, days: run, bounds, endsSeries: false, archive: null, reason: 'before the first archive' }, this.#acquire))
+      await this.#addStretch(series, run, () =>
+        acquireDaysFromRest(
+          { series, days: run, bounds, endsSeries: false, archive: null, reason: 'before the first archive' },
+          this.#acquire,
+        ),
+      )
     }
     // a first bar after the first archive contradicts the archive: the archive is believed
     return plan.firstDay !== null && first > plan.firstDay ? plan.bounds : bounds
@@ -268,9 +296,19 @@ class Coordinator {
         tally.rows += stored.written ? row.rows : 0
         meter.rows += stored.written ? row.rows : 0
         meter.days++
+        if (acquired.conflicts > 0 || acquired.differing > 0) {
+          tally.addDifference({
+            ...series,
+            day: row.day,
+            conflicts: acquired.conflicts,
+            differing_rows: acquired.differing,
+            evidence: acquired.evidence,
+          })
+        }
         const refused = stored.refused
         if (refused !== null && refused.error !== null) tally.addProblem(problemOf(series, row.day, row.condition, refused.error))
-        else if (!isExplained(row.condition) && !accepted) tally.addProblem(problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired)))
+        else if (!isExplained(row.condition) && !accepted)
+          tally.addProblem(problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired)))
       }),
     )
   }

@@ -98,13 +98,20 @@ export interface DryRunSeries extends DryRunNumbers {
 }
 
 function scopeOf(options: IngestOptions): PlanScope {
-  const { start, end, archives, rest, force, refresh, retryFailed } = options
+  const { start, end, archives, rest, crossCheck, force, refresh, retryFailed } = options
   const today = dayOfUs(options.nowMs * 1000)
   if (end > today) {
-    throw new CkvdError('CKVD_USAGE', `Expected --end to be at most today (${today}, excluded: the running day is not closed), got ${end}.`, { details: { end, today } })
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected --end to be at most today (${today}, excluded: the running day is not closed), got ${end}.`,
+      { details: { end, today } },
+    )
   }
-  if (start !== null && start >= end) throw new CkvdError('CKVD_USAGE', `Expected --start before --end, got ${start} and ${end} (the end is excluded).`, { details: { start, end } })
-  return { start, end, archives, rest, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
+  if (start !== null && start >= end)
+    throw new CkvdError('CKVD_USAGE', `Expected --start before --end, got ${start} and ${end} (the end is excluded).`, {
+      details: { start, end },
+    })
+  return { start, end, archives, rest, crossCheck, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
 }
 
 function createHttp(options: IngestOptions): HttpClient {
@@ -174,10 +181,14 @@ async function planInto(
     await emit(one)
   })
   if (!http.reached && isCkvdError(last)) {
-    throw new CkvdError('CKVD_UNREACHABLE', `Expected the archive listing at ${options.urls.listing} to answer, it did not: ${(last as CkvdError).message} Check the network, proxy and --listing-url.`, {
-      details: { url: options.urls.listing },
-      cause: last,
-    })
+    throw new CkvdError(
+      'CKVD_UNREACHABLE',
+      `Expected the archive listing at ${options.urls.listing} to answer, it did not: ${(last as CkvdError).message} Check the network, proxy and --listing-url.`,
+      {
+        details: { url: options.urls.listing },
+        cause: last,
+      },
+    )
   }
 }
 
@@ -229,14 +240,19 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
     bytes_downloaded: http.bytesReceived,
     requests: http.counts,
     problems: tally.problems,
+    differences: tally.differences,
     stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
   }
-  const { problems: _problems, ...counts } = result
+  const { problems, differences, ...counts } = result
   lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
   return result
 }
 
-async function work(options: IngestOptions, scope: PlanScope, run: { lake: WritableLake; http: HttpClient; pool: DecodePool; tally: Tally }): Promise<void> {
+async function work(
+  options: IngestOptions,
+  scope: PlanScope,
+  run: { lake: WritableLake; http: HttpClient; pool: DecodePool; tally: Tally },
+): Promise<void> {
   const { lake, http, pool, tally } = run
   const spool = new PlanSpool(join(lake.paths.tmp, `plan-${randomUUID()}.jsonl`))
   let totals = NO_PLAN
@@ -274,7 +290,12 @@ async function work(options: IngestOptions, scope: PlanScope, run: { lake: Writa
   }
 }
 
-function acquireContext(options: IngestOptions, lake: WritableLake, http: HttpClient, pool: DecodePool): Omit<AcquireContext, 'signal' | 'rest'> {
+function acquireContext(
+  options: IngestOptions,
+  lake: WritableLake,
+  http: HttpClient,
+  pool: DecodePool,
+): Omit<AcquireContext, 'signal' | 'rest'> {
   return {
     vision: new Vision(http, options.urls.vision),
     pool,
@@ -326,9 +347,13 @@ function bansOf(catalog: Catalog, options: IngestOptions): Ban[] {
 
 function bannedError(ban: Ban): CkvdError {
   const until = new Date(ban.untilMs).toISOString()
-  return new CkvdError('CKVD_BANNED', `${ban.market} REST has banned this address until ${until} (${ban.reason}). Vision's part of the work is done; run the same command again after that.`, {
-    details: { market: ban.market, until },
-  })
+  return new CkvdError(
+    'CKVD_BANNED',
+    `${ban.market} REST has banned this address until ${until} (${ban.reason}). Vision's part of the work is done; run the same command again after that.`,
+    {
+      details: { market: ban.market, until },
+    },
+  )
 }
 
 /** Compares the plan with the free disk, before the first download. */
@@ -338,7 +363,11 @@ async function checkFreeDisk(root: string, totals: PlanTotals, keepArchives: boo
   const free = bavail * bsize
   if (needed <= free) return
   const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
-  throw new CkvdError('CKVD_DISK_FULL', `Expected about ${gib(needed)} of free disk for this plan, found ${gib(free)} at ${root}. Free some, choose another --lake, or ask for less.`, {
-    details: { needed, free, root },
-  })
+  throw new CkvdError(
+    'CKVD_DISK_FULL',
+    `Expected about ${gib(needed)} of free disk for this plan, found ${gib(free)} at ${root}. Free some, choose another --lake, or ask for less.`,
+    {
+      details: { needed, free, root },
+    },
+  )
 }

@@ -8,7 +8,7 @@ import { chunkClosedUs, chunkEndUs, isMonthChunked } from '../model/interval.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
+import { addDays, dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
 import { monthEnd } from '../sources/vision-url.ts'
 
 /** Which archives are taken. */
@@ -23,6 +23,8 @@ export interface PlanScope {
   readonly archives: ArchiveChoice
   /** REST may be asked */
   readonly rest: boolean
+  /** compare all days of monthly archives with the daily ones, not only a sample */
+  readonly crossCheck: boolean
   /** plan every chunk, stored or not */
   readonly force: boolean
   /** compare every stored chunk with the listing, and take what was published anew */
@@ -101,7 +103,12 @@ export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 
  * The first chunk for which the listing must be read: the first one that is not final.
  * `'beginning'`: unknown, read from the first archive on. `null`: every requested chunk is settled.
  */
-export function findListingStart(series: Series, scope: PlanScope, known: SeriesRow | undefined, rows: ReadonlyMap<UtcDay, DayRow>): UtcDay | 'beginning' | null {
+export function findListingStart(
+  series: Series,
+  scope: PlanScope,
+  known: SeriesRow | undefined,
+  rows: ReadonlyMap<UtcDay, DayRow>,
+): UtcDay | 'beginning' | null {
   const born = known?.firstDay ?? null
   if (scope.start === null && born === null) return 'beginning'
   const start = scope.start === null || (born !== null && !scope.rest && born > scope.start) ? born : scope.start
@@ -109,7 +116,8 @@ export function findListingStart(series: Series, scope: PlanScope, known: Series
   if (scope.force || scope.refresh) return start
   for (const day of chunksOf(series, start, scope)) {
     const row = rows.get(day)
-    if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row)) return day
+    if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row))
+      return day
   }
   return null
 }
@@ -247,7 +255,8 @@ class Draft {
   /** Decides what becomes of a chunk in the series' life. */
   place(day: UtcDay, row: DayRow | undefined, beforeLastArchive: boolean): void {
     const archive = this.#archives.pick(this.#series, day)
-    if (row !== undefined && archive !== undefined && row.archiveKey === archive.key && row.archiveEtag !== archive.etag) this.#changed.push(day)
+    if (row !== undefined && archive !== undefined && row.archiveKey === archive.key && row.archiveEtag !== archive.etag)
+      this.#changed.push(day)
     if (row !== undefined && !this.#isDue(day, row, archive)) this.keep(day, row)
     else if (row !== undefined && this.#needsRestOnly(row, archive)) {
       this.#count(day)
@@ -328,6 +337,7 @@ class Draft {
       endsSeries: false,
       bounds,
       others: this.#archives.others(archive, days),
+      compare: this.#comparedDays(archive, days),
     }))
     const rest = this.#scope.rest
     return {
@@ -351,6 +361,16 @@ class Draft {
     }
   }
 
+  /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */
+  #comparedDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return []
+    const listed = days.filter((day) => this.#archives.daily(day) !== undefined)
+    if (this.#scope.crossCheck) return listed
+    if (this.#scope.archives === 'monthly') return []
+    const sample = addDays(archive.firstDay, (Number(archive.firstDay.slice(0, 4)) * 12 + Number(archive.firstDay.slice(5, 7)) * 11) % 28)
+    return listed.filter((day) => day === sample)
+  }
+
   /** The month in which a series begins may hold days before the first daily archive: they are taken when they are there. */
   #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
     if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return [...days]
@@ -360,7 +380,8 @@ class Draft {
       return [...early, ...days]
     }
     const all: UtcDay[] = []
-    for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval)) if (!this.#rows.has(day)) all.push(day)
+    for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval))
+      if (!this.#rows.has(day)) all.push(day)
     return [...all, ...days]
   }
 }

@@ -37,7 +37,7 @@ export interface PlanTotals {
   readonly archives: { readonly daily: number; readonly monthly: number }
   /** days for which REST is the only source */
   readonly restDays: number
-  /** bytes of the archives to download */
+  /** bytes of the archives to download, those that are only compared included */
   readonly bytes: number
   /** bytes that the new shards will take, about */
   readonly shardBytes: number
@@ -59,15 +59,16 @@ export interface PlannerContext {
 export function planTotals(plan: SeriesPlan): PlanTotals {
   let shardBytes = 0
   for (const { days } of plan.tasks) for (const day of days) shardBytes += chunkBytes(plan.series, day)
+  const compared = plan.tasks.flatMap(({ compare, others }) => others.filter(({ firstDay }) => compare.includes(firstDay)))
   return {
     days: plan.days,
     stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),
     archives: {
-      daily: plan.tasks.filter(({ archive }) => archive.packaging === 'daily').length,
+      daily: plan.tasks.filter(({ archive }) => archive.packaging === 'daily').length + compared.length,
       monthly: plan.tasks.filter(({ archive }) => archive.packaging === 'monthly').length,
     },
     restDays: plan.holes.length + plan.tail.length + plan.repairs.length,
-    bytes: plan.tasks.reduce((sum, { archive }) => sum + archive.sizeBytes, 0),
+    bytes: [...plan.tasks.map(({ archive }) => archive), ...compared].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     shardBytes,
   }
 }
@@ -98,7 +99,7 @@ export async function planUniverse(
   emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
 ): Promise<void> {
   const queue = new PQueue({ concurrency: LISTING_LANES })
-  let fatal: unknown
+  let fatal: Error | undefined
   const inside = new AbortController()
   const signal = AbortSignal.any([ctx.signal, inside.signal])
   for (const line of lines) {
@@ -108,8 +109,8 @@ export async function planUniverse(
       try {
         for await (const planned of planLine(line, { ...ctx, signal })) await emit(planned)
       } catch (error) {
-        fatal ??= error
-        inside.abort(error)
+        fatal ??= error instanceof Error ? error : new CkvdError('CKVD_BUG', String(error))
+        inside.abort(fatal)
       }
     })
   }
@@ -121,7 +122,8 @@ export async function planUniverse(
 async function* planLine(line: UniverseLine, ctx: PlannerContext): AsyncGenerator<SeriesPlan | SeriesFailure> {
   const bare = { market: line.market, symbol: line.symbol }
   try {
-    for (const interval of line.intervals === 'all' ? await fetchIntervals(bare, ctx) : line.intervals) yield await planOne({ ...bare, interval }, ctx)
+    for (const interval of line.intervals === 'all' ? await fetchIntervals(bare, ctx) : line.intervals)
+      yield await planOne({ ...bare, interval }, ctx)
   } catch (error) {
     if (!isSeriesError(error)) throw error
     yield { series: { ...bare, interval: '1m' }, error }
@@ -192,15 +194,26 @@ async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, root: str
   }
 }
 
-async function fetchListings(series: Series, from: UtcDay | null, known: SeriesRow | undefined, ctx: PlannerContext): Promise<SeriesListings> {
+async function fetchListings(
+  series: Series,
+  from: UtcDay | null,
+  known: SeriesRow | undefined,
+  ctx: PlannerContext,
+): Promise<SeriesListings> {
   const { scope, signal, listing } = ctx
   const packagings = packagingsOf(series.interval).filter((packaging) => {
     if (packaging === 'daily') return true
-    return scope.archives === 'monthly' || !packagingsOf(series.interval).includes('daily') || (scope.archives === 'auto' && holdsWholeMonth(scope, from))
+    return (
+      scope.archives === 'monthly' ||
+      !packagingsOf(series.interval).includes('daily') ||
+      (scope.archives === 'auto' && holdsWholeMonth(scope, from))
+    )
   })
   const none: SeriesListing = { archives: [], more: false }
   const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
-    packagings.includes(packaging) ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal }) : Promise.resolve(none)
+    packagings.includes(packaging)
+      ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal })
+      : Promise.resolve(none)
   const [daily, monthly] = await Promise.all([read('daily'), read('monthly')])
   const listed = firstOf(daily.archives[0], monthly.archives[0])
   const firstDay =

@@ -13,6 +13,16 @@ export interface Problem extends Series {
   readonly message: string
 }
 
+/** A stored chunk in whose sources bars contradicted each other. */
+export interface Difference extends Series {
+  readonly day: UtcDay
+  /** open times that one archive has twice with different values; the later row is stored */
+  readonly conflicts: number
+  /** bars in which two sources differ; Vision's are stored, of Vision's the daily archive's */
+  readonly differing_rows: number
+  readonly evidence: string | null
+}
+
 /** What a run of `ingest` did: exactly what `--json` prints. */
 export interface IngestResult {
   readonly command: 'ingest'
@@ -36,6 +46,8 @@ export interface IngestResult {
   readonly bytes_downloaded: number
   readonly requests: Readonly<Record<RequestKind, number>>
   readonly problems: readonly Problem[]
+  /** chunks whose sources contradicted each other: stored, and explained */
+  readonly differences: readonly Difference[]
   /** why the run stopped early; null when it finished */
   readonly stopped: { readonly code: string; readonly message: string } | null
 }
@@ -47,6 +59,7 @@ const MAX_PROBLEMS = 10_000
 export class Tally {
   readonly #days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
   readonly #problems: Problem[] = []
+  readonly #differences: Difference[] = []
   #unexplained = 0
   series = 0
   stored = 0
@@ -66,6 +79,10 @@ export class Tally {
     if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem)
   }
 
+  addDifference(difference: Difference): void {
+    if (this.#differences.length < MAX_PROBLEMS) this.#differences.push(difference)
+  }
+
   get problemCount(): number {
     return this.#problems.length
   }
@@ -81,9 +98,17 @@ export class Tally {
 
   /** In the order of market, symbol, interval and day, whatever the order of the work. */
   get problems(): readonly Problem[] {
-    const key = (problem: Problem): string => `${problem.market} ${problem.symbol} ${problem.interval} ${problem.day ?? ''}`
-    return this.#problems.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
+    return this.#problems.toSorted(byChunk)
   }
+
+  get differences(): readonly Difference[] {
+    return this.#differences.toSorted(byChunk)
+  }
+}
+
+function byChunk(a: Series & { day: UtcDay | null }, b: Series & { day: UtcDay | null }): number {
+  const key = (one: typeof a): string => `${one.market} ${one.symbol} ${one.interval} ${one.day ?? ''}`
+  return key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0
 }
 
 /** A problem out of an error. */

@@ -65,14 +65,16 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
     row,
     written: acquired.shard !== null && !same,
     upgraded: replaced !== null && !wasVision && isVision,
-    republished: replaced !== null && wasVision && previous?.archiveKey === acquired.archive?.key && previous?.archiveEtag !== acquired.archive?.etag,
+    republished:
+      replaced !== null && wasVision && previous?.archiveKey === acquired.archive?.key && previous?.archiveEtag !== acquired.archive?.etag,
     refused: null,
   }
 }
 
+/** Bars that are stored are never given up for none, and an explained chunk never for an unexplained one. */
 function isBetter(previous: DayRow, acquired: AcquiredDay): boolean {
-  if (isExplained(acquired.condition)) return acquired.condition === 'pending' && previous.shardSha256 !== null
-  return (isExplained(previous.condition) && previous.condition !== 'pending') || (previous.shardSha256 !== null && acquired.shard === null)
+  if (previous.shardSha256 !== null && acquired.shard === null) return true
+  return isExplained(previous.condition) && previous.condition !== 'pending' && !isExplained(acquired.condition)
 }
 
 /** A person's acceptance outlives a rerun that finds the same unexplained chunk. */
@@ -84,7 +86,17 @@ function keepAcceptance(previous: DayRow | undefined, acquired: AcquiredDay): st
 
 async function changesOf(lake: WritableLake, previous: DayRow, acquired: AcquiredDay): Promise<Omit<RevisionRow, 'replacedAt'>> {
   const { market, symbol, interval, day, revision, archiveEtag, archiveSha256, shardSha256 } = previous
-  return { market, symbol, interval, day, revision, archiveEtag, archiveSha256, shardSha256, changedRows: await countChanges(lake, previous, acquired) }
+  return {
+    market,
+    symbol,
+    interval,
+    day,
+    revision,
+    archiveEtag,
+    archiveSha256,
+    shardSha256,
+    changedRows: await countChanges(lake, previous, acquired),
+  }
 }
 
 /** Null when the old shard cannot be read any more: it is replaced all the same. */

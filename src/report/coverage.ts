@@ -60,7 +60,8 @@ export interface SeriesCoverage extends Series {
 /** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
 export function listCoverageSeries(catalog: Catalog, filter: CoverageFilter): Series[] {
   const seen = new Map<string, Series>()
-  for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()]) seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })
+  for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
+    seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })
   return [...seen.values()]
     .filter(
       ({ market, symbol, interval }) =>
@@ -68,7 +69,11 @@ export function listCoverageSeries(catalog: Catalog, filter: CoverageFilter): Se
         (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
         (filter.intervals === undefined || filter.intervals === 'all' || filter.intervals.includes(interval)),
     )
-    .sort((a, b) => MARKETS.indexOf(a.market) - MARKETS.indexOf(b.market) || (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)))
+    .sort(
+      (a, b) =>
+        MARKETS.indexOf(a.market) - MARKETS.indexOf(b.market) ||
+        (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)),
+    )
 }
 
 /** What the lake holds of one series. Reads the catalog only. */
@@ -95,7 +100,9 @@ export function readCoverage(catalog: Catalog, series: Series, filter: CoverageF
     if (accepted) sums.accepted++
     unexplained.push({ day: row.day, condition: row.condition, accepted, reason: reasonOf(row) })
   }
-  const gaps = catalog.listGaps(series, filter.start, filter.end).map((gap) => ({ start: isoOfUs(gap.startUs), end: isoOfUs(gap.endUs), bars: gap.bars, evidence: gap.evidence }))
+  const gaps = catalog
+    .listGaps(series, filter.start, filter.end)
+    .map((gap) => ({ start: isoOfUs(gap.startUs), end: isoOfUs(gap.endUs), bars: gap.bars, evidence: gap.evidence }))
   return {
     ...series,
     first,

@@ -7,7 +7,7 @@ import { createAnswer, sendAnswer, spoilAnswer } from './answer.ts'
 import { ArchiveFolderExchange } from './archive-folder.ts'
 import type { Exchange } from './bucket.ts'
 import type { FaultRule } from './faults.ts'
-import { AnswerFaults, parseFaultRules } from './faults.ts'
+import { AnswerFaults, checkFaultsForFiles, parseFaultRules } from './faults.ts'
 import { createListingPage, createNoSuchKey, createS3Error } from './listing.ts'
 import type { SandboxOptions, SandboxSettings } from './options.ts'
 import { resolveSandboxOptions } from './options.ts'
@@ -104,11 +104,13 @@ class SandboxState {
     this.#settings = settings
     this.#archives = archives
     this.#accounts = { spot: accountOf('spot'), um: accountOf('um'), cm: accountOf('cm') }
+    if (archives !== undefined) checkFaultsForFiles(settings.faults)
     this.#exchange = archives ?? new SyntheticExchange(settings, settings.faults)
     this.#faults = new AnswerFaults(settings.faults)
   }
 
   setFaults(rules: readonly FaultRule[]): void {
+    if (this.#archives !== undefined) checkFaultsForFiles(rules)
     this.#exchange = this.#archives ?? new SyntheticExchange(this.#settings, rules)
     this.#faults = new AnswerFaults(rules)
   }

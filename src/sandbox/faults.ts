@@ -258,3 +258,16 @@ export class AnswerFaults {
     return undefined
   }
 }
+
+/**
+ * Refuses rules about content where the archives are real files: they would silently do nothing (`CKVD_CONFIG`).
+ */
+export function checkFaultsForFiles(rules: readonly FaultRule[]): void {
+  const index = rules.findIndex(isContentFault)
+  if (index < 0) return
+  throw new CkvdError(
+    'CKVD_CONFIG',
+    `Fault rule ${index + 1}: ${rules[index]?.kind} changes synthetic bars, but this sandbox serves real archives. Change the files instead, or leave out the archive folder.`,
+    { details: { rule: index + 1 } },
+  )
+}

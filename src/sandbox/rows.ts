@@ -142,17 +142,24 @@ class DigitWriter {
     for (let i = decimals; i < printed; i++) this.byte(ZERO)
   }
 
-  /** Exactly `width` digits, at most 8, of a value below 10^width. */
+  /** Exactly `width` digits, at most 8, of a value below 10^width; two digits a step. */
   #padded(value: number, width: number): void {
     const buffer = this.#buffer
     let rest = value | 0
-    for (let at = this.#at + width - 1; at >= this.#at; at--) {
-      const next = (rest / 10) | 0
-      buffer[at] = ZERO + rest - next * 10
+    let at = this.#at + width
+    for (let left = width; left > 1; left -= 2) {
+      const next = (rest / 100) | 0
+      const pair = (rest - next * 100) << 1
+      buffer[--at] = PAIRS[pair + 1] as number
+      buffer[--at] = PAIRS[pair] as number
       rest = next
     }
+    if ((width & 1) === 1) buffer[at - 1] = ZERO + rest
     this.#at += width
   }
 }
+
+/** `000102…99`. */
+const PAIRS = Buffer.from(Array.from({ length: 100 }, (_, pair) => String(pair).padStart(2, '0')).join(''))
 
 const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000] as const

@@ -96,8 +96,8 @@ export class HttpClient {
       connect: { timeout: settings.idleTimeoutMs },
       keepAliveTimeout: 10_000,
     }
-    const proxied = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].some((name) => env[name])
-    this.#agent = proxied ? new EnvHttpProxyAgent(options) : new Agent(options)
+    const proxy = readProxy(env)
+    this.#agent = proxy === undefined ? new Agent(options) : new EnvHttpProxyAgent({ ...options, ...proxy })
     this.#rate = settings.maxRateBytes === undefined ? undefined : new RateLimit(settings.maxRateBytes)
   }
 
@@ -155,11 +155,10 @@ export class HttpClient {
     const stopListening = listenAbort(signal, () => exchange.stop(abortError(signal)))
     const periodMs = this.#settings.idleTimeoutMs * PERIOD_FACTOR
     const drip = setInterval(() => {
-      if (exchange.paused || exchange.received >= (MIN_BYTES_PER_SECOND * periodMs) / 1000) {
-        exchange.received = 0
-        exchange.paused = false
-        return
-      }
+      const held = exchange.heldUntilMs > performance.now() - periodMs
+      const enough = exchange.received >= (MIN_BYTES_PER_SECOND * periodMs) / 1000
+      exchange.received = 0
+      if (held || enough) return
       const message = `Fewer than ${MIN_BYTES_PER_SECOND} bytes a second came from ${url} in ${periodMs / 1000} s.`
       exchange.stop(new CkvdError('CKVD_HTTP_TIMEOUT', message, { details: { url } }))
     }, periodMs)
@@ -200,7 +199,8 @@ export class HttpClient {
           exchange.received += chunk.length
           const error = sink.write(chunk)
           if (error !== undefined) return exchange.stop(error)
-          if (this.#rate?.take(chunk.length, controller)) exchange.paused = true
+          const heldMs = this.#rate?.take(chunk.length, controller) ?? 0
+          if (heldMs > 0) exchange.heldUntilMs = performance.now() + heldMs
         },
         onResponseEnd: () => {
           const answer = sink.end()
@@ -223,12 +223,24 @@ export class HttpClient {
   }
 }
 
+/** The proxies of an environment, never for this machine itself (the sandbox exchange); undefined when there are none. */
+function readProxy(
+  env: Readonly<Record<string, string | undefined>>,
+): { httpProxy: string; httpsProxy: string; noProxy: string } | undefined {
+  // an empty string, not undefined, keeps undici from reading process.env instead of `env`
+  const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? ''
+  const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? ''
+  const noProxy = (env['no_proxy'] ?? env['NO_PROXY'] ?? '').trim()
+  if ((httpProxy === '' && httpsProxy === '') || noProxy === '*') return undefined
+  return { httpProxy, httpsProxy, noProxy: `${noProxy},localhost,127.0.0.1,[::1]` }
+}
+
 /** The state of one request that may be stopped from outside at any moment, also before its connection is there. */
 class Exchange {
   reason: Error | undefined
-  /** body bytes of the current period, and whether our own rate limit held them up */
+  /** body bytes of the current period, and until when our own rate limit holds the next ones up */
   received = 0
-  paused = false
+  heldUntilMs = -Infinity
   onStop: ((reason: Error) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
 
@@ -311,15 +323,15 @@ class RateLimit {
     this.#bytesPerMs = bytesPerSecond / 1000
   }
 
-  /** Books the bytes; true when the connection was paused for them. */
-  take(bytes: number, controller: Dispatcher.DispatchController): boolean {
+  /** Books the bytes; returns for how many milliseconds the connection is paused for them. */
+  take(bytes: number, controller: Dispatcher.DispatchController): number {
     const now = performance.now()
     this.#paidUntilMs = Math.max(this.#paidUntilMs, now) + bytes / this.#bytesPerMs
     const debtMs = this.#paidUntilMs - now
-    if (debtMs < 5) return false
+    if (debtMs < 5) return 0
     controller.pause()
     setTimeout(() => controller.resume(), debtMs)
-    return true
+    return debtMs
   }
 }
 
@@ -335,6 +347,11 @@ async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Pr
     const plain = await gunzipAsync(answer.body, { maxOutputLength: maxBytes })
     return { ...answer, body: new Uint8Array(plain) }
   } catch (cause) {
+    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') {
+      throw new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${maxBytes} bytes from ${url}, its gzip body unpacks to more.`, {
+        details: { url, maxBytes },
+      })
+    }
     throw new CkvdError('CKVD_HTTP_TRUNCATED', `The gzip body from ${url} is damaged.`, { details: { url }, cause })
   }
 }

@@ -25,9 +25,13 @@ export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string):
   const refusal = parseRefusal(answer.body)
   if (refusal !== undefined) return readRefusal(refusal, url)
   if (answer.status !== 200) {
-    throw new CkvdError('CKVD_HTTP_STATUS', `Expected klines or an error code from ${url}, got status ${answer.status}. Check the REST URL.`, {
-      details: { url, status: answer.status, body: new TextDecoder().decode(answer.body.subarray(0, 200)) },
-    })
+    throw new CkvdError(
+      'CKVD_HTTP_STATUS',
+      `Expected klines or an error code from ${url}, got status ${answer.status}. Check the REST URL.`,
+      {
+        details: { url, status: answer.status, body: new TextDecoder().decode(answer.body.subarray(0, 200)) },
+      },
+    )
   }
   const rows = decodeRestRows(answer.body)
   checkPage(rows, page, url)
@@ -55,7 +59,9 @@ function readRefusal({ code, msg }: Refusal, url: string): 'unlisted' {
   if (INVALID_SYMBOL.has(code) || (code === ILLEGAL_CHARACTERS && msg.includes("'symbol'"))) return 'unlisted'
   const details = { url, restCode: code, restMessage: msg }
   if (code === INVALID_INTERVAL) {
-    throw new CkvdError('CKVD_UNKNOWN_INTERVAL', `${url} was refused: this market does not have this interval (${code} ${msg}).`, { details })
+    throw new CkvdError('CKVD_UNKNOWN_INTERVAL', `${url} was refused: this market does not have this interval (${code} ${msg}).`, {
+      details,
+    })
   }
   if (INVALID_RANGE.has(code)) {
     throw new CkvdError('CKVD_REST_RANGE', `${url} was refused: ${code} ${msg} Ask for another range.`, { details })

@@ -80,7 +80,9 @@ export function createRestLimiter(options: RestLimiterOptions = {}): RestLimiter
 }
 
 function wrongOption(name: string, expected: string, found: number): CkvdError {
-  return new CkvdError('CKVD_CONFIG', `Expected \`${name}\` of the REST limiter to be ${expected}, got ${found}.`, { details: { name, found } })
+  return new CkvdError('CKVD_CONFIG', `Expected \`${name}\` of the REST limiter to be ${expected}, got ${found}.`, {
+    details: { name, found },
+  })
 }
 
 /** Keeps REST requests within the exchange's weight budgets. See `run`. */

@@ -1,8 +1,7 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import { findGaps } from '../model/gaps.ts'
-import type { Interval } from '../model/interval.ts'
-import { firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { concatColumns, sliceColumns } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
@@ -62,14 +61,14 @@ export class Rest implements KlineSource {
     const { interval } = series
     const nowUs = this.#options.nowMs() * 1000
     const startUs = Math.max(0, range.startUs)
+    // no bar of the slot that holds now: one that an outage cuts may state a close time that has passed
     const endUs = Math.min(range.endUs, slotStartUs(nowUs, interval))
     const span: Span = { startUs: slotStartUs(startUs, interval), endUs: firstSlotUs(endUs, interval) }
     const rows = startUs >= endUs ? concatColumns([]) : await this.#fetchSpan(series, span, o.signal)
     if (rows === null) return { kind: 'absent', reason: 'unlisted' }
-    const inside = rowsBetween(rows, startUs, range.endUs)
     return {
       kind: 'found',
-      rows: closedRows(inside, nowUs, interval),
+      rows: closedRows(rowsBetween(rows, startUs, endUs), nowUs),
       // of all rows: a bar that opened late and has not closed yet is not missing
       missing: findGaps(rows.openTime, { startUs, endUs }, interval).map((gap) => ({ startUs: gap.startUs, endUs: gap.endUs })),
       source: 'rest',
@@ -179,16 +178,9 @@ function rowsBetween(rows: KlineColumns, startUs: number, endUs: number): KlineC
   return sliceColumns(rows, first, end)
 }
 
-/**
- * Without the last rows that have not closed. A bar has closed when both its slot and its stated close time have passed:
- * one that opens late closes late, and one that an outage cuts states an early close while its slot goes on.
- */
-function closedRows(rows: KlineColumns, nowUs: number, interval: Interval): KlineColumns {
+/** Without the last rows that have not closed: a bar that opens late in its slot closes after it. */
+function closedRows(rows: KlineColumns, nowUs: number): KlineColumns {
   let end = rows.openTime.length
-  while (end > 0) {
-    const slotEndUs = nextSlotUs(slotStartUs(Number(rows.openTime[end - 1]), interval), interval)
-    if (slotEndUs <= nowUs && Number(rows.closeTime[end - 1]) < nowUs) break
-    end--
-  }
+  while (end > 0 && Number(rows.closeTime[end - 1]) >= nowUs) end--
   return sliceColumns(rows, 0, end)
 }

@@ -60,7 +60,13 @@ describe.skipIf(SHARED === undefined)('real archives', () => {
   test('there are archives of every market, daily and monthly', () => {
     expect(archives.length).toBeGreaterThan(150)
     const kinds = new Set(archives.map((key) => key.split('/').slice(1, -3).join('/')))
-    expect([...kinds].sort()).toEqual(['futures/cm/daily/klines', 'futures/um/daily/klines', 'futures/um/monthly/klines', 'spot/daily/klines', 'spot/monthly/klines'])
+    expect([...kinds].sort()).toEqual([
+      'futures/cm/daily/klines',
+      'futures/um/daily/klines',
+      'futures/um/monthly/klines',
+      'spot/daily/klines',
+      'spot/monthly/klines',
+    ])
   })
 
   const byFolder = new Map<string, string[]>()
@@ -109,7 +115,7 @@ describe.skipIf(SHARED === undefined)('real archives', () => {
     const request = requestFor(root, 'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2020-01-01.zip')
     const [chunk] = (await decodeArchive(request)).chunks
     const frame = polars.readIPC(Buffer.from(chunk!.shard))
-    const schema = Object.entries(frame.schema).map(([name, type]) => `${name} ${String(type)}`)
+    const schema = Object.entries(frame.schema as Record<string, unknown>).map(([name, type]) => `${name} ${String(type)}`)
     expect(schema).toEqual([
       'open_time DataType(Datetime(us,UTC))',
       'open DataType(Float64)',

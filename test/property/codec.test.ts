@@ -52,7 +52,12 @@ describe('decimals', () => {
           rows.push(`${START_MS},1,1,1,1,${texts[i]},${START_MS},${texts[i + 1]},7,${texts[i + 2]},${texts[i + 3]},0\n`)
         }
         const { columns } = decodeCsv(Buffer.from(rows.join('')))
-        const found = rows.flatMap((_, i) => [columns.volume[i], columns.quoteVolume[i], columns.takerBuyVolume[i], columns.takerBuyQuoteVolume[i]])
+        const found = rows.flatMap((_, i) => [
+          columns.volume[i],
+          columns.quoteVolume[i],
+          columns.takerBuyVolume[i],
+          columns.takerBuyQuoteVolume[i],
+        ])
         expect(found).toEqual(texts.slice(0, rows.length * 4).map(Number))
       }),
       { numRuns: 400 },
@@ -70,30 +75,36 @@ const row = fc.record({
 describe('chunks', () => {
   test('every row of the CSV is in a chunk, or counted as dropped, duplicate or conflict', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(row, { maxLength: 80 }), fc.constantFrom('2024-01-01', '2024-01'), fc.boolean(), async (rows, period, startsSeries) => {
-        const csv = rows.map(({ minute, late, volume }) => {
-          const openMs = START_MS + minute * 60_000 + late
-          return `${openMs},10,12,9,11,${volume},${openMs + 59_999},50,7,0.5,25,0\n`
-        })
-        const packaging = period.length > 7 ? 'daily' : 'monthly'
-        const result = await decodeArchive({
-          series: { market: 'spot', symbol: 'BTCUSDT', interval: '1m' },
-          archive: { key: 'k', etag: 'e', packaging, period },
-          ...buildArchive(`BTCUSDT-1m-${period}`, csv.join('')),
-          days: null,
-          startsSeries,
-          seriesEndUs: null,
-        })
-        const sum = (pick: (chunk: (typeof result.chunks)[number]) => number): number => result.chunks.reduce((total, chunk) => total + pick(chunk), 0)
-        expect(sum((c) => c.rows + c.duplicates + c.conflicts) + result.dropped).toBe(rows.length)
-        for (const chunk of result.chunks) {
-          const { columns, meta } = decodeShard(chunk.shard)
-          // gaps and present slots tile what is expected
-          const slots = new Set(Array.from(columns.openTime, (time) => time / 60_000_000n))
-          expect(slots.size + chunk.gaps.reduce((total, gap) => total + gap.bars, 0)).toBe(chunk.expected)
-          expect(meta.rows).toBe(chunk.rows)
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(row, { maxLength: 80 }),
+        fc.constantFrom('2024-01-01', '2024-01'),
+        fc.boolean(),
+        async (rows, period, startsSeries) => {
+          const csv = rows.map(({ minute, late, volume }) => {
+            const openMs = START_MS + minute * 60_000 + late
+            return `${openMs},10,12,9,11,${volume},${openMs + 59_999},50,7,0.5,25,0\n`
+          })
+          const packaging = period.length > 7 ? 'daily' : 'monthly'
+          const result = await decodeArchive({
+            series: { market: 'spot', symbol: 'BTCUSDT', interval: '1m' },
+            archive: { key: 'k', etag: 'e', packaging, period },
+            ...buildArchive(`BTCUSDT-1m-${period}`, csv.join('')),
+            days: null,
+            startsSeries,
+            seriesEndUs: null,
+          })
+          const sum = (pick: (chunk: (typeof result.chunks)[number]) => number): number =>
+            result.chunks.reduce((total, chunk) => total + pick(chunk), 0)
+          expect(sum((c) => c.rows + c.duplicates + c.conflicts) + result.dropped).toBe(rows.length)
+          for (const chunk of result.chunks) {
+            const { columns, meta } = decodeShard(chunk.shard)
+            // gaps and present slots tile what is expected
+            const slots = new Set(Array.from(columns.openTime, (time) => time / 60_000_000n))
+            expect(slots.size + chunk.gaps.reduce((total, gap) => total + gap.bars, 0)).toBe(chunk.expected)
+            expect(meta.rows).toBe(chunk.rows)
+          }
+        },
+      ),
       { numRuns: 150 },
     )
   })
@@ -118,8 +129,20 @@ const columnsArbitrary = fc
       time += BigInt(stepUs)
       const [low = 0, open = 0, close = 0, high = 0] = [...prices].sort((a, b) => a - b)
       const [volume = 0, quoteVolume = 0, takerBuyVolume = 0, takerBuyQuoteVolume = 0] = amounts
-      const bar = { openTime: time, open, high, low, close, volume, closeTime: time + BigInt(lengthUs), quoteVolume, count, takerBuyVolume, takerBuyQuoteVolume }
-      for (const { key } of KLINE_COLUMNS) columns[key][i] = bar[key] as never
+      const bar = {
+        openTime: time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        closeTime: time + BigInt(lengthUs),
+        quoteVolume,
+        count,
+        takerBuyVolume,
+        takerBuyQuoteVolume,
+      }
+      for (const { key } of KLINE_COLUMNS) columns[key][i] = bar[key]
     })
     return columns
   })
@@ -137,9 +160,11 @@ const metaArbitrary = fc.record({
   expected: fc.nat(),
   offGrid: fc.nat(),
   duplicates: fc.nat(),
-  gaps: fc.array(fc.string(), { maxLength: 3 }).map((texts) =>
-    texts.map((evidence, i) => ({ startUs: START_MS * 1000 + 10 * i, endUs: START_MS * 1000 + 10 * i + 5, bars: i + 1, evidence })),
-  ),
+  gaps: fc
+    .array(fc.string(), { maxLength: 3 })
+    .map((texts) =>
+      texts.map((evidence, i) => ({ startUs: START_MS * 1000 + 10 * i, endUs: START_MS * 1000 + 10 * i + 5, bars: i + 1, evidence })),
+    ),
 }) as fc.Arbitrary<Omit<ShardMeta, 'rows'>>
 
 describe('shards', () => {
@@ -150,7 +175,9 @@ describe('shards', () => {
         const decoded = decodeShard(encodeShard(columns, meta))
         expect(decoded.meta).toEqual(meta)
         for (const { key } of KLINE_COLUMNS) {
-          const [a, b] = [columns[key], decoded.columns[key]].map((column) => Buffer.from(column.buffer, column.byteOffset, column.byteLength).toString('hex'))
+          const [a, b] = [columns[key], decoded.columns[key]].map((column) =>
+            Buffer.from(column.buffer, column.byteOffset, column.byteLength).toString('hex'),
+          )
           expect(b, key).toBe(a)
         }
       }),
@@ -209,7 +236,10 @@ function sampleArchives(): Buffer[] {
   const folders = ['spot/daily/klines/BTCUSDT/1h', 'futures/um/daily/klines/ETHUSDT/1h', 'futures/cm/daily/klines/BTCUSD_PERP/1m']
   const real = folders.flatMap((folder) => {
     const path = join(SHARED ?? '', 'vision/data', folder)
-    return readdirSync(path).filter((name) => name.endsWith('.zip')).slice(0, 2).map((name) => readFileSync(join(path, name)))
+    return readdirSync(path)
+      .filter((name) => name.endsWith('.zip'))
+      .slice(0, 2)
+      .map((name) => readFileSync(join(path, name)))
   })
   return [made, ...real]
 }
@@ -266,20 +296,24 @@ describe('hostile archives', () => {
   test('any bytes as ZIP, CHECKSUM, CSV or REST body end in a value or a code', async () => {
     const sample = samples[0]!
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.string({ unit: fc.constantFrom(...'0123456789.,\n\r-e[]"'), maxLength: 300 }), async (bytes, text) => {
-        const request = requestFor(sample, sample)
-        await endsWell({ ...request, checksum: bytes })
-        for (const csv of [bytes, Buffer.from(text)]) {
-          await endsWell(requestFor(sample, Buffer.from(csv)))
-          const zip = buildZip([{ name: 'BTCUSDT-1h-2024-01-01.csv', data: csv }])
-          await endsWell({ ...requestFor(sample, zip) })
-          try {
-            expect(decodeRestRows(csv).openTime).toHaveLength(0)
-          } catch (error) {
-            expect(error).toSatisfy((e) => isCkvdError(e, 'CKVD_REST_BODY'))
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.string({ unit: fc.constantFrom(...'0123456789.,\n\r-e[]"'), maxLength: 300 }),
+        async (bytes, text) => {
+          const request = requestFor(sample, sample)
+          await endsWell({ ...request, checksum: bytes })
+          for (const csv of [bytes, Buffer.from(text)]) {
+            await endsWell(requestFor(sample, Buffer.from(csv)))
+            const zip = buildZip([{ name: 'BTCUSDT-1h-2024-01-01.csv', data: csv }])
+            await endsWell({ ...requestFor(sample, zip) })
+            try {
+              expect(decodeRestRows(csv).openTime).toHaveLength(0)
+            } catch (error) {
+              expect(error).toSatisfy((e) => isCkvdError(e, 'CKVD_REST_BODY'))
+            }
           }
-        }
-      }),
+        },
+      ),
       { numRuns: 500 },
     )
   })

@@ -48,7 +48,15 @@ export function buildZip(entries: readonly ZipEntrySpec[], comment = ''): Buffer
     offset += local.length
   }
   const directory = Buffer.concat(centrals)
-  const end = Buffer.concat([u32(0x06054b50), u32(0), u16(entries.length), u16(entries.length), u32(directory.length), u32(offset), u16(comment.length)])
+  const end = Buffer.concat([
+    u32(0x06054b50),
+    u32(0),
+    u16(entries.length),
+    u16(entries.length),
+    u32(directory.length),
+    u32(offset),
+    u16(comment.length),
+  ])
   return Buffer.concat([...locals, directory, end, Buffer.from(comment)])
 }
 

@@ -14,7 +14,6 @@ import {
   intervalsOption,
   mapMarketOption,
   marketOption,
-  parseSeriesName,
   requireOption,
   symbolsOption,
   wordOption,
@@ -118,13 +117,6 @@ describe('flags', () => {
     expect((error as Error).message).toMatch(new RegExp(`, got ${JSON.stringify(value)} \\(flag\\)$`))
   })
 
-  test('a series is named MARKET/SYMBOL/INTERVAL', () => {
-    expect(parseSeriesName('--prune', 'UM/btcusdt/1mo')).toEqual({ market: 'um', symbol: 'BTCUSDT', interval: '1M' })
-    for (const text of ['', 'spot', 'spot/BTCUSDT', 'spot/BTCUSDT/7m', 'spot/../1m', 'spot/BTCUSDT/1m/x']) {
-      expect(() => parseSeriesName('--prune', text)).toThrow(expect.objectContaining({ code: 'CKVD_USAGE' }) as Error)
-    }
-  })
-
   test('one that is needed and given nowhere', async () => {
     const { exit, stderr } = await runProbe([])
     expect(exit).toBe(2)
@@ -171,10 +163,10 @@ describe('the config file', () => {
   })
 })
 
-test('CKVD_NOW fixes planning; the wall clock runs on, and so does the clock of a sandbox', async () => {
+test('CKVD_NOW fixes the time of planning; the clock starts there and runs', async () => {
   let wallMs = 5000
   const seen: number[][] = []
-  const look = (run: CommandRun<object>) => seen.push([run.nowMs(), run.clockMs(), run.sandboxClockMs()])
+  const look = (run: CommandRun<object>) => seen.push([run.nowMs(), run.clockMs()])
   await runProbe(
     U,
     (run) => {
@@ -187,8 +179,8 @@ test('CKVD_NOW fixes planning; the wall clock runs on, and so does the clock of 
   )
   const day = 86_400_000
   expect(seen).toEqual([
-    [day, 5000, day],
-    [day, 65_000, day + 60_000],
+    [day, day],
+    [day, day + 60_000],
   ])
 })
 

@@ -73,7 +73,10 @@ describe('readZipEntry', () => {
     ['deflated', {}],
     ['stored', { method: 0 }],
     ['empty', { data: '' }],
-    ['with extra fields that differ in header and directory', { localExtra: Buffer.from('5554090003aabbccddeeff0011', 'hex'), centralExtra: Buffer.from('5554050003aabbccdd', 'hex') }],
+    [
+      'with extra fields that differ in header and directory',
+      { localExtra: Buffer.from('5554090003aabbccddeeff0011', 'hex'), centralExtra: Buffer.from('5554050003aabbccdd', 'hex') },
+    ],
   ])('reads an entry that is %s', async (_, change) => {
     const spec = { ...entry, ...change }
     const bytes = await readZipEntry(buildZip([spec]), STEM)
@@ -112,11 +115,20 @@ describe('readZipEntry', () => {
     ['more bytes than declared', buildZip([{ ...entry, size: 5999 }]), 'CKVD_ZIP_SIZE'],
     ['fewer bytes than declared', buildZip([{ ...entry, size: 6001 }]), 'CKVD_ZIP_SIZE'],
     ['a declared size that deflate cannot reach', buildZip([{ ...entry, size: 500_000_000 }]), 'CKVD_ZIP_SIZE'],
-    ['bytes after the deflated data', buildZip([{ ...entry, packed: Buffer.concat([deflateRawSync(Buffer.from(data)), Buffer.alloc(9)]) }]), 'CKVD_ZIP_SIZE'],
+    [
+      'bytes after the deflated data',
+      buildZip([{ ...entry, packed: Buffer.concat([deflateRawSync(Buffer.from(data)), Buffer.alloc(9)]) }]),
+      'CKVD_ZIP_SIZE',
+    ],
+    ['a stored entry that reaches into the directory', buildZip([{ ...entry, method: 0, size: 6010, packedSize: 6010 }]), 'CKVD_ZIP_SIZE'],
     ['a packed size that is too small', buildZip([{ ...entry, method: 8, packedSize: 10 }]), 'CKVD_ZIP_SIZE'],
     ['a wrong CRC-32', buildZip([{ ...entry, crc: 1 }]), 'CKVD_ZIP_CRC'],
   ])('refuses %s', async (_, bytes, code) => {
     await expect(readZipEntry(bytes, STEM)).rejects.toThrow(coded(code))
+  })
+
+  test('refuses a size that deflate cannot reach without spending the memory', async () => {
+    await expect(readZipEntry(buildZip([{ ...entry, size: 500_000_000 }]), STEM)).rejects.toThrow(/claim to hold 500000000$/)
   })
 
   test('refuses an entry above the cap before it is inflated', async () => {

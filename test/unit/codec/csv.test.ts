@@ -3,9 +3,22 @@ import { decodeCsv } from '../../../src/codec/csv.ts'
 import type { ErrorCode } from '../../../src/errors.ts'
 import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
 
-const ROW = '1577836800000,7195.24000000,7196.25000000,7183.14000000,7186.68000000,51.64281200,1577836859999,371233.51835535,493,19.59823000,140888.41428273,0'
+const ROW =
+  '1577836800000,7195.24000000,7196.25000000,7183.14000000,7186.68000000,51.64281200,1577836859999,371233.51835535,493,19.59823000,140888.41428273,0'
 const HEADER = 'open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore'
-const VALUES = [1577836800000000n, 7195.24, 7196.25, 7183.14, 7186.68, 51.642812, 1577836859999000n, 371233.51835535, 493n, 19.59823, 140888.41428273]
+const VALUES = [
+  1577836800000000n,
+  7195.24,
+  7196.25,
+  7183.14,
+  7186.68,
+  51.642812,
+  1577836859999000n,
+  371233.51835535,
+  493n,
+  19.59823,
+  140888.41428273,
+]
 
 function decode(text: string) {
   const { columns, rows, header } = decodeCsv(Buffer.from(text))
@@ -32,7 +45,11 @@ describe('what is accepted', () => {
     ['a header', `${HEADER}\n${ROW}\n${ROW}\n`, true],
     ['a header with CRLF and a byte order mark', `\uFEFF${HEADER}\r\n${ROW}\r\n${ROW}`, true],
     ['a header in upper case', `${HEADER.toUpperCase()}\n${ROW}\n${ROW}`, true],
-    ['other names', `open_time,open,high,low,close,volume,close_time,quote_asset_volume,number_of_trades,taker_buy_base_asset_volume,tbqav,ignore\n${ROW}\n${ROW}`, true],
+    [
+      'other names',
+      `open_time,open,high,low,close,volume,close_time,quote_asset_volume,number_of_trades,taker_buy_base_asset_volume,tbqav,ignore\n${ROW}\n${ROW}`,
+      true,
+    ],
   ])('%s', (_, text, header) => {
     expect(decode(text)).toEqual({ header, rows: 2, cells: [VALUES, VALUES] })
   })
@@ -68,13 +85,21 @@ describe('what is accepted', () => {
     ])
   })
 
-  test.each(['0', '0.00000000', '00012.50', '123456789012.12345678', '9007199254740993', '123456789012345678901234567890', '90071992.54740993', '0.000000000000000000000001', '4503599627370497.5'])(
-    'the decimal %s is correctly rounded',
-    (text) => {
-      const row = rowWith({ 6: text, 8: text, 10: text, 11: text })
-      for (const csv of [row, `${row}${SCANNED}`]) expect(decode(csv).cells[0]?.filter((_, i) => [5, 7, 9, 10].includes(i))).toEqual(Array(4).fill(Number(text)))
-    },
-  )
+  test.each([
+    '0',
+    '0.00000000',
+    '00012.50',
+    '123456789012.12345678',
+    '9007199254740993',
+    '123456789012345678901234567890',
+    '90071992.54740993',
+    '0.000000000000000000000001',
+    '4503599627370497.5',
+  ])('the decimal %s is correctly rounded', (text) => {
+    const row = rowWith({ 6: text, 8: text, 10: text, 11: text })
+    for (const csv of [row, `${row}${SCANNED}`])
+      expect(decode(csv).cells[0]?.filter((_, i) => [5, 7, 9, 10].includes(i))).toEqual(Array(4).fill(Number(text)))
+  })
 
   test('a view inside a larger buffer', () => {
     const larger = Buffer.from(`xxx${`${ROW}\n`.repeat(9)}999`)
@@ -97,6 +122,8 @@ describe('what is refused, with line and column', () => {
     ['no digit before the point', rowWith({ 6: '.5' }), 'CKVD_CSV_NUMBER', 6, '".5"'],
     ['two points', rowWith({ 6: '5.1.2' }), 'CKVD_CSV_NUMBER', 6, '"5.1.2"'],
     ['a colon, the byte after 9', rowWith({ 6: '5:' }), 'CKVD_CSV_NUMBER', 6, '"5:"'],
+    ['a colon after the point', rowWith({ 6: '5.123:5678' }), 'CKVD_CSV_NUMBER', 6, '"5.123:5678"'],
+    ['a colon in a time', rowWith({ 7: '157783685:999' }), 'CKVD_CSV_NUMBER', 7, '"157783685:999"'],
     ['a slash, the byte before 0', rowWith({ 6: '5/' }), 'CKVD_CSV_NUMBER', 6, '"5/"'],
     ['a decimal that overflows', rowWith({ 6: '9'.repeat(400) }), 'CKVD_CSV_NUMBER', 6, ''],
     ['a count with a fraction', rowWith({ 9: '493.0' }), 'CKVD_CSV_NUMBER', 9, '"493.0"'],
@@ -107,7 +134,13 @@ describe('what is refused, with line and column', () => {
     ['a time in nanoseconds', rowWith({ 1: '1577836800000000000' }), 'CKVD_CSV_TIME', 1, ''],
     ['a time in 2008', rowWith({ 1: '1230767999999' }), 'CKVD_CSV_TIME', 1, ''],
     ['a time in 2100', rowWith({ 7: '4102444800000000' }), 'CKVD_CSV_TIME', 7, ''],
-    ['a high below the close', rowWith({ 3: '7195.25', 5: '7195.26' }), 'CKVD_BAR_INVALID', 3, 'Expected a high of at least open 7195.24 and close 7195.26, found 7195.25'],
+    [
+      'a high below the close',
+      rowWith({ 3: '7195.25', 5: '7195.26' }),
+      'CKVD_BAR_INVALID',
+      3,
+      'Expected a high of at least open 7195.24 and close 7195.26, found 7195.25',
+    ],
     ['a high below the open', rowWith({ 3: '7195.23' }), 'CKVD_BAR_INVALID', 3, ''],
     ['a low above the open', rowWith({ 4: '7195.25', 5: '7196' }), 'CKVD_BAR_INVALID', 4, ''],
     ['a low above the close', rowWith({ 4: '7186.69' }), 'CKVD_BAR_INVALID', 4, ''],
@@ -125,11 +158,19 @@ describe('what is refused, with line and column', () => {
   })
 
   test('a blank line in the middle', () => {
-    expect(() => decode(`${ROW}\n\n${ROW}\n`)).toThrow(expect.objectContaining({ code: 'CKVD_CSV_COLUMNS', message: 'Expected 12 columns, found an empty line (line 2, column 1)' }) as Error)
+    expect(() => decode(`${ROW}\n\n${ROW}\n`)).toThrow(
+      expect.objectContaining({
+        code: 'CKVD_CSV_COLUMNS',
+        message: 'Expected 12 columns, found an empty line (line 2, column 1)',
+      }) as Error,
+    )
   })
 
   test('the cell that was found, cut to forty characters', () => {
-    const refusal = expect.objectContaining({ code: 'CKVD_CSV_NUMBER', details: { line: 1, column: 2, found: `${'x'.repeat(40)}…` } }) as Error
+    const refusal = expect.objectContaining({
+      code: 'CKVD_CSV_NUMBER',
+      details: { line: 1, column: 2, found: `${'x'.repeat(40)}…` },
+    }) as Error
     expect(() => decode(rowWith({ 2: 'x'.repeat(1000) }))).toThrow(refusal)
   })
 
@@ -145,6 +186,8 @@ describe('what is refused, with line and column', () => {
     ['names in another order', HEADER.replace('quote_volume,count', 'count,quote_volume')],
     ['a number with a sign', `-${ROW}`],
   ])('as a header: %s', (_, text) => {
-    expect(() => decode(`${text}\n${ROW}`)).toThrow(expect.objectContaining({ code: 'CKVD_CSV_HEADER', details: expect.objectContaining({ line: 1 }) as object }) as Error)
+    expect(() => decode(`${text}\n${ROW}`)).toThrow(
+      expect.objectContaining({ code: 'CKVD_CSV_HEADER', details: expect.objectContaining({ line: 1 }) as object }) as Error,
+    )
   })
 })

@@ -47,8 +47,27 @@ describe('a daily archive', () => {
     const result = await decodeArchive(input)
     const digest = createHash('sha256').update(input.zip).digest('hex')
     const [chunk] = result.chunks
-    expect(result).toMatchObject({ archiveSha256: digest, csvRows: 24, absentDays: [], dropped: 0, firstOpenUs: us('2024-01-01T00:00'), lastOpenUs: us('2024-01-01T23:00') })
-    expect(chunk).toMatchObject({ day: '2024-01-01', rows: 24, expected: 24, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [], condition: 'complete', firstOpenUs: us('2024-01-01T00:00'), lastOpenUs: us('2024-01-01T23:00') })
+    expect(result).toMatchObject({
+      archiveSha256: digest,
+      csvRows: 24,
+      absentDays: [],
+      dropped: 0,
+      firstOpenUs: us('2024-01-01T00:00'),
+      lastOpenUs: us('2024-01-01T23:00'),
+    })
+    expect(chunk).toMatchObject({
+      day: '2024-01-01',
+      rows: 24,
+      expected: 24,
+      offGrid: 0,
+      duplicates: 0,
+      conflicts: 0,
+      conflictNote: '',
+      gaps: [],
+      condition: 'complete',
+      firstOpenUs: us('2024-01-01T00:00'),
+      lastOpenUs: us('2024-01-01T23:00'),
+    })
     expect(chunk!.shardSha256).toBe(createHash('sha256').update(chunk!.shard).digest('hex'))
     expect(decodeShard(chunk!.shard).meta).toEqual({
       market: 'spot',
@@ -121,7 +140,13 @@ describe('a daily archive', () => {
   })
 
   test('without rows leaves its day absent', async () => {
-    expect(await decodeArchive(request([]))).toMatchObject({ chunks: [], absentDays: ['2024-01-01'], csvRows: 0, firstOpenUs: null, lastOpenUs: null })
+    expect(await decodeArchive(request([]))).toMatchObject({
+      chunks: [],
+      absentDays: ['2024-01-01'],
+      csvRows: 0,
+      firstOpenUs: null,
+      lastOpenUs: null,
+    })
   })
 
   test('off-grid bars fill their slots and are counted; two in one slot are both kept', async () => {
@@ -157,7 +182,8 @@ describe('the ends of a series', () => {
   })
 
   test('a first bar known from elsewhere decides', async () => {
-    const [chunk] = (await decodeArchive(request(hours('2024-01-01', 9), { startsSeries: true, seriesStartUs: us('2024-01-01T08:00') }))).chunks
+    const [chunk] = (await decodeArchive(request(hours('2024-01-01', 9), { startsSeries: true, seriesStartUs: us('2024-01-01T08:00') })))
+      .chunks
     expect(chunk).toMatchObject({ expected: 16, gaps: [{ startUs: us('2024-01-01T08:00'), bars: 1 }] })
   })
 
@@ -180,7 +206,9 @@ describe('the ends of a series', () => {
 describe('a monthly archive', () => {
   test('is split into days; wanted ones without a row are absent; rows of other months are dropped', async () => {
     const rows = [row('2024-01-31T23'), ...hours('2024-02-01'), ...hours('2024-02-29', 0, 5), row('2024-03-01T00')]
-    const result = await decodeArchive(request(rows, { period: '2024-02', days: [day('2024-02-01'), day('2024-02-02'), day('2024-02-29')] }))
+    const result = await decodeArchive(
+      request(rows, { period: '2024-02', days: [day('2024-02-01'), day('2024-02-02'), day('2024-02-29')] }),
+    )
     expect(result.chunks.map((chunk) => [chunk.day, chunk.rows, chunk.condition])).toEqual([
       ['2024-02-01', 24, 'complete'],
       ['2024-02-29', 5, 'partial'],
@@ -203,7 +231,22 @@ describe('a monthly archive', () => {
   test.each<[Interval, readonly string[], number]>([
     ['1w', ['2024-01-01', '2024-01-08', '2024-01-15', '2024-01-22', '2024-01-29'], 5],
     // slots of three days are counted from 1970-01-01: the first in this month opens on the 3rd
-    ['3d', ['2024-01-03', '2024-01-06', '2024-01-09', '2024-01-12', '2024-01-15', '2024-01-18', '2024-01-21', '2024-01-24', '2024-01-27', '2024-01-30'], 10],
+    [
+      '3d',
+      [
+        '2024-01-03',
+        '2024-01-06',
+        '2024-01-09',
+        '2024-01-12',
+        '2024-01-15',
+        '2024-01-18',
+        '2024-01-21',
+        '2024-01-24',
+        '2024-01-27',
+        '2024-01-30',
+      ],
+      10,
+    ],
     ['1M', ['2024-01-01'], 1],
   ])('of %s bars is one chunk, named by the first day', async (interval, days, expected) => {
     const rows = days.map((text) => row(`${text}T00`))
@@ -215,7 +258,11 @@ describe('a monthly archive', () => {
   test('of weeks that lacks one is partial, though the gap reaches into the next month', async () => {
     const rows = ['2024-01-01', '2024-01-08', '2024-01-15', '2024-01-22'].map((text) => row(`${text}T00`))
     const [chunk] = (await decodeArchive(request(rows, { period: '2024-01', interval: '1w' }))).chunks
-    expect(chunk).toMatchObject({ condition: 'partial', expected: 5, gaps: [{ startUs: us('2024-01-29T00:00'), endUs: us('2024-02-05T00:00'), bars: 1 }] })
+    expect(chunk).toMatchObject({
+      condition: 'partial',
+      expected: 5,
+      gaps: [{ startUs: us('2024-01-29T00:00'), endUs: us('2024-02-05T00:00'), bars: 1 }],
+    })
     expect(decodeShard(chunk!.shard).meta.gaps).toHaveLength(1)
   })
 })
@@ -224,19 +271,25 @@ describe('trust', () => {
   const rows = hours('2024-01-01')
 
   test('no CHECKSUM, no data', async () => {
-    await expect(decodeArchive(request(rows, { checksum: null }))).rejects.toThrow(expect.objectContaining({ code: 'CKVD_CHECKSUM_MISSING' }) as Error)
+    await expect(decodeArchive(request(rows, { checksum: null }))).rejects.toThrow(
+      expect.objectContaining({ code: 'CKVD_CHECKSUM_MISSING' }) as Error,
+    )
   })
 
   test('a wrong CHECKSUM, no data; distrust hands it out for a comparison', async () => {
     const checksum = checksumOf(Buffer.from('another file'), 'BTCUSDT-1h-2024-01-01.zip')
-    await expect(decodeArchive(request(rows, { checksum }))).rejects.toThrow(expect.objectContaining({ code: 'CKVD_CHECKSUM_MISMATCH' }) as Error)
+    await expect(decodeArchive(request(rows, { checksum }))).rejects.toThrow(
+      expect.objectContaining({ code: 'CKVD_CHECKSUM_MISMATCH' }) as Error,
+    )
     await expect(decodeArchive(request(rows, { checksum, distrust: true }))).resolves.toMatchObject({ csvRows: 24 })
     await expect(decodeArchive(request(rows, { checksum: null, distrust: true }))).resolves.toMatchObject({ csvRows: 24 })
   })
 
   test('the ZIP inside is checked all the same', async () => {
     const zip = buildZip([{ name: 'BTCUSDT-1h-2024-01-01.csv', data: rows.join('\n'), crc: 7 }])
-    await expect(decodeArchive(request(rows, { zip, distrust: true }))).rejects.toThrow(expect.objectContaining({ code: 'CKVD_ZIP_CRC' }) as Error)
+    await expect(decodeArchive(request(rows, { zip, distrust: true }))).rejects.toThrow(
+      expect.objectContaining({ code: 'CKVD_ZIP_CRC' }) as Error,
+    )
   })
 })
 
@@ -249,7 +302,16 @@ describe('errors', () => {
       expect.objectContaining({
         code: 'CKVD_CSV_NUMBER',
         message: 'Expected a plain decimal number as taker_buy_volume, found "half" (spot BTCUSDT 1h 2024-01-01, line 8, column 10)',
-        details: { line: 8, column: 10, found: 'half', market: 'spot', symbol: 'BTCUSDT', interval: '1h', period: '2024-01-01', key: input.archive.key },
+        details: {
+          line: 8,
+          column: 10,
+          found: 'half',
+          market: 'spot',
+          symbol: 'BTCUSDT',
+          interval: '1h',
+          period: '2024-01-01',
+          key: input.archive.key,
+        },
       }) as Error,
     )
   })
@@ -260,7 +322,9 @@ describe('errors', () => {
     ['a month in a daily archive', { period: '2024-01', packaging: 'daily' }],
   ])('%s is a bug of the caller', async (_, archive) => {
     const input = request([])
-    await expect(decodeArchive({ ...input, archive: { ...input.archive, ...archive } })).rejects.toThrow(expect.objectContaining({ code: 'CKVD_BUG' }) as Error)
+    await expect(decodeArchive({ ...input, archive: { ...input.archive, ...archive } })).rejects.toThrow(
+      expect.objectContaining({ code: 'CKVD_BUG' }) as Error,
+    )
   })
 })
 
@@ -270,8 +334,16 @@ describe('runDecodeTask', () => {
     const bad = request([], { checksum: null })
     const broken = { ...good, zip: null as unknown as Uint8Array }
     const outcomes = await runDecodeTask([good, bad, broken])
-    expect(outcomes.map((outcome) => (outcome.ok ? outcome.result.csvRows : outcome.error.code))).toEqual([24, 'CKVD_CHECKSUM_MISSING', 'CKVD_BUG'])
-    expect(outcomes[1]).toMatchObject({ ok: false, error: { message: expect.stringContaining('spot BTCUSDT 1h 2024-01-01') as string }, zip: bad.zip })
+    expect(outcomes.map((outcome) => (outcome.ok ? outcome.result.csvRows : outcome.error.code))).toEqual([
+      24,
+      'CKVD_CHECKSUM_MISSING',
+      'CKVD_BUG',
+    ])
+    expect(outcomes[1]).toMatchObject({
+      ok: false,
+      error: { message: expect.stringContaining('spot BTCUSDT 1h 2024-01-01') as string },
+      zip: bad.zip,
+    })
     const shards = outcomes.flatMap((outcome) => (outcome.ok ? outcome.result.chunks.map(({ shard }) => shard) : []))
     const digest = createHash('sha256').update(shards[0]!).digest('hex')
     const moved = structuredClone(outcomes, { transfer: shards.map(({ buffer }) => buffer) })

@@ -2,7 +2,20 @@ import { describe, expect, test } from 'vitest'
 import { decodeRestRows } from '../../../src/codec/rest-rows.ts'
 import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
 
-const ROW = [1586987400000, '6733.55000000', '6737.79000000', '6726.61000000', '6727.14000000', '121.20139100', 1586987699999, '815879.49416818', 2208, '56.19067400', '378311.74215876', '0']
+const ROW = [
+  1586987400000,
+  '6733.55000000',
+  '6737.79000000',
+  '6726.61000000',
+  '6727.14000000',
+  '121.20139100',
+  1586987699999,
+  '815879.49416818',
+  2208,
+  '56.19067400',
+  '378311.74215876',
+  '0',
+]
 const NEXT = [1586987700000, ...ROW.slice(1, 6), 1586987999999, ...ROW.slice(7)]
 const rowWith = (index: number, cell: unknown): unknown[] => NEXT.map((value, i) => (i === index ? cell : value))
 
@@ -11,7 +24,19 @@ describe('decodeRestRows', () => {
     for (const body of [JSON.stringify([ROW, NEXT]), Buffer.from(JSON.stringify([ROW, NEXT]))]) {
       const columns = decodeRestRows(body)
       const first = KLINE_COLUMNS.map(({ key }) => columns[key][0])
-      expect(first).toEqual([1586987400000000n, 6733.55, 6737.79, 6726.61, 6727.14, 121.201391, 1586987699999000n, 815879.49416818, 2208n, 56.190674, 378311.74215876])
+      expect(first).toEqual([
+        1586987400000000n,
+        6733.55,
+        6737.79,
+        6726.61,
+        6727.14,
+        121.201391,
+        1586987699999000n,
+        815879.49416818,
+        2208n,
+        56.190674,
+        378311.74215876,
+      ])
       expect([...columns.openTime]).toEqual([1586987400000000n, 1586987700000000n])
     }
   })

@@ -43,7 +43,12 @@ describe('an archive', () => {
     expect(contents[0]?.ETag).toBe(archive.headers['etag'])
     expect(new Date(contents[0]!.LastModified).toUTCString()).toBe(archive.headers['last-modified'])
     const head = await fetchWire(`${sandbox.urls.vision}/${key}`, 'HEAD')
-    expect([head.status, head.body.length, head.headers['content-length'], head.headers['etag']]).toEqual([200, 0, contents[0]?.Size, archive.headers['etag']])
+    expect([head.status, head.body.length, head.headers['content-length'], head.headers['etag']]).toEqual([
+      200,
+      0,
+      contents[0]?.Size,
+      archive.headers['etag'],
+    ])
   })
 
   it('that is not there is answered as S3 does', async () => {
@@ -55,7 +60,11 @@ describe('an archive', () => {
   })
 
   it('has the same bytes in another sandbox, at another time, in another order, and others under another seed', async () => {
-    const keys = [`${DAILY}/BTCUSDT/1m/BTCUSDT-1m-2024-02-03.zip`, `${MONTHLY}/ADAUSDT/1h/ADAUSDT-1h-2024-01.zip`, `${DAILY}/SOLUSDT/5m/SOLUSDT-5m-2024-02-04.zip`]
+    const keys = [
+      `${DAILY}/BTCUSDT/1m/BTCUSDT-1m-2024-02-03.zip`,
+      `${MONTHLY}/ADAUSDT/1h/ADAUSDT-1h-2024-01.zip`,
+      `${DAILY}/SOLUSDT/5m/SOLUSDT-5m-2024-02-04.zip`,
+    ]
     await using other = await startSandbox({ now: () => at('2026-01-01T00:00:00Z'), builtInFaults: false })
     await using reseeded = await startSandbox({ now: () => NOW, builtInFaults: false, seed: 2 })
     const bodies = async (vision: string, list: string[]): Promise<Map<string, string>> => {
@@ -120,7 +129,10 @@ describe('synthetic bars', () => {
   })
 
   it('of 3d, 1w and 1M are exactly the sums of the 1m bars, over the ends of months too', async () => {
-    const minutes = [...(await rowsOf(`${MONTHLY}/ADAUSDT/1m/ADAUSDT-1m-2024-01.zip`)), ...(await rowsOf(`${MONTHLY}/ADAUSDT/1m/ADAUSDT-1m-2024-02.zip`))]
+    const minutes = [
+      ...(await rowsOf(`${MONTHLY}/ADAUSDT/1m/ADAUSDT-1m-2024-01.zip`)),
+      ...(await rowsOf(`${MONTHLY}/ADAUSDT/1m/ADAUSDT-1m-2024-02.zip`)),
+    ]
     const [month] = await rowsOf(`${MONTHLY}/ADAUSDT/1mo/ADAUSDT-1mo-2024-01.zip`)
     expect(month!.open).toBe(BigInt(at('2024-01-01T00:00:00Z')))
     expect(month!.close).toBe(BigInt(at('2024-02-01T00:00:00Z') - 1))
@@ -150,13 +162,16 @@ describe('synthetic bars', () => {
       if (i > 0 && o !== seconds[i - 1]!.prices[3]) unsound++
     })
     expect(unsound).toBe(0)
-    minutes.forEach((minute, i) => expect({ prices: minute.prices, sums: minute.sums }).toEqual(mergeRows(seconds.slice(i * 60, (i + 1) * 60))))
+    minutes.forEach((minute, i) =>
+      expect({ prices: minute.prices, sums: minute.sums }).toEqual(mergeRows(seconds.slice(i * 60, (i + 1) * 60))),
+    )
   })
 
   it('of a month are those of its days', async () => {
     const month = await rowsOf(`${MONTHLY}/XRPUSDT/1h/XRPUSDT-1h-2025-02.zip`)
     const days: ExactRow[] = []
-    for (let day = 1; day <= 28; day++) days.push(...(await rowsOf(`${DAILY}/XRPUSDT/1h/XRPUSDT-1h-2025-02-${String(day).padStart(2, '0')}.zip`)))
+    for (let day = 1; day <= 28; day++)
+      days.push(...(await rowsOf(`${DAILY}/XRPUSDT/1h/XRPUSDT-1h-2025-02-${String(day).padStart(2, '0')}.zip`)))
     expect(month).toEqual(days)
   })
 })
@@ -182,7 +197,8 @@ describe('formats', () => {
     const spot = (await textOf(`${DAILY}/ALGOUSDT/1m/ALGOUSDT-1m-2024-02-03.zip`)).trim().split('\n')
     for (const line of spot) expect(line).toMatch(/^\d{13}(,\d+\.\d{8}){5},\d{13},\d+\.\d{8},\d+(,\d+\.\d{8}){2},0$/)
     const um = (await textOf('data/futures/um/monthly/klines/ALGOUSDT/1m/ALGOUSDT-1m-2024-02.zip')).trim().split('\n').slice(1)
-    for (const line of um) expect(line).toMatch(/^\d{13}(,\d+\.\d{2,4}){4},\d+(\.\d{1,3})?,\d{13},(0|\d+\.\d{4,5}),\d+,\d+(\.\d{1,3})?,(0|\d+\.\d{4,5}),0$/)
+    for (const line of um)
+      expect(line).toMatch(/^\d{13}(,\d+\.\d{2,4}){4},\d+(\.\d{1,3})?,\d{13},(0|\d+\.\d{4,5}),\d+,\d+(\.\d{1,3})?,(0|\d+\.\d{4,5}),0$/)
     expect(um.some((line) => /,0,0,0$/.test(line))).toBe(true)
     const cm = (await textOf('data/futures/cm/daily/klines/BTCUSD_PERP/1m/BTCUSD_PERP-1m-2022-10-24.zip')).trim().split('\n').slice(1)
     for (const line of cm) {
@@ -222,7 +238,9 @@ describe('the built-in outages', () => {
     expect(minutes).toHaveLength(1440 - 70)
     const gap = minutes.findIndex((row, i) => i > 0 && row.open - minutes[i - 1]!.open > 60_000_000n)
     const startMs = Number(minutes[gap - 1]!.open / 1000n) + 60_000
-    const rest = await fetchWire(`${demo.urls.spotRest}/api/v3/klines?symbol=${symbol}&interval=1m&startTime=${startMs}&endTime=${startMs + 69 * 60_000}`)
+    const rest = await fetchWire(
+      `${demo.urls.spotRest}/api/v3/klines?symbol=${symbol}&interval=1m&startTime=${startMs}&endTime=${startMs + 69 * 60_000}`,
+    )
     expect(rest.body.toString()).toBe('[]')
   })
 })

@@ -142,9 +142,7 @@ describe('429', () => {
       return Promise.resolve({ status: sentAt.length === 1 ? status : 200, headers: {} })
     }
     const refused = limiter.run('spot', 2, never, send('refused', 429))
-    await clock.run(
-      Promise.all([refused, limiter.run('spot', 2, never, send('later', 200)), limiter.run('um', 2, never, send('um', 200))]),
-    )
+    await clock.run(Promise.all([refused, limiter.run('spot', 2, never, send('later', 200)), limiter.run('um', 2, never, send('um', 200))]))
     expect(sentAt.filter(([name]) => name === 'um')).toEqual([['um', 20_000]])
     expect(sentAt[0]).toEqual(['refused', 20_000])
     for (const [name, at] of sentAt.slice(1)) if (name !== 'um') expect(at).toBe(60_000)

@@ -136,15 +136,20 @@ describe('paging', () => {
     expect(server.requests).toHaveLength(6)
   })
 
-  test.each(['spot', 'um', 'cm'] as const)('%s: a page with fewer rows than its limit, in mid-range, ends nothing early', async (market) => {
-    const hole: [number, number] = [T + 100 * MINUTE_MS, T + 1300 * MINUTE_MS]
-    server.bars = minutes(T, T + 2 * DAY_MS, hole)
-    const stretch = await createRest().fetchStretch(series(market), us(T, T + DAY_MS), { signal })
-    if (stretch.kind !== 'found') throw new Error('found was expected')
-    expect([...stretch.rows.openTime].map((time) => Number(time) / 1000)).toEqual(minutes(T, T + DAY_MS, hole).map(({ openMs }) => openMs))
-    expect(stretch.missing).toEqual([us(...hole)])
-    expect(server.requests.length).toBeLessThanOrEqual(2)
-  })
+  test.each(['spot', 'um', 'cm'] as const)(
+    '%s: a page with fewer rows than its limit, in mid-range, ends nothing early',
+    async (market) => {
+      const hole: [number, number] = [T + 100 * MINUTE_MS, T + 1300 * MINUTE_MS]
+      server.bars = minutes(T, T + 2 * DAY_MS, hole)
+      const stretch = await createRest().fetchStretch(series(market), us(T, T + DAY_MS), { signal })
+      if (stretch.kind !== 'found') throw new Error('found was expected')
+      expect([...stretch.rows.openTime].map((time) => Number(time) / 1000)).toEqual(
+        minutes(T, T + DAY_MS, hole).map(({ openMs }) => openMs),
+      )
+      expect(stretch.missing).toEqual([us(...hole)])
+      expect(server.requests.length).toBeLessThanOrEqual(2)
+    },
+  )
 
   test.each([
     ['spot', 'open'],
@@ -183,9 +188,10 @@ describe('paging', () => {
   })
 
   test('a bar that an outage cut states an early close, and counts as open until its slot is over', async () => {
-    server.bars = [{ openMs: T, closeMs: T + 5000 }]
-    expect(await openTimes(createRest({ nowMs: () => T + 50_000 }), series('spot'), us(T, T + DAY_MS), { signal })).toEqual([])
-    expect(await openTimes(createRest({ nowMs: () => T + 60_000 }), series('spot'), us(T, T + DAY_MS), { signal })).toEqual([T])
+    server.bars = [...minutes(T - MINUTE_MS, T), { openMs: T, closeMs: T + 5000 }]
+    const range = us(T - MINUTE_MS, T + DAY_MS)
+    expect(await openTimes(createRest({ nowMs: () => T + 50_000 }), series('spot'), range, { signal })).toEqual([T - MINUTE_MS])
+    expect(await openTimes(createRest({ nowMs: () => T + 60_000 }), series('spot'), range, { signal })).toEqual([T - MINUTE_MS, T])
   })
 
   test('a range that has not begun is empty without a request', async () => {
@@ -278,8 +284,9 @@ describe('refusals', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  test("illegal characters in the symbol mean that it does not exist", async () => {
-    server.script = () => refuse(400, { code: -1100, msg: "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'." })
+  test('illegal characters in the symbol mean that it does not exist', async () => {
+    server.script = () =>
+      refuse(400, { code: -1100, msg: "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'." })
     expect(await createRest().fetchStretch(series('spot'), us(T, T + DAY_MS), { signal })).toEqual({ kind: 'absent', reason: 'unlisted' })
   })
 
@@ -293,7 +300,13 @@ describe('refusals', () => {
     ['behind the window', () => [{ openMs: T + DAY_MS, closeMs: T + DAY_MS + MINUTE_MS - 1 }]],
     ['out of order', () => minutes(T, T + 3 * MINUTE_MS).reverse()],
     ['twice', () => [...minutes(T, T + MINUTE_MS), ...minutes(T, T + MINUTE_MS)]],
-    ['beyond the limit', () => minutes(T, T + 8 * MINUTE_MS).flatMap(({ openMs }) => Array.from({ length: 20 }, (_, i) => ({ openMs: openMs + i, closeMs: openMs + 59_999 })))],
+    [
+      'beyond the limit',
+      () =>
+        minutes(T, T + 8 * MINUTE_MS).flatMap(({ openMs }) =>
+          Array.from({ length: 20 }, (_, i) => ({ openMs: openMs + i, closeMs: openMs + 59_999 })),
+        ),
+    ],
   ])('rows %s are refused', async (_name, bars) => {
     server.script = () => refuse(200, bars().map(modelRow))
     expect((await errorOf(createRest().fetchStretch(series('um'), us(T, T + 10 * MINUTE_MS), { signal }))).code).toBe('CKVD_REST_BODY')
@@ -301,7 +314,10 @@ describe('refusals', () => {
   })
 
   test.each(['um', 'cm'] as const)('%s: a server that makes no progress is left after one page', async (market) => {
-    const dense = Array.from({ length: 499 }, (_, i) => ({ openMs: T + (market === 'um' ? 0 : 600 * MINUTE_MS - 1000) + i, closeMs: T + DAY_MS }))
+    const dense = Array.from({ length: 499 }, (_, i) => ({
+      openMs: T + (market === 'um' ? 0 : 600 * MINUTE_MS - 1000) + i,
+      closeMs: T + DAY_MS,
+    }))
     server.script = () => refuse(200, dense.map(modelRow))
     expect((await errorOf(createRest().fetchStretch(series(market), us(T, T + 600 * MINUTE_MS), { signal }))).code).toBe('CKVD_REST_BODY')
     expect(server.requests).toHaveLength(1)
@@ -330,14 +346,24 @@ describe('retries', () => {
 
   test('tries are bounded by maxRetries', async () => {
     server.script = () => ({ status: 500, body: '' })
-    expect((await errorOf(createRest({ maxRetries: 2 }).fetchStretch(series('um'), us(T, T + DAY_MS), { signal }))).code).toBe('CKVD_HTTP_BUSY')
+    expect((await errorOf(createRest({ maxRetries: 2 }).fetchStretch(series('um'), us(T, T + DAY_MS), { signal }))).code).toBe(
+      'CKVD_HTTP_BUSY',
+    )
     expect(server.requests).toHaveLength(3)
+  })
+
+  test('a 429 that does not end is left after the tries of the limiter', async () => {
+    server.script = () => ({ status: 429, headers: { 'retry-after': '1' }, body: '{"code":-1003,"msg":"Too many requests."}' })
+    expect((await errorOf(createRest().fetchStretch(series('um'), us(T, T + DAY_MS), { signal }))).code).toBe('CKVD_RATE_LIMITED')
+    expect(server.requests).toHaveLength(4)
   })
 
   test('Retry-After of a 503 is kept', async () => {
     server.script = (index) => (index === 0 ? { status: 503, headers: { 'retry-after': '9' }, body: '' } : undefined)
     const pauses: number[] = []
-    await createRest({ sleep: (delayMs) => Promise.resolve(void pauses.push(delayMs)) }).fetchStretch(series('um'), us(T, T + DAY_MS), { signal })
+    await createRest({ sleep: (delayMs) => Promise.resolve(void pauses.push(delayMs)) }).fetchStretch(series('um'), us(T, T + DAY_MS), {
+      signal,
+    })
     expect(pauses).toEqual([9000])
   })
 
@@ -410,7 +436,10 @@ describe.skipIf(SHARED === undefined)('recorded answers', () => {
       server.script = () => ({ status: 400, body })
       const outcome = await createRest()
         .fetchStretch(series('cm'), us(T, T + DAY_MS), { signal })
-        .then(({ kind }) => kind, (error: unknown) => (isCkvdError(error) ? error.code : String(error)))
+        .then(
+          ({ kind }) => kind,
+          (error: unknown) => (isCkvdError(error) ? error.code : String(error)),
+        )
       expect(outcome).toBe(expected[(JSON.parse(body) as { code: number }).code])
     }
     expect(bodies).toHaveLength(6)

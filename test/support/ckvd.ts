@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { IngestResult } from '../../src/ingest/result.ts'
+import { MAIN, runCli } from './dist.ts'
+
+/** A command that has ended. */
+export interface CommandResult {
+  readonly exit: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Surroundings {
+  readonly env?: Readonly<Record<string, string>>
+  /** default: the temporary directory of the system, which has no config file */
+  readonly cwd?: string
+  readonly stdin?: string
+}
+
+/** A command that runs in a process of its own. */
+export interface RunningCommand {
+  kill(signal: NodeJS.Signals): void
+  readonly ended: Promise<CommandResult>
+}
+
+/** Starts `ckvd ARGS` as users do, with nothing of the tests' own environment but the search path. */
+export function startCkvd(args: readonly string[], around: Surroundings = {}): RunningCommand {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...around.env },
+    ...(around.cwd === undefined ? {} : { cwd: around.cwd }),
+    stdio: 'pipe',
+  })
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      written[name] += text
+    })
+  }
+  child.stdin.end(around.stdin ?? '')
+  const ended = once(child, 'close').then(([code]): CommandResult => ({ exit: code as number | null, ...written }))
+  return { kill: (signal) => child.kill(signal), ended }
+}
+
+/** Runs `ckvd ARGS` in a process of its own. */
+export function runCkvd(args: readonly string[], around: Surroundings = {}): Promise<CommandResult> {
+  return startCkvd(args, around).ended
+}
+
+/** Runs `ckvd ARGS` in this process, from the built program: the same command line, without a second for starting it. */
+export async function runHere(args: readonly string[], around: Surroundings & { readonly signal?: AbortSignal } = {}): Promise<CommandResult> {
+  const written = { stdout: '', stderr: '' }
+  const output = (name: 'stdout' | 'stderr') => ({
+    isTTY: false,
+    columns: 120,
+    write: (text: string) => {
+      written[name] += text
+    },
+  })
+  const exit = await runCli(args, {
+    stdin: textStream(around.stdin ?? ''),
+    stdout: output('stdout'),
+    stderr: output('stderr'),
+    env: around.env ?? {},
+    cwd: around.cwd ?? process.cwd(),
+    signal: around.signal ?? new AbortController().signal,
+    now: Date.now,
+  })
+  return { exit, ...written }
+}
+
+async function* textStream(text: string): AsyncGenerator<string> {
+  yield await Promise.resolve(text)
+}
+
+/** What `ckvd ingest --json` printed; throws with all that the command wrote where it is not that. */
+export function ingestResult(result: CommandResult): IngestResult {
+  return jsonOf(result) as IngestResult
+}
+
+export function jsonOf(result: CommandResult): unknown {
+  try {
+    return JSON.parse(result.stdout)
+  } catch {
+    throw new Error(`Expected JSON on stdout (exit ${result.exit}), got ${JSON.stringify(result.stdout)}; stderr: ${result.stderr}`)
+  }
+}

@@ -1,0 +1,34 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * The built program. Vitest does not transform worker files, so what decodes in worker threads is tested as it is
+ * shipped, from `dist`; the types are those of the sources, so that nothing has to be built before types are checked.
+ */
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The command as it is installed. */
+export const MAIN = join(root, 'dist/src/cli/main.js')
+
+checkBuilt()
+
+export const { runCli } = await load<typeof import('../../src/cli/program.ts')>('src/cli/program.js')
+export const { startSandbox } = await load<typeof import('../../src/sandbox/index.ts')>('src/sandbox/index.js')
+
+function load<Module>(path: string): Promise<Module> {
+  return import(new URL(`../../dist/${path}`, import.meta.url).href) as Promise<Module>
+}
+
+/** A stale build would make tests of yesterday's program. */
+function checkBuilt(): void {
+  if (!existsSync(MAIN)) throw new Error('Expected the built program in dist, found none. Run `npm run build`, or `npm test`, which builds first.')
+  const builtMs = statSync(MAIN).mtimeMs
+  for (const folder of ['src', 'config', 'workers']) {
+    for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name)
+      if (!entry.isFile() || !entry.name.endsWith('.ts') || statSync(path).mtimeMs <= builtMs) continue
+      throw new Error(`Expected dist to be newer than the sources, but ${path} was changed after the build. Run \`npm run build\`.`)
+    }
+  }
+}
