@@ -18,8 +18,8 @@ export interface TailTask {
   /** in order, consecutive, not empty */
   readonly days: readonly UtcDay[]
   readonly bounds: SeriesBounds
-  /** end of the last archive's period, us; null: the series has no archive */
-  readonly lastArchiveEndUs: number | null
+  /** end of the last chunk that is known to have bars, us; null: there is none */
+  readonly lastKnownEndUs: number | null
   readonly nowUs: number
 }
 
@@ -43,7 +43,7 @@ export async function acquireTail(task: TailTask, ctx: Pick<AcquireContext, 'res
   const whole = { startUs: expectedRange(series, first, task.bounds).startUs, endUs: chunkRange(last, series.interval).endUs }
   const answer = await askRest(series, [{ ...whole, bars: 0 }], ctx.rest, ctx.signal)
   const rows = answer.kind === 'asked' ? rowsWithin(answer.rows, whole) : createColumns(0)
-  const silentSinceUs = lastSlotEndUs(rows, series) ?? task.lastArchiveEndUs
+  const silentSinceUs = lastSlotEndUs(rows, series) ?? task.lastKnownEndUs
   const ended = answer.kind === 'asked' && silentSinceUs !== null && task.nowUs - silentSinceUs >= PENDING_US
   const bounds = ended && silentSinceUs !== null ? { ...task.bounds, endUs: silentSinceUs } : task.bounds
   const result: AcquiredDay[] = []

@@ -123,7 +123,7 @@ function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColu
     const offset = aligned ? at : 0
     return [key, type === 'float64' ? new Float64Array(buffer, offset, rows) : new BigInt64Array(buffer, offset, rows)]
   })
-  return Object.fromEntries(entries)
+  return Object.fromEntries(entries) as unknown as KlineColumns
 }
 
 /** The promises of a shard's rows: in the chunk, in order, no bar that contradicts itself. NaN fails each comparison. */

@@ -3,24 +3,26 @@ import type { AcquireContext, ArchiveTask } from '../acquire/archive-days.ts'
 import { acquireArchive, acquireDaysFromRest, consecutive, unknownSymbol } from '../acquire/archive-days.ts'
 import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
 import { repairDay } from '../acquire/repair.ts'
+import type { RestGate } from '../acquire/rest-gate.ts'
+import type { Tail } from '../acquire/tail.ts'
 import { acquireTail } from '../acquire/tail.ts'
 import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
-import { chunkEndUs } from '../model/interval.ts'
+import { chunkEndUs, countSlots } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
-import { chunkOfUs } from '../model/series.ts'
+import { chunkOfUs, chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http.ts'
-import type { Rest } from '../sources/rest.ts'
 import { ByteBudget } from './byte-budget.ts'
-import type { SeriesPlan } from './plan.ts'
+import type { PlanScope, SeriesPlan } from '../acquire/plan.ts'
+import { chunksOf } from '../acquire/plan.ts'
 import type { IngestEvents, ProgressMeter } from './progress.ts'
 import type { Tally } from './result.ts'
 import { problemOf } from './result.ts'
-import { storeDay } from './store.ts'
+import { storeDay } from '../acquire/store.ts'
 
 /** Series worked on at once: enough to keep the lanes full where each series has few archives left. */
 const SERIES_LANES = 16
@@ -30,6 +32,8 @@ const REST_LANES = 8
 const IN_FLIGHT_BYTES = 192 << 20
 /** An archive's bytes are held as ZIP, then as shards (about twice its size), then until its group is synced. */
 const MEMORY_FACTOR = 4
+/** Rows of one REST stretch: a longer run of chunks is asked in parts, since its rows are held until they are stored. */
+const MAX_STRETCH_ROWS = 1_000_000
 /** Archives that fail in a row for want of a network before the run is given up. */
 const MAX_NETWORK_FAILURES = 16
 
@@ -39,10 +43,10 @@ export interface CoordinatorContext {
   readonly http: HttpClient
   readonly acquire: Omit<AcquireContext, 'signal' | 'rest'>
   /** null: REST is off */
-  readonly rest: Rest | null
+  readonly rest: RestGate | null
   /** downloads at once */
   readonly concurrency: number
-  readonly nowUs: number
+  readonly scope: PlanScope
   readonly nowIso: () => string
   readonly signal: AbortSignal
   readonly events: IngestEvents
@@ -114,10 +118,7 @@ class Coordinator {
     tally.count('unlisted', plan.unlisted)
     tally.changed += plan.changed.length
     tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
-    if (plan.firstDay === null && plan.tail.length === 0 && plan.holes.length === 0 && rest !== null && plan.days === 0) {
-      await this.#runUnlistedSeries(plan)
-      return
-    }
+    if (plan.firstDay === null && plan.lastKept === null && rest !== null) return await this.#runUnlistedSeries(plan, rest)
     const bounds = plan.lead.length > 0 && rest !== null ? await this.#runLead(plan, rest) : plan.bounds
     const seen = { startUs: bounds.startUs }
     const ended = plan.tail.length > 0 && !plan.more ? await this.#runTail(plan, bounds) : false
@@ -132,7 +133,8 @@ class Coordinator {
       const endsSeries = ended && task === lastArchive
       lanes.push(this.#archives.add(() => this.#guard(() => this.#runArchive({ ...task, endsSeries, bounds }, seen))))
     }
-    for (const run of consecutive(plan.more ? [...plan.holes, ...plan.tail] : plan.holes, plan.series)) {
+    const holes = plan.more ? [...plan.holes, ...plan.tail] : plan.holes
+    for (const run of consecutive(holes, plan.series).flatMap((days) => stretchParts(days, plan.series))) {
       lanes.push(
         this.#addStretch(plan.series, run, () =>
           acquireDaysFromRest(
@@ -210,7 +212,7 @@ class Coordinator {
   }
 
   /** Before the first archive REST may know earlier bars: it is asked once for the first one. */
-  async #runLead(plan: SeriesPlan, rest: Rest): Promise<SeriesBounds> {
+  async #runLead(plan: SeriesPlan, rest: RestGate): Promise<SeriesBounds> {
     const { series, lead } = plan
     let firstUs: number | null
     try {
@@ -230,7 +232,7 @@ class Coordinator {
     this.#context.tally.count('unlisted', unborn.length)
     const bounds = { startUs: firstUs, endUs: null }
     const alive = lead.filter((day) => day >= first)
-    for (const run of consecutive(alive, series)) {
+    for (const run of consecutive(alive, series).flatMap((days) => stretchParts(days, series))) {
       await this.#addStretch(series, run, () =>
         acquireDaysFromRest(
           { series, days: run, bounds, endsSeries: false, archive: null, reason: 'before the first archive' },
@@ -265,21 +267,54 @@ class Coordinator {
   /** After the last archive; true when the series has ended. */
   async #runTail(plan: SeriesPlan, bounds: SeriesBounds): Promise<boolean> {
     const { series, tail } = plan
-    const lastEndUs = plan.lastDay === null ? null : chunkEndUs(plan.lastDay, series.interval)
-    const result = await acquireTail({ series, days: tail, bounds, lastArchiveEndUs: lastEndUs, nowUs: this.#context.nowUs }, this.#acquire)
-    await this.#store(series, result.days)
-    this.#context.tally.count('unlisted', tail.length - result.days.length)
-    this.#context.meter.stretches++
-    this.#report()
-    return result.ended
+    const lastKnown = [plan.lastDay, plan.lastKept]
+      .filter((day) => day !== null)
+      .sort()
+      .at(-1)
+    const lastKnownEndUs = lastKnown === undefined ? null : chunkEndUs(lastKnown, series.interval)
+    let ended = true
+    // the latest part first: only where nothing is later a series can have ended
+    for (const part of stretchParts(tail, series).reverse()) {
+      const { nowUs } = this.#context.scope
+      const result: Tail = ended
+        ? await acquireTail({ series, days: part, bounds, lastKnownEndUs, nowUs }, this.#acquire)
+        : {
+            days: await acquireDaysFromRest(
+              { series, days: part, bounds, endsSeries: false, archive: null, reason: 'after the last archive' },
+              this.#acquire,
+            ),
+            ended,
+          }
+      ended = result.ended
+      await this.#store(series, result.days)
+      this.#context.tally.count('unlisted', part.length - result.days.length)
+      this.#context.meter.stretches++
+      this.#report()
+    }
+    return ended && tail.length > 0
   }
 
-  /** A series that the listing does not know: all from REST, or failed. */
-  async #runUnlistedSeries(plan: SeriesPlan): Promise<void> {
-    const error = unknownSymbol(plan.series, true)
-    this.#context.tally.count('failed')
-    this.#context.tally.addProblem(problemOf(plan.series, null, 'failed', error))
-    return Promise.resolve()
+  /** A series that the listing does not know: all from REST, from its first bar on, or failed. */
+  async #runUnlistedSeries(plan: SeriesPlan, rest: RestGate): Promise<void> {
+    const { scope, tally } = this.#context
+    const { series } = plan
+    const failed = (error: CkvdError): void => {
+      tally.count('failed', Math.max(1, plan.tail.length))
+      tally.addProblem(problemOf(series, null, 'failed', error))
+    }
+    let firstUs: number | null
+    try {
+      firstUs = await rest.fetchFirstBar(series, { signal: this.#signal })
+    } catch (error) {
+      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
+      return failed(error)
+    }
+    if (firstUs === null) return failed(unknownSymbol(series, true))
+    const first = chunkOfUs(firstUs, series.interval)
+    const requested = plan.tail.length > 0 ? plan.tail : [...chunksOf(series, first, scope)]
+    const days = requested.filter((day) => day >= first)
+    tally.count('unlisted', requested.length - days.length)
+    await this.#runTail({ ...plan, tail: days }, { startUs: firstUs, endUs: null })
   }
 
   async #store(series: Series, days: readonly AcquiredDay[]): Promise<void> {
@@ -323,4 +358,21 @@ function partialError(acquired: AcquiredDay): CkvdError {
   const missing = acquired.gaps.reduce((sum, gap) => sum + gap.bars, 0)
   const why = acquired.gaps[0]?.evidence ?? acquired.evidence ?? 'nothing is known of it'
   return new CkvdError('CKVD_PARTIAL', `${missing} of ${acquired.expected} bars are missing, and it is not known why: ${why}.`)
+}
+
+/** Splits a run of chunks into parts of a bounded number of rows. */
+function stretchParts(days: readonly UtcDay[], series: Series): UtcDay[][] {
+  const parts: UtcDay[][] = []
+  let rows = Infinity
+  for (const day of days) {
+    const { startUs, endUs } = chunkRange(day, series.interval)
+    const more = countSlots(startUs, endUs, series.interval)
+    if (rows + more > MAX_STRETCH_ROWS) {
+      parts.push([])
+      rows = 0
+    }
+    parts.at(-1)?.push(day)
+    rows += more
+  }
+  return parts
 }

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256Hex } from '../codec/archive.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
+import { RestGate } from '../acquire/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-days.ts'
 
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
@@ -23,7 +24,7 @@ import { Rest } from '../sources/rest.ts'
 import { Vision } from '../sources/vision.ts'
 import { runPlans } from './coordinator.ts'
 import { PlanSpool } from './plan-spool.ts'
-import type { ArchiveChoice, PlanScope, SeriesPlan } from './plan.ts'
+import type { ArchiveChoice, PlanScope, SeriesPlan } from '../acquire/plan.ts'
 import type { PlanTotals, SeriesFailure } from './planner.ts'
 import { addTotals, NO_PLAN, planTotals, planUniverse } from './planner.ts'
 import type { IngestEvents } from './progress.ts'
@@ -215,14 +216,13 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
   const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
   let stopped: CkvdError | null = null
   try {
-    await work(options, scope, { lake, http, pool, tally })
+    const banned = await work(options, scope, { lake, http, pool, tally })
+    if (banned !== null) stopped = bannedError(banned)
   } catch (error) {
     stopped = toCkvdError(error)
     // a bug must be seen with its stack
     if (stopped.code === 'CKVD_BUG') throw error
   }
-  const limiterBan = bansOf(lake.catalog, options).find(({ untilMs }) => untilMs > options.clockMs())
-  if (stopped === null && limiterBan !== undefined && options.rest && http.counts.rest > 0) stopped = bannedError(limiterBan)
   const result: IngestResult = {
     command: 'ingest',
     exit: stopped?.exit ?? tally.exit,
@@ -252,9 +252,10 @@ async function work(
   options: IngestOptions,
   scope: PlanScope,
   run: { lake: WritableLake; http: HttpClient; pool: DecodePool; tally: Tally },
-): Promise<void> {
+): Promise<CkvdError | null> {
   const { lake, http, pool, tally } = run
-  const spool = new PlanSpool(join(lake.paths.tmp, `plan-${randomUUID()}.jsonl`))
+  // named as all temporary files of the lake are: what a killed run leaves is swept
+  const spool = new PlanSpool(join(lake.paths.tmp, `${randomUUID()}.tmp`))
   let totals = NO_PLAN
   let series = 0
   let checked = false
@@ -272,19 +273,21 @@ async function work(
     options.events.onPlan?.(totals, series)
     await checkFreeDisk(lake.paths.root, totals, options.keepArchives)
     const acquire = acquireContext(options, lake, http, pool)
+    const rest = createRest(options, lake, http)
     await runPlans(spool.read(), {
       lake,
       http,
       acquire,
-      rest: createRest(options, lake, http),
+      rest,
       concurrency: options.concurrency,
-      nowUs: scope.nowUs,
+      scope,
       nowIso: () => new Date(options.clockMs()).toISOString(),
       signal: options.signal,
       events: options.events,
       meter: new ProgressMeter(totals.archives.daily + totals.archives.monthly),
       tally,
     })
+    return rest?.banned ?? null
   } finally {
     await spool.remove()
   }
@@ -314,10 +317,10 @@ function acquireContext(
   }
 }
 
-function createRest(options: IngestOptions, lake: WritableLake, http: HttpClient): Rest | null {
+function createRest(options: IngestOptions, lake: WritableLake, http: HttpClient): RestGate | null {
   if (!options.rest) return null
   const limiter = createRestLimiter({ share: options.restShare, nowMs: options.clockMs, bans: banStore(lake.catalog, options) })
-  return new Rest(http, { urls: options.urls.rest, limiter, nowMs: options.clockMs, maxRetries: options.maxRetries })
+  return new RestGate(new Rest(http, { urls: options.urls.rest, limiter, nowMs: options.clockMs, maxRetries: options.maxRetries }))
 }
 
 /** Bans are kept in the catalog: a ban must survive a restart. */
@@ -331,29 +334,12 @@ function banStore(catalog: Catalog, options: IngestOptions): BanStore {
   }
 }
 
-interface Ban {
-  readonly market: Market
-  readonly untilMs: number
-  readonly reason: string
-}
-
-function bansOf(catalog: Catalog, options: IngestOptions): Ban[] {
-  const store = banStore(catalog, options)
-  return MARKETS.flatMap((market) => {
-    const ban = store.get(market)
-    return ban === undefined ? [] : [{ market, ...ban }]
+/** A ban stops a run only after Vision's part of the work. */
+function bannedError(ban: CkvdError): CkvdError {
+  return new CkvdError('CKVD_BANNED', `${ban.message} Vision's part of the work is done; run the same command again after that.`, {
+    details: ban.details,
+    cause: ban,
   })
-}
-
-function bannedError(ban: Ban): CkvdError {
-  const until = new Date(ban.untilMs).toISOString()
-  return new CkvdError(
-    'CKVD_BANNED',
-    `${ban.market} REST has banned this address until ${until} (${ban.reason}). Vision's part of the work is done; run the same command again after that.`,
-    {
-      details: { market: ban.market, until },
-    },
-  )
 }
 
 /** Compares the plan with the free disk, before the first download. */

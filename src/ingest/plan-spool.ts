@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { appendFile, rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import type { SeriesPlan } from './plan.ts'
+import type { SeriesPlan } from '../acquire/plan.ts'
 
 const BUFFERED_PLANS = 16
 

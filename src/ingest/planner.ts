@@ -1,22 +1,15 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import PQueue from 'p-queue'
-import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import { unknownSymbol } from '../acquire/archive-days.ts'
-import type { Catalog } from '../lake/catalog.ts'
-import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
-import { parseShardPath, shardFolder } from '../lake/layout.ts'
-import { adoptShard } from '../lake/shards.ts'
-import type { Series } from '../model/series.ts'
+import type { PlannerContext } from '../acquire/listed-plan.ts'
+import { planListed } from '../acquire/listed-plan.ts'
+import type { SeriesPlan } from '../acquire/plan.ts'
+import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { countSlots, parseInterval } from '../model/interval.ts'
-import { chunkOfUs, chunkRange, seriesFolder } from '../model/series.ts'
+import type { Series } from '../model/series.ts'
+import { chunkRange, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayStartUs } from '../model/utc-day.ts'
-import type { ArchiveEntry, Listing, SeriesListing } from '../sources/listing.ts'
-import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
-import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
-import { findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
+import { packagingsOf } from '../sources/vision-url.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Series whose listings are read at once. */
@@ -44,16 +37,6 @@ export interface PlanTotals {
 }
 
 export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, monthly: 0 }, restDays: 0, bytes: 0, shardBytes: 0 }
-
-/** What planning needs. `lakeRoot` null: there is no lake yet, or it must not be touched. */
-export interface PlannerContext {
-  readonly listing: Listing
-  readonly scope: PlanScope
-  readonly catalog: Catalog | null
-  /** the lake's root where shards without a row may be adopted into the catalog */
-  readonly adoptInto: string | null
-  readonly signal: AbortSignal
-}
 
 /** Numbers of a plan. */
 export function planTotals(plan: SeriesPlan): PlanTotals {
@@ -156,81 +139,4 @@ async function fetchIntervals(symbol: Pick<Series, 'market' | 'symbol'>, ctx: Pl
   }
   if (found.size === 0) throw unknownSymbol({ ...symbol, interval: '1m' }, false)
   return [...found]
-}
-
-async function planListed(series: Series, ctx: PlannerContext): Promise<SeriesPlan | SeriesFailure> {
-  const { scope, catalog } = ctx
-  const known = catalog?.getSeries(series)
-  const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
-  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, ctx.adoptInto, catalog)
-  const from = findListingStart(series, scope, known, rows)
-  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows)
-  const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
-  if (listings.firstDay === null && known?.firstDay == null && !scope.rest) return { series, error: unknownSymbol(series, false) }
-  return planSeries(series, scope, listings, known, rows)
-}
-
-function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
-  return scope.start === null ? undefined : chunkOfUs(dayStartUs(scope.start), series.interval)
-}
-
-/** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
-async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, root: string, catalog: Catalog): Promise<void> {
-  const folder = shardFolder(series)
-  let names: string[]
-  try {
-    names = await readdir(join(root, folder))
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-    throw new CkvdError('CKVD_LAKE_IO', `Could not read ${join(root, folder)}.`, { cause: error })
-  }
-  for (const name of names) {
-    const place = parseShardPath(folder + name)
-    if (place === undefined || rows.has(place.day) || catalog.getDay(series, place.day) !== undefined) continue
-    const adopted = await adoptShard(root, series, place.day)
-    if (adopted === undefined) continue
-    catalog.commit([adopted])
-    rows.set(place.day, adopted.row)
-  }
-}
-
-async function fetchListings(
-  series: Series,
-  from: UtcDay | null,
-  known: SeriesRow | undefined,
-  ctx: PlannerContext,
-): Promise<SeriesListings> {
-  const { scope, signal, listing } = ctx
-  const packagings = packagingsOf(series.interval).filter((packaging) => {
-    if (packaging === 'daily') return true
-    return (
-      scope.archives === 'monthly' ||
-      !packagingsOf(series.interval).includes('daily') ||
-      (scope.archives === 'auto' && holdsWholeMonth(scope, from))
-    )
-  })
-  const none: SeriesListing = { archives: [], more: false }
-  const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
-    packagings.includes(packaging)
-      ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal })
-      : Promise.resolve(none)
-  const [daily, monthly] = await Promise.all([read('daily'), read('monthly')])
-  const listed = firstOf(daily.archives[0], monthly.archives[0])
-  const firstDay =
-    from === null || known?.firstDay != null
-      ? earlierOf(listed, known?.firstDay ?? null)
-      : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
-  return { daily: daily.archives, monthly: monthly.archives, more: daily.more || monthly.more, firstDay }
-}
-
-function earlierOf(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
-  return a === null ? b : b === null || a < b ? a : b
-}
-
-/** First day of a series by its first archives: of one month, the first daily archive tells it better. */
-function firstOf(...entries: readonly (ArchiveEntry | undefined)[]): UtcDay | null {
-  const daily = entries.find((entry) => entry?.packaging === 'daily')?.firstDay ?? null
-  const monthly = entries.find((entry) => entry?.packaging === 'monthly')?.firstDay ?? null
-  if (daily === null || monthly === null) return daily ?? monthly
-  return daily < monthEnd(monthly) ? daily : monthly
 }

@@ -134,7 +134,6 @@ function splitMinute(profile: Profile, minute: Float64Array, data: Float64Array,
   splitInProportion(minute[TAKER] as number, VOLUME, minute[VOLUME] as number, TAKER, data, start)
   const quotes = splitQuote(minute, QUOTE, VOLUME, profile.quoteBase, data, start)
   const takerQuotes = splitQuote(minute, TAKER_QUOTE, TAKER, profile.quoteBase, data, start)
-  moveExcess(takerQuotes, quotes)
   for (let second = 0; second < 60; second++) {
     const at = start + second * STRIDE
     putQuote(data, at + QUOTE, quotes[second] as number, profile.quoteBase)
@@ -202,21 +201,4 @@ function splitQuote(minute: Float64Array, quote: number, volume: number, base: n
     given = upTo
   }
   return parts
-}
-
-/** Takes from each part what is above its limit and gives it to parts that have room; the sum stays. */
-function moveExcess(parts: Float64Array, limits: Float64Array): void {
-  let excess = 0
-  for (let i = 0; i < parts.length; i++) {
-    const over = (parts[i] as number) - (limits[i] as number)
-    if (over <= 0) continue
-    parts[i] = limits[i] as number
-    excess += over
-  }
-  for (let i = 0; i < parts.length && excess > 0; i++) {
-    if (parts[i] === 0) continue
-    const room = Math.min(excess, (limits[i] as number) - (parts[i] as number))
-    parts[i] = (parts[i] as number) + room
-    excess -= room
-  }
 }

@@ -220,7 +220,7 @@ describe('first bar', () => {
   test('cm: found in some thirty requests of weight 1, behind a hole, too', async () => {
     const first = Date.UTC(2020, 7, 11, 6, 31)
     server.bars = [
-      ...minutes(first, first + 90 * MINUTE_MS),
+      ...minutes(first, first + 5 * DAY_MS),
       ...minutes(first + 150 * DAY_MS, first + 160 * DAY_MS),
       ...minutes(first + 900 * DAY_MS, first + 901 * DAY_MS),
     ]

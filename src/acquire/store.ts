@@ -1,5 +1,5 @@
-import type { AcquiredDay } from '../acquire/reconcile.ts'
-import { countChangedRows } from '../acquire/reconcile.ts'
+import type { AcquiredDay } from './reconcile.ts'
+import { countChangedRows } from './reconcile.ts'
 import { decodeShard } from '../codec/arrow.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow, RevisionRow } from '../lake/catalog-rows.ts'

@@ -1,0 +1,109 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CkvdError } from '../errors.ts'
+import type { Catalog } from '../lake/catalog.ts'
+import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import { parseShardPath, shardFolder } from '../lake/layout.ts'
+import { adoptShard } from '../lake/shards.ts'
+import type { Series } from '../model/series.ts'
+import { chunkOfUs } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
+import type { ArchiveEntry, Listing, SeriesListing } from '../sources/listing.ts'
+import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
+import { unknownSymbol } from './archive-days.ts'
+import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
+import { findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
+
+/** What planning needs. */
+export interface PlannerContext {
+  readonly listing: Listing
+  readonly scope: PlanScope
+  /** null: there is no lake yet */
+  readonly catalog: Catalog | null
+  /** the lake's root where shards without a row may be adopted into the catalog; null: it must not be touched */
+  readonly adoptInto: string | null
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads what the listing has of a series' requested days and plans them.
+ * Throws CKVD_UNKNOWN_SYMBOL when the listing does not know the series and REST is off, errors of the listing and of the lake.
+ */
+export async function planListed(series: Series, ctx: PlannerContext): Promise<SeriesPlan> {
+  const { scope, catalog } = ctx
+  const known = catalog?.getSeries(series)
+  const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
+  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, ctx.adoptInto, catalog)
+  const from = findListingStart(series, scope, known, rows)
+  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows)
+  const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
+  if (listings.firstDay === null && known?.firstDay == null && !scope.rest) throw unknownSymbol(series, false)
+  return planSeries(series, scope, listings, known, rows)
+}
+
+function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
+  return scope.start === null ? undefined : chunkOfUs(dayStartUs(scope.start), series.interval)
+}
+
+/** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
+async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, root: string, catalog: Catalog): Promise<void> {
+  const folder = shardFolder(series)
+  let names: string[]
+  try {
+    names = await readdir(join(root, folder))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    throw new CkvdError('CKVD_LAKE_IO', `Could not read ${join(root, folder)}.`, { cause: error })
+  }
+  for (const name of names) {
+    const place = parseShardPath(folder + name)
+    if (place === undefined || rows.has(place.day) || catalog.getDay(series, place.day) !== undefined) continue
+    const adopted = await adoptShard(root, series, place.day)
+    if (adopted === undefined) continue
+    catalog.commit([adopted])
+    rows.set(place.day, adopted.row)
+  }
+}
+
+/** The archives of a series in a scope, from `from` on (null: from the first one). */
+export async function fetchListings(
+  series: Series,
+  from: UtcDay | null,
+  known: SeriesRow | undefined,
+  ctx: PlannerContext,
+): Promise<SeriesListings> {
+  const { scope, signal, listing } = ctx
+  const packagings = packagingsOf(series.interval).filter((packaging) => {
+    if (packaging === 'daily') return true
+    return (
+      scope.archives === 'monthly' ||
+      !packagingsOf(series.interval).includes('daily') ||
+      (scope.archives === 'auto' && holdsWholeMonth(scope, from))
+    )
+  })
+  const none: SeriesListing = { archives: [], more: false }
+  const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
+    packagings.includes(packaging)
+      ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal })
+      : Promise.resolve(none)
+  const [daily, monthly] = await Promise.all([read('daily'), read('monthly')])
+  const listed = firstOf(daily.archives[0], monthly.archives[0])
+  const firstDay =
+    from === null || known?.firstDay != null
+      ? earlierOf(listed, known?.firstDay ?? null)
+      : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
+  return { daily: daily.archives, monthly: monthly.archives, more: daily.more || monthly.more, firstDay }
+}
+
+function earlierOf(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
+  return a === null ? b : b === null || a < b ? a : b
+}
+
+/** First day of a series by its first archives: of one month, the first daily archive tells it better. */
+function firstOf(...entries: readonly (ArchiveEntry | undefined)[]): UtcDay | null {
+  const daily = entries.find((entry) => entry?.packaging === 'daily')?.firstDay ?? null
+  const monthly = entries.find((entry) => entry?.packaging === 'monthly')?.firstDay ?? null
+  if (daily === null || monthly === null) return daily ?? monthly
+  return daily < monthEnd(monthly) ? daily : monthly
+}

@@ -1,0 +1,392 @@
+import type { ArchiveRef, ArchiveTask } from './archive-days.ts'
+import type { SeriesBounds } from './reconcile.ts'
+import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import type { Condition } from '../model/condition.ts'
+import { isExplained } from '../model/condition.ts'
+import { chunkClosedUs, chunkEndUs, isMonthChunked } from '../model/interval.ts'
+import type { Packaging, Series } from '../model/series.ts'
+import { chunkOfUs, nextChunk } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { addDays, dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
+import { monthEnd } from '../sources/vision-url.ts'
+
+/** Which archives are taken. */
+export type ArchiveChoice = 'auto' | Packaging
+
+/** What a run asks of every series. */
+export interface PlanScope {
+  /** null: from the first day that the listing has */
+  readonly start: UtcDay | null
+  /** excluded */
+  readonly end: UtcDay
+  readonly archives: ArchiveChoice
+  /** REST may be asked */
+  readonly rest: boolean
+  /** compare all days of monthly archives with the daily ones, not only a sample */
+  readonly crossCheck: boolean
+  /** plan every chunk, stored or not */
+  readonly force: boolean
+  /** compare every stored chunk with the listing, and take what was published anew */
+  readonly refresh: boolean
+  /** plan only chunks that are unexplained */
+  readonly retryFailed: boolean
+  readonly nowUs: number
+}
+
+/** What the listing says of a series, as far as it was read. */
+export interface SeriesListings {
+  readonly daily: readonly ArchiveRef[]
+  readonly monthly: readonly ArchiveRef[]
+  /** the listing goes on after `end` */
+  readonly more: boolean
+  /** first day that any archive covers; null: the listing does not know the series */
+  readonly firstDay: UtcDay | null
+}
+
+/** The chunks of one series and what becomes of each. JSON: it is spooled between planning and work. */
+export interface SeriesPlan {
+  readonly series: Series
+  /** first and last chunk in which bars are expected; null: none */
+  readonly first: UtcDay | null
+  readonly last: UtcDay | null
+  /** chunks from first to last */
+  readonly days: number
+  /** chunks outside the series' life, as far as the listing tells */
+  readonly unlisted: number
+  /** conditions of the chunks that stay as they are */
+  readonly kept: Partial<Record<Condition, number>>
+  /** unexplained chunks that stay as they are, to be reported again */
+  readonly keptProblems: readonly { day: UtcDay; condition: Condition; error: string | null }[]
+  readonly tasks: readonly ArchiveTask[]
+  /** last chunk with bars among those that stay as they are */
+  readonly lastKept: UtcDay | null
+  /** runs of chunks between archives that no archive covers */
+  readonly holes: readonly UtcDay[]
+  /** chunks after the last archive */
+  readonly tail: readonly UtcDay[]
+  /** chunks before the first archive, of an explicit start: REST tells whether they have bars */
+  readonly lead: readonly UtcDay[]
+  /** stored chunks with missing bars whose archives have nothing new: REST alone is asked again */
+  readonly repairs: readonly UtcDay[]
+  /** stored chunks whose archive has another ETag now (taken with `--refresh` only) */
+  readonly changed: readonly UtcDay[]
+  readonly bounds: SeriesBounds
+  readonly firstDay: UtcDay | null
+  readonly lastDay: UtcDay | null
+  /** the listing goes on after the range */
+  readonly more: boolean
+}
+
+/** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
+export function isFinal(row: DayRow): boolean {
+  return row.condition === 'complete' || (row.condition === 'outage' && fromVision(row))
+}
+
+function fromVision(row: DayRow): boolean {
+  return row.source?.includes('vision') ?? false
+}
+
+/** Unexplained, and not accepted by a person. */
+export function isProblem(row: DayRow): boolean {
+  return !isExplained(row.condition) && !isAccepted(row)
+}
+
+/** The first and the last requested chunk that is closed; null when there is none. `start` null begins at `from`. */
+export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
+  const { interval } = series
+  for (let day = isMonthChunked(interval) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, interval)) {
+    if (chunkClosedUs(day, interval) > scope.nowUs) return
+    yield day
+  }
+}
+
+/**
+ * The first chunk for which the listing must be read: the first one that is not final.
+ * `'beginning'`: unknown, read from the first archive on. `null`: every requested chunk is settled.
+ */
+export function findListingStart(
+  series: Series,
+  scope: PlanScope,
+  known: SeriesRow | undefined,
+  rows: ReadonlyMap<UtcDay, DayRow>,
+): UtcDay | 'beginning' | null {
+  const born = known?.firstDay ?? null
+  if (scope.start === null && born === null) return 'beginning'
+  const start = scope.start === null || (born !== null && !scope.rest && born > scope.start) ? born : scope.start
+  if (start === null) return 'beginning'
+  if (scope.force || scope.refresh) return start
+  for (const day of chunksOf(series, start, scope)) {
+    const row = rows.get(day)
+    if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row))
+      return day
+  }
+  return null
+}
+
+/** True when the whole chunk lies before the series' first bar. */
+function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): boolean {
+  const first = known?.firstOpenUs ?? (known?.firstDay == null ? null : dayStartUs(known.firstDay))
+  return first !== null && chunkEndUs(day, series.interval) <= first
+}
+
+/** True when the range holds every day of some month at or after `from`: only then monthly archives matter to `auto`. */
+export function holdsWholeMonth(scope: PlanScope, from: UtcDay | null): boolean {
+  if (from === null) return true
+  const month = firstDayOf(monthOf(from))
+  const first = scope.start === null || scope.start <= month ? month : monthEnd(month)
+  return monthEnd(first) <= scope.end
+}
+
+/**
+ * Decides for every requested chunk of a series: stored, to fetch (and from which archive), without archive, or unlisted.
+ * Which archives are taken depends on listing and range alone, never on what is stored. No chunk is planned twice.
+ */
+export function planSeries(
+  series: Series,
+  scope: PlanScope,
+  listings: SeriesListings,
+  known: SeriesRow | undefined,
+  rows: ReadonlyMap<UtcDay, DayRow>,
+): SeriesPlan {
+  const archives = new ArchiveMap(scope, listings)
+  const born = earliest(known?.firstDay ?? null, listings.firstDay)
+  const start = scope.start ?? born
+  const lastDay = latest(archives.lastDay(), known?.lastDay ?? null)
+  const draft = new Draft(series, scope, archives, rows)
+  if (start !== null) {
+    for (const day of chunksOf(series, start, scope)) {
+      const row = rows.get(day)
+      if (scope.retryFailed && (row === undefined || !isProblem(row))) {
+        if (row === undefined) continue
+        draft.keep(day, row)
+      } else if (row === undefined && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
+      else draft.place(day, row, lastDay !== null && day <= lastDay)
+    }
+  }
+  return draft.finish(born, lastDay, listings.more, known?.firstOpenUs ?? null)
+}
+
+function earliest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
+  return a === null ? b : b === null ? a : a < b ? a : b
+}
+
+function latest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
+  return a === null ? b : b === null ? a : a > b ? a : b
+}
+
+/** The archives of a series by the chunk that they serve. */
+class ArchiveMap {
+  readonly #scope: PlanScope
+  readonly #daily: ReadonlyMap<UtcDay, ArchiveRef>
+  readonly #monthly: ReadonlyMap<UtcDay, ArchiveRef>
+  readonly #listings: SeriesListings
+
+  constructor(scope: PlanScope, listings: SeriesListings) {
+    this.#scope = scope
+    this.#listings = listings
+    this.#daily = new Map(listings.daily.map((ref) => [ref.firstDay, ref]))
+    this.#monthly = new Map(listings.monthly.map((ref) => [ref.firstDay, ref]))
+  }
+
+  daily(day: UtcDay): ArchiveRef | undefined {
+    return this.#daily.get(day)
+  }
+
+  monthly(day: UtcDay): ArchiveRef | undefined {
+    return this.#monthly.get(firstDayOf(monthOf(day)))
+  }
+
+  /** The archive from which a chunk is taken. */
+  pick(series: Series, day: UtcDay): ArchiveRef | undefined {
+    const month = this.monthly(day)
+    if (isMonthChunked(series.interval)) return month
+    const daily = this.daily(day)
+    switch (this.#scope.archives) {
+      case 'daily':
+        return daily
+      case 'monthly':
+        return month
+      case 'auto':
+        return month !== undefined && (daily === undefined || this.#wholeMonth(month.firstDay)) ? month : daily
+    }
+  }
+
+  /** The other form of an archive, to complete or confirm it. */
+  others(archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
+    const refs = archive.packaging === 'monthly' ? days.map((day) => this.daily(day)) : [this.monthly(archive.firstDay)]
+    return refs.filter((ref) => ref !== undefined)
+  }
+
+  lastDay(): UtcDay | null {
+    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
+    const month = this.#listings.monthly.at(-1)?.firstDay
+    return latest(daily, month === undefined ? null : dayOfUs(dayStartUs(monthEnd(month)) - 1))
+  }
+
+  #wholeMonth(first: UtcDay): boolean {
+    return (this.#scope.start === null || this.#scope.start <= first) && monthEnd(first) <= this.#scope.end
+  }
+}
+
+/** Gathers a plan chunk by chunk. */
+class Draft {
+  readonly lead: UtcDay[] = []
+  readonly #series: Series
+  readonly #scope: PlanScope
+  readonly #archives: ArchiveMap
+  readonly #rows: ReadonlyMap<UtcDay, DayRow>
+  readonly #tasks = new Map<string, { archive: ArchiveRef; days: UtcDay[] }>()
+  readonly #holes: UtcDay[] = []
+  readonly #tail: UtcDay[] = []
+  readonly #repairs: UtcDay[] = []
+  readonly #changed: UtcDay[] = []
+  readonly #kept: Partial<Record<Condition, number>> = {}
+  readonly #problems: { day: UtcDay; condition: Condition; error: string | null }[] = []
+  #lastKept: UtcDay | null = null
+  #first: UtcDay | null = null
+  #last: UtcDay | null = null
+  #days = 0
+
+  constructor(series: Series, scope: PlanScope, archives: ArchiveMap, rows: ReadonlyMap<UtcDay, DayRow>) {
+    this.#series = series
+    this.#scope = scope
+    this.#archives = archives
+    this.#rows = rows
+  }
+
+  /** Decides what becomes of a chunk in the series' life. */
+  place(day: UtcDay, row: DayRow | undefined, beforeLastArchive: boolean): void {
+    const archive = this.#archives.pick(this.#series, day)
+    if (row !== undefined && archive !== undefined && row.archiveKey === archive.key && row.archiveEtag !== archive.etag)
+      this.#changed.push(day)
+    if (row !== undefined && !this.#isDue(day, row, archive)) this.keep(day, row)
+    else if (row !== undefined && this.#needsRestOnly(row, archive)) {
+      this.#count(day)
+      this.#repairs.push(day)
+    } else {
+      this.#count(day)
+      if (archive !== undefined) this.#addTask(archive, day)
+      else if (beforeLastArchive) this.#holes.push(day)
+      else this.#tail.push(day)
+    }
+  }
+
+  /** A stored chunk that stays as it is. */
+  keep(day: UtcDay, row: DayRow): void {
+    this.#count(day)
+    this.#kept[row.condition] = (this.#kept[row.condition] ?? 0) + 1
+    if (row.rows > 0) this.#lastKept = day
+    if (isProblem(row)) this.#problems.push({ day, condition: row.condition, error: row.error })
+  }
+
+  #count(day: UtcDay): void {
+    this.#first ??= day
+    this.#last = day
+    this.#days++
+  }
+
+  #addTask(archive: ArchiveRef, day: UtcDay): void {
+    const task = this.#tasks.get(archive.key)
+    if (task === undefined) this.#tasks.set(archive.key, { archive, days: [day] })
+    else task.days.push(day)
+  }
+
+  /** True when a stored chunk must be worked on. */
+  #isDue(day: UtcDay, row: DayRow, archive: ArchiveRef | undefined): boolean {
+    const { force, refresh, retryFailed, rest } = this.#scope
+    if (force) return true
+    const sameArchive = archive !== undefined && row.archiveKey === archive.key && row.archiveEtag === archive.etag
+    switch (row.condition) {
+      case 'complete':
+      case 'outage':
+      case 'provisional':
+      case 'unlisted':
+        if (fromVision(row)) return refresh && archive !== undefined && row.archiveKey === archive.key && !sameArchive
+        return archive !== undefined && !sameArchive
+      case 'partial':
+        return rest || !sameArchive || this.#untried(day, row)
+      case 'quarantined':
+        return retryFailed || !sameArchive
+      case 'pending':
+      case 'failed':
+        return true
+    }
+  }
+
+  /** A chunk with rows whose archives are the ones it was made from: fetching them again would change nothing. */
+  #needsRestOnly(row: DayRow, archive: ArchiveRef | undefined): boolean {
+    if (this.#scope.force || row.condition !== 'partial' || row.shardSha256 === null || archive === undefined) return false
+    return row.archiveEtag === this.#refOf(row)?.etag && !this.#untried(row.day, row)
+  }
+
+  #refOf(row: DayRow): ArchiveRef | undefined {
+    return [this.#archives.daily(row.day), this.#archives.monthly(row.day)].find((ref) => ref !== undefined && ref.key === row.archiveKey)
+  }
+
+  /** A daily archive is listed, but the chunk was made from the month alone. */
+  #untried(day: UtcDay, row: DayRow): boolean {
+    const daily = isMonthChunked(this.#series.interval) ? undefined : this.#archives.daily(day)
+    return daily !== undefined && row.archiveKey !== daily.key && !(row.source?.includes('vision-daily') ?? false)
+  }
+
+  finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, firstOpenUs: number | null): SeriesPlan {
+    const bounds: SeriesBounds = { startUs: firstOpenUs, endUs: null }
+    const birth = firstDay === null ? null : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
+    const tasks = [...this.#tasks.values()].map(({ archive, days }) => ({
+      series: this.#series,
+      archive,
+      days: archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days,
+      startsSeries: archive.key === birth?.key,
+      endsSeries: false,
+      bounds,
+      others: this.#archives.others(archive, days),
+      compare: this.#comparedDays(archive, days),
+    }))
+    const rest = this.#scope.rest
+    return {
+      series: this.#series,
+      first: this.#first,
+      last: this.#last,
+      days: this.#days,
+      unlisted: rest ? 0 : this.lead.length,
+      kept: this.#kept,
+      keptProblems: this.#problems,
+      tasks,
+      lastKept: this.#lastKept,
+      holes: this.#holes,
+      tail: this.#tail,
+      lead: rest ? this.lead : [],
+      repairs: this.#repairs,
+      changed: this.#changed,
+      bounds,
+      firstDay,
+      lastDay,
+      more,
+    }
+  }
+
+  /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */
+  #comparedDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return []
+    const listed = days.filter((day) => this.#archives.daily(day) !== undefined)
+    if (this.#scope.crossCheck) return listed
+    if (this.#scope.archives === 'monthly') return []
+    const sample = addDays(archive.firstDay, (Number(archive.firstDay.slice(0, 4)) * 12 + Number(archive.firstDay.slice(5, 7)) * 11) % 28)
+    return listed.filter((day) => day === sample)
+  }
+
+  /** The month in which a series begins may hold days before the first daily archive: they are taken when they are there. */
+  #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return [...days]
+    const early = this.lead.filter((day) => day >= archive.firstDay && !this.#rows.has(day))
+    if (this.#scope.start !== null) {
+      this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !early.includes(day)))
+      return [...early, ...days]
+    }
+    const all: UtcDay[] = []
+    for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval))
+      if (!this.#rows.has(day)) all.push(day)
+    return [...all, ...days]
+  }
+}

@@ -1,0 +1,206 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cellsAt, columnBytes, readShardFile, readWithPolars, SHARD_SCHEMA } from '../support/foreign-reader.ts'
+import { ingestResult, runHere } from '../support/ckvd.ts'
+import type { TestExchange } from '../support/exchange.ts'
+import { startExchange } from '../support/exchange.ts'
+import { SHARED } from '../support/shared.ts'
+import type { TempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
+import { readFirstEntry } from '../support/zip-builder.ts'
+
+const NOW = '2026-07-01T12:00:00Z'
+/** Real outages: bars of these days are missing in every archive (BINANCE.md, section 2). */
+const OUTAGES = ['2021-02-11', '2021-03-06']
+
+/** A klines archive of the folder. */
+interface RealArchive {
+  readonly key: string
+  readonly market: 'spot' | 'um' | 'cm'
+  readonly packaging: string
+  readonly symbol: string
+  readonly interval: string
+  readonly period: string
+}
+
+const archives = SHARED === undefined ? [] : findArchives(join(SHARED, 'vision'))
+
+function findArchives(folder: string): RealArchive[] {
+  const keys = readdirSync(join(folder, 'data'), { recursive: true, encoding: 'utf8' }).map((name) => `data/${name.replaceAll('\\', '/')}`)
+  return keys.flatMap((key) => {
+    const match = /^data\/(?:futures\/)?(spot|um|cm)\/(daily|monthly)\/klines\/([^/]+)\/([^/]+)\/.*?-(\d{4}-[\d-]+)\.zip$/.exec(key)
+    if (match === null) return []
+    const [, market, packaging = '', symbol = '', interval = '', period = ''] = match
+    return [{ key, market: market as RealArchive['market'], packaging, symbol, interval, period }]
+  })
+}
+
+function daysOf({ period }: RealArchive): string[] {
+  if (period.length === 10) return [period]
+  const days: string[] = []
+  for (let ms = Date.parse(`${period}-01T00:00Z`); isoDay(ms).startsWith(period); ms += 86_400_000) days.push(isoDay(ms))
+  return days
+}
+
+function isoDay(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
+
+/** The independent reader of an archive: its one deflated entry, split at commas. Times as integers of microseconds. */
+function readCells(key: string): (bigint | number)[][] {
+  const lines = readFirstEntry(readFileSync(join(SHARED ?? '', 'vision', key)))
+    .toString('utf8')
+    .split(/\r?\n/)
+  const rows = lines.filter((line) => /^\d/.test(line)).map((line) => line.split(','))
+  const time = (text: string): bigint => (text.length === 13 ? BigInt(text) * 1000n : BigInt(text))
+  return rows.map((cells) => cells.slice(0, 11).map((cell, i) => (i === 0 || i === 6 ? time(cell) : i === 8 ? BigInt(cell) : Number(cell))))
+}
+
+/** `shard path` of every chunk that the folder's archives have, with its rows. */
+function expectedShards(): Map<string, (bigint | number)[][]> {
+  const shards = new Map<string, (bigint | number)[][]>()
+  for (const { key, symbol, interval } of archives) {
+    const folder = key.slice('data/'.length, key.lastIndexOf('/')).replace('/monthly/', '/daily/')
+    for (const cells of readCells(key)) {
+      const day = isoDay(Number((cells[0] as bigint) / 1000n))
+      const path = `${folder}/${symbol}-${interval}-${day}.arrow`
+      const rows = shards.get(path)
+      if (rows === undefined) shards.set(path, [cells])
+      else if (rows.every((row) => row[0] !== cells[0])) rows.push(cells)
+    }
+  }
+  return shards
+}
+
+interface Run {
+  readonly market: string
+  readonly symbol: string
+  readonly interval: string
+  readonly start: string
+  readonly end: string
+}
+
+/** Days without a hole between them, series by series. */
+function findRuns(): Run[] {
+  const days = new Map<string, Set<string>>()
+  for (const archive of archives) {
+    const series = `${archive.market} ${archive.symbol} ${archive.interval}`
+    const known = days.get(series) ?? new Set()
+    for (const day of daysOf(archive)) known.add(day)
+    days.set(series, known)
+  }
+  return [...days].flatMap(([series, known]) => {
+    const [market = '', symbol = '', interval = ''] = series.split(' ')
+    const starts = [...known].filter((day) => !known.has(isoDay(Date.parse(day) - 86_400_000)))
+    return starts.map((start) => {
+      let endMs = Date.parse(start)
+      while (known.has(isoDay(endMs))) endMs += 86_400_000
+      return { market, symbol, interval, start, end: isoDay(endMs) }
+    })
+  })
+}
+
+describe.skipIf(SHARED === undefined)('the real archives, through the command', () => {
+  let exchange: TestExchange
+  let whole: TempDirectory
+
+  async function ingest(lake: string, market: string, symbols: readonly string[], ...flags: string[]) {
+    const stdin = symbols.join('\n')
+    const common = ['ingest', '--universe', '-', '--market', market, '--lake', lake, '--json', '--quiet']
+    return ingestResult(await runHere([...common, ...flags], { env: exchange.env, stdin }))
+  }
+
+  beforeAll(async () => {
+    exchange = await startExchange(NOW, { archive: join(SHARED ?? '', 'vision') })
+    whole = await createTempDirectory()
+  })
+
+  afterAll(async () => {
+    await exchange[Symbol.asyncDispose]()
+    await whole[Symbol.asyncDispose]()
+  })
+
+  test('every series with --intervals all and the default range: exit 0, each day with an archive stored, what is missing told', async () => {
+    for (const market of ['spot', 'um', 'cm'] as const) {
+      const symbols = [...new Set(archives.filter((archive) => archive.market === market).map(({ symbol }) => symbol))]
+      const result = await ingest(whole.lake, market, symbols, '--intervals', 'all')
+      expect(result).toMatchObject({ exit: 0, problems: [], days: { partial: 0, quarantined: 0, failed: 0 } })
+    }
+    type Row = { market: string; symbol: string; interval: string; day: string; condition: string; source: string | null }
+    const rows = queryCatalog<Row>(whole.lake, 'SELECT market, symbol, interval, day, condition, source FROM days')
+    const found = new Map(rows.map((row) => [`${row.market} ${row.symbol} ${row.interval} ${row.day}`, row]))
+    for (const archive of archives) {
+      for (const day of daysOf(archive)) {
+        const row = found.get(`${archive.market} ${archive.symbol} ${archive.interval} ${day}`)
+        const isOutage = archive.interval === '1h' && OUTAGES.includes(day)
+        expect(row, `${archive.key} ${day}`).toMatchObject({ condition: isOutage ? 'outage' : 'complete' })
+        expect(row?.source).toMatch(/^vision-(daily|monthly)$/)
+      }
+    }
+  }, 60_000)
+
+  test('every cell of every shard is Number(text) of the CSV, its times the integers of the CSV in microseconds', async () => {
+    const expected = expectedShards()
+    expect(await listFiles(join(whole.lake, 'data'))).toEqual([...expected.keys()].sort())
+    for (const [path, rows] of expected) {
+      const shard = readShardFile(readFileSync(join(whole.lake, 'data', path)))
+      expect({ path, rows: shard.columns[0]?.length, batches: shard.batches, nullable: shard.nullable }).toEqual({ path, rows: rows.length, batches: 1, nullable: [] })
+      const wrong = rows.findIndex((cells, row) => cells.some((cell, i) => !Object.is(cell, shard.columns[i]?.[row])))
+      expect({ path, wrong, cells: wrong < 0 ? [] : cellsAt(shard, wrong) }).toEqual({ path, wrong: -1, cells: [] })
+    }
+  })
+
+  test('polars, an independent reader, sees the columns and types of the contract in every shard', async () => {
+    const files = await listFiles(join(whole.lake, 'data'))
+    expect(files.length).toBeGreaterThan(200)
+    for (const file of files) {
+      const bytes = readFileSync(join(whole.lake, 'data', file))
+      const { schema, rows, nulls, closes } = readWithPolars(bytes)
+      expect(schema, file).toEqual(SHARD_SCHEMA)
+      expect(nulls).toBe(0)
+      const { metadata, columns } = readShardFile(bytes)
+      expect(closes).toEqual([...(columns[4] ?? [])])
+      const [, symbol = '', interval = '', day = ''] = /^(.+)-([^-]+)-(\d{4}-\d{2}-\d{2})\.arrow$/.exec(basename(file)) ?? []
+      expect(Object.fromEntries(metadata)).toMatchObject({ 'ckvd.format': '1', 'ckvd.symbol': symbol, 'ckvd.interval': interval, 'ckvd.day': day, 'ckvd.rows': String(rows) })
+    }
+  })
+
+  test('each stretch of days by --start and --end, without REST: the same bytes; only the bars that no archive has are unexplained', async () => {
+    await using parts = await createTempDirectory()
+    const unexplained: string[] = []
+    for (const { market, symbol, interval, start, end } of findRuns()) {
+      const result = await ingest(parts.lake, market, [symbol], '--intervals', interval, '--start', start, '--end', end, '--no-rest')
+      unexplained.push(...result.problems.map((problem) => `${problem.market} ${problem.symbol} ${problem.interval} ${problem.day} ${problem.condition} ${problem.code}`))
+      expect(result.exit).toBe(result.problems.length > 0 ? 3 : 0)
+      expect(result.requests.rest).toBe(0)
+    }
+    expect(unexplained).toEqual(OUTAGES.map((day) => `spot BTCUSDT 1h ${day} partial CKVD_PARTIAL`))
+    const isOutage = (line: string): boolean => OUTAGES.some((day) => line.includes(`-1h-${day}.arrow`))
+    const digests = (await digestTree(join(parts.lake, 'data'))).filter((line) => !isOutage(line))
+    expect(digests).toEqual((await digestTree(join(whole.lake, 'data'))).filter((line) => !isOutage(line)))
+  }, 60_000)
+
+  test('daily archives instead of monthly ones: the same column bytes, only the provenance differs', async () => {
+    await using daily = await createTempDirectory()
+    for (const [market, symbol, interval, start, end] of [
+      ['um', 'ALGOUSDT', '1m', '2024-02-01', '2024-03-01'],
+      ['um', 'BTCUSDT', '5m', '2025-01-01', '2025-02-01'],
+      ['spot', 'BTCUSDT', '1h', '2024-12-01', '2025-02-01'],
+    ] as const) {
+      const result = await ingest(daily.lake, market, [symbol], '--intervals', interval, '--start', start, '--end', end, '--archives', 'daily')
+      expect(result).toMatchObject({ exit: 0, problems: [] })
+    }
+    const files = await listFiles(join(daily.lake, 'data'))
+    expect(files).toHaveLength(29 + 31 + 62)
+    for (const file of files) {
+      const [one, other] = [daily, whole].map(({ lake }) => readFileSync(join(lake, 'data', file)))
+      expect(columnBytes(one!).equals(columnBytes(other!)), file).toBe(true)
+      const [facts, otherFacts] = [one, other].map((shard) => Object.fromEntries(readShardFile(shard!).metadata))
+      expect([facts?.['ckvd.source'], otherFacts?.['ckvd.source']]).toEqual(['vision-daily', 'vision-monthly'])
+      const provenance = ['ckvd.source', 'ckvd.archive.key', 'ckvd.archive.sha256', 'ckvd.archive.etag']
+      for (const name of provenance) otherFacts![name] = facts![name]!
+      expect(otherFacts).toEqual(facts)
+    }
+  }, 60_000)
+})
