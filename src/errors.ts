@@ -55,6 +55,11 @@ const ENTRIES = {
   CKVD_DISK_FULL: { exit: 4, retryable: false, meaning: 'the disk or the quota is full' },
   CKVD_CATALOG: { exit: 4, retryable: false, meaning: 'the catalog could not be read or written' },
   CKVD_CATALOG_VERSION: { exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
+  CKVD_TIME: { exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
+  CKVD_SYMBOL_FORMAT: { exit: 2, retryable: false, meaning: 'a symbol has the form of another market; details suggest the right one' },
+  CKVD_UNAVAILABLE: { exit: 3, retryable: false, meaning: 'a series has no bar in the range: it lies before the first or after the last one' },
+  CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
+  CKVD_CLOSED: { exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
   CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a decode worker died' },
 } as const
 

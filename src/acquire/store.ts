@@ -63,7 +63,8 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
   const isVision = acquired.source?.includes('vision') ?? false
   return {
     row,
-    written: acquired.shard !== null && !same,
+    // a shard that verify found broken is written anew, though its bytes are those of before
+    written: acquired.shard !== null && (!same || previous.condition === 'failed'),
     upgraded: replaced !== null && !wasVision && isVision,
     republished:
       replaced !== null && wasVision && previous?.archiveKey === acquired.archive?.key && previous?.archiveEtag !== acquired.archive?.etag,

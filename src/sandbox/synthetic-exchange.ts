@@ -27,6 +27,7 @@ import { isCoarse, monthMs, monthOfMs, SyntheticBars } from './synthetic-bars.ts
 import { ArchiveBuilder } from './synthetic-archive.ts'
 
 const CHECKSUM_ENDING = '.CHECKSUM'
+const LATE_SYMBOL = 'ROSEUSDT'
 
 /** An exchange whose archives and bars are made when they are asked for, from a seed. */
 export class SyntheticExchange implements Exchange {
@@ -53,11 +54,11 @@ export class SyntheticExchange implements Exchange {
     const nowMs = this.#settings.now()
     for (let index = folderIndexOf(this.#folders, key); index < this.#folders.length; index++) {
       const folder = this.#folders[index] as ArchiveFolder
-      const count = lastPeriod(folder, nowMs, this.#delayMs) - folder.first + 1
+      const count = lastPeriod(folder, nowMs, this.#delayOf(folder)) - folder.first + 1
       const keyAt = (offset: number): string => `${folder.prefix}${archiveStem(folder, folder.first + offset)}.zip`
       const start = key.startsWith(folder.prefix) ? lowerBound(Math.max(0, count), (offset) => keyAt(offset) + CHECKSUM_ENDING, key) : 0
       for (let offset = start; offset < count; offset++) {
-        const publishedAt = publishedMs(folder, folder.first + offset, this.#delayMs, this.#content)
+        const publishedAt = publishedMs(folder, folder.first + offset, this.#delayOf(folder), this.#content)
         if (publishedAt === undefined || publishedAt > nowMs) continue
         const zipKey = keyAt(offset)
         const [zip, checksum] = this.#entriesOf(folder, folder.first + offset, zipKey, publishedAt)
@@ -73,8 +74,8 @@ export class SyntheticExchange implements Exchange {
     if (parsed === undefined) return undefined
     const { folder, period, isChecksum } = parsed
     const nowMs = this.#settings.now()
-    if (period < folder.first || period > lastPeriod(folder, nowMs, this.#delayMs)) return undefined
-    const publishedAt = publishedMs(folder, period, this.#delayMs, this.#content)
+    if (period < folder.first || period > lastPeriod(folder, nowMs, this.#delayOf(folder))) return undefined
+    const publishedAt = publishedMs(folder, period, this.#delayOf(folder), this.#content)
     if (publishedAt === undefined || publishedAt > nowMs) return undefined
     return this.#entriesOf(folder, period, isChecksum ? key.slice(0, -CHECKSUM_ENDING.length) : key, publishedAt)[isChecksum ? 1 : 0]
   }
@@ -154,6 +155,12 @@ export class SyntheticExchange implements Exchange {
       },
       { key: checksumKey, sizeBytes: 64 + 2 + nameBytes + 1, modifiedMs, etag: () => etagOf(seed, checksumKey, revision) },
     ]
+  }
+
+  /** One symbol is always a day late, so that a run over the last days shows `provisional` ones that REST gave. */
+  #delayOf(folder: ArchiveFolder): number {
+    const { market, symbol } = folder.listed
+    return this.#settings.builtInFaults && market === 'spot' && symbol === LATE_SYMBOL ? this.#delayMs + MS_PER_DAY : this.#delayMs
   }
 
   #isRevised(folder: ArchiveFolder, period: number): boolean {

@@ -33,7 +33,7 @@ test('case 1: spot 2018-02-08 to 02-10: 29 rows, an outage over midnight, then b
     ['2018-02-08T00:29:00Z', '2018-02-09T00:00:00Z', 1411],
     ['2018-02-09T00:00:00Z', '2018-02-09T09:58:00Z', 598],
   ])
-  expect(world.gaps()[0]?.evidence).toBe('REST asked for 2018-02-08T00:28:00Z to 2018-02-09T00:01:00Z has the bar before and none between')
+  expect(world.gaps()[0]?.evidence).toBe('REST asked for 2018-02-08T00:28:00.000000Z to 2018-02-09T00:01:00.000000Z has the bar before and none between')
   expect(world.gaps()[1]?.evidence).toContain('has the bar after and none between')
   // each hole is one request: nothing is asked bar by bar inside an outage
   expect(run.requests.rest).toBe(2)
@@ -295,13 +295,13 @@ test('case 10: one bar missing exactly at 00:00 or at 23:59 is noticed, filled w
       start: '2023-05-05T00:00:00Z',
       end: '2023-05-05T00:01:00Z',
       bars: 1,
-      evidence: 'REST asked for 2023-05-04T23:59:00Z to 2023-05-05T00:02:00Z has the bars on both sides and none between',
+      evidence: 'REST asked for 2023-05-04T23:59:00.000000Z to 2023-05-05T00:02:00.000000Z has the bars on both sides and none between',
     },
     {
       start: '2023-05-06T23:59:00Z',
       end: '2023-05-07T00:00:00Z',
       bars: 1,
-      evidence: 'REST asked for 2023-05-06T23:58:00Z to 2023-05-07T00:01:00Z has the bars on both sides and none between',
+      evidence: 'REST asked for 2023-05-06T23:58:00.000000Z to 2023-05-07T00:01:00.000000Z has the bars on both sides and none between',
     },
   ])
 })
@@ -333,7 +333,7 @@ test('case 11: identical duplicates, conflicting duplicates, rows out of order, 
     [24, 0, 0],
   ])
   // of two rows that contradict each other the later one stays, and both are told
-  expect(world.day('2023-01-02').evidence).toBe('2023-01-02T05:00:00Z: count 17 then 18')
+  expect(world.day('2023-01-02').evidence).toBe('2023-01-02T05:00:00.000000Z: count 17 then 18')
   const expected = daysBetween('2023-01-01', '2023-01-05').map(day).join('').replace(conflict[5]!, later)
   expect(await world.bars('BTCUSDT', '1h')).toEqual(cellsOfCsv(expected))
 })

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { CkvdError } from '../errors.ts'
+import { isCkvdError } from '../errors.ts'
+import type { Directories } from './directories.ts'
+import { createDirectories } from './directories.ts'
+import { ioError } from './io-error.ts'
+import type { LakePaths } from './layout.ts'
+import { joinLake } from './layout.ts'
+import type { Steps } from './steps.ts'
+import { runStep } from './steps.ts'
+
+/** A file to write: its path relative to the lake, `/` separated, and its whole content. */
+export interface FileWrite {
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
+/** Writes files of one lake whole or not at all. */
+export interface AtomicFiles {
+  /** Writes one file; when it returns, the file is on disk under its final name. Throws `CKVD_DISK_FULL`, `CKVD_LAKE_IO`. */
+  write(file: FileWrite): Promise<void>
+  /**
+   * Writes a group of files with distinct paths; each step is done for the whole group before the next one, since syncing
+   * in parallel costs a fraction of syncing in turn. Gives one entry a file: undefined when it is on disk under its final
+   * name, else why not. A full disk fails the whole group before anything is renamed. A file that has an error after its
+   * rename (a directory that cannot be synced) may be there nevertheless, whole.
+   */
+  writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]>
+  /** Removes what killed runs left in `tmp/`; gives how many files. Only for the holder of the write lock. */
+  sweepTmp(): Promise<number>
+}
+
+/** Names of our temporary files. A user may point the lake at a folder that has a `tmp/` of its own: nothing else is swept. */
+const TEMP_NAME = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+
+interface Pending {
+  readonly target: string
+  readonly temp: string
+  error: CkvdError | undefined
+}
+
+/** `steps` is a seam for crash and fault tests. */
+export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles {
+  const directories = createDirectories(paths.root)
+
+  async function writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
+    await directories.prepare(paths.tmp)
+    const pending = files.map((file): Pending => {
+      return { target: joinLake(paths.root, file.path), temp: join(paths.tmp, `${randomUUID()}.tmp`), error: undefined }
+    })
+    const alive = (): Pending[] => pending.filter((entry) => entry.error === undefined)
+    const forAll = (entries: readonly Pending[], step: (entry: Pending) => Promise<void>): Promise<unknown> =>
+      Promise.all(entries.map((entry) => settle(entry, step)))
+    try {
+      const bytesOf = new Map(pending.map((entry, i) => [entry, (files[i] as FileWrite).bytes]))
+      await forAll(pending, (entry) => writeTemp(entry, bytesOf.get(entry) as Uint8Array, directories, steps))
+      const full = pending.find((entry) => isCkvdError(entry.error, 'CKVD_DISK_FULL'))
+      if (full !== undefined) for (const entry of alive()) entry.error = full.error
+
+      await forAll(alive(), (entry) => renameTemp(entry, directories, steps))
+      const folders = new Set(alive().map((entry) => dirname(entry.target)))
+      await Promise.all(
+        [...folders].map(async (folder) => {
+          const inside = alive().filter((entry) => dirname(entry.target) === folder)
+          try {
+            await runStep(steps, 'sync-dir', folder, () => directories.sync(folder))
+          } catch (error) {
+            for (const entry of inside) entry.error = ioError(error, 'sync the directory', folder)
+          }
+        }),
+      )
+      return pending.map((entry) => entry.error)
+    } finally {
+      // After a rename there is nothing left to remove. What cannot be removed now is swept by the next run.
+      await Promise.allSettled(pending.filter((entry) => entry.error !== undefined).map((entry) => rm(entry.temp, { force: true })))
+    }
+  }
+
+  return {
+    writeGroup,
+    async write(file) {
+      const [error] = await writeGroup([file])
+      if (error !== undefined) throw error
+    },
+    async sweepTmp() {
+      const names = await readdir(paths.tmp).catch((error: unknown) => {
+        throw ioError(error, 'list', paths.tmp)
+      })
+      const leftovers = names.filter((name) => TEMP_NAME.test(name))
+      for (const name of leftovers) {
+        const path = join(paths.tmp, name)
+        await rm(path, { force: true }).catch((error: unknown) => {
+          throw ioError(error, 'remove', path)
+        })
+      }
+      return leftovers.length
+    },
+  }
+}
+
+/** Runs a step of one file and keeps its error with the file, so that the others of its group go on. */
+async function settle(entry: Pending, step: (entry: Pending) => Promise<void>): Promise<void> {
+  try {
+    await step(entry)
+  } catch (error) {
+    entry.error = ioError(error, 'write', entry.target)
+  }
+}
+
+async function writeTemp(entry: Pending, bytes: Uint8Array, directories: Directories, steps: Steps | undefined): Promise<void> {
+  await directories.prepare(dirname(entry.target))
+  let file: FileHandle | undefined
+  try {
+    await runStep(steps, 'write', entry.target, async () => {
+      file = await open(entry.temp, 'wx')
+      await file.writeFile(bytes)
+    })
+    // the size is part of what fdatasync makes durable: a later read needs it
+    await runStep(steps, 'sync', entry.target, async () => file?.datasync())
+  } finally {
+    await file?.close()
+  }
+}
+
+async function renameTemp(entry: Pending, directories: Directories, steps: Steps | undefined): Promise<void> {
+  try {
+    await runStep(steps, 'rename', entry.target, () => rename(entry.temp, entry.target))
+  } catch (error) {
+    // the directory may have been removed behind our back: look again before the next file goes there
+    directories.forget(dirname(entry.target))
+    throw error
+  }
+}

@@ -1,0 +1,134 @@
+import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
+import type { AtomicFiles } from './atomic-file.ts'
+import type { CatalogWrite } from './catalog-rows.ts'
+import type { Catalog } from './catalog.ts'
+import { ioError } from './io-error.ts'
+import { shardPath } from './layout.ts'
+import type { Steps } from './steps.ts'
+import { runStep } from './steps.ts'
+
+/** A chunk to store: its row and gaps, and its shard's bytes (null: the chunk has none, or its shard is there already). */
+export interface LakeWrite extends CatalogWrite {
+  readonly shard: Uint8Array | null
+}
+
+/** Stores chunks; shards and rows that arrive while a group is being synced form the next group. */
+export interface LakeWriter {
+  /**
+   * Resolves when shard and row are durable. Rejects with `CKVD_DISK_FULL`, `CKVD_LAKE_IO` or `CKVD_CATALOG`; then the
+   * catalog says of the chunk what it said before. Callers bound how many puts they have open.
+   */
+  put(item: LakeWrite): Promise<void>
+  /** Waits until everything put so far is stored or has failed. */
+  drain(): Promise<void>
+  /** Drains, then refuses further chunks; may be called more than once. */
+  close(): Promise<void>
+}
+
+/** A group's bounds: more items gain nothing, more bytes only hold memory. */
+const GROUP_ITEMS = 64
+/** Rows without a shard cost no sync of their own: many share a transaction. */
+const GROUP_ROWS = 2000
+const GROUP_BYTES = 64 * 1024 * 1024
+
+interface Waiting {
+  readonly item: LakeWrite
+  readonly path: string
+  resolve(): void
+  reject(error: CkvdError): void
+}
+
+export function createLakeWriter(files: AtomicFiles, catalog: Catalog, steps?: Steps): LakeWriter {
+  let queue: Waiting[] = []
+  let running: Promise<void> | undefined
+  let closed = false
+
+  async function run(): Promise<void> {
+    // the puts of one tick form one group
+    await Promise.resolve()
+    while (queue.length > 0) {
+      const group = takeGroup(queue)
+      queue = queue.slice(group.length)
+      await storeGroup(group)
+    }
+    running = undefined
+  }
+
+  /** Never throws: every outcome goes to the chunk it belongs to. */
+  async function storeGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const withShard = group.filter((entry) => entry.item.shard !== null)
+      const errors = await files.writeGroup(withShard.map((entry) => ({ path: entry.path, bytes: entry.item.shard as Uint8Array })))
+      const errorOf = new Map(withShard.map((entry, i) => [entry, errors[i]]))
+      const stored = group.filter((entry) => {
+        const error = errorOf.get(entry)
+        if (error !== undefined) entry.reject(placed(error, entry))
+        return error === undefined
+      })
+      await record(stored)
+    } catch (error) {
+      // settled entries ignore this
+      for (const entry of group) entry.reject(placed(toCkvdError(error), entry))
+    }
+  }
+
+  async function record(entries: readonly Waiting[]): Promise<void> {
+    if (entries.length === 0) return
+    try {
+      await runStep(steps, 'transaction', catalog.path, () => catalog.commit(entries.map((entry) => entry.item)))
+    } catch (thrown) {
+      const error = ioError(thrown, 'record chunks in', catalog.path)
+      // a row that SQLite refuses must not take its neighbours along; anything else holds for all of them
+      if (entries.length === 1 || !isCkvdError(error, 'CKVD_BUG')) throw error
+      for (const entry of entries) await record([entry]).catch((own: unknown) => entry.reject(placed(toCkvdError(own), entry)))
+    }
+    for (const entry of entries) entry.resolve()
+  }
+
+  async function drain(): Promise<void> {
+    while (running !== undefined) await running
+  }
+
+  return {
+    put(item) {
+      return new Promise((resolve, reject) => {
+        checkItem(item, closed)
+        queue.push({ item, path: shardPath(item.row, item.row.day), resolve, reject })
+        running ??= run()
+      })
+    },
+    drain,
+    async close() {
+      closed = true
+      await drain()
+    },
+  }
+}
+
+/** The head of the queue that may be stored together: a chunk twice in one group would race with itself. */
+function takeGroup(queue: readonly Waiting[]): Waiting[] {
+  const paths = new Set<string>()
+  let sizeBytes = 0
+  let shards = 0
+  for (const { item, path } of queue) {
+    sizeBytes += item.shard?.length ?? 0
+    if (item.shard !== null) shards++
+    if (shards > GROUP_ITEMS || paths.size === GROUP_ROWS || paths.has(path) || (sizeBytes > GROUP_BYTES && paths.size > 0)) break
+    paths.add(path)
+  }
+  return queue.slice(0, paths.size)
+}
+
+function checkItem({ row, shard }: LakeWrite, closed: boolean): void {
+  const details = { market: row.market, symbol: row.symbol, interval: row.interval, day: row.day }
+  if (closed) throw new CkvdError('CKVD_BUG', 'Expected an open lake, but it is closed: nothing more is stored.', { details })
+  if (shard !== null && (row.shardSha256 === null || row.shardBytes !== shard.length)) {
+    const found = `${String(row.shardSha256)}, ${String(row.shardBytes)} bytes`
+    throw new CkvdError('CKVD_BUG', `Expected the row of a shard to state its digest and its ${shard.length} bytes, found ${found}.`, { details })
+  }
+}
+
+function placed(error: CkvdError, { item }: Waiting): CkvdError {
+  const { market, symbol, interval, day } = item.row
+  return error.with({ market, symbol, interval, day })
+}

@@ -1,0 +1,177 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import type { AtomicFiles } from './atomic-file.ts'
+import { createAtomicFiles } from './atomic-file.ts'
+import { isSoundCatalogFile } from './catalog-file.ts'
+import type { Catalog } from './catalog.ts'
+import { openCatalog } from './catalog.ts'
+import { createDirectories } from './directories.ts'
+import { ioError } from './io-error.ts'
+import type { LakeWriter } from './lake-writer.ts'
+import { createLakeWriter } from './lake-writer.ts'
+import type { LakePaths } from './layout.ts'
+import { lakePaths } from './layout.ts'
+import type { LakeLock } from './lock.ts'
+import { acquireLock } from './lock.ts'
+import type { Origin } from './origin.ts'
+import { checkOrigin, readOrigin, writeOrigin } from './origin.ts'
+import type { Steps } from './steps.ts'
+
+/** A lake that is open for reading. */
+export interface Lake {
+  readonly mode: 'read' | 'write'
+  readonly paths: LakePaths
+  readonly catalog: Catalog
+  /** where its data is from; undefined until the first run says so */
+  readonly origin: Origin | undefined
+  /** undefined when the lake is open for reading */
+  readonly writer: LakeWriter | undefined
+  /** Stores what is under way, then closes catalog and lock; may be called more than once. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** A lake that is open for writing: it holds the write lock until it is closed. */
+export interface WritableLake extends Lake {
+  readonly mode: 'write'
+  readonly writer: LakeWriter
+  readonly files: AtomicFiles
+  /** how many temporary files of killed runs were removed when the lake was opened */
+  readonly swept: number
+  /** file name of the damaged catalog that was moved aside, where `repair` found one */
+  readonly damagedCatalog: string | undefined
+  /** Records where the data is from; throws `CKVD_ORIGIN` when the lake has data of the other origin. */
+  setOrigin(origin: Origin): Promise<void>
+}
+
+export interface OpenLakeOptions {
+  /** checked, and recorded when writing */
+  readonly origin?: Origin
+  /** moves a damaged catalog aside and begins an empty one instead of throwing `CKVD_CATALOG`; for `verify` */
+  readonly repair?: boolean
+  /** a seam for crash and fault tests */
+  readonly steps?: Steps
+}
+
+/**
+ * Opens the lake in directory `root`. `write` creates what is missing and takes the write lock; `read` creates nothing (SQLite's
+ * own `-wal` and `-shm` files beside the catalog excepted) and works beside a writer. Throws `CKVD_LAKE_MISSING` (reading),
+ * `CKVD_LAKE_LOCKED`, `CKVD_ORIGIN`, `CKVD_CATALOG`, `CKVD_CATALOG_VERSION`, `CKVD_LAKE_IO`, `CKVD_DISK_FULL`.
+ */
+export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'write' }): Promise<WritableLake>
+export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake>
+export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake> {
+  const paths = lakePaths(resolve(root))
+  const origin = await readOrigin(paths)
+  if (options.origin !== undefined) checkOrigin(origin, options.origin, paths.root)
+  return options.mode === 'write' ? await openForWriting(paths, options) : openForReading(paths, origin)
+}
+
+function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
+  const catalog = openCatalog(paths.catalog, { mode: 'read' })
+  const close = (): Promise<void> => Promise.resolve(catalog.close())
+  return { mode: 'read', paths, catalog, origin, writer: undefined, close, [Symbol.asyncDispose]: close }
+}
+
+async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promise<WritableLake> {
+  const { steps } = options
+  const isNew = await createRoot(paths.root)
+  const lock = acquireLock(paths.root)
+  let catalog: Catalog | undefined
+  try {
+    const files = createAtomicFiles(paths, steps)
+    const directories = createDirectories(paths.root)
+    for (const directory of [paths.data, paths.quarantine, paths.tmp]) await directories.prepare(directory)
+    const swept = await files.sweepTmp()
+    // only in a directory of our own: the tag makes backup programs leave out everything below it
+    if (isNew) await files.write({ path: basename(paths.cacheTag), bytes: new TextEncoder().encode(CACHE_TAG) })
+    const damagedCatalog = options.repair === true ? await moveDamagedCatalog(paths) : undefined
+    catalog = openCatalog(paths.catalog, { mode: 'write' })
+    // the catalog's name must outlive a power cut as well as the shards do
+    await directories.sync(paths.root)
+    const lake = createWritableLake(paths, lock, catalog, files, { swept, damagedCatalog, steps, recorded: await readOrigin(paths) })
+    if (options.origin !== undefined) await lake.setOrigin(options.origin)
+    return lake
+  } catch (error) {
+    catalog?.close()
+    lock.release()
+    throw error
+  }
+}
+
+interface Opened {
+  readonly swept: number
+  readonly damagedCatalog: string | undefined
+  readonly steps: Steps | undefined
+  readonly recorded: Origin | undefined
+}
+
+function createWritableLake(paths: LakePaths, lock: LakeLock, catalog: Catalog, files: AtomicFiles, opened: Opened): WritableLake {
+  const writer = createLakeWriter(files, catalog, opened.steps)
+  let origin = opened.recorded
+  let closing: Promise<void> | undefined
+
+  async function closeAll(): Promise<void> {
+    try {
+      await writer.close()
+      catalog.close()
+    } finally {
+      lock.release()
+    }
+  }
+  const close = (): Promise<void> => (closing ??= closeAll())
+
+  return {
+    mode: 'write',
+    paths,
+    catalog,
+    writer,
+    files,
+    swept: opened.swept,
+    damagedCatalog: opened.damagedCatalog,
+    get origin() {
+      return origin
+    },
+    async setOrigin(wanted) {
+      checkOrigin(origin, wanted, paths.root)
+      if (origin !== undefined) return
+      await writeOrigin(files, wanted)
+      origin = wanted
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** First line as the specification demands (https://bford.info/cachedir/). */
+const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
+# This directory is a lake of ckvd: candlesticks that can be downloaded again.
+`
+
+/** Creates the lake's directory; true when it is new or was empty. */
+async function createRoot(root: string): Promise<boolean> {
+  try {
+    await mkdir(root, { recursive: true })
+    return (await readdir(root)).length === 0
+  } catch (error) {
+    throw ioError(error, 'create the lake', root)
+  }
+}
+
+/** Moves a catalog that SQLite cannot read, or another program's, to `catalog.sqlite.corrupt-N`; gives the new name. */
+async function moveDamagedCatalog(paths: LakePaths): Promise<string | undefined> {
+  if (isSoundCatalogFile(paths.catalog)) return undefined
+  let moved = 1
+  while (existsSync(`${paths.catalog}.corrupt-${moved}`)) moved++
+  const target = `${paths.catalog}.corrupt-${moved}`
+  for (const side of ['-wal', '-shm', '']) {
+    const from = paths.catalog + side
+    if (!existsSync(from)) continue
+    // the log belongs to the damaged file: beside a new catalog SQLite would apply it
+    await rename(from, target + side).catch((error: unknown) => {
+      throw ioError(error, 'move aside', from)
+    })
+  }
+  return basename(target)
+}

@@ -1,0 +1,114 @@
+import { join } from 'node:path'
+import { CkvdError } from '../errors.ts'
+import { isMonthChunked, parseInterval } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import { isSymbol } from '../model/market.ts'
+import type { Packaging, Series } from '../model/series.ts'
+import { chunkPeriod, periodStem, seriesFolder } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { firstDayOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
+
+/** Absolute paths of the parts of a lake. No other file of the program makes paths in the lake. */
+export interface LakePaths {
+  readonly root: string
+  /** shards, laid out as the archives lie in Vision's bucket */
+  readonly data: string
+  readonly catalog: string
+  /** archives that failed verification, each with its reason beside it */
+  readonly quarantine: string
+  /** files that are being written; on the same volume as the rest, so that a rename is atomic */
+  readonly tmp: string
+  /** archives that a user asked to keep */
+  readonly archives: string
+  /** the SQLite file whose exclusive transaction is the write lock; it never holds data */
+  readonly lock: string
+  /** format and origin of the lake */
+  readonly origin: string
+  /** marks the lake as a cache for backup programs (https://bford.info/cachedir/) */
+  readonly cacheTag: string
+}
+
+export function lakePaths(root: string): LakePaths {
+  return {
+    root,
+    data: join(root, 'data'),
+    catalog: join(root, 'catalog.sqlite'),
+    quarantine: join(root, 'quarantine'),
+    tmp: join(root, 'tmp'),
+    archives: join(root, 'archives'),
+    lock: join(root, 'lock.sqlite'),
+    origin: join(root, 'lake.json'),
+    cacheTag: join(root, 'CACHEDIR.TAG'),
+  }
+}
+
+/** How the lake packs a series: as Vision does, a file a month for `3d`, `1w` and `1M`, a file a day otherwise. */
+function shardPackaging(series: Series): Packaging {
+  return isMonthChunked(series.interval) ? 'monthly' : 'daily'
+}
+
+/** The folder of a series' shards, relative to the lake, `/` separated, with a final `/`. */
+export function shardFolder(series: Series): string {
+  return seriesFolder(series, shardPackaging(series))
+}
+
+/** Where the shard of a chunk lies, relative to the lake, `/` separated: `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow`. */
+export function shardPath(series: Series, day: UtcDay): string {
+  return `${shardFolder(series)}${periodStem(series, chunkPeriod(day, series.interval))}.arrow`
+}
+
+/** market, packaging, symbol, interval and file name of a shard's path */
+const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/klines\/([^/]+)\/([^/]+)\/([^/]+)\.arrow$/
+const MARKET_OF: Readonly<Record<string, Market>> = { spot: 'spot', 'futures/um': 'um', 'futures/cm': 'cm' }
+
+/** The chunk whose shard lies at `rel`; undefined for every path that `shardPath` cannot make. A month is named by its first day. */
+export function parseShardPath(rel: string): { series: Series; day: UtcDay } | undefined {
+  const [, folder = '', symbol = '', intervalName = '', stem = ''] = SHARD.exec(rel) ?? []
+  const market = MARKET_OF[folder]
+  const interval = parseInterval(intervalName)
+  if (market === undefined || interval === undefined || !isSymbol(symbol)) return undefined
+  const series: Series = { market, symbol, interval }
+  const period = stem.slice(periodStem(series, '').length)
+  const month = parseUtcMonth(period)
+  const day = parseUtcDay(period) ?? (month === undefined ? undefined : firstDayOf(month))
+  // Making the path again is the whole check: it settles packaging, spelling (`1M` for `1mo`) and the name at once.
+  return day !== undefined && shardPath(series, day) === rel ? { series, day } : undefined
+}
+
+/**
+ * Where an archive that failed verification is kept, relative to the lake: its key mirrored, with the first 12 digits
+ * of its SHA-256 in the name, so that a republished archive that is bad as well does not replace the first.
+ */
+export function quarantinePath(archiveKey: string, sha256: string): string {
+  const dot = archiveKey.lastIndexOf('.')
+  const end = dot > archiveKey.lastIndexOf('/') ? dot : archiveKey.length
+  return `quarantine/${archiveKey.slice(0, end)}.${sha256.slice(0, 12)}${archiveKey.slice(end)}`
+}
+
+/** Where the reason for a quarantine is written, beside the archive. */
+export function quarantineReasonPath(archiveKey: string, sha256: string): string {
+  return `${quarantinePath(archiveKey, sha256)}.reason.json`
+}
+
+/** Where an archive is kept on request, relative to the lake. */
+export function archivePath(archiveKey: string): string {
+  return `archives/${archiveKey}`
+}
+
+// Backslash and colon are separators on Windows only; no path of ours has them anywhere, so they are refused everywhere.
+// eslint-disable-next-line no-control-regex
+const UNSAFE = /[\u0000-\u001f\u007f\\:]/
+
+/**
+ * The absolute path of a file in the lake. Keys come from a listing on the network, so a path that could leave the lake
+ * (`..`, an absolute path, an empty segment, a control character) throws `CKVD_LAKE_IO`. Symlinks are checked when writing.
+ */
+export function joinLake(root: string, rel: string): string {
+  const segments = rel.split('/')
+  if (UNSAFE.test(rel) || segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
+    throw new CkvdError('CKVD_LAKE_IO', `Expected a path inside the lake, got ${JSON.stringify(rel)}: nothing is read or written outside ${root}.`, {
+      details: { root, path: rel },
+    })
+  }
+  return join(root, ...segments)
+}

@@ -1,0 +1,43 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import type { Series } from '../model/series.ts'
+import { ioError } from './io-error.ts'
+import type { WritableLake } from './lake.ts'
+import { joinLake, parseShardPath, shardFolder } from './layout.ts'
+
+export interface PruneResult {
+  readonly shards: number
+  readonly bytes: number
+}
+
+/**
+ * Removes a series from a lake: its shards, then what the catalog knows of it, in this order, so that a prune that was
+ * interrupted is finished by the next one. Files in its folder that are not shards of its own stay.
+ */
+export async function pruneSeries(lake: WritableLake, series: Series): Promise<PruneResult> {
+  const folder = shardFolder(series)
+  const directory = joinLake(lake.paths.root, folder.slice(0, -1))
+  let shards = 0
+  let bytes = 0
+  try {
+    for (const name of await listNames(directory)) {
+      if (parseShardPath(folder + name) === undefined) continue
+      const path = joinLake(lake.paths.root, folder + name)
+      bytes += (await stat(path)).size
+      await rm(path)
+      shards++
+    }
+  } catch (error) {
+    throw ioError(error, 'prune', directory)
+  }
+  lake.catalog.deleteSeries(series)
+  return { shards, bytes }
+}
+
+async function listNames(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import type { ShardMeta } from '../codec/arrow.ts'
+import { decodeShard, isOwnShard } from '../codec/arrow.ts'
+import type { ErrorDetails } from '../errors.ts'
+import { CkvdError, isCkvdError } from '../errors.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import type { Series } from '../model/series.ts'
+import { seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { AtomicFiles } from './atomic-file.ts'
+import type { CatalogWrite, DayRow } from './catalog-rows.ts'
+import { ioError } from './io-error.ts'
+import { joinLake, quarantinePath, quarantineReasonPath, shardPath } from './layout.ts'
+
+/** What the catalog says of a shard's bytes; a `DayRow` is one. */
+export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
+
+/** A shard's rows and metadata. */
+export interface Shard {
+  readonly columns: KlineColumns
+  readonly meta: ShardMeta
+}
+
+/**
+ * Reads the shard of a chunk. With `expected`, size and digest are compared before a byte is believed. Throws
+ * `CKVD_SHARD_MISSING`, `CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT` (also when its metadata names another chunk), `CKVD_LAKE_IO`.
+ */
+export async function readShard(root: string, series: Series, day: UtcDay, expected?: ShardDigest): Promise<Shard> {
+  const path = joinLake(root, shardPath(series, day))
+  const details: ErrorDetails = { market: series.market, symbol: series.symbol, interval: series.interval, day, path }
+  const bytes = await readWhole(path)
+  if (bytes === undefined) {
+    throw new CkvdError('CKVD_SHARD_MISSING', `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found no file. Run \`ckvd verify --repair\`.`, {
+      details,
+    })
+  }
+  if (expected !== undefined) checkDigest(bytes, expected, path, details)
+  return decodeNamed(bytes, series, day, path, details)
+}
+
+/**
+ * What a whole shard of ours says of its chunk, from the file alone: a run that was killed between rename and transaction
+ * leaves such files, and a lost catalog is rebuilt from them. Undefined where there is no file, or none of ours; throws
+ * `CKVD_SHARD_FORMAT` where a file of ours is damaged or names another chunk.
+ */
+export async function adoptShard(root: string, series: Series, day: UtcDay): Promise<CatalogWrite | undefined> {
+  const path = joinLake(root, shardPath(series, day))
+  const bytes = await readWhole(path)
+  if (bytes === undefined || !isOwnShard(bytes)) return undefined
+  const { market, symbol, interval } = series
+  const { meta } = decodeNamed(bytes, series, day, path, { market, symbol, interval, day, path })
+  const { mtime } = await stat(path).catch((error: unknown) => {
+    throw ioError(error, 'read', path)
+  })
+  const row: DayRow = {
+    market,
+    symbol,
+    interval,
+    day,
+    condition: meta.condition,
+    source: meta.source,
+    rows: meta.rows,
+    expected: meta.expected,
+    shardSha256: sha256Of(bytes),
+    shardBytes: bytes.length,
+    archiveKey: meta.archiveKey,
+    archiveEtag: meta.archiveEtag,
+    archiveSha256: meta.archiveSha256,
+    revision: 1,
+    offGrid: meta.offGrid,
+    duplicates: meta.duplicates,
+    conflicts: 0,
+    differingRows: 0,
+    evidence: null,
+    error: null,
+    updatedAt: mtime.toISOString(),
+  }
+  return { row, gaps: meta.gaps }
+}
+
+/** An archive that failed verification, and why: plain values that JSON can hold. */
+export interface Quarantined {
+  readonly key: string
+  readonly bytes: Uint8Array
+  readonly sha256: string
+  readonly reason: Readonly<Record<string, unknown>>
+}
+
+/** Keeps an archive that failed verification, with the reason beside it; gives its path relative to the lake. */
+export async function quarantineArchive(files: AtomicFiles, archive: Quarantined): Promise<string> {
+  const { key, bytes, sha256, reason } = archive
+  const path = quarantinePath(key, sha256)
+  const note = `${JSON.stringify({ key, sha256, sizeBytes: bytes.length, ...reason }, null, 2)}\n`
+  const errors = await files.writeGroup([
+    { path, bytes },
+    { path: quarantineReasonPath(key, sha256), bytes: new TextEncoder().encode(note) },
+  ])
+  for (const error of errors) if (error !== undefined) throw error
+  return path
+}
+
+/** A file's bytes; undefined when there is none. */
+async function readWhole(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw ioError(error, 'read', path)
+  }
+}
+
+function checkDigest(bytes: Uint8Array, expected: ShardDigest, path: string, details: ErrorDetails): void {
+  const sha256 = bytes.length === expected.shardBytes ? sha256Of(bytes) : undefined
+  if (sha256 !== undefined && sha256 === expected.shardSha256) return
+  const [wanted, found] =
+    sha256 === undefined ? [`${String(expected.shardBytes)} bytes`, `${bytes.length} bytes`] : [`SHA-256 ${String(expected.shardSha256)}`, sha256]
+  throw new CkvdError('CKVD_SHARD_DIGEST', `Expected ${wanted} in ${path}, found ${found}: the file was altered. Run \`ckvd verify --repair\`.`, {
+    details: { ...details, expected: wanted, found },
+  })
+}
+
+function decodeNamed(bytes: Uint8Array, series: Series, day: UtcDay, path: string, details: ErrorDetails): Shard {
+  const shard = decodePlaced(bytes, path, details)
+  const { meta } = shard
+  if (meta.market === series.market && meta.symbol === series.symbol && meta.interval === series.interval && meta.day === day) return shard
+  throw new CkvdError('CKVD_SHARD_FORMAT', `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`, {
+    details,
+  })
+}
+
+function decodePlaced(bytes: Uint8Array, path: string, details: ErrorDetails): Shard {
+  try {
+    return decodeShard(bytes)
+  } catch (error) {
+    if (!isCkvdError(error)) throw error
+    throw new CkvdError(error.code, `${error.message} (${path})`, { details: { ...details, ...error.details }, cause: error })
+  }
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,19 @@
+/** The steps in which something is stored, in this order. */
+export type StepName = 'write' | 'sync' | 'rename' | 'sync-dir' | 'transaction'
+
+/**
+ * A seam for crash and fault tests: called before and after each step with the absolute path it is about (for the
+ * transaction, the catalog's). What it throws takes the way of an error of the operating system at that point.
+ */
+export type Steps = (name: `before ${StepName}` | `after ${StepName}`, path: string) => void | Promise<void>
+
+/** Runs one step; without `steps` it costs nothing. */
+export async function runStep(steps: Steps | undefined, name: StepName, path: string, step: () => unknown): Promise<void> {
+  if (steps === undefined) {
+    await step()
+    return
+  }
+  await steps(`before ${name}`, path)
+  await step()
+  await steps(`after ${name}`, path)
+}

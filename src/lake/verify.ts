@@ -1,0 +1,227 @@
+import { opendir } from 'node:fs/promises'
+import type { ShardMeta } from '../codec/arrow.ts'
+import type { ErrorCode } from '../errors.ts'
+import { abortError, CkvdError, toCkvdError } from '../errors.ts'
+import type { Condition } from '../model/condition.ts'
+import type { Series } from '../model/series.ts'
+import { nextChunk, seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { DayRow } from './catalog-rows.ts'
+import { ioError } from './io-error.ts'
+import type { WritableLake } from './lake.ts'
+import { joinLake, parseShardPath, shardPath } from './layout.ts'
+import { adoptShard, readShard } from './shards.ts'
+
+/** A chunk whose shard cannot be trusted. */
+export interface BadShard {
+  readonly series: Series
+  readonly day: UtcDay
+  /** relative to the lake */
+  readonly path: string
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+export interface VerifyResult {
+  /** shards read, and their bytes; bad ones included where they could be read */
+  readonly shards: number
+  readonly bytes: number
+  /** chunks that the catalog now records as `failed` */
+  readonly bad: readonly BadShard[]
+  /** files below `data/` that are not ours, relative to the lake: never believed, never removed */
+  readonly foreign: readonly string[]
+  /** whole shards of ours that the catalog did not know and now does */
+  readonly adopted: number
+  /** temporary files of killed runs that were removed */
+  readonly swept: number
+  /** true when the catalog was lost or damaged and now holds what the shards say */
+  readonly rebuilt: boolean
+  /** file name of the damaged catalog, where one was moved aside */
+  readonly damagedCatalog: string | undefined
+  readonly elapsedMs: number
+}
+
+export interface VerifyProgress {
+  readonly step: 'checkShards' | 'findUncatalogued'
+  /** shards, or files, looked at so far */
+  readonly done: number
+}
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: VerifyProgress) => void
+  /** how many shards are read at once; default 4 */
+  readonly concurrency?: number
+}
+
+interface Findings {
+  readonly bad: BadShard[]
+  readonly foreign: string[]
+  shards: number
+  bytes: number
+  adopted: number
+}
+
+/**
+ * Checks every shard of a lake: those that the catalog knows (digest, size, format, row invariants, metadata equal to the
+ * row), then whatever else lies below `data/`. Open the lake with `repair: true`, so that a damaged catalog is moved aside
+ * first: a lost one and a damaged one are then rebuilt by the same step that adopts what a killed run left. A bad shard stays
+ * where it is; its chunk is recorded as `failed`, so the next ingest replaces it. Throws `CKVD_ABORTED` between two shards.
+ */
+export async function runVerify(lake: WritableLake, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const startedMs = performance.now()
+  const swept = lake.swept + (await lake.files.sweepTmp())
+  const wasEmpty = lake.catalog.listStoredSeries().length === 0
+  const findings: Findings = { bad: [], foreign: [], shards: 0, bytes: 0, adopted: 0 }
+  await checkShards(lake, findings, options)
+  await findUncatalogued(lake, findings, options)
+  const { bad, foreign, shards, bytes, adopted } = findings
+  // shards are read in parallel: the order in which they end is not the order of a report
+  bad.sort((a, b) => compareText(a.path, b.path))
+  foreign.sort(compareText)
+  const rebuilt = lake.damagedCatalog !== undefined || (wasEmpty && adopted > 0)
+  return { shards, bytes, bad, foreign, adopted, swept, rebuilt, damagedCatalog: lake.damagedCatalog, elapsedMs: performance.now() - startedMs }
+}
+
+async function checkShards(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
+  const rows = shardRows(lake)
+  await forEachOf(rows, options, 'checkShards', async (row) => {
+    try {
+      findings.shards++
+      const { meta } = await readShard(lake.paths.root, row, row.day, row)
+      findings.bytes += row.shardBytes ?? 0
+      if (wasFoundBad(row)) adoptAgain(lake, row, await adoptShard(lake.paths.root, row, row.day), findings)
+      else checkMeta(row, meta)
+    } catch (error) {
+      recordBad(lake, row, row.day, row, error, findings)
+    }
+  })
+}
+
+function* shardRows(lake: WritableLake): Generator<DayRow, void> {
+  for (const series of lake.catalog.listStoredSeries()) {
+    for (const row of lake.catalog.iterateDays(series)) if (row.shardSha256 !== null) yield row
+  }
+}
+
+/** True when it was a verify that recorded the chunk as failed, not the failure of a run to fetch it. */
+function wasFoundBad(row: DayRow): boolean {
+  return row.condition === 'failed' && SHARD_CODES.some((code) => row.error?.startsWith(`${code}: `))
+}
+
+/** A shard that was bad and is whole again (its digest says so) counts again as what it says of itself. */
+function adoptAgain(lake: WritableLake, row: DayRow, write: Awaited<ReturnType<typeof adoptShard>>, findings: Findings): void {
+  if (write === undefined) return
+  const { revision, conflicts, differingRows, evidence } = row
+  lake.catalog.commit([{ ...write, row: { ...write.row, revision, conflicts, differingRows, evidence } }])
+  findings.adopted++
+}
+
+/** Conditions in which shard and row agree; the others are said by the catalog alone. */
+const SHARD_CONDITIONS: readonly Condition[] = ['complete', 'provisional', 'outage', 'partial']
+
+/** What a shard and its row both state must be the same in both. */
+const STATED = ['source', 'rows', 'expected', 'archiveKey', 'archiveEtag', 'archiveSha256', 'offGrid', 'duplicates'] as const
+
+function checkMeta(row: DayRow, meta: ShardMeta): void {
+  const names = SHARD_CONDITIONS.includes(row.condition) ? [...STATED, 'condition' as const] : STATED
+  for (const name of names) {
+    if (row[name] === meta[name]) continue
+    const where = `${seriesLabel(row)} ${row.day}`
+    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected ${name} ${JSON.stringify(row[name])} in the shard of ${where}, as the catalog says, found ${JSON.stringify(meta[name])}.`, {
+      details: { name, expected: row[name], found: meta[name] },
+    })
+  }
+}
+
+async function findUncatalogued(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
+  await forEachOf(listFiles(lake.paths.root, 'data'), options, 'findUncatalogued', async ({ path, isFile }) => {
+    const place = isFile ? parseShardPath(path) : undefined
+    if (place === undefined) {
+      findings.foreign.push(path)
+      return
+    }
+    const { series, day } = place
+    const known = lake.catalog.getDay(series, day)
+    if (known !== undefined && known.shardSha256 !== null) return
+    try {
+      const write = await adoptShard(lake.paths.root, series, day)
+      if (write === undefined) {
+        findings.foreign.push(path)
+        return
+      }
+      findings.shards++
+      findings.bytes += write.row.shardBytes ?? 0
+      findings.adopted++
+      lake.catalog.commit([write])
+    } catch (error) {
+      findings.shards++
+      recordBad(lake, series, day, known, error, findings)
+    }
+  })
+}
+
+/** Codes that say something of one shard's file. */
+const SHARD_CODES: readonly ErrorCode[] = ['CKVD_SHARD_MISSING', 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO']
+
+/** Records a bad chunk; an error that is not about the shard's own file is thrown on. */
+function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRow | undefined, thrown: unknown, findings: Findings): void {
+  const error = toCkvdError(thrown)
+  if (!SHARD_CODES.includes(error.code)) throw error
+  const { market, symbol, interval } = series
+  findings.bad.push({ series: { market, symbol, interval }, day, path: shardPath(series, day), code: error.code, message: error.message })
+  const row = { ...(known ?? unknownRow(series, day)), condition: 'failed' as const, error: `${error.code}: ${error.message}`, updatedAt: new Date().toISOString() }
+  lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, interval)) }])
+}
+
+/** The row of a chunk of which nothing but its broken shard is known. */
+function unknownRow({ market, symbol, interval }: Series, day: UtcDay): DayRow {
+  const shard = { source: null, shardSha256: null, shardBytes: null, archiveKey: null, archiveEtag: null, archiveSha256: null }
+  const counts = { rows: 0, expected: 0, revision: 1, offGrid: 0, duplicates: 0, conflicts: 0, differingRows: 0 }
+  return { market, symbol, interval, day, condition: 'failed', ...shard, ...counts, evidence: null, error: null, updatedAt: '' }
+}
+
+/** Everything below a folder of the lake that is not a directory; links are listed, never followed. */
+async function* listFiles(root: string, folder: string): AsyncGenerator<{ path: string; isFile: boolean }, void> {
+  const directory = joinLake(root, folder)
+  try {
+    for await (const entry of await opendir(directory)) {
+      const path = `${folder}/${entry.name}`
+      if (entry.isDirectory()) yield* listFiles(root, path)
+      else yield { path, isFile: entry.isFile() }
+    }
+  } catch (error) {
+    throw ioError(error, 'list', directory)
+  }
+}
+
+/** Runs `task` for every item, a few at a time; the first error ends it, after the tasks under way have ended. */
+async function forEachOf<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  { signal, onProgress, concurrency = 4 }: VerifyOptions,
+  step: VerifyProgress['step'],
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const open = new Set<Promise<void>>()
+  let failure: { readonly error: unknown } | undefined
+  let done = 0
+  for await (const item of items) {
+    if (signal?.aborted === true) failure ??= { error: abortError(signal) }
+    if (failure !== undefined) break
+    const running = task(item)
+      .then(() => onProgress?.({ step, done: ++done }))
+      .catch((error: unknown) => {
+        failure ??= { error }
+      })
+      .finally(() => open.delete(running))
+    open.add(running)
+    if (open.size >= concurrency) await Promise.race(open)
+  }
+  await Promise.all(open)
+  if (failure !== undefined) throw failure.error
+}
+
+/** By code units: the same order in every locale. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

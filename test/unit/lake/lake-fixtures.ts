@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { EvidencedGap, ShardMeta } from '../../../src/codec/arrow.ts'
+import { encodeShard } from '../../../src/codec/arrow.ts'
+import type { DayRow } from '../../../src/lake/catalog-rows.ts'
+import type { LakeWrite } from '../../../src/lake/lake-writer.ts'
+import { createColumns } from '../../../src/model/kline.ts'
+import type { Series } from '../../../src/model/series.ts'
+import type { UtcDay } from '../../../src/model/utc-day.ts'
+
+export const BTC: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1h' }
+export const ETH: Series = { market: 'um', symbol: 'ETHUSDT', interval: '1h' }
+
+export function day(text: string): UtcDay {
+  return text as UtcDay
+}
+
+/** Runs a test in a new temporary directory, which is removed afterwards. */
+export async function inTempDirectory(test: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'ckvd-lake-'))
+  try {
+    await test(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** The row of a chunk without a shard. */
+export function rowOf(series: Series, name: string, change: Partial<DayRow> = {}): DayRow {
+  return {
+    ...series,
+    day: day(name),
+    condition: 'failed',
+    source: null,
+    rows: 0,
+    expected: 24,
+    shardSha256: null,
+    shardBytes: null,
+    archiveKey: null,
+    archiveEtag: null,
+    archiveSha256: null,
+    revision: 1,
+    offGrid: 0,
+    duplicates: 0,
+    conflicts: 0,
+    differingRows: 0,
+    evidence: null,
+    error: null,
+    updatedAt: '2024-02-03T04:05:06.789Z',
+    ...change,
+  }
+}
+
+/** A day of one-hour bars with `missing` hours left out, as the ingester would put it. `price` tells versions apart. */
+export function hoursOf(series: Series, name: string, options: { price?: number; missing?: number[] } = {}): LakeWrite & { shard: Uint8Array } {
+  const { price = 100, missing = [] } = options
+  const startUs = Date.parse(`${name}T00:00:00Z`) * 1000
+  const hourUs = 3_600_000_000
+  const hours = Array.from({ length: 24 }, (_, i) => i).filter((hour) => !missing.includes(hour))
+  const columns = createColumns(hours.length)
+  hours.forEach((hour, i) => {
+    columns.openTime[i] = BigInt(startUs + hour * hourUs)
+    columns.closeTime[i] = BigInt(startUs + (hour + 1) * hourUs - 1000)
+    columns.open[i] = columns.high[i] = columns.low[i] = columns.close[i] = price
+    columns.volume[i] = 1
+  })
+  const gaps = missing.map((hour): EvidencedGap => {
+    return { startUs: startUs + hour * hourUs, endUs: startUs + (hour + 1) * hourUs, bars: 1, evidence: 'REST has no bar there' }
+  })
+  const key = `data/spot/daily/klines/${series.symbol}/${series.interval}/${series.symbol}-${series.interval}-${name}.zip`
+  const meta: ShardMeta = {
+    ...series,
+    day: day(name),
+    source: 'vision-daily',
+    archiveKey: key,
+    archiveSha256: 'a'.repeat(64),
+    archiveEtag: 'b'.repeat(32),
+    condition: missing.length === 0 ? 'complete' : 'outage',
+    rows: hours.length,
+    expected: 24,
+    offGrid: 0,
+    duplicates: 0,
+    gaps,
+  }
+  const shard = encodeShard(columns, meta)
+  const row = rowOf(series, name, {
+    condition: meta.condition,
+    source: meta.source,
+    rows: hours.length,
+    shardSha256: createHash('sha256').update(shard).digest('hex'),
+    shardBytes: shard.length,
+    archiveKey: key,
+    archiveEtag: meta.archiveEtag,
+    archiveSha256: meta.archiveSha256,
+  })
+  return { row, gaps, shard }
+}
+
+/** What lies in the lake's `tmp/`. */
+export async function tmpFiles(root: string): Promise<string[]> {
+  return existsSync(join(root, 'tmp')) ? await readdir(join(root, 'tmp')) : []
+}
+
+/** An error of the operating system, as Node throws it. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: made by a test`), { code })
+}
+
+/** Where the shard of a one-hour day lies: spelled out, as the contract has it. */
+export function shardFile(root: string, series: Series, name: string): string {
+  const market = series.market === 'spot' ? 'spot' : `futures/${series.market}`
+  return join(root, `data/${market}/daily/klines/${series.symbol}/${series.interval}/${series.symbol}-${series.interval}-${name}.arrow`)
+}

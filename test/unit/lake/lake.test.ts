@@ -1,0 +1,289 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { acquireLock } from '../../../src/lake/lock.ts'
+import { openLake } from '../../../src/lake/lake.ts'
+import { pruneSeries } from '../../../src/lake/prune.ts'
+import { adoptShard, quarantineArchive, readShard } from '../../../src/lake/shards.ts'
+import type { Steps } from '../../../src/lake/steps.ts'
+import { addDays } from '../../../src/model/utc-day.ts'
+import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, shardFile, systemError, tmpFiles } from './lake-fixtures.ts'
+
+describe('a lake', () => {
+  it('is created by writing, with its parts', async () => {
+    await inTempDirectory(async (directory) => {
+      const root = join(directory, 'new', 'lake')
+      await using lake = await openLake(root, { mode: 'write', origin: 'sandbox' })
+      expect(lake.origin).toBe('sandbox')
+      expect((await readdir(root)).sort()).toEqual(expect.arrayContaining(['CACHEDIR.TAG', 'catalog.sqlite', 'data', 'lake.json', 'quarantine', 'tmp']))
+      expect(await readFile(join(root, 'lake.json'), 'utf8')).toBe('{"format":1,"origin":"sandbox"}\n')
+      expect(await readFile(join(root, 'CACHEDIR.TAG'), 'utf8')).toMatch(/^Signature: 8a477f597d28d172789f06886806bc55\n/)
+      expect(await readdir(join(root, 'data'))).toEqual([])
+    })
+  })
+
+  it('is not created by reading', async () => {
+    await inTempDirectory(async (directory) => {
+      const root = join(directory, 'lake')
+      await expect(openLake(root, { mode: 'read' })).rejects.toMatchObject({ code: 'CKVD_LAKE_MISSING', exit: 2 })
+      expect(existsSync(root)).toBe(false)
+    })
+  })
+
+  it('in a folder with files of others touches none of them and does not tag the folder', async () => {
+    await inTempDirectory(async (root) => {
+      await mkdir(join(root, 'tmp'))
+      await writeFile(join(root, 'tmp', 'draft.tmp'), 'mine')
+      await writeFile(join(root, 'letter.txt'), 'mine')
+      await (await openLake(root, { mode: 'write' })).close()
+      expect(await tmpFiles(root)).toEqual(['draft.tmp'])
+      expect(existsSync(join(root, 'CACHEDIR.TAG'))).toBe(false)
+    })
+  })
+
+  it('sweeps what a killed run was writing', async () => {
+    await inTempDirectory(async (root) => {
+      await mkdir(join(root, 'tmp'))
+      await writeFile(join(root, 'tmp', '01234567-89ab-cdef-0123-456789abcdef.tmp'), 'torn')
+      await using lake = await openLake(root, { mode: 'write' })
+      expect(lake.swept).toBe(1)
+      expect(await tmpFiles(root)).toEqual([])
+    })
+  })
+
+  it('has one writer and any number of readers', async () => {
+    await inTempDirectory(async (root) => {
+      const writer = await openLake(root, { mode: 'write' })
+      await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_LOCKED', exit: 4 })
+      expect(() => acquireLock(root)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_LOCKED' }))
+      await using reader = await openLake(root, { mode: 'read' })
+      await writer.writer.put(hoursOf(BTC, '2024-01-01'))
+      expect(reader.catalog.readDays(BTC)).toHaveLength(1)
+      expect(reader.writer).toBeUndefined()
+      await writer.close()
+      await writer.close()
+      await (await openLake(root, { mode: 'write' })).close()
+    })
+  })
+
+  it('keeps its origin and refuses the other one', async () => {
+    await inTempDirectory(async (root) => {
+      const lake = await openLake(root, { mode: 'write' })
+      expect(lake.origin).toBeUndefined()
+      await lake.setOrigin('binance')
+      await lake.setOrigin('binance')
+      await expect(lake.setOrigin('sandbox')).rejects.toMatchObject({ code: 'CKVD_ORIGIN', exit: 2 })
+      await lake.close()
+      for (const mode of ['read', 'write'] as const) {
+        await expect(openLake(root, { mode, origin: 'sandbox' })).rejects.toMatchObject({ code: 'CKVD_ORIGIN' })
+      }
+      await using again = await openLake(root, { mode: 'read', origin: 'binance' })
+      expect(again.origin).toBe('binance')
+    })
+  })
+
+  it.each([
+    ['{"format":2,"origin":"binance"}', 'CKVD_CATALOG_VERSION'],
+    ['{"format":1,"origin":"okx"}', 'CKVD_LAKE_IO'],
+    ['torn', 'CKVD_LAKE_IO'],
+  ])('whose lake.json reads %s is refused', async (text, code) => {
+    await inTempDirectory(async (root) => {
+      await writeFile(join(root, 'lake.json'), text)
+      await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code })
+    })
+  })
+})
+
+describe('the writer', () => {
+  it('stores shards and rows, many at once, and reads them back', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const items = Array.from({ length: 150 }, (_, i) => hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i === 4 ? [3] : [] }))
+      await Promise.all(items.map((item) => lake.writer.put(item)))
+      expect(lake.catalog.readDays(BTC)).toEqual(items.filter((_, i) => i % 2 === 0).map((item) => item.row))
+      for (const item of items) {
+        const { columns, meta } = await readShard(root, item.row, item.row.day, item.row)
+        expect(columns.openTime).toHaveLength(item.row.rows)
+        expect(meta.gaps).toEqual(item.gaps)
+        expect(existsSync(shardFile(root, item.row, item.row.day))).toBe(true)
+      }
+      expect(await tmpFiles(root)).toEqual([])
+    })
+  })
+
+  it('needs one transaction and one directory sync for a group', async () => {
+    await inTempDirectory(async (root) => {
+      const names: string[] = []
+      await using lake = await openLake(root, { mode: 'write', steps: (name) => void names.push(name) })
+      names.length = 0
+      await Promise.all(Array.from({ length: 64 }, (_, i) => lake.writer.put(hoursOf(BTC, addDays(day('2024-01-01'), i)))))
+      expect(names.filter((name) => name === 'after rename')).toHaveLength(64)
+      expect(names.filter((name) => name === 'after sync-dir')).toHaveLength(1)
+      expect(names.slice(-2)).toEqual(['before transaction', 'after transaction'])
+      expect(names.filter((name) => name === 'after transaction')).toHaveLength(1)
+    })
+  })
+
+  it('stores two versions of one chunk in the order of their puts', async () => {
+    await inTempDirectory(async (root) => {
+      const renamed: string[] = []
+      const steps: Steps = (name, path) => {
+        if (name === 'after rename') {
+          // never two in one group: their renames would race
+          expect(renamed).not.toContain(path)
+          renamed.push(path)
+        }
+        if (name === 'after transaction') renamed.length = 0
+      }
+      await using lake = await openLake(root, { mode: 'write', steps })
+      const versions = [1, 2, 3].map((price) => hoursOf(BTC, '2024-01-01', { price }))
+      await Promise.all([...versions, hoursOf(ETH, '2024-01-01')].map((item) => lake.writer.put(item)))
+      const { columns } = await readShard(root, BTC, day('2024-01-01'), lake.catalog.getDay(BTC, day('2024-01-01')))
+      expect(columns.close[0]).toBe(3)
+    })
+  })
+
+  it('records a chunk without a shard', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const row = rowOf(BTC, '2024-01-01', { condition: 'outage', evidence: 'REST has no bar all day' })
+      await lake.writer.put({ row, gaps: [], shard: null })
+      expect(lake.catalog.getDay(BTC, row.day)).toEqual(row)
+      await expect(readShard(root, BTC, row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
+    })
+  })
+
+  it.each(['write', 'sync', 'rename', 'sync-dir'] as const)('fails only the chunk whose own directory fails (%s)', async (step) => {
+    await inTempDirectory(async (root) => {
+      const steps: Steps = (name, path) => {
+        if (name === `before ${step}` && path.includes('ETHUSDT')) throw systemError('EACCES')
+      }
+      await using lake = await openLake(root, { mode: 'write', steps })
+      const outcomes = await Promise.allSettled([lake.writer.put(hoursOf(BTC, '2024-01-01')), lake.writer.put(hoursOf(ETH, '2024-01-01'))])
+      expect(outcomes[0].status).toBe('fulfilled')
+      expect(outcomes[1]).toMatchObject({ reason: { code: 'CKVD_LAKE_IO', details: { symbol: 'ETHUSDT', day: '2024-01-01' } } })
+      expect([lake.catalog.readDays(BTC).length, lake.catalog.readDays(ETH).length]).toEqual([1, 0])
+      expect(await tmpFiles(root)).toEqual([])
+    })
+  })
+
+  it('fails only the chunk whose row is refused', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const wrong = hoursOf(BTC, '2024-01-02')
+      const outcomes = await Promise.allSettled([
+        lake.writer.put(hoursOf(BTC, '2024-01-01')),
+        lake.writer.put({ ...wrong, row: { ...wrong.row, condition: 'fine' as 'complete' } }),
+        lake.writer.put({ ...wrong, row: { ...wrong.row, shardBytes: 3 } }),
+      ])
+      expect(outcomes.map((outcome) => outcome.status)).toEqual(['fulfilled', 'rejected', 'rejected'])
+      expect(lake.catalog.readDays(BTC).map((row) => row.day)).toEqual(['2024-01-01'])
+    })
+  })
+
+  it.each(['write', 'sync', 'transaction'] as const)('a full disk at %s fails the whole group and records nothing of it', async (step) => {
+    await inTempDirectory(async (root) => {
+      let full = false
+      const steps: Steps = (name) => {
+        if (full && name === `before ${step}`) throw systemError('ENOSPC')
+      }
+      await using lake = await openLake(root, { mode: 'write', steps })
+      full = true
+      const outcomes = await Promise.allSettled([lake.writer.put(hoursOf(BTC, '2024-01-01')), lake.writer.put(hoursOf(ETH, '2024-01-01'))])
+      for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'CKVD_DISK_FULL' } })
+      expect(lake.catalog.listStoredSeries()).toEqual([])
+      expect(await tmpFiles(root)).toEqual([])
+      full = false
+      await lake.writer.put(hoursOf(BTC, '2024-01-01'))
+      expect(lake.catalog.readDays(BTC)).toHaveLength(1)
+    })
+  })
+
+  it('stores what is under way when the lake closes, and nothing after', async () => {
+    await inTempDirectory(async (root) => {
+      const lake = await openLake(root, { mode: 'write' })
+      const put = lake.writer.put(hoursOf(BTC, '2024-01-01'))
+      await lake.close()
+      await put
+      await expect(lake.writer.put(hoursOf(BTC, '2024-01-02'))).rejects.toMatchObject({ code: 'CKVD_BUG' })
+      await using reader = await openLake(root, { mode: 'read' })
+      expect(reader.catalog.readDays(BTC)).toHaveLength(1)
+    })
+  })
+})
+
+describe('shards', () => {
+  it('that were altered, torn or moved are never believed', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const item = hoursOf(BTC, '2024-01-01')
+      await lake.writer.put(item)
+      const path = shardFile(root, BTC, '2024-01-01')
+      const flipped = Uint8Array.from(item.shard)
+      flipped[flipped.length >> 1]! ^= 1
+      for (const bytes of [flipped, item.shard.slice(0, -1), new Uint8Array()]) {
+        await writeFile(path, bytes)
+        await expect(readShard(root, BTC, item.row.day, item.row)).rejects.toMatchObject({ code: 'CKVD_SHARD_DIGEST', details: { path } })
+      }
+      await writeFile(path, item.shard.slice(0, 500))
+      await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT', details: { path } })
+      await writeFile(path, hoursOf(BTC, '2024-01-02').shard)
+      await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+      await expect(adoptShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+    })
+  })
+
+  it('of ours are adopted with the row that was written, foreign files are not', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const item = hoursOf(BTC, '2024-01-01', { missing: [2, 3] })
+      await lake.writer.put(item)
+      const adopted = await adoptShard(root, BTC, item.row.day)
+      expect({ ...adopted?.row, updatedAt: item.row.updatedAt }).toEqual(item.row)
+      expect(adopted?.gaps).toEqual(item.gaps)
+      expect(await adoptShard(root, BTC, day('2024-01-02'))).toBeUndefined()
+      await writeFile(shardFile(root, BTC, '2024-01-03'), 'ARROW1 of somebody else')
+      expect(await adoptShard(root, BTC, day('2024-01-03'))).toBeUndefined()
+    })
+  })
+
+  it('of a series are pruned, files of others stay', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const items = [hoursOf(BTC, '2024-01-01'), hoursOf(BTC, '2024-01-02'), hoursOf(ETH, '2024-01-01')]
+      await Promise.all(items.map((item) => lake.writer.put(item)))
+      const note = join(shardFile(root, BTC, '2024-01-01'), '..', 'note.txt')
+      await writeFile(note, 'mine')
+      expect(await pruneSeries(lake, BTC)).toEqual({ shards: 2, bytes: items[0]!.shard.length + items[1]!.shard.length })
+      expect(lake.catalog.listStoredSeries()).toEqual([ETH])
+      expect(await readdir(join(note, '..'))).toEqual(['note.txt'])
+      expect(await pruneSeries(lake, { ...BTC, symbol: 'NONEUSDT' })).toEqual({ shards: 0, bytes: 0 })
+    })
+  })
+})
+
+describe('quarantine', () => {
+  const archive = { key: 'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.zip', bytes: new Uint8Array([1, 2, 3]), sha256: 'f'.repeat(64), reason: { code: 'CKVD_ZIP_CRC' } }
+
+  it('keeps the archive with its reason beside it', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const path = await quarantineArchive(lake.files, archive)
+      expect(new Uint8Array(await readFile(join(root, path)))).toEqual(archive.bytes)
+      const reason: unknown = JSON.parse(await readFile(join(root, `${path}.reason.json`), 'utf8'))
+      expect(reason).toEqual({ key: archive.key, sha256: archive.sha256, sizeBytes: 3, code: 'CKVD_ZIP_CRC' })
+    })
+  })
+
+  it('refuses a key that leaves the lake', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      await expect(quarantineArchive(lake.files, { ...archive, key: '../../../x.zip' })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+    })
+    await inTempDirectory(async (root) => {
+      await symlink(join(root, '..'), join(root, 'quarantine'))
+      await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+    })
+  })
+})

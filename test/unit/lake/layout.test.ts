@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { archivePath, joinLake, lakePaths, parseShardPath, quarantinePath, quarantineReasonPath, shardPath } from '../../../src/lake/layout.ts'
+import { INTERVALS, isMonthChunked } from '../../../src/model/interval.ts'
+import { MARKETS } from '../../../src/model/market.ts'
+import { day } from './lake-fixtures.ts'
+
+describe('shard paths', () => {
+  it.each([
+    ['spot', 'BTCUSDT', '1m', '2024-01-01', 'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow'],
+    ['um', 'ETHUSDT', '1s', '2024-02-29', 'data/futures/um/daily/klines/ETHUSDT/1s/ETHUSDT-1s-2024-02-29.arrow'],
+    ['cm', 'BTCUSD_210625', '1d', '2021-06-01', 'data/futures/cm/daily/klines/BTCUSD_210625/1d/BTCUSD_210625-1d-2021-06-01.arrow'],
+    ['spot', 'BTCUSDT', '1M', '2024-01-01', 'data/spot/monthly/klines/BTCUSDT/1mo/BTCUSDT-1mo-2024-01.arrow'],
+    ['um', '币安人生USDT', '1w', '2025-12-01', 'data/futures/um/monthly/klines/币安人生USDT/1w/币安人生USDT-1w-2025-12.arrow'],
+    ['cm', 'ADAUSD_PERP', '3d', '2022-05-01', 'data/futures/cm/monthly/klines/ADAUSD_PERP/3d/ADAUSD_PERP-3d-2022-05.arrow'],
+  ] as const)('lie where the archive lies: %s %s %s %s', (market, symbol, interval, name, path) => {
+    const series = { market, symbol, interval }
+    expect(shardPath(series, day(name))).toBe(path)
+    expect(parseShardPath(path)).toEqual({ series, day: name })
+  })
+
+  it('are read back for every market and interval', () => {
+    for (const market of MARKETS) {
+      for (const interval of INTERVALS) {
+        const place = { series: { market, symbol: '1000SATSUSDT', interval }, day: day(isMonthChunked(interval) ? '2024-03-01' : '2024-03-17') }
+        expect(parseShardPath(shardPath(place.series, place.day))).toEqual(place)
+      }
+    }
+  })
+
+  it.each([
+    'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2023-02-29.arrow',
+    'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-1-1.arrow',
+    'data/spot/daily/klines/BTCUSDT/1m/ETHUSDT-1m-2024-01-01.arrow',
+    'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1h-2024-01-01.arrow',
+    'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.zip',
+    'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow.arrow',
+    'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01.arrow',
+    'data/spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow',
+    'data/spot/monthly/klines/BTCUSDT/1M/BTCUSDT-1M-2024-01.arrow',
+    'data/spot/monthly/klines/BTCUSDT/1mo/BTCUSDT-1mo-2024-01-01.arrow',
+    'data/spot/daily/klines/BTC.USDT/1m/BTC.USDT-1m-2024-01-01.arrow',
+    'data/futures/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow',
+    'data/okx/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow',
+    '/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow',
+    'data/spot/daily/klines/BTCUSDT/1m/../1m/BTCUSDT-1m-2024-01-01.arrow',
+    '',
+  ])('of anything else are refused: %s', (path) => {
+    expect(parseShardPath(path)).toBeUndefined()
+  })
+})
+
+describe('paths of archives', () => {
+  const key = 'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.zip'
+  const sha256 = '0123456789abcdef'.repeat(4)
+
+  it('mirror the key, under quarantine with the digest in the name', () => {
+    const kept = 'quarantine/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.0123456789ab.zip'
+    expect(quarantinePath(key, sha256)).toBe(kept)
+    expect(quarantineReasonPath(key, sha256)).toBe(`${kept}.reason.json`)
+    expect(archivePath(key)).toBe(`archives/${key}`)
+  })
+
+  it('do not mistake a dot in a folder for an ending', () => {
+    expect(quarantinePath('a.b/c', sha256)).toBe('quarantine/a.b/c.0123456789ab')
+  })
+})
+
+describe('joinLake', () => {
+  it('joins a path inside the lake', () => {
+    expect(joinLake('/lake', 'data/spot/x.arrow')).toBe(join('/lake', 'data', 'spot', 'x.arrow'))
+    expect(lakePaths('/lake').catalog).toBe(join('/lake', 'catalog.sqlite'))
+  })
+
+  it.each(['../x', 'data/../../x', '/etc/passwd', 'data//x', '', '.', 'data/./x', 'data\\..\\x', 'C:/x', 'data/x\0.arrow', 'data/'])('refuses %j', (path) => {
+    expect(() => joinLake('/lake', path)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_IO' }))
+  })
+})

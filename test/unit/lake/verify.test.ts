@@ -1,0 +1,168 @@
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { WritableLake } from '../../../src/lake/lake.ts'
+import { openLake } from '../../../src/lake/lake.ts'
+import type { VerifyResult } from '../../../src/lake/verify.ts'
+import { runVerify } from '../../../src/lake/verify.ts'
+import { addDays } from '../../../src/model/utc-day.ts'
+import { BTC, day, ETH, hoursOf, inTempDirectory, shardFile, tmpFiles } from './lake-fixtures.ts'
+
+const ITEMS = Array.from({ length: 40 }, (_, i) => hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i % 5 === 0 ? [3, 9] : [] }))
+
+/** A lake with the 40 days of ITEMS, closed. */
+async function withLake(test: (root: string) => Promise<void>): Promise<void> {
+  await inTempDirectory(async (root) => {
+    const lake = await openLake(root, { mode: 'write' })
+    await Promise.all(ITEMS.map((item) => lake.writer.put(item)))
+    await lake.close()
+    await test(root)
+  })
+}
+
+async function verify(root: string, look: (result: VerifyResult, lake: WritableLake) => void | Promise<void>): Promise<void> {
+  await using lake = await openLake(root, { mode: 'write', repair: true })
+  await look(await runVerify(lake), lake)
+}
+
+/** Days and gaps of the whole catalog, without the time of writing. */
+function contents(lake: WritableLake): unknown {
+  return [BTC, ETH].map((series) => ({
+    days: lake.catalog.readDays(series).map((row) => ({ ...row, updatedAt: '' })),
+    gaps: lake.catalog.listGaps(series),
+  }))
+}
+
+describe('verify', () => {
+  it('finds nothing in a sound lake', async () => {
+    await withLake(async (root) => {
+      await verify(root, (result) => {
+        const bytes = ITEMS.reduce((sum, item) => sum + item.shard.length, 0)
+        expect(result).toMatchObject({ shards: 40, bytes, bad: [], foreign: [], adopted: 0, swept: 0, rebuilt: false })
+      })
+    })
+  })
+
+  it('names every bad shard, leaves it where it is and records its day as failed', async () => {
+    await withLake(async (root) => {
+      const [altered, torn, gone, foreign] = [0, 2, 4, 6].map((i) => shardFile(root, BTC, ITEMS[i]!.row.day))
+      const bytes = await readFile(altered!)
+      bytes[bytes.length - 700]! ^= 0x10
+      await writeFile(altered!, bytes)
+      await writeFile(torn!, (await readFile(torn!)).subarray(0, 900))
+      await rm(gone!)
+      await writeFile(foreign!, 'ARROW1\0\0 of another program')
+      await verify(root, (result, lake) => {
+        expect(result.bad.map((bad) => [bad.day, bad.code])).toEqual([
+          ['2024-01-01', 'CKVD_SHARD_DIGEST'],
+          ['2024-01-03', 'CKVD_SHARD_DIGEST'],
+          ['2024-01-05', 'CKVD_SHARD_MISSING'],
+          ['2024-01-07', 'CKVD_SHARD_DIGEST'],
+        ])
+        expect(result.bad[0]?.path).toBe('data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-01-01.arrow')
+        expect(lake.catalog.countConditions(BTC)).toMatchObject({ failed: 4 })
+        expect(lake.catalog.getDay(BTC, day('2024-01-05'))?.error).toContain('CKVD_SHARD_MISSING')
+      })
+      expect((await readFile(torn!)).length).toBe(900)
+      // a second look says the same, until the file is whole again
+      await verify(root, (result) => expect(result.bad).toHaveLength(4))
+      await writeFile(torn!, ITEMS[2]!.shard)
+      await verify(root, (result, lake) => {
+        expect(result.bad).toHaveLength(3)
+        expect(lake.catalog.getDay(BTC, day('2024-01-03'))).toMatchObject({ condition: 'complete', error: null })
+      })
+    })
+  })
+
+  it('finds a row that says something else than its shard', async () => {
+    await withLake(async (root) => {
+      const lake = await openLake(root, { mode: 'write' })
+      const { row, gaps } = ITEMS[2]!
+      lake.catalog.commit([{ row: { ...row, rows: 23 }, gaps }])
+      await lake.close()
+      await verify(root, (result) => expect(result.bad).toMatchObject([{ day: row.day, code: 'CKVD_SHARD_FORMAT' }]))
+    })
+  })
+
+  it.each(['deleted', 'garbage', 'damaged inside', 'of another program'])('rebuilds a catalog that is %s, equal to the one before', async (how) => {
+    await withLake(async (root) => {
+      const path = join(root, 'catalog.sqlite')
+      const before = await openLake(root, { mode: 'write' })
+      const expected = contents(before)
+      await before.close()
+      const bytes = await readFile(path)
+      if (how === 'deleted') await rm(path)
+      if (how === 'garbage') await writeFile(path, 'x'.repeat(5000))
+      if (how === 'damaged inside') await writeFile(path, bytes.fill(0xff, 4096, bytes.length - 100))
+      if (how === 'of another program') await writeFile(path, (bytes.writeUInt32BE(0, 60), bytes))
+      await verify(root, (result, lake) => {
+        expect(result).toMatchObject({ bad: [], foreign: [], adopted: 40, rebuilt: true, damagedCatalog: how === 'deleted' ? undefined : 'catalog.sqlite.corrupt-1' })
+        expect(contents(lake)).toEqual(expected)
+      })
+      await verify(root, (result) => expect(result).toMatchObject({ bad: [], adopted: 0, rebuilt: false }))
+      expect((await readdir(root)).includes('catalog.sqlite.corrupt-1')).toBe(how !== 'deleted')
+    })
+  })
+
+  it('does not move aside the catalog of a newer version', async () => {
+    await withLake(async (root) => {
+      const path = join(root, 'catalog.sqlite')
+      const bytes = await readFile(path)
+      bytes.writeUInt32BE(2, 60)
+      await writeFile(path, bytes)
+      await expect(openLake(root, { mode: 'write', repair: true })).rejects.toMatchObject({ code: 'CKVD_CATALOG_VERSION' })
+      expect(await readFile(path)).toEqual(bytes)
+    })
+  })
+
+  it('adopts shards that a killed run had not recorded, and sweeps what it was writing', async () => {
+    await withLake(async (root) => {
+      const late = hoursOf(BTC, '2024-06-01', { missing: [1] })
+      await writeFile(shardFile(root, BTC, '2024-06-01'), late.shard)
+      const torn = hoursOf(BTC, '2024-06-02')
+      await writeFile(shardFile(root, BTC, '2024-06-02'), torn.shard.slice(0, -200))
+      await writeFile(join(root, 'tmp', '01234567-89ab-cdef-0123-456789abcdef.tmp'), torn.shard.slice(0, 100))
+      await verify(root, (result, lake) => {
+        expect(result).toMatchObject({ adopted: 1, swept: 1, rebuilt: false })
+        expect({ ...lake.catalog.getDay(BTC, late.row.day), updatedAt: late.row.updatedAt }).toEqual(late.row)
+        expect(lake.catalog.listGaps(BTC, late.row.day, day('2024-06-02'))).toEqual(late.gaps)
+        expect([...result.foreign, ...result.bad.map((bad) => bad.path)]).toEqual(['data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-06-02.arrow'])
+      })
+      expect(await tmpFiles(root)).toEqual([])
+    })
+  })
+
+  it('lists what is not ours, does not follow links and removes nothing', async () => {
+    await withLake(async (root) => {
+      const folder = join(root, 'data', 'spot', 'daily', 'klines', 'BTCUSDT', '1h')
+      await writeFile(join(folder, 'notes.txt'), 'mine')
+      await writeFile(join(folder, 'BTCUSDT-1h-2024-07-01.arrow'), 'not arrow')
+      await mkdir(join(root, 'data', 'mine'))
+      await writeFile(join(root, 'data', 'mine', 'x.arrow'), ITEMS[0]!.shard)
+      await symlink(folder, join(root, 'data', 'link'))
+      await verify(root, (result) => {
+        expect(result.bad).toEqual([])
+        expect(result.foreign).toEqual([
+          'data/link',
+          'data/mine/x.arrow',
+          'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-07-01.arrow',
+          'data/spot/daily/klines/BTCUSDT/1h/notes.txt',
+        ])
+      })
+      expect(await readdir(join(root, 'data'))).toEqual(expect.arrayContaining(['link', 'mine']))
+    })
+  })
+
+  it('stops between two shards when it is told to', async () => {
+    await withLake(async (root) => {
+      await using lake = await openLake(root, { mode: 'write', repair: true })
+      const stop = new AbortController()
+      let seen = 0
+      const onProgress = (): void => {
+        if (++seen === 5) stop.abort()
+      }
+      await expect(runVerify(lake, { signal: stop.signal, onProgress })).rejects.toMatchObject({ code: 'CKVD_ABORTED' })
+      expect(seen).toBeLessThan(40)
+    })
+  })
+})
