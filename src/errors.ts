@@ -61,6 +61,8 @@ const ENTRIES = {
   CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
   CKVD_CLOSED: { exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
   CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a decode worker died' },
+
+  CKVD_REPORT_IO: { exit: 4, retryable: false, meaning: 'a report file could not be read or written' },
 } as const
 
 /** A stable error code, `CKVD_…`. */

@@ -3,6 +3,7 @@ import { decodeShard } from '../codec/arrow.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
+import { chunkEndUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { createColumns } from '../model/kline.ts'
 import type { Packaging, Series } from '../model/series.ts'
@@ -236,17 +237,32 @@ async function acquireWithout(
     content && fetched !== null && error.code.startsWith('CKVD_CHECKSUM_')
       ? await decodeDistrusted(task, fetched, ctx)
       : new Map<UtcDay, DecodedChunk>()
+  const bounds = task.startsSeries && task.bounds.startUs === null ? await askBirth(task, ctx) : task.bounds
+  // where REST cannot tell the birth, a daily archive of the month must not: its missing first bars would go unnoticed
+  const known = { ...task, bounds, startsSeries: task.startsSeries && task.archive.packaging === 'daily' }
+  const alive = task.days.filter((day) => bounds.startUs === null || chunkEndUs(day, task.series.interval) > bounds.startUs)
   const bare: UtcDay[] = []
-  for (const day of task.days) {
-    const other = await loadOther(task, day, task.bounds, ctx)
+  for (const day of alive) {
+    const other = await loadOther(known, day, bounds, ctx)
     if (other === null) bare.push(day)
-    else days.push(await completeDay(task, day, [other], task.bounds, releaseNote(task, error, distrusted.get(day), other), ctx))
+    else days.push(await completeDay(known, day, [other], bounds, releaseNote(task, error, distrusted.get(day), other), ctx))
   }
   for (const run of consecutive(bare, task.series)) {
-    if (distrusted.size === 0) days.push(...(await acquireBare(task, run, task.bounds, `${error.code}: ${error.message}`, ctx, error)))
-    else for (const day of run) days.push(await releaseByRest(task, day, error, distrusted.get(day), ctx))
+    if (distrusted.size === 0) days.push(...(await acquireBare(known, run, bounds, `${error.code}: ${error.message}`, ctx, error)))
+    else for (const day of run) days.push(await releaseByRest(known, day, error, distrusted.get(day), ctx))
   }
   return days.sort((a, b) => (a.day < b.day ? -1 : 1))
+}
+
+/** The first archive of a series cannot be believed: REST tells where in its period the series began. */
+async function askBirth(task: ArchiveTask, ctx: AcquireContext): Promise<SeriesBounds> {
+  const [first, last] = [task.days[0], task.days.at(-1)]
+  if (first === undefined || last === undefined) return task.bounds
+  const range = { startUs: chunkRange(first, task.series.interval).startUs, endUs: chunkEndUs(last, task.series.interval) }
+  const answer = await askRest(task.series, [{ ...range, bars: 0 }], ctx.rest, ctx.signal)
+  const firstUs = answer.kind === 'asked' ? answer.rows.openTime[0] : undefined
+  // a bar before the period: REST knows the series from earlier on, and all of the period is expected
+  return firstUs === undefined || firstUs < range.startUs ? task.bounds : { ...task.bounds, startUs: Number(firstUs) }
 }
 
 /** Rows of an archive whose CHECKSUM is wrong or missing but whose ZIP and CSV are sound: candidates for a release. */

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, isCkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../lake/layout.ts'
@@ -34,7 +34,7 @@ export async function planListed(series: Series, ctx: PlannerContext): Promise<S
   const { scope, catalog } = ctx
   const known = catalog?.getSeries(series)
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
-  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, ctx.adoptInto, catalog)
+  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
   const from = findListingStart(series, scope, known, rows)
   if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows)
   const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
@@ -47,7 +47,8 @@ function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
 }
 
 /** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
-async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, root: string, catalog: Catalog): Promise<void> {
+async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, scope: PlanScope, root: string, catalog: Catalog): Promise<void> {
+  const first = startOfRows(series, scope)
   const folder = shardFolder(series)
   let names: string[]
   try {
@@ -57,12 +58,16 @@ async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, root: str
     throw new CkvdError('CKVD_LAKE_IO', `Could not read ${join(root, folder)}.`, { cause: error })
   }
   for (const name of names) {
-    const place = parseShardPath(folder + name)
-    if (place === undefined || rows.has(place.day) || catalog.getDay(series, place.day) !== undefined) continue
-    const adopted = await adoptShard(root, series, place.day)
+    const day = parseShardPath(folder + name)?.day
+    if (day === undefined || day >= scope.end || (first !== undefined && day < first) || rows.has(day)) continue
+    // a damaged shard is not adopted: its chunk is fetched, and the file replaced
+    const adopted = await adoptShard(root, series, day).catch((error: unknown) => {
+      if (isCkvdError(error, 'CKVD_SHARD_FORMAT')) return undefined
+      throw error
+    })
     if (adopted === undefined) continue
     catalog.commit([adopted])
-    rows.set(place.day, adopted.row)
+    rows.set(day, adopted.row)
   }
 }
 

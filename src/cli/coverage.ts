@@ -164,14 +164,14 @@ function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage
   const gaps = rows.flatMap((row) =>
     row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCount(gap.bars)} bars: ${gap.evidence}`),
   )
-  printList(run, `${formatCount(gaps.length)} gaps`, gaps)
+  printList(run, `${formatCount(gaps.length)} ${gaps.length === 1 ? 'gap' : 'gaps'}`, gaps)
   const days = rows.flatMap((row) =>
     row.unexplained.map(
       (day) =>
         `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}: ${day.reason ?? 'no reason known'}`,
     ),
   )
-  printList(run, `${formatCount(days.length)} days not explained by evidence`, days)
+  printList(run, `${formatCount(days.length)} ${days.length === 1 ? 'day' : 'days'} not explained by evidence`, days)
   stdout.write(
     `${formatBytes(total.bytes)} in shards. ${exit === 0 ? 'All that was requested is stored or explained. (exit 0)' : 'Some days are unexplained. (exit 3)'}\n`,
   )

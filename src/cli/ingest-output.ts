@@ -90,7 +90,7 @@ export function showResult(stdout: Output, result: IngestResult): void {
 function showProblems(stdout: Output, problems: readonly Problem[]): void {
   if (problems.length === 0) return
   const runs = joinRuns(problems)
-  stdout.write(`${formatCount(problems.length)} problems:\n`)
+  stdout.write(`${formatCount(problems.length)} ${problems.length === 1 ? 'problem' : 'problems'}:\n`)
   for (const { first, last, count } of runs.slice(0, SHOWN_PROBLEMS)) {
     const { market, symbol, interval, day, condition, code, message } = first
     const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`

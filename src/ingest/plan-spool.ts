@@ -1,19 +1,22 @@
-import { createReadStream } from 'node:fs'
-import { appendFile, rm } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
+import type { FileHandle } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
+import type { ArchiveRef, ArchiveTask } from '../acquire/archive-days.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
-
-const BUFFERED_PLANS = 16
+import { CkvdError } from '../errors.ts'
+import type { Packaging, Series } from '../model/series.ts'
+import { periodStem, seriesFolder } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { parseArchiveKey } from '../sources/vision-url.ts'
 
 /**
- * Plans on disk, one line of JSON a series: a universe of any size is planned, shown and compared with the free disk
- * before its first download, and never held in memory.
+ * Plans on disk: a universe of any size is planned, shown and compared with the free disk before its first download,
+ * and never held in memory. What can be told from series and period is left out: some 80 bytes an archive.
  */
 export class PlanSpool {
   readonly #path: string
-  #lines: string[] = []
-  #written: Promise<void> = Promise.resolve()
-  #count = 0
+  readonly #places: { readonly offset: number; readonly length: number }[] = []
+  #file: Promise<FileHandle> | undefined
+  #end = 0
 
   /** @param path of a file that does not exist yet, in a directory that is swept */
   constructor(path: string) {
@@ -21,26 +24,106 @@ export class PlanSpool {
   }
 
   async add(plan: SeriesPlan): Promise<void> {
-    this.#count++
-    this.#lines.push(`${JSON.stringify(plan)}\n`)
-    if (this.#lines.length >= BUFFERED_PLANS) await this.#flush()
+    const bytes = Buffer.from(JSON.stringify(pack(plan)))
+    const place = { offset: this.#end, length: bytes.length }
+    this.#end += bytes.length
+    this.#file ??= open(this.#path, 'wx+')
+    const file = await this.#file
+    await file.write(bytes, 0, place.length, place.offset)
+    this.#places.push(place)
   }
 
-  #flush(): Promise<void> {
-    const text = this.#lines.splice(0).join('')
-    this.#written = this.#written.then(() => (text === '' ? undefined : appendFile(this.#path, text)))
-    return this.#written
-  }
-
-  /** The plans, in the order in which they were added. */
+  /** The plans, one at a time. */
   async *read(): AsyncGenerator<SeriesPlan> {
-    await this.#flush()
-    if (this.#count === 0) return
-    const lines = createInterface({ input: createReadStream(this.#path), crlfDelay: Infinity })
-    for await (const line of lines) yield JSON.parse(line) as SeriesPlan
+    const file = await this.#file
+    for (const { offset, length } of this.#places) {
+      const bytes = Buffer.alloc(length)
+      await file?.read(bytes, 0, length, offset)
+      yield unpack(JSON.parse(bytes.toString()) as PackedPlan)
+    }
   }
 
   async remove(): Promise<void> {
+    await (await this.#file)?.close()
     await rm(this.#path, { force: true })
   }
+}
+
+/** packaging, period, size, ETag: key and first day follow from them */
+type PackedRef = readonly ['d' | 'm', string, number, string]
+
+interface PackedTask {
+  /** index of the archive in `refs` */
+  readonly a: number
+  /** chunks; left out where the archive's first day is the only one */
+  readonly d?: readonly UtcDay[]
+  /** the series starts here */
+  readonly s?: 1
+  /** indices of the other form in `refs` */
+  readonly o?: readonly number[]
+  /** days to compare */
+  readonly c?: readonly UtcDay[]
+}
+
+interface PackedPlan {
+  readonly plan: Omit<SeriesPlan, 'tasks'>
+  readonly refs: readonly PackedRef[]
+  readonly tasks: readonly PackedTask[]
+}
+
+function pack(plan: SeriesPlan): PackedPlan {
+  const { tasks, ...rest } = plan
+  const refs: PackedRef[] = []
+  const indices = new Map<string, number>()
+  const indexOf = (ref: ArchiveRef): number => {
+    const known = indices.get(ref.key)
+    if (known !== undefined) return known
+    indices.set(ref.key, refs.length)
+    return refs.push([ref.packaging === 'daily' ? 'd' : 'm', ref.period, ref.sizeBytes, ref.etag]) - 1
+  }
+  const packed = tasks.map((task): PackedTask => {
+    const { archive, days, others, compare } = task
+    return {
+      a: indexOf(archive),
+      ...(days.length === 1 && days[0] === archive.firstDay ? {} : { d: days }),
+      ...(task.startsSeries ? { s: 1 } : {}),
+      ...(others.length === 0 ? {} : { o: others.map(indexOf) }),
+      ...(compare.length === 0 ? {} : { c: compare }),
+    }
+  })
+  return { plan: rest, refs, tasks: packed }
+}
+
+function unpack({ plan, refs, tasks }: PackedPlan): SeriesPlan {
+  const { series, bounds } = plan
+  const unpacked = refs.map((ref) => unpackRef(series, ref))
+  const refAt = (index: number): ArchiveRef => {
+    const ref = unpacked[index]
+    if (ref === undefined) throw new CkvdError('CKVD_BUG', `the plan of ${series.symbol} names archive ${index} of ${unpacked.length}`)
+    return ref
+  }
+  return {
+    ...plan,
+    tasks: tasks.map((task): ArchiveTask => {
+      const archive = refAt(task.a)
+      return {
+        series,
+        archive,
+        days: task.d ?? [archive.firstDay],
+        startsSeries: task.s === 1,
+        endsSeries: false,
+        bounds,
+        others: (task.o ?? []).map(refAt),
+        compare: task.c ?? [],
+      }
+    }),
+  }
+}
+
+function unpackRef(series: Series, [form, period, sizeBytes, etag]: PackedRef): ArchiveRef {
+  const packaging: Packaging = form === 'd' ? 'daily' : 'monthly'
+  const key = `${seriesFolder(series, packaging)}${periodStem(series, period)}.zip`
+  const parsed = parseArchiveKey(series, packaging, key)
+  if (parsed === undefined) throw new CkvdError('CKVD_BUG', `the plan of ${series.symbol} names the period ${period}`)
+  return { key, etag, sizeBytes, packaging, period, firstDay: parsed.firstDay }
 }

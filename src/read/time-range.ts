@@ -1,5 +1,6 @@
 import { CkvdError } from '../errors.ts'
 import type { TimeRange } from '../model/series.ts'
+import { parseUtcDay } from '../model/utc-day.ts'
 
 /** A point in time: a `Date`, ISO text with a zone (`2024-01-01T00:00:00Z`), or epoch milliseconds. */
 export type Time = Date | string | number
@@ -69,11 +70,13 @@ function readTimeUs(time: Time, name: string): number {
   const [match, fraction = '', zone] = ISO.exec(text) ?? []
   if (match === undefined) throw wrongTime(name, 'a Date, an ISO time with a zone such as 2024-01-01T00:00:00Z, or epoch milliseconds', text)
   if (zone === undefined) throw wrongTime(name, 'a time with a zone, such as 2024-01-01T00:00:00Z', `${text}, which has none: add Z for UTC`)
+  if (parseUtcDay(text.slice(0, 10)) === undefined) throw wrongTime(name, 'a day of the calendar', text)
   // Date knows milliseconds; the digits after them are added by hand
-  const ms = checkPlausible(Date.parse(text.replace(' ', 'T').replace(/[.,]\d+/, fraction === '' ? '' : `.${fraction.slice(0, 3).padEnd(3, '0')}`)), name, text)
-  return ms + Number(fraction.slice(3, 6).padEnd(3, '0'))
+  const inMs = text.replace(' ', 'T').replace(/[.,]\d+/, `.${fraction.slice(0, 3).padEnd(3, '0')}`)
+  return checkPlausible(Date.parse(inMs), name, text) + Number(fraction.slice(3, 6).padEnd(3, '0'))
 }
 
+/** Microseconds of milliseconds that lie in a plausible year. */
 function checkPlausible(ms: number, name: string, found: Time): number {
   if (ms >= FIRST_MS && ms < LAST_MS) return Math.round(ms * 1000)
   const hint = typeof found === 'number' && (ms < FIRST_MS ? ms * 1000 < LAST_MS && ms > 1e9 : ms / 1000 < LAST_MS)

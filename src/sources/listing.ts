@@ -128,6 +128,25 @@ export class Listing {
     return { archives: inOrder(archives), more: false }
   }
 
+  /**
+   * One page of archives that start at `from` or later, with at most `maxKeys` keys (each archive has two: its CHECKSUM is one).
+   * Keys that are not padded (`2020-8`) are seen only where they sort after `from`.
+   */
+  async fetchArchivesPage(
+    series: Series,
+    packaging: Packaging,
+    o: { from: UtcDay; maxKeys?: number; signal: AbortSignal },
+  ): Promise<SeriesListing> {
+    const page = await this.#page(seriesFolder(series, packaging), markerBefore(series, packaging, o.from), o.signal, o.maxKeys)
+    const archives: ArchiveEntry[] = []
+    for (const { key, etag, sizeBytes } of page.keys) {
+      const period = parseArchiveKey(series, packaging, key)
+      if (period !== undefined && period.firstDay >= o.from)
+        archives.push({ key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag })
+    }
+    return { archives: inOrder(archives), more: page.next !== undefined }
+  }
+
   /** The first archive of a series, by a page of two keys; undefined when the series has none. */
   async fetchFirstArchive(series: Series, packaging: Packaging, signal: AbortSignal): Promise<ArchiveEntry | undefined> {
     const page = await this.#page(seriesFolder(series, packaging), undefined, signal, 4)

@@ -1,0 +1,220 @@
+import { MARKET_FACTS } from '../../config/markets.ts'
+import { CkvdError } from '../errors.ts'
+import type { Interval as IntervalName } from '../model/interval.ts'
+import { parseInterval } from '../model/interval.ts'
+import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { Market } from '../model/market.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import type { Interval } from './names.ts'
+import { ChartType, DataSource } from './names.ts'
+import { parseSymbol } from './symbol-format.ts'
+import type { TimeRangeOptions } from './time-range.ts'
+import { parseTimeRange } from './time-range.ts'
+
+/** A column of the klines table, in the schema's order. */
+export type ColumnName =
+  | 'open_time'
+  | 'open'
+  | 'high'
+  | 'low'
+  | 'close'
+  | 'volume'
+  | 'close_time'
+  | 'quote_asset_volume'
+  | 'count'
+  | 'taker_buy_volume'
+  | 'taker_buy_quote_volume'
+
+/** What `getColumns` takes. */
+export interface GetColumnsOptions extends TimeRangeOptions {
+  readonly symbol: string
+  /** bar length; default `1m` */
+  readonly interval?: Interval | '1mo' | undefined
+  /** only these columns, in this order; default all */
+  readonly columns?: readonly ColumnName[] | undefined
+  /** one source instead of lake, Vision and REST in turn */
+  readonly enforceSource?: DataSource | undefined
+  /** false: the lake is neither read nor written; default as the client's */
+  readonly useCache?: boolean | undefined
+  /** stops this call only */
+  readonly signal?: AbortSignal | undefined
+  /** told of every step: which source gave which days, rows, and how long it took */
+  readonly onStep?: ((step: FetchStep) => void) | undefined
+}
+
+/** What `getData` takes. */
+export interface GetDataOptions extends GetColumnsOptions {
+  /** candlesticks (default) or funding rates */
+  readonly chartType?: ChartType | undefined
+  /** missing bars become rows of nulls (never zeros); default false */
+  readonly autoReindex?: boolean | undefined
+  /** adds the column `_data_source`: CACHE, VISION or REST; default false */
+  readonly includeSourceInfo?: boolean | undefined
+  /** a DataFrame of nodejs-polars instead of an Arrow Table; default as `CKVD_USE_POLARS_OUTPUT` */
+  readonly returnPolars?: boolean | undefined
+}
+
+/** One step of the failover: what a source contributed. */
+export interface FetchStep {
+  readonly source: 'CACHE' | 'VISION' | 'REST'
+  /** days (months for `3d`, `1w`, `1M`) that it gave or was asked for */
+  readonly days: number
+  readonly rows: number
+  readonly elapsedMs: number
+}
+
+/** A checked request for klines. */
+export interface KlineQuery {
+  readonly series: Series
+  readonly range: TimeRange
+  /** null: all */
+  readonly columns: readonly ColumnName[] | null
+  readonly source: DataSource
+  /** the lake may be read and written */
+  readonly useCache: boolean
+  readonly signal: AbortSignal
+  readonly onStep: (step: FetchStep) => void
+}
+
+/** A checked request for funding rates. */
+export interface FundingQuery extends Omit<KlineQuery, 'series' | 'columns'> {
+  readonly market: 'um' | 'cm'
+  readonly symbol: string
+}
+
+/** How the rows are handed over. */
+export interface TableForm {
+  readonly autoReindex: boolean
+  readonly includeSourceInfo: boolean
+  readonly returnPolars: boolean
+}
+
+const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
+  'symbol',
+  'startTime',
+  'endTime',
+  'days',
+  'interval',
+  'columns',
+  'enforceSource',
+  'useCache',
+  'signal',
+  'onStep',
+  'chartType',
+  'autoReindex',
+  'includeSourceInfo',
+  'returnPolars',
+])
+const COLUMN_NAMES: readonly string[] = KLINE_COLUMNS.map(({ name }) => name)
+const NEVER = new AbortController().signal
+
+/** What a query takes from its client where the call says nothing. */
+export interface QueryDefaults {
+  readonly market: Market
+  readonly useCache: boolean
+  readonly enforceSource: DataSource
+  readonly usePolarsOutput: boolean
+  readonly nowMs: number
+}
+
+/**
+ * Checks the options of `getData` and `getColumns` before anything is asked or read.
+ * @throws CkvdError `CKVD_USAGE`, `CKVD_TIME`, `CKVD_SYMBOL_FORMAT`, `CKVD_UNKNOWN_INTERVAL`
+ */
+export function parseKlineQuery(options: GetColumnsOptions, defaults: QueryDefaults): KlineQuery {
+  const base = parseBase(options, defaults)
+  const interval = parseIntervalOption(options.interval ?? '1m', defaults.market)
+  return { ...base.query, series: { market: defaults.market, symbol: base.symbol, interval }, columns: parseColumns(options.columns) }
+}
+
+/** As `parseKlineQuery`, for funding rates. */
+export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaults): FundingQuery {
+  const { market } = defaults
+  if (market === 'spot') {
+    throw new CkvdError('CKVD_USAGE', 'Expected a futures market for funding rates, got spot: only perpetual contracts have them.', {
+      details: { option: 'chartType' },
+    })
+  }
+  const base = parseBase(options, defaults)
+  for (const option of ['interval', 'columns', 'autoReindex'] as const) {
+    if (options[option] !== undefined && options[option] !== false) throw contradiction(option, 'chartType FUNDING_RATE', 'funding rates have no grid of bars')
+  }
+  return { ...base.query, market, symbol: base.symbol }
+}
+
+/** How `getData` hands its rows over. Throws `CKVD_USAGE`. */
+export function parseTableForm(options: GetDataOptions, defaults: QueryDefaults): TableForm {
+  return {
+    autoReindex: parseFlag('autoReindex', options.autoReindex, false),
+    includeSourceInfo: parseFlag('includeSourceInfo', options.includeSourceInfo, false),
+    returnPolars: parseFlag('returnPolars', options.returnPolars, defaults.usePolarsOutput),
+  }
+}
+
+/** True when funding rates are asked for. Throws `CKVD_USAGE`. */
+export function isFundingQuery(options: GetDataOptions): boolean {
+  return parseWord('chartType', options.chartType, ChartType, ChartType.KLINES) === ChartType.FUNDING_RATE
+}
+
+/** One of the values of a constant object, or the default. Throws `CKVD_USAGE`. */
+export function parseWord<T extends string>(option: string, value: unknown, words: Readonly<Record<string, T>>, otherwise: T): T {
+  if (value === undefined) return otherwise
+  const word = Object.values(words).find((one) => one === value)
+  if (word !== undefined) return word
+  throw wrongOption(option, `one of ${Object.values(words).join(', ')}`, value)
+}
+
+function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
+  const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
+  if (unknown !== undefined) throw new CkvdError('CKVD_USAGE', `\`${unknown}\` is not an option. Known options: ${[...OPTION_NAMES].join(', ')}.`, { details: { option: unknown } })
+  const symbol = parseSymbol(options.symbol, defaults.market)
+  const source = parseWord('enforceSource', options.enforceSource, DataSource, defaults.enforceSource)
+  const useCache = parseFlag('useCache', options.useCache, defaults.useCache)
+  if (source === DataSource.CACHE && !useCache) {
+    throw contradiction('enforceSource CACHE', options.useCache === undefined ? 'a cache that is switched off' : 'useCache: false', 'nothing would be left to ask')
+  }
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw wrongOption('signal', 'an AbortSignal', options.signal)
+  const { onStep } = options
+  return {
+    symbol,
+    query: {
+      range: parseTimeRange(options, defaults.nowMs),
+      source,
+      useCache,
+      signal: options.signal ?? NEVER,
+      onStep: (step) => onStep?.(step),
+    },
+  }
+}
+
+function parseIntervalOption(text: string, market: Market): IntervalName {
+  const interval = typeof text === 'string' ? parseInterval(text) : undefined
+  const supported = MARKET_FACTS[market].intervals
+  if (interval !== undefined && supported.includes(interval)) return interval
+  throw new CkvdError('CKVD_UNKNOWN_INTERVAL', `Expected an interval of ${market} (${supported.join(', ')}), got ${String(text)}.`, {
+    details: { market, interval: text, supported },
+  })
+}
+
+function parseColumns(columns: readonly string[] | undefined): readonly ColumnName[] | null {
+  if (columns === undefined) return null
+  const wrong = columns.find((name) => !COLUMN_NAMES.includes(name))
+  if (wrong !== undefined || columns.length === 0 || new Set(columns).size !== columns.length) {
+    throw wrongOption('columns', `different names out of ${COLUMN_NAMES.join(', ')}`, columns)
+  }
+  return columns as readonly ColumnName[]
+}
+
+function parseFlag(option: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise
+  if (typeof value === 'boolean') return value
+  throw wrongOption(option, 'true or false', value)
+}
+
+function wrongOption(option: string, expected: string, found: unknown): CkvdError {
+  return new CkvdError('CKVD_USAGE', `Expected \`${option}\` to be ${expected}, got ${JSON.stringify(found) ?? String(found)} (option).`, { details: { option } })
+}
+
+function contradiction(one: string, other: string, why: string): CkvdError {
+  return new CkvdError('CKVD_USAGE', `Expected either ${one} or ${other}, got both: ${why}. Leave one out.`, { details: { option: one } })
+}

@@ -1,0 +1,36 @@
+import { CkvdError } from '../errors.ts'
+import type { Market } from '../model/market.ts'
+import { isSymbol } from '../model/market.ts'
+
+/** COIN-M contracts are named after base, `USD` and either `PERP` or the day of delivery; no other market has such names. */
+const COIN_CONTRACT = /^([\p{L}\p{N}]+?)USD_(PERP|\d{6})$/u
+/** Quote assets that a spot or USDⓈ-M symbol ends with, longest first where one ends another. */
+const QUOTED = /^([\p{L}\p{N}]+?)(?:USDT|USDC|BUSD|FDUSD|TUSD|USD)(?:_\d{6})?$/u
+
+/**
+ * A symbol as the exchange writes it: trimmed, in capitals.
+ * @throws CkvdError `CKVD_USAGE` for what is no symbol at all, `CKVD_SYMBOL_FORMAT` for one in another market's form, with the likely
+ *   one as `details.suggestion`
+ */
+export function parseSymbol(text: unknown, market: Market): string {
+  const symbol = typeof text === 'string' ? text.trim().toUpperCase() : ''
+  if (!isSymbol(symbol)) {
+    throw new CkvdError('CKVD_USAGE', `Expected \`symbol\` to be a symbol such as BTCUSDT, got ${JSON.stringify(text) ?? 'nothing'} (option).`, {
+      details: { option: 'symbol' },
+    })
+  }
+  const suggestion = suggestSymbol(symbol, market)
+  if (suggestion === undefined) return symbol
+  const form = market === 'cm' ? '…USD_PERP or …USD_YYMMDD' : market === 'um' ? '…USDT' : 'base and quote asset without "_"'
+  throw new CkvdError('CKVD_SYMBOL_FORMAT', `Expected a symbol of ${market} (${form}), got ${symbol}. Did you mean ${suggestion}?`, {
+    details: { market, symbol, suggestion },
+  })
+}
+
+/** The symbol that is probably meant when a symbol cannot be one of the market; undefined when it can. */
+function suggestSymbol(symbol: string, market: Market): string | undefined {
+  const coin = COIN_CONTRACT.exec(symbol)
+  if (market === 'cm') return coin !== null ? undefined : `${QUOTED.exec(symbol)?.[1] ?? symbol}USD_PERP`
+  if (coin !== null) return `${coin[1] ?? ''}USDT${market === 'um' && coin[2] !== 'PERP' ? `_${coin[2] ?? ''}` : ''}`
+  return market === 'spot' && symbol.includes('_') ? symbol.replace(/_.*$/, '') : undefined
+}
