@@ -1,5 +1,6 @@
 /**
- * `npm run build`: compiles src, config and workers into dist. dist is whole or absent: everything is built in a
+ * `npm run build`: compiles src, config and workers into dist, TypeScript by tsc and workers/assembly by asc (to
+ * WebAssembly, beside the worker that uses it). dist is whole or absent: everything is built in a
  * folder beside it, which takes the name only when it is complete; a build that fails takes the old dist away,
  * so that nothing is ever tested or published from stale code.
  */
@@ -16,11 +17,27 @@ const leaving = `${dist}-${process.pid}.old.tmp`
 
 /** Compiles TypeScript into a folder; compiler errors go to the terminal. */
 function compileTypeScript(outDir) {
-  const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  if (!existsSync(compiler)) throw new Error('Expected the TypeScript compiler in node_modules, found none. Run `npm ci` first.')
-  const result = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', outDir], { cwd: root, stdio: 'inherit' })
+  runCompiler('TypeScript', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', outDir])
+}
+
+/** Compiles the CSV scanner to WebAssembly, with the settings of workers/assembly/asconfig.json. */
+function compileAssembly(outDir) {
+  const outFile = join(outDir, 'workers/csv-scanner.wasm')
+  runCompiler('AssemblyScript', 'assemblyscript/bin/asc.js', [
+    'workers/assembly/csv-scanner.ts',
+    '--config',
+    'workers/assembly/asconfig.json',
+    '--outFile',
+    relative(root, outFile),
+  ])
+}
+
+function runCompiler(language, script, args) {
+  const compiler = join(root, 'node_modules', script)
+  if (!existsSync(compiler)) throw new Error(`Expected the ${language} compiler in node_modules, found none. Run \`npm ci\` first.`)
+  const result = spawnSync(process.execPath, [compiler, ...args], { cwd: root, stdio: 'inherit' })
   if (result.error !== undefined) throw result.error
-  if (result.status !== 0) throw new Error('The TypeScript compiler found errors (above).')
+  if (result.status !== 0) throw new Error(`The ${language} compiler found errors (above).`)
 }
 
 /** Makes every bin of package.json in a built folder executable: npm does so only for installed packages. */
@@ -61,6 +78,7 @@ try {
   sweepLeftovers()
   mkdirSync(building)
   compileTypeScript(building)
+  compileAssembly(building)
   makeBinsExecutable(building)
   publish()
   console.log(`built dist in ${((performance.now() - started) / 1000).toFixed(1)} s`)

@@ -314,6 +314,7 @@ async function releaseByRest(
       duplicates: chunk.duplicates,
       conflicts: chunk.conflicts,
       differing: 0,
+      restStretches: findGaps(columns.openTime, range, task.series.interval),
       evidence: `released: ${error.code}, but all ${rows} rows of the archive agree with REST`,
     })
   }
@@ -376,7 +377,9 @@ export async function acquireDaysFromRest(task: RestTask, ctx: Pick<AcquireConte
   for (const day of wanted) {
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : createColumns(0)
     if (columns.openTime.length === 0 && task.error !== undefined) {
-      days.push(quarantinedDay(task, day, task.error, answer.kind === 'asked' ? 'REST has no bar of this day' : answer.reason))
+      const reason = answer.kind === 'asked' ? 'REST has no bar of this day' : answer.reason
+      // nothing lies in quarantine of an archive that was not there: the next run asks for it again
+      days.push(isContentError(task.error) ? quarantinedDay(task, day, task.error, reason) : failedDay(task, day, task.error, reason))
       continue
     }
     const bounds = endBounds(task, day, columns, answer)
@@ -442,6 +445,7 @@ async function completeDay(
     duplicates: best.chunk.duplicates,
     conflicts: best.chunk.conflicts,
     differing,
+    restStretches: answer.kind === 'asked' ? gaps : [],
     evidence: joinNotes(note, best.chunk.conflictNote),
     error: null,
     explain: (gap) => explainGap(gap, answer, series),
@@ -518,8 +522,13 @@ function quarantinedDay(
   return { ...emptyDay(task, day), condition: 'quarantined', evidence: reason, error }
 }
 
-function failedDay(task: ArchiveTask, day: UtcDay, error: CkvdError): AcquiredDay {
-  return { ...emptyDay(task, day), condition: 'failed', evidence: null, error }
+function failedDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+  error: CkvdError,
+  reason: string | null = null,
+): AcquiredDay {
+  return { ...emptyDay(task, day), condition: 'failed', evidence: reason, error }
 }
 
 /** Splits chunks in order into runs without a hole between them. */

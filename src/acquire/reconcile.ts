@@ -36,6 +36,8 @@ export interface AcquiredDay {
   readonly differing: number
   readonly archive: ArchiveOrigin | null
   readonly gaps: readonly EvidencedGap[]
+  /** of a day with bars of Vision, the stretches whose bars REST gave */
+  readonly restStretches?: readonly TimeRange[]
   readonly evidence: string | null
   readonly error: CkvdError | null
 }
@@ -160,6 +162,8 @@ export interface DayParts {
   readonly duplicates: number
   readonly conflicts: number
   readonly differing: number
+  /** see AcquiredDay */
+  readonly restStretches?: readonly TimeRange[]
   readonly evidence: string | null
   readonly error: CkvdError | null
   /** why a gap is there, and whether that explains it */
@@ -211,6 +215,7 @@ export function buildDay(parts: DayParts): AcquiredDay {
     differing: parts.differing,
     archive: parts.archive,
     gaps,
+    ...(parts.restStretches === undefined ? {} : { restStretches: parts.restStretches }),
     evidence: parts.evidence,
     error: parts.error,
   }

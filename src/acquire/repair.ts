@@ -1,5 +1,6 @@
 import type { ShardMeta } from '../codec/arrow.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
@@ -45,8 +46,16 @@ export async function repairDay(
     duplicates: meta.duplicates,
     conflicts: row.conflicts,
     differing: merge.differing,
-    evidence: row.evidence,
+    restStretches: answer.kind === 'asked' ? gaps : [],
+    evidence: withoutAcceptance(row),
     error: null,
     explain: (gap) => explainGap(gap, answer, series),
   })
+}
+
+/** A person accepted the chunk as it was; what it is now, evidence alone must explain. The store keeps an acceptance that is still needed. */
+function withoutAcceptance(row: DayRow): string | null {
+  if (!isAccepted(row)) return row.evidence
+  const rest = (row.evidence ?? '').split('\n').slice(1).join('\n')
+  return rest === '' ? null : rest
 }

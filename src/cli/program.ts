@@ -4,6 +4,8 @@ import { CommanderError } from 'commander'
 import { CkvdError, toCkvdError } from '../errors.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
+import { jsonLine } from './output.ts'
+import { addAvailabilityCommand } from './availability.ts'
 import { addConfigCommand } from './config.ts'
 import { addCoverageCommand } from './coverage.ts'
 import { addIngestCommand } from './ingest.ts'
@@ -13,6 +15,7 @@ import { addVerifyCommand } from './verify.ts'
 /** All commands, in the order of `ckvd --help`. A new command is one file and one entry here. */
 const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   addIngestCommand,
+  addAvailabilityCommand,
   addCoverageCommand,
   addVerifyCommand,
   addSandboxCommand,
@@ -52,8 +55,12 @@ export async function runCli(args: readonly string[], context: Omit<CliContext, 
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
     const error = thrown instanceof CommanderError ? usageError(thrown) : toCkvdError(thrown)
-    if (error !== undefined) printError(context, error, program.commands.find((command) => command.name() === args[0])?.name() ?? '')
-    return error?.exit ?? 2
+    if (error === undefined) return 2
+    const name = program.commands.find((command) => command.name() === args[0])?.name() ?? ''
+    printError(context, error, name)
+    // the flags could not be read, so `--json` is looked for among the words: a program that asked for JSON gets it
+    if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))
+    return error.exit
   }
 }
 

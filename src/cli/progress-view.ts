@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import type { IngestEvents, IngestProgress } from '../ingest/progress.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
 import type { CommandRun } from './command.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from './output.ts'
 
@@ -10,7 +11,14 @@ const LINE_EVERY_MS = 10_000
 /** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
 export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger'>): IngestEvents {
   if (run.quiet) return {}
-  return run.interactive ? barView(run) : lineView(run)
+  const view = run.interactive ? barView(run) : lineView(run)
+  return run.logger.isLevelEnabled('debug') ? { ...view, onChunk: (row) => logChunk(run.logger, row) } : view
+}
+
+/** At DEBUG: one line a chunk. */
+function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
+  const { market, symbol, interval, day, condition, source, rows, revision, archiveKey, error } = row
+  logger.debug({ market, symbol, interval, day, condition, source, rows, revision, archiveKey, error }, 'chunk recorded')
 }
 
 function barView(run: Pick<CommandRun<object>, 'context'>): IngestEvents {

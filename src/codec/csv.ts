@@ -1,4 +1,5 @@
 import type { KlineColumns } from '../model/kline.ts'
+import type { Bar } from './csv-row.ts'
 import { checkHeader, lineEndAt, lineText, parseRow } from './csv-row.ts'
 import { scanRows } from './csv-scan.ts'
 import { RowTable } from './row-table.ts'
@@ -11,6 +12,19 @@ export interface DecodedCsv {
   /** true when the first line names the columns */
   readonly header: boolean
 }
+
+/** Takes the rows of one CSV into columns. */
+export interface RowTaker {
+  /** rows taken so far */
+  readonly rows: number
+  /** Takes rows from byte `start` on and returns where the first row begins that it leaves to `parseRow`. */
+  scan(start: number): number
+  push(bar: Bar): void
+  columns(): KlineColumns
+}
+
+/** Begins with a CSV; `capacity` is a guess of its rows. */
+export type OpenTaker = (bytes: Uint8Array, capacity: number) => RowTaker
 
 const LF = 10
 const CR = 13
@@ -26,9 +40,10 @@ const SPARE_ROWS = 16
  *
  * A scanner takes the rows that look as rows do; it never decides that a row is wrong, but hands every other row to
  * `parseRow`, which reads it slowly and either returns it or throws the exact error. So there is one definition of a row.
+ * @param open the scanner; default the one in JavaScript (see `csv-wasm.ts` for the fast one)
  * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_BAR_INVALID with `details` {line, column, found}
  */
-export function decodeCsv(bytes: Uint8Array): DecodedCsv {
+export function decodeCsv(bytes: Uint8Array, open: OpenTaker = openTable): DecodedCsv {
   let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
   let header = false
   if (at < bytes.length && !isDigit(bytes[at]) && !isBlankFrom(bytes, at)) {
@@ -37,17 +52,29 @@ export function decodeCsv(bytes: Uint8Array): DecodedCsv {
     header = true
     at = end + 1
   }
-  const table = new RowTable(guessRows(bytes, at))
+  const taker = open(bytes, guessRows(bytes, at))
   const firstLine = header ? 2 : 1
   while (at < bytes.length) {
-    at = scanRows(bytes, at, table)
+    at = taker.scan(at)
     if (isBlankFrom(bytes, at)) break
-    const line = firstLine + table.rows
+    const line = firstLine + taker.rows
     const end = lineEndAt(bytes, at)
-    table.push(parseRow(lineText(bytes, at, end, line), line))
+    taker.push(parseRow(lineText(bytes, at, end, line), line))
     at = end + 1
   }
-  return { columns: table.columns(), rows: table.rows, header }
+  return { columns: taker.columns(), rows: taker.rows, header }
+}
+
+function openTable(bytes: Uint8Array, capacity: number): RowTaker {
+  const table = new RowTable(capacity)
+  return {
+    get rows() {
+      return table.rows
+    },
+    scan: (start) => scanRows(bytes, start, table),
+    push: (bar) => table.push(bar),
+    columns: () => table.columns(),
+  }
 }
 
 /** True when nothing but line ends follows; the end of the bytes counts. */

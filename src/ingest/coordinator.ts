@@ -10,7 +10,7 @@ import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
-import { isExplained } from '../model/condition.ts'
+import { CONDITIONS, isExplained } from '../model/condition.ts'
 import { chunkEndUs, countSlots } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { chunkOfUs, chunkRange } from '../model/series.ts'
@@ -107,7 +107,12 @@ class Coordinator {
   async #runSeries(plan: SeriesPlan): Promise<void> {
     const { tally, lake, rest } = this.#context
     tally.series++
-    for (const [condition, count] of Object.entries(plan.kept)) tally.count(condition as keyof typeof plan.kept, count)
+    for (const condition of CONDITIONS) {
+      const count = plan.kept[condition] ?? 0
+      // what is unexplained and no problem was accepted by a person
+      const problems = plan.keptProblems.filter((problem) => problem.condition === condition).length
+      tally.count(condition, count, isExplained(condition) ? 0 : count - problems)
+    }
     for (const problem of plan.keptProblems) {
       const error = new CkvdError(
         'CKVD_PARTIAL',
@@ -318,11 +323,12 @@ class Coordinator {
   }
 
   async #store(series: Series, days: readonly AcquiredDay[]): Promise<void> {
-    const { lake, tally, meter, nowIso } = this.#context
+    const { lake, tally, meter, nowIso, events } = this.#context
     await Promise.all(
       days.map(async (acquired) => {
         const stored = await storeDay(lake, series, acquired, nowIso)
         const { row } = stored
+        events.onChunk?.(row)
         const accepted = isAccepted(row)
         tally.count(row.condition, 1, accepted ? 1 : 0)
         if (stored.written) tally.stored++

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256Hex } from '../codec/archive.ts'
+import type { SourceUrls } from '../acquire/connections.ts'
+import { createHttp } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { RestGate } from '../acquire/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-days.ts'
@@ -16,7 +18,7 @@ import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
-import { HTTP_DEFAULTS, HttpClient } from '../sources/http.ts'
+import type { HttpClient } from '../sources/http.ts'
 import { Listing } from '../sources/listing.ts'
 import type { BanStore } from '../sources/rest-limiter.ts'
 import { createRestLimiter } from '../sources/rest-limiter.ts'
@@ -33,12 +35,7 @@ import type { IngestResult } from './result.ts'
 import { problemOf, Tally } from './result.ts'
 import type { UniverseLine } from './universe.ts'
 
-/** Where the five sources are: bases of URLs without a final slash. */
-export interface SourceUrls {
-  readonly vision: string
-  readonly listing: string
-  readonly rest: Readonly<Record<Market, string>>
-}
+export type { SourceUrls } from '../acquire/connections.ts'
 
 /** Everything that a run of `ingest` depends on. */
 export interface IngestOptions {
@@ -113,14 +110,6 @@ function scopeOf(options: IngestOptions): PlanScope {
       details: { start, end },
     })
   return { start, end, archives, rest, crossCheck, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
-}
-
-function createHttp(options: IngestOptions): HttpClient {
-  const { concurrency, maxRetries, maxRateBytes } = options
-  return new HttpClient(
-    { ...HTTP_DEFAULTS, connections: Math.max(4, concurrency), maxRetries, ...(maxRateBytes === null ? {} : { maxRateBytes }) },
-    options.env,
-  )
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { DayRow } from '../lake/catalog-rows.ts'
 import type { RequestKind } from '../sources/http.ts'
 import type { PlanTotals } from './planner.ts'
 
@@ -23,6 +24,8 @@ export interface IngestEvents {
   onPlanning?(planned: number, lines: number): void
   /** the plan, before the first download */
   onPlan?(totals: PlanTotals, series: number): void
+  /** a chunk is recorded; for logs */
+  onChunk?(row: DayRow): void
   /** called after every archive and stretch: the receiver decides how often it draws */
   onProgress?(progress: IngestProgress): void
 }

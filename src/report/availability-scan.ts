@@ -96,7 +96,15 @@ export async function fetchAvailability(listing: Listing, cache: AvailabilityCac
 
 async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<{ market: Market; symbol: string }[]> {
   const lists = await Promise.all(options.markets.map((market) => listing.fetchFolders(marketFolder(market, options.archives), options.signal)))
-  return options.markets.flatMap((market, i) => (lists[i] ?? []).map((symbol) => ({ market, symbol })))
+  return options.markets.flatMap((market, i) => {
+    const symbols = lists[i] ?? []
+    // what answers with an empty list is another bucket: empty reports would look like a market that has ended
+    if (symbols.length === 0) {
+      const prefix = marketFolder(market, options.archives)
+      throw new CkvdError('CKVD_LISTING', `Expected symbols of ${market} below ${prefix}, the listing has none. Check --listing-url.`, { details: { prefix } })
+    }
+    return symbols.map((symbol) => ({ market, symbol }))
+  })
 }
 
 async function fetchSymbol(listing: Listing, { market, symbol }: { market: Market; symbol: string }, options: ScanOptions): Promise<SymbolListing> {

@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib'
 import type { Interval } from '../model/interval.ts'
+import { maxLengthUs } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
+import { US_PER_DAY } from '../model/utc-day.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
 import { archiveStem, daysOfPeriod } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
@@ -44,7 +46,9 @@ export class ArchiveBuilder {
   /** Size of an archive of at most `rows` rows whose file name has `nameBytes`: an upper bound, to which it is padded. */
   sizeOf(folder: ArchiveFolder, rows: number, nameBytes: number): number {
     const { listed, interval } = folder
-    return 240 + 2 * nameBytes + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.market])
+    // a month is deflated day by day, and each part begins without the words of the one before
+    const parts = folder.packaging === 'monthly' && !isCoarse(interval) ? Math.ceil((rows * maxLengthUs(interval)) / US_PER_DAY) : 1
+    return 240 + 2 * nameBytes + (parts - 1) * PART_BYTES + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.market])
   }
 
   async readZip(folder: ArchiveFolder, period: number, sizeBytes: number, modifiedMs: number): Promise<Buffer> {
@@ -142,6 +146,8 @@ const ROW_BYTES: Readonly<Partial<Record<Interval, Readonly<Record<Market, numbe
   '1s': { spot: 42, um: 42, cm: 42 },
   '1m': { spot: 61.5, um: 51.5, cm: 44.5 },
 }
+/** What a further part of an archive takes beyond its rows; measured on 12h, which has two rows a part. */
+const PART_BYTES = 40
 const LONGER_ROW_BYTES: Readonly<Record<Market, number>> = { spot: 66.5, um: 55, cm: 49 }
 
 function lengthOf(parts: readonly Buffer[]): number {

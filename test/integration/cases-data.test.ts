@@ -384,7 +384,8 @@ test('case 13: um BTCUSDT 2019-09-08 to 12-30 is in no archive: an earlier start
     markets: [{ market: 'um', symbol: 'BTCUSDT', firstDay: '2019-09-08', archivesFrom: '2019-12-31' }],
   })
   const unasked = await other.ingest({ market: 'um', symbols: ['BTCUSDT'], intervals: '4h', end: '2020-01-03' })
-  expect(unasked).toMatchObject({ exit: 0, days: { complete: 3, provisional: 0, unlisted: 0 }, requests: { rest: 0 } })
+  // the first archive is that of December, which holds its last day alone
+  expect(unasked).toMatchObject({ exit: 0, days: { complete: 3, provisional: 0, unlisted: 30 }, requests: { rest: 0 } })
 })
 
 test('case 14: a flat tail of zero volume, a ticker that is used again, a relisting hole, a renamed coin', async () => {

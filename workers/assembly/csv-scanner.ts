@@ -12,6 +12,8 @@ const CR: u8 = 13
 const COMMA: u8 = 44
 const DOT: u8 = 46
 
+const OPEN_TIME = 0
+const VOLUME = 5
 const CLOSE_TIME = 6
 const COUNT = 8
 const IGNORE = 11
@@ -25,7 +27,7 @@ export let stoppedAt: u32 = 0
 
 /** First byte of memory that JavaScript may use. */
 export function inputOffset(): u32 {
-  return (<u32>__heap_base + 15) & ~15
+  return <u32>((__heap_base + 15) & ~15)
 }
 
 /**
@@ -36,38 +38,54 @@ export function inputOffset(): u32 {
 export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row: u32, minTimeUs: i64, maxTimeUs: i64): u32 {
   const stride: usize = <usize>capacity << 3
   let at: usize = start
+  let usual: u64 = 1
   while (at < <usize>end && row < capacity) {
     let p = at
-    let cell: usize = columns + (<usize>row << 3)
-    const first = cell
-    const openTimeUs = parseTimeUs(p)
-    if (openTimeUs < minTimeUs || openTimeUs >= maxTimeUs) break
-    store<i64>(cell, openTimeUs)
-    p += timeLength(p)
-    if (load<u8>(p) != COMMA) break
-    p++
-    let column = 1
+    const first: usize = <usize>columns + (<usize>row << 3)
+    let cell = first
+    let earliestUs = minTimeUs
+    let column = OPEN_TIME
     for (; column < IGNORE; column++) {
-      cell += stride
-      if (column == CLOSE_TIME) {
-        const closeTimeUs = parseTimeUs(p)
-        if (closeTimeUs < openTimeUs || closeTimeUs >= maxTimeUs) break
-        store<i64>(cell, closeTimeUs)
-        p += timeLength(p)
+      if (column == OPEN_TIME || column == CLOSE_TIME) {
+        // ---- a time: 13 digits (milliseconds) or 16 (microseconds)
+        const head = load<u64>(p)
+        const tail = load<u64>(p, 8)
+        if (nonDigits(head) != 0) break
+        let timeUs: i64 = parseEight(head)
+        const others = nonDigits(tail)
+        if (others == 0) {
+          timeUs = timeUs * 100000000 + parseEight(tail)
+          p += 16
+        } else {
+          if (digitsBefore(others) != 5) break
+          timeUs = (timeUs * 100000 + parseDigits(tail, 5)) * 1000
+          p += 13
+        }
+        if (timeUs < earliestUs || timeUs >= maxTimeUs) break
+        earliestUs = timeUs
+        store<i64>(cell, timeUs)
       } else {
         // ---- digits before the point: 1 to 15
         let word = load<u64>(p)
-        let digits = countDigits(word)
+        let digits = digitsBefore(nonDigits(word))
         if (digits == 0) break
         let whole = parseDigits(word, digits)
-        p += <usize>digits
-        if (digits == 8) {
-          word = load<u64>(p)
-          digits = countDigits(word)
-          if (digits == 8) break
-          if (digits != 0) {
-            whole = whole * load<u64>(U64_POW10 + (<usize>digits << 3)) + parseDigits(word, digits)
-            p += <usize>digits
+        if (digits == usual) {
+          // The four prices of a row have as many digits each. The processor predicts this branch, and goes on to the next
+          // cell without waiting until the digits are counted.
+          p += <usize>usual
+        } else {
+          if (column < VOLUME) usual = digits
+          p += <usize>digits
+          if (digits == 8) {
+            word = load<u64>(p)
+            digits = digitsBefore(nonDigits(word))
+            if (digits == 8) break
+            if (digits != 0) {
+              whole = whole * load<u64>(U64_POW10 + (<usize>digits << 3)) + parseDigits(word, digits)
+              p += <usize>digits
+            }
+            usual = 1
           }
         }
         if (column == COUNT) {
@@ -75,20 +93,26 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
         } else {
           let value = <f64>(<i64>whole)
           if (load<u8>(p) == DOT) {
-            // ---- digits after the point: 1 to 9
+            // ---- digits after the point: 1 to 9, on spot always 8
             p++
             word = load<u64>(p)
-            digits = countDigits(word)
-            if (digits == 0) break
-            let fraction = parseDigits(word, digits)
-            p += <usize>digits
-            if (digits == 8) {
+            const others = nonDigits(word)
+            let fraction: u64
+            if (others == 0) {
+              fraction = parseEight(word)
+              p += 8
+              digits = 8
               const ninth = <u32>load<u8>(p) ^ 48
               if (ninth < 10) {
                 fraction = fraction * 10 + ninth
-                digits = 9
                 p++
+                digits = 9
               }
+            } else {
+              digits = digitsBefore(others)
+              if (digits == 0) break
+              fraction = parseDigits(word, digits)
+              p += <usize>digits
             }
             const scale = load<f64>(F64_POW10 + (<usize>digits << 3))
             const mantissa = value * scale + <f64>(<i64>fraction)
@@ -99,11 +123,12 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
       }
       if (load<u8>(p) != COMMA) break
       p++
+      cell += stride
     }
     if (column != IGNORE) break
-    // ---- the last column, `0` in every archive that was ever seen, and the line's end
-    if (load<u8>(p) != 48) break
-    p++
+    // ---- the last column, whose value nobody needs, and the line's end
+    p = skipDecimal(p)
+    if (p == 0) break
     if (load<u8>(p) == CR) p++
     if (load<u8>(p) != LF) break
     p++
@@ -120,36 +145,47 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
   return row
 }
 
-/** A time of 13 digits (milliseconds) or at least 16 (microseconds), in microseconds; -1 when it is neither. */
-function parseTimeUs(p: usize): i64 {
-  const head = load<u64>(p)
-  const tail = load<u64>(p, 8)
-  if (countDigits(head) != 8) return -1
-  const digits = countDigits(tail)
-  if (digits == 5) return (parseDigits(head, 8) * 100000 + parseDigits(tail, 5)) * 1000
-  return digits == 8 ? parseDigits(head, 8) * 100000000 + parseDigits(tail, 8) : -1
+/** Past the decimal at `p` of at most 15 digits before and 9 after the point; 0 where there is none. */
+function skipDecimal(p: usize): usize {
+  const whole = skipDigits(p, 15)
+  if (whole == p) return 0
+  if (load<u8>(whole) != DOT) return whole
+  const fraction = skipDigits(whole + 1, 9)
+  return fraction == whole + 1 ? 0 : fraction
 }
 
-/** Bytes of the time at `p`, which `parseTimeUs` has taken: it has 13 digits or (at least) 16. */
-function timeLength(p: usize): usize {
-  return load<u8>(p, 13) == COMMA ? 13 : 16
+function skipDigits(start: usize, max: usize): usize {
+  let p = start
+  while (p < start + max && (<u32>load<u8>(p) ^ 48) < 10) p++
+  return p
 }
 
 /**
- * How many of the eight bytes are digits, up to the first that is none. After the xor a digit is at most 9; adding 0x76 to
- * anything larger sets the top bit of its byte, or carries into the next byte, which then no longer matters.
+ * The top bit of each byte that is no digit, up to the first such byte; 0 when all eight are digits. After the xor a digit is
+ * at most 9; adding 0x76 to anything larger sets the top bit of its byte, or carries into the next byte, which then no longer
+ * matters.
  */
-function countDigits(word: u64): u64 {
+function nonDigits(word: u64): u64 {
   const bytes = word ^ 0x3030303030303030
-  return ctz(((bytes + 0x7676767676767676) | bytes) & 0x8080808080808080) >> 3
+  return ((bytes + 0x7676767676767676) | bytes) & 0x8080808080808080
 }
 
-/**
- * The number that the first `digits` (1 to 8) bytes write. Shifting the others out puts zeros before it; then neighbours are
- * joined three times: to pairs, fours, and all eight (https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/).
- */
+/** How many of eight bytes are digits, up to the first that is none (its top bit is the lowest one set). */
+function digitsBefore(others: u64): u64 {
+  return ctz(others) >> 3
+}
+
+/** The number that the first `digits` (1 to 8) bytes write: shifting the others out puts zeros before it. */
 function parseDigits(word: u64, digits: u64): u64 {
-  const bytes = (word ^ 0x3030303030303030) << (64 - (digits << 3))
+  return joinDigits((word ^ 0x3030303030303030) << (64 - (digits << 3)))
+}
+
+function parseEight(word: u64): u64 {
+  return joinDigits(word ^ 0x3030303030303030)
+}
+
+/** Joins neighbours three times, to pairs, fours and eight (https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/). */
+function joinDigits(bytes: u64): u64 {
   const pairs = bytes * 10 + (bytes >> 8)
   const high = (pairs & 0x000000ff000000ff) * 0x000f424000000064
   const low = ((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001

@@ -1,0 +1,78 @@
+/**
+ * The archives that the benchmarks read: rows of the synthetic exchange, packed as Binance packs them (one entry, deflate
+ * level 6, CHECKSUM beside it). The exchange's own ZIPs are packed fast and padded, which would flatter every inflater.
+ */
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
+
+const DAY_MS = 86_400_000
+const FIRST_MS = Date.UTC(2024, 0, 1)
+
+/**
+ * Writes archives below `folder`, laid out as the bucket, and gives them.
+ * @param dist URL of the built program
+ * @param wanted {symbols, interval, days}: daily archives of spot, from 2024-01-01 on
+ * @returns {key, zip, checksum, csv, rows}[]
+ */
+export async function makeArchives(dist, folder, { symbols, interval, days }) {
+  const { startSandbox } = await import(new URL('src/sandbox/index.js', dist))
+  const markets = symbols.map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-01-01', intervals: [interval] }))
+  const sandbox = await startSandbox({ markets, now: () => FIRST_MS + (days + 30) * DAY_MS })
+  try {
+    const archives = []
+    for (const symbol of symbols) {
+      for (let day = 0; day < days; day++) {
+        const date = new Date(FIRST_MS + day * DAY_MS).toISOString().slice(0, 10)
+        const stem = `${symbol}-${interval}-${date}`
+        const key = `data/spot/daily/klines/${symbol}/${interval}/${stem}.zip`
+        const answer = await fetch(`${sandbox.urls.vision}/${key}`)
+        if (answer.status !== 200) throw new Error(`Expected the sandbox to serve ${key}, got status ${answer.status}.`)
+        const csv = readEntry(Buffer.from(await answer.arrayBuffer()))
+        const zip = createZip(`${stem}.csv`, csv)
+        const checksum = Buffer.from(`${createHash('sha256').update(zip).digest('hex')}  ${stem}.zip\n`)
+        const path = join(folder, key)
+        mkdirSync(dirname(path), { recursive: true })
+        writeFileSync(path, zip)
+        writeFileSync(`${path}.CHECKSUM`, checksum)
+        archives.push({ key, path, sizeBytes: zip.length, csvBytes: csv.length, rows: csv.filter((byte) => byte === 10).length })
+      }
+    }
+    return archives
+  } finally {
+    await sandbox.close()
+  }
+}
+
+/** The bytes of a ZIP's first entry, by its directory. */
+export function readEntry(zip) {
+  const end = zip.lastIndexOf(Buffer.from('PK\x05\x06'))
+  const central = zip.readUInt32LE(end + 16)
+  const local = zip.readUInt32LE(central + 42)
+  const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28)
+  const packed = zip.subarray(start, start + zip.readUInt32LE(central + 20))
+  return zip.readUInt16LE(central + 10) === 0 ? packed : inflateRawSync(packed)
+}
+
+/** A ZIP of one deflated entry (APPNOTE.TXT 4.3). */
+function createZip(name, csv) {
+  const packed = deflateRawSync(csv, { level: 6 })
+  const shared = Buffer.alloc(26)
+  shared.writeUInt16LE(20, 0)
+  shared.writeUInt16LE(8, 4)
+  shared.writeUInt16LE(0x21, 8) // 1980-01-01
+  shared.writeUInt32LE(crc32(csv), 10)
+  shared.writeUInt32LE(packed.length, 14)
+  shared.writeUInt32LE(csv.length, 18)
+  shared.writeUInt16LE(name.length, 22)
+  const local = Buffer.concat([Buffer.from('PK\x03\x04'), shared, Buffer.from(name)])
+  const central = Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), shared, Buffer.alloc(14), Buffer.from(name)])
+  const end = Buffer.alloc(22)
+  end.write('PK\x05\x06', 'latin1')
+  end.writeUInt16LE(1, 8)
+  end.writeUInt16LE(1, 10)
+  end.writeUInt32LE(central.length, 12)
+  end.writeUInt32LE(local.length + packed.length, 16)
+  return Buffer.concat([local, packed, central, end])
+}
