@@ -17,10 +17,21 @@ export interface RestFacts {
   readonly nearest: 'start' | 'end'
 }
 
+/** REST facts of funding rates. Source: Binance's API documents, "Get Funding Rate History" of USDⓈ-M and COIN-M futures. */
+export interface FundingFacts {
+  readonly path: string
+  /** most rows a page */
+  readonly pageRows: number
+  /** weight of a request that we book; um counts these requests apart (500 in five minutes), which one a page never reaches */
+  readonly weight: number
+}
+
 /** Facts of a market. */
 export interface MarketFacts {
   readonly intervals: readonly Interval[]
   readonly rest: RestFacts
+  /** null: the market has none */
+  readonly funding: FundingFacts | null
 }
 
 const WITHOUT_SECONDS = INTERVALS.filter((interval) => interval !== '1s')
@@ -36,11 +47,13 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
   spot: {
     intervals: INTERVALS,
     rest: { klinesPath: '/api/v3/klines', pageRows: 1000, weightOf: () => 2, budgetPerMinute: 6000, nearest: 'start' },
+    funding: null,
   },
   um: {
     intervals: WITHOUT_SECONDS,
     // 499 rows for weight 2 carry more rows per weight than 1,500 for weight 10
     rest: { klinesPath: '/fapi/v1/klines', pageRows: 499, weightOf: futuresWeight, budgetPerMinute: 2400, nearest: 'start' },
+    funding: { path: '/fapi/v1/fundingRate', pageRows: 1000, weight: 1 },
   },
   cm: {
     intervals: WITHOUT_SECONDS,
@@ -52,5 +65,6 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
       maxRangeDays: 200,
       nearest: 'end',
     },
+    funding: { path: '/dapi/v1/fundingRate', pageRows: 1000, weight: 1 },
   },
 }

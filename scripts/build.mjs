@@ -22,9 +22,9 @@ function compileTypeScript(outDir) {
 
 /** Compiles the CSV scanner to WebAssembly, with the settings of workers/assembly/asconfig.json. */
 function compileAssembly(outDir) {
-  const outFile = join(outDir, 'workers/csv-scanner.wasm')
+  const outFile = join(outDir, 'workers/decoder.wasm')
   runCompiler('AssemblyScript', 'assemblyscript/bin/asc.js', [
-    'workers/assembly/csv-scanner.ts',
+    'workers/assembly/decoder.ts',
     '--config',
     'workers/assembly/asconfig.json',
     '--outFile',

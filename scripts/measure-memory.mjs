@@ -47,7 +47,13 @@ function startExchange() {
 }
 
 function variables({ vision, listing, spotRest, umRest, cmRest }) {
-  return { CKVD_VISION_URL: vision, CKVD_LISTING_URL: listing, CKVD_SPOT_REST_URL: spotRest, CKVD_UM_REST_URL: umRest, CKVD_CM_REST_URL: cmRest }
+  return {
+    CKVD_VISION_URL: vision,
+    CKVD_LISTING_URL: listing,
+    CKVD_SPOT_REST_URL: spotRest,
+    CKVD_UM_REST_URL: umRest,
+    CKVD_CM_REST_URL: cmRest,
+  }
 }
 
 /** Ingests some days into a new lake; resolves with chunks stored, seconds and the peak in bytes. */
@@ -68,9 +74,11 @@ function ingest(urls, days, symbols) {
     child.on('close', (code) => {
       rmSync(lake, { recursive: true, force: true })
       const peak = /peak (\d+)/.exec(written.stderr)?.[1]
-      if (code !== 0 || peak === undefined) return reject(new Error(`ingest ended with ${code}: ${written.stderr}${written.stdout.slice(0, 2000)}`))
+      if (code !== 0 || peak === undefined)
+        return reject(new Error(`ingest ended with ${code}: ${written.stderr}${written.stdout.slice(0, 2000)}`))
       const result = JSON.parse(written.stdout)
-      if (result.stored !== days * symbols.length) return reject(new Error(`Expected ${days * symbols.length} chunks, ${result.stored} were stored.`))
+      if (result.stored !== days * symbols.length)
+        return reject(new Error(`Expected ${days * symbols.length} chunks, ${result.stored} were stored.`))
       resolve({ chunks: result.stored, rows: result.rows, seconds: result.elapsed_ms / 1000, peakBytes: Number(peak) * 1024 })
     })
   })

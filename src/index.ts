@@ -1,8 +1,173 @@
-/** The library: Binance candlesticks from a local lake, Vision's archives and REST, in this order. */
+import type { Table } from 'apache-arrow'
+import type { LogLevel } from './log.ts'
+import { createLogger } from './log.ts'
+import { CkvdError } from './errors.ts'
+import type { DryRunResult } from './ingest/ingest.ts'
+import { planIngest, runIngest } from './ingest/ingest.ts'
+import type { IngestRequest } from './ingest/request.ts'
+import { parseIngestRequest } from './ingest/request.ts'
+import type { IngestResult } from './ingest/result.ts'
+import { createClock } from './read/clock.ts'
+import type { ColumnResult } from './read/client.ts'
+import { MarketClient } from './read/client.ts'
+import type { CKVDConfig, ClientSettings } from './read/config.ts'
+import { resolveConfig } from './read/config.ts'
+import { checkProvider, checkMarketType, DataProvider, MarketType } from './read/names.ts'
+import type { PolarsDataFrame } from './read/polars.ts'
+import type { ColumnName, GetColumnsOptions, GetDataOptions } from './read/query.ts'
+import type { Sandbox } from './sandbox/index.ts'
+
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
 export type { ErrorCode, ErrorData, ErrorDetails, ErrorEntry } from './errors.ts'
+export type { DryRunResult } from './ingest/ingest.ts'
+export type { IngestProgress } from './ingest/progress.ts'
+export type { IngestRequest } from './ingest/request.ts'
+export type { IngestResult, Problem } from './ingest/result.ts'
+export type { LogLevel } from './log.ts'
+export type { ColumnArrays, ColumnResult } from './read/client.ts'
 export type { CKVDConfig, SourceUrlOptions } from './read/config.ts'
+export type { MissingBars } from './read/missing-bars.ts'
 export { ChartType, DataProvider, DataSource, Interval, MarketType } from './read/names.ts'
+export type { PolarsDataFrame } from './read/polars.ts'
 export type { ColumnName, FetchStep, GetColumnsOptions, GetDataOptions } from './read/query.ts'
 export { calculateTimeRange } from './read/time-range.ts'
 export type { Time, TimeRangeOptions } from './read/time-range.ts'
+
+/**
+ * Candlesticks and funding rates of one Binance market by the Failover Control Protocol: the local lake first, then Vision's archives,
+ * then REST, for each missing stretch. Days that are over and were fetched are stored in the lake, verified and with their condition.
+ *
+ * One client serves any number of calls at once: they share downloads of the same day, one set of decoding threads and one account of
+ * REST weight. Creating it opens nothing; close it with `close()` or `await using`.
+ */
+export class CryptoKlineVisionData {
+  readonly #client: MarketClient
+
+  private constructor(client: MarketClient) {
+    this.#client = client
+  }
+
+  /**
+   * Creates a client for a market. What `config` leaves out comes from the environment (`CKVD_…`), `ckvd.config.json`, and the defaults.
+   * @throws CkvdError `CKVD_USAGE` for a wrong option, `CKVD_CONFIG` for a wrong setting
+   */
+  static create(provider: DataProvider, marketType: MarketType, config: CKVDConfig = {}): CryptoKlineVisionData {
+    checkProvider(provider)
+    return new CryptoKlineVisionData(createClient(checkMarketType(marketType), resolveConfig(config)))
+  }
+
+  /**
+   * The bars that open in a half-open range, as an Arrow Table with the columns of a shard, in ascending order of `open_time`. Bars that
+   * do not exist and why are in the schema's metadata under `ckvd.gaps`: JSON `[{start, end, bars, evidence}]`, times in microseconds.
+   * With `chartType: FUNDING_RATE`: `funding_time`, `funding_interval_hours`, `funding_rate`.
+   *
+   * @throws CkvdError `CKVD_PARTIAL` when bars are missing and nothing explains it (gaps in `details`); `CKVD_BANNED` and
+   *   `CKVD_RATE_LIMITED` where that is why (with `details.until`); `CKVD_UNAVAILABLE` for a range before the series' first bar
+   *   (`details.earliest`); `CKVD_UNKNOWN_SYMBOL`, `CKVD_UNKNOWN_INTERVAL` (`details.supported`), `CKVD_SYMBOL_FORMAT`
+   *   (`details.suggestion`), `CKVD_TIME`, `CKVD_USAGE`, `CKVD_POLARS_MISSING`, `CKVD_ORIGIN`, `CKVD_ABORTED`, `CKVD_CLOSED`
+   */
+  getData(options: GetDataOptions & { readonly returnPolars: true }): Promise<PolarsDataFrame>
+  getData(options: GetDataOptions): Promise<Table>
+  getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
+    return this.#client.getData(options)
+  }
+
+  /** As `getData`, as typed arrays: times are BigInt64Array in microseconds, counts BigInt64Array, prices and volumes Float64Array. */
+  getColumns<Name extends ColumnName = ColumnName>(
+    options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined },
+  ): Promise<ColumnResult<Name>> {
+    return this.#client.getColumns(options)
+  }
+
+  /** Stops calls under way with `CKVD_ABORTED` and closes connections, threads and the lake; may be called more than once. */
+  close(): Promise<void> {
+    return this.#client.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** What `fetchMarketData` takes: a client's options and a call's in one. */
+export interface FetchMarketDataOptions extends GetDataOptions, Omit<CKVDConfig, 'useCache' | 'enforceSource'> {
+  readonly provider: DataProvider
+  readonly marketType: MarketType
+}
+
+/** What `fetchMarketData` gives. */
+export interface MarketData<T = Table> {
+  readonly table: T
+  readonly elapsedSeconds: number
+  readonly recordsCount: number
+}
+
+/**
+ * One call with a client of its own: `startTime` and `endTime`, `startTime` and `days`, or `endTime` (default: now) and `days`. For more
+ * than one call create a client: it shares threads, connections and downloads. Throws as `create` and `getData` do.
+ */
+export function fetchMarketData(options: FetchMarketDataOptions & { readonly returnPolars: true }): Promise<MarketData<PolarsDataFrame>>
+export function fetchMarketData(options: FetchMarketDataOptions): Promise<MarketData>
+export async function fetchMarketData(options: FetchMarketDataOptions): Promise<MarketData<Table | PolarsDataFrame>> {
+  const { provider, marketType, lake, maxRetries, logLevel, sources, sandbox, workers, ...call } = options
+  const startedMs = performance.now()
+  const config = { lake, maxRetries, logLevel, sources, sandbox, workers }
+  await using client = CryptoKlineVisionData.create(provider, marketType, config)
+  const table = (await client.getData(call)) as Table | PolarsDataFrame
+  const recordsCount = 'numRows' in table ? table.numRows : table.height
+  return { table, elapsedSeconds: (performance.now() - startedMs) / 1000, recordsCount }
+}
+
+/**
+ * The command `ckvd ingest` as a function: its result is what `--json` prints, its exit code included. Problems of single days are in the
+ * result; throws what stops a run before it begins (`CKVD_USAGE`, `CKVD_UNIVERSE`, `CKVD_LAKE_LOCKED`, `CKVD_ORIGIN`, …).
+ */
+export function ingest(options: IngestRequest & CKVDConfig & { readonly dryRun: true }): Promise<DryRunResult>
+export function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult>
+export async function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult | DryRunResult> {
+  const { lake, useCache, maxRetries, logLevel, sources, sandbox, workers, enforceSource, ...request } = options
+  if (useCache !== undefined || enforceSource !== undefined) {
+    throw new CkvdError('CKVD_USAGE', 'Expected neither `useCache` nor `enforceSource` for an ingest: it always writes the lake, from all sources. Leave them out.')
+  }
+  const { settings } = resolveConfig({ lake, maxRetries, logLevel, sources, sandbox, workers })
+  const clockMs = createClock(settings)
+  const own = settings.sandbox ? await startOwnSandbox(clockMs) : undefined
+  try {
+    const parsed = await parseIngestRequest(request, settings, { clockMs, urls: own?.urls, env: process.env, cwd: process.cwd() })
+    return request.dryRun === true ? await planIngest(parsed) : await runIngest(parsed)
+  } finally {
+    await own?.close()
+  }
+}
+
+/**
+ * Sets level and file of the log for clients created from now on in this process; what is left out stays as it is. It does so by setting
+ * `CKVD_LOG_LEVEL` and `CKVD_LOG_FILE`, so that child processes follow; a client's own `logLevel` goes before it.
+ * @throws CkvdError `CKVD_USAGE`, `CKVD_CONFIG` when the file cannot be written
+ */
+export function configureLogging(options: { readonly level?: LogLevel | undefined; readonly file?: string | null | undefined }): void {
+  const { level, file } = options
+  const { settings } = resolveConfig(level === undefined ? {} : { logLevel: level })
+  if (typeof file === 'string') createLogger({ level: settings.logLevel, file })
+  if (level !== undefined) process.env['CKVD_LOG_LEVEL'] = settings.logLevel
+  if (typeof file === 'string') process.env['CKVD_LOG_FILE'] = file
+  else if (file === null) delete process.env['CKVD_LOG_FILE']
+}
+
+function createClient(market: MarketType, { settings, enforceSource }: ClientSettings): MarketClient {
+  return new MarketClient({
+    settings,
+    market,
+    enforceSource,
+    logger: createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY }),
+    clockMs: createClock(settings),
+    env: process.env,
+    startSandbox: settings.sandbox ? startOwnSandbox : null,
+  })
+}
+
+/** Loaded on demand: most clients have no use for an exchange. */
+async function startOwnSandbox(clockMs: () => number): Promise<Sandbox> {
+  const { startSandbox } = await import('./sandbox/index.ts')
+  return startSandbox({ now: clockMs })
+}

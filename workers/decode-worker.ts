@@ -1,11 +1,28 @@
+import { readFileSync } from 'node:fs'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import type { DecodeOutcome, DecodeRequest } from '../src/codec/decode-day.ts'
+import { ShardEncoder } from '../src/codec/arrow-template.ts'
+import { WasmDecoder } from '../src/codec/csv-wasm.ts'
+import type { DayCodec, DecodeOutcome, DecodeRequest } from '../src/codec/decode-day.ts'
 import { runDecodeTask } from '../src/codec/decode-day.ts'
+
+const codec = createCodec()
 
 /** Piscina's task: decodes archives and moves the shards (or, of a failure, the archive) back instead of copying them. */
 export default async function decodeTask(requests: readonly DecodeRequest[]): Promise<unknown> {
-  const outcomes = await runDecodeTask(requests)
+  const outcomes = await runDecodeTask(requests, codec)
   return move({ [transferableSymbol]: transferList(outcomes), [valueSymbol]: outcomes })
+}
+
+/** This thread's own; without WebAssembly (`node --jitless`) the plain one works, slower, with the same result. */
+function createCodec(): DayCodec | undefined {
+  if (!('WebAssembly' in globalThis)) return undefined
+  const wasm = new WasmDecoder(readFileSync(new URL('decoder.wasm', import.meta.url)))
+  const shards = new ShardEncoder()
+  return {
+    inflate: (data, sizeBytes) => wasm.inflate(data, sizeBytes),
+    decodeCsv: (bytes) => wasm.decodeCsv(bytes),
+    encodeShard: (columns, meta) => shards.encode(columns, meta),
+  }
 }
 
 /** Each buffer once: two archives may lie in one. */

@@ -1,4 +1,5 @@
 import type { Market } from '../model/market.ts'
+import type { HttpSettings } from '../sources/http.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../sources/http.ts'
 import { Listing } from '../sources/listing.ts'
 import type { BanStore, RestLimiter } from '../sources/rest-limiter.ts'
@@ -26,10 +27,13 @@ export interface ConnectionOptions {
   readonly clockMs: () => number
   readonly env: Readonly<Record<string, string | undefined>>
   readonly bans: BanStore
+  /** a seam for fault tests: shorter timeouts and pauses than those of HTTP_DEFAULTS */
+  readonly http?: Partial<HttpSettings>
 }
 
 /** The sources over one set of connections, with one account of weight a market. */
 export interface Connections extends AsyncDisposable {
+  readonly urls: SourceUrls
   readonly http: HttpClient
   readonly listing: Listing
   readonly vision: Vision
@@ -40,10 +44,13 @@ export interface Connections extends AsyncDisposable {
 }
 
 /** The HTTP client of a run or of a library's client. */
-export function createHttp(options: Pick<ConnectionOptions, 'concurrency' | 'maxRetries' | 'maxRateBytes' | 'env'>): HttpClient {
-  const { concurrency, maxRetries, maxRateBytes } = options
+export function createHttp(options: Pick<ConnectionOptions, 'concurrency' | 'maxRetries' | 'maxRateBytes' | 'env' | 'http'>): HttpClient {
+  const { concurrency, maxRetries, maxRateBytes, http } = options
   const connections = Math.max(4, concurrency)
-  return new HttpClient({ ...HTTP_DEFAULTS, connections, maxRetries, ...(maxRateBytes === null ? {} : { maxRateBytes }) }, options.env)
+  return new HttpClient(
+    { ...HTTP_DEFAULTS, connections, maxRetries, ...(maxRateBytes === null ? {} : { maxRateBytes }), ...http },
+    options.env,
+  )
 }
 
 /** Opens nothing yet: connections are made when they are needed. */
@@ -53,6 +60,7 @@ export function createConnections(options: ConnectionOptions): Connections {
   const limiter = createRestLimiter({ share: options.restShare, nowMs: clockMs, bans: options.bans })
   const close = (): Promise<void> => http.close()
   return {
+    urls,
     http,
     listing: new Listing(http, urls.listing),
     vision: new Vision(http, urls.vision),

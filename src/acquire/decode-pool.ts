@@ -2,10 +2,13 @@ import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import type { DecodeOutcome, DecodeRequest, DecodeResult } from '../codec/decode-day.ts'
 import { abortError, CkvdError } from '../errors.ts'
+import { listenAbort } from '../sources/http.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 4
+/** Workers that die in a row, none of them with a task, before the pool is given up. */
+const MAX_LOST = 3
 
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
@@ -24,13 +27,17 @@ export class DecodePool {
   readonly #pool: Piscina<DecodeRequest[], DecodeOutcome[]>
   readonly #waiting: Waiting[] = []
   readonly #workers: number
-  #running = 0
+  readonly #running = new Set<readonly Waiting[]>()
+  /** workers that died without a task since the last task that ended well */
+  #lost = 0
+  #givenUp: CkvdError | undefined
   #closing: Promise<void> | undefined
 
-  constructor(o: { workers: number }) {
+  /** @param o `workerFile`: a seam for fault tests, the path of a file with the same default export as the decode worker */
+  constructor(o: { workers: number; workerFile?: string }) {
     this.#workers = o.workers
     this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url)),
+      filename: o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url)),
       minThreads: 1,
       maxThreads: o.workers,
       idleTimeout: 5_000,
@@ -38,6 +45,8 @@ export class DecodePool {
       // what waits is bounded by our own queue, which the callers' lanes bound
       maxQueue: o.workers * 2,
     })
+    // a worker that dies with a task fails that task; one that dies without is told here, and Piscina starts another
+    this.#pool.on('error', (cause) => this.#onWorkerLost(cause))
   }
 
   /**
@@ -46,10 +55,9 @@ export class DecodePool {
    */
   decode(request: DecodeRequest, signal: AbortSignal): Promise<PoolOutcome> {
     if (signal.aborted) return Promise.reject(abortError(signal))
+    if (this.#givenUp !== undefined) return Promise.reject(this.#givenUp)
     return new Promise<PoolOutcome>((resolve, reject) => {
-      const onAbort = (): void => reject(abortError(signal))
-      signal.addEventListener('abort', onAbort, { once: true })
-      const settle = (): void => signal.removeEventListener('abort', onAbort)
+      const settle = listenAbort(signal, () => reject(abortError(signal)))
       this.#waiting.push({
         request,
         resolve: (outcome) => {
@@ -67,11 +75,11 @@ export class DecodePool {
 
   /** Keeps one task running and one ready for each worker; the rest waits here, where it can still be batched. */
   #pump(): void {
-    while (this.#running < this.#workers * 2 && this.#waiting.length > 0) {
+    while (this.#running.size < this.#workers * 2 && this.#waiting.length > 0) {
       const batch = this.#nextBatch()
-      this.#running++
+      this.#running.add(batch)
       void this.#runBatch(batch).finally(() => {
-        this.#running--
+        this.#running.delete(batch)
         this.#pump()
       })
     }
@@ -94,6 +102,7 @@ export class DecodePool {
       const requests = batch.map(({ request }) => request)
       const transferList = requests.map(({ zip }) => zip.buffer as ArrayBuffer)
       const outcomes = await this.#pool.run(requests, { transferList })
+      this.#lost = 0
       for (const [i, { resolve }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
@@ -110,6 +119,18 @@ export class DecodePool {
         )
       }
     }
+  }
+
+  /** Workers that die one after the other cannot start at all: what waits for them would wait for ever. */
+  #onWorkerLost(cause: unknown): void {
+    if (++this.#lost < MAX_LOST) return
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const error = (this.#givenUp ??= new CkvdError(
+      'CKVD_WORKER',
+      `Decode workers cannot be started: ${reason}. Install the package again.`,
+      { cause },
+    ))
+    for (const { reject } of [...this.#running].flat().concat(this.#waiting.splice(0))) reject(error)
   }
 
   /** Ends all workers; what still waits is rejected. Idempotent. */

@@ -382,7 +382,8 @@ class Draft {
     const early = this.lead.filter((day) => day >= archive.firstDay && !this.#rows.has(day))
     if (this.#scope.start !== null) {
       this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !early.includes(day)))
-      return [...early, ...days]
+      // a day before the first archive may stand among the others already: it has a row
+      return [...early, ...days].sort()
     }
     const all: UtcDay[] = []
     for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval))

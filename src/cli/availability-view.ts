@@ -34,14 +34,23 @@ export function createListingView(run: Pick<CommandRun<object>, 'context' | 'int
   }
   const stream = run.context.stderr as unknown as NodeJS.WritableStream
   const bar = new SingleBar(
-    { format: '{bar} {percentage}% {value}/{total} symbols  {text}', stream, hideCursor: true, clearOnComplete: true, stopOnComplete: true, linewrap: false },
+    {
+      format: '{bar} {percentage}% {value}/{total} symbols  {text}',
+      stream,
+      hideCursor: true,
+      clearOnComplete: true,
+      stopOnComplete: true,
+      linewrap: false,
+    },
     Presets.shades_classic,
   )
   return {
     onProgress(done, total) {
       if (done < total && !due(BAR_EVERY_MS)) return
       if (!bar.isActive) bar.start(total, 0, { text: '' })
-      bar.update(done, { text: `${formatRate(done, performance.now() - startedMs, 'symbols')} · ETA ${formatDuration(etaOf(done, total))}` })
+      bar.update(done, {
+        text: `${formatRate(done, performance.now() - startedMs, 'symbols')} · ETA ${formatDuration(etaOf(done, total))}`,
+      })
     },
     stop: () => bar.stop(),
   }

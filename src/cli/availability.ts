@@ -57,7 +57,8 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
     .option('--html', `write ${PAGE_NAME} too; reads whole listings, as --csv and --json do, to tell missing days`)
     .option('--csv', 'CSV on stdout, a line a symbol, with last day and missing days')
   addSettings(command, {
-    example: 'ckvd availability --html\nckvd availability --as-of 2023-06-30 --out universe-2023-06-30\nckvd ingest --universe reports/spot_synchronal.csv',
+    example:
+      'ckvd availability --html\nckvd availability --as-of 2023-06-30 --out universe-2023-06-30\nckvd ingest --universe reports/spot_synchronal.csv',
     exits: {
       0: 'all symbols were listed and the reports are written',
       2: 'wrong usage or configuration; nothing was done',
@@ -110,9 +111,23 @@ async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
 
 function printCsv(run: CommandRun<AvailabilityFlags>, symbols: readonly SymbolAvailability[]): void {
   const { stdout } = run.context
-  const columns = ['market', 'symbol', 'kind', 'delivery_date', 'base', 'quote', 'first', 'last', 'recent', 'days', 'missing_days', 'interval'] as const
+  const columns = [
+    'market',
+    'symbol',
+    'kind',
+    'delivery_date',
+    'base',
+    'quote',
+    'first',
+    'last',
+    'recent',
+    'days',
+    'missing_days',
+    'interval',
+  ] as const
   stdout.write(csvLine([...columns, 'available_intervals']))
-  for (const symbol of symbols) stdout.write(csvLine([...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]))
+  for (const symbol of symbols)
+    stdout.write(csvLine([...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]))
 }
 
 function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResult): void {
@@ -126,8 +141,21 @@ function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResul
       const own = result.symbols.filter((symbol) => symbol.market === market)
       const live = own.filter(({ recent }) => recent).length
       const missing = own.reduce((sum, { missing_days }) => sum + (missing_days ?? 0), 0)
-      const days = [own.map(({ first }) => first).sort()[0] ?? '', own.map(({ last }) => last).sort().at(-1) ?? '']
-      return [market, formatCount(own.length), formatCount(live), formatCount(own.length - live), ...days, ...(counted ? [formatCount(missing)] : [])]
+      const days = [
+        own.map(({ first }) => first).sort()[0] ?? '',
+        own
+          .map(({ last }) => last)
+          .sort()
+          .at(-1) ?? '',
+      ]
+      return [
+        market,
+        formatCount(own.length),
+        formatCount(live),
+        formatCount(own.length - live),
+        ...days,
+        ...(counted ? [formatCount(missing)] : []),
+      ]
     }),
   })
   stdout.write(`As of ${result.as_of}: ${formatCount(result.requests.listing)} listing requests in ${formatDuration(result.elapsed_ms)}`)
@@ -139,5 +167,7 @@ function printProblems(run: CommandRun<AvailabilityFlags>, { problems }: Availab
   if (problems.length === 0) return
   const lines = problems.slice(0, SHOWN_PROBLEMS).map(({ market, symbol, code, message }) => `  ${market} ${symbol}  ${code}: ${message}`)
   if (problems.length > SHOWN_PROBLEMS) lines.push(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all`)
-  run.context.stderr.write(`${formatCount(problems.length)} symbols could not be listed and are in no report (exit 3):\n${lines.join('\n')}\n`)
+  run.context.stderr.write(
+    `${formatCount(problems.length)} symbols could not be listed and are in no report (exit 3):\n${lines.join('\n')}\n`,
+  )
 }

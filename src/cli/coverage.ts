@@ -7,8 +7,12 @@ import { CONDITIONS } from '../model/condition.ts'
 import type { Interval } from '../model/interval.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayOfUs } from '../model/utc-day.ts'
+import { readCalendar } from '../report/coverage-calendar.ts'
+import { formatCoveragePage } from '../report/coverage-page.ts'
 import type { CoverageFilter, SeriesCoverage } from '../report/coverage.ts'
 import { hasUnexplained, listCoverageSeries, readCoverage } from '../report/coverage.ts'
+import { writeReport } from '../report/report-file.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings, dayOption, intervalsOption, marketOption, symbolsOption } from './options.ts'
@@ -24,6 +28,7 @@ interface CoverageFlags {
   readonly start?: UtcDay
   readonly end?: UtcDay
   readonly csv?: true
+  readonly html?: string
   readonly accept?: string
   readonly reason?: string
 }
@@ -39,6 +44,7 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     .addOption(dayOption('--start', 'first day'))
     .addOption(dayOption('--end', 'day after the last one'))
     .option('--csv', 'CSV on stdout, a line a series')
+    .option('--html <FILE>', 'write a page too: a calendar for each series, its gaps with their evidence, totals; one file, no network')
     .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
     .option('--reason <TEXT>', 'why it is accepted (with --accept)')
   addSettings(command, {
@@ -81,6 +87,12 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
   const rows = listCoverageSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
   const exit = rows.some(hasUnexplained) ? 3 : 0
+  if (run.options.html !== undefined) {
+    const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))
+    const page = formatCoveragePage({ series, origin: lake.origin ?? null, day: dayOfUs(run.nowMs() * 1000) })
+    await writeReport(resolve(run.context.cwd, run.options.html), page)
+    run.logger.info({ file: run.options.html }, 'page written')
+  }
   if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
   else printText(run, rows, exit)

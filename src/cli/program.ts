@@ -8,6 +8,7 @@ import { jsonLine } from './output.ts'
 import { addAvailabilityCommand } from './availability.ts'
 import { addConfigCommand } from './config.ts'
 import { addCoverageCommand } from './coverage.ts'
+import { addFetchCommand } from './fetch.ts'
 import { addIngestCommand } from './ingest.ts'
 import { addSandboxCommand } from './sandbox.ts'
 import { addVerifyCommand } from './verify.ts'
@@ -18,6 +19,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   addAvailabilityCommand,
   addCoverageCommand,
   addVerifyCommand,
+  addFetchCommand,
   addSandboxCommand,
   addConfigCommand,
 ]

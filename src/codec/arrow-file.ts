@@ -88,6 +88,23 @@ export function peekMetadata(bytes: Uint8Array): ReadonlyMap<string, string> | u
   return undefined
 }
 
+/** A text in a file: offset and length in bytes. */
+export interface TextPlace {
+  readonly start: number
+  readonly sizeBytes: number
+}
+
+/**
+ * Where the values of a file's schema metadata lie, in the order of their keys: once in the schema at its head, once in that
+ * of its footer.
+ * @throws ArrowFormatError or RangeError as `parseArrowFile`
+ */
+export function locateMetadata(bytes: Uint8Array): readonly (readonly TextPlace[])[] {
+  const reader = new FlatReader(bytes)
+  const schemas = [parseMessage(reader, HEAD_BYTES, SCHEMA_MESSAGE).header, reader.follow(findFooter(reader), 1)]
+  return schemas.map((schema) => pairsOf(reader, schema).map((pair) => reader.text(reader.slot(pair, 1))))
+}
+
 function findFooter(reader: FlatReader): number {
   const { sizeBytes } = reader
   if (sizeBytes < HEAD_BYTES + TAIL_BYTES) throw new ArrowFormatError(`only ${sizeBytes} bytes`)
@@ -150,13 +167,13 @@ function parseSchema(reader: FlatReader, schema: number): ArrowSchema {
 }
 
 function parseMetadata(reader: FlatReader, schema: number): Map<string, string> {
+  return new Map(pairsOf(reader, schema).map((pair) => [reader.string(reader.slot(pair, 0)), reader.string(reader.slot(pair, 1))]))
+}
+
+/** Positions of the key-value tables of a schema's metadata. */
+function pairsOf(reader: FlatReader, schema: number): number[] {
   const vector = reader.vector(schema, 2, MAX_METADATA)
-  const metadata = new Map<string, string>()
-  for (let i = 0; i < vector.length; i++) {
-    const pair = reader.indirect(vector.start + 4 * i)
-    metadata.set(reader.string(reader.slot(pair, 0)), reader.string(reader.slot(pair, 1)))
-  }
-  return metadata
+  return Array.from({ length: vector.length }, (_, i) => reader.indirect(vector.start + 4 * i))
 }
 
 function parseType(reader: FlatReader, field: number): string {
@@ -261,10 +278,16 @@ class FlatReader {
   }
 
   string(slot: number): string {
-    if (slot === 0) return ''
+    const { start, sizeBytes } = this.text(slot)
+    return sizeBytes === 0 ? '' : this.decoder.decode(this.bytes.subarray(start, start + sizeBytes))
+  }
+
+  /** Place of the text in a field; of no bytes when it is left out. */
+  text(slot: number): TextPlace {
+    if (slot === 0) return { start: 0, sizeBytes: 0 }
     const at = this.indirect(slot)
     const length = this.uint32(at)
     if (at + 4 + length > this.sizeBytes) throw new RangeError('a text past the end')
-    return this.decoder.decode(this.bytes.subarray(at + 4, at + 4 + length))
+    return { start: at + 4, sizeBytes: length }
   }
 }

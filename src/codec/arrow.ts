@@ -81,7 +81,7 @@ export function isOwnShard(bytes: Uint8Array): boolean {
  * apache-arrow leaves out the schema message at the head of a file and keeps only the one in the footer. The format asks for
  * both ("the file format is an extension of the stream format"), and readers that stream a file need the first.
  */
-class ShardWriter extends RecordBatchFileWriter {
+export class ShardWriter extends RecordBatchFileWriter {
   protected override _writeSchema(schema: Schema): this {
     super._writeSchema(schema)
     return this._writeMessage(Message.from(schema))

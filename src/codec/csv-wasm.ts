@@ -1,9 +1,7 @@
-import type { KlineColumns } from '../model/kline.ts'
-import { KLINE_COLUMNS } from '../model/kline.ts'
-import type { DecodedCsv, RowTaker } from './csv.ts'
 import { decodeCsv } from './csv.ts'
-import type { Bar } from './csv-row.ts'
-import { MAX_TIME_US, MIN_TIME_US } from './csv-row.ts'
+import type { DecodedCsv } from './csv.ts'
+import type { WasmExports } from './csv-wasm-table.ts'
+import { growTo, PADDING_BYTES, reserveInPlace, WasmTable } from './csv-wasm-table.ts'
 
 /** The part of WebAssembly's API used here: @types/node 20 has none, and the types of the DOM would bring all of a browser's names. */
 declare const WebAssembly: {
@@ -11,142 +9,54 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: unknown }
 }
 
-/** What `workers/assembly/csv-scanner.ts` exports. */
-interface Scanner {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
-  readonly stoppedAt: { readonly value: number }
-  inputOffset(): number
-  scanRows(start: number, end: number, columns: number, capacity: number, row: number, minTimeUs: bigint, maxTimeUs: bigint): number
-}
-
-/** The CSV passes through the scanner's memory in windows, which stay in the processor's second-level cache. */
-const WINDOW_BYTES = 256 * 1024
-/** Zeros behind a window: the scanner reads words of eight bytes, up to sixteen past the last byte. */
-const PADDING_BYTES = 64
-/** No row that the scanner takes is as long, so one that begins so close to a window's end may be cut by it. */
-const LONGEST_ROW_BYTES = 512
-const PAGE_BYTES = 65_536
-/** The memory of WebAssembly never shrinks: an instance that a month of 1s bars has blown up is not kept. */
+/** The inflater reads so far behind its input, and writes so far behind its output, before it sees that a stream is damaged. */
+const INFLATE_MARGIN_BYTES = 1024
+/** Larger entries (months of 1s bars) go through zlib, and through the scanner in windows: they would hold too much memory. */
+const MAX_INFLATED_BYTES = 64 * 1024 * 1024
+/** The memory of WebAssembly never shrinks: an instance that a large archive has blown up is not kept. */
 const KEPT_BYTES = 64 * 1024 * 1024
 
 /**
- * Decodes CSVs as `decodeCsv` does, about four times as fast, with the scanner in WebAssembly: the same columns bit for bit,
- * the same errors (the rows that a scanner does not take are read by the same `parseRow`). Not for several threads.
+ * Inflates and decodes as zlib and `decodeCsv` do, in WebAssembly (`workers/assembly`): the same bytes, the same columns bit
+ * for bit, and the same errors, since whatever it does not take is left to them. It keeps its memory from call to call, and
+ * gives views of it that the next call overwrites: one archive at a time.
  */
-export class WasmCsvDecoder {
+export class WasmDecoder {
   readonly #module: object
-  #scanner: Scanner | undefined
+  #instance: WasmExports | undefined
 
-  /** @param binary `csv-scanner.wasm`, which `npm run build` makes */
+  /** @param binary `decoder.wasm`, which `npm run build` makes of `workers/assembly` */
   constructor(binary: Uint8Array) {
     this.#module = new WebAssembly.Module(binary)
   }
 
-  /** @returns columns that are views of the scanner's memory: the next call overwrites them */
-  decode(bytes: Uint8Array): DecodedCsv {
-    const scanner = (this.#scanner ??= new WebAssembly.Instance(this.#module).exports as Scanner)
-    const decoded = decodeCsv(bytes, (csv, capacity) => new WasmTable(scanner, csv, capacity))
-    if (scanner.memory.buffer.byteLength > KEPT_BYTES) this.#scanner = undefined
+  /**
+   * Inflates a raw deflate stream that has exactly `sizeBytes`; undefined where it has not, or is damaged, or too large. What
+   * it gives must be checked by its CRC-32: zlib alone says what is wrong with a stream.
+   */
+  inflate(data: Uint8Array, sizeBytes: number): Uint8Array | undefined {
+    if (sizeBytes > MAX_INFLATED_BYTES) return undefined
+    const wasm = this.#wasm()
+    const inputAt = wasm.inputOffset()
+    const outputAt = (inputAt + data.length + INFLATE_MARGIN_BYTES + 7) & ~7
+    growTo(wasm, outputAt + sizeBytes + INFLATE_MARGIN_BYTES)
+    reserveInPlace(wasm, outputAt, sizeBytes)
+    const memory = new Uint8Array(wasm.memory.buffer)
+    memory.set(data, inputAt)
+    if (wasm.inflate(inputAt, data.length, outputAt, sizeBytes) !== sizeBytes) return undefined
+    memory.fill(0, outputAt + sizeBytes, outputAt + sizeBytes + PADDING_BYTES)
+    return memory.subarray(outputAt, outputAt + sizeBytes)
+  }
+
+  /** See `decodeCsv`. Bytes that `inflate` has just given are scanned where they are. */
+  decodeCsv(bytes: Uint8Array): DecodedCsv {
+    const wasm = this.#wasm()
+    const decoded = decodeCsv(bytes, (csv, capacity) => new WasmTable(wasm, csv, capacity))
+    if (wasm.memory.buffer.byteLength > KEPT_BYTES) this.#instance = undefined
     return decoded
   }
-}
 
-/** The columns of one CSV in the scanner's memory: window, then column after column, each of `#capacity` cells. */
-class WasmTable implements RowTaker {
-  rows = 0
-  readonly #scanner: Scanner
-  readonly #csv: Uint8Array
-  readonly #inputAt: number
-  readonly #columnsAt: number
-  #capacity: number
-  /** the part of the CSV that lies in the window */
-  #windowStart = 0
-  #windowEnd = 0
-
-  constructor(scanner: Scanner, csv: Uint8Array, capacity: number) {
-    this.#scanner = scanner
-    this.#csv = csv
-    this.#inputAt = scanner.inputOffset()
-    this.#columnsAt = this.#inputAt + WINDOW_BYTES + PADDING_BYTES
-    this.#capacity = capacity
-    this.#reserve()
-  }
-
-  scan(start: number): number {
-    const { stoppedAt } = this.#scanner
-    let at = start
-    while (at < this.#csv.length) {
-      const mayBeCut = this.#windowEnd < this.#csv.length && this.#windowEnd - at < LONGEST_ROW_BYTES
-      if (at >= this.#windowEnd || (mayBeCut && at > this.#windowStart)) this.#load(at)
-      if (this.rows === this.#capacity) this.#grow()
-      const shift = this.#inputAt - this.#windowStart
-      this.rows = this.#scanner.scanRows(
-        at + shift,
-        this.#windowEnd + shift,
-        this.#columnsAt,
-        this.#capacity,
-        this.rows,
-        BigInt(MIN_TIME_US),
-        BigInt(MAX_TIME_US),
-      )
-      const stop = stoppedAt.value - shift
-      if (stop === at) return at
-      at = stop
-    }
-    return at
-  }
-
-  push(bar: Bar): void {
-    if (this.rows === this.#capacity) this.#grow()
-    const { buffer } = this.#scanner.memory
-    KLINE_COLUMNS.forEach(({ type }, column) => {
-      const at = this.#offsetOf(column) + 8 * this.rows
-      const value = bar[column] as number // a bar has as many values
-      if (type === 'float64') new Float64Array(buffer, at, 1)[0] = value
-      else new BigInt64Array(buffer, at, 1)[0] = BigInt(value)
-    })
-    this.rows++
-  }
-
-  columns(): KlineColumns {
-    const { buffer } = this.#scanner.memory
-    const entries = KLINE_COLUMNS.map(({ key, type }, column) => {
-      const Values = type === 'float64' ? Float64Array : BigInt64Array
-      return [key, new Values(buffer, this.#offsetOf(column), this.rows)]
-    })
-    return Object.fromEntries(entries) as KlineColumns
-  }
-
-  #offsetOf(column: number): number {
-    return this.#columnsAt + 8 * column * this.#capacity
-  }
-
-  /** Copies the CSV from `start` on into the window. */
-  #load(start: number): void {
-    const memory = new Uint8Array(this.#scanner.memory.buffer)
-    const part = this.#csv.subarray(start, start + WINDOW_BYTES)
-    memory.set(part, this.#inputAt)
-    memory.fill(0, this.#inputAt + part.length, this.#inputAt + part.length + PADDING_BYTES)
-    this.#windowStart = start
-    this.#windowEnd = start + part.length
-  }
-
-  /** Makes room for half as many rows again. */
-  #grow(): void {
-    const oldCapacity = this.#capacity
-    this.#capacity = Math.ceil(oldCapacity * 1.5) + 1
-    this.#reserve()
-    const memory = new Uint8Array(this.#scanner.memory.buffer)
-    // from the last column on: each moves into room that the ones after it have left
-    for (let column = KLINE_COLUMNS.length - 1; column > 0; column--) {
-      const from = this.#columnsAt + 8 * column * oldCapacity
-      memory.copyWithin(this.#offsetOf(column), from, from + 8 * this.rows)
-    }
-  }
-
-  #reserve(): void {
-    const { memory } = this.#scanner
-    const missingBytes = this.#offsetOf(KLINE_COLUMNS.length) - memory.buffer.byteLength
-    if (missingBytes > 0) memory.grow(Math.ceil(missingBytes / PAGE_BYTES))
+  #wasm(): WasmExports {
+    return (this.#instance ??= new WebAssembly.Instance(this.#module).exports as WasmExports)
   }
 }

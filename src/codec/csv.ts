@@ -30,7 +30,7 @@ const LF = 10
 const CR = 13
 
 /** Twelve cells, two of them times, and their separators: no row is shorter. Bounds the guess for a hostile first line. */
-const MIN_ROW_BYTES = 48
+export const MIN_ROW_BYTES = 48
 /** The first line is as long as the others only nearly: a little room to spare is cheaper than growing. */
 const SPARE_RATIO = 1.05
 const SPARE_ROWS = 16

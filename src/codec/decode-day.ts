@@ -1,6 +1,7 @@
 import type { ErrorData } from '../errors.ts'
 import { CkvdError, toCkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
+import type { KlineColumns } from '../model/kline.ts'
 import { isMonthChunked } from '../model/interval.ts'
 import type { Packaging, Series, TimeRange } from '../model/series.ts'
 import { periodStem, seriesLabel } from '../model/series.ts'
@@ -10,7 +11,10 @@ import { checkSha256, parseChecksum, readZipEntry, sha256Hex } from './archive.t
 import { encodeShard } from './arrow.ts'
 import type { ChunkRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
+import type { DecodedCsv } from './csv.ts'
 import { decodeCsv } from './csv.ts'
+import type { ShardMeta } from './shard-meta.ts'
+import type { Inflate } from './zip-entry.ts'
 
 /** An archive to decode, as it was downloaded. */
 export interface DecodeRequest {
@@ -78,27 +82,43 @@ export interface DecodeResult {
 export type DecodeOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
 
+/**
+ * The steps that take most of the time. Each has a simple form and a fast one (`WasmDecoder`, `ShardEncoder`), which give the
+ * same bytes and errors; the fast ones keep memory and templates from call to call: each thread has its own, for one archive
+ * at a time.
+ */
+export interface DayCodec {
+  /** undefined: zlib does it */
+  readonly inflate?: Inflate
+  /** the columns may be views that the next call overwrites */
+  decodeCsv(bytes: Uint8Array): DecodedCsv
+  encodeShard(columns: KlineColumns, meta: ShardMeta): Uint8Array<ArrayBuffer>
+}
+
+const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard }
+
 const GAP_EVIDENCE = 'not in the archive'
 
 /**
  * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
  * @throws CkvdError of the CHECKSUM, ZIP, CSV and BAR codes; series, period and key are in `details` and in the message
  */
-export async function decodeArchive(request: DecodeRequest): Promise<DecodeResult> {
+export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PLAIN_CODEC): Promise<DecodeResult> {
   const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
   try {
     const range = parsePeriod(request)
     const stem = periodStem(series, archive.period)
     const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
-    const csv = await readZipEntry(zip, stem)
-    const { columns, rows } = decodeCsv(csv)
+    const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? {} : { inflate: codec.inflate })
+    // from here on nothing waits: the columns may live in memory that the next archive takes
+    const { columns, rows } = codec.decodeCsv(csv)
     const split = splitChunks(columns, { interval: series.interval, range, days, startsSeries, seriesStartUs, seriesEndUs })
     return {
       ...split,
       archiveSha256,
       csvRows: rows,
       csvBytes: csv.length,
-      chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256)),
+      chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec)),
     }
   } catch (error) {
     throw error instanceof CkvdError ? locate(error, request) : error
@@ -106,11 +126,11 @@ export async function decodeArchive(request: DecodeRequest): Promise<DecodeResul
 }
 
 /** Decodes archives one after the other for another thread: never throws, errors are data. What is no `CkvdError` becomes CKVD_BUG. */
-export async function runDecodeTask(requests: readonly DecodeRequest[]): Promise<DecodeOutcome[]> {
+export async function runDecodeTask(requests: readonly DecodeRequest[], codec: DayCodec = PLAIN_CODEC): Promise<DecodeOutcome[]> {
   const outcomes: DecodeOutcome[] = []
   for (const request of requests) {
     try {
-      outcomes.push({ ok: true, result: await decodeArchive(request) })
+      outcomes.push({ ok: true, result: await decodeArchive(request, codec) })
     } catch (error) {
       outcomes.push({ ok: false, error: toCkvdError(error).toData(), zip: request.zip })
     }
@@ -139,11 +159,11 @@ function checkArchive({ zip, checksum }: DecodeRequest, name: string): string {
   return checkSha256(zip, parseChecksum(checksum, name))
 }
 
-function encodeChunk(chunk: ChunkRows, { series, archive }: DecodeRequest, archiveSha256: string): DecodedChunk {
+function encodeChunk(chunk: ChunkRows, { series, archive }: DecodeRequest, archiveSha256: string, codec: DayCodec): DecodedChunk {
   const { columns, ...facts } = chunk
   const rows = columns.openTime.length
   const condition = chunk.gaps.length === 0 ? 'complete' : 'partial'
-  const shard = encodeShard(columns, {
+  const shard = codec.encodeShard(columns, {
     ...series,
     day: chunk.day,
     source: `vision-${archive.packaging}`,

@@ -4,7 +4,15 @@ import { fromBufferPromise } from 'yauzl'
 import type { ErrorCode } from '../errors.ts'
 import { CkvdError } from '../errors.ts'
 
+/**
+ * Another inflater than zlib: gives the `sizeBytes` of a raw deflate stream, or undefined where it does not take it. It need
+ * not tell what is wrong with a damaged stream, nor notice it where the CRC-32 does: then zlib is asked.
+ */
+export type Inflate = (data: Uint8Array, sizeBytes: number) => Uint8Array | undefined
+
 export interface ReadZipEntryOptions {
+  /** default zlib */
+  readonly inflate?: Inflate
   /** largest uncompressed size that is accepted; default 512 MiB (a month of `1s` bars is about 390 MB) */
   readonly maxBytes?: number
 }
@@ -31,6 +39,10 @@ export async function readZipEntry(zip: Uint8Array, expectedStem: string, option
   checkEntry(entry, local, name)
   checkSizes(entry, local, directoryStart, options.maxBytes ?? DEFAULT_MAX_BYTES)
   const data = buffer.subarray(local.fileDataStart, local.fileDataStart + entry.compressedSize)
+  if (entry.compressionMethod === DEFLATED) {
+    const fast = options.inflate?.(data, entry.uncompressedSize)
+    if (fast !== undefined && crc32(fast) === entry.crc32) return fast
+  }
   const bytes = entry.compressionMethod === STORED ? data : inflate(data, entry.uncompressedSize)
   const found = crc32(bytes)
   if (found !== entry.crc32) {

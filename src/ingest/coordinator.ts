@@ -168,7 +168,7 @@ class Coordinator {
       const acquired = await acquireArchive(task, this.#acquire)
       if (acquired.startUs !== null) seen.startUs = acquired.startUs
       this.#watchNetwork(acquired.days)
-      this.#context.tally.count('unlisted', task.days.length - acquired.days.length)
+      this.#countUnlisted(task.series, task.days, acquired.days)
       await this.#store(task.series, acquired.days)
       meter.archives++
       this.#report()
@@ -196,12 +196,21 @@ class Coordinator {
     )
   }
 
+  /** Chunks in which nothing is expected. What an earlier run recorded of them, when it could not know that, is forgotten. */
+  #countUnlisted(series: Series, requested: readonly UtcDay[], acquired: readonly AcquiredDay[]): void {
+    const { lake, tally } = this.#context
+    const found = new Set(acquired.map(({ day }) => day))
+    const unlisted = requested.filter((day) => !found.has(day))
+    tally.count('unlisted', unlisted.length)
+    for (const day of unlisted) if (lake.catalog.getDay(series, day)?.shardSha256 === null) lake.catalog.deleteDay(series, day)
+  }
+
   #addStretch(series: Series, days: readonly UtcDay[], acquire: () => Promise<readonly AcquiredDay[]>): Promise<void> {
     return this.#stretches.add(() =>
       this.#guard(async () => {
         const acquired = await acquire()
         await this.#store(series, acquired)
-        this.#context.tally.count('unlisted', days.length - acquired.length)
+        this.#countUnlisted(series, days, acquired)
         this.#context.meter.stretches++
         this.#report()
       }),
@@ -229,12 +238,12 @@ class Coordinator {
       return plan.bounds
     }
     if (firstUs === null) {
-      this.#context.tally.count('unlisted', lead.length)
+      this.#countUnlisted(series, lead, [])
       return plan.bounds
     }
     const first = chunkOfUs(firstUs, series.interval)
     const unborn = lead.filter((day) => day < first)
-    this.#context.tally.count('unlisted', unborn.length)
+    this.#countUnlisted(series, unborn, [])
     const bounds = { startUs: firstUs, endUs: null }
     const alive = lead.filter((day) => day >= first)
     for (const run of consecutive(alive, series).flatMap((days) => stretchParts(days, series))) {
@@ -292,7 +301,7 @@ class Coordinator {
           }
       ended = result.ended
       await this.#store(series, result.days)
-      this.#context.tally.count('unlisted', part.length - result.days.length)
+      this.#countUnlisted(series, part, result.days)
       this.#context.meter.stretches++
       this.#report()
     }
@@ -318,7 +327,11 @@ class Coordinator {
     const first = chunkOfUs(firstUs, series.interval)
     const requested = plan.tail.length > 0 ? plan.tail : [...chunksOf(series, first, scope)]
     const days = requested.filter((day) => day >= first)
-    tally.count('unlisted', requested.length - days.length)
+    this.#countUnlisted(
+      series,
+      requested.filter((day) => day < first),
+      [],
+    )
     await this.#runTail({ ...plan, tail: days }, { startUs: firstUs, endUs: null })
   }
 

@@ -14,11 +14,13 @@ import type { WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
 import { quarantineArchive } from '../lake/shards.ts'
+import type { Steps } from '../lake/steps.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
-import type { HttpClient } from '../sources/http.ts'
+import type { HttpClient, HttpSettings } from '../sources/http.ts'
+import { HTTP_DEFAULTS } from '../sources/http.ts'
 import { Listing } from '../sources/listing.ts'
 import type { BanStore } from '../sources/rest-limiter.ts'
 import { createRestLimiter } from '../sources/rest-limiter.ts'
@@ -34,8 +36,6 @@ import { ProgressMeter } from './progress.ts'
 import type { IngestResult } from './result.ts'
 import { problemOf, Tally } from './result.ts'
 import type { UniverseLine } from './universe.ts'
-
-export type { SourceUrls } from '../acquire/connections.ts'
 
 /** Everything that a run of `ingest` depends on. */
 export interface IngestOptions {
@@ -68,6 +68,12 @@ export interface IngestOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   readonly events: IngestEvents
+  /** a seam for crash and fault tests: called around each step of writing */
+  readonly steps?: Steps
+  /** a seam for fault tests: shorter timeouts and pauses than those of HTTP_DEFAULTS */
+  readonly http?: Partial<HttpSettings>
+  /** a seam for fault tests: path of another file for the worker threads */
+  readonly workerFile?: string
 }
 
 /** What `--dry-run` prints. */
@@ -198,9 +204,16 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
   const scope = scopeOf(options)
   const startedAt = new Date(options.clockMs()).toISOString()
   const startedMs = performance.now()
-  await using lake = await openLake(options.lake, { mode: 'write', ...originOf(options) })
+  await using lake = await openLake(options.lake, {
+    mode: 'write',
+    ...originOf(options),
+    ...(options.steps === undefined ? {} : { steps: options.steps }),
+  })
   await using http = createHttp(options)
-  await using pool = new DecodePool({ workers: options.workers })
+  await using pool = new DecodePool({
+    workers: options.workers,
+    ...(options.workerFile === undefined ? {} : { workerFile: options.workerFile }),
+  })
   const tally = new Tally()
   const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
   let stopped: CkvdError | null = null
@@ -309,7 +322,10 @@ function acquireContext(
 function createRest(options: IngestOptions, lake: WritableLake, http: HttpClient): RestGate | null {
   if (!options.rest) return null
   const limiter = createRestLimiter({ share: options.restShare, nowMs: options.clockMs, bans: banStore(lake.catalog, options) })
-  return new RestGate(new Rest(http, { urls: options.urls.rest, limiter, nowMs: options.clockMs, maxRetries: options.maxRetries }))
+  const backoffMs = options.http?.backoffMs ?? HTTP_DEFAULTS.backoffMs
+  return new RestGate(
+    new Rest(http, { urls: options.urls.rest, limiter, nowMs: options.clockMs, maxRetries: options.maxRetries, backoffMs }),
+  )
 }
 
 /** Bans are kept in the catalog: a ban must survive a restart. */

@@ -4,7 +4,7 @@ import { isMonthChunked, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
 import type { Packaging, Series } from '../model/series.ts'
-import { chunkPeriod, periodStem, seriesFolder } from '../model/series.ts'
+import { chunkPeriod, fundingFolder, fundingStem, periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { firstDayOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
 
@@ -55,6 +55,17 @@ export function shardFolder(series: Series): string {
 /** Where the shard of a chunk lies, relative to the lake, `/` separated: `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow`. */
 export function shardPath(series: Series, day: UtcDay): string {
   return `${shardFolder(series)}${periodStem(series, chunkPeriod(day, series.interval))}.arrow`
+}
+
+/** Where a month of funding rates lies, relative to the lake: `data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow`. */
+export function fundingPath(market: 'um' | 'cm', symbol: string, month: string): string {
+  return `${fundingFolder(market, symbol)}${fundingStem(symbol, month)}.arrow`
+}
+
+/** True for a path that `fundingPath` makes. */
+export function isFundingPath(rel: string): boolean {
+  const [, folder = '', symbol = '', month = ''] = /^data\/futures\/(um|cm)\/monthly\/fundingRate\/([^/]+)\/.*-(\d{4}-\d{2})\.arrow$/.exec(rel) ?? []
+  return (folder === 'um' || folder === 'cm') && rel === fundingPath(folder, symbol, month)
 }
 
 /** market, packaging, symbol, interval and file name of a shard's path */

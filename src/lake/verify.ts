@@ -9,7 +9,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRow } from './catalog-rows.ts'
 import { ioError } from './io-error.ts'
 import type { WritableLake } from './lake.ts'
-import { joinLake, parseShardPath, shardPath } from './layout.ts'
+import { isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
 import { adoptShard, readShard } from './shards.ts'
 
 /** A chunk whose shard cannot be trusted. */
@@ -138,7 +138,8 @@ async function findUncatalogued(lake: WritableLake, findings: Findings, options:
   await forEachOf(listFiles(lake.paths.root, 'data'), options, 'findUncatalogued', async ({ path, isFile }) => {
     const place = isFile ? parseShardPath(path) : undefined
     if (place === undefined) {
-      findings.foreign.push(path)
+      // funding rates have no row in the catalog; whoever reads such a file checks it
+      if (!isFile || !isFundingPath(path)) findings.foreign.push(path)
       return
     }
     const { series, day } = place

@@ -34,6 +34,16 @@ export function seriesFolder(series: Series, packaging: Packaging): string {
   return `data/${MARKET_FOLDER[series.market]}/${packaging}/klines/${series.symbol}/${interval}/`
 }
 
+/** Prefix below which Vision keeps the funding rates of a contract, an archive a month, and the lake their files; with a final `/`. */
+export function fundingFolder(market: Exclude<Market, 'spot'>, symbol: string): string {
+  return `data/${MARKET_FOLDER[market]}/monthly/fundingRate/${symbol}/`
+}
+
+/** File name, without its ending, of a month of funding rates: `BTCUSDT-fundingRate-2026-04`. */
+export function fundingStem(symbol: string, month: string): string {
+  return `${symbol}-fundingRate-${month}`
+}
+
 /** File name, without its ending, of an archive or shard: `BTCUSDT-1m-2024-01-01`. `period` is a day or a month. */
 export function periodStem(series: Series, period: string): string {
   return `${series.symbol}-${intervalPathName(series.interval)}-${period}`

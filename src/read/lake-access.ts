@@ -11,6 +11,20 @@ import type { Logger } from '../log.ts'
 import type { BanStore } from '../sources/rest-limiter.ts'
 import { createBanStore } from '../sources/rest-limiter.ts'
 
+/** After a refusal the lock is not asked for again for so long: a batch of days would ask hundreds of times. */
+const RETRY_MS = 1000
+
+/** The right to ask for the lake for writing. */
+export interface WriteLease {
+  /**
+   * The lake for writing; null when it cannot be had: another run holds the lock, or the disk refuses. That is no failure of a read: the
+   * data is returned without being stored. Throws CKVD_ORIGIN, CKVD_CATALOG, CKVD_CATALOG_VERSION.
+   */
+  openWriter(origin: Origin): Promise<WritableLake | null>
+  /** Resolves when the lock has been given back, if this was the last lease. */
+  release(): Promise<void>
+}
+
 /**
  * A client's way to its lake: read without a lock, written only while the lock can be had. The lock is held from the first download that
  * may be stored to the last one under way, never for longer: an ingest that starts in between must find it free.
@@ -21,7 +35,8 @@ export class LakeAccess {
   #reader: Lake | null = null
   #opening: Promise<Lake | null> | undefined
   #writer: Promise<WritableLake | null> | undefined
-  #users = 0
+  #leases = 0
+  #refusedAtMs = -Infinity
   /** the writer of before, until it has let go of the lock */
   #closing: Promise<void> = Promise.resolve()
 
@@ -52,34 +67,43 @@ export class LakeAccess {
     }
   }
 
-  /**
-   * Gives `work` the lake for writing, or null when it cannot be had: another run holds the lock, or the disk refuses. That is no
-   * failure of a read: the data is returned without being stored. Throws CKVD_ORIGIN, and what `work` throws.
-   */
-  async withWriter<T>(origin: Origin, work: (lake: WritableLake | null) => Promise<T>): Promise<T> {
-    this.#users++
-    this.#writer ??= this.#openWriter(origin)
-    const opened = this.#writer
-    try {
-      return await work(await opened)
-    } finally {
-      if (--this.#users === 0) {
-        this.#writer = undefined
-        this.#closing = opened.then(
-          (lake) => lake?.close(),
-          () => undefined,
-        )
-        await this.#closing
-      }
+  /** Says that something may be stored soon: while any lease is open, a lock that was taken is kept. */
+  lease(): WriteLease {
+    this.#leases++
+    let released: Promise<void> | undefined
+    return {
+      openWriter: (origin) => this.#openWriter(origin),
+      release: () => (released ??= this.#release()),
     }
   }
 
+  async #release(): Promise<void> {
+    if (--this.#leases > 0) return
+    const writer = this.#writer
+    this.#writer = undefined
+    if (writer === undefined) return
+    this.#closing = writer.then(
+      (lake) => lake?.close(),
+      () => undefined, // told to whoever asked for it
+    )
+    await this.#closing
+  }
+
   async #openWriter(origin: Origin): Promise<WritableLake | null> {
+    if (performance.now() - this.#refusedAtMs < RETRY_MS) return null
+    this.#writer ??= this.#takeLock(origin)
+    const lake = await this.#writer
+    if (lake === null) this.#writer = undefined
+    return lake
+  }
+
+  async #takeLock(origin: Origin): Promise<WritableLake | null> {
     await this.#closing
     try {
       return await openLake(this.paths.root, { mode: 'write', origin })
     } catch (error) {
       if (!isCkvdError(error, 'CKVD_LAKE_LOCKED', 'CKVD_LAKE_IO', 'CKVD_DISK_FULL')) throw error
+      this.#refusedAtMs = performance.now()
       this.#logger.warn({ code: error.code, lake: this.paths.root }, 'what is fetched is not stored')
       return null
     }

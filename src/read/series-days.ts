@@ -41,6 +41,8 @@ export interface SeriesDaysContext {
   /** a signal for some days' own work */
   readonly signalFor: (days: readonly UtcDay[]) => AbortSignal
   readonly emit: (day: UtcDay, outcome: DayOutcome) => Promise<void> | void
+  /** told what turns up of the series' life, before the days that follow from it */
+  readonly learn: (known: SeriesRow) => void
 }
 
 /**
@@ -59,6 +61,7 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
     if (seen.startUs === null) throw unknownSymbol(series, ctx.rest !== null)
   }
   const known = { ...series, firstDay: born, lastDay: ctx.known?.lastDay ?? null, firstOpenUs: seen.startUs, listedAt: ctx.known?.listedAt ?? null }
+  ctx.learn(known)
   const runs = consecutive(days, series)
   const lastDays = await settleAll(runs.map((run) => new Run(series, run, { ...ctx, known }, seen).acquire(listings)))
   const lastDay = lastDays.filter((day) => day !== null).sort().at(-1) ?? known.lastDay
@@ -117,6 +120,11 @@ class Run {
     return plan.lastDay
   }
 
+  #learnStart(startUs: number): void {
+    this.#seen.startUs = startUs
+    if (this.#ctx.known !== undefined) this.#ctx.learn({ ...this.#ctx.known, firstOpenUs: startUs })
+  }
+
   async #emit(day: UtcDay, outcome: DayOutcome): Promise<void> {
     this.#left.delete(day)
     await this.#ctx.emit(day, outcome)
@@ -129,7 +137,7 @@ class Run {
   async #acquireArchive(task: ArchiveTask): Promise<void> {
     await this.#inLane(task.days, async (signal) => {
       const acquired = await acquireArchive(task, { ...this.#ctx.acquire, rest: this.#ctx.rest, signal })
-      if (acquired.startUs !== null) this.#seen.startUs = acquired.startUs
+      if (acquired.startUs !== null) this.#learnStart(acquired.startUs)
       await this.#emitAll(acquired.days)
     })
   }
@@ -177,12 +185,13 @@ class Run {
     }
     if (firstUs === null) return bounds
     const first = chunkOfUs(firstUs, this.#series.interval)
+    // a first bar after the first archive contradicts the archive: the archive is believed
+    const isBelieved = firstDay === null || first <= firstDay
+    if (isBelieved) this.#learnStart(firstUs)
     const own = { startUs: firstUs, endUs: null }
     const alive = days.filter((day) => day >= first)
     for (const run of consecutive(alive, this.#series)) await this.#askRest(run, own, 'before the first archive')
-    // a first bar after the first archive contradicts the archive: the archive is believed
-    if (firstDay !== null && first > firstDay) return bounds
-    this.#seen.startUs = firstUs
+    if (!isBelieved) return bounds
     return own
   }
 

@@ -91,7 +91,7 @@ function checkPast(timeUs: number, name: string, nowMs: number): number {
 }
 
 function wrongTime(name: string, expected: string, found: string): CkvdError {
-  return new CkvdError('CKVD_TIME', `Expected \`${name}\` to be ${expected}, got ${found}.`, { details: { option: name, found } })
+  return new CkvdError('CKVD_TIME', `Expected \`${name}\` to be ${expected}, got ${found}.`, { details: { option: name } })
 }
 
 function isoOf(timeUs: number): string {

@@ -10,7 +10,8 @@ export interface ReportFile {
 }
 
 const COLUMNS = 'market,symbol,earliest_date,available_intervals'
-const BASE_COLUMNS = 'base_symbol,' + MARKETS.map((market) => `${market}_symbol,${market}_earliest_date,${market}_available_intervals`).join(',')
+const BASE_COLUMNS =
+  'base_symbol,' + MARKETS.map((market) => `${market}_symbol,${market}_earliest_date,${market}_available_intervals`).join(',')
 
 /**
  * The CSV reports, in the format of the Python package of the same name: LF, the list of intervals always quoted. The files over all

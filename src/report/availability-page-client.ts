@@ -1,6 +1,7 @@
 export const AVAILABILITY_STYLE = `
-caption{text-align:left;padding:.2rem .6rem}
 #totals{margin-top:.6rem}
+#symbols th,#symbols td{padding:.1rem .45rem}
+.list{max-height:calc(100vh - 2rem);overflow:auto;border:1px solid var(--line);border-radius:6px}
 #symbols{width:100%}
 #symbols thead th{position:sticky;top:0;background:var(--bg);z-index:2;box-shadow:inset 0 -1px var(--line)}
 #symbols thead button{border:0;padding:.15rem .1rem;font-weight:600;background:none}
@@ -12,7 +13,7 @@ caption{text-align:left;padding:.2rem .6rem}
 #symbols tbody th button{border:0;background:none;padding:.1rem .2rem;text-align:left;font-weight:500}
 #symbols tbody th button::before{content:'\\25b8';display:inline-block;width:1.1em;color:var(--dim)}
 #symbols tbody th button[aria-expanded=true]::before{content:'\\25be'}
-#symbols td.line,#symbols th.line{width:45%;min-width:20rem;padding-left:0;padding-right:.8rem}
+#symbols td.line,#symbols th.line{width:100%;min-width:22rem;padding-left:.6rem;padding-right:.8rem}
 .track{position:relative;height:1.15rem}
 .track .tick{position:absolute;font-size:.72rem;font-weight:400;color:var(--dim);transform:translateX(.2rem)}
 td .track{background:var(--years)}
@@ -25,7 +26,8 @@ td .track{background:var(--years)}
 tr.more td{white-space:normal;padding:.4rem 1.8rem .8rem;background:var(--panel)}
 tr.more ul{columns:16rem;margin:.3rem 0;padding-left:1.2rem}
 .empty td{padding:1rem;color:var(--dim)}
-@media(max-width:62rem){.wide{display:none}}
+@media(max-width:100rem){.widest{display:none}}
+@media(max-width:66rem){.wide{display:none}}
 `
 
 export const AVAILABILITY_SCRIPT = `
@@ -38,7 +40,7 @@ const years = [];
 for (let year = Number(dayName(Number.isFinite(start) ? start : end).slice(0, 4)) + 1; year <= Number(DATA.asOf.slice(0, 4)); year++) years.push([year, place(dayNumber(year + '-01-01'))]);
 document.documentElement.style.setProperty('--years', years.map(([, x]) => 'linear-gradient(var(--line) 0 0) ' + x + '% 0/1px 100% no-repeat').join(',') || 'none');
 
-const MARKET_NAMES = { spot: 'spot', um: 'um (USDⓈ-M)', cm: 'cm (COIN-M)' };
+const MARKET_NAMES = { spot: 'spot', um: 'um (USD-margined)', cm: 'cm (coin-margined)' };
 const markets = ['spot', 'um', 'cm'].filter((market) => rows.some((row) => row.market === market));
 byId('totals').append(
   el('thead', {}, el('tr', {}, ...['market', 'symbols', 'live', 'ended', 'with missing days', 'missing days', 'first day', 'last day'].map((name, i) =>
@@ -56,13 +58,13 @@ if (DATA.problems.length > 0) {
 }
 
 const COLUMNS = [
-  { key: 'market', name: 'market' }, { key: 'symbol', name: 'symbol' }, { key: 'base', name: 'base', wide: true }, { key: 'quote', name: 'quote', wide: true },
-  { key: 'kind', name: 'kind', wide: true }, { key: 'first', name: 'first day' }, { key: 'last', name: 'last day' },
+  { key: 'market', name: 'market' }, { key: 'symbol', name: 'symbol' }, { key: 'base', name: 'base', wide: 'widest' }, { key: 'quote', name: 'quote', wide: 'wide' },
+  { key: 'kind', name: 'kind', wide: 'wide' }, { key: 'first', name: 'first day' }, { key: 'last', name: 'last day' },
   { key: 'days', name: 'days', num: true }, { key: 'missing', name: 'missing', num: true },
 ];
 const sort = { key: null, down: false };
 const table = byId('symbols');
-const headings = COLUMNS.map((column) => el('th', { scope: 'col', class: (column.wide ? 'wide ' : '') + (column.num ? 'num' : '') },
+const headings = COLUMNS.map((column) => el('th', { scope: 'col', class: (column.wide ?? '') + (column.num ? ' num' : '') },
   el('button', { type: 'button', onclick: () => { sort.down = sort.key === column.key ? !sort.down : column.num === true; sort.key = column.key; draw(); } }, column.name)));
 table.tHead.append(el('tr', {}, ...headings, el('th', { scope: 'col', class: 'line', 'aria-label': 'timeline' },
   el('div', { class: 'track', 'aria-hidden': 'true' }, ...years.filter(([, x]) => x < 97).map(([year, x]) => el('span', { class: 'tick', style: 'left:' + x + '%' }, String(year)))))));
@@ -91,7 +93,7 @@ const toggle = (row, button) => {
 const nodeOf = (row) => {
   const button = el('button', { type: 'button', 'aria-expanded': 'false', onclick: () => toggle(row, button) }, row.symbol);
   return el('tr', { class: 'row' }, el('td', {}, row.market), el('th', { scope: 'row' }, button),
-    el('td', { class: 'wide' }, row.base ?? '\\u2013'), el('td', { class: 'wide' }, row.quote ?? '\\u2013'), el('td', { class: 'wide' }, row.kind),
+    el('td', { class: 'widest' }, row.base ?? '\\u2013'), el('td', { class: 'wide' }, row.quote ?? '\\u2013'), el('td', { class: 'wide' }, row.kind),
     el('td', {}, row.first), el('td', {}, row.last), el('td', { class: 'num' }, count(row.days)), el('td', { class: 'num' }, count(row.missing)), el('td', { class: 'line' }, timeline(row)));
 };
 

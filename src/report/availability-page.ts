@@ -24,7 +24,7 @@ export function formatAvailabilityPage(page: AvailabilityPage): string {
 <em>live</em> when its last day is at most ${recentDays} days before ${escapeHtml(asOf)}, otherwise it has <em>ended</em>.</p>
 </header>
 <main id="main">
-<div class="scroll"><table id="totals"><caption class="dim">By market</caption></table></div>
+<div class="scroll"><table id="totals"></table></div>
 <div id="problems"></div>
 <form class="controls" id="controls" role="search">
 <label>Search (press /) <input id="search" type="search" placeholder="symbol or base" autocomplete="off" spellcheck="false"></label>
@@ -37,14 +37,15 @@ export function formatAvailabilityPage(page: AvailabilityPage): string {
 </form>
 <p class="legend dim"><span class="key"><i class="bar live"></i>live</span> <span class="key"><i class="bar ended"></i>ended (striped)</span>
 <span class="key"><i class="bar live"><b class="hole"></b></i>missing days (notch)</span> Open a symbol to see its days; press a column's heading to sort.</p>
-<div class="scroll"><table id="symbols"><thead></thead><tbody></tbody></table></div>
+<div class="list" tabindex="0" role="region" aria-label="Symbols"><table id="symbols"><thead></thead><tbody></tbody></table></div>
 </main>`,
   })
 }
 
 /** Cells in the order that the script expects; names would make the file twice as large. */
 function toRow(symbol: SymbolAvailability): unknown[] {
-  const { market, base, quote, kind, first, last, days, missing_days, missing, recent, delivery_date, interval, available_intervals } = symbol
+  const { market, base, quote, kind, first, last, days, missing_days, missing, recent, delivery_date, interval, available_intervals } =
+    symbol
   return [
     ...[market, symbol.symbol, base, quote, kind, first, last, days, missing_days, missing?.map((hole) => [hole.start, hole.days]) ?? []],
     ...[recent, delivery_date, interval, available_intervals.join(' ')],

@@ -81,7 +81,9 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
     })
     await cache.compact()
     const symbols = findAvailability(scan.symbols, { asOf, recentDays })
-    const problems = scan.problems.map(toProblem).sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || (a.symbol < b.symbol ? -1 : 1))
+    const problems = scan.problems
+      .map(toProblem)
+      .sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || (a.symbol < b.symbol ? -1 : 1))
     const reports = formatCsvReports(symbols, markets, quote)
     if (options.html) reports.push({ name: PAGE_NAME, text: formatAvailabilityPage({ asOf, recentDays, archives, symbols, problems }) })
     for (const { name, text } of reports) await writeReport(join(out, name), text)
@@ -101,5 +103,6 @@ function toProblem({ market, symbol, error }: ScanProblem): AvailabilityResult['
 
 function checkAsOf(asOf: UtcDay, nowMs: number): void {
   const today = new Date(nowMs).toISOString().slice(0, 10)
-  if (asOf > today) throw new CkvdError('CKVD_USAGE', `Expected \`--as-of\` to be at most today (${today}), got ${asOf}.`, { details: { asOf, today } })
+  if (asOf > today)
+    throw new CkvdError('CKVD_USAGE', `Expected \`--as-of\` to be at most today (${today}), got ${asOf}.`, { details: { asOf, today } })
 }

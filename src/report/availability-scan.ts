@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { abortError, CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, intervalPathName, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
@@ -58,7 +58,7 @@ export async function fetchAvailability(listing: Listing, cache: AvailabilityCac
   const problems: ScanProblem[] = []
   let cached = 0
   let failedInARow = 0
-  let fatal: unknown
+  let fatal: CkvdError | undefined
   const inside = new AbortController()
   const signal = AbortSignal.any([options.signal, inside.signal])
   const queue = new PQueue({ concurrency: options.concurrency })
@@ -81,7 +81,7 @@ export async function fetchAvailability(listing: Listing, cache: AvailabilityCac
         if (signal.aborted) return
         if (isSymbolError(error)) problems.push({ market, symbol, error })
         if (!isSymbolError(error) || ++failedInARow > options.concurrency) {
-          fatal = isSymbolError(error) ? unreachable(error, failedInARow) : error
+          fatal = isSymbolError(error) ? unreachable(error, failedInARow) : toCkvdError(error)
           inside.abort(error)
         }
       }
@@ -95,24 +95,36 @@ export async function fetchAvailability(listing: Listing, cache: AvailabilityCac
 }
 
 async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<{ market: Market; symbol: string }[]> {
-  const lists = await Promise.all(options.markets.map((market) => listing.fetchFolders(marketFolder(market, options.archives), options.signal)))
+  const lists = await Promise.all(
+    options.markets.map((market) => listing.fetchFolders(marketFolder(market, options.archives), options.signal)),
+  )
   return options.markets.flatMap((market, i) => {
     const symbols = lists[i] ?? []
     // what answers with an empty list is another bucket: empty reports would look like a market that has ended
     if (symbols.length === 0) {
       const prefix = marketFolder(market, options.archives)
-      throw new CkvdError('CKVD_LISTING', `Expected symbols of ${market} below ${prefix}, the listing has none. Check --listing-url.`, { details: { prefix } })
+      throw new CkvdError('CKVD_LISTING', `Expected symbols of ${market} below ${prefix}, the listing has none. Check --listing-url.`, {
+        details: { prefix },
+      })
     }
     return symbols.map((symbol) => ({ market, symbol }))
   })
 }
 
-async function fetchSymbol(listing: Listing, { market, symbol }: { market: Market; symbol: string }, options: ScanOptions): Promise<SymbolListing> {
+async function fetchSymbol(
+  listing: Listing,
+  { market, symbol }: { market: Market; symbol: string },
+  options: ScanOptions,
+): Promise<SymbolListing> {
   const { archives, need, signal } = options
   if (!isSymbol(symbol)) {
-    throw new CkvdError('CKVD_LISTING', `Expected a symbol of letters, digits, _ and -, the listing of ${market} has ${JSON.stringify(symbol)}.`, {
-      details: { market, found: symbol },
-    })
+    throw new CkvdError(
+      'CKVD_LISTING',
+      `Expected a symbol of letters, digits, _ and -, the listing of ${market} has ${JSON.stringify(symbol)}.`,
+      {
+        details: { market, found: symbol },
+      },
+    )
   }
   const names = await listing.fetchFolders(`${marketFolder(market, archives)}${symbol}/`, signal)
   const intervals = names.filter((name) => name !== '1M' && parseInterval(name) !== undefined).sort()
@@ -132,7 +144,10 @@ function referenceInterval(names: readonly string[]): Interval | undefined {
 
 async function fetchAllDays(listing: Listing, series: Series, packaging: Packaging, signal: AbortSignal): Promise<ListedDays> {
   const { archives } = await listing.fetchArchives(series, packaging, { signal })
-  const ranges = archives.map(({ firstDay }) => ({ start: firstDay, end: packaging === 'daily' ? addDays(firstDay, 1) : monthEnd(firstDay) }))
+  const ranges = archives.map(({ firstDay }) => ({
+    start: firstDay,
+    end: packaging === 'daily' ? addDays(firstDay, 1) : monthEnd(firstDay),
+  }))
   return { kind: 'all', ranges: mergeRanges(ranges) }
 }
 
@@ -144,7 +159,9 @@ async function fetchEnds(listing: Listing, series: Series, asOf: UtcDay, signal:
 
 /** A page of few keys is enough, unless they are no archives. */
 async function fetchFirst(listing: Listing, series: Series, signal: AbortSignal): Promise<ArchiveEntry | undefined> {
-  return (await listing.fetchFirstArchive(series, 'daily', signal)) ?? (await listing.fetchArchives(series, 'daily', { signal })).archives[0]
+  return (
+    (await listing.fetchFirstArchive(series, 'daily', signal)) ?? (await listing.fetchArchives(series, 'daily', { signal })).archives[0]
+  )
 }
 
 function marketFolder(market: Market, packaging: Packaging): string {
@@ -158,8 +175,12 @@ function isSymbolError(error: unknown): error is CkvdError {
 }
 
 function unreachable(last: CkvdError, count: number): CkvdError {
-  return new CkvdError('CKVD_UNREACHABLE', `${count} symbols in a row could not be listed, the last one because: ${last.message} Check the network and --listing-url.`, {
-    details: { count, code: last.code },
-    cause: last,
-  })
+  return new CkvdError(
+    'CKVD_UNREACHABLE',
+    `${count} symbols in a row could not be listed, the last one because: ${last.message} Check the network and --listing-url.`,
+    {
+      details: { count, code: last.code },
+      cause: last,
+    },
+  )
 }

@@ -81,7 +81,10 @@ export function findAvailability(listings: readonly SymbolListing[], when: AsOf)
   })
 }
 
-function daysAsOf(days: ListedDays, asOf: UtcDay): Pick<SymbolAvailability, 'first' | 'last' | 'days' | 'missing_days' | 'missing'> | undefined {
+function daysAsOf(
+  days: ListedDays,
+  asOf: UtcDay,
+): Pick<SymbolAvailability, 'first' | 'last' | 'days' | 'missing_days' | 'missing'> | undefined {
   if (days.kind === 'ends') {
     const { first, last } = days
     return first === null || last === null ? undefined : { first, last, days: null, missing_days: null, missing: null }

@@ -23,8 +23,12 @@ export async function writeReport(path: string, text: string): Promise<void> {
 export function reportError(cause: unknown, path: string): CkvdError {
   const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
   const full = reason === 'ENOSPC' || reason === 'EDQUOT'
-  return new CkvdError(full ? 'CKVD_DISK_FULL' : 'CKVD_REPORT_IO', `Expected to read and write the report ${path}, got ${reason}. Name another place or make it writable.`, {
-    details: { path, reason },
-    cause,
-  })
+  return new CkvdError(
+    full ? 'CKVD_DISK_FULL' : 'CKVD_REPORT_IO',
+    `Expected to read and write the report ${path}, got ${reason}. Name another place or make it writable.`,
+    {
+      details: { path, reason },
+      cause,
+    },
+  )
 }

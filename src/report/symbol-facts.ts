@@ -53,7 +53,9 @@ function pairName(symbol: string): string {
 }
 
 function findCuts(name: string, quotes: readonly string[]): Pair[] {
-  return quotes.filter((quote) => name.length > quote.length && name.endsWith(quote)).map((quote) => ({ base: name.slice(0, -quote.length), quote }))
+  return quotes
+    .filter((quote) => name.length > quote.length && name.endsWith(quote))
+    .map((quote) => ({ base: name.slice(0, -quote.length), quote }))
 }
 
 function kindOf(market: Market, symbol: string, pair: Pair | undefined): Pick<SymbolFacts, 'kind' | 'deliveryDate'> {

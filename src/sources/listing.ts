@@ -1,7 +1,8 @@
 import { CkvdError } from '../errors.ts'
 import type { Packaging, Series } from '../model/series.ts'
-import { seriesFolder } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
+import { fundingFolder, fundingStem, seriesFolder } from '../model/series.ts'
+import type { UtcDay, UtcMonth } from '../model/utc-day.ts'
+import { parseUtcMonth } from '../model/utc-day.ts'
 import type { HttpClient } from './http.ts'
 import type { ListingPage } from './listing-page.ts'
 import { parseListingPage } from './listing-page.ts'
@@ -92,6 +93,24 @@ export class Listing {
       if (period !== undefined) return { key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag }
     }
     return undefined
+  }
+
+  /** Months from `from` on of which the listing has an archive of funding rates, each with the archive's ETag. */
+  async fetchFundingMonths(
+    contract: { readonly market: 'um' | 'cm'; readonly symbol: string },
+    from: UtcMonth,
+    signal: AbortSignal,
+  ): Promise<Map<UtcMonth, string>> {
+    const prefix = fundingFolder(contract.market, contract.symbol)
+    const stem = prefix + fundingStem(contract.symbol, '')
+    const months = new Map<UtcMonth, string>()
+    for await (const page of this.#pages(prefix, stem + from, signal)) {
+      for (const { key, etag } of page.keys) {
+        const month = key.startsWith(stem) && key.endsWith('.zip') ? parseUtcMonth(key.slice(stem.length, -'.zip'.length)) : undefined
+        if (month !== undefined) months.set(month, etag)
+      }
+    }
+    return months
   }
 
   /** Names of the folders directly below `prefix` (which ends with `/`). */

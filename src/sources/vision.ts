@@ -44,7 +44,8 @@ export class Vision {
     return {
       zip: zip.body,
       checksum: checksum.status === 404 ? null : checksum.body,
-      etag: zip.headers['etag']?.replaceAll('"', '') ?? o.etag,
+      // a proxy may mark it weak
+      etag: zip.headers['etag']?.replace(/^W\//, '').replaceAll('"', '') ?? o.etag,
     }
   }
 }

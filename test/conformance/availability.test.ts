@@ -80,22 +80,38 @@ describe.skipIf(SHARED === undefined)('availability of the real key lists', () =
       expect({ ...symbol, missing: daysOfHoles(symbol) }).toMatchObject({ first, last, days, missing_days: missing?.length, missing })
     }
     // the same days again, from first and last key alone
-    const again = await runHere(['availability', '--market', market, '--archives', archives, '--out', out, '--listing-url', server.url, '--max-age', '0'], {
-      env: { CKVD_NOW: `${now}T12:00:00Z` },
-    })
+    const again = await runHere(
+      ['availability', '--market', market, '--archives', archives, '--out', out, '--listing-url', server.url, '--max-age', '0'],
+      {
+        env: { CKVD_NOW: `${now}T12:00:00Z` },
+      },
+    )
     expect(again.exit).toBe(0)
     const csv = await readFile(join(out, `${market}_earliest_dates.csv`), 'utf8')
-    expect(csv.trim().split('\n').slice(1).map((line) => line.split(',').slice(1, 3).join(' ')).sort()).toEqual([...expected].map(([symbol, { first }]) => `${symbol} ${first}`).sort())
+    expect(
+      csv
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(',').slice(1, 3).join(' '))
+        .sort(),
+    ).toEqual([...expected].map(([symbol, { first }]) => `${symbol} ${first}`).sort())
   })
 
   it('shows the holes that are known, and names that are not ASCII', async () => {
     const spot = readKeys('spot_daily_1m.sample').filter((key) => /\/(LUNAUSDT|FTTUSDT)\//.test(key))
-    server = await startListingServer(bucketOfZips([...spot, ...readKeys('um_monthly_1m').map((key) => key.replace('monthly', 'daily').replace('.zip', '-01.zip'))]))
-    const holes = await runHere(['availability', '--market', 'spot', '--out', out, '--listing-url', server.url, '--json'], { env: { CKVD_NOW: '2026-02-05T12:00:00Z' } })
+    server = await startListingServer(
+      bucketOfZips([...spot, ...readKeys('um_monthly_1m').map((key) => key.replace('monthly', 'daily').replace('.zip', '-01.zip'))]),
+    )
+    const holes = await runHere(['availability', '--market', 'spot', '--out', out, '--listing-url', server.url, '--json'], {
+      env: { CKVD_NOW: '2026-02-05T12:00:00Z' },
+    })
     const [ftt, luna] = (JSON.parse(holes.stdout) as AvailabilityResult).symbols
     expect(ftt).toMatchObject({ symbol: 'FTTUSDT', missing_days: 310 })
     expect(luna?.missing).toContainEqual({ start: '2022-05-14', end: '2022-05-31', days: 17 })
-    const names = await runHere(['availability', '--market', 'um', '--out', out, '--listing-url', server.url], { env: { CKVD_NOW: '2026-06-28T12:00:00Z' } })
+    const names = await runHere(['availability', '--market', 'um', '--out', out, '--listing-url', server.url], {
+      env: { CKVD_NOW: '2026-06-28T12:00:00Z' },
+    })
     expect(names.exit).toBe(0)
     expect(await readFile(join(out, 'um_earliest_dates.csv'), 'utf8')).toMatch(/\num,币安人生USDT,20\d\d-\d\d-01,"1m"\n/)
   })
@@ -125,15 +141,21 @@ describe.skipIf(SHARED === undefined)('availability of a bucket like the one of 
 
   it('gives the reports of that time byte for byte, with two small requests a symbol beside its intervals, in bounded memory', async () => {
     server = await startListingServer(bucketOfSymbols(seedSymbols()))
-    const { exit, stdout, stderr } = await runBuilt(['availability', '--as-of', '2025-05-04', '--out', out, '--listing-url', server.url], 64)
+    const { exit, stdout, stderr } = await runBuilt(
+      ['availability', '--as-of', '2025-05-04', '--out', out, '--listing-url', server.url],
+      64,
+    )
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
-    for (const name of FILES) expect([name, await readFile(join(out, name), 'utf8')]).toEqual([name, readFileSync(`${SHARED}/seed/${name}`, 'utf8')])
+    for (const name of FILES)
+      expect([name, await readFile(join(out, name), 'utf8')]).toEqual([name, readFileSync(`${SHARED}/seed/${name}`, 'utf8')])
     // 2,107 symbols with three requests, two that began later with two; one page of folders for um and cm, two for spot
     expect(server.requests.length).toBe(2107 * 3 + 2 * 2 + 4)
     expect(server.mostAtOnce()).toBeLessThanOrEqual(32)
     const seconds = /in ([\d.]+ s)\./.exec(stdout)?.[1]
     expect(seconds).toBeDefined()
-    console.log(`2,109 series: ${server.requests.length} requests, ${(server.bytesSent() / 1e6).toFixed(1)} MB in ${seconds ?? '?'}, heap of 64 MB`)
+    console.log(
+      `2,109 series: ${server.requests.length} requests, ${(server.bytesSent() / 1e6).toFixed(1)} MB in ${seconds ?? '?'}, heap of 64 MB`,
+    )
 
     const rows = (await readFile(join(out, 'consolidated_base_symbols.csv'), 'utf8')).trim().split('\n')
     // header, order and number of rows are right in the original; its cells after the first comma of a list are not
@@ -156,7 +178,9 @@ describe.skipIf(SHARED === undefined)('availability of a bucket like the one of 
 
 /** The built command in a process with a small heap: a scan that keeps what it reads would die. */
 function runBuilt(args: readonly string[], heapMb: number): Promise<{ exit: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [`--max-old-space-size=${heapMb}`, resolve('dist/src/cli/main.js'), ...args], { env: { PATH: process.env['PATH'], HOME: out, CKVD_LOG_LEVEL: 'ERROR' } })
+  const child = spawn(process.execPath, [`--max-old-space-size=${heapMb}`, resolve('dist/src/cli/main.js'), ...args], {
+    env: { PATH: process.env['PATH'], HOME: out, CKVD_LOG_LEVEL: 'ERROR' },
+  })
   const written = { stdout: '', stderr: '' }
   child.stdout.on('data', (text) => (written.stdout += String(text)))
   child.stderr.on('data', (text) => (written.stderr += String(text)))

@@ -145,7 +145,12 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
     expect(await listFiles(join(whole.lake, 'data'))).toEqual([...expected.keys()].sort())
     for (const [path, rows] of expected) {
       const shard = readShardFile(readFileSync(join(whole.lake, 'data', path)))
-      expect({ path, rows: shard.columns[0]?.length, batches: shard.batches, nullable: shard.nullable }).toEqual({ path, rows: rows.length, batches: 1, nullable: [] })
+      expect({ path, rows: shard.columns[0]?.length, batches: shard.batches, nullable: shard.nullable }).toEqual({
+        path,
+        rows: rows.length,
+        batches: 1,
+        nullable: [],
+      })
       const wrong = rows.findIndex((cells, row) => cells.some((cell, i) => !Object.is(cell, shard.columns[i]?.[row])))
       expect({ path, wrong, cells: wrong < 0 ? [] : cellsAt(shard, wrong) }).toEqual({ path, wrong: -1, cells: [] })
     }
@@ -162,7 +167,13 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
       const { metadata, columns } = readShardFile(bytes)
       expect(closes).toEqual([...(columns[4] ?? [])])
       const [, symbol = '', interval = '', day = ''] = /^(.+)-([^-]+)-(\d{4}-\d{2}-\d{2})\.arrow$/.exec(basename(file)) ?? []
-      expect(Object.fromEntries(metadata)).toMatchObject({ 'ckvd.format': '1', 'ckvd.symbol': symbol, 'ckvd.interval': interval, 'ckvd.day': day, 'ckvd.rows': String(rows) })
+      expect(Object.fromEntries(metadata)).toMatchObject({
+        'ckvd.format': '1',
+        'ckvd.symbol': symbol,
+        'ckvd.interval': interval,
+        'ckvd.day': day,
+        'ckvd.rows': String(rows),
+      })
     }
   })
 
@@ -171,7 +182,11 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
     const unexplained: string[] = []
     for (const { market, symbol, interval, start, end } of findRuns()) {
       const result = await ingest(parts.lake, market, [symbol], '--intervals', interval, '--start', start, '--end', end, '--no-rest')
-      unexplained.push(...result.problems.map((problem) => `${problem.market} ${problem.symbol} ${problem.interval} ${problem.day} ${problem.condition} ${problem.code}`))
+      unexplained.push(
+        ...result.problems.map(
+          (problem) => `${problem.market} ${problem.symbol} ${problem.interval} ${problem.day} ${problem.condition} ${problem.code}`,
+        ),
+      )
       expect(result.exit).toBe(result.problems.length > 0 ? 3 : 0)
       expect(result.requests.rest).toBe(0)
     }
@@ -188,7 +203,19 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
       ['um', 'BTCUSDT', '5m', '2025-01-01', '2025-02-01'],
       ['spot', 'BTCUSDT', '1h', '2024-12-01', '2025-02-01'],
     ] as const) {
-      const result = await ingest(daily.lake, market, [symbol], '--intervals', interval, '--start', start, '--end', end, '--archives', 'daily')
+      const result = await ingest(
+        daily.lake,
+        market,
+        [symbol],
+        '--intervals',
+        interval,
+        '--start',
+        start,
+        '--end',
+        end,
+        '--archives',
+        'daily',
+      )
       expect(result).toMatchObject({ exit: 0, problems: [] })
     }
     const files = await listFiles(join(daily.lake, 'data'))

@@ -10,7 +10,10 @@ import { createTempDirectory, listFiles, queryCatalog } from '../support/temp-la
 const NOW = '2024-03-20T12:00:00Z'
 
 /** PRODUCT.md, section 3 */
-const RESULT_KEYS = 'command exit started_at elapsed_ms range series days stored skipped upgraded republished rows bytes_downloaded requests problems'.split(' ')
+const RESULT_KEYS =
+  'command exit started_at elapsed_ms range series days stored skipped upgraded republished rows bytes_downloaded requests problems'.split(
+    ' ',
+  )
 /** numbers and notes that the program adds to the contract's keys */
 const MORE_KEYS = ['changed', 'stopped', 'differences']
 const CONDITIONS = 'complete provisional outage unlisted pending partial quarantined failed'.split(' ')
@@ -48,10 +51,27 @@ beforeAll(async () => {
   directory = await createTempDirectory()
   const run = async () =>
     ingestResult(
-      await runHere(['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--start', '2024-03-01', '--lake', directory.lake, '--json', '--quiet'], {
-        env: exchange.env,
-        stdin: 'AAAUSDT\nBBBUSDT',
-      }),
+      await runHere(
+        [
+          'ingest',
+          '--universe',
+          '-',
+          '--market',
+          'spot',
+          '--intervals',
+          '1h',
+          '--start',
+          '2024-03-01',
+          '--lake',
+          directory.lake,
+          '--json',
+          '--quiet',
+        ],
+        {
+          env: exchange.env,
+          stdin: 'AAAUSDT\nBBBUSDT',
+        },
+      ),
     )
   first = await run()
   second = await run()
@@ -77,12 +97,19 @@ describe('what --json of ingest prints', () => {
       expect({ series, stopped }).toEqual({ series: 2, stopped: null })
       expect(Object.values(days).reduce((sum, count) => sum + count, 0)).toBe(2 * 19)
     }
-    expect(first).toMatchObject({ exit: 3, skipped: 0, days: { unlisted: 2, outage: 1, provisional: 1, quarantined: 1, failed: 1, partial: 0, pending: 0, complete: 32 } })
+    expect(first).toMatchObject({
+      exit: 3,
+      skipped: 0,
+      days: { unlisted: 2, outage: 1, provisional: 1, quarantined: 1, failed: 1, partial: 0, pending: 0, complete: 32 },
+    })
     expect(first.stored).toBe((await listFiles(join(directory.lake, 'data'))).length)
     expect(first.stored).toBe(first.days.complete + first.days.outage + first.days.provisional)
     const [total] = queryCatalog<{ rows: number }>(directory.lake, 'SELECT sum(rows) AS rows FROM days')
     expect(first.rows).toBe(total?.rows)
-    expect(first.problems.map(({ symbol, day, condition }) => `${symbol} ${day} ${condition}`)).toEqual(['AAAUSDT 2024-03-07 quarantined', 'BBBUSDT 2024-03-03 failed'])
+    expect(first.problems.map(({ symbol, day, condition }) => `${symbol} ${day} ${condition}`)).toEqual([
+      'AAAUSDT 2024-03-07 quarantined',
+      'BBBUSDT 2024-03-03 failed',
+    ])
     const asked = (kind: 'listing' | 'archive' | 'checksum' | 'rest') => first.requests[kind] + second.requests[kind]
     for (const kind of ['listing', 'archive', 'checksum', 'rest'] as const) expect(asked(kind), kind).toBe(exchange.requests(kind).length)
   })
@@ -97,11 +124,17 @@ describe('what --json of ingest prints', () => {
 
 describe('the catalog', () => {
   test('has exactly the tables and columns of the contract', () => {
-    const tables = queryCatalog<{ name: string }>(directory.lake, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    const tables = queryCatalog<{ name: string }>(
+      directory.lake,
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )
     expect(tables.map(({ name }) => name).sort()).toEqual(Object.keys(TABLES).sort())
     for (const [table, columns] of Object.entries(TABLES)) {
       const found = queryCatalog<{ name: string }>(directory.lake, `SELECT name FROM pragma_table_info('${table}')`)
-      expect(found.map(({ name }) => name), table).toEqual(columns.split(' '))
+      expect(
+        found.map(({ name }) => name),
+        table,
+      ).toEqual(columns.split(' '))
     }
     expect(queryCatalog(directory.lake, 'SELECT user_version FROM pragma_user_version')).toEqual([{ user_version: 1 }])
     const key = queryCatalog<{ name: string }>(directory.lake, "SELECT name FROM pragma_table_info('days') WHERE pk > 0 ORDER BY pk")
@@ -122,11 +155,24 @@ describe('the catalog', () => {
 
   test('knows the series, the gap with its evidence, and both runs', () => {
     const listed = queryCatalog(directory.lake, 'SELECT symbol, first_day, last_day, first_open_us FROM series ORDER BY symbol')
-    expect(listed).toMatchObject([{ symbol: 'AAAUSDT', first_day: '2024-03-03', last_day: '2024-03-19', first_open_us: Date.parse('2024-03-03T05:00:00Z') * 1000 }, { symbol: 'BBBUSDT', last_day: '2024-03-18' }])
+    expect(listed).toMatchObject([
+      { symbol: 'AAAUSDT', first_day: '2024-03-03', last_day: '2024-03-19', first_open_us: Date.parse('2024-03-03T05:00:00Z') * 1000 },
+      { symbol: 'BBBUSDT', last_day: '2024-03-18' },
+    ])
     const gaps = queryCatalog<{ evidence: string }>(directory.lake, 'SELECT * FROM gaps')
-    expect(gaps).toMatchObject([{ symbol: 'AAAUSDT', start_us: Date.parse('2024-03-05T04:00:00Z') * 1000, end_us: Date.parse('2024-03-05T06:00:00Z') * 1000, bars: 2 }])
+    expect(gaps).toMatchObject([
+      {
+        symbol: 'AAAUSDT',
+        start_us: Date.parse('2024-03-05T04:00:00Z') * 1000,
+        end_us: Date.parse('2024-03-05T06:00:00Z') * 1000,
+        bars: 2,
+      },
+    ])
     expect(gaps[0]?.evidence).toContain('REST')
-    const runs = queryCatalog<{ command: string; exit: number; counts: string }>(directory.lake, 'SELECT command, exit, counts FROM runs ORDER BY id')
+    const runs = queryCatalog<{ command: string; exit: number; counts: string }>(
+      directory.lake,
+      'SELECT command, exit, counts FROM runs ORDER BY id',
+    )
     expect(runs.map(({ command, exit }) => `${command} ${exit}`)).toEqual(['ingest 3', 'ingest 3'])
     expect(JSON.parse(runs[0]?.counts ?? '')).toMatchObject({ stored: first.stored, days: first.days })
   })

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
@@ -12,7 +12,25 @@ const CHUNKS = 2 * 48
 const UNIVERSE = 'AAAUSDT\nBBBUSDT\n'
 
 function command(lake: string): string[] {
-  return ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--archives', 'daily', '--lake', lake, '--workers', '2', '--concurrency', '4', '--json', '--quiet']
+  return [
+    'ingest',
+    '--universe',
+    '-',
+    '--market',
+    'spot',
+    '--intervals',
+    '1h',
+    '--archives',
+    'daily',
+    '--lake',
+    lake,
+    '--workers',
+    '2',
+    '--concurrency',
+    '4',
+    '--json',
+    '--quiet',
+  ]
 }
 
 describe('a run that is ended in the middle', () => {
@@ -27,8 +45,12 @@ describe('a run that is ended in the middle', () => {
     const result = ingestResult(await runHere(command(whole.lake), { env: exchange.env, stdin: UNIVERSE }))
     expect(result).toMatchObject({ exit: 0, stored: CHUNKS })
     reference = await digestTree(join(whole.lake, 'data'))
+  })
+
+  beforeEach(() => {
     // a little time for each archive, so that there is a middle
-    exchange.sandbox.setFaults([{ kind: 'slow', match: '\\.zip$', bytesPerSecond: 20_000 }])
+    exchange.sandbox.setFaults([{ kind: 'slow', match: '\\.zip$', bytesPerSecond: 40_000 }])
+    exchange.sandbox.clearRequests()
   })
 
   afterAll(() => exchange[Symbol.asyncDispose]())
@@ -36,16 +58,24 @@ describe('a run that is ended in the middle', () => {
   const shards = async (lake: string): Promise<number> => (await listFiles(join(lake, 'data'))).length
 
   test.each([
-    ['as soon as the lake is there', (lake: string) => readdir(lake).then((names) => names.includes('catalog.sqlite')).catch(() => false)],
+    [
+      'as soon as the lake is there',
+      (lake: string) =>
+        readdir(lake)
+          .then((names) => names.includes('catalog.sqlite'))
+          .catch(() => false),
+    ],
     ['when the first archive is asked for', () => Promise.resolve(exchange.requests('archive').length > 0)],
     ['when the first shard is stored', async (lake: string) => (await shards(lake)) >= 1],
-    ['while a shard is being written', async (lake: string) => (await listFiles(join(lake, 'tmp'))).some((name) => !name.startsWith('plan-'))],
+    [
+      'while a shard is being written',
+      async (lake: string) => (await listFiles(join(lake, 'tmp'))).some((name) => !name.startsWith('plan-')),
+    ],
     ['when a third of the shards is stored', async (lake: string) => (await shards(lake)) >= CHUNKS / 3],
     ['when nearly all shards are stored', async (lake: string) => (await shards(lake)) >= CHUNKS - 8],
   ])('kill -9 %s, then the same command: exit 0 and the same bytes', async (moment, isThere) => {
     await using directory = await createTempDirectory()
     const { lake } = directory
-    exchange.sandbox.clearRequests()
     const running = startCkvd(command(lake), { env: exchange.env, stdin: UNIVERSE })
     await waitUntil(moment, () => isThere(lake))
     running.kill('SIGKILL')
@@ -55,6 +85,7 @@ describe('a run that is ended in the middle', () => {
     const found = new Map((await digestTree(join(lake, 'data'))).map((line) => line.split(' ') as [string, string]))
     for (const file of left) expect(found.get(file), `${file} is whole at any moment`).toBe(whole.get(file))
 
+    exchange.sandbox.setFaults([])
     exchange.sandbox.clearRequests()
     const result = ingestResult(await runHere(command(lake), { env: exchange.env, stdin: UNIVERSE }))
     expect(result).toMatchObject({ exit: 0, problems: [], stored: CHUNKS - left.length, skipped: left.length })
@@ -80,6 +111,7 @@ describe('a run that is ended in the middle', () => {
     expect(await listFiles(join(lake, 'tmp'))).toEqual([])
     expect(queryCatalog(lake, 'SELECT command, exit FROM runs')).toEqual([{ command: 'ingest', exit: 130 }])
 
+    exchange.sandbox.setFaults([])
     exchange.sandbox.clearRequests()
     const second = ingestResult(await runCkvd(command(lake), { env: exchange.env, stdin: UNIVERSE }))
     expect(second).toMatchObject({ exit: 0, stored: CHUNKS - first.stored, skipped: first.stored })
@@ -106,7 +138,8 @@ describe('a run after a complete one', () => {
     const run = async () => ingestResult(await runHere(command(lake), { env: exchange.env, stdin: UNIVERSE }))
     expect(await run()).toMatchObject({ exit: 0, stored: CHUNKS })
     const digests = await digestTree(join(lake, 'data'))
-    const days = 'SELECT market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256 FROM days'
+    const days =
+      'SELECT market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256 FROM days'
     const rows = queryCatalog(lake, days)
 
     exchange.sandbox.clearRequests()
@@ -127,12 +160,16 @@ describe('a run after a complete one', () => {
   test('fetches what was lost of the shards, and only that', async () => {
     await using directory = await createTempDirectory()
     const { lake } = directory
-    const run = async (...flags: string[]) => ingestResult(await runHere([...command(lake), ...flags], { env: exchange.env, stdin: UNIVERSE }))
+    const run = async (...flags: string[]) =>
+      ingestResult(await runHere([...command(lake), ...flags], { env: exchange.env, stdin: UNIVERSE }))
     await run()
     const digests = await digestTree(join(lake, 'data'))
     await rm(join(lake, 'data/spot/daily/klines/AAAUSDT/1h/AAAUSDT-1h-2024-02-05.arrow'))
     const broken = ['verify', '--lake', lake, '--json', '--quiet']
-    expect(jsonOf(await runHere(broken))).toMatchObject({ exit: 3, bad: [{ symbol: 'AAAUSDT', day: '2024-02-05', code: 'CKVD_SHARD_MISSING' }] })
+    expect(jsonOf(await runHere(broken))).toMatchObject({
+      exit: 3,
+      bad: [{ symbol: 'AAAUSDT', day: '2024-02-05', code: 'CKVD_SHARD_MISSING' }],
+    })
     exchange.sandbox.clearRequests()
     expect(await run()).toMatchObject({ exit: 0, stored: 1, skipped: CHUNKS - 1 })
     expect(exchange.requests('archive').map(({ path }) => path.split('/').at(-1))).toEqual(['AAAUSDT-1h-2024-02-05.zip'])

@@ -41,7 +41,11 @@ async function dryRun(lake: string, symbols: string, ...flags: string[]): Promis
 
 /** Sizes of archives as their own answers state them. */
 async function sizeOf(keys: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(keys.map(async (key) => Number((await fetch(`${exchange.sandbox.urls.vision}/${key}`, { method: 'HEAD' })).headers.get('content-length'))))
+  const sizes = await Promise.all(
+    keys.map(async (key) =>
+      Number((await fetch(`${exchange.sandbox.urls.vision}/${key}`, { method: 'HEAD' })).headers.get('content-length')),
+    ),
+  )
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
@@ -57,10 +61,17 @@ describe('--dry-run', () => {
     const daily = 'data/spot/daily/klines/AAAUSDT/1h/AAAUSDT-1h-2024'
     // one daily archive of the month is a sample with which the month is compared; all are of one size here
     const sample = days(`${daily}-02`, 7, 7)
-    const bytes = await sizeOf([`${daily}-02.zip`.replace('daily', 'monthly'), ...sample, ...days(`${daily}-01`, 15, 31), ...days(`${daily}-03`, 1, 10)])
+    const bytes = await sizeOf([
+      `${daily}-02.zip`.replace('daily', 'monthly'),
+      ...sample,
+      ...days(`${daily}-01`, 15, 31),
+      ...days(`${daily}-03`, 1, 10),
+    ])
     const numbers = { days: 17 + 29 + 10, stored: 0, archives: { daily: 28, monthly: 1 }, rest_days: 0, bytes }
     expect(result).toMatchObject({ command: 'ingest', exit: 0, total: numbers })
-    expect(result.series).toEqual([{ market: 'spot', symbol: 'AAAUSDT', interval: '1h', first: '2024-01-15', last: '2024-03-10', ...numbers }])
+    expect(result.series).toEqual([
+      { market: 'spot', symbol: 'AAAUSDT', interval: '1h', first: '2024-01-15', last: '2024-03-10', ...numbers },
+    ])
     expect(Object.keys(result)).toEqual(expect.arrayContaining(['command', 'exit', 'series', 'total']))
     expect(await listFiles(directory.path)).toEqual([])
   })
@@ -76,7 +87,22 @@ describe('--dry-run', () => {
 
   test('the table for people has the same numbers', async () => {
     await using directory = await createTempDirectory()
-    const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--lake', directory.lake, '--dry-run', '--start', '2024-03-01', '--end', '2024-03-06']
+    const args = [
+      'ingest',
+      '--universe',
+      '-',
+      '--market',
+      'spot',
+      '--intervals',
+      '1h',
+      '--lake',
+      directory.lake,
+      '--dry-run',
+      '--start',
+      '2024-03-01',
+      '--end',
+      '2024-03-06',
+    ]
     const { exit, stdout } = await runHere(args, { env: exchange.env, stdin: 'AAAUSDT' })
     expect(exit).toBe(0)
     expect(stdout).toMatch(/spot AAAUSDT 1h.*2024-03-01.*2024-03-05.*5.*0.*5.*0.*0/)
@@ -96,7 +122,9 @@ describe('which archives are taken', () => {
     const planned = await dryRun(directory.lake, 'AAAUSDT', '--start', '2024-01-15', '--end', '2024-03-11', '--archives', choice)
     expect(planned.total).toMatchObject({ days: 56, archives, rest_days: restDays })
     exchange.sandbox.clearRequests()
-    const result = ingestResult(await ingest(directory.lake, 'AAAUSDT', '--start', '2024-01-15', '--end', '2024-03-11', '--archives', choice))
+    const result = ingestResult(
+      await ingest(directory.lake, 'AAAUSDT', '--start', '2024-01-15', '--end', '2024-03-11', '--archives', choice),
+    )
     expect(result).toMatchObject({ exit: 0, stored: 56, problems: [] })
     expect(exchange.requests('archive')).toHaveLength(archives.daily + archives.monthly)
     expect(exchange.requests('archive', /\/monthly\//)).toHaveLength(archives.monthly)
@@ -104,7 +132,9 @@ describe('which archives are taken', () => {
 
   test('3d, 1w and 1M come from monthly archives, a shard a month, 1M written 1mo', async () => {
     await using directory = await createTempDirectory()
-    const result = ingestResult(await ingest(directory.lake, 'AAAUSDT', '--intervals', '3d,1w,1mo', '--start', '2024-01-10', '--end', '2024-03-01', '--no-rest'))
+    const result = ingestResult(
+      await ingest(directory.lake, 'AAAUSDT', '--intervals', '3d,1w,1mo', '--start', '2024-01-10', '--end', '2024-03-01', '--no-rest'),
+    )
     expect(result).toMatchObject({ exit: 0, stored: 6, problems: [] })
     expect(await listFiles(join(directory.lake, 'data/spot'))).toEqual([
       ...['2024-01', '2024-02'].map((month) => `monthly/klines/AAAUSDT/1mo/AAAUSDT-1mo-${month}.arrow`),
@@ -113,14 +143,35 @@ describe('which archives are taken', () => {
     ])
     expect(exchange.requests('archive', /\/daily\//)).toEqual([])
     const rows = queryCatalog<{ interval: string; day: string }>(directory.lake, 'SELECT interval, day FROM days ORDER BY interval, day')
-    expect(rows.map(({ interval, day }) => `${interval} ${day}`)).toEqual(['1M 2024-01-01', '1M 2024-02-01', '1w 2024-01-01', '1w 2024-02-01', '3d 2024-01-01', '3d 2024-02-01'])
+    expect(rows.map(({ interval, day }) => `${interval} ${day}`)).toEqual([
+      '1M 2024-01-01',
+      '1M 2024-02-01',
+      '1w 2024-01-01',
+      '1w 2024-02-01',
+      '3d 2024-01-01',
+      '3d 2024-02-01',
+    ])
   })
 
   test('a month is a chunk of 3d, 1w and 1M only once its last bar has closed', async () => {
     await using directory = await createTempDirectory()
     // 2024-02-26 opens a week that closes on 2024-03-04
     const planAt = async (now: string) => {
-      const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1w', '--lake', directory.lake, '--json', '--dry-run', '--start', '2024-02-01']
+      const args = [
+        'ingest',
+        '--universe',
+        '-',
+        '--market',
+        'spot',
+        '--intervals',
+        '1w',
+        '--lake',
+        directory.lake,
+        '--json',
+        '--dry-run',
+        '--start',
+        '2024-02-01',
+      ]
       return (jsonOf(await runHere(args, { env: { ...exchange.env, CKVD_NOW: now }, stdin: 'AAAUSDT' })) as DryRunResult).total.days
     }
     expect(await planAt('2024-03-03T23:59:00Z')).toBe(0)
@@ -137,7 +188,13 @@ describe('a listing that fails', () => {
     exchange.sandbox.setFaults([fault])
     await using directory = await createTempDirectory()
     const result = ingestResult(await ingest(directory.lake, 'LONGUSDT\nAAAUSDT', '--archives', 'daily', '--end', '2024-01-15'))
-    expect(result).toMatchObject({ exit: 3, series: 2, stored: 5, days: { complete: 5, failed: 1 }, problems: [{ symbol: 'LONGUSDT', interval: '1h', day: null, condition: 'failed', code }] })
+    expect(result).toMatchObject({
+      exit: 3,
+      series: 2,
+      stored: 5,
+      days: { complete: 5, failed: 1 },
+      problems: [{ symbol: 'LONGUSDT', interval: '1h', day: null, condition: 'failed', code }],
+    })
     expect(exchange.requests('archive', /LONGUSDT/)).toEqual([])
     expect((await listFiles(join(directory.lake, 'data'))).every((file) => file.includes('AAAUSDT'))).toBe(true)
     const planned = await dryRun(directory.lake, 'LONGUSDT\nAAAUSDT', '--archives', 'daily', '--end', '2024-01-15')
@@ -160,7 +217,11 @@ describe('a listing that fails', () => {
   test('a symbol that neither the listing nor REST knows fails, and only it', async () => {
     await using directory = await createTempDirectory()
     const result = ingestResult(await ingest(directory.lake, 'NOSUCHUSDT\nAAAUSDT', '--start', '2024-03-01', '--end', '2024-03-03'))
-    expect(result).toMatchObject({ exit: 3, stored: 2, problems: [{ symbol: 'NOSUCHUSDT', day: null, condition: 'failed', code: 'CKVD_UNKNOWN_SYMBOL' }] })
+    expect(result).toMatchObject({
+      exit: 3,
+      stored: 2,
+      problems: [{ symbol: 'NOSUCHUSDT', day: null, condition: 'failed', code: 'CKVD_UNKNOWN_SYMBOL' }],
+    })
   })
 })
 
@@ -169,20 +230,52 @@ describe('the universe on the command line', () => {
     await using directory = await createTempDirectory()
     const file = join(directory.path, 'list.txt')
     await writeFile(file, '\uFEFFaaausdt\r\n\r\n')
-    const args = ['ingest', '--universe', 'list.txt', '--market', 'um', '--intervals', 'all', '--lake', directory.lake, '--json', '--dry-run']
+    const args = [
+      'ingest',
+      '--universe',
+      'list.txt',
+      '--market',
+      'um',
+      '--intervals',
+      'all',
+      '--lake',
+      directory.lake,
+      '--json',
+      '--dry-run',
+    ]
     const planned = jsonOf(await runHere(args, { env: exchange.env, cwd: directory.path })) as DryRunResult
     const chunked = ['1m', '3m', '5m', '15m', '30m', '1h', '2h', '4h', '6h', '8h', '12h', '1d']
-    expect(planned.series.filter(({ days }) => days > 0).map(({ symbol, interval, first, days }) => `${symbol} ${interval} ${first} ${days}`).sort()).toEqual(chunked.map((interval) => `AAAUSDT ${interval} 2024-03-11 9`).sort())
+    expect(
+      planned.series
+        .filter(({ days }) => days > 0)
+        .map(({ symbol, interval, first, days }) => `${symbol} ${interval} ${first} ${days}`)
+        .sort(),
+    ).toEqual(chunked.map((interval) => `AAAUSDT ${interval} 2024-03-11 9`).sort())
   })
 
   test.each([
-    ['an unknown market', 'market,symbol,earliest_date,available_intervals\nspot,AAAUSDT,2024-01-10,1h\nswap,BBBUSDT,2024-01-10,1h\n', /line 3, column 1 \(market\).*swap/],
+    [
+      'an unknown market',
+      'market,symbol,earliest_date,available_intervals\nspot,AAAUSDT,2024-01-10,1h\nswap,BBBUSDT,2024-01-10,1h\n',
+      /line 3, column 1 \(market\).*swap/,
+    ],
     ['an impossible date', 'market,symbol,earliest_date,available_intervals\nspot,AAAUSDT,2024-02-30,1h\n', /line 2, column 3.*2024-02-30/],
-    ['a symbol that would leave its folder', 'market,symbol,earliest_date,available_intervals\nspot,../AAA,2024-01-10,1h\n', /line 2, column 2/],
-    ['a series twice', 'market,symbol,earliest_date,available_intervals\nspot,AAAUSDT,2024-01-10,1h\nspot,aaausdt,2024-01-10,1h\n', /line 3/],
+    [
+      'a symbol that would leave its folder',
+      'market,symbol,earliest_date,available_intervals\nspot,../AAA,2024-01-10,1h\n',
+      /line 2, column 2/,
+    ],
+    [
+      'a series twice',
+      'market,symbol,earliest_date,available_intervals\nspot,AAAUSDT,2024-01-10,1h\nspot,aaausdt,2024-01-10,1h\n',
+      /line 3/,
+    ],
   ])('%s refuses the whole file with line and column, exit 2, before any request', async (_name, text, message) => {
     await using directory = await createTempDirectory()
-    const result = await runHere(['ingest', '--universe', '-', '--intervals', '1h', '--lake', directory.lake], { env: exchange.env, stdin: text })
+    const result = await runHere(['ingest', '--universe', '-', '--intervals', '1h', '--lake', directory.lake], {
+      env: exchange.env,
+      stdin: text,
+    })
     expect(result.exit).toBe(2)
     expect(result.stderr).toMatch(message)
     expect(exchange.sandbox.requests).toEqual([])

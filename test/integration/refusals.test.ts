@@ -25,7 +25,22 @@ beforeEach(() => {
 })
 
 function command(lake: string, ...flags: string[]): string[] {
-  return ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--lake', lake, '--start', '2024-03-01', '--json', '--quiet', ...flags]
+  return [
+    'ingest',
+    '--universe',
+    '-',
+    '--market',
+    'spot',
+    '--intervals',
+    '1h',
+    '--lake',
+    lake,
+    '--start',
+    '2024-03-01',
+    '--json',
+    '--quiet',
+    ...flags,
+  ]
 }
 
 /** An address at which nobody listens. */
@@ -60,7 +75,10 @@ describe('one writer at a time', () => {
     first.kill('SIGKILL')
     await first.ended
     exchange.sandbox.setFaults([])
-    expect(ingestResult(await runHere(command(directory.lake), { env: exchange.env, stdin: 'AAAUSDT' }))).toMatchObject({ exit: 0, stored: 19 })
+    expect(ingestResult(await runHere(command(directory.lake), { env: exchange.env, stdin: 'AAAUSDT' }))).toMatchObject({
+      exit: 0,
+      stored: 19,
+    })
   })
 })
 
@@ -112,11 +130,16 @@ describe('sources that cannot be reached', () => {
   test('no archives: given up after some in a row, exit 4, and the next run goes on', async () => {
     const env = { ...exchange.env, CKVD_VISION_URL: await closedPort(), CKVD_MAX_RETRIES: '0' }
     await using directory = await createTempDirectory()
-    const result = ingestResult(await runHere(command(directory.lake, '--start', '2024-01-10', '--archives', 'daily'), { env, stdin: 'AAAUSDT' }))
+    const result = ingestResult(
+      await runHere(command(directory.lake, '--start', '2024-01-10', '--archives', 'daily'), { env, stdin: 'AAAUSDT' }),
+    )
     expect(result).toMatchObject({ exit: 4, stored: 0, stopped: { code: 'CKVD_UNREACHABLE' } })
     expect(result.requests.archive).toBeLessThan(70)
     expect(await listFiles(join(directory.lake, 'tmp'))).toEqual([])
-    expect(ingestResult(await runHere(command(directory.lake), { env: exchange.env, stdin: 'AAAUSDT' }))).toMatchObject({ exit: 0, stored: 19 })
+    expect(ingestResult(await runHere(command(directory.lake), { env: exchange.env, stdin: 'AAAUSDT' }))).toMatchObject({
+      exit: 0,
+      stored: 19,
+    })
   })
 })
 
@@ -166,7 +189,10 @@ describe('what cannot work is refused with a sentence', () => {
 
   test('a universe file that is not there, and none at all', async () => {
     await using directory = await createTempDirectory()
-    const missing = await runHere(['ingest', '--universe', 'nowhere.csv', '--lake', directory.lake], { env: exchange.env, cwd: directory.path })
+    const missing = await runHere(['ingest', '--universe', 'nowhere.csv', '--lake', directory.lake], {
+      env: exchange.env,
+      cwd: directory.path,
+    })
     expect(missing.exit).toBe(2)
     expect(missing.stderr).toContain('nowhere.csv')
     const none = await runHere(['ingest', '--lake', directory.lake], { env: exchange.env, cwd: directory.path })

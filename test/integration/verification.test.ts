@@ -31,7 +31,22 @@ beforeEach(() => {
 /** Three days without REST, unless the flags say otherwise. */
 async function ingest(lake: string, ...flags: string[]) {
   const range = flags.includes('--start') ? [] : ['--start', '2024-03-01', '--end', '2024-03-04']
-  const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--lake', lake, '--json', '--quiet', '--no-rest', ...range, ...flags]
+  const args = [
+    'ingest',
+    '--universe',
+    '-',
+    '--market',
+    'spot',
+    '--intervals',
+    '1h',
+    '--lake',
+    lake,
+    '--json',
+    '--quiet',
+    '--no-rest',
+    ...range,
+    ...flags,
+  ]
   return ingestResult(await runHere(args, { env: exchange.env, stdin: 'AAAUSDT' }))
 }
 
@@ -50,15 +65,32 @@ describe('an archive that fails verification', () => {
     ['an HTML page with status 200', { kind: 'html', match: ZIP }, 'CKVD_CHECKSUM_MISMATCH'],
     ['a body that ends early as if it were whole', { kind: 'truncate', match: ZIP, bytes: 500, declared: false }, 'CKVD_CHECKSUM_MISMATCH'],
     ['a corrupt ZIP with a right CHECKSUM', { kind: 'corrupt-zip', match: ZIP }, 'CKVD_ZIP_'],
-    ['a line of 11 columns in mid-file', { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,1,1,1,1,1,1709380799999,1,1,1,1' }, 'CKVD_CSV_COLUMNS'],
-    ['a word where a number belongs', { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,1,1,one,1,1,1709380799999,1,1,1,1,0' }, 'CKVD_CSV_NUMBER'],
-    ['a high below the low', { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,2,1,3,2,1,1709380799999,1,1,1,1,0' }, 'CKVD_BAR_INVALID'],
+    [
+      'a line of 11 columns in mid-file',
+      { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,1,1,1,1,1,1709380799999,1,1,1,1' },
+      'CKVD_CSV_COLUMNS',
+    ],
+    [
+      'a word where a number belongs',
+      { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,1,1,one,1,1,1709380799999,1,1,1,1,0' },
+      'CKVD_CSV_NUMBER',
+    ],
+    [
+      'a high below the low',
+      { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,2,1,3,2,1,1709380799999,1,1,1,1,0' },
+      'CKVD_BAR_INVALID',
+    ],
   ])('%s: fetched twice, quarantined with its reason, exit 3, nothing of it under data/', async (_name, fault, code) => {
     exchange.sandbox.setFaults([fault])
     await using directory = await createTempDirectory()
     const { lake } = directory
     const result = await ingest(lake)
-    expect(result).toMatchObject({ exit: 3, stored: 2, days: { complete: 2, quarantined: 1 }, problems: [{ symbol: 'AAAUSDT', interval: '1h', day: '2024-03-02', condition: 'quarantined' }] })
+    expect(result).toMatchObject({
+      exit: 3,
+      stored: 2,
+      days: { complete: 2, quarantined: 1 },
+      problems: [{ symbol: 'AAAUSDT', interval: '1h', day: '2024-03-02', condition: 'quarantined' }],
+    })
     expect(result.problems[0]?.code).toContain(code)
     expect(exchange.requests('archive', new RegExp(ZIP))).toHaveLength(2)
     expect(exchange.requests('archive')).toHaveLength(4)
@@ -67,8 +99,17 @@ describe('an archive that fails verification', () => {
     expect(kept).toHaveLength(2)
     expect(kept[0]).toMatch(new RegExp(`^data/${FOLDER}/${BAD}\\.[0-9a-f]{12}\\.zip$`))
     expect(kept[1]).toBe(`${kept[0]}.reason.json`)
-    expect(JSON.parse(readFileSync(join(lake, 'quarantine', kept[1] ?? ''), 'utf8'))).toMatchObject({ code: result.problems[0]?.code, message: result.problems[0]?.message })
-    expect(dayOf(lake, '2024-03-02')).toMatchObject({ condition: 'quarantined', rows: 0, shard_sha256: null, source: null, archive_key: `data/${FOLDER}/${BAD}.zip` })
+    expect(JSON.parse(readFileSync(join(lake, 'quarantine', kept[1] ?? ''), 'utf8'))).toMatchObject({
+      code: result.problems[0]?.code,
+      message: result.problems[0]?.message,
+    })
+    expect(dayOf(lake, '2024-03-02')).toMatchObject({
+      condition: 'quarantined',
+      rows: 0,
+      shard_sha256: null,
+      source: null,
+      archive_key: `data/${FOLDER}/${BAD}.zip`,
+    })
     expect(await listFiles(join(lake, 'tmp'))).toEqual([])
     expect(jsonOf(await runHere(['verify', '--lake', lake, '--json', '--quiet']))).toMatchObject({ exit: 0, bad: [], foreign: [] })
   })
@@ -92,7 +133,13 @@ describe('an archive that fails verification', () => {
     const first = await ingest(lake)
     exchange.sandbox.setFaults([])
     exchange.sandbox.clearRequests()
-    expect(await ingest(lake)).toMatchObject({ exit: 3, stored: 0, skipped: 3, days: { complete: 2, quarantined: 1 }, problems: [{ day: '2024-03-02', condition: 'quarantined' }] })
+    expect(await ingest(lake)).toMatchObject({
+      exit: 3,
+      stored: 0,
+      skipped: 3,
+      days: { complete: 2, quarantined: 1 },
+      problems: [{ day: '2024-03-02', condition: 'quarantined' }],
+    })
     expect(exchange.requests('archive')).toEqual([])
     expect(first.problems).toHaveLength(1)
     expect(await ingest(lake, '--retry-failed')).toMatchObject({ exit: 0, stored: 1, problems: [] })
@@ -103,11 +150,20 @@ describe('an archive that fails verification', () => {
     exchange.sandbox.setFaults([{ kind: 'wrong-checksum', match: '2024-02\\.zip\\.CHECKSUM$' }])
     await using directory = await createTempDirectory()
     const { lake } = directory
-    expect(await ingest(lake, '--start', '2024-02-01', '--end', '2024-03-01')).toMatchObject({ exit: 0, stored: 29, days: { complete: 29 }, problems: [] })
+    expect(await ingest(lake, '--start', '2024-02-01', '--end', '2024-03-01')).toMatchObject({
+      exit: 0,
+      stored: 29,
+      days: { complete: 29 },
+      problems: [],
+    })
     expect(exchange.requests('archive', /2024-02\.zip$/)).toHaveLength(2)
     expect(exchange.requests('archive', /2024-02-\d\d\.zip$/)).toHaveLength(29)
     expect(await listFiles(join(lake, 'quarantine'))).toHaveLength(2)
-    expect(dayOf(lake, '2024-02-17')).toMatchObject({ condition: 'complete', source: 'vision-daily', archive_key: `data/${FOLDER}/AAAUSDT-1h-2024-02-17.zip` })
+    expect(dayOf(lake, '2024-02-17')).toMatchObject({
+      condition: 'complete',
+      source: 'vision-daily',
+      archive_key: `data/${FOLDER}/AAAUSDT-1h-2024-02-17.zip`,
+    })
     expect(dayOf(lake, '2024-02-17')?.['evidence']).toContain('CKVD_CHECKSUM_MISMATCH')
   })
 })
@@ -137,7 +193,11 @@ describe('a download that fails', () => {
     exchange.sandbox.setFaults([fault])
     await using directory = await createTempDirectory()
     const { lake } = directory
-    expect(await ingest(lake)).toMatchObject({ exit: 3, days: { complete: 2, failed: 1 }, problems: [{ day: '2024-03-02', condition: 'failed', code }] })
+    expect(await ingest(lake)).toMatchObject({
+      exit: 3,
+      days: { complete: 2, failed: 1 },
+      problems: [{ day: '2024-03-02', condition: 'failed', code }],
+    })
     expect(exchange.requests('archive', new RegExp(ZIP))).toHaveLength(fetches)
     expect(await listFiles(join(lake, 'quarantine'))).toEqual([])
     exchange.sandbox.setFaults([])
@@ -150,18 +210,33 @@ describe('what an archive lacks or has too much', () => {
     exchange.sandbox.setFaults([{ kind: 'drop-day', market: 'spot', symbol: 'AAAUSDT', day: '2024-02-12' }])
     await using directory = await createTempDirectory()
     const { lake } = directory
-    expect(await ingest(lake, '--start', '2024-02-01', '--end', '2024-03-01')).toMatchObject({ exit: 0, stored: 29, days: { complete: 29 } })
+    expect(await ingest(lake, '--start', '2024-02-01', '--end', '2024-03-01')).toMatchObject({
+      exit: 0,
+      stored: 29,
+      days: { complete: 29 },
+    })
     expect(exchange.requests('archive', /2024-02-12\.zip$/)).toHaveLength(1)
     // beside it one day of the month is a sample, compared with its daily archive
     expect(exchange.requests('archive')).toHaveLength(3)
-    expect(dayOf(lake, '2024-02-12')).toMatchObject({ source: 'vision-daily', rows: 24, archive_key: `data/${FOLDER}/AAAUSDT-1h-2024-02-12.zip` })
-    expect(dayOf(lake, '2024-02-13')).toMatchObject({ source: 'vision-monthly', archive_key: 'data/spot/monthly/klines/AAAUSDT/1h/AAAUSDT-1h-2024-02.zip' })
+    expect(dayOf(lake, '2024-02-12')).toMatchObject({
+      source: 'vision-daily',
+      rows: 24,
+      archive_key: `data/${FOLDER}/AAAUSDT-1h-2024-02-12.zip`,
+    })
+    expect(dayOf(lake, '2024-02-13')).toMatchObject({
+      source: 'vision-monthly',
+      archive_key: 'data/spot/monthly/klines/AAAUSDT/1h/AAAUSDT-1h-2024-02.zip',
+    })
   })
 
   test.each<[string, FaultRule, { duplicates: number; conflicts: number }]>([
     ['rows out of order are sorted', { kind: 'unsorted-rows', match: ZIP }, { duplicates: 0, conflicts: 0 }],
     ['identical rows collapse and are counted', { kind: 'duplicate-rows', match: ZIP }, { duplicates: 1, conflicts: 0 }],
-    ['of conflicting rows the later one stays, and both are told', { kind: 'conflicting-rows', match: ZIP }, { duplicates: 0, conflicts: 1 }],
+    [
+      'of conflicting rows the later one stays, and both are told',
+      { kind: 'conflicting-rows', match: ZIP },
+      { duplicates: 0, conflicts: 1 },
+    ],
   ])('%s', async (_name, fault, counts) => {
     await using sound = await createTempDirectory()
     await ingest(sound.lake)

@@ -142,10 +142,11 @@ export class World implements AsyncDisposable {
     return found[0]!
   }
 
-  gaps(): CatalogGap[] {
+  gaps(symbol?: string): CatalogGap[] {
     const rows = queryCatalog<{ start_us: number; end_us: number; bars: number; evidence: string }>(
       this.lake,
-      'SELECT start_us, end_us, bars, evidence FROM gaps ORDER BY market, symbol, interval, start_us',
+      'SELECT start_us, end_us, bars, evidence FROM gaps WHERE symbol = coalesce(?, symbol) ORDER BY market, symbol, interval, start_us',
+      symbol ?? null,
     )
     return rows.map(({ start_us, end_us, bars, evidence }) => ({ start: isoOf(start_us / 1000), end: isoOf(end_us / 1000), bars, evidence }))
   }

@@ -47,7 +47,10 @@ export function runCkvd(args: readonly string[], around: Surroundings = {}): Pro
 }
 
 /** Runs `ckvd ARGS` in this process, from the built program: the same command line, without a second for starting it. */
-export async function runHere(args: readonly string[], around: Surroundings & { readonly signal?: AbortSignal } = {}): Promise<CommandResult> {
+export async function runHere(
+  args: readonly string[],
+  around: Surroundings & { readonly signal?: AbortSignal } = {},
+): Promise<CommandResult> {
   const written = { stdout: '', stderr: '' }
   const output = (name: 'stdout' | 'stderr') => ({
     isTTY: false,

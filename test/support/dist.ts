@@ -1,6 +1,10 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type * as Pool from '../../src/acquire/decode-pool.ts'
+import type * as Program from '../../src/cli/program.ts'
+import type * as Ingest from '../../src/ingest/ingest.ts'
+import type * as Sandbox from '../../src/sandbox/index.ts'
 
 /**
  * The built program. Vitest does not transform worker files, so what decodes in worker threads is tested as it is
@@ -13,8 +17,10 @@ export const MAIN = join(root, 'dist/src/cli/main.js')
 
 checkBuilt()
 
-export const { runCli } = await load<typeof import('../../src/cli/program.ts')>('src/cli/program.js')
-export const { startSandbox } = await load<typeof import('../../src/sandbox/index.ts')>('src/sandbox/index.js')
+export const { runCli } = await load<typeof Program>('src/cli/program.js')
+export const { runIngest } = await load<typeof Ingest>('src/ingest/ingest.js')
+export const { DecodePool } = await load<typeof Pool>('src/acquire/decode-pool.js')
+export const { startSandbox } = await load<typeof Sandbox>('src/sandbox/index.js')
 
 function load<Module>(path: string): Promise<Module> {
   return import(new URL(`../../dist/${path}`, import.meta.url).href) as Promise<Module>
@@ -22,7 +28,8 @@ function load<Module>(path: string): Promise<Module> {
 
 /** A stale build would make tests of yesterday's program. */
 function checkBuilt(): void {
-  if (!existsSync(MAIN)) throw new Error('Expected the built program in dist, found none. Run `npm run build`, or `npm test`, which builds first.')
+  if (!existsSync(MAIN))
+    throw new Error('Expected the built program in dist, found none. Run `npm run build`, or `npm test`, which builds first.')
   const builtMs = statSync(MAIN).mtimeMs
   for (const folder of ['src', 'config', 'workers']) {
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {

@@ -21,7 +21,12 @@ export const SHARD_SCHEMA: readonly string[] = [
 ]
 
 /** Schema and rows as polars sees them. */
-export function readWithPolars(shard: Buffer): { readonly schema: string[]; readonly rows: number; readonly nulls: number; readonly closes: number[] } {
+export function readWithPolars(shard: Buffer): {
+  readonly schema: string[]
+  readonly rows: number
+  readonly nulls: number
+  readonly closes: number[]
+} {
   const frame = polars.readIPC(shard)
   const schema = Object.entries(frame.schema as Record<string, unknown>).map(([name, type]) => `${name} ${String(type)}`)
   const nulls = frame.columns.reduce((sum, name) => sum + frame.getColumn(name).nullCount(), 0)
@@ -54,5 +59,7 @@ export function cellsAt(shard: ForeignShard, row: number): (bigint | number)[] {
 
 /** The bytes of all columns, one after the other. */
 export function columnBytes(shard: Uint8Array): Buffer {
-  return Buffer.concat(readShardFile(shard).columns.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)))
+  return Buffer.concat(
+    readShardFile(shard).columns.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+  )
 }

@@ -59,7 +59,11 @@ function pageOf(bucket: Bucket, folders: readonly string[], query: URLSearchPara
   const own = bucket.get(prefix)
   const found =
     own === undefined
-      ? [...new Set(folders.filter((folder) => folder.startsWith(prefix)).map((folder) => folder.slice(0, folder.indexOf('/', prefix.length) + 1)))]
+      ? [
+          ...new Set(
+            folders.filter((folder) => folder.startsWith(prefix)).map((folder) => folder.slice(0, folder.indexOf('/', prefix.length) + 1)),
+          ),
+        ]
       : own().map((name) => prefix + name)
   const after = found.slice(lowerBound(found, marker))
   const page = after.slice(0, limit)

@@ -32,7 +32,14 @@ export async function listFiles(directory: string): Promise<string[]> {
 /** `path sha256` of every file below a directory: two trees are the same, byte for byte, when this is the same. */
 export async function digestTree(directory: string): Promise<string[]> {
   const files = await listFiles(directory)
-  return Promise.all(files.map(async (file) => `${file} ${createHash('sha256').update(await readFile(join(directory, file))).digest('hex')}`))
+  return Promise.all(
+    files.map(
+      async (file) =>
+        `${file} ${createHash('sha256')
+          .update(await readFile(join(directory, file)))
+          .digest('hex')}`,
+    ),
+  )
 }
 
 /** Rows of the catalog, read as any SQLite program would. */

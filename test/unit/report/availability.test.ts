@@ -30,7 +30,9 @@ describe('findAvailability', () => {
     const during = findAvailability([luna], { asOf: day('2022-05-20'), recentDays: 5 })
     expect(during).toMatchObject([{ last: '2022-05-13', recent: false, missing_days: 0, missing: [] }])
     expect(findAvailability([luna], { asOf: day('2020-08-20'), recentDays: 5 })).toEqual([])
-    expect(findAvailability([luna], { asOf: day('2020-08-21'), recentDays: 0 })).toMatchObject([{ first: '2020-08-21', last: '2020-08-21', days: 1, recent: true }])
+    expect(findAvailability([luna], { asOf: day('2020-08-21'), recentDays: 0 })).toMatchObject([
+      { first: '2020-08-21', last: '2020-08-21', days: 1, recent: true },
+    ])
   })
 
   it('calls a symbol recent up to the day and not a day longer', () => {
@@ -40,7 +42,10 @@ describe('findAvailability', () => {
 
   it('orders by market and then by symbol, byte by byte', () => {
     const names = ['龙虾USDT', 'ZRXUSDT', '1INCHUSDT'].map((symbol) => listing('um', symbol, '2024-01-01..2024-01-10'))
-    const found = findAvailability([listing('cm', 'BTCUSD_PERP', '2024-01-01..2024-01-10'), ...names, luna], { asOf: day('2024-01-10'), recentDays: 5 })
+    const found = findAvailability([listing('cm', 'BTCUSD_PERP', '2024-01-01..2024-01-10'), ...names, luna], {
+      asOf: day('2024-01-10'),
+      recentDays: 5,
+    })
     expect(found.map(({ symbol }) => symbol)).toEqual(['LUNAUSDT', '1INCHUSDT', 'ZRXUSDT', '龙虾USDT', 'BTCUSD_PERP'])
   })
 })
@@ -49,25 +54,43 @@ describe('findCommonBases and the reports', () => {
   const now = '..2024-01-10'
   const symbols = findAvailability(
     [
-      ...[listing('spot', 'BTCUSDT', `2017-08-17${now}`), listing('um', 'BTCUSDT', `2019-12-31${now}`), listing('cm', 'BTCUSD_PERP', `2020-08-11${now}`)],
+      ...[
+        listing('spot', 'BTCUSDT', `2017-08-17${now}`),
+        listing('um', 'BTCUSDT', `2019-12-31${now}`),
+        listing('cm', 'BTCUSD_PERP', `2020-08-11${now}`),
+      ],
       ...[listing('spot', 'AUSDT', `2018-01-01${now}`), listing('um', 'AUSDT', `2018-01-01${now}`)],
-      ...[listing('spot', 'BUSDT', `2018-01-01${now}`), listing('um', 'BUSDT', `2018-01-01${now}`), listing('cm', 'BUSD_PERP', '2020-08-11..2021-01-01')],
+      ...[
+        listing('spot', 'BUSDT', `2018-01-01${now}`),
+        listing('um', 'BUSDT', `2018-01-01${now}`),
+        listing('cm', 'BUSD_PERP', '2020-08-11..2021-01-01'),
+      ],
       ...[listing('spot', 'DEADUSDT', '2018-01-01..2022-01-01'), listing('um', 'DEADUSDT', `2018-01-01${now}`)],
-      ...[listing('spot', 'ETHUSDC', `2018-01-01${now}`), listing('um', 'ETHUSDC', `2018-01-01${now}`), listing('cm', 'ETHUSD_PERP', `2020-08-11${now}`)],
+      ...[
+        listing('spot', 'ETHUSDC', `2018-01-01${now}`),
+        listing('um', 'ETHUSDC', `2018-01-01${now}`),
+        listing('cm', 'ETHUSD_PERP', `2020-08-11${now}`),
+      ],
       ...[listing('spot', '1000USDT', `2018-01-01${now}`), listing('um', '10000USDT', `2018-01-01${now}`)],
     ],
     { asOf: day('2024-01-10'), recentDays: 5 },
   )
 
   it('takes the exact symbol with recent data in both markets, by first day and symbol', () => {
-    expect(findCommonBases(symbols, 'USDT').map(({ base, cm }) => `${base} ${cm?.symbol ?? '-'}`)).toEqual(['BTC BTCUSD_PERP', 'A -', 'B -'])
+    expect(findCommonBases(symbols, 'USDT').map(({ base, cm }) => `${base} ${cm?.symbol ?? '-'}`)).toEqual([
+      'BTC BTCUSD_PERP',
+      'A -',
+      'B -',
+    ])
     expect(findCommonBases(symbols, 'USDC').map(({ base, cm }) => `${base} ${cm?.symbol ?? '-'}`)).toEqual(['ETH ETHUSD_PERP'])
   })
 
   it('keeps symbols that have ended in the lists of their market', () => {
     const files = new Map(formatCsvReports(symbols, ['spot', 'um', 'cm'], 'USDT').map(({ name, text }) => [name, text]))
     expect(files.get('spot_earliest_dates.csv')).toContain('\nspot,DEADUSDT,2018-01-01,"12h,1m"\n')
-    expect(files.get('spot_synchronal.csv')).toBe('market,symbol,earliest_date,available_intervals,base_symbol\nspot,BTCUSDT,2017-08-17,"12h,1m",BTC\n')
+    expect(files.get('spot_synchronal.csv')).toBe(
+      'market,symbol,earliest_date,available_intervals,base_symbol\nspot,BTCUSDT,2017-08-17,"12h,1m",BTC\n',
+    )
     expect(files.get('consolidated_base_symbols.csv')?.split('\n').slice(1, 3)).toEqual([
       'BTC,BTCUSDT,2017-08-17,"12h,1m",BTCUSDT,2019-12-31,"12h,1m",BTCUSD_PERP,2020-08-11,"12h,1m"',
       'A,AUSDT,2018-01-01,"12h,1m",AUSDT,2018-01-01,"12h,1m",,,',

@@ -34,9 +34,19 @@ describe('parseSymbolFacts', () => {
 
   it('knows contracts that are perpetual, delivered on a day, or settled', () => {
     expect(facts('um', 'BTCUSDT').get('BTCUSDT')).toEqual({ kind: 'perpetual', deliveryDate: null, base: 'BTC', quote: 'USDT' })
-    expect(facts('um', 'BTCUSDT_250627').get('BTCUSDT_250627')).toEqual({ kind: 'delivery', deliveryDate: '2025-06-27', base: 'BTC', quote: 'USDT' })
+    expect(facts('um', 'BTCUSDT_250627').get('BTCUSDT_250627')).toEqual({
+      kind: 'delivery',
+      deliveryDate: '2025-06-27',
+      base: 'BTC',
+      quote: 'USDT',
+    })
     expect(facts('um', 'CTKUSDTSETTLED').get('CTKUSDTSETTLED')).toEqual({ kind: 'settled', deliveryDate: null, base: 'CTK', quote: 'USDT' })
-    expect(facts('cm', 'ADAUSD_210924').get('ADAUSD_210924')).toEqual({ kind: 'delivery', deliveryDate: '2021-09-24', base: 'ADA', quote: 'USD' })
+    expect(facts('cm', 'ADAUSD_210924').get('ADAUSD_210924')).toEqual({
+      kind: 'delivery',
+      deliveryDate: '2021-09-24',
+      base: 'ADA',
+      quote: 'USD',
+    })
     expect(facts('cm', 'BTCUSD_PERP').get('BTCUSD_PERP')).toEqual({ kind: 'perpetual', deliveryDate: null, base: 'BTC', quote: 'USD' })
     expect(facts('um', '币安人生USDT').get('币安人生USDT')).toMatchObject({ kind: 'perpetual', base: '币安人生', quote: 'USDT' })
   })

@@ -1,0 +1,196 @@
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import type { Table } from 'apache-arrow'
+import { tableToIPC } from 'apache-arrow'
+import { CkvdError } from '../errors.ts'
+import type { Market } from '../model/market.ts'
+import { parseUtcDay } from '../model/utc-day.ts'
+import { MarketClient } from '../read/client.ts'
+import { ChartType, DataSource } from '../read/names.ts'
+import type { FetchStep, GetDataOptions } from '../read/query.ts'
+import type { CliContext, CommandRun } from './command.ts'
+import { runCommand } from './command.ts'
+import { addSettings, marketOption, wordOption } from './options.ts'
+import { csvLine, formatCount, printTable } from './output.ts'
+
+/** Rows that `--format table` shows at either end of a longer result. */
+const SHOWN_ROWS = 10
+
+const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
+
+/** The flags of `fetch`, as commander hands them over. */
+interface FetchFlags {
+  readonly market?: Market
+  readonly interval: string
+  readonly start?: string
+  readonly end?: string
+  readonly days?: number
+  readonly source: keyof typeof SOURCES
+  readonly funding?: true
+  readonly reindex?: true
+  readonly format: 'table' | 'csv' | 'json' | 'arrow'
+  readonly out?: string
+}
+
+/** `ckvd fetch`. */
+export function addFetchCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('fetch')
+    .argument('<symbol>', 'symbol, such as BTCUSDT (cm: BTCUSD_PERP)')
+    .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
+    .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
+    .addOption(new Option('--interval <NAME>', 'bar length, 1s to 1M').default('1m'))
+    .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
+    .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
+    .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
+    .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
+    .option('--funding', 'funding rates instead of bars (um, cm)')
+    .option('--reindex', 'rows of nulls where bars are missing')
+    .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
+    .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
+  addSettings(command, {
+    example: 'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --format csv --out eth.csv',
+    exits: {
+      0: 'all bars of the range are there, or their absence is explained',
+      2: 'wrong usage or configuration',
+      3: 'bars are missing without explanation, or the symbol is unknown; nothing was written',
+      4: 'banned, rate limited, or a source is unreachable',
+      130: 'interrupted',
+    },
+  })
+  command.action((symbol, _options, self) => runCommand(context, self, (run) => runFetch(run, symbol)))
+}
+
+async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<number> {
+  const { options } = run
+  const steps: FetchStep[] = []
+  const client = createMarketClient(run, options.market ?? 'spot')
+  try {
+    const table = await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })
+    const bytes = render(run, table as Table)
+    if (options.out !== undefined) writeOut(resolve(run.context.cwd, options.out), bytes)
+    else if (!run.json) run.context.stdout.write(bytes as string)
+    if (run.json) run.printJson({ command: 'fetch', exit: 0, symbol, rows: (table as Table).numRows, gaps: gapsOf(table as Table), steps, out: options.out ?? null })
+    else for (const step of steps) run.logger.debug({ ...step }, 'step')
+    return 0
+  } finally {
+    await client.close()
+  }
+}
+
+/** A client on the settings of a command. */
+export function createMarketClient(run: CommandRun<object>, market: Market): MarketClient {
+  return new MarketClient({
+    settings: run.settings,
+    market,
+    enforceSource: DataSource.AUTO,
+    logger: run.logger,
+    clockMs: () => run.clockMs(),
+    env: run.context.env,
+    // `--sandbox` has been started for the run, and the settings' URLs are its own
+    startSandbox: null,
+  })
+}
+
+function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
+  const { start, end, days, interval, source, funding, reindex, format, out } = run.options
+  if (format === 'arrow' && out === undefined) throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  if (funding === true && reindex === true) throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
+  return {
+    symbol,
+    startTime: start === undefined ? undefined : timeOf(start),
+    endTime: end === undefined ? undefined : timeOf(end),
+    days: days ?? (start === undefined ? 1 : undefined),
+    ...(funding === true ? { chartType: ChartType.FUNDING_RATE } : { interval: interval as NonNullable<GetDataOptions['interval']>, autoReindex: reindex === true }),
+    enforceSource: SOURCES[source],
+    returnPolars: false,
+    includeSourceInfo: true,
+    signal: run.signal,
+  }
+}
+
+/** A day stands for its midnight, UTC. */
+function timeOf(text: string): string {
+  return parseUtcDay(text) === undefined ? text : `${text}T00:00:00Z`
+}
+
+function parseDays(text: string): number {
+  const days = /^\d{1,5}(\.\d{1,6})?$/.test(text) ? Number(text) : 0
+  if (days > 0) return days
+  throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be a number above 0, got ${JSON.stringify(text)} (flag)`)
+}
+
+function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array {
+  const { format } = run.options
+  switch (format) {
+    case 'arrow':
+      return tableToIPC(table, 'file')
+    case 'csv':
+      return [csvLine(namesOf(table)), ...mapRows(table, (cells) => csvLine(cells))].join('')
+    case 'json': {
+      const names = namesOf(table)
+      const lines = mapRows(table, (cells) => JSON.stringify(Object.fromEntries(names.map((name, i) => [name, cells[i] === '' ? null : cells[i]]))))
+      return `[\n${lines.join(',\n')}\n]\n`
+    }
+    case 'table':
+      return tableText(run, table)
+  }
+}
+
+function tableText(run: CommandRun<FetchFlags>, table: Table): string {
+  let text = ''
+  const { stdout } = run.context
+  const output = { write: (part: string) => (text += part), isTTY: stdout.isTTY === true, ...(stdout.columns === undefined ? {} : { columns: stdout.columns }) }
+  const long = table.numRows > 2 * SHOWN_ROWS
+  const shown = long ? [table.slice(0, SHOWN_ROWS), table.slice(-SHOWN_ROWS)] : [table]
+  const names = namesOf(table)
+  const rows = shown.map((part) => mapRows(part, (cells) => cells.map(String)))
+  const skipped = long ? [names.map(() => '…')] : []
+  printTable(output, { head: names, rows: [...(rows[0] ?? []), ...skipped, ...(rows[1] ?? [])], align: names.map((name) => (name.startsWith('_') ? 'left' : 'right')) })
+  const gaps = gapsOf(table)
+  const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
+  const told = gaps.length === 0 ? '' : `; ${formatCount(missing)} bars do not exist: ${gaps[0]?.evidence ?? ''}${gaps.length > 1 ? ` (and ${gaps.length - 1} more gaps, see --json)` : ''}`
+  return `${text}${formatCount(table.numRows)} rows${told}\n`
+}
+
+function namesOf(table: Table): string[] {
+  return table.schema.fields.map(({ name }) => name)
+}
+
+function gapsOf(table: Table): { start: number; end: number; bars: number; evidence: string }[] {
+  return JSON.parse(table.schema.metadata.get('ckvd.gaps') ?? '[]') as { start: number; end: number; bars: number; evidence: string }[]
+}
+
+/** Cells of each row of a table of one record batch: times as ISO text with microseconds, nothing for a null. */
+function mapRows<T>(table: Table, map: (cells: (string | number)[]) => T): T[] {
+  const columns = table.schema.fields.map(({ name }, i) => {
+    const vector = table.getChildAt(i)
+    const isTime = name.endsWith('_time')
+    return (row: number): string | number => {
+      const raw: unknown = vector?.get(row)
+      if (raw === null || raw === undefined) return ''
+      // Arrow's getter rounds times to milliseconds: the values themselves are microseconds
+      if (isTime) return isoOf((vector?.data[0]?.values as BigInt64Array)[row] ?? 0n)
+      return typeof raw === 'bigint' ? Number(raw) : (raw as string | number)
+    }
+  })
+  return Array.from({ length: table.numRows }, (_none, row) => map(columns.map((cell) => cell(row))))
+}
+
+function isoOf(timeUs: bigint): string {
+  const ms = timeUs / 1000n
+  const rest = Number(timeUs - ms * 1000n)
+  const text = new Date(Number(ms)).toISOString()
+  return rest === 0 ? text : `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+}
+
+function writeOut(path: string, bytes: string | Uint8Array): void {
+  try {
+    writeFileSync(path, bytes)
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    throw new CkvdError('CKVD_USAGE', `Expected --out to be a file that can be written, got ${path}: ${reason}.`, { details: { path }, cause })
+  }
+}

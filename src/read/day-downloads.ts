@@ -1,0 +1,135 @@
+import type PQueue from 'p-queue'
+import { sha256Hex } from '../codec/archive.ts'
+import { isCkvdError } from '../errors.ts'
+import type { CkvdError } from '../errors.ts'
+import type { Catalog } from '../lake/catalog.ts'
+import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import type { WritableLake } from '../lake/lake.ts'
+import { quarantineArchive } from '../lake/shards.ts'
+import { storeDay } from '../acquire/store.ts'
+import type { Series } from '../model/series.ts'
+import { seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { Batch } from './flights.ts'
+import { Flights } from './flights.ts'
+import type { ReaderContext } from './kline-reader.ts'
+import { DataSource } from './names.ts'
+import type { KlineQuery } from './query.ts'
+import { RestWitness } from './rest-witness.ts'
+import type { DayOutcome } from './series-days.ts'
+import { acquireSeriesDays } from './series-days.ts'
+
+/** What the caller knows of the days that it wants. */
+export interface WantedDays {
+  readonly nowUs: number
+  /** rows of the lake */
+  readonly rows: ReadonlyMap<UtcDay, DayRow>
+  /** days whose shard in the lake is damaged: their rows count for nothing */
+  readonly damaged: ReadonlySet<UtcDay>
+}
+
+/** A closed day as it was acquired, and why REST failed meanwhile. */
+interface Landed {
+  readonly outcome: DayOutcome
+  readonly failure: CkvdError | null
+}
+
+/** Errors of storing after which the data is as good as before: it is returned without being stored. */
+const STORE_ERRORS = ['CKVD_DISK_FULL', 'CKVD_LAKE_IO', 'CKVD_CATALOG'] as const
+
+/** Closed days on their way from Vision and REST, each for all calls that want it, and into the lake when its lock can be had. */
+export class DayDownloads {
+  readonly #context: ReaderContext
+  readonly #lanes: PQueue
+  readonly #flights = new Flights<Landed>()
+  readonly #running = new Set<Promise<void>>()
+  /** what the listing and REST told of series, for as long as the client lives */
+  readonly #known = new Map<string, SeriesRow>()
+
+  constructor(context: ReaderContext, lanes: PQueue) {
+    this.#context = context
+    this.#lanes = lanes
+  }
+
+  /** Where a series begins and ends, as far as an earlier call or the lake knows. */
+  known(series: Series, catalog: Catalog | null): SeriesRow | undefined {
+    return this.#known.get(seriesLabel(series)) ?? catalog?.getSeries(series)
+  }
+
+  /** Acquires days, or joins those on their way. Throws CKVD_UNKNOWN_SYMBOL, CKVD_ABORTED, errors of listing and catalog. */
+  async fetch(query: KlineQuery, days: readonly UtcDay[], wanted: WantedDays): Promise<{ outcomes: Map<UtcDay, DayOutcome>; failure: CkvdError | null }> {
+    const { series, source, useCache, signal } = query
+    const head = `${seriesLabel(series)} ${source} ${useCache ? 'stored' : 'kept out'} `
+    const keys = days.map((day) => head + day)
+    const landed = await this.#flights.fetch(keys, signal, (missing, batch) => {
+      const work = this.#acquire(query, missing.map((key) => key.slice(head.length) as UtcDay), wanted, head, batch)
+      this.#running.add(work)
+      return work.finally(() => this.#running.delete(work))
+    })
+    const outcomes = new Map(days.map((day, i) => [day, (landed.get(keys[i] as string) as Landed).outcome]))
+    return { outcomes, failure: [...landed.values()].find((one) => one.failure !== null)?.failure ?? null }
+  }
+
+  /** Waits until nothing is under way any more. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.#running)
+  }
+
+  async #acquire({ series, source, useCache }: KlineQuery, days: readonly UtcDay[], wanted: WantedDays, head: string, batch: Batch<Landed>): Promise<void> {
+    const { connections, lake, pool, origin, nowMs, logger } = this.#context
+    const rest = source === DataSource.VISION ? null : new RestWitness(connections.rest)
+    const lease = useCache ? lake.lease() : null
+    const openWriter = (): Promise<WritableLake | null> => lease?.openWriter(origin() ?? 'binance') ?? Promise.resolve(null)
+    const rows = new Map([...wanted.rows].filter(([day]) => !wanted.damaged.has(day)))
+    const store = async (outcome: DayOutcome): Promise<void> => {
+      if (outcome.kind === 'unlisted' || !isStored(outcome.day)) return
+      const writer = await openWriter()
+      if (writer === null) return
+      await storeDay(writer, series, outcome.day, () => new Date(nowMs()).toISOString())
+    }
+    const learn = (known: SeriesRow): void => void this.#known.set(seriesLabel(series), known)
+    try {
+      const known = await acquireSeriesDays(series, days, {
+        listing: connections.listing,
+        acquire: {
+          vision: connections.vision,
+          pool: pool(),
+          quarantine: async (key, zip, error) => {
+            const writer = await openWriter()
+            if (writer !== null) await quarantineArchive(writer.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
+          },
+          keepArchive: null,
+        },
+        rest,
+        lanes: this.#lanes,
+        known: this.#known.get(seriesLabel(series)) ?? (await lake.openCatalog(undefined))?.getSeries(series),
+        rows,
+        lakeRoot: useCache ? lake.paths.root : null,
+        nowUs: wanted.nowUs,
+        signal: batch.signal,
+        learn,
+        signalFor: (part) => batch.split(part.map((day) => head + day)),
+        emit: async (day, outcome) => {
+          await store(outcome).catch((error: unknown) => {
+            if (!isCkvdError(error, ...STORE_ERRORS)) throw error
+            logger.error({ ...series, day, code: error.code, details: error.details }, error.message)
+          })
+          batch.resolve(head + day, { outcome, failure: rest?.failure ?? null })
+        },
+      })
+      learn(known)
+      const writer = lease === null ? null : await openWriter()
+      writer?.catalog.putSeries({ ...known, listedAt: new Date(nowMs()).toISOString() })
+    } finally {
+      await lease?.release()
+    }
+  }
+}
+
+/**
+ * True for a day of which the lake should know: one with bars, or whose lack of bars is settled. A network that failed is no fact about
+ * the day, and an ingest finds out by itself what is pending.
+ */
+function isStored(day: { readonly shard: Uint8Array | null; readonly condition: string }): boolean {
+  return day.shard !== null || day.condition === 'outage' || day.condition === 'quarantined'
+}

@@ -1,0 +1,89 @@
+import type { AcquiredDay } from '../acquire/reconcile.ts'
+import { decodeShard } from '../codec/arrow.ts'
+import type { EvidencedGap } from '../codec/arrow.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import { isExplained } from '../model/condition.ts'
+import { countSlots } from '../model/interval.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import { chunkRange } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { ColumnBlock } from './column-block.ts'
+import { findRow } from './column-block.ts'
+import type { ReadGap } from './gap-evidence.ts'
+import type { DayOutcome } from './series-days.ts'
+
+export type SourceName = 'CACHE' | 'VISION' | 'REST'
+
+/** Rows up to `end` (excluded), from the end of the run before, come from `source`. */
+export interface SourceRun {
+  readonly source: SourceName
+  readonly end: number
+}
+
+/** What is known of one chunk and where its rows are. */
+export interface DayPart {
+  readonly day: UtcDay
+  readonly rows: number
+  /** the rows themselves; null: they are read from the lake (`row`) */
+  readonly columns: ColumnBlock | null
+  readonly row: DayRow | null
+  /** sources of the rows, ends counted from the part's first row */
+  readonly runs: readonly SourceRun[]
+  /** where bars are expected at most: the part of the chunk in which bars have closed */
+  readonly range: TimeRange
+  /** every slot of the range has a bar: nothing needs to be looked for */
+  readonly isFull: boolean
+  /** the whole chunk lies before the series' first bar or after its last one */
+  readonly isUnlisted: boolean
+  /** stretches without bars of which something is known */
+  readonly evidence: readonly ReadGap[]
+}
+
+/** A chunk that the lake has. `gaps` are those that the catalog records for it. */
+export function storedPart(series: Series, row: DayRow, gaps: readonly EvidencedGap[]): DayPart {
+  const { day, rows } = row
+  const range = chunkRange(day, series.interval)
+  const explained = isExplained(row.condition) || isAccepted(row)
+  const whole = { ...range, bars: row.expected, evidence: row.evidence ?? row.error ?? row.condition, explained }
+  // a chunk without rows and without gaps of its own: all of it is what the condition says
+  const evidence = rows === 0 && gaps.length === 0 ? [whole] : gaps.map((gap) => ({ ...gap, explained }))
+  const isFull = gaps.length === 0 && rows > 0 && row.expected === countSlots(range.startUs, range.endUs, series.interval)
+  return { day, rows, columns: null, row, runs: [{ source: 'CACHE', end: rows }], range, isFull, isUnlisted: false, evidence }
+}
+
+/** A chunk that was acquired for this call, or one that it shares with. */
+export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome): DayPart {
+  const range = chunkRange(day, series.interval)
+  if (outcome.kind === 'unlisted') return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: true, evidence: [] }
+  const acquired = outcome.day
+  const columns = acquired.shard === null ? null : decodeShard(acquired.shard).columns
+  const explained = isExplained(acquired.condition)
+  const why = acquired.error === null ? (acquired.evidence ?? acquired.condition) : `${acquired.error.code}: ${acquired.error.message}`
+  const whole = { ...range, bars: acquired.expected, evidence: why, explained }
+  return {
+    day,
+    rows: acquired.rows,
+    columns,
+    row: null,
+    runs: columns === null ? [] : runsOf(acquired, columns),
+    range,
+    isFull: columns !== null && acquired.gaps.length === 0 && acquired.expected === countSlots(range.startUs, range.endUs, series.interval),
+    isUnlisted: false,
+    evidence: columns === null && acquired.gaps.length === 0 ? [whole] : acquired.gaps.map((gap) => ({ ...gap, explained })),
+  }
+}
+
+function runsOf(acquired: AcquiredDay, { openTime }: ColumnBlock): SourceRun[] {
+  if (!(acquired.source ?? '').startsWith('vision')) return [{ source: 'REST', end: openTime.length }]
+  const runs: SourceRun[] = []
+  for (const { startUs, endUs } of acquired.restStretches ?? []) {
+    const from = findRow(openTime, startUs)
+    const to = findRow(openTime, endUs, from)
+    if (to === from) continue
+    if (from > (runs.at(-1)?.end ?? 0)) runs.push({ source: 'VISION', end: from })
+    runs.push({ source: 'REST', end: to })
+  }
+  if ((runs.at(-1)?.end ?? 0) < openTime.length) runs.push({ source: 'VISION', end: openTime.length })
+  return runs
+}

@@ -1,0 +1,201 @@
+import { readFile } from 'node:fs/promises'
+import { isContentError } from '../acquire/archive-days.ts'
+import { sha256Hex } from '../codec/archive.ts'
+import type { FundingRow } from '../codec/funding.ts'
+import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'
+import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { fundingPath, joinLake } from '../lake/layout.ts'
+import { quarantineArchive } from '../lake/shards.ts'
+import type { TimeRange } from '../model/series.ts'
+import { fundingFolder, fundingStem } from '../model/series.ts'
+import type { UtcMonth } from '../model/utc-day.ts'
+import { addMonths, dayOfUs, dayStartUs, firstDayOf, isoOfUs, monthOf } from '../model/utc-day.ts'
+import type { SourceName } from './day-parts.ts'
+import { Flights } from './flights.ts'
+import type { FundingGap } from './funding-grid.ts'
+import { fillHours, findFundingGaps, mergeFunding } from './funding-grid.ts'
+import { fetchFunding } from './funding-rest.ts'
+import type { ReaderContext } from './kline-reader.ts'
+import { DataSource } from './names.ts'
+import type { FundingQuery } from './query.ts'
+import { isTelling } from './rest-witness.ts'
+
+/** A rate and where it comes from. */
+export interface SourcedRate {
+  readonly row: FundingRow
+  readonly source: SourceName
+}
+
+export interface FundingResult {
+  readonly rows: readonly SourcedRate[]
+  /** stretches without a rate that was due, each explained */
+  readonly gaps: readonly (FundingGap & { readonly evidence: string })[]
+}
+
+/** A month as the lake or Vision has it; null: neither has. */
+type MonthRows = { readonly source: SourceName; readonly rows: readonly FundingRow[] } | null
+
+/** A rate's neighbour lies at most this far away; REST rows need one to tell their hours. */
+const LOOK_BACK_US = 24 * 3_600_000_000
+
+/** Funding rates: closed months from the lake, else from Vision's monthly archives; REST for what these lack. */
+export class FundingReader {
+  readonly #context: ReaderContext
+  readonly #months = new Flights<MonthRows>()
+  readonly #running = new Set<Promise<void>>()
+
+  constructor(context: ReaderContext) {
+    this.#context = context
+  }
+
+  /**
+   * Rates in a range, in order.
+   * @throws CKVD_PARTIAL (CKVD_BANNED, CKVD_RATE_LIMITED, CKVD_FORBIDDEN where that is why), CKVD_UNKNOWN_SYMBOL, CKVD_ABORTED
+   */
+  async read(query: FundingQuery): Promise<FundingResult> {
+    const nowUs = this.#context.nowMs() * 1000
+    const range = { startUs: query.range.startUs, endUs: Math.min(query.range.endUs, nowUs) }
+    const months = query.source === DataSource.REST ? [] : monthsOf(range).filter((month) => monthRange(month).endUs <= nowUs)
+    const startedMs = performance.now()
+    const parts = await this.#readMonths(query, months)
+    let rows: SourcedRate[] = parts.flatMap((part) => (part === null ? [] : part.rows.map((row) => ({ row, source: part.source }))))
+    for (const source of ['CACHE', 'VISION'] as const) {
+      const own = parts.filter((part) => part?.source === source)
+      const count = own.reduce((sum, part) => sum + (part?.rows.length ?? 0), 0)
+      if (own.length > 0) query.onStep({ source, days: own.length, rows: count, elapsedMs: performance.now() - startedMs })
+    }
+    let gaps: (FundingGap & { evidence: string })[] = findFundingGaps(within(rows, range).map(({ row }) => row), range).map((gap) => ({ ...gap, evidence: 'not in the archives' }))
+    if (gaps.length > 0 && query.source !== DataSource.CACHE && query.source !== DataSource.VISION) {
+      const asked = await this.#askRest(query, gaps)
+      const extra = asked.filter(({ row }) => gaps.some(({ startUs, endUs }) => row[0] >= startUs - LOOK_BACK_US && row[0] < endUs + LOOK_BACK_US))
+      const known = new Set(rows.map(({ row }) => row))
+      const merged = mergeFunding(rows.map(({ row }) => row), extra.map(({ row }) => row))
+      const sources = new Map(rows.map(({ row, source }) => [row, source]))
+      rows = fillHours(merged).map((row, i) => ({ row, source: known.has(merged[i] as FundingRow) ? (sources.get(merged[i] as FundingRow) ?? 'REST') : 'REST' }))
+      gaps = findFundingGaps(within(rows, range).map(({ row }) => row), range).map((gap) => ({
+        ...gap,
+        evidence: `REST asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)} has none`,
+      }))
+      return { rows: within(rows, range), gaps }
+    }
+    if (gaps.length > 0) throw partial(query, gaps, null)
+    return { rows: within(rows, range), gaps }
+  }
+
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.#running)
+  }
+
+  /** One request for the stretch that holds all gaps. A failure leaves them unexplained. */
+  async #askRest(query: FundingQuery, gaps: readonly FundingGap[]): Promise<SourcedRate[]> {
+    const startUs = (gaps[0] as FundingGap).startUs - LOOK_BACK_US
+    const endUs = (gaps.at(-1) as FundingGap).endUs
+    const startedMs = performance.now()
+    try {
+      const rows = await fetchFunding(this.#context.connections, query, { startUs, endUs }, query.signal)
+      if (rows === null) {
+        throw new CkvdError('CKVD_UNKNOWN_SYMBOL', `REST does not know the contract ${query.symbol} of ${query.market}. Check the symbol.`, {
+          details: { market: query.market, symbol: query.symbol },
+        })
+      }
+      query.onStep({ source: 'REST', days: 1, rows: rows.length, elapsedMs: performance.now() - startedMs })
+      return fillHours(rows).map((row) => ({ row, source: 'REST' as const }))
+    } catch (error) {
+      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG' || error.code === 'CKVD_UNKNOWN_SYMBOL') throw error
+      throw partial(query, gaps.map((gap) => ({ ...gap, evidence: `REST could not be asked: ${error.code}` })), error)
+    }
+  }
+
+  async #readMonths(query: FundingQuery, months: readonly UtcMonth[]): Promise<MonthRows[]> {
+    if (months.length === 0) return []
+    const head = `${query.market} ${query.symbol} ${query.source} ${query.useCache ? 'stored' : 'kept out'} `
+    const keys = months.map((month) => head + month)
+    const landed = await this.#months.fetch(keys, query.signal, (missing, batch) => {
+      const work = this.#acquire(query, missing.map((key) => key.slice(head.length) as UtcMonth), batch.signal, (month, rows) => batch.resolve(head + month, rows))
+      this.#running.add(work)
+      return work.finally(() => this.#running.delete(work))
+    })
+    return keys.map((key) => landed.get(key) ?? null)
+  }
+
+  async #acquire(query: FundingQuery, months: readonly UtcMonth[], signal: AbortSignal, emit: (month: UtcMonth, rows: MonthRows) => void): Promise<void> {
+    const { source, useCache } = query
+    const missing: UtcMonth[] = []
+    if (useCache) await this.#context.lake.openCatalog(this.#context.origin())
+    for (const month of months) {
+      const stored = useCache && source !== DataSource.VISION ? await this.#readStored(query, month) : null
+      if (stored !== null) emit(month, { source: 'CACHE', rows: stored })
+      else missing.push(month)
+    }
+    if (missing.length === 0) return
+    const listed = source === DataSource.CACHE ? new Map<UtcMonth, string>() : await this.#context.connections.listing.fetchFundingMonths(query, missing[0] as UtcMonth, signal)
+    const lease = useCache ? this.#context.lake.lease() : null
+    try {
+      for (const month of missing) {
+        if (signal.aborted) throw abortError(signal)
+        const etag = listed.get(month)
+        emit(month, etag === undefined ? null : await this.#fetchMonth(query, month, etag, signal, lease))
+      }
+    } finally {
+      await lease?.release()
+    }
+  }
+
+  async #readStored({ market, symbol }: FundingQuery, month: UtcMonth): Promise<FundingRow[] | null> {
+    const path = joinLake(this.#context.lake.paths.root, fundingPath(market, symbol, month))
+    try {
+      return fundingRows(decodeFunding(await readFile(path), { market, symbol, month }))
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+      if (!isCkvdError(error, 'CKVD_SHARD_FORMAT')) throw error
+      this.#context.logger.warn({ path, code: error.code }, 'damaged file of funding rates in the lake')
+      return null
+    }
+  }
+
+  /** A month's archive, verified, and stored when the lake can be had; null when its content cannot be believed. */
+  async #fetchMonth(query: FundingQuery, month: UtcMonth, etag: string, signal: AbortSignal, lease: ReturnType<ReaderContext['lake']['lease']> | null): Promise<MonthRows> {
+    const { market, symbol } = query
+    const { connections, origin } = this.#context
+    const stem = fundingStem(symbol, month)
+    const key = `${fundingFolder(market, symbol)}${stem}.zip`
+    const fetched = await connections.vision.fetchArchive(key, { etag, signal })
+    const writer = lease === null ? null : await lease.openWriter(origin() ?? 'binance')
+    try {
+      const { rows, sha256 } = await decodeFundingArchive(fetched.zip, fetched.checksum, stem)
+      const range = monthRange(month)
+      const own = mergeFunding([], rows.filter(([timeUs]) => timeUs >= range.startUs && timeUs < range.endUs))
+      const meta = { market, symbol, month, archiveKey: key, archiveSha256: sha256, archiveEtag: fetched.etag }
+      await writer?.files.write({ path: fundingPath(market, symbol, month), bytes: encodeFunding(fundingColumns(own), meta) })
+      return { source: 'VISION', rows: own }
+    } catch (error) {
+      if (!isCkvdError(error) || !isContentError(error)) throw error
+      this.#context.logger.warn({ key, code: error.code }, error.message)
+      const reason = { ...error.toData() }
+      if (writer !== null) await quarantineArchive(writer.files, { key, bytes: fetched.zip, sha256: sha256Hex(fetched.zip), reason })
+      return null
+    }
+  }
+}
+
+function within(rows: readonly SourcedRate[], { startUs, endUs }: TimeRange): SourcedRate[] {
+  return rows.filter(({ row }) => row[0] >= startUs && row[0] < endUs)
+}
+
+function monthRange(month: UtcMonth): TimeRange {
+  return { startUs: dayStartUs(firstDayOf(month)), endUs: dayStartUs(firstDayOf(addMonths(month, 1))) }
+}
+
+function monthsOf({ startUs, endUs }: TimeRange): UtcMonth[] {
+  const months: UtcMonth[] = []
+  for (let month = monthOf(dayOfUs(startUs)); monthRange(month).startUs < endUs; month = addMonths(month, 1)) months.push(month)
+  return months
+}
+
+function partial({ market, symbol }: FundingQuery, gaps: readonly (FundingGap & { readonly evidence: string })[], cause: CkvdError | null): CkvdError {
+  const details = { market, symbol, gaps: gaps.slice(0, 100).map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence })) }
+  if (isTelling(cause)) return cause.with(details)
+  const first = gaps[0]
+  const message = `Funding rates of ${market} ${symbol} are missing, the first from ${isoOfUs(first?.startUs ?? 0)}: ${first?.evidence ?? ''}.`
+  return new CkvdError('CKVD_PARTIAL', message, { details, cause: cause ?? undefined })
+}

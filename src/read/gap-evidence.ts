@@ -1,0 +1,54 @@
+import type { EvidencedGap } from '../codec/arrow.ts'
+import { findGaps } from '../model/gaps.ts'
+import type { Interval } from '../model/interval.ts'
+import { countSlots, firstSlotUs } from '../model/interval.ts'
+import type { TimeRange } from '../model/series.ts'
+
+/** A stretch without bars, why that is so, and whether the reason explains it. */
+export interface ReadGap extends EvidencedGap {
+  readonly explained: boolean
+}
+
+export const NO_BAR_EXPECTED = "no bar is expected: before the series' first bar or after its last one"
+
+/**
+ * Every empty slot of a chunk, with its evidence: a stretch that no evidence speaks of lies outside of the series' life.
+ * @param openTimes of the chunk's rows, in order
+ * @param range the part of the chunk in which bars have closed
+ */
+export function explainGaps(openTimes: BigInt64Array, range: TimeRange, interval: Interval, evidence: readonly ReadGap[]): ReadGap[] {
+  const pieces: ReadGap[] = []
+  for (const gap of findGaps(openTimes, range, interval)) {
+    let startUs = gap.startUs
+    for (const known of evidence) {
+      if (known.endUs <= startUs || known.startUs >= gap.endUs) continue
+      if (known.startUs > startUs) pieces.push(unlisted(startUs, known.startUs, interval))
+      const endUs = Math.min(known.endUs, gap.endUs)
+      const from = Math.max(known.startUs, startUs)
+      pieces.push({ ...known, startUs: from, endUs, bars: countSlots(from, endUs, interval) })
+      startUs = endUs
+    }
+    if (startUs < gap.endUs) pieces.push(unlisted(startUs, gap.endUs, interval))
+  }
+  return pieces
+}
+
+function unlisted(startUs: number, endUs: number, interval: Interval): ReadGap {
+  return { startUs, endUs, bars: countSlots(startUs, endUs, interval), evidence: NO_BAR_EXPECTED, explained: true }
+}
+
+/** The part of gaps whose slots open in a range; neighbours with the same evidence become one. */
+export function clipGaps(gaps: readonly ReadGap[], range: TimeRange, interval: Interval): ReadGap[] {
+  const clipped: ReadGap[] = []
+  for (const gap of gaps) {
+    const startUs = Math.max(gap.startUs, firstSlotUs(range.startUs, interval))
+    const endUs = Math.min(gap.endUs, firstSlotUs(range.endUs, interval))
+    if (startUs >= endUs) continue
+    const last = clipped.at(-1)
+    const joins = last?.endUs === startUs && last.evidence === gap.evidence && last.explained === gap.explained
+    const from = joins ? last.startUs : startUs
+    if (joins) clipped.pop()
+    clipped.push({ ...gap, startUs: from, endUs, bars: countSlots(from, endUs, interval) })
+  }
+  return clipped
+}

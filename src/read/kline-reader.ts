@@ -1,0 +1,208 @@
+import PQueue from 'p-queue'
+import { unknownSymbol } from '../acquire/archive-days.ts'
+import type { Connections } from '../acquire/connections.ts'
+import type { DecodePool } from '../acquire/decode-pool.ts'
+import { rowsWithin } from '../acquire/reconcile.ts'
+import type { RestAnswer } from '../acquire/stretch.ts'
+import { askRest, explainGap } from '../acquire/stretch.ts'
+import { CkvdError } from '../errors.ts'
+import type { Catalog } from '../lake/catalog.ts'
+import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import type { Origin } from '../lake/origin.ts'
+import type { Logger } from '../log.ts'
+import { isExplained } from '../model/condition.ts'
+import { findGaps } from '../model/gaps.ts'
+import { chunkClosedUs, chunkEndUs, firstSlotUs, slotStartUs } from '../model/interval.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import { chunkOfUs, chunkRange, nextChunk, seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
+import { DayDownloads } from './day-downloads.ts'
+import type { DayPart } from './day-parts.ts'
+import { acquiredPart, storedPart } from './day-parts.ts'
+import { Flights } from './flights.ts'
+import type { KlineRows } from './kline-rows.ts'
+import { joinParts } from './kline-rows.ts'
+import type { LakeAccess } from './lake-access.ts'
+import { checkMissing, unavailable } from './missing-bars.ts'
+import { DataSource } from './names.ts'
+import type { KlineQuery } from './query.ts'
+import { RestWitness } from './rest-witness.ts'
+
+/** What a reader works with; its owner closes it. */
+export interface ReaderContext {
+  readonly connections: Connections
+  /** the decoding threads, started by the first call */
+  readonly pool: () => DecodePool
+  readonly lake: LakeAccess
+  readonly concurrency: number
+  /** where the data is from, as far as is known: undefined before the first answer */
+  readonly origin: () => Origin | undefined
+  readonly nowMs: () => number
+  readonly logger: Logger
+}
+
+/** Shards that are found damaged are fetched again; with the second round all of them are known. */
+const MAX_ROUNDS = 3
+
+/** The closed days of a query. */
+interface ClosedDays {
+  readonly parts: readonly DayPart[]
+  readonly known: SeriesRow | undefined
+  readonly failure: CkvdError | null
+  readonly elapsedMs: number
+}
+
+/** The Failover Control Protocol for klines: lake, then Vision, then REST, for each missing stretch. */
+export class KlineReader {
+  readonly #context: ReaderContext
+  readonly #downloads: DayDownloads
+  readonly #stretches = new Flights<RestAnswer>()
+
+  constructor(context: ReaderContext) {
+    this.#context = context
+    this.#downloads = new DayDownloads(context, new PQueue({ concurrency: context.concurrency }))
+  }
+
+  /**
+   * The rows of a query, in order, cut to its range, with every empty slot explained.
+   * @throws CKVD_PARTIAL when bars are missing without explanation (CKVD_BANNED, CKVD_RATE_LIMITED or CKVD_FORBIDDEN where that is why),
+   *   CKVD_UNAVAILABLE, CKVD_UNKNOWN_SYMBOL, CKVD_ORIGIN, CKVD_ABORTED, errors of the listing and of the catalog
+   */
+  async read(query: KlineQuery, log: Logger): Promise<KlineRows> {
+    const { series, source } = query
+    const nowUs = this.#context.nowMs() * 1000
+    const chunks = listChunks(query, nowUs)
+    const closed = source === DataSource.REST ? [] : chunks.filter((day) => chunkClosedUs(day, series.interval) <= nowUs)
+    const rest = source === DataSource.AUTO || source === DataSource.REST ? new RestWitness(this.#context.connections.rest) : null
+    const tail = this.#readTail(query, chunks.slice(closed.length), nowUs, rest)
+    // it is awaited after the closed days: should these fail first, its failure is nobody's any more
+    tail.catch(() => undefined)
+    const damaged = new Set<UtcDay>()
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      const { parts, known, failure, elapsedMs } = await this.#readClosed(query, closed, nowUs, damaged)
+      const all = [...parts, ...(await tail)]
+      const startedMs = performance.now()
+      const { rows, bad } = await joinParts(this.#context.lake.paths.root, query, all)
+      if (bad.length === 0) {
+        reportSteps(query, all, { fetchMs: elapsedMs, joinMs: performance.now() - startedMs })
+        checkMissing(query, rows, failure ?? rest?.failure ?? null)
+        if (rows.block.openTime.length === 0 && all.length > 0 && all.every((part) => part.isUnlisted)) throw unavailable(query, known)
+        return rows
+      }
+      log.warn({ ...series, days: bad }, 'damaged shards in the lake')
+      for (const day of bad) damaged.add(day)
+    }
+    throw new CkvdError('CKVD_SHARD_DIGEST', `Expected whole shards of ${seriesLabel(series)} in the lake, found damaged ones again and again. Run \`ckvd verify --repair\`.`, {
+      details: { ...series, days: [...damaged] },
+    })
+  }
+
+  /** Waits until nothing is under way any more. */
+  drain(): Promise<void> {
+    return this.#downloads.drain()
+  }
+
+  async #readClosed(query: KlineQuery, days: readonly UtcDay[], nowUs: number, damaged: ReadonlySet<UtcDay>): Promise<ClosedDays> {
+    const first = days[0]
+    const last = days.at(-1)
+    if (first === undefined || last === undefined) return { parts: [], known: undefined, failure: null, elapsedMs: 0 }
+    const { series, source, useCache } = query
+    const catalog = useCache ? await this.#context.lake.openCatalog(this.#context.origin()) : null
+    const startedMs = performance.now()
+    // from here to the call of `fetch` nothing may wait: each day is in the lake, on its way, or missing, and a day must not change between
+    const rows = new Map((catalog?.readDays(series, first, nextChunk(last, series.interval)) ?? []).map((row) => [row.day, row]))
+    const known = this.#downloads.known(series, catalog)
+    const reads = source !== DataSource.VISION
+    const usable = new Map<UtcDay, DayPart>()
+    for (const row of rows.values()) {
+      const part = reads && catalog !== null && !damaged.has(row.day) ? usablePart(query, row, catalog) : undefined
+      if (part !== undefined) usable.set(row.day, part)
+    }
+    const missing = days.filter((day) => !usable.has(day) && !isUnborn(series, day, known))
+    const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
+    if (source === DataSource.CACHE || missing.length === 0) {
+      const absent = new Set(missing)
+      const parts = days.map((day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), damaged.has(day)) : unlisted(day)))
+      return { parts, known, failure: null, elapsedMs: performance.now() - startedMs }
+    }
+    const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged })
+    const parts = days.map((day) => {
+      const outcome = outcomes.get(day)
+      return usable.get(day) ?? (outcome === undefined ? unlisted(day) : acquiredPart(series, day, outcome))
+    })
+    return { parts, known: this.#downloads.known(series, catalog), failure, elapsedMs: performance.now() - startedMs }
+  }
+
+  /** The end of the range that is not closed yet, and with REST enforced all of it: never stored. */
+  async #readTail(query: KlineQuery, chunks: readonly UtcDay[], nowUs: number, rest: RestWitness | null): Promise<DayPart[]> {
+    const { series, range, signal } = query
+    const first = chunks[0]
+    if (first === undefined) return []
+    const { interval } = series
+    const startUs = Math.max(slotStartUs(range.startUs, interval), chunkRange(first, interval).startUs)
+    const stretch = { startUs, endUs: Math.min(firstSlotUs(range.endUs, interval), slotStartUs(nowUs, interval)) }
+    if (stretch.startUs >= stretch.endUs) return []
+    const bare = { day: first, row: null, range: stretch, isFull: false, isUnlisted: false }
+    if (rest === null) {
+      const why = query.source === DataSource.CACHE ? 'the lake never holds a day that is not over' : 'Vision has no archive of a day that is not over'
+      return [{ ...bare, rows: 0, columns: null, runs: [], evidence: [{ ...stretch, bars: 0, evidence: why, explained: false }] }]
+    }
+    const startedMs = performance.now()
+    const key = `${seriesLabel(series)} ${stretch.startUs} ${stretch.endUs}`
+    const answers = await this.#stretches.fetch([key], signal, async (_keys, batch) => {
+      batch.resolve(key, await askRest(series, [{ ...stretch, bars: 0 }], rest, batch.signal))
+    })
+    const answer = answers.get(key) as RestAnswer
+    if (answer.kind === 'silent' && answer.reason === 'REST does not know this symbol') throw unknownSymbol(series, true)
+    const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, stretch) : null
+    const rows = columns?.openTime.length ?? 0
+    query.onStep({ source: 'REST', days: chunks.length, rows, elapsedMs: performance.now() - startedMs })
+    const gaps = columns === null ? [{ ...stretch, bars: 0 }] : findGaps(columns.openTime, stretch, interval)
+    const evidence = gaps.map((gap) => ({ ...gap, ...explainGap(gap, answer, series) }))
+    return [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }]
+  }
+}
+
+/** The chunks in which a range's bars open. One that has not begun to close yet is left out. */
+function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
+  const chunks: UtcDay[] = []
+  const endUs = Math.min(range.endUs, nowUs)
+  for (let day = chunkOfUs(range.startUs, series.interval); dayStartUs(day) < endUs; day = nextChunk(day, series.interval)) chunks.push(day)
+  return chunks
+}
+
+/**
+ * A stored chunk whose rows may be returned as they are: it is explained, or nothing is missing in the part that is asked for. A pending
+ * one is asked for again.
+ */
+function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog): DayPart | undefined {
+  if (row.condition === 'pending') return undefined
+  const gaps = row.condition === 'complete' || row.condition === 'provisional' ? [] : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
+  if (isExplained(row.condition) || isAccepted(row)) return storedPart(series, row, gaps)
+  const touches = gaps.some((gap) => gap.startUs < range.endUs && gap.endUs > range.startUs)
+  return row.shardSha256 !== null && row.condition === 'partial' && !touches ? storedPart(series, row, gaps) : undefined
+}
+
+/** True when the whole chunk lies before the series' first bar. */
+function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): boolean {
+  return known?.firstOpenUs != null && chunkEndUs(day, series.interval) <= known.firstOpenUs
+}
+
+function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDamaged: boolean): DayPart {
+  const range: TimeRange = chunkRange(day, series.interval)
+  const why = isDamaged ? 'its shard in the lake is damaged' : row === undefined ? 'not in the lake' : `${row.condition} in the lake: ${row.error ?? row.evidence ?? 'see `ckvd coverage`'}`
+  const evidence = [{ ...range, bars: 0, evidence: why, explained: false }]
+  return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: false, evidence }
+}
+
+function reportSteps(query: KlineQuery, parts: readonly DayPart[], spent: { fetchMs: number; joinMs: number }): void {
+  for (const source of ['CACHE', 'VISION', 'REST'] as const) {
+    // the open day was reported when it came
+    const own = parts.filter((part) => part.range.endUs === chunkEndUs(part.day, query.series.interval) && part.runs.some((run) => run.source === source))
+    if (own.length === 0) continue
+    const rows = own.reduce((sum, { runs }) => sum + runs.reduce((count, run, i) => count + (run.source === source ? run.end - (runs[i - 1]?.end ?? 0) : 0), 0), 0)
+    query.onStep({ source, days: own.length, rows, elapsedMs: source === 'CACHE' ? spent.joinMs : spent.fetchMs })
+  }
+}

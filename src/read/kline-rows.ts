@@ -1,0 +1,67 @@
+import type { UtcDay } from '../model/utc-day.ts'
+import type { ColumnBlock } from './column-block.ts'
+import { copyRows, createBlock, findRow, keysOf, sliceBlock } from './column-block.ts'
+import type { DayPart, SourceRun } from './day-parts.ts'
+import type { ReadGap } from './gap-evidence.ts'
+import { clipGaps, explainGaps } from './gap-evidence.ts'
+import type { KlineQuery } from './query.ts'
+import { readParts } from './shard-columns.ts'
+
+/** Rows of a query in order, cut to its range. */
+export interface KlineRows {
+  readonly block: ColumnBlock
+  readonly runs: readonly SourceRun[]
+  /** every empty slot of the range whose bar would have closed */
+  readonly gaps: readonly ReadGap[]
+}
+
+/**
+ * Joins chunks into one set of columns: each row is moved once, from a shard's file or from where it was decoded to its place.
+ * `bad` are chunks whose shard turned out to be damaged; there are no rows then. Throws CKVD_ABORTED.
+ */
+export async function joinParts(root: string, query: KlineQuery, parts: readonly DayPart[]): Promise<{ rows: KlineRows; bad: readonly UtcDay[] }> {
+  const block = createBlock(
+    keysOf(query.columns),
+    parts.reduce((sum, { rows }) => sum + rows, 0),
+  )
+  const stored: { row: NonNullable<DayPart['row']>; offset: number }[] = []
+  const runs: SourceRun[] = []
+  let offset = 0
+  for (const { rows, columns, row, runs: own } of parts) {
+    if (columns !== null) copyRows(columns, block, offset)
+    else if (row !== null && rows > 0) stored.push({ row, offset })
+    for (const run of own) addRun(runs, run.source, offset + run.end)
+    offset += rows
+  }
+  const bad = await readParts(root, query.series, stored, block, query.signal)
+  if (bad.length > 0) return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [] }, bad: bad.map(({ row }) => row.day) }
+  return { rows: cutRows(query, block, runs, findMissing(query, block, parts)), bad: [] }
+}
+
+function addRun(runs: SourceRun[], source: SourceRun['source'], end: number): void {
+  const last = runs.at(-1)
+  if (end === (last?.end ?? 0)) return
+  if (last?.source === source) runs[runs.length - 1] = { source, end }
+  else runs.push({ source, end })
+}
+
+/** Gaps of the chunks, found before the rows are cut: a bar that opens late fills its slot though it may open outside of the range. */
+function findMissing({ series, range }: KlineQuery, block: ColumnBlock, parts: readonly DayPart[]): ReadGap[] {
+  const gaps: ReadGap[] = []
+  let offset = 0
+  for (const part of parts) {
+    if (!part.isFull) gaps.push(...explainGaps(block.openTime.subarray(offset, offset + part.rows), part.range, series.interval, part.evidence))
+    offset += part.rows
+  }
+  return clipGaps(gaps, range, series.interval)
+}
+
+function cutRows({ range }: KlineQuery, block: ColumnBlock, runs: readonly SourceRun[], gaps: readonly ReadGap[]): KlineRows {
+  const start = findRow(block.openTime, range.startUs)
+  const end = findRow(block.openTime, range.endUs, start)
+  const cut: SourceRun[] = []
+  for (const { source, end: runEnd } of runs) {
+    if (runEnd > start) addRun(cut, source, Math.min(runEnd, end) - start)
+  }
+  return { block: sliceBlock(block, start, end), runs: cut, gaps }
+}

@@ -1,0 +1,48 @@
+import { CkvdError } from '../errors.ts'
+import type { SeriesRow } from '../lake/catalog-rows.ts'
+import { seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayOfUs, isoOfUs } from '../model/utc-day.ts'
+import type { KlineRows } from './kline-rows.ts'
+import { DataSource } from './names.ts'
+import type { KlineQuery } from './query.ts'
+import { isTelling } from './rest-witness.ts'
+
+/** Gaps that an error lists; more are counted. */
+const LISTED_GAPS = 100
+
+/** A stretch without bars as an error's details and a table's metadata tell it; times in microseconds. */
+export interface MissingBars {
+  readonly start: number
+  readonly end: number
+  readonly bars: number
+  readonly evidence: string
+}
+
+export function describeGaps(gaps: KlineRows['gaps']): MissingBars[] {
+  return gaps.map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence }))
+}
+
+/**
+ * Throws when bars are missing and nothing explains it.
+ * @param failure why REST could not be asked: one that tells what to do is thrown itself, with the gaps in its details
+ */
+export function checkMissing({ series, source }: KlineQuery, { gaps }: KlineRows, failure: CkvdError | null): void {
+  const open = gaps.filter(({ explained }) => !explained)
+  const first = open[0]
+  if (first === undefined) return
+  const bars = open.reduce((sum, gap) => sum + gap.bars, 0)
+  const details = { ...series, bars, gaps: describeGaps(open.slice(0, LISTED_GAPS)) }
+  if (isTelling(failure)) throw failure.with(details)
+  const hint = source === DataSource.AUTO ? 'Try again, or see `ckvd coverage`.' : `Only ${source} was asked: leave enforceSource out to ask all sources.`
+  const message = `${bars} bars of ${seriesLabel(series)} are missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence}. ${hint}`
+  throw new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
+}
+
+/** The error of a range in which the series has no bar because it lies outside of its life. */
+export function unavailable({ series, range }: KlineQuery, known: SeriesRow | undefined): CkvdError {
+  const earliest: UtcDay | null = known?.firstOpenUs == null ? (known?.firstDay ?? null) : dayOfUs(known.firstOpenUs)
+  const life = earliest === null ? 'Its first bar is not known' : `Its first bar opens on ${earliest}`
+  const message = `${seriesLabel(series)} has no bar from ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)}. ${life}.`
+  return new CkvdError('CKVD_UNAVAILABLE', message, { details: { ...series, earliest, last: known?.lastDay ?? null } })
+}

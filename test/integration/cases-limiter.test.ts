@@ -1,0 +1,143 @@
+import { syncBuiltinESMExports } from 'node:module'
+import timersPromises from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Market } from '../../src/model/market.ts'
+import type { RequestRecord, Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'
+import { ingestArgs } from '../support/cases.ts'
+import type { Ask, Outcome } from '../support/cases.ts'
+import { ingestResult, jsonOf } from '../support/ckvd.ts'
+import { runCli, startSandbox } from '../support/dist.ts'
+import { urlVariables } from '../support/exchange.ts'
+import type { TempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory } from '../support/temp-lake.ts'
+
+/*
+ * The weight that the whole program spends, minute by minute of the exchange's clock. Time runs thirty times as fast as
+ * outside: one clock for program and exchange, and every wait of the program is shortened by as much.
+ */
+const SPEED = 30
+const START_MS = Date.parse('2024-03-10T05:00:00Z')
+const MINUTE_MS = 60_000
+
+let beganMs = 0
+let temp: TempDirectory
+const clock = (): number => START_MS + (Date.now() - beganMs) * SPEED
+const realWait = timersPromises.setTimeout
+
+beforeEach(async () => {
+  beganMs = Date.now()
+  temp = await createTempDirectory()
+  timersPromises.setTimeout = ((delayMs: number, value: unknown, options: object) => realWait(delayMs / SPEED, value, options)) as typeof realWait
+  syncBuiltinESMExports()
+})
+
+afterEach(async () => {
+  timersPromises.setTimeout = realWait
+  syncBuiltinESMExports()
+  await temp[Symbol.asyncDispose]()
+})
+
+/** Only REST has these bars: 1m of 60 days is 86,400 bars, 88 pages on spot, 174 on futures. */
+async function startRestOnly(market: Market, options: SandboxOptions = {}): Promise<Sandbox> {
+  return startSandbox({ now: clock, markets: [{ market, symbol: 'BTCUSDT', firstDay: '2024-01-10', archivesFrom: '2025-01-01' }], ...options })
+}
+
+async function ingest(sandbox: Sandbox, ask: Ask): Promise<Outcome> {
+  const written = { stdout: '', stderr: '' }
+  const output = (name: 'stdout' | 'stderr') => ({
+    isTTY: false,
+    columns: 120,
+    write: (text: string) => {
+      written[name] += text
+    },
+  })
+  const exit = await runCli(ingestArgs(ask), {
+    stdin: lines(ask.symbols),
+    stdout: output('stdout'),
+    stderr: output('stderr'),
+    env: { ...urlVariables(sandbox), CKVD_LAKE: temp.lake, CKVD_WORKERS: '1' },
+    cwd: temp.path,
+    signal: new AbortController().signal,
+    now: clock,
+  })
+  const result = { exit, ...written }
+  jsonOf(result)
+  return { ...ingestResult(result), stderr: written.stderr }
+}
+
+async function* lines(symbols: readonly string[]): AsyncGenerator<string> {
+  yield await Promise.resolve(symbols.join('\n'))
+}
+
+/** Weight by wall-clock minute of the exchange. */
+function byMinute(entries: readonly { readonly atMs: number; readonly weight?: number }[]): Map<number, number> {
+  const sums = new Map<number, number>()
+  for (const { atMs, weight = 0 } of entries) {
+    const minute = Math.floor(atMs / MINUTE_MS)
+    sums.set(minute, (sums.get(minute) ?? 0) + weight)
+  }
+  return sums
+}
+
+const restOf = (sandbox: Sandbox): RequestRecord[] => sandbox.requests.filter(({ kind }) => kind === 'rest')
+
+test('case 22: our own weight in a minute never exceeds our share, over minutes in which there is always more to ask', async () => {
+  await using sandbox = await startRestOnly('um')
+  // 5 % of 2,400 is 120 a minute; a page weighs 2
+  const run = await ingest(sandbox, { market: 'um', symbols: ['BTCUSDT'], intervals: '1m', start: '2024-01-10', flags: ['--rest-share', '0.05'] })
+  expect(run).toMatchObject({ exit: 0, days: { provisional: 60 }, rows: 86_400 })
+  const minutes = byMinute(restOf(sandbox))
+  expect(minutes.size).toBeGreaterThanOrEqual(3)
+  expect(Math.max(...minutes.values())).toBeLessThanOrEqual(120)
+  // and the share is used in all minutes but the first and the last
+  const whole = [...minutes.entries()].sort(([a], [b]) => a - b).slice(1, -1)
+  expect(Math.min(...whole.map(([, weight]) => weight))).toBeGreaterThanOrEqual(60)
+  expect(restOf(sandbox).every(({ status }) => status === 200)).toBe(true)
+})
+
+test('case 22: with a second client that spends steadily the sum stays within the budget, and nothing is refused', async () => {
+  await using sandbox = await startRestOnly('um', { budgets: { um: 2400 } })
+  const others: { atMs: number; weight: number }[] = []
+  // 2,250 a minute; alone we would spend more than the 150 that are left
+  let spentMs = clock()
+  const neighbour = setInterval(() => {
+    const nowMs = clock()
+    const weight = Math.floor(((nowMs - spentMs) * 2250) / MINUTE_MS)
+    if (weight === 0) return
+    spentMs = nowMs
+    others.push({ atMs: nowMs, weight })
+    sandbox.addWeight('um', weight)
+  }, 5)
+  try {
+    const run = await ingest(sandbox, { market: 'um', symbols: ['BTCUSDT'], intervals: '1m', start: '2024-01-10' })
+    expect(run).toMatchObject({ exit: 0, days: { provisional: 60 } })
+  } finally {
+    clearInterval(neighbour)
+  }
+  const ours = restOf(sandbox)
+  expect(ours.every(({ status }) => status === 200)).toBe(true)
+  const sums = byMinute([...ours, ...others])
+  expect(Math.max(...sums.values())).toBeLessThanOrEqual(2400)
+})
+
+test('case 22: the header jumps by 3,000: the pool waits until the minute has room again', async () => {
+  await using sandbox = await startRestOnly('spot')
+  let jumpedMs: number | undefined
+  const watch = setInterval(() => {
+    if (jumpedMs !== undefined || restOf(sandbox).length < 5) return
+    jumpedMs = clock()
+    sandbox.addWeight('spot', 3000)
+  }, 1)
+  try {
+    // 80 % of 6,000 is 4,800 a minute, released in parts: 3,000 of others are not free before second 30
+    const run = await ingest(sandbox, { symbols: ['BTCUSDT'], intervals: '1m', start: '2024-01-10' })
+    expect(run).toMatchObject({ exit: 0, days: { provisional: 60 } })
+  } finally {
+    clearInterval(watch)
+  }
+  const after = restOf(sandbox).filter(({ atMs }) => atMs > (jumpedMs ?? Infinity))
+  expect(after.length).toBeGreaterThan(10)
+  const paused = after.filter(({ atMs }) => atMs % MINUTE_MS < 29_000 && atMs < START_MS + MINUTE_MS)
+  // those on the wire when it happened, and the one that brought the news
+  expect(paused.length).toBeLessThanOrEqual(5)
+})

@@ -1,0 +1,119 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { DecodePool as Pool } from '../../../src/acquire/decode-pool.ts'
+import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
+import { decodeArchive } from '../../../src/codec/decode-day.ts'
+import { DecodePool } from '../../support/dist.ts'
+import { createTempDirectory } from '../../support/temp-lake.ts'
+import { buildArchive } from '../../support/zip-builder.ts'
+import { HOURS } from './bars.ts'
+
+const signal = new AbortController().signal
+const pools: Pool[] = []
+
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.close()
+})
+
+function createPool(workers: number): Pool {
+  const pool = new DecodePool({ workers })
+  pools.push(pool)
+  return pool
+}
+
+/** A sound archive of one day: hour `h` has volume `h`. */
+function requestFor(day: string, change: (line: string, hour: number) => string = (line) => line): DecodeRequest {
+  const lines = Array.from({ length: 24 }, (_, hour) => {
+    const openMs = Date.parse(`${day}T00:00:00Z`) + hour * 3_600_000
+    return change(`${openMs},1,3,1,2,${hour}.5,${openMs + 3_599_999},5,6,0,0,0`, hour)
+  })
+  const stem = `AAAUSDT-1h-${day}`
+  const { zip, checksum } = buildArchive(stem, `${lines.join('\n')}\n`)
+  const archive = { key: `data/spot/daily/klines/AAAUSDT/1h/${stem}.zip`, etag: 'e', packaging: 'daily' as const, period: day }
+  return {
+    series: HOURS,
+    archive,
+    zip: new Uint8Array(zip),
+    checksum: new Uint8Array(checksum),
+    days: null,
+    startsSeries: false,
+    seriesEndUs: null,
+  }
+}
+
+/** The pool is the built one: its error class is not the one of the sources. */
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : `no code: ${String(error)}`
+}
+
+describe('decoding in worker threads', () => {
+  test('gives what decoding in this thread gives, whichever worker did it, many at once', async () => {
+    const pool = createPool(2)
+    const days = Array.from({ length: 23 }, (_, i) => `2024-03-${String(i + 1).padStart(2, '0')}`)
+    const outcomes = await Promise.all(days.map((day) => pool.decode(requestFor(day), signal)))
+    for (const [i, day] of days.entries()) {
+      const outcome = outcomes[i]
+      const here = await decodeArchive(requestFor(day))
+      expect(outcome?.ok && outcome.result.chunks.map(({ day, shardSha256 }) => `${day} ${shardSha256}`)).toEqual(
+        here.chunks.map(({ shardSha256 }) => `${day} ${shardSha256}`),
+      )
+      expect(outcome?.ok && Buffer.from(outcome.result.chunks[0]!.shard).equals(Buffer.from(here.chunks[0]!.shard))).toBe(true)
+    }
+  })
+
+  test("moves an archive's bytes to the worker instead of copying them", async () => {
+    const request = requestFor('2024-03-01')
+    const decoding = createPool(1).decode(request, signal)
+    expect(request.zip.byteLength).toBe(0)
+    expect((await decoding).ok).toBe(true)
+  })
+
+  test('an archive that is wrong is a value with its code, place and bytes; those beside it are decoded', async () => {
+    const pool = createPool(1)
+    const bad = requestFor('2024-03-02', (line, hour) => (hour === 5 ? line.replace(',1,3,1,2,', ',1,x,1,2,') : line))
+    const bytes = Buffer.from(bad.zip)
+    const [before, wrong, after] = await Promise.all(
+      [requestFor('2024-03-01'), bad, requestFor('2024-03-03')].map((request) => pool.decode(request, signal)),
+    )
+    expect([before?.ok, after?.ok]).toEqual([true, true])
+    expect(wrong).toMatchObject({
+      ok: false,
+      error: { code: 'CKVD_CSV_NUMBER', message: expect.stringContaining('spot AAAUSDT 1h 2024-03-02, line 6, column 3') as string },
+    })
+    expect(wrong?.ok === false && Buffer.from(wrong.zip ?? []).equals(bytes)).toBe(true)
+  })
+
+  test('an interrupt rejects what runs and what waits', async () => {
+    const stop = new AbortController()
+    const pool = createPool(1)
+    const decoding = Array.from({ length: 20 }, () => pool.decode(requestFor('2024-03-01'), stop.signal).then(() => 'decoded', codeOf))
+    stop.abort()
+    expect(await Promise.all(decoding)).toEqual(Array<string>(20).fill('CKVD_ABORTED'))
+    await expect(pool.decode(requestFor('2024-03-01'), stop.signal)).rejects.toMatchObject({ code: 'CKVD_ABORTED' })
+  })
+
+  test('closing rejects what waits, and may be done again', async () => {
+    const pool = createPool(1)
+    const decoding = Array.from({ length: 20 }, () =>
+      pool.decode(requestFor('2024-03-01'), signal).then(
+        () => true,
+        (error: unknown) => codeOf(error).startsWith('CKVD_'),
+      ),
+    )
+    await pool.close()
+    await pool.close()
+    expect(await Promise.all(decoding)).toEqual(Array<boolean>(20).fill(true))
+  })
+
+  test('workers that cannot start are told, and nothing waits for them for ever', async () => {
+    await using directory = await createTempDirectory()
+    const workerFile = join(directory.path, 'broken-worker.mjs')
+    await writeFile(workerFile, "throw new Error('no such file')\n")
+    const pool = new DecodePool({ workers: 1, workerFile })
+    pools.push(pool)
+    const decoding = Array.from({ length: 5 }, () => pool.decode(requestFor('2024-03-01'), signal).then(() => 'decoded', codeOf))
+    expect(await Promise.all(decoding)).toEqual(Array<string>(5).fill('CKVD_WORKER'))
+    await expect(pool.decode(requestFor('2024-03-01'), signal)).rejects.toMatchObject({ code: 'CKVD_WORKER' })
+  })
+})
