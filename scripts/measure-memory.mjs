@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const cli = join(root, 'dist/src/cli/main.js')
 const MEBIBYTE = 2 ** 20
 const LIMIT = 1.2
-/** Fixed, so that the days exist whatever the clock says */
+/** Fixed, so that the days exist whatever the clock says. */
 const NOW = '2025-03-31T12:00:00Z'
 const END_MS = Date.parse('2025-03-31T00:00:00Z')
 const DAY_MS = 86_400_000

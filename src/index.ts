@@ -12,7 +12,8 @@ import type { ColumnResult } from './read/client.ts'
 import { MarketClient } from './read/client.ts'
 import type { CKVDConfig, ClientSettings } from './read/config.ts'
 import { resolveConfig } from './read/config.ts'
-import { checkProvider, checkMarketType, DataProvider, MarketType } from './read/names.ts'
+import type { DataProvider, MarketType } from './read/names.ts'
+import { checkProvider, checkMarketType } from './read/names.ts'
 import type { PolarsDataFrame } from './read/polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './read/query.ts'
 import type { Sandbox } from './sandbox/index.ts'
@@ -127,7 +128,10 @@ export function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResul
 export async function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult | DryRunResult> {
   const { lake, useCache, maxRetries, logLevel, sources, sandbox, workers, enforceSource, ...request } = options
   if (useCache !== undefined || enforceSource !== undefined) {
-    throw new CkvdError('CKVD_USAGE', 'Expected neither `useCache` nor `enforceSource` for an ingest: it always writes the lake, from all sources. Leave them out.')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      'Expected neither `useCache` nor `enforceSource` for an ingest: it always writes the lake, from all sources. Leave them out.',
+    )
   }
   const { settings } = resolveConfig({ lake, maxRetries, logLevel, sources, sandbox, workers })
   const clockMs = createClock(settings)

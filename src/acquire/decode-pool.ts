@@ -7,8 +7,6 @@ import { listenAbort } from '../sources/http.ts'
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 4
-/** Workers that die in a row, none of them with a task, before the pool is given up. */
-const MAX_LOST = 3
 
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
@@ -28,8 +26,7 @@ export class DecodePool {
   readonly #waiting: Waiting[] = []
   readonly #workers: number
   readonly #running = new Set<readonly Waiting[]>()
-  /** workers that died without a task since the last task that ended well */
-  #lost = 0
+  /** why no worker can be started */
   #givenUp: CkvdError | undefined
   #closing: Promise<void> | undefined
 
@@ -45,8 +42,9 @@ export class DecodePool {
       // what waits is bounded by our own queue, which the callers' lanes bound
       maxQueue: o.workers * 2,
     })
-    // a worker that dies with a task fails that task; one that dies without is told here, and Piscina starts another
-    this.#pool.on('error', (cause) => this.#onWorkerLost(cause))
+    // A worker that dies with a task fails that task, and another is started. This is told of one that dies without:
+    // it could not start, Piscina starts no other, and what waits would wait for ever.
+    this.#pool.on('error', (cause) => this.#giveUp(cause))
   }
 
   /**
@@ -73,10 +71,17 @@ export class DecodePool {
     })
   }
 
-  /** Keeps one task running and one ready for each worker; the rest waits here, where it can still be batched. */
+  /**
+   * Keeps one task running for each worker and, of full batches or large archives, one ready; the rest waits here, where it
+   * can still be batched: while all workers are busy nothing is gained by sending less.
+   */
   #pump(): void {
     while (this.#running.size < this.#workers * 2 && this.#waiting.length > 0) {
       const batch = this.#nextBatch()
+      if (this.#running.size >= this.#workers && batch.length < MAX_BATCH && isSmall(batch.at(-1)) && isSmall(this.#waiting[0])) {
+        this.#waiting.unshift(...batch)
+        return
+      }
       this.#running.add(batch)
       void this.#runBatch(batch).finally(() => {
         this.#running.delete(batch)
@@ -85,15 +90,11 @@ export class DecodePool {
     }
   }
 
+  /** Small archives travel together, but no worker stays idle for that; a large one goes alone. */
   #nextBatch(): Waiting[] {
-    const limit = Math.min(MAX_BATCH, Math.ceil(this.#waiting.length / this.#workers))
+    const limit = Math.min(MAX_BATCH, Math.ceil(this.#waiting.length / Math.max(1, this.#workers - this.#running.size)))
     let size = 1
-    while (
-      size < limit &&
-      (this.#waiting[size - 1]?.request.zip.length ?? 0) <= SMALL_BYTES &&
-      (this.#waiting[size]?.request.zip.length ?? 0) <= SMALL_BYTES
-    )
-      size++
+    while (size < limit && isSmall(this.#waiting[size - 1]) && isSmall(this.#waiting[size])) size++
     return this.#waiting.splice(0, size)
   }
 
@@ -102,7 +103,6 @@ export class DecodePool {
       const requests = batch.map(({ request }) => request)
       const transferList = requests.map(({ zip }) => zip.buffer as ArrayBuffer)
       const outcomes = await this.#pool.run(requests, { transferList })
-      this.#lost = 0
       for (const [i, { resolve }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
@@ -121,9 +121,7 @@ export class DecodePool {
     }
   }
 
-  /** Workers that die one after the other cannot start at all: what waits for them would wait for ever. */
-  #onWorkerLost(cause: unknown): void {
-    if (++this.#lost < MAX_LOST) return
+  #giveUp(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const error = (this.#givenUp ??= new CkvdError(
       'CKVD_WORKER',
@@ -143,4 +141,8 @@ export class DecodePool {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function isSmall(waiting: Waiting | undefined): boolean {
+  return (waiting?.request.zip.length ?? 0) <= SMALL_BYTES
 }

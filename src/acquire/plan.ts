@@ -67,6 +67,8 @@ export interface SeriesPlan {
   readonly tail: readonly UtcDay[]
   /** chunks before the first archive, of an explicit start: REST tells whether they have bars */
   readonly lead: readonly UtcDay[]
+  /** the first chunk before the first archive, `lead` or in the archive of its month: REST is asked for the first bar. Null: none */
+  readonly askedFrom: UtcDay | null
   /** stored chunks with missing bars whose archives have nothing new: REST alone is asked again */
   readonly repairs: readonly UtcDay[]
   /** stored chunks whose archive has another ETag now (taken with `--refresh` only) */
@@ -160,7 +162,7 @@ export function planSeries(
       if (scope.retryFailed && (row === undefined || !isProblem(row))) {
         if (row === undefined) continue
         draft.keep(day, row)
-      } else if (row === undefined && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
+      } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
       else draft.place(day, row, lastDay !== null && day <= lastDay)
     }
   }
@@ -173,6 +175,11 @@ function earliest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
 
 function latest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
   return a === null ? b : b === null ? a : a > b ? a : b
+}
+
+/** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
+function isLead(row: DayRow | undefined, scope: PlanScope): boolean {
+  return row === undefined || (scope.rest && row.shardSha256 === null && !isExplained(row.condition))
 }
 
 /** The archives of a series by the chunk that they serve. */
@@ -332,6 +339,7 @@ class Draft {
 
   finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, firstOpenUs: number | null): SeriesPlan {
     const bounds: SeriesBounds = { startUs: firstOpenUs, endUs: null }
+    const askedFrom = this.#scope.rest && this.#scope.start !== null ? (this.lead[0] ?? null) : null
     const birth = firstDay === null ? null : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
     const tasks = [...this.#tasks.values()].map(({ archive, days }) => ({
       series: this.#series,
@@ -357,6 +365,7 @@ class Draft {
       holes: this.#holes,
       tail: this.#tail,
       lead: rest ? this.lead : [],
+      askedFrom,
       repairs: this.#repairs,
       changed: this.#changed,
       bounds,

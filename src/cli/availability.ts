@@ -38,18 +38,18 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
       'which symbol has archives since when: walks the listing of each market and writes the reports; a universe for ingest among them',
     )
     .addOption(marketOption('list only this market; reports over all markets are then not written'))
-    .option('--out <DIR>', `where the reports go, and ${CACHE_NAME} with what was listed (default: reports)`, 'reports')
+    .option('--out <DIR>', `where the reports go, and ${CACHE_NAME} with what was listed`, 'reports')
     .addOption(quoteOption())
     .addOption(dayOption('--as-of', 'the universe as it was on this day (included); intervals are those of now (default: today)'))
     .addOption(
-      integerOption('--recent-days', 'a symbol is live when its last day is at most this many days before --as-of (default: 5)', {
+      integerOption('--recent-days', 'a symbol is live when its last day is at most this many days before --as-of', {
         min: 0,
         max: 100_000,
       }).default(5),
     )
-    .addOption(wordOption('--archives', 'which archives are listed (default: daily)', ['daily', 'monthly']).default('daily' as const))
+    .addOption(wordOption('--archives', 'which archives are listed', ['daily', 'monthly']).default('daily' as const))
     .addOption(
-      integerOption('--max-age', 'hours for which a listing of an earlier run is taken from the cache; 0: never (default: 24)', {
+      integerOption('--max-age', 'hours for which a listing of an earlier run is taken from the cache; 0: never', {
         min: 0,
         max: 1_000_000,
       }).default(24),
@@ -71,7 +71,7 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
 }
 
 function quoteOption() {
-  return new Option('--quote <ASSET>', 'quote asset of the reports over all markets (default: USDT)')
+  return new Option('--quote <ASSET>', 'quote asset of the reports over all markets')
     .argParser((text) => {
       const quote = text.toUpperCase()
       if (/^[A-Z0-9]{1,16}$/.test(quote)) return quote

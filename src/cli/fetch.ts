@@ -38,7 +38,6 @@ interface FetchFlags {
 export function addFetchCommand(program: Command, context: CliContext): void {
   const command = program
     .command('fetch')
-    .argument('<symbol>', 'symbol, such as BTCUSDT (cm: BTCUSD_PERP)')
     .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
     .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
     .addOption(new Option('--interval <NAME>', 'bar length, 1s to 1M').default('1m'))
@@ -51,7 +50,8 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
   addSettings(command, {
-    example: 'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --format csv --out eth.csv',
+    example:
+      'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --format csv --out eth.csv',
     exits: {
       0: 'all bars of the range are there, or their absence is explained',
       2: 'wrong usage or configuration',
@@ -60,7 +60,9 @@ export function addFetchCommand(program: Command, context: CliContext): void {
       130: 'interrupted',
     },
   })
-  command.action((symbol, _options, self) => runCommand(context, self, (run) => runFetch(run, symbol)))
+  command
+    .argument('<symbol>', 'symbol, such as BTCUSDT (cm: BTCUSD_PERP)')
+    .action((symbol, _options, self) => runCommand(context, self, (run) => runFetch(run, symbol)))
 }
 
 async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<number> {
@@ -68,12 +70,14 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
   const steps: FetchStep[] = []
   const client = createMarketClient(run, options.market ?? 'spot')
   try {
-    const table = await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })
-    const bytes = render(run, table as Table)
-    if (options.out !== undefined) writeOut(resolve(run.context.cwd, options.out), bytes)
-    else if (!run.json) run.context.stdout.write(bytes as string)
-    if (run.json) run.printJson({ command: 'fetch', exit: 0, symbol, rows: (table as Table).numRows, gaps: gapsOf(table as Table), steps, out: options.out ?? null })
-    else for (const step of steps) run.logger.debug({ ...step }, 'step')
+    const table = (await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })) as Table
+    for (const step of steps) run.logger.debug({ ...step }, 'step')
+    if (options.out !== undefined) writeOut(resolve(run.context.cwd, options.out), render(run, table))
+    else if (!run.json) run.context.stdout.write(render(run, table) as string)
+    if (run.json) {
+      const summary = { command: 'fetch', exit: 0, symbol, rows: table.numRows, gaps: gapsOf(table), steps }
+      run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
+    }
     return 0
   } finally {
     await client.close()
@@ -96,14 +100,18 @@ export function createMarketClient(run: CommandRun<object>, market: Market): Mar
 
 function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
   const { start, end, days, interval, source, funding, reindex, format, out } = run.options
-  if (format === 'arrow' && out === undefined) throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
-  if (funding === true && reindex === true) throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
+  if (format === 'arrow' && out === undefined && !run.json)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  if (funding === true && reindex === true)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
   return {
     symbol,
     startTime: start === undefined ? undefined : timeOf(start),
     endTime: end === undefined ? undefined : timeOf(end),
     days: days ?? (start === undefined ? 1 : undefined),
-    ...(funding === true ? { chartType: ChartType.FUNDING_RATE } : { interval: interval as NonNullable<GetDataOptions['interval']>, autoReindex: reindex === true }),
+    ...(funding === true
+      ? { chartType: ChartType.FUNDING_RATE }
+      : { interval: interval as NonNullable<GetDataOptions['interval']>, autoReindex: reindex === true }),
     enforceSource: SOURCES[source],
     returnPolars: false,
     includeSourceInfo: true,
@@ -129,11 +137,10 @@ function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array 
       return tableToIPC(table, 'file')
     case 'csv':
       return [csvLine(namesOf(table)), ...mapRows(table, (cells) => csvLine(cells))].join('')
-    case 'json': {
-      const names = namesOf(table)
-      const lines = mapRows(table, (cells) => JSON.stringify(Object.fromEntries(names.map((name, i) => [name, cells[i] === '' ? null : cells[i]]))))
-      return `[\n${lines.join(',\n')}\n]\n`
-    }
+    case 'json':
+      return `[\n${mapObjects(table)
+        .map((row) => JSON.stringify(row))
+        .join(',\n')}\n]\n`
     case 'table':
       return tableText(run, table)
   }
@@ -142,16 +149,27 @@ function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array 
 function tableText(run: CommandRun<FetchFlags>, table: Table): string {
   let text = ''
   const { stdout } = run.context
-  const output = { write: (part: string) => (text += part), isTTY: stdout.isTTY === true, ...(stdout.columns === undefined ? {} : { columns: stdout.columns }) }
+  const output = {
+    write: (part: string) => (text += part),
+    isTTY: stdout.isTTY === true,
+    ...(stdout.columns === undefined ? {} : { columns: stdout.columns }),
+  }
   const long = table.numRows > 2 * SHOWN_ROWS
   const shown = long ? [table.slice(0, SHOWN_ROWS), table.slice(-SHOWN_ROWS)] : [table]
   const names = namesOf(table)
   const rows = shown.map((part) => mapRows(part, (cells) => cells.map(String)))
   const skipped = long ? [names.map(() => '…')] : []
-  printTable(output, { head: names, rows: [...(rows[0] ?? []), ...skipped, ...(rows[1] ?? [])], align: names.map((name) => (name.startsWith('_') ? 'left' : 'right')) })
+  printTable(output, {
+    head: names,
+    rows: [...(rows[0] ?? []), ...skipped, ...(rows[1] ?? [])],
+    align: names.map((name) => (name.startsWith('_') ? 'left' : 'right')),
+  })
   const gaps = gapsOf(table)
   const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
-  const told = gaps.length === 0 ? '' : `; ${formatCount(missing)} bars do not exist: ${gaps[0]?.evidence ?? ''}${gaps.length > 1 ? ` (and ${gaps.length - 1} more gaps, see --json)` : ''}`
+  const told =
+    gaps.length === 0
+      ? ''
+      : `; ${formatCount(missing)} bars do not exist: ${gaps[0]?.evidence ?? ''}${gaps.length > 1 ? ` (and ${gaps.length - 1} more gaps, see --json)` : ''}`
   return `${text}${formatCount(table.numRows)} rows${told}\n`
 }
 
@@ -161,6 +179,12 @@ function namesOf(table: Table): string[] {
 
 function gapsOf(table: Table): { start: number; end: number; bars: number; evidence: string }[] {
   return JSON.parse(table.schema.metadata.get('ckvd.gaps') ?? '[]') as { start: number; end: number; bars: number; evidence: string }[]
+}
+
+/** Rows as objects; null where there is no value. */
+function mapObjects(table: Table): Record<string, string | number | null>[] {
+  const names = namesOf(table)
+  return mapRows(table, (cells) => Object.fromEntries(names.map((name, i) => [name, cells[i] === '' ? null : (cells[i] ?? null)])))
 }
 
 /** Cells of each row of a table of one record batch: times as ISO text with microseconds, nothing for a null. */
@@ -191,6 +215,9 @@ function writeOut(path: string, bytes: string | Uint8Array): void {
     writeFileSync(path, bytes)
   } catch (cause) {
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new CkvdError('CKVD_USAGE', `Expected --out to be a file that can be written, got ${path}: ${reason}.`, { details: { path }, cause })
+    throw new CkvdError('CKVD_USAGE', `Expected --out to be a file that can be written, got ${path}: ${reason}.`, {
+      details: { path },
+      cause,
+    })
   }
 }

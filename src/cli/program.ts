@@ -26,8 +26,16 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
 
 /** The command line: parses nothing yet. */
 export function createProgram(context: CliContext): Command {
-  const program = new Command('ckvd')
+  const program = createBareProgram('ckvd', context)
     .description('Binance candlesticks, whole or explained: a bulk ingester of archives and REST into a lake of Arrow files')
+    .addHelpText('after', '\nExit codes: 0 done, 1 bug, 2 wrong usage, 3 finished with unexplained days, 4 stopped early, 130 interrupted')
+  for (const add of COMMANDS) add(program, context)
+  return program
+}
+
+/** A program without commands that prints and fails as all of ours do. */
+export function createBareProgram(name: string, context: CliContext): Command {
+  return new Command(name)
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .showSuggestionAfterError()
@@ -42,15 +50,16 @@ export function createProgram(context: CliContext): Command {
       getOutHasColors: () => hasColor(context.stdout, context.env),
       getErrHasColors: () => hasColor(context.stderr, context.env),
     })
-    .addHelpText('after', '\nExit codes: 0 done, 1 bug, 2 wrong usage, 3 finished with unexplained days, 4 stopped early, 130 interrupted')
-  for (const add of COMMANDS) add(program, context)
-  return program
 }
 
 /** Runs one command line (without `node` and the script). Resolves with the exit code; never rejects. */
-export async function runCli(args: readonly string[], context: Omit<CliContext, 'setExit'>): Promise<number> {
+export async function runCli(
+  args: readonly string[],
+  context: Omit<CliContext, 'setExit'>,
+  create: (context: CliContext) => Command = createProgram,
+): Promise<number> {
   let exit = 0
-  const program = createProgram({ ...context, setExit: (code) => (exit = code) })
+  const program = create({ ...context, setExit: (code) => (exit = code) })
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exit

@@ -41,7 +41,11 @@ const LINE = /^(\d{13}),(\d{1,2}),(-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)$/
  * @param stem file name without its ending, `BTCUSDT-fundingRate-2026-04`
  * @throws CKVD_CHECKSUM_…, CKVD_ZIP_…, CKVD_CSV_…
  */
-export async function decodeFundingArchive(zip: Uint8Array, checksum: Uint8Array | null, stem: string): Promise<{ rows: FundingRow[]; sha256: string }> {
+export async function decodeFundingArchive(
+  zip: Uint8Array,
+  checksum: Uint8Array | null,
+  stem: string,
+): Promise<{ rows: FundingRow[]; sha256: string }> {
   if (checksum === null) throw new CkvdError('CKVD_CHECKSUM_MISSING', `Expected a CHECKSUM beside ${stem}.zip, found none.`)
   const sha256 = checkSha256(zip, parseChecksum(checksum, `${stem}.zip`))
   const lines = new TextDecoder().decode(await readZipEntry(zip, stem)).split(/\r?\n/)
@@ -51,7 +55,9 @@ export async function decodeFundingArchive(zip: Uint8Array, checksum: Uint8Array
     const [, time = '', hours = '', rate = ''] = LINE.exec(line) ?? []
     if (time === '') {
       const code = index === 0 ? 'CKVD_CSV_HEADER' : line.split(',').length === 3 ? 'CKVD_CSV_NUMBER' : 'CKVD_CSV_COLUMNS'
-      throw new CkvdError(code, `Expected time, hours and rate, found "${line.slice(0, 60)}" (${stem}, line ${index + 1}).`, { details: { line: index + 1 } })
+      throw new CkvdError(code, `Expected time, hours and rate, found "${line.slice(0, 60)}" (${stem}, line ${index + 1}).`, {
+        details: { line: index + 1 },
+      })
     }
     rows.push([Number(time) * 1000, Number(hours), Number(rate)])
   })
@@ -98,7 +104,9 @@ export interface FundingMeta {
 export function encodeFunding(columns: FundingColumns, meta: FundingMeta): Uint8Array {
   const length = columns.rate.length
   const fields = FUNDING_COLUMNS.map(({ name, type }) => new Field(name, fundingArrowType(type), false))
-  const children = FUNDING_COLUMNS.map(({ key, type }) => makeData({ type: fundingArrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data)
+  const children = FUNDING_COLUMNS.map(
+    ({ key, type }) => makeData({ type: fundingArrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
+  )
   const metadata = new Map([
     [FORMAT_KEY, '1'],
     ['ckvd.chart', 'fundingRate'],
@@ -120,18 +128,27 @@ export function encodeFunding(columns: FundingColumns, meta: FundingMeta): Uint8
 /** Reads a stored month. Throws CKVD_SHARD_FORMAT for whatever is not a whole file of this form and of that contract and month. */
 export function decodeFunding(bytes: Uint8Array, expected: Pick<FundingMeta, 'market' | 'symbol' | 'month'>): FundingColumns {
   const refuse = (found: string): never => {
-    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected the funding rates of ${expected.market} ${expected.symbol} ${expected.month}, found ${found}.`)
+    throw new CkvdError(
+      'CKVD_SHARD_FORMAT',
+      `Expected the funding rates of ${expected.market} ${expected.symbol} ${expected.month}, found ${found}.`,
+    )
   }
   try {
     const { schema, rows, columns } = parseArrowFile(bytes)
     const names = schema.fields.map(({ name, type }) => `${name} ${type}`).join(', ')
-    if (names !== 'funding_time timestamp[us, UTC], funding_interval_hours int64, funding_rate float64') return refuse(`the columns ${names}`)
-    for (const key of ['market', 'symbol', 'month'] as const) if (schema.metadata.get(`ckvd.${key}`) !== expected[key]) return refuse(`another ${key}`)
+    if (names !== 'funding_time timestamp[us, UTC], funding_interval_hours int64, funding_rate float64')
+      return refuse(`the columns ${names}`)
+    for (const key of ['market', 'symbol', 'month'] as const)
+      if (schema.metadata.get(`ckvd.${key}`) !== expected[key]) return refuse(`another ${key}`)
     const [time, hours, rate] = columns.map(({ start, nulls, sizeBytes }) => {
       if (nulls !== 0 || sizeBytes < rows * 8) return refuse('a column that is cut')
       return bytes.slice(start, start + rows * 8).buffer
     })
-    return { fundingTime: new BigInt64Array(time as ArrayBuffer), intervalHours: new BigInt64Array(hours as ArrayBuffer), rate: new Float64Array(rate as ArrayBuffer) }
+    return {
+      fundingTime: new BigInt64Array(time as ArrayBuffer),
+      intervalHours: new BigInt64Array(hours as ArrayBuffer),
+      rate: new Float64Array(rate as ArrayBuffer),
+    }
   } catch (error) {
     if (error instanceof ArrowFormatError || error instanceof RangeError) return refuse(error.message)
     throw error

@@ -15,6 +15,7 @@ import { chunkEndUs, countSlots } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { chunkOfUs, chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan.ts'
@@ -124,19 +125,21 @@ class Coordinator {
     tally.changed += plan.changed.length
     tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
     if (plan.firstDay === null && plan.lastKept === null && rest !== null) return await this.#runUnlistedSeries(plan, rest)
-    const bounds = plan.lead.length > 0 && rest !== null ? await this.#runLead(plan, rest) : plan.bounds
-    const seen = { startUs: bounds.startUs }
+    const { bounds, isGuess } = plan.askedFrom !== null && rest !== null ? await this.#runLead(plan, rest) : { bounds: plan.bounds, isGuess: false }
+    const seen = { startUs: isGuess ? null : bounds.startUs }
     const ended = plan.tail.length > 0 && !plan.more ? await this.#runTail(plan, bounds) : false
     const lastArchive = plan.tasks.reduce<ArchiveTask | null>(
       (last, task) => (last === null || task.archive.firstDay > last.archive.firstDay ? task : last),
       null,
     )
     const lanes: Promise<void>[] = []
+    const stores: Promise<void>[] = []
     for (const task of plan.tasks) {
       await this.#archives.onSizeLessThan(this.#context.concurrency)
       if (this.#signal.aborted) return
+      const startsSeries = task.startsSeries && !isGuess
       const endsSeries = ended && task === lastArchive
-      lanes.push(this.#archives.add(() => this.#guard(() => this.#runArchive({ ...task, endsSeries, bounds }, seen))))
+      lanes.push(this.#archives.add(() => this.#guard(() => this.#runArchive({ ...task, startsSeries, endsSeries, bounds }, seen, stores))))
     }
     const holes = plan.more ? [...plan.holes, ...plan.tail] : plan.holes
     for (const run of consecutive(holes, plan.series).flatMap((days) => stretchParts(days, plan.series))) {
@@ -151,6 +154,7 @@ class Coordinator {
     }
     for (const day of plan.repairs) lanes.push(this.#addStretch(plan.series, [day], () => this.#repair(plan.series, day, bounds)))
     await Promise.all(lanes)
+    await Promise.all(stores)
     if (this.#signal.aborted) return
     lake.catalog.putSeries({
       ...plan.series,
@@ -161,20 +165,29 @@ class Coordinator {
     })
   }
 
-  async #runArchive(task: ArchiveTask, seen: { startUs: number | null }): Promise<void> {
-    const { meter } = this.#context
+  /**
+   * Takes an archive through download and decoding; storing goes on in `stores`, outside of the lane, so that downloads do
+   * not wait for disks. The byte budget bounds what waits for being stored.
+   */
+  async #runArchive(task: ArchiveTask, seen: { startUs: number | null }, stores: Promise<void>[]): Promise<void> {
     const release = await this.#budget.take(task.archive.sizeBytes * MEMORY_FACTOR, this.#signal)
+    let isStoring = false
     try {
       const acquired = await acquireArchive(task, this.#acquire)
       if (acquired.startUs !== null) seen.startUs = acquired.startUs
       this.#watchNetwork(acquired.days)
       this.#countUnlisted(task.series, task.days, acquired.days)
-      await this.#store(task.series, acquired.days)
-      meter.archives++
-      this.#report()
+      stores.push(this.#guard(() => this.#storeArchive(task.series, acquired.days).finally(release)))
+      isStoring = true
     } finally {
-      release()
+      if (!isStoring) release()
     }
+  }
+
+  async #storeArchive(series: Series, days: readonly AcquiredDay[]): Promise<void> {
+    await this.#store(series, days)
+    this.#context.meter.archives++
+    this.#report()
   }
 
   /** Many archives in a row that fail for want of a network: the network is at fault, and going on would take hours. */
@@ -225,8 +238,11 @@ class Coordinator {
     return [await repairDay(series, { day, columns: shard.columns, meta: shard.meta, row }, bounds, this.#acquire)]
   }
 
-  /** Before the first archive REST may know earlier bars: it is asked once for the first one. */
-  async #runLead(plan: SeriesPlan, rest: RestGate): Promise<SeriesBounds> {
+  /**
+   * Before the first archive REST may know earlier bars: it is asked once for the first one. Where it cannot be asked, bars
+   * are expected from the first requested chunk on (`isGuess`): what is then missing is unexplained.
+   */
+  async #runLead(plan: SeriesPlan, rest: RestGate): Promise<{ bounds: SeriesBounds; isGuess: boolean }> {
     const { series, lead } = plan
     let firstUs: number | null
     try {
@@ -235,11 +251,12 @@ class Coordinator {
       if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
       const days = lead.map((day) => this.#unasked(series, day, error))
       await this.#store(series, days)
-      return plan.bounds
+      if (plan.askedFrom === null || plan.bounds.startUs !== null) return { bounds: plan.bounds, isGuess: false }
+      return { bounds: { ...plan.bounds, startUs: dayStartUs(plan.askedFrom) }, isGuess: true }
     }
     if (firstUs === null) {
       this.#countUnlisted(series, lead, [])
-      return plan.bounds
+      return { bounds: plan.bounds, isGuess: false }
     }
     const first = chunkOfUs(firstUs, series.interval)
     const unborn = lead.filter((day) => day < first)
@@ -255,7 +272,7 @@ class Coordinator {
       )
     }
     // a first bar after the first archive contradicts the archive: the archive is believed
-    return plan.firstDay !== null && first > plan.firstDay ? plan.bounds : bounds
+    return { bounds: plan.firstDay !== null && first > plan.firstDay ? plan.bounds : bounds, isGuess: false }
   }
 
   #unasked(series: Series, day: UtcDay, error: CkvdError): AcquiredDay {

@@ -10,6 +10,7 @@ import type { AcquireContext } from '../acquire/archive-days.ts'
 
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
+import { ioError } from '../lake/io-error.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
@@ -350,7 +351,9 @@ function bannedError(ban: CkvdError): CkvdError {
 /** Compares the plan with the free disk, before the first download. */
 async function checkFreeDisk(root: string, totals: PlanTotals, keepArchives: boolean): Promise<void> {
   const needed = totals.shardBytes + (keepArchives ? totals.bytes : 0)
-  const { bavail, bsize } = await statfs(root)
+  const { bavail, bsize } = await statfs(root).catch((error: unknown) => {
+    throw ioError(error, 'find the free disk of', root)
+  })
   const free = bavail * bsize
   if (needed <= free) return
   const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`

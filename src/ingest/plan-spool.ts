@@ -3,6 +3,7 @@ import { open, rm } from 'node:fs/promises'
 import type { ArchiveRef, ArchiveTask } from '../acquire/archive-days.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
 import { CkvdError } from '../errors.ts'
+import { ioError } from '../lake/io-error.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -23,29 +24,47 @@ export class PlanSpool {
     this.#path = path
   }
 
+  /** Throws CKVD_DISK_FULL, CKVD_LAKE_IO. */
   async add(plan: SeriesPlan): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(pack(plan)))
     const place = { offset: this.#end, length: bytes.length }
     this.#end += bytes.length
-    this.#file ??= open(this.#path, 'wx+')
-    const file = await this.#file
-    await file.write(bytes, 0, place.length, place.offset)
     this.#places.push(place)
-  }
-
-  /** The plans, one at a time. */
-  async *read(): AsyncGenerator<SeriesPlan> {
-    const file = await this.#file
-    for (const { offset, length } of this.#places) {
-      const bytes = Buffer.alloc(length)
-      await file?.read(bytes, 0, length, offset)
-      yield unpack(JSON.parse(bytes.toString()) as PackedPlan)
+    try {
+      this.#file ??= open(this.#path, 'wx+')
+      const file = await this.#file
+      // a disk that is nearly full takes a part, and refuses the rest
+      for (let done = 0; done < bytes.length;)
+        done += (await file.write(bytes, done, bytes.length - done, place.offset + done)).bytesWritten
+    } catch (error) {
+      throw ioError(error, 'write the plan to', this.#path)
     }
   }
 
+  /** The plans, one at a time. Throws CKVD_LAKE_IO. */
+  async *read(): AsyncGenerator<SeriesPlan> {
+    for (const place of this.#places) yield unpack(JSON.parse((await this.#readAt(place)).toString()) as PackedPlan)
+  }
+
+  async #readAt({ offset, length }: { readonly offset: number; readonly length: number }): Promise<Buffer> {
+    const bytes = Buffer.alloc(length)
+    try {
+      const file = await this.#file
+      for (let done = 0; file !== undefined && done < length;) {
+        const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
+        if (bytesRead === 0) throw Object.assign(new Error('the plan is shorter than it was written'), { code: 'EIO' })
+        done += bytesRead
+      }
+      return bytes
+    } catch (error) {
+      throw ioError(error, 'read the plan from', this.#path)
+    }
+  }
+
+  /** Never throws: what cannot be removed now is swept by the next run. */
   async remove(): Promise<void> {
-    await (await this.#file)?.close()
-    await rm(this.#path, { force: true })
+    const file = await this.#file?.catch(() => undefined)
+    await Promise.allSettled([file?.close(), rm(this.#path, { force: true })])
   }
 }
 

@@ -117,7 +117,11 @@ async function readUniverse(request: IngestRequest, intervals: readonly Interval
   if (typeof universe !== 'string') return listUniverse(universe, intervals)
   const path = resolve(cwd, universe)
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new CkvdError('CKVD_USAGE', `Could not read the universe file ${path}: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause })
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Could not read the universe file ${path}: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      { cause },
+    )
   })
   return parseUniverse(bytes, { name: universe, market, symbols, intervals, mapMarket }).series
 }
@@ -126,7 +130,8 @@ function listUniverse(entries: unknown, intervals: readonly Interval[] | 'all'):
   if (!Array.isArray(entries) || entries.length === 0) throw wrong('universe', 'a path or a list of {market, symbol}', entries)
   return entries.map((entry: { market?: unknown; symbol?: unknown } | null, i) => {
     const { market, symbol } = entry ?? {}
-    if (typeof market !== 'string' || !isMarket(market) || typeof symbol !== 'string' || !isSymbol(symbol)) throw wrong(`universe[${i}]`, '{market, symbol}', entry)
+    if (typeof market !== 'string' || !isMarket(market) || typeof symbol !== 'string' || !isSymbol(symbol))
+      throw wrong(`universe[${i}]`, '{market, symbol}', entry)
     return { market, symbol, intervals, line: i + 1 }
   })
 }

@@ -38,7 +38,13 @@ export interface ColumnResult<Name extends ColumnName = ColumnName> {
 
 /** An exchange that a client starts for itself. */
 export interface OwnSandbox {
-  readonly urls: { readonly vision: string; readonly listing: string; readonly spotRest: string; readonly umRest: string; readonly cmRest: string }
+  readonly urls: {
+    readonly vision: string
+    readonly listing: string
+    readonly spotRest: string
+    readonly umRest: string
+    readonly cmRest: string
+  }
   close(): Promise<void>
 }
 
@@ -94,7 +100,9 @@ export class MarketClient {
   }
 
   /** See `CryptoKlineVisionData.getColumns`. */
-  async getColumns<Name extends ColumnName>(options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined }): Promise<ColumnResult<Name>> {
+  async getColumns<Name extends ColumnName>(
+    options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined },
+  ): Promise<ColumnResult<Name>> {
     const query = parseKlineQuery(options, this.#defaults())
     const { block, gaps } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
@@ -122,7 +130,10 @@ export class MarketClient {
   }
 
   /** Runs one request: with a signal of its own, a trace id in its log lines, and counted, so that closing can wait for it. */
-  async #call<Query extends { readonly signal: AbortSignal }, T>(query: Query, work: (runtime: Runtime, query: Query, log: Logger) => Promise<T>): Promise<T> {
+  async #call<Query extends { readonly signal: AbortSignal }, T>(
+    query: Query,
+    work: (runtime: Runtime, query: Query, log: Logger) => Promise<T>,
+  ): Promise<T> {
     if (this.#closing.signal.aborted) throw new CkvdError('CKVD_CLOSED', 'Expected an open client, but it is closed. Create another one.')
     const log = this.#options.logger.child({ trace: randomBytes(4).toString('hex') })
     const stop = new AbortController()
@@ -174,7 +185,15 @@ export class MarketClient {
     const { http } = connections
     let pool: DecodePool | undefined
     const origin = (): Origin | undefined => (settings.sandbox || http.sandboxSeen ? 'sandbox' : http.reached ? 'binance' : undefined)
-    const context = { connections, pool: () => (pool ??= new DecodePool({ workers: settings.workers })), lake, concurrency: settings.concurrency, origin, nowMs: clockMs, logger }
+    const context = {
+      connections,
+      pool: () => (pool ??= new DecodePool({ workers: settings.workers })),
+      lake,
+      concurrency: settings.concurrency,
+      origin,
+      nowMs: clockMs,
+      logger,
+    }
     const klines = new KlineReader(context)
     const funding = new FundingReader(context)
     return {

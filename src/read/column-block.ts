@@ -7,12 +7,17 @@ export type ColumnBlock = Pick<KlineColumns, 'openTime'> & Partial<KlineColumns>
 
 /** The columns to read for some column names (null: all), in the schema's order: the open times order and cut the rows, so they are always read. */
 export function keysOf(names: readonly ColumnName[] | null): KlineColumn[] {
-  return KLINE_COLUMNS.filter(({ key, name }) => names === null || key === 'openTime' || (names as readonly string[]).includes(name)).map(({ key }) => key)
+  return KLINE_COLUMNS.filter(({ key, name }) => names === null || key === 'openTime' || (names as readonly string[]).includes(name)).map(
+    ({ key }) => key,
+  )
 }
 
 /** A block of zeros. */
 export function createBlock(keys: readonly KlineColumn[], length: number): ColumnBlock {
-  const entries = KLINE_COLUMNS.filter(({ key }) => keys.includes(key)).map(({ key, type }) => [key, type === 'float64' ? new Float64Array(length) : new BigInt64Array(length)])
+  const entries = KLINE_COLUMNS.filter(({ key }) => keys.includes(key)).map(({ key, type }) => [
+    key,
+    type === 'float64' ? new Float64Array(length) : new BigInt64Array(length),
+  ])
   return Object.fromEntries(entries) as ColumnBlock
 }
 

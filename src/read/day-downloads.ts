@@ -57,12 +57,22 @@ export class DayDownloads {
   }
 
   /** Acquires days, or joins those on their way. Throws CKVD_UNKNOWN_SYMBOL, CKVD_ABORTED, errors of listing and catalog. */
-  async fetch(query: KlineQuery, days: readonly UtcDay[], wanted: WantedDays): Promise<{ outcomes: Map<UtcDay, DayOutcome>; failure: CkvdError | null }> {
+  async fetch(
+    query: KlineQuery,
+    days: readonly UtcDay[],
+    wanted: WantedDays,
+  ): Promise<{ outcomes: Map<UtcDay, DayOutcome>; failure: CkvdError | null }> {
     const { series, source, useCache, signal } = query
     const head = `${seriesLabel(series)} ${source} ${useCache ? 'stored' : 'kept out'} `
     const keys = days.map((day) => head + day)
     const landed = await this.#flights.fetch(keys, signal, (missing, batch) => {
-      const work = this.#acquire(query, missing.map((key) => key.slice(head.length) as UtcDay), wanted, head, batch)
+      const work = this.#acquire(
+        query,
+        missing.map((key) => key.slice(head.length) as UtcDay),
+        wanted,
+        head,
+        batch,
+      )
       this.#running.add(work)
       return work.finally(() => this.#running.delete(work))
     })
@@ -75,7 +85,13 @@ export class DayDownloads {
     await Promise.allSettled(this.#running)
   }
 
-  async #acquire({ series, source, useCache }: KlineQuery, days: readonly UtcDay[], wanted: WantedDays, head: string, batch: Batch<Landed>): Promise<void> {
+  async #acquire(
+    { series, source, useCache }: KlineQuery,
+    days: readonly UtcDay[],
+    wanted: WantedDays,
+    head: string,
+    batch: Batch<Landed>,
+  ): Promise<void> {
     const { connections, lake, pool, origin, nowMs, logger } = this.#context
     const rest = source === DataSource.VISION ? null : new RestWitness(connections.rest)
     const lease = useCache ? lake.lease() : null
@@ -96,7 +112,8 @@ export class DayDownloads {
           pool: pool(),
           quarantine: async (key, zip, error) => {
             const writer = await openWriter()
-            if (writer !== null) await quarantineArchive(writer.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
+            if (writer !== null)
+              await quarantineArchive(writer.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
           },
           keepArchive: null,
         },

@@ -55,7 +55,8 @@ export function storedPart(series: Series, row: DayRow, gaps: readonly Evidenced
 /** A chunk that was acquired for this call, or one that it shares with. */
 export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome): DayPart {
   const range = chunkRange(day, series.interval)
-  if (outcome.kind === 'unlisted') return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: true, evidence: [] }
+  if (outcome.kind === 'unlisted')
+    return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: true, evidence: [] }
   const acquired = outcome.day
   const columns = acquired.shard === null ? null : decodeShard(acquired.shard).columns
   const explained = isExplained(acquired.condition)

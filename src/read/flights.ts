@@ -46,7 +46,11 @@ export class Flights<T> {
    * ends without a value for one of its keys is a bug; work that throws fails all its keys that have no value yet.
    * @throws what the work throws; CKVD_ABORTED when `signal` is aborted, at once
    */
-  async fetch(keys: readonly string[], signal: AbortSignal, start: (keys: readonly string[], batch: Batch<T>) => Promise<void>): Promise<Map<string, T>> {
+  async fetch(
+    keys: readonly string[],
+    signal: AbortSignal,
+    start: (keys: readonly string[], batch: Batch<T>) => Promise<void>,
+  ): Promise<Map<string, T>> {
     if (signal.aborted) throw abortError(signal)
     const missing = keys.filter((key) => !this.#entries.has(key))
     if (missing.length > 0) this.#launch(missing, start)
@@ -74,12 +78,13 @@ export class Flights<T> {
       if (entry === undefined) return
       entries.delete(key)
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
-      entry.group.members.delete(entry as Entry<unknown>)
+      entry.group.members.delete(entry)
       act(entry)
     }
     // what is stopped must not be joined any more: the next call starts anew
     const forget = (stopped: Group): void => {
-      for (const [key, entry] of [...entries]) if (entry.group === stopped) settle(key, (one) => one.reject(abortError(stopped.stop.signal)))
+      for (const [key, entry] of [...entries])
+        if (entry.group === stopped) settle(key, (one) => one.reject(abortError(stopped.stop.signal)))
     }
     group.stop.signal.addEventListener('abort', () => forget(group), { once: true })
     const batch: Batch<T> = {
@@ -90,9 +95,9 @@ export class Flights<T> {
         for (const key of own) {
           const entry = entries.get(key)
           if (entry === undefined) continue
-          entry.group.members.delete(entry as Entry<unknown>)
+          entry.group.members.delete(entry)
           entry.group = part
-          part.members.add(entry as Entry<unknown>)
+          part.members.add(entry)
         }
         stopIfUnwanted(part)
         return part.stop.signal
@@ -127,7 +132,7 @@ function createEntry<T>(group: Group): Entry<T> {
   // nobody may be waiting when it fails: then its waiters have gone away, and were told why
   promise.catch(() => undefined)
   const entry: Entry<T> = { group, waiters: 0, promise, resolve, reject }
-  group.members.add(entry as Entry<unknown>)
+  group.members.add(entry)
   return entry
 }
 

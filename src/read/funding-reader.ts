@@ -64,15 +64,29 @@ export class FundingReader {
       const count = own.reduce((sum, part) => sum + (part?.rows.length ?? 0), 0)
       if (own.length > 0) query.onStep({ source, days: own.length, rows: count, elapsedMs: performance.now() - startedMs })
     }
-    let gaps: (FundingGap & { evidence: string })[] = findFundingGaps(within(rows, range).map(({ row }) => row), range).map((gap) => ({ ...gap, evidence: 'not in the archives' }))
+    let gaps: (FundingGap & { evidence: string })[] = findFundingGaps(
+      within(rows, range).map(({ row }) => row),
+      range,
+    ).map((gap) => ({ ...gap, evidence: 'not in the archives' }))
     if (gaps.length > 0 && query.source !== DataSource.CACHE && query.source !== DataSource.VISION) {
       const asked = await this.#askRest(query, gaps)
-      const extra = asked.filter(({ row }) => gaps.some(({ startUs, endUs }) => row[0] >= startUs - LOOK_BACK_US && row[0] < endUs + LOOK_BACK_US))
+      const extra = asked.filter(({ row }) =>
+        gaps.some(({ startUs, endUs }) => row[0] >= startUs - LOOK_BACK_US && row[0] < endUs + LOOK_BACK_US),
+      )
       const known = new Set(rows.map(({ row }) => row))
-      const merged = mergeFunding(rows.map(({ row }) => row), extra.map(({ row }) => row))
+      const merged = mergeFunding(
+        rows.map(({ row }) => row),
+        extra.map(({ row }) => row),
+      )
       const sources = new Map(rows.map(({ row, source }) => [row, source]))
-      rows = fillHours(merged).map((row, i) => ({ row, source: known.has(merged[i] as FundingRow) ? (sources.get(merged[i] as FundingRow) ?? 'REST') : 'REST' }))
-      gaps = findFundingGaps(within(rows, range).map(({ row }) => row), range).map((gap) => ({
+      rows = fillHours(merged).map((row, i) => ({
+        row,
+        source: known.has(merged[i] as FundingRow) ? (sources.get(merged[i] as FundingRow) ?? 'REST') : 'REST',
+      }))
+      gaps = findFundingGaps(
+        within(rows, range).map(({ row }) => row),
+        range,
+      ).map((gap) => ({
         ...gap,
         evidence: `REST asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)} has none`,
       }))
@@ -94,15 +108,24 @@ export class FundingReader {
     try {
       const rows = await fetchFunding(this.#context.connections, query, { startUs, endUs }, query.signal)
       if (rows === null) {
-        throw new CkvdError('CKVD_UNKNOWN_SYMBOL', `REST does not know the contract ${query.symbol} of ${query.market}. Check the symbol.`, {
-          details: { market: query.market, symbol: query.symbol },
-        })
+        throw new CkvdError(
+          'CKVD_UNKNOWN_SYMBOL',
+          `REST does not know the contract ${query.symbol} of ${query.market}. Check the symbol.`,
+          {
+            details: { market: query.market, symbol: query.symbol },
+          },
+        )
       }
       query.onStep({ source: 'REST', days: 1, rows: rows.length, elapsedMs: performance.now() - startedMs })
       return fillHours(rows).map((row) => ({ row, source: 'REST' as const }))
     } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG' || error.code === 'CKVD_UNKNOWN_SYMBOL') throw error
-      throw partial(query, gaps.map((gap) => ({ ...gap, evidence: `REST could not be asked: ${error.code}` })), error)
+      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG' || error.code === 'CKVD_UNKNOWN_SYMBOL')
+        throw error
+      throw partial(
+        query,
+        gaps.map((gap) => ({ ...gap, evidence: `REST could not be asked: ${error.code}` })),
+        error,
+      )
     }
   }
 
@@ -111,14 +134,24 @@ export class FundingReader {
     const head = `${query.market} ${query.symbol} ${query.source} ${query.useCache ? 'stored' : 'kept out'} `
     const keys = months.map((month) => head + month)
     const landed = await this.#months.fetch(keys, query.signal, (missing, batch) => {
-      const work = this.#acquire(query, missing.map((key) => key.slice(head.length) as UtcMonth), batch.signal, (month, rows) => batch.resolve(head + month, rows))
+      const work = this.#acquire(
+        query,
+        missing.map((key) => key.slice(head.length) as UtcMonth),
+        batch.signal,
+        (month, rows) => batch.resolve(head + month, rows),
+      )
       this.#running.add(work)
       return work.finally(() => this.#running.delete(work))
     })
     return keys.map((key) => landed.get(key) ?? null)
   }
 
-  async #acquire(query: FundingQuery, months: readonly UtcMonth[], signal: AbortSignal, emit: (month: UtcMonth, rows: MonthRows) => void): Promise<void> {
+  async #acquire(
+    query: FundingQuery,
+    months: readonly UtcMonth[],
+    signal: AbortSignal,
+    emit: (month: UtcMonth, rows: MonthRows) => void,
+  ): Promise<void> {
     const { source, useCache } = query
     const missing: UtcMonth[] = []
     if (useCache) await this.#context.lake.openCatalog(this.#context.origin())
@@ -128,7 +161,10 @@ export class FundingReader {
       else missing.push(month)
     }
     if (missing.length === 0) return
-    const listed = source === DataSource.CACHE ? new Map<UtcMonth, string>() : await this.#context.connections.listing.fetchFundingMonths(query, missing[0] as UtcMonth, signal)
+    const listed =
+      source === DataSource.CACHE
+        ? new Map<UtcMonth, string>()
+        : await this.#context.connections.listing.fetchFundingMonths(query, missing[0] as UtcMonth, signal)
     const lease = useCache ? this.#context.lake.lease() : null
     try {
       for (const month of missing) {
@@ -154,7 +190,13 @@ export class FundingReader {
   }
 
   /** A month's archive, verified, and stored when the lake can be had; null when its content cannot be believed. */
-  async #fetchMonth(query: FundingQuery, month: UtcMonth, etag: string, signal: AbortSignal, lease: ReturnType<ReaderContext['lake']['lease']> | null): Promise<MonthRows> {
+  async #fetchMonth(
+    query: FundingQuery,
+    month: UtcMonth,
+    etag: string,
+    signal: AbortSignal,
+    lease: ReturnType<ReaderContext['lake']['lease']> | null,
+  ): Promise<MonthRows> {
     const { market, symbol } = query
     const { connections, origin } = this.#context
     const stem = fundingStem(symbol, month)
@@ -164,7 +206,10 @@ export class FundingReader {
     try {
       const { rows, sha256 } = await decodeFundingArchive(fetched.zip, fetched.checksum, stem)
       const range = monthRange(month)
-      const own = mergeFunding([], rows.filter(([timeUs]) => timeUs >= range.startUs && timeUs < range.endUs))
+      const own = mergeFunding(
+        [],
+        rows.filter(([timeUs]) => timeUs >= range.startUs && timeUs < range.endUs),
+      )
       const meta = { market, symbol, month, archiveKey: key, archiveSha256: sha256, archiveEtag: fetched.etag }
       await writer?.files.write({ path: fundingPath(market, symbol, month), bytes: encodeFunding(fundingColumns(own), meta) })
       return { source: 'VISION', rows: own }
@@ -192,8 +237,16 @@ function monthsOf({ startUs, endUs }: TimeRange): UtcMonth[] {
   return months
 }
 
-function partial({ market, symbol }: FundingQuery, gaps: readonly (FundingGap & { readonly evidence: string })[], cause: CkvdError | null): CkvdError {
-  const details = { market, symbol, gaps: gaps.slice(0, 100).map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence })) }
+function partial(
+  { market, symbol }: FundingQuery,
+  gaps: readonly (FundingGap & { readonly evidence: string })[],
+  cause: CkvdError | null,
+): CkvdError {
+  const details = {
+    market,
+    symbol,
+    gaps: gaps.slice(0, 100).map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence })),
+  }
   if (isTelling(cause)) return cause.with(details)
   const first = gaps[0]
   const message = `Funding rates of ${market} ${symbol} are missing, the first from ${isoOfUs(first?.startUs ?? 0)}: ${first?.evidence ?? ''}.`

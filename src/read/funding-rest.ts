@@ -24,7 +24,7 @@ export async function fetchFunding(
   if (facts === null) throw new CkvdError('CKVD_BUG', `Expected a market with funding rates, got ${market}.`)
   const rows: FundingRow[] = []
   const endMs = Math.ceil(range.endUs / 1000) - 1
-  for (let startMs = Math.ceil(range.startUs / 1000); startMs <= endMs; ) {
+  for (let startMs = Math.ceil(range.startUs / 1000); startMs <= endMs;) {
     const query = new URLSearchParams({ symbol, startTime: String(startMs), endTime: String(endMs), limit: String(facts.pageRows) })
     const url = `${connections.urls.rest[market]}${facts.path}?${query.toString()}`
     const answer = await connections.limiter.run(market, facts.weight, signal, () =>
@@ -33,7 +33,9 @@ export async function fetchFunding(
     if (answer.status === 400 && INVALID_SYMBOL.test(new TextDecoder().decode(answer.body))) return null
     if (answer.status !== 200) {
       const body = new TextDecoder().decode(answer.body.subarray(0, 200))
-      throw new CkvdError('CKVD_REST_BODY', `Expected funding rates from ${url}, got status ${answer.status}: ${body}`, { details: { url, status: answer.status } })
+      throw new CkvdError('CKVD_REST_BODY', `Expected funding rates from ${url}, got status ${answer.status}: ${body}`, {
+        details: { url, status: answer.status },
+      })
     }
     const page = decodeFundingRest(answer.body, url)
     for (const row of page) if (row[0] >= startMs * 1000 && row[0] < range.endUs) rows.push(row)

@@ -23,8 +23,23 @@ export function createFundingTable({ market, symbol }: FundingQuery, { rows, gap
   )
   if (includeSourceInfo) {
     fields.push(new Field(SOURCE_COLUMN, new Utf8(), false))
-    children.push(vectorFromArray(rows.map(({ source }) => source), new Utf8()).data[0] as unknown as Data)
+    children.push(
+      vectorFromArray(
+        rows.map(({ source }) => source),
+        new Utf8(),
+      ).data[0] as unknown as Data,
+    )
   }
   const told = gaps.map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence }))
-  return tableOf(fields, children, length, new Map([['ckvd.market', market], ['ckvd.symbol', symbol], ['ckvd.chart', 'fundingRate'], ['ckvd.gaps', JSON.stringify(told)]]))
+  return tableOf(
+    fields,
+    children,
+    length,
+    new Map([
+      ['ckvd.market', market],
+      ['ckvd.symbol', symbol],
+      ['ckvd.chart', 'fundingRate'],
+      ['ckvd.gaps', JSON.stringify(told)],
+    ]),
+  )
 }

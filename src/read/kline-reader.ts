@@ -19,7 +19,7 @@ import { chunkOfUs, chunkRange, nextChunk, seriesLabel } from '../model/series.t
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import { DayDownloads } from './day-downloads.ts'
-import type { DayPart } from './day-parts.ts'
+import type { DayPart, SourceRun } from './day-parts.ts'
 import { acquiredPart, storedPart } from './day-parts.ts'
 import { Flights } from './flights.ts'
 import type { KlineRows } from './kline-rows.ts'
@@ -54,6 +54,12 @@ interface ClosedDays {
   readonly elapsedMs: number
 }
 
+/** The running day of a query, or all of it. */
+interface OpenDays {
+  readonly parts: readonly DayPart[]
+  readonly elapsedMs: number
+}
+
 /** The Failover Control Protocol for klines: lake, then Vision, then REST, for each missing stretch. */
 export class KlineReader {
   readonly #context: ReaderContext
@@ -82,11 +88,12 @@ export class KlineReader {
     const damaged = new Set<UtcDay>()
     for (let round = 1; round <= MAX_ROUNDS; round++) {
       const { parts, known, failure, elapsedMs } = await this.#readClosed(query, closed, nowUs, damaged)
-      const all = [...parts, ...(await tail)]
+      const open = await tail
+      const all = [...parts, ...open.parts]
       const startedMs = performance.now()
       const { rows, bad } = await joinParts(this.#context.lake.paths.root, query, all)
       if (bad.length === 0) {
-        reportSteps(query, all, { fetchMs: elapsedMs, joinMs: performance.now() - startedMs })
+        reportSteps(query, all, { fetchMs: elapsedMs, joinMs: performance.now() - startedMs, openMs: open.elapsedMs })
         checkMissing(query, rows, failure ?? rest?.failure ?? null)
         if (rows.block.openTime.length === 0 && all.length > 0 && all.every((part) => part.isUnlisted)) throw unavailable(query, known)
         return rows
@@ -94,9 +101,13 @@ export class KlineReader {
       log.warn({ ...series, days: bad }, 'damaged shards in the lake')
       for (const day of bad) damaged.add(day)
     }
-    throw new CkvdError('CKVD_SHARD_DIGEST', `Expected whole shards of ${seriesLabel(series)} in the lake, found damaged ones again and again. Run \`ckvd verify --repair\`.`, {
-      details: { ...series, days: [...damaged] },
-    })
+    throw new CkvdError(
+      'CKVD_SHARD_DIGEST',
+      `Expected whole shards of ${seriesLabel(series)} in the lake, found damaged ones again and again. Run \`ckvd verify --repair\`.`,
+      {
+        details: { ...series, days: [...damaged] },
+      },
+    )
   }
 
   /** Waits until nothing is under way any more. */
@@ -124,7 +135,9 @@ export class KlineReader {
     const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
     if (source === DataSource.CACHE || missing.length === 0) {
       const absent = new Set(missing)
-      const parts = days.map((day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), damaged.has(day)) : unlisted(day)))
+      const parts = days.map(
+        (day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), damaged.has(day)) : unlisted(day)),
+      )
       return { parts, known, failure: null, elapsedMs: performance.now() - startedMs }
     }
     const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged })
@@ -136,18 +149,24 @@ export class KlineReader {
   }
 
   /** The end of the range that is not closed yet, and with REST enforced all of it: never stored. */
-  async #readTail(query: KlineQuery, chunks: readonly UtcDay[], nowUs: number, rest: RestWitness | null): Promise<DayPart[]> {
+  async #readTail(query: KlineQuery, chunks: readonly UtcDay[], nowUs: number, rest: RestWitness | null): Promise<OpenDays> {
     const { series, range, signal } = query
     const first = chunks[0]
-    if (first === undefined) return []
+    if (first === undefined) return { parts: [], elapsedMs: 0 }
     const { interval } = series
     const startUs = Math.max(slotStartUs(range.startUs, interval), chunkRange(first, interval).startUs)
     const stretch = { startUs, endUs: Math.min(firstSlotUs(range.endUs, interval), slotStartUs(nowUs, interval)) }
-    if (stretch.startUs >= stretch.endUs) return []
+    if (stretch.startUs >= stretch.endUs) return { parts: [], elapsedMs: 0 }
     const bare = { day: first, row: null, range: stretch, isFull: false, isUnlisted: false }
     if (rest === null) {
-      const why = query.source === DataSource.CACHE ? 'the lake never holds a day that is not over' : 'Vision has no archive of a day that is not over'
-      return [{ ...bare, rows: 0, columns: null, runs: [], evidence: [{ ...stretch, bars: 0, evidence: why, explained: false }] }]
+      const why =
+        query.source === DataSource.CACHE
+          ? 'the lake never holds a day that is not over'
+          : 'Vision has no archive of a day that is not over'
+      return {
+        parts: [{ ...bare, rows: 0, columns: null, runs: [], evidence: [{ ...stretch, bars: 0, evidence: why, explained: false }] }],
+        elapsedMs: 0,
+      }
     }
     const startedMs = performance.now()
     const key = `${seriesLabel(series)} ${stretch.startUs} ${stretch.endUs}`
@@ -158,10 +177,12 @@ export class KlineReader {
     if (answer.kind === 'silent' && answer.reason === 'REST does not know this symbol') throw unknownSymbol(series, true)
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, stretch) : null
     const rows = columns?.openTime.length ?? 0
-    query.onStep({ source: 'REST', days: chunks.length, rows, elapsedMs: performance.now() - startedMs })
     const gaps = columns === null ? [{ ...stretch, bars: 0 }] : findGaps(columns.openTime, stretch, interval)
     const evidence = gaps.map((gap) => ({ ...gap, ...explainGap(gap, answer, series) }))
-    return [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }]
+    return {
+      parts: [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }],
+      elapsedMs: performance.now() - startedMs,
+    }
   }
 }
 
@@ -179,7 +200,10 @@ function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
  */
 function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog): DayPart | undefined {
   if (row.condition === 'pending') return undefined
-  const gaps = row.condition === 'complete' || row.condition === 'provisional' ? [] : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
+  const gaps =
+    row.condition === 'complete' || row.condition === 'provisional'
+      ? []
+      : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
   if (isExplained(row.condition) || isAccepted(row)) return storedPart(series, row, gaps)
   const touches = gaps.some((gap) => gap.startUs < range.endUs && gap.endUs > range.startUs)
   return row.shardSha256 !== null && row.condition === 'partial' && !touches ? storedPart(series, row, gaps) : undefined
@@ -192,17 +216,26 @@ function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): bo
 
 function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDamaged: boolean): DayPart {
   const range: TimeRange = chunkRange(day, series.interval)
-  const why = isDamaged ? 'its shard in the lake is damaged' : row === undefined ? 'not in the lake' : `${row.condition} in the lake: ${row.error ?? row.evidence ?? 'see `ckvd coverage`'}`
+  const why = isDamaged
+    ? 'its shard in the lake is damaged'
+    : row === undefined
+      ? 'not in the lake'
+      : `${row.condition} in the lake: ${row.error ?? row.evidence ?? 'see `ckvd coverage`'}`
   const evidence = [{ ...range, bars: 0, evidence: why, explained: false }]
   return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: false, evidence }
 }
 
-function reportSteps(query: KlineQuery, parts: readonly DayPart[], spent: { fetchMs: number; joinMs: number }): void {
+/** Tells what each source gave, in the order in which they were asked. */
+function reportSteps(query: KlineQuery, parts: readonly DayPart[], spent: { fetchMs: number; joinMs: number; openMs: number }): void {
+  const elapsed = { CACHE: spent.joinMs, VISION: spent.fetchMs, REST: spent.openMs > 0 ? spent.openMs : spent.fetchMs }
   for (const source of ['CACHE', 'VISION', 'REST'] as const) {
-    // the open day was reported when it came
-    const own = parts.filter((part) => part.range.endUs === chunkEndUs(part.day, query.series.interval) && part.runs.some((run) => run.source === source))
+    const own = parts.filter(({ runs }) => runs.some((run) => run.source === source))
     if (own.length === 0) continue
-    const rows = own.reduce((sum, { runs }) => sum + runs.reduce((count, run, i) => count + (run.source === source ? run.end - (runs[i - 1]?.end ?? 0) : 0), 0), 0)
-    query.onStep({ source, days: own.length, rows, elapsedMs: source === 'CACHE' ? spent.joinMs : spent.fetchMs })
+    const rows = own.reduce((sum, { runs }) => sum + countRows(runs, source), 0)
+    query.onStep({ source, days: own.length, rows, elapsedMs: elapsed[source] })
   }
+}
+
+function countRows(runs: readonly SourceRun[], source: SourceRun['source']): number {
+  return runs.reduce((sum, run, i) => sum + (run.source === source ? run.end - (runs[i - 1]?.end ?? 0) : 0), 0)
 }

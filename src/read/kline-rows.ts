@@ -19,7 +19,11 @@ export interface KlineRows {
  * Joins chunks into one set of columns: each row is moved once, from a shard's file or from where it was decoded to its place.
  * `bad` are chunks whose shard turned out to be damaged; there are no rows then. Throws CKVD_ABORTED.
  */
-export async function joinParts(root: string, query: KlineQuery, parts: readonly DayPart[]): Promise<{ rows: KlineRows; bad: readonly UtcDay[] }> {
+export async function joinParts(
+  root: string,
+  query: KlineQuery,
+  parts: readonly DayPart[],
+): Promise<{ rows: KlineRows; bad: readonly UtcDay[] }> {
   const block = createBlock(
     keysOf(query.columns),
     parts.reduce((sum, { rows }) => sum + rows, 0),
@@ -50,7 +54,8 @@ function findMissing({ series, range }: KlineQuery, block: ColumnBlock, parts: r
   const gaps: ReadGap[] = []
   let offset = 0
   for (const part of parts) {
-    if (!part.isFull) gaps.push(...explainGaps(block.openTime.subarray(offset, offset + part.rows), part.range, series.interval, part.evidence))
+    if (!part.isFull)
+      gaps.push(...explainGaps(block.openTime.subarray(offset, offset + part.rows), part.range, series.interval, part.evidence))
     offset += part.rows
   }
   return clipGaps(gaps, range, series.interval)

@@ -34,7 +34,10 @@ export function checkMissing({ series, source }: KlineQuery, { gaps }: KlineRows
   const bars = open.reduce((sum, gap) => sum + gap.bars, 0)
   const details = { ...series, bars, gaps: describeGaps(open.slice(0, LISTED_GAPS)) }
   if (isTelling(failure)) throw failure.with(details)
-  const hint = source === DataSource.AUTO ? 'Try again, or see `ckvd coverage`.' : `Only ${source} was asked: leave enforceSource out to ask all sources.`
+  const hint =
+    source === DataSource.AUTO
+      ? 'Try again, or see `ckvd coverage`.'
+      : `Only ${source} was asked: leave enforceSource out to ask all sources.`
   const message = `${bars} bars of ${seriesLabel(series)} are missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence}. ${hint}`
   throw new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
 }

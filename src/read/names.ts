@@ -43,16 +43,24 @@ export type Interval = (typeof Interval)[keyof typeof Interval]
 export function checkProvider(provider: unknown): void {
   if (provider === DataProvider.BINANCE) return
   const found = typeof provider === 'string' ? provider : String(provider)
-  throw new CkvdError('CKVD_USAGE', `Expected the provider to be ${DataProvider.BINANCE}, got ${found}: no other provider (OKX, …) is supported.`, {
-    details: { option: 'provider', found },
-  })
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected the provider to be ${DataProvider.BINANCE}, got ${found}: no other provider (OKX, …) is supported.`,
+    {
+      details: { option: 'provider', found },
+    },
+  )
 }
 
 /** A market that a caller named. Throws `CKVD_USAGE`. */
 export function checkMarketType(marketType: unknown): MarketType {
   const known = Object.values(MarketType).find((one) => one === marketType)
   if (known !== undefined) return known
-  throw new CkvdError('CKVD_USAGE', `Expected the market to be one of MarketType (${Object.values(MarketType).join(', ')}), got ${String(marketType)}.`, {
-    details: { option: 'marketType', found: marketType },
-  })
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected the market to be one of MarketType (${Object.values(MarketType).join(', ')}), got ${String(marketType)}.`,
+    {
+      details: { option: 'marketType', found: marketType },
+    },
+  )
 }

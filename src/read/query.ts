@@ -137,7 +137,8 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
   }
   const base = parseBase(options, defaults)
   for (const option of ['interval', 'columns', 'autoReindex'] as const) {
-    if (options[option] !== undefined && options[option] !== false) throw contradiction(option, 'chartType FUNDING_RATE', 'funding rates have no grid of bars')
+    if (options[option] !== undefined && options[option] !== false)
+      throw contradiction(option, 'chartType FUNDING_RATE', 'funding rates have no grid of bars')
   }
   return { ...base.query, market, symbol: base.symbol }
 }
@@ -166,14 +167,22 @@ export function parseWord<T extends string>(option: string, value: unknown, word
 
 function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
   const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
-  if (unknown !== undefined) throw new CkvdError('CKVD_USAGE', `\`${unknown}\` is not an option. Known options: ${[...OPTION_NAMES].join(', ')}.`, { details: { option: unknown } })
+  if (unknown !== undefined)
+    throw new CkvdError('CKVD_USAGE', `\`${unknown}\` is not an option. Known options: ${[...OPTION_NAMES].join(', ')}.`, {
+      details: { option: unknown },
+    })
   const symbol = parseSymbol(options.symbol, defaults.market)
   const source = parseWord('enforceSource', options.enforceSource, DataSource, defaults.enforceSource)
   const useCache = parseFlag('useCache', options.useCache, defaults.useCache)
   if (source === DataSource.CACHE && !useCache) {
-    throw contradiction('enforceSource CACHE', options.useCache === undefined ? 'a cache that is switched off' : 'useCache: false', 'nothing would be left to ask')
+    throw contradiction(
+      'enforceSource CACHE',
+      options.useCache === undefined ? 'a cache that is switched off' : 'useCache: false',
+      'nothing would be left to ask',
+    )
   }
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) throw wrongOption('signal', 'an AbortSignal', options.signal)
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw wrongOption('signal', 'an AbortSignal', options.signal)
   const { onStep } = options
   return {
     symbol,
@@ -212,7 +221,9 @@ function parseFlag(option: string, value: unknown, otherwise: boolean): boolean 
 }
 
 function wrongOption(option: string, expected: string, found: unknown): CkvdError {
-  return new CkvdError('CKVD_USAGE', `Expected \`${option}\` to be ${expected}, got ${JSON.stringify(found) ?? String(found)} (option).`, { details: { option } })
+  return new CkvdError('CKVD_USAGE', `Expected \`${option}\` to be ${expected}, got ${JSON.stringify(found) ?? String(found)} (option).`, {
+    details: { option },
+  })
 }
 
 function contradiction(one: string, other: string, why: string): CkvdError {

@@ -60,11 +60,21 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
     seen.startUs = (await ctx.rest?.fetchFirstBar(series, { signal: ctx.signal })) ?? null
     if (seen.startUs === null) throw unknownSymbol(series, ctx.rest !== null)
   }
-  const known = { ...series, firstDay: born, lastDay: ctx.known?.lastDay ?? null, firstOpenUs: seen.startUs, listedAt: ctx.known?.listedAt ?? null }
+  const known = {
+    ...series,
+    firstDay: born,
+    lastDay: ctx.known?.lastDay ?? null,
+    firstOpenUs: seen.startUs,
+    listedAt: ctx.known?.listedAt ?? null,
+  }
   ctx.learn(known)
   const runs = consecutive(days, series)
   const lastDays = await settleAll(runs.map((run) => new Run(series, run, { ...ctx, known }, seen).acquire(listings)))
-  const lastDay = lastDays.filter((day) => day !== null).sort().at(-1) ?? known.lastDay
+  const lastDay =
+    lastDays
+      .filter((day) => day !== null)
+      .sort()
+      .at(-1) ?? known.lastDay
   return { ...known, firstOpenUs: seen.startUs, lastDay }
 }
 
@@ -103,7 +113,8 @@ class Run {
   async acquire(listings: SeriesListings): Promise<UtcDay | null> {
     const { rows, known, rest } = this.#ctx
     const plan = planSeries(this.#series, scopeOf(this.#series, this.#days, this.#ctx), listings, known, rows)
-    const bounds = plan.lead.length > 0 && rest !== null ? await this.#acquireLead(plan.lead, plan.bounds, rest, plan.firstDay) : plan.bounds
+    const bounds =
+      plan.lead.length > 0 && rest !== null ? await this.#acquireLead(plan.lead, plan.bounds, rest, plan.firstDay) : plan.bounds
     const ended = plan.tail.length > 0 && !plan.more ? await this.#acquireTail(plan.tail, bounds, plan.lastDay) : false
     const last = plan.tasks.reduce<ArchiveTask | null>((a, b) => (a === null || b.archive.firstDay > a.archive.firstDay ? b : a), null)
     const holes = consecutive(plan.more ? [...plan.holes, ...plan.tail] : plan.holes, this.#series)

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, readvSync } from 'node:fs'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sha256Hex } from '../codec/archive.ts'
-import { parseArrowFile, peekMetadata } from '../codec/arrow-file.ts'
+import { parseArrowFile } from '../codec/arrow-file.ts'
 import { decodeShard } from '../codec/arrow.ts'
 import { abortError, isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
@@ -37,6 +37,11 @@ interface Layout {
   readonly bodyAt: number
   /** first byte of each column, in the schema's order */
   readonly starts: readonly number[]
+  /** where the head names market, symbol, interval and day */
+  readonly names: readonly number[]
+  /** buffers for head and end, used for one file after the other */
+  readonly head: Buffer
+  readonly end: Buffer
 }
 
 /**
@@ -48,7 +53,13 @@ interface Layout {
  * @returns the parts whose shard is missing, damaged or another one than the catalog says; their rows are undefined
  * @throws CkvdError `CKVD_ABORTED`
  */
-export async function readParts(root: string, series: Series, parts: readonly StoredPart[], target: ColumnBlock, signal: AbortSignal): Promise<StoredPart[]> {
+export async function readParts(
+  root: string,
+  series: Series,
+  parts: readonly StoredPart[],
+  target: ColumnBlock,
+  signal: AbortSignal,
+): Promise<StoredPart[]> {
   const layouts = new Map<string, Layout>()
   const bad: StoredPart[] = []
   let sliceEndMs = performance.now() + SLICE_MS
@@ -79,7 +90,7 @@ function readWhole(path: string, series: Series, row: DayRow, target: ColumnBloc
     const { columns, meta } = decodeShard(bytes)
     if (!isSameChunk(series, row, meta) || meta.rows !== row.rows) return undefined
     copyRows(columns, target, offset)
-    return layoutOf(bytes)
+    return layoutOf(bytes, namesOf(series, row))
   } catch (error) {
     if (isCkvdError(error, 'CKVD_SHARD_FORMAT') || isFileError(error)) return undefined
     throw error
@@ -95,10 +106,28 @@ function isFileError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }
 
-function layoutOf(bytes: Buffer): Layout {
+function layoutOf(bytes: Buffer, names: readonly Buffer[]): Layout {
   const batchAt = messageEnd(bytes, FIRST_MESSAGE)
   const bodyAt = messageEnd(bytes, batchAt)
-  return { batchAt, batch: bytes.subarray(batchAt, bodyAt), bodyAt, starts: parseArrowFile(bytes).columns.map(({ start }) => start) }
+  return {
+    batchAt,
+    batch: bytes.subarray(batchAt, bodyAt),
+    bodyAt,
+    starts: parseArrowFile(bytes).columns.map(({ start }) => start),
+    names: names.map((name) => bytes.indexOf(name)),
+    head: Buffer.alloc(bodyAt),
+    end: Buffer.alloc(MAGIC.length),
+  }
+}
+
+/** What names a shard's chunk in its metadata, as flatbuffers write a text: its length, then its bytes. */
+function namesOf(series: Series, row: DayRow): Buffer[] {
+  return [series.market, series.symbol, series.interval, row.day].map((text) => {
+    const bytes = Buffer.from(text)
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(bytes.length)
+    return Buffer.concat([length, bytes])
+  })
 }
 
 /** Where the message that begins at `at` ends: four bytes of continuation, four of length, then so many bytes. */
@@ -116,12 +145,10 @@ function readDirectly(path: string, series: Series, row: DayRow, layout: Layout,
     throw error
   }
   try {
-    const head = Buffer.allocUnsafe(layout.bodyAt)
-    const end = Buffer.allocUnsafe(MAGIC.length)
-    for (const { at, buffers, sizeBytes } of planReads(row, layout, target, offset, head, end)) {
+    for (const { at, buffers, sizeBytes } of planReads(row, layout, target, offset)) {
       if (readvSync(file, buffers, at) !== sizeBytes) return false
     }
-    return end.toString('latin1') === MAGIC && isSameHead(head, series, row, layout) && opensInChunk(series, row, target, offset)
+    return layout.end.toString('latin1') === MAGIC && isSameHead(series, row, layout) && opensInChunk(series, row, target, offset)
   } catch (error) {
     if (isFileError(error)) return false
     throw error
@@ -137,11 +164,12 @@ interface Read {
 }
 
 /** Few reads for the parts that are wanted of a file: parts with little between them are read as one, into the places where they belong. */
-function planReads(row: DayRow, layout: Layout, target: ColumnBlock, offset: number, head: Buffer, end: Buffer): Read[] {
+function planReads(row: DayRow, { starts, head, end }: Layout, target: ColumnBlock, offset: number): Read[] {
   const wanted: { at: number; into: Uint8Array }[] = [{ at: 0, into: head }]
   KLINE_COLUMNS.forEach(({ key }, i) => {
     const values = target[key]
-    if (values !== undefined) wanted.push({ at: layout.starts[i] as number, into: new Uint8Array(values.buffer, values.byteOffset + offset * 8, row.rows * 8) })
+    if (values !== undefined)
+      wanted.push({ at: starts[i] as number, into: new Uint8Array(values.buffer, values.byteOffset + offset * 8, row.rows * 8) })
   })
   wanted.push({ at: (row.shardBytes as number) - end.length, into: end })
   const reads: { at: number; buffers: Uint8Array[]; sizeBytes: number }[] = []
@@ -159,12 +187,13 @@ function planReads(row: DayRow, layout: Layout, target: ColumnBlock, offset: num
   return reads
 }
 
-function isSameHead(head: Buffer, series: Series, row: DayRow, { batchAt, batch }: Layout): boolean {
+/** The record batch states rows and places, so only the names can differ from the shard that the layout was read from. */
+function isSameHead(series: Series, row: DayRow, { batchAt, batch, names, head }: Layout): boolean {
   if (head.compare(batch, 0, batch.length, batchAt) !== 0) return false
-  const metadata = peekMetadata(head)
-  if (metadata?.get('ckvd.rows') !== String(row.rows)) return false
-  const [market = '', symbol = '', interval = '', day = ''] = ['market', 'symbol', 'interval', 'day'].map((name) => metadata.get(`ckvd.${name}`))
-  return isSameChunk(series, row, { market, symbol, interval, day })
+  return namesOf(series, row).every((name, i) => {
+    const at = names[i] ?? -1
+    return at >= 0 && head.compare(name, 0, name.length, at, at + name.length) === 0
+  })
 }
 
 function opensInChunk(series: Series, row: DayRow, { openTime }: ColumnBlock, offset: number): boolean {

@@ -15,9 +15,13 @@ const QUOTED = /^([\p{L}\p{N}]+?)(?:USDT|USDC|BUSD|FDUSD|TUSD|USD)(?:_\d{6})?$/u
 export function parseSymbol(text: unknown, market: Market): string {
   const symbol = typeof text === 'string' ? text.trim().toUpperCase() : ''
   if (!isSymbol(symbol)) {
-    throw new CkvdError('CKVD_USAGE', `Expected \`symbol\` to be a symbol such as BTCUSDT, got ${JSON.stringify(text) ?? 'nothing'} (option).`, {
-      details: { option: 'symbol' },
-    })
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected \`symbol\` to be a symbol such as BTCUSDT, got ${JSON.stringify(text) ?? 'nothing'} (option).`,
+      {
+        details: { option: 'symbol' },
+      },
+    )
   }
   const suggestion = suggestSymbol(symbol, market)
   if (suggestion === undefined) return symbol

@@ -1,5 +1,20 @@
 import type { Data, DataType } from 'apache-arrow'
-import { Dictionary, Field, Float64, Int64, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, TimestampMicrosecond, Utf8, vectorFromArray } from 'apache-arrow'
+import {
+  Dictionary,
+  Field,
+  Float64,
+  Int64,
+  Int8,
+  makeData,
+  makeVector,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  TimestampMicrosecond,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow'
 import type { KlineColumn } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { nextSlotUs } from '../model/interval.ts'
@@ -21,7 +36,11 @@ interface Validity {
 }
 
 /** Rows as an Arrow Table of one record batch, whose columns are the arrays themselves: nothing is copied. */
-export function createTable(query: Pick<KlineQuery, 'series' | 'columns'>, rows: KlineRows, form: Pick<TableForm, 'autoReindex' | 'includeSourceInfo'>): Table {
+export function createTable(
+  query: Pick<KlineQuery, 'series' | 'columns'>,
+  rows: KlineRows,
+  form: Pick<TableForm, 'autoReindex' | 'includeSourceInfo'>,
+): Table {
   const reindexed = form.autoReindex && rows.gaps.length > 0 ? reindex(query, rows) : undefined
   const block = reindexed?.block ?? rows.block
   const length = block.openTime.length
@@ -50,7 +69,13 @@ export function tableOf(fields: Field[], children: Data[], length: number, metad
 
 /** One column without copying its values. */
 export function makeColumn(type: DataType, length: number, data: ArrayLike<unknown>, validity: Validity | undefined): Data {
-  return makeData({ type, length, data, nullCount: validity?.nullCount ?? 0, ...(validity === undefined ? {} : { nullBitmap: validity.bits }) } as never)
+  return makeData({
+    type,
+    length,
+    data,
+    nullCount: validity?.nullCount ?? 0,
+    ...(validity === undefined ? {} : { nullBitmap: validity.bits }),
+  } as never)
 }
 
 /** The schema's columns in the order asked for. */
@@ -114,5 +139,12 @@ function sourceColumn(runs: readonly SourceRun[], length: number, reindexed: Rei
   const dictionary = vectorFromArray([...SOURCE_NAMES], new Utf8())
   const validity = reindexed?.validity
   const type = new Dictionary(new Utf8(), new Int8(), 0)
-  return makeVector({ type, length, data: indices, dictionary, nullCount: validity?.nullCount ?? 0, ...(validity === undefined ? {} : { nullBitmap: validity.bits }) } as never).data[0] as Data
+  return makeVector({
+    type,
+    length,
+    data: indices,
+    dictionary,
+    nullCount: validity?.nullCount ?? 0,
+    ...(validity === undefined ? {} : { nullBitmap: validity.bits }),
+  } as never).data[0] as Data
 }

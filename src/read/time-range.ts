@@ -28,7 +28,9 @@ const LAST_MS = 4_102_444_800_000
 export function parseTimeRange(options: TimeRangeOptions, nowMs: number): TimeRange {
   const { startTime, endTime, days } = options
   if (days !== undefined && !(typeof days === 'number' && Number.isFinite(days) && days > 0)) {
-    throw new CkvdError('CKVD_USAGE', `Expected \`days\` to be a number above 0, got ${String(days)} (option).`, { details: { option: 'days' } })
+    throw new CkvdError('CKVD_USAGE', `Expected \`days\` to be a number above 0, got ${String(days)} (option).`, {
+      details: { option: 'days' },
+    })
   }
   if (startTime !== undefined && endTime !== undefined && days !== undefined) {
     throw new CkvdError('CKVD_USAGE', 'Expected two of `startTime`, `endTime` and `days`, got all three. Leave one out.')
@@ -39,12 +41,17 @@ export function parseTimeRange(options: TimeRangeOptions, nowMs: number): TimeRa
   const lengthUs = Math.round((days ?? 0) * DAY_US)
   const start = startTime === undefined ? undefined : parseTimeUs(startTime, 'startTime', nowMs)
   const end = endTime === undefined ? undefined : parseTimeUs(endTime, 'endTime', nowMs)
-  const endUs = end ?? (start === undefined || days === undefined ? nowMs * 1000 : checkPast(start + lengthUs, 'startTime plus days', nowMs))
+  const endUs =
+    end ?? (start === undefined || days === undefined ? nowMs * 1000 : checkPast(start + lengthUs, 'startTime plus days', nowMs))
   const startUs = start ?? endUs - lengthUs
   if (startUs >= endUs) {
-    throw new CkvdError('CKVD_TIME', `Expected the start to be before the end, got ${isoOf(startUs)} and ${isoOf(endUs)} (the end is excluded).`, {
-      details: { start: isoOf(startUs), end: isoOf(endUs) },
-    })
+    throw new CkvdError(
+      'CKVD_TIME',
+      `Expected the start to be before the end, got ${isoOf(startUs)} and ${isoOf(endUs)} (the end is excluded).`,
+      {
+        details: { start: isoOf(startUs), end: isoOf(endUs) },
+      },
+    )
   }
   return { startUs, endUs }
 }
@@ -68,8 +75,10 @@ function readTimeUs(time: Time, name: string): number {
   if (typeof time === 'number') return checkPlausible(time, name, time)
   const text = String(time).trim()
   const [match, fraction = '', zone] = ISO.exec(text) ?? []
-  if (match === undefined) throw wrongTime(name, 'a Date, an ISO time with a zone such as 2024-01-01T00:00:00Z, or epoch milliseconds', text)
-  if (zone === undefined) throw wrongTime(name, 'a time with a zone, such as 2024-01-01T00:00:00Z', `${text}, which has none: add Z for UTC`)
+  if (match === undefined)
+    throw wrongTime(name, 'a Date, an ISO time with a zone such as 2024-01-01T00:00:00Z, or epoch milliseconds', text)
+  if (zone === undefined)
+    throw wrongTime(name, 'a time with a zone, such as 2024-01-01T00:00:00Z', `${text}, which has none: add Z for UTC`)
   if (parseUtcDay(text.slice(0, 10)) === undefined) throw wrongTime(name, 'a day of the calendar', text)
   // Date knows milliseconds; the digits after them are added by hand
   const inMs = text.replace(' ', 'T').replace(/[.,]\d+/, `.${fraction.slice(0, 3).padEnd(3, '0')}`)

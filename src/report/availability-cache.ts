@@ -63,7 +63,7 @@ export class AvailabilityCache {
     const lines = new Map<string, Line>()
     for (const text of readLines(path)) {
       const line = lineSchema.safeParse(parseJson(text))
-      if (line.success ) lines.set(nameOf(line.data), line.data)
+      if (line.success && line.data.url === url) lines.set(nameOf(line.data), line.data)
     }
     const cache = new AvailabilityCache(path, url, lines)
     await cache.compact()

@@ -62,7 +62,7 @@ function daysOfHoles(symbol: AvailabilityResult['symbols'][number] | undefined):
   })
 }
 
-describe.skipIf(SHARED === undefined)('availability of the real key lists', () => {
+describe.skipIf(SHARED === undefined)('availability of the real key lists', { timeout: 60_000 }, () => {
   it.each([
     { name: 'spot_daily_1m.sample', market: 'spot', archives: 'daily', now: '2026-02-05' },
     { name: 'um_monthly_1m', market: 'um', archives: 'monthly', now: '2026-06-28' },
@@ -133,7 +133,7 @@ function seedSymbols(): MadeSymbol[] {
   return symbols
 }
 
-describe.skipIf(SHARED === undefined)('availability of a bucket like the one of 2025-05', () => {
+describe.skipIf(SHARED === undefined)('availability of a bucket like the one of 2025-05', { timeout: 120_000 }, () => {
   const FILES = [
     ...['spot_earliest_dates.csv', 'um_earliest_dates.csv', 'cm_earliest_dates.csv', 'all_markets_earliest_dates.csv'],
     ...['spot_um_usdt_filtered.csv', 'spot_synchronal.csv'],

@@ -127,15 +127,15 @@ function* archiveRows(): Generator<Row> {
   const replaced: Outcome = { exit: 0, condition: 'provisional', more: { archive: 1, checksum: 1 } }
   for (const fault of [
     { kind: 'flip', offset: 0 },
-    { kind: 'flip', offset: 300 },
+    { kind: 'flip', offset: 1300 },
     { kind: 'html' },
     { kind: 'truncate', bytes: 500, declared: false },
     { kind: 'truncate', bytes: 0, declared: false },
   ] as const)
     yield { stage, fault, outcome: replaced }
-  // in the sandbox's padding: the archive differs from its CHECKSUM, but each of its rows is what REST says, too
+  // in the padding of a sandbox archive: it differs from its CHECKSUM, but each of its rows is what REST says, too
   yield { stage, fault: { kind: 'flip' }, outcome: { ...replaced, condition: 'complete' } }
-  yield { stage, fault: { kind: 'flip', offset: 300, times: 1 }, outcome: { ...replaced, condition: 'complete' } }
+  yield { stage, fault: { kind: 'flip', offset: 1300, times: 1 }, outcome: { ...replaced, condition: 'complete' } }
 }
 
 /** Faults of every request for the middle day's CHECKSUM. */

@@ -165,7 +165,8 @@ describe('ckvd availability', () => {
 
   it('gives the universe as it was on a day', async () => {
     const server = await serve(bucketOfSymbols(MARKETS))
-    expect((await run(server, '--as-of', '2022-05-12')).exit).toBe(0)
+    const then = await run(server, '--as-of', '2022-05-12')
+    expect([then.exit, then.stdout]).toEqual([0, expect.stringMatching(/^spot +3 +3 +0 +2017-08-17 +2022-05-12/m)])
     expect((await read('spot_um_usdt_filtered.csv')).match(/^spot,\w+/gm)).toEqual(['spot,BTCUSDT', 'spot,ETHUSDT', 'spot,LUNAUSDT'])
     expect((await run(server)).exit).toBe(0)
     expect((await read('spot_um_usdt_filtered.csv')).match(/^spot,\w+/gm)).toEqual(['spot,BTCUSDT', 'spot,ETHUSDT'])

@@ -126,12 +126,14 @@ const FOLDERS = { spot: 'data/spot', um: 'data/futures/um', cm: 'data/futures/cm
 /** A bucket of daily archives; names are made when a page is asked for, so that 20,000 series take no memory. */
 export function bucketOfSymbols(symbols: readonly MadeSymbol[]): Bucket {
   const bucket = new Map<string, () => readonly string[]>()
+  const dayNames = new Map<number, string>()
   for (const { market, symbol, intervals, first, last, missing } of symbols) {
     for (const interval of intervals) {
       bucket.set(`${FOLDERS[market]}/daily/klines/${symbol}/${interval}/`, () => {
         const names: string[] = []
         for (let ms = Date.parse(first); ms <= Date.parse(last); ms += 86_400_000) {
-          const day = new Date(ms).toISOString().slice(0, 10)
+          const day = dayNames.get(ms) ?? new Date(ms).toISOString().slice(0, 10)
+          dayNames.set(ms, day)
           if (missing?.includes(day) !== true) names.push(`${symbol}-${interval}-${day}.zip`, `${symbol}-${interval}-${day}.zip.CHECKSUM`)
         }
         return names

@@ -52,11 +52,11 @@ export function queryCatalog<Row>(lake: string, sql: string, ...params: readonly
   }
 }
 
-/** Waits until a condition holds by asking again and again; fails after ten seconds. */
+/** Waits until a condition holds by asking again and again; fails after twenty seconds. */
 export async function waitUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const startedMs = performance.now()
   while (!(await holds())) {
-    if (performance.now() - startedMs > 10_000) throw new Error(`Waited ten seconds for ${what}.`)
+    if (performance.now() - startedMs > 20_000) throw new Error(`Waited twenty seconds for ${what}.`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -71,6 +71,7 @@ describe('findCommonBases and the reports', () => {
         listing('um', 'ETHUSDC', `2018-01-01${now}`),
         listing('cm', 'ETHUSD_PERP', `2020-08-11${now}`),
       ],
+      ...[listing('spot', 'UMDEADUSDT', `2018-01-01${now}`), listing('um', 'UMDEADUSDT', '2018-01-01..2022-01-01')],
       ...[listing('spot', '1000USDT', `2018-01-01${now}`), listing('um', '10000USDT', `2018-01-01${now}`)],
     ],
     { asOf: day('2024-01-10'), recentDays: 5 },

@@ -1,0 +1,113 @@
+/**
+ * `npm run torture`: kills, faults and hostile bytes, at random but repeatable, until the counts or the minutes are used up.
+ * Results as a table, or with --json as one object. Exit 0: nothing was lost; 1: something was, and it is named; 2: wrong usage.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { tortureByFaults } from './torture/faults.mjs'
+import { tortureByKills } from './torture/kills.mjs'
+
+const USAGE = `npm run torture -- [--kills 200] [--faults 150] [--fuzz 3000] [--minutes 30] [--seed N] [--json]
+  --kills N    SIGKILLs of an ingest, at every named step of writing and at any moment between
+  --faults N   runs with one to four random faults of the network each
+  --fuzz N     cases for each property of test/fuzz; 0: none
+  --minutes N  none of the three starts anything new after this time
+  --seed N     repeats an earlier torture; default: any`
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: 'string', default: '200' },
+      faults: { type: 'string', default: '150' },
+      fuzz: { type: 'string', default: '3000' },
+      minutes: { type: 'string', default: '30' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const count = (name) => {
+    if (!/^\d{1,9}$/.test(values[name])) throw new Error(`Expected --${name} to be a count, got ${values[name]}.`)
+    return Number(values[name])
+  }
+  return {
+    kills: count('kills'),
+    faults: count('faults'),
+    fuzz: count('fuzz'),
+    minutes: count('minutes'),
+    seed: count('seed'),
+    json: values.json,
+  }
+}
+
+/** The fuzz tests, with more cases; gives how many cases each property saw. */
+async function tortureByBytes(runs, seed) {
+  const directory = await mkdtemp(join(tmpdir(), 'ckvd-fuzz-'))
+  const report = join(directory, 'report.jsonl')
+  try {
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+    const env = { ...process.env, CKVD_FUZZ_RUNS: String(runs), CKVD_FUZZ_SEED: String(seed), CKVD_FUZZ_REPORT: report }
+    const child = spawn(process.execPath, [vitest, 'run', 'test/fuzz', '--testTimeout', '1800000'], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 2, 2],
+    })
+    const [code] = await once(child, 'close')
+    const lines = (await readFile(report, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '')
+    const properties = lines.map((line) => JSON.parse(line))
+    const lost = code === 0 ? [] : [`a property of test/fuzz failed with seed ${seed} (above)`]
+    return { cases: properties.reduce((sum, { runs }) => sum + runs, 0), properties: properties.length, lost }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function main() {
+  const { kills, faults, fuzz, minutes, seed, json } = readOptions()
+  const startedMs = performance.now()
+  const deadlineMs = startedMs + minutes * 60_000
+  const log = (text) => process.stderr.write(`[${((performance.now() - startedMs) / 1000).toFixed(0)} s] ${text}\n`)
+  log(`seed ${seed}`)
+  const summary = { seed, kills: null, faults: null, fuzz: null, elapsed_s: 0 }
+  if (kills > 0) summary.kills = await tortureByKills({ count: kills, seed, deadlineMs, log })
+  if (faults > 0) summary.faults = await tortureByFaults({ count: faults, seed, deadlineMs, log })
+  if (fuzz > 0 && performance.now() < deadlineMs) summary.fuzz = await tortureByBytes(fuzz, seed)
+  summary.elapsed_s = Math.round((performance.now() - startedMs) / 1000)
+  const lost = [summary.kills, summary.faults, summary.fuzz].flatMap((part) => part?.lost ?? [])
+  if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+  else show(summary, lost)
+  return lost.length === 0 ? 0 : 1
+}
+
+function show({ seed, kills, faults, fuzz, elapsed_s }, lost) {
+  const line = (text) => process.stdout.write(`${text}\n`)
+  line(`seed ${seed}, ${elapsed_s} s`)
+  if (kills !== null)
+    line(
+      `kills   ${kills.kills} in ${kills.lakes} lakes: ${Object.entries(kills.byMoment)
+        .map(([moment, count]) => `${count} ${moment}`)
+        .join(', ')}`,
+    )
+  if (faults !== null)
+    line(
+      `faults  ${faults.faults} in ${faults.runs} runs; exit ${Object.entries(faults.byExit)
+        .map(([exit, count]) => `${exit}: ${count}`)
+        .join(', ')}`,
+    )
+  if (fuzz !== null) line(`fuzz    ${fuzz.cases} cases for ${fuzz.properties} properties`)
+  line(lost.length === 0 ? 'lost    nothing' : `lost    ${lost.length}:`)
+  for (const what of lost) line(`  ${what}`)
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error.code?.startsWith('ERR_PARSE_ARGS') || error.message.startsWith('Expected --') ? `${error.message}\n${USAGE}` : error)
+  process.exitCode = 2
+}

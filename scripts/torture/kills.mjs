@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { createRandom } from './random.mjs'
+import { digestsOf, findDamage, findUnverified, ingest, startExchange, withLake } from './world.mjs'
+
+const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url))
+const STEPS = ['write', 'sync', 'rename', 'sync-dir', 'transaction']
+const MOMENTS = STEPS.flatMap((step) => [`before ${step}`, `after ${step}`])
+/** Steps of a whole group happen seldom, those of a single file once a chunk. */
+const OCCURRENCES = { 'sync-dir': 4, transaction: 4 }
+
+/**
+ * Kills ingests with SIGKILL: at every named step, and in between at random moments. Each lake is killed up to three
+ * times; what is below data/ must be whole each time. Then the same command runs to its end and must leave exactly what
+ * an uninterrupted run leaves.
+ *
+ * @param {{ count: number, seed: number, deadlineMs: number, log: (text: string) => void }} o
+ */
+export async function tortureByKills({ count, seed, deadlineMs, log }) {
+  const random = createRandom(seed)
+  const exchange = await startExchange()
+  const summary = { kills: 0, lakes: 0, byMoment: {}, lost: [] }
+  try {
+    const { reference, elapsedMs } = await withLake(async (lake) => {
+      const started = performance.now()
+      const { exit } = await ingest(lake, exchange.urls)
+      if (exit !== 0) throw new Error(`Expected the uninterrupted run to end with 0, got ${exit}.`)
+      return { reference: await digestsOf(lake), elapsedMs: performance.now() - started }
+    })
+    while (summary.kills < count && performance.now() < deadlineMs) {
+      await withLake(async (lake) => {
+        const moments = []
+        const wanted = random.integer(1, Math.min(3, count - summary.kills))
+        while (moments.length < wanted) {
+          const plan = planKill(summary.kills, random, elapsedMs)
+          const killed = await killOnce(lake, exchange.urls, plan)
+          if (!killed) break
+          summary.kills++
+          summary.byMoment[plan.name] = (summary.byMoment[plan.name] ?? 0) + 1
+          moments.push(plan.label)
+          const unverified = await findUnverified(lake, reference)
+          if (unverified.length > 0)
+            summary.lost.push(`seed ${seed}, kill ${summary.kills} (${moments.join(', ')}): ${unverified.join(', ')} is not whole`)
+        }
+        summary.lakes++
+        const { exit } = await ingest(lake, exchange.urls)
+        const damage = await findDamage(lake, reference)
+        if (exit !== 0) damage.unshift(`exit ${exit}`)
+        for (const what of damage) summary.lost.push(`seed ${seed}, after ${moments.join(', ')}: ${what}`)
+        log(
+          `${summary.kills} of ${count} kills: ${moments.join(', ') || 'ended before it was killed'}${damage.length > 0 ? ` LOST ${damage.join('; ')}` : ''}`,
+        )
+      })
+    }
+  } finally {
+    await exchange.close()
+  }
+  return summary
+}
+
+/** Every other kill is at a named step, in turn; the others at any moment of a run. */
+function planKill(index, random, elapsedMs) {
+  if (index % 2 === 1) {
+    const delayMs = Math.floor(random.unit() * elapsedMs * 0.9)
+    return { name: 'any moment', label: `after ${delayMs} ms`, moment: null, nth: 0, delayMs }
+  }
+  const moment = MOMENTS[(index / 2) % MOMENTS.length]
+  const nth = random.integer(1, OCCURRENCES[moment.split(' ')[1]] ?? 30)
+  return { name: moment, label: `${moment} (${nth})`, moment, nth, delayMs: null }
+}
+
+/** True when the run was killed, false when it had ended before. */
+async function killOnce(lake, urls, { moment, nth, delayMs }) {
+  const child = spawn(process.execPath, [CHILD, JSON.stringify({ lake, urls, moment, nth })], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'close')
+  child.stdout.once('data', () => {
+    if (delayMs !== null) setTimeout(() => child.kill('SIGKILL'), delayMs)
+  })
+  const [code, signal] = await ended
+  if (signal === 'SIGKILL') return true
+  if (code !== 0) throw new Error(`Expected the run to be killed or to end with 0, it ended with ${code}.`)
+  return false
+}

@@ -1,0 +1,41 @@
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import { CkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
+import { parseInterval } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import { isMarket } from '../model/market.ts'
+
+/** The flags of both demonstrations. */
+export interface DemoFlags {
+  readonly symbol: string
+  readonly interval: Interval
+  readonly days: number
+  readonly market: Market
+}
+
+/** Adds `-s -i -d -m`. */
+export function addDemoOptions(program: Command, defaults: { interval: Interval; days: number }) {
+  return program
+    .addOption(new Option('-s, --symbol <SYMBOL>', 'symbol').default('BTCUSDT'))
+    .addOption(new Option('-i, --interval <NAME>', 'bar length').argParser(readInterval).default(defaults.interval))
+    .addOption(new Option('-d, --days <N>', 'days up to now').argParser(readDays).default(defaults.days))
+    .addOption(new Option('-m, --market <NAME>', 'spot, um or cm').argParser(readMarket).default('spot'))
+}
+
+function readInterval(text: string): Interval {
+  const interval = parseInterval(text)
+  if (interval !== undefined) return interval
+  throw new CkvdError('CKVD_USAGE', `Expected \`--interval\` to be an interval such as 1m or 1h, got ${JSON.stringify(text)} (flag)`)
+}
+
+function readDays(text: string): number {
+  const days = /^\d{1,4}$/.test(text) ? Number(text) : 0
+  if (days >= 1) return days
+  throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be an integer from 1 to 9999, got ${JSON.stringify(text)} (flag)`)
+}
+
+function readMarket(text: string): Market {
+  if (isMarket(text)) return text
+  throw new CkvdError('CKVD_USAGE', `Expected \`--market\` to be spot, um or cm, got ${JSON.stringify(text)} (flag)`)
+}
