@@ -57,7 +57,11 @@ const ENTRIES = {
   CKVD_CATALOG_VERSION: { exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
   CKVD_TIME: { exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
   CKVD_SYMBOL_FORMAT: { exit: 2, retryable: false, meaning: 'a symbol has the form of another market; details suggest the right one' },
-  CKVD_UNAVAILABLE: { exit: 3, retryable: false, meaning: 'a series has no bar in the range: it lies before the first or after the last one' },
+  CKVD_UNAVAILABLE: {
+    exit: 3,
+    retryable: false,
+    meaning: 'a series has no bar in the range: it lies before the first or after the last one',
+  },
   CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
   CKVD_CLOSED: { exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
   CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a decode worker died' },
@@ -130,6 +134,8 @@ export function isCkvdError(error: unknown, ...codes: ErrorCode[]): error is Ckv
 /** Any thrown value as a `CkvdError`: what is not one already is a bug of ours (`CKVD_BUG`), kept as `cause`. */
 export function toCkvdError(error: unknown): CkvdError {
   if (error instanceof CkvdError) return error
+  // what `await using` throws when closing fails as well: the first error is what the reader must know
+  if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) return toCkvdError(error.suppressed)
   const message = error instanceof Error ? error.message : String(error)
   return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
 }

@@ -1,5 +1,8 @@
 import { CkvdError, toCkvdError } from '../errors.ts'
 
+/** SQLITE_READONLY_DBMOVED: the file is no longer at its path */
+const READONLY_DBMOVED = 1032
+
 /**
  * An error of SQLite as a `CkvdError`: `CKVD_DISK_FULL`, `CKVD_LAKE_IO`, `CKVD_LAKE_LOCKED`, `CKVD_CATALOG`, or
  * `CKVD_BUG` where a statement of
@@ -13,6 +16,9 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
   const options = { details: { path, operation, sqlite: result }, cause: error }
   const found = `Cannot ${operation} ${path}: ${error instanceof Error ? error.message : String(error)}`
   // the low byte is the primary code, the rest refines it
+  if (result === READONLY_DBMOVED) {
+    return new CkvdError('CKVD_LAKE_IO', `${found}. Something moved or removed it meanwhile: run again.`, options)
+  }
   switch (result & 0xff) {
     case 13: // SQLITE_FULL
       return new CkvdError('CKVD_DISK_FULL', `${found}. Free some space or choose another directory with --lake, then run again.`, options)

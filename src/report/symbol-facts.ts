@@ -6,9 +6,6 @@ import { parseUtcDay } from '../model/utc-day.ts'
 /** What a symbol is: a `spot` pair, a `leveraged` token's pair, a `perpetual` or `delivery` contract, or one that was `settled` and renamed. */
 export type SymbolKind = 'spot' | 'leveraged' | 'perpetual' | 'delivery' | 'settled'
 
-/** All kinds, in the order of reports. */
-export const SYMBOL_KINDS: readonly SymbolKind[] = ['spot', 'leveraged', 'perpetual', 'delivery', 'settled']
-
 /** What the name of a symbol tells. */
 export interface SymbolFacts {
   readonly kind: SymbolKind

@@ -9,7 +9,7 @@ import { addDays } from '../../src/model/utc-day.ts'
 import { formatAvailabilityPage } from '../../src/report/availability-page.ts'
 import type { SymbolListing } from '../../src/report/availability.ts'
 import { findAvailability } from '../../src/report/availability.ts'
-import { BROWSER, launchBrowser, openFile, readContrast, takePicture } from './support.ts'
+import { BROWSER, launchBrowser, openFile, PATIENCE, readContrast, takePicture } from './support.ts'
 
 const day = (text: string): UtcDay => text as UtcDay
 const AS_OF = day('2024-06-01')
@@ -35,7 +35,7 @@ const LISTINGS: readonly SymbolListing[] = [
   }),
 ]
 
-describe.skipIf(BROWSER === undefined)('the page of ckvd availability, in a browser', () => {
+describe.skipIf(BROWSER === undefined)('the page of ckvd availability, in a browser', { timeout: 120_000 }, () => {
   let directory: string
   let browser: Browser
   let file: string
@@ -77,25 +77,25 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd availability, in a brow
     const shown = () => page.locator('#symbols tbody tr.row th').allTextContents()
     await page.keyboard.press('/')
     await page.keyboard.type('btc')
-    await expect.poll(shown).toEqual(['BTCUSDT', 'BTCUSDT', 'BTCUSDT_240628', 'BTCUSD_PERP'])
+    await expect.poll(shown, PATIENCE).toEqual(['BTCUSDT', 'BTCUSDT', 'BTCUSDT_240628', 'BTCUSD_PERP'])
     await page.selectOption('#kind', 'delivery')
-    await expect.poll(shown).toEqual(['BTCUSDT_240628'])
+    await expect.poll(shown, PATIENCE).toEqual(['BTCUSDT_240628'])
     expect(await page.locator('#status').textContent()).toBe('1 of 2,000 symbols')
     await page.click('text=Reset')
     await page.selectOption('#state', 'holes')
-    await expect.poll(shown).toEqual(['FTTUSDT', 'LUNAUSDT'])
+    await expect.poll(shown, PATIENCE).toEqual(['FTTUSDT', 'LUNAUSDT'])
     await takePicture(page, 'availability-holes')
     await page.selectOption('#market', 'um')
-    await expect.poll(() => page.locator('#symbols tbody').textContent()).toContain('No symbol matches')
+    await expect.poll(() => page.locator('#symbols tbody').textContent(), PATIENCE).toContain('No symbol matches')
     await page.click('text=Reset')
     await page.selectOption('#kind', 'leveraged')
-    await expect.poll(shown).toEqual(['XRPUPUSDT'])
+    await expect.poll(shown, PATIENCE).toEqual(['XRPUPUSDT'])
     await page.click('text=Reset')
     await page.selectOption('#state', 'ended')
-    await expect.poll(async () => (await shown()).length).toBe(499)
+    await expect.poll(async () => (await shown()).length, PATIENCE).toBe(499)
     await page.click('text=Reset')
     await page.selectOption('#quote', 'USD')
-    await expect.poll(shown).toEqual(['BTCUSD_PERP'])
+    await expect.poll(shown, PATIENCE).toEqual(['BTCUSD_PERP'])
     expect(errors).toEqual([])
     await page.close()
   })
@@ -106,13 +106,13 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd availability, in a brow
     const heading = page.locator('#symbols thead th', { hasText: 'missing' })
     await heading.locator('button').focus()
     await page.keyboard.press('Enter')
-    await expect.poll(top).toBe('310')
+    await expect.poll(top, PATIENCE).toBe('310')
     expect(await heading.getAttribute('aria-sort')).toBe('descending')
     await page.keyboard.press('Enter')
-    await expect.poll(top).toBe('0')
+    await expect.poll(top, PATIENCE).toBe('0')
     expect(await heading.getAttribute('aria-sort')).toBe('ascending')
     await page.locator('#symbols thead button', { hasText: 'first day' }).press('Space')
-    await expect.poll(() => page.locator('#symbols tbody tr.row').first().locator('td').nth(4).textContent()).toBe('2017-08-17')
+    await expect.poll(() => page.locator('#symbols tbody tr.row').first().locator('td').nth(4).textContent(), PATIENCE).toBe('2017-08-17')
     expect(errors).toEqual([])
     await page.close()
   })
@@ -120,7 +120,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd availability, in a brow
   it('draws a bar with its holes to scale, and lists the days when a symbol is opened', async () => {
     const { page, errors } = await openFile(browser, file)
     await page.fill('#search', 'FTTUSDT')
-    await expect.poll(() => page.locator('#symbols tbody tr.row').count()).toBe(1)
+    await expect.poll(() => page.locator('#symbols tbody tr.row').count(), PATIENCE).toBe(1)
     const row = page.locator('#symbols tbody tr.row')
     const track = (await row.locator('.track').boundingBox())!
     const bar = (await row.locator('.bar').boundingBox())!

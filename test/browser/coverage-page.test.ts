@@ -11,7 +11,7 @@ import { addDays } from '../../src/model/utc-day.ts'
 import { formatCoveragePage } from '../../src/report/coverage-page.ts'
 import { day, rowOf } from '../unit/lake/lake-fixtures.ts'
 import { runHere } from '../unit/cli/support.ts'
-import { BROWSER, launchBrowser, openFile, readContrast, takePicture } from './support.ts'
+import { BROWSER, launchBrowser, openFile, PATIENCE, readContrast, takePicture } from './support.ts'
 
 const BTC: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1h' }
 const ETH: Series = { market: 'um', symbol: 'ETHUSDT', interval: '1m' }
@@ -42,7 +42,7 @@ function writesOf(): CatalogWrite[] {
   return writes
 }
 
-describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser', () => {
+describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser', { timeout: 120_000 }, () => {
   let directory: string
   let browser: Browser
   let file: string
@@ -124,7 +124,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     const calendar = page.locator('.calendar[aria-label^="2021"]')
     await calendar.focus()
     await page.keyboard.press('Home')
-    await expect.poll(told).toBe('2021-01-01 complete: every bar is there')
+    await expect.poll(told, PATIENCE).toBe('2021-01-01 complete: every bar is there')
     for (const key of ['ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowUp'])
       await page.keyboard.press(key)
     expect(await told()).toBe('2021-02-11 outage: 2 bars missing from 2021-02-11 03:00 to 2021-02-11 05:00: ' + OUTAGE)
@@ -133,7 +133,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     const box = (await page.locator('.calendar[aria-label^="2022"]').boundingBox())!
     // 2022-03-04 is a Friday in the tenth week: 2022-01-01 was a Saturday
     await page.mouse.move(box.x + 9 * 13 + 6, box.y + 14 + 4 * 13 + 6)
-    await expect.poll(told).toBe('2022-03-04 quarantined: the CHECKSUM is wrong')
+    await expect.poll(told, PATIENCE).toBe('2022-03-04 quarantined: the CHECKSUM is wrong')
     await takePicture(page, 'coverage-told')
     expect(errors).toEqual([])
     await page.close()
@@ -144,10 +144,10 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     const names = () => page.locator('.head .name').allTextContents()
     expect(await names()).toEqual(['spot BTCUSDT 1h', 'spot BTCUSDT 1w', 'um ETHUSDT 1m'])
     await page.selectOption('#state', 'unexplained')
-    await expect.poll(names).toEqual(['spot BTCUSDT 1h'])
+    await expect.poll(names, PATIENCE).toEqual(['spot BTCUSDT 1h'])
     await page.click('text=Reset')
     await page.selectOption('#interval', '1w')
-    await expect.poll(names).toEqual(['spot BTCUSDT 1w'])
+    await expect.poll(names, PATIENCE).toEqual(['spot BTCUSDT 1w'])
     await page.locator('.head').press('Enter')
     expect(await page.locator('.calendar[aria-roledescription]').getAttribute('aria-label')).toBe('2023: 3 complete')
     await page.locator('.calendar[aria-roledescription]').focus()
@@ -156,7 +156,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     await page.click('text=Reset')
     await page.keyboard.press('/')
     await page.selectOption('#order', 'first')
-    await expect.poll(names).toEqual(['spot BTCUSDT 1h', 'spot BTCUSDT 1w', 'um ETHUSDT 1m'])
+    await expect.poll(names, PATIENCE).toEqual(['spot BTCUSDT 1h', 'spot BTCUSDT 1w', 'um ETHUSDT 1m'])
     expect(errors).toEqual([])
     await page.close()
   })
@@ -238,7 +238,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     console.log(`2,000 series are drawn after ${Math.round(performance.now() - started)} ms`)
     expect(await page.locator('header').textContent()).toContain('sandbox exchange')
     await page.selectOption('#order', 'never')
-    await expect.poll(() => page.locator('.head .name').first().textContent()).toBe('spot S1999USDT 1m')
+    await expect.poll(() => page.locator('.head .name').first().textContent(), PATIENCE).toBe('spot S1999USDT 1m')
     await page.click('#more')
     expect(await page.locator('.head').count()).toBe(600)
     expect(errors).toEqual([])

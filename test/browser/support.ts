@@ -16,6 +16,9 @@ export function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: BROWSER ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
 }
 
+/** How long a page may take to show what it must: a busy machine is not an error. */
+export const PATIENCE = { timeout: 15_000 }
+
 /** A page that was opened, with what went wrong in it and every address it asked for. */
 export interface OpenPage {
   readonly page: Page

@@ -4,11 +4,13 @@ import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { IngestOptions } from '../../src/ingest/ingest.ts'
+import type { CkvdError } from '../../src/errors.ts'
 import type { StepName } from '../../src/lake/steps.ts'
-import { runHere, jsonOf } from '../support/ckvd.ts'
+import { jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
+import { urlVariables } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles } from '../support/temp-lake.ts'
 import type { World } from './world.ts'
-import { createWorld } from './world.ts'
+import { createWorld, SYMBOL } from './world.ts'
 
 /** Forty days of 1h bars: several groups of shards. */
 const RANGE = { start: '2024-02-01', end: '2024-03-12' } as Pick<IngestOptions, 'start' | 'end'>
@@ -51,7 +53,9 @@ describe('an error of the disk ends the run with 4 and a sentence, and nothing i
     ['EROFS', 'CKVD_LAKE_IO', /read-only: mount it writable/],
     ['EIO', 'CKVD_LAKE_IO', /device reports an error: check the disk/],
   ]
-  const cases = steps.flatMap((step) => codes.map(([system, code, advice]) => ({ step, system, code, advice })))
+  const cases = steps
+    .flatMap((step) => codes.map(([system, code, advice]) => ({ step, system, code, advice })))
+    .filter(({ step, system }) => step === 'write' || system === 'ENOSPC' || system === 'EIO')
 
   test.each(cases)('$system at $step', async ({ step, system, code, advice }) => {
     await using world = await createWorld()
@@ -80,19 +84,19 @@ describe('a lake that vanishes or changes under a run', () => {
   ])('%s is removed in the middle: a clear end, and the next run has everything', async (_name, placeOf) => {
     await using world = await createWorld()
     let transactions = 0
-    const result = await world.run({
-      ...RANGE,
-      steps: (name) => {
-        if (name === 'after transaction' && ++transactions === 1) rmSync(placeOf(world.lake), { recursive: true, force: true })
-      },
-    })
+    const remove = (name: string): void => {
+      if (name === 'after transaction' && ++transactions === 1) rmSync(placeOf(world.lake), { recursive: true, force: true })
+    }
+    const ended = await world.run({ ...RANGE, steps: remove }).then(
+      ({ exit, stopped }) => ({ exit, code: stopped?.code }),
+      (error: unknown) => error as CkvdError,
+    )
     // what is made anew on the way is no error; everything else is one of the lake
-    if (result.exit !== 0)
-      expect(result).toMatchObject({ exit: 4, stopped: { code: expect.stringMatching(/^CKVD_(LAKE_IO|CATALOG)$/) as string } })
-    const again = await world.run({ ...RANGE })
-    const verified = await runHere(['verify', '--lake', world.lake, '--json', '--quiet'])
-    if (jsonOf(verified) !== null && verified.exit === 3) await world.run({ ...RANGE, retryFailed: true })
-    expect([0, 3]).toContain(again.exit)
+    if (ended.exit !== 0) expect(ended).toMatchObject({ exit: 4, code: expect.stringMatching(/^CKVD_(LAKE_IO|CATALOG)$/) as string })
+    expect([0, 3]).toContain((await world.run(RANGE)).exit)
+    // what was recorded and then removed is found by verify, and planned again
+    await runHere(['verify', '--lake', world.lake, '--json', '--quiet'])
+    expect(await world.run({ ...RANGE, retryFailed: true })).toMatchObject({ exit: 0 })
     expect(await digestTree(join(world.lake, 'data'))).toEqual(reference)
   })
 
@@ -143,7 +147,7 @@ afterAll(async () => {
 describe.skipIf(!canMount)('a real disk', () => {
   const KIB = 1024
 
-  test.each([4, 16, 40, 64, 100, 128, 160, 220])('has %i KiB left once the plan is made', async (leftKib) => {
+  test.each([4, 40, 100, 160, 220])('has %i KiB left once the plan is made', async (leftKib) => {
     unmount()
     expect(mount('4m').status).toBe(0)
     await using world = await createWorld()
@@ -182,7 +186,10 @@ describe.skipIf(!canMount)('a real disk', () => {
     expect(mount('4m').status).toBe(0)
     await using world = await createWorld()
     const lake = join(mountPoint.path, 'lake')
-    await world.run({ lake })
+    // in a process of its own: here SQLite would keep the catalog open
+    const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--start', '2024-03-01', '--end', '2024-03-04']
+    const env = { ...urlVariables(world.sandbox), CKVD_NOW: '2024-03-20T12:00:00Z' }
+    expect(await runCkvd([...args, '--archives', 'daily', '--lake', lake, '--quiet'], { env, stdin: SYMBOL })).toMatchObject({ exit: 0 })
     const before = await digestTree(lake)
     expect(spawnSync('mount', ['-o', 'remount,ro', mountPoint.path]).status).toBe(0)
     await expect(world.run({ ...RANGE, lake })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO', exit: 4 })

@@ -94,7 +94,7 @@ function lowerBound(keys: readonly string[], marker: string): number {
   return low
 }
 
-export function byBytes(a: string, b: string): number {
+function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
