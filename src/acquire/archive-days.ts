@@ -168,11 +168,13 @@ async function loadArchive(
       return { ok: false, error, fetched: null }
     }
     const kept = ctx.keepArchive === null ? null : fetched.zip.slice()
-    const outcome = await decode(task, archive, days, fetched, ctx, startUs).catch((error: unknown) => {
-      if (last || !isCkvdError(error, 'CKVD_WORKER')) throw error
-      return null
-    })
-    if (outcome === null) continue
+    const alone = last
+    const outcome = await decode(task, archive, days, fetched, ctx, { startUs, alone }).catch((error: unknown) => workerDeath(error, ctx))
+    if (outcome instanceof CkvdError) {
+      // the bytes went with the worker; alone in its task, an archive that kills workers takes no other along
+      if (last) return { ok: false, error: outcome, fetched: null }
+      continue
+    }
     if (outcome.ok) {
       if (kept !== null && fetched.checksum !== null) await ctx.keepArchive?.(archive.key, kept, fetched.checksum)
       return { ok: true, result: outcome.result, origin: { key: archive.key, etag: fetched.etag, sha256: outcome.result.archiveSha256 } }
@@ -190,10 +192,9 @@ function decode(
   days: readonly UtcDay[],
   fetched: FetchedArchive,
   ctx: AcquireContext,
-  startUs?: number | null,
-  distrust = false,
+  o: { readonly startUs?: number | null | undefined; readonly distrust?: boolean; readonly alone?: boolean } = {},
 ) {
-  const known = startUs === undefined ? task.bounds.startUs : startUs
+  const known = o.startUs === undefined ? task.bounds.startUs : o.startUs
   return ctx.pool.decode(
     {
       series: task.series,
@@ -204,10 +205,17 @@ function decode(
       startsSeries: task.startsSeries && known === null,
       seriesStartUs: known,
       seriesEndUs: task.bounds.endUs,
-      distrust,
+      distrust: o.distrust ?? false,
     },
     ctx.signal,
+    o.alone ?? false,
   )
+}
+
+/** The death of a worker is told of its archive; where no worker can be started at all, the run ends. */
+function workerDeath(error: unknown, ctx: AcquireContext): CkvdError {
+  if (isCkvdError(error, 'CKVD_WORKER') && ctx.pool.usable) return error
+  throw error
 }
 
 function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
@@ -267,8 +275,10 @@ async function askBirth(task: ArchiveTask, ctx: AcquireContext): Promise<SeriesB
 
 /** Rows of an archive whose CHECKSUM is wrong or missing but whose ZIP and CSV are sound: candidates for a release. */
 async function decodeDistrusted(task: ArchiveTask, fetched: FetchedArchive, ctx: AcquireContext): Promise<Map<UtcDay, DecodedChunk>> {
-  const outcome = await decode(task, task.archive, task.days, fetched, ctx, undefined, true)
-  return new Map(outcome.ok ? outcome.result.chunks.map((chunk) => [chunk.day, chunk]) : [])
+  const outcome = await decode(task, task.archive, task.days, fetched, ctx, { distrust: true, alone: true }).catch((error: unknown) =>
+    workerDeath(error, ctx),
+  )
+  return new Map(!(outcome instanceof CkvdError) && outcome.ok ? outcome.result.chunks.map((chunk) => [chunk.day, chunk]) : [])
 }
 
 function releaseNote(task: ArchiveTask, error: CkvdError, distrusted: DecodedChunk | undefined, other: Found): string {

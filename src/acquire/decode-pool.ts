@@ -13,6 +13,8 @@ export type PoolOutcome =
 
 interface Waiting {
   readonly request: DecodeRequest
+  /** shares no task */
+  readonly alone: boolean
   readonly resolve: (outcome: PoolOutcome) => void
   readonly reject: (error: Error) => void
 }
@@ -47,17 +49,24 @@ export class DecodePool {
     this.#pool.on('error', (cause) => this.#giveUp(cause))
   }
 
+  /** False once it is known that no worker can be started. */
+  get usable(): boolean {
+    return this.#givenUp === undefined
+  }
+
   /**
    * Decodes one archive; a `CkvdError` of the archive is a value, since the caller decides what becomes of it.
-   * Throws CKVD_WORKER when the worker died (its bytes are lost: fetch again) and CKVD_ABORTED.
+   * Throws CKVD_WORKER when the worker died (its bytes are lost: fetch again, and decode `alone`, since another archive
+   * may have killed it) and CKVD_ABORTED.
    */
-  decode(request: DecodeRequest, signal: AbortSignal): Promise<PoolOutcome> {
+  decode(request: DecodeRequest, signal: AbortSignal, alone = false): Promise<PoolOutcome> {
     if (signal.aborted) return Promise.reject(abortError(signal))
     if (this.#givenUp !== undefined) return Promise.reject(this.#givenUp)
     return new Promise<PoolOutcome>((resolve, reject) => {
       const settle = listenAbort(signal, () => reject(abortError(signal)))
       this.#waiting.push({
         request,
+        alone,
         resolve: (outcome) => {
           settle()
           resolve(outcome)
@@ -144,5 +153,5 @@ export class DecodePool {
 }
 
 function isSmall(waiting: Waiting | undefined): boolean {
-  return (waiting?.request.zip.length ?? 0) <= SMALL_BYTES
+  return waiting?.alone !== true && (waiting?.request.zip.length ?? 0) <= SMALL_BYTES
 }
