@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 
 const DAY_MS = 86_400_000
@@ -13,10 +13,10 @@ const FIRST_MS = Date.UTC(2024, 0, 1)
 /**
  * Writes archives below `folder`, laid out as the bucket, and gives them.
  * @param dist URL of the built program
- * @param wanted {symbols, interval, days}: daily archives of spot, from 2024-01-01 on
- * @returns {key, zip, checksum, csv, rows}[]
+ * @param wanted {symbols, interval, days, copies}: daily archives of spot, from 2024-01-01 on; `copies` symbols have the same rows
+ * @returns {key, path, symbol, sizeBytes, csvBytes, rows}[]
  */
-export async function makeArchives(dist, folder, { symbols, interval, days }) {
+export async function makeArchives(dist, folder, { symbols, interval, days, copies = 1 }) {
   const { startSandbox } = await import(new URL('src/sandbox/index.js', dist))
   const markets = symbols.map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-01-01', intervals: [interval] }))
   const sandbox = await startSandbox({ markets, now: () => FIRST_MS + (days + 30) * DAY_MS })
@@ -25,24 +25,35 @@ export async function makeArchives(dist, folder, { symbols, interval, days }) {
     for (const symbol of symbols) {
       for (let day = 0; day < days; day++) {
         const date = new Date(FIRST_MS + day * DAY_MS).toISOString().slice(0, 10)
-        const stem = `${symbol}-${interval}-${date}`
-        const key = `data/spot/daily/klines/${symbol}/${interval}/${stem}.zip`
+        const key = keyOf(symbol, interval, date)
         const answer = await fetch(`${sandbox.urls.vision}/${key}`)
         if (answer.status !== 200) throw new Error(`Expected the sandbox to serve ${key}, got status ${answer.status}.`)
         const csv = readEntry(Buffer.from(await answer.arrayBuffer()))
-        const zip = createZip(`${stem}.csv`, csv)
-        const checksum = Buffer.from(`${createHash('sha256').update(zip).digest('hex')}  ${stem}.zip\n`)
-        const path = join(folder, key)
-        mkdirSync(dirname(path), { recursive: true })
-        writeFileSync(path, zip)
-        writeFileSync(`${path}.CHECKSUM`, checksum)
-        archives.push({ key, path, sizeBytes: zip.length, csvBytes: csv.length, rows: csv.filter((byte) => byte === 10).length })
+        const packed = deflateRawSync(csv, { level: 6 })
+        for (let copy = 0; copy < copies; copy++) {
+          const own = copy === 0 ? symbol : `${copy}${symbol}`
+          archives.push({ ...writeArchive(folder, keyOf(own, interval, date), csv, packed), symbol: own })
+        }
       }
     }
     return archives
   } finally {
     await sandbox.close()
   }
+}
+
+function keyOf(symbol, interval, date) {
+  return `data/spot/daily/klines/${symbol}/${interval}/${symbol}-${interval}-${date}.zip`
+}
+
+function writeArchive(folder, key, csv, packed) {
+  const name = basename(key)
+  const zip = createZip(name.replace(/zip$/, 'csv'), csv, packed)
+  const path = join(folder, key)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, zip)
+  writeFileSync(`${path}.CHECKSUM`, `${createHash('sha256').update(zip).digest('hex')}  ${name}\n`)
+  return { key, path, sizeBytes: zip.length, csvBytes: csv.length, rows: csv.toString('latin1').split('\n').length - 1 }
 }
 
 /** The bytes of a ZIP's first entry, by its directory. */
@@ -56,8 +67,7 @@ export function readEntry(zip) {
 }
 
 /** A ZIP of one deflated entry (APPNOTE.TXT 4.3). */
-function createZip(name, csv) {
-  const packed = deflateRawSync(csv, { level: 6 })
+function createZip(name, csv, packed) {
   const shared = Buffer.alloc(26)
   shared.writeUInt16LE(20, 0)
   shared.writeUInt16LE(8, 4)

@@ -5,6 +5,9 @@ import { isMainThread } from 'node:worker_threads'
 if (isMainThread) {
   process.on('exit', () => {
     const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
-    writeFileSync(process.env.BENCH_USAGE, JSON.stringify({ userMs: userCPUTime / 1000, systemMs: systemCPUTime / 1000, rssMb: maxRSS / 1024 }))
+    writeFileSync(
+      process.env.BENCH_USAGE,
+      JSON.stringify({ userMs: userCPUTime / 1000, systemMs: systemCPUTime / 1000, rssMb: maxRSS / 1024 }),
+    )
   })
 }

@@ -51,7 +51,10 @@ function answer(url) {
   if (object !== undefined) return object
   const found = pathname.startsWith('/listing')
   const body = Buffer.from(found ? listPage(searchParams) : 'not here')
-  return { head: `HTTP/1.1 ${found ? '200 OK' : '404 Not Found'}\r\ncontent-type: application/xml\r\ncontent-length: ${body.length}\r\n\r\n`, body }
+  return {
+    head: `HTTP/1.1 ${found ? '200 OK' : '404 Not Found'}\r\ncontent-type: application/xml\r\ncontent-length: ${body.length}\r\n\r\n`,
+    body,
+  }
 }
 
 function listPage(params) {

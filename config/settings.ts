@@ -163,8 +163,8 @@ function parseJson(text: string, path: string): Readonly<Record<string, unknown>
       cause,
     })
   }
-  const object = z.record(z.string(), z.unknown()).safeParse(value)
-  if (!object.success)
+  if (!z.record(z.string(), z.unknown()).safeParse(value).success)
     throw new CkvdError('CKVD_CONFIG', `Expected the config file to hold one JSON object (file ${path})`, { details: { file: path } })
-  return object.data
+  // as it was parsed: zod's copy leaves out a key `__proto__`, which is to be refused as any other unknown one
+  return value as Readonly<Record<string, unknown>>
 }

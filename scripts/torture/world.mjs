@@ -59,7 +59,7 @@ export function ingestOptions(lake, urls, changes = {}) {
     nowMs: NOW_MS,
     clockMs: () => NOW_MS,
     env: {},
-    signal: new AbortController().signal,
+    signal: new globalThis.AbortController().signal,
     events: {},
     http: { backoffMs: 1, idleTimeoutMs: 2_000 },
     ...changes,

@@ -37,10 +37,14 @@ export class DecodePool {
     this.#workers = o.workers
     this.#pool = new Piscina({
       filename: o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url)),
-      minThreads: 1,
+      // a run that decodes nothing starts no thread
+      minThreads: 0,
       maxThreads: o.workers,
       idleTimeout: 5_000,
       concurrentTasksPerWorker: 1,
+      // Piscina first tries require() on the worker file. Node 20 aborts the whole process when a thread is ended while it
+      // requires an ES module (v8::Module::IsGraphAsync); with import(), its second try, the thread just ends.
+      execArgv: ['--no-experimental-require-module'],
       // what waits is bounded by our own queue, which the callers' lanes bound
       maxQueue: o.workers * 2,
     })

@@ -142,7 +142,8 @@ export function decodeFunding(bytes: Uint8Array, expected: Pick<FundingMeta, 'ma
       if (schema.metadata.get(`ckvd.${key}`) !== expected[key]) return refuse(`another ${key}`)
     const [time, hours, rate] = columns.map(({ start, nulls, sizeBytes }) => {
       if (nulls !== 0 || sizeBytes < rows * 8) return refuse('a column that is cut')
-      return bytes.slice(start, start + rows * 8).buffer
+      // copied: a Buffer's slice would be a view, aligned or not
+      return new Uint8Array(bytes.subarray(start, start + rows * 8)).buffer
     })
     return {
       fundingTime: new BigInt64Array(time as ArrayBuffer),

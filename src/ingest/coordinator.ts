@@ -125,7 +125,8 @@ class Coordinator {
     tally.changed += plan.changed.length
     tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
     if (plan.firstDay === null && plan.lastKept === null && rest !== null) return await this.#runUnlistedSeries(plan, rest)
-    const { bounds, isGuess } = plan.askedFrom !== null && rest !== null ? await this.#runLead(plan, rest) : { bounds: plan.bounds, isGuess: false }
+    const { bounds, isGuess } =
+      plan.askedFrom !== null && rest !== null ? await this.#runLead(plan, rest) : { bounds: plan.bounds, isGuess: false }
     const seen = { startUs: isGuess ? null : bounds.startUs }
     const ended = plan.tail.length > 0 && !plan.more ? await this.#runTail(plan, bounds) : false
     const lastArchive = plan.tasks.reduce<ArchiveTask | null>(

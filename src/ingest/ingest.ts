@@ -247,7 +247,12 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
     stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
   }
   const { problems, differences, ...counts } = result
-  lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+  try {
+    lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+  } catch (error) {
+    // a disk that stopped the run refuses this, too: what stopped it is told
+    if (stopped === null) throw error
+  }
   return result
 }
 

@@ -96,7 +96,8 @@ export class DayDownloads {
     const rest = source === DataSource.VISION ? null : new RestWitness(connections.rest)
     const lease = useCache ? lake.lease() : null
     const openWriter = (): Promise<WritableLake | null> => lease?.openWriter(origin() ?? 'binance') ?? Promise.resolve(null)
-    const rows = new Map([...wanted.rows].filter(([day]) => !wanted.damaged.has(day)))
+    // with Vision enforced a day is fetched though the lake has it
+    const rows = new Map([...wanted.rows].filter(([day]) => source !== DataSource.VISION && !wanted.damaged.has(day)))
     const store = async (outcome: DayOutcome): Promise<void> => {
       if (outcome.kind === 'unlisted' || !isStored(outcome.day)) return
       const writer = await openWriter()

@@ -78,6 +78,8 @@ export class KlineReader {
    */
   async read(query: KlineQuery, log: Logger): Promise<KlineRows> {
     const { series, source } = query
+    // the lake knows of bans that other programs met, also where no day of it is asked for
+    if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin())
     const nowUs = this.#context.nowMs() * 1000
     const chunks = listChunks(query, nowUs)
     const closed = source === DataSource.REST ? [] : chunks.filter((day) => chunkClosedUs(day, series.interval) <= nowUs)

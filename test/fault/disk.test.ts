@@ -147,7 +147,14 @@ afterAll(async () => {
 describe.skipIf(!canMount)('a real disk', () => {
   const KIB = 1024
 
-  test.each([4, 40, 100, 160, 220])('has %i KiB left once the plan is made', async (leftKib) => {
+  test.each([
+    ['it plans', 0],
+    ['the plan is made', 4],
+    ['the plan is made', 40],
+    ['the plan is made', 100],
+    ['the plan is made', 160],
+    ['the plan is made', 220],
+  ] as const)('is filled by another program when %s, but for %i KiB', async (moment, leftKib) => {
     unmount()
     expect(mount('4m').status).toBe(0)
     await using world = await createWorld()
@@ -157,7 +164,9 @@ describe.skipIf(!canMount)('a real disk', () => {
       const free = freeBytes(mountPoint.path)
       writeFileSync(ballast, Buffer.alloc(Math.max(0, free - leftKib * KIB)))
     }
-    const result = await world.run({ ...RANGE, lake, events: { onPlan: fill } }).catch((error: unknown) => error)
+    const result = await world
+      .run({ ...RANGE, lake, events: moment === 'it plans' ? { onPlanning: fill } : { onPlan: fill } })
+      .catch((error: unknown) => error)
     expect(result).toMatchObject({ exit: 4 })
     const told = result as { code?: string; message?: string; stopped?: { code: string; message: string } }
     const { code, message } = told.stopped ?? told

@@ -24,7 +24,9 @@ test('case 1: spot 2018-02-08 to 02-10: 29 rows, an outage over midnight, then b
   })
   const run = await world.ingest({ symbols: ['BTCUSDT'], intervals: '1m', start: '2018-02-08', end: '2018-02-11' })
   expect(run).toMatchObject({ exit: 0, days: { complete: 1, outage: 2 }, problems: [] })
-  expect(world.days().map(({ day, condition, source, rows, expected, off_grid }) => [day, condition, source, rows, expected, off_grid])).toEqual([
+  expect(
+    world.days().map(({ day, condition, source, rows, expected, off_grid }) => [day, condition, source, rows, expected, off_grid]),
+  ).toEqual([
     ['2018-02-08', 'outage', 'vision-daily', 29, 1440, 0],
     ['2018-02-09', 'outage', 'vision-daily', 842, 1440, 842],
     ['2018-02-10', 'complete', 'vision-daily', 1440, 1440, 180],
@@ -33,7 +35,9 @@ test('case 1: spot 2018-02-08 to 02-10: 29 rows, an outage over midnight, then b
     ['2018-02-08T00:29:00Z', '2018-02-09T00:00:00Z', 1411],
     ['2018-02-09T00:00:00Z', '2018-02-09T09:58:00Z', 598],
   ])
-  expect(world.gaps()[0]?.evidence).toBe('REST asked for 2018-02-08T00:28:00.000000Z to 2018-02-09T00:01:00.000000Z has the bar before and none between')
+  expect(world.gaps()[0]?.evidence).toBe(
+    'REST asked for 2018-02-08T00:28:00.000000Z to 2018-02-09T00:01:00.000000Z has the bar before and none between',
+  )
   expect(world.gaps()[1]?.evidence).toContain('has the bar after and none between')
   // each hole is one request: nothing is asked bar by bar inside an outage
   expect(run.requests.rest).toBe(2)
@@ -181,7 +185,8 @@ test('case 6: a corrupt ZIP with a right checksum, CHECKSUM missing, without new
 })
 
 test('case 7: the switch from milliseconds to microseconds at 2025-01-01, a file with both units, um still in milliseconds', async () => {
-  const both = csvRows('2024-12-31T00:00Z', '2024-12-31T12:00Z', MINUTE_MS) + csvRows('2024-12-31T12:00Z', '2025-01-01T00:00Z', MINUTE_MS, 0, 'us')
+  const both =
+    csvRows('2024-12-31T00:00Z', '2024-12-31T12:00Z', MINUTE_MS) + csvRows('2024-12-31T12:00Z', '2025-01-01T00:00Z', MINUTE_MS, 0, 'us')
   const after = csvRows('2025-01-01T00:00Z', '2025-01-02T00:00Z', MINUTE_MS, 0, 'us')
   const um = csvRows('2025-01-01T00:00Z', '2025-01-02T00:00Z', MINUTE_MS)
   await using world = await createWorld({
@@ -350,7 +355,12 @@ test('case 12: the um month lacks 2022-08-10 to 08-13 and daily archives have th
   })
   const august = await world.ingest({ market: 'um', symbols: ['BTCUSDT'], start: '2022-08-01', end: '2022-09-01' })
   expect(august).toMatchObject({ exit: 0, days: { complete: 31 }, requests: { rest: 0 } })
-  expect(world.days().filter(({ source }) => source === 'vision-daily').map(({ day }) => day)).toEqual(expect.arrayContaining(missing))
+  expect(
+    world
+      .days()
+      .filter(({ source }) => source === 'vision-daily')
+      .map(({ day }) => day),
+  ).toEqual(expect.arrayContaining(missing))
   expect(world.days().every(({ rows, condition }) => rows === 24 && condition === 'complete')).toBe(true)
   expect(world.requests('archive', /monthly/)).toHaveLength(1)
   for (const day of missing) expect(world.requests('archive', new RegExp(`daily.*${day}`))).toHaveLength(1)
@@ -395,7 +405,11 @@ test('case 14: a flat tail of zero volume, a ticker that is used again, a relist
     now: '2022-12-01T12:00:00Z',
     bucket: [{ symbol: 'FTTBUSD', interval: '1h', period: '2022-11-16', csv: tail }],
   })
-  expect(await ftt.ingest({ symbols: ['FTTBUSD'], start: '2022-11-16', end: '2022-11-17' })).toMatchObject({ exit: 0, days: { complete: 1 }, rows: 24 })
+  expect(await ftt.ingest({ symbols: ['FTTBUSD'], start: '2022-11-16', end: '2022-11-17' })).toMatchObject({
+    exit: 0,
+    days: { complete: 1 },
+    rows: 24,
+  })
   expect((await ftt.bars('FTTBUSD', '1h')).every((cells) => cells[5] === 0 && cells[8] === 0n)).toBe(true)
 
   await using world = await createWorld({
@@ -411,7 +425,13 @@ test('case 14: a flat tail of zero volume, a ticker that is used again, a relist
       { kind: 'outage', market: 'spot', symbol: 'LITUSDT', from: '2022-06-03T04:00:00Z', to: '2022-06-06T08:00:00Z' },
     ],
   })
-  const relisted = await world.ingest({ symbols: ['USDCUSDT'], intervals: '4h', start: '2022-09-25', end: '2023-03-14', flags: ['--archives', 'daily'] })
+  const relisted = await world.ingest({
+    symbols: ['USDCUSDT'],
+    intervals: '4h',
+    start: '2022-09-25',
+    end: '2023-03-14',
+    flags: ['--archives', 'daily'],
+  })
   // the hole of 166 days is asked as one stretch
   expect(relisted).toMatchObject({ exit: 0, days: { complete: 4, outage: 166 }, requests: { rest: 1 } })
   expect(world.day('2023-01-01')).toMatchObject({ condition: 'outage', rows: 0, expected: 6, source: null, shard_sha256: null })

@@ -10,7 +10,14 @@ const BTC = { market: 'spot', symbol: 'BTCUSDT', firstDay: '2017-08-17' } as con
 const NOW = '2024-02-20T12:00:00Z'
 const ask = { symbols: ['BTCUSDT'], start: '2024-01-10', end: '2024-01-13' } as const
 /** the archives lack two hours of 2024-01-11, REST has them */
-const hole = { kind: 'outage', market: 'spot', symbol: 'BTCUSDT', from: '2024-01-11T03:00:00Z', to: '2024-01-11T05:00:00Z', rest: false } as const
+const hole = {
+  kind: 'outage',
+  market: 'spot',
+  symbol: 'BTCUSDT',
+  from: '2024-01-11T03:00:00Z',
+  to: '2024-01-11T05:00:00Z',
+  rest: false,
+} as const
 const wrongChecksum = { kind: 'wrong-checksum', match: '2024-01-11\\.zip\\.CHECKSUM' } as const
 
 interface Coverage {
@@ -29,35 +36,38 @@ describe('coverage --accept', () => {
   test.each([
     ['partial', partial, []],
     ['quarantined', [wrongChecksum], ['--no-rest']],
-  ] as const)('a %s day that a person accepts is explained from then on, says so everywhere, and survives reruns', async (condition, faults, flags) => {
-    await using world = await createWorld({ now: NOW, markets: [BTC], faults })
-    const run = { ...ask, flags }
-    const first = await world.ingest(run)
-    expect(first.exit).not.toBe(0)
-    expect(first.days).toMatchObject({ complete: 2, [condition]: 1 })
-    expect((await world.ckvd(['coverage', '--json'])).exit).toBe(3)
+  ] as const)(
+    'a %s day that a person accepts is explained from then on, says so everywhere, and survives reruns',
+    async (condition, faults, flags) => {
+      await using world = await createWorld({ now: NOW, markets: [BTC], faults })
+      const run = { ...ask, flags }
+      const first = await world.ingest(run)
+      expect(first.exit).not.toBe(0)
+      expect(first.days).toMatchObject({ complete: 2, [condition]: 1 })
+      expect((await world.ckvd(['coverage', '--json'])).exit).toBe(3)
 
-    expect(await world.ckvd(accept)).toMatchObject({ exit: 0 })
-    const shown = await world.ckvd(['coverage', '--json'])
-    const coverage = jsonOf(shown) as Coverage
-    expect(shown.exit).toBe(0)
-    // the condition stays: acceptance explains the day, it does not fill it
-    expect(coverage.series[0]).toMatchObject({ accepted: 1, days: { complete: 2, [condition]: 1 } })
-    expect(coverage.series[0]?.unexplained).toMatchObject([{ day: '2024-01-11', condition, accepted: true }])
-    expect(coverage.series[0]?.unexplained[0]?.reason).toContain('looked at: maintenance')
-    const text = (await world.ckvd(['coverage'])).stdout
-    expect(text).toContain('looked at: maintenance')
-    expect(text).toContain('(accepted)')
-    expect((await world.ckvd(['coverage', '--csv'])).stdout.split('\n')[0]).toContain('accepted')
+      expect(await world.ckvd(accept)).toMatchObject({ exit: 0 })
+      const shown = await world.ckvd(['coverage', '--json'])
+      const coverage = jsonOf(shown) as Coverage
+      expect(shown.exit).toBe(0)
+      // the condition stays: acceptance explains the day, it does not fill it
+      expect(coverage.series[0]).toMatchObject({ accepted: 1, days: { complete: 2, [condition]: 1 } })
+      expect(coverage.series[0]?.unexplained).toMatchObject([{ day: '2024-01-11', condition, accepted: true }])
+      expect(coverage.series[0]?.unexplained[0]?.reason).toContain('looked at: maintenance')
+      const text = (await world.ckvd(['coverage'])).stdout
+      expect(text).toContain('looked at: maintenance')
+      expect(text).toContain('(accepted)')
+      expect((await world.ckvd(['coverage', '--csv'])).stdout.split('\n')[0]).toContain('accepted')
 
-    for (const more of [[], ['--retry-failed']]) {
-      const again = await world.ingest({ ...run, flags: [...flags, ...more] })
-      expect(again).toMatchObject({ exit: 0, problems: [], days: { complete: 2, [condition]: 1 } })
-      expect((await world.ckvd(['coverage', '--json'])).exit).toBe(0)
-    }
-    expect(world.day('2024-01-11')).toMatchObject({ condition })
-    expect(world.day('2024-01-11').evidence?.match(/accepted: looked at: maintenance/g)).toHaveLength(1)
-  })
+      for (const more of [[], ['--retry-failed']]) {
+        const again = await world.ingest({ ...run, flags: [...flags, ...more] })
+        expect(again).toMatchObject({ exit: 0, problems: [], days: { complete: 2, [condition]: 1 } })
+        expect((await world.ckvd(['coverage', '--json'])).exit).toBe(0)
+      }
+      expect(world.day('2024-01-11')).toMatchObject({ condition })
+      expect(world.day('2024-01-11').evidence?.match(/accepted: looked at: maintenance/g)).toHaveLength(1)
+    },
+  )
 
   test('an accepted day that can be filled after all is filled, and the acceptance goes', async () => {
     await using world = await createWorld({ now: NOW, markets: [BTC], faults: partial })
@@ -156,7 +166,12 @@ describe('republication', () => {
     expect(world.revisions()).toEqual([
       { day: '2024-01-11', revision: 1, archive_etag: old.archive_etag, shard_sha256: old.shard_sha256, changed_rows: 6 },
     ])
-    expect(await world.ingest({ ...ask, flags: ['--refresh'] })).toMatchObject({ exit: 0, stored: 0, republished: 0, requests: { archive: 0 } })
+    expect(await world.ingest({ ...ask, flags: ['--refresh'] })).toMatchObject({
+      exit: 0,
+      stored: 0,
+      republished: 0,
+      requests: { archive: 0 },
+    })
   })
 
   test('a refresh in which the new archive is damaged keeps the day as it was', async () => {
@@ -182,9 +197,18 @@ describe('a wrong checksum', () => {
   })
 
   test('agrees with the other form of archive: the day comes from that, and REST is not needed', async () => {
-    await using world = await createWorld({ now: NOW, markets: [BTC], faults: [{ kind: 'wrong-checksum', match: 'daily/.*2024-01-11\\.zip\\.CHECKSUM' }] })
+    await using world = await createWorld({
+      now: NOW,
+      markets: [BTC],
+      faults: [{ kind: 'wrong-checksum', match: 'daily/.*2024-01-11\\.zip\\.CHECKSUM' }],
+    })
     // a whole month is asked for, so that its archive is listed; daily archives are preferred by the flag
-    const run = await world.ingest({ symbols: ['BTCUSDT'], start: '2024-01-01', end: '2024-02-01', flags: ['--no-rest', '--archives', 'auto'] })
+    const run = await world.ingest({
+      symbols: ['BTCUSDT'],
+      start: '2024-01-01',
+      end: '2024-02-01',
+      flags: ['--no-rest', '--archives', 'auto'],
+    })
     expect(run).toMatchObject({ exit: 0, days: { complete: 31 }, requests: { rest: 0 } })
     world.sandbox.setFaults([{ kind: 'wrong-checksum', match: 'monthly/.*2024-01\\.zip\\.CHECKSUM' }])
     const other = await world.ingest({ symbols: ['BTCUSDT'], start: '2024-01-01', end: '2024-02-01', flags: ['--no-rest', '--force'] })
@@ -203,7 +227,11 @@ describe('a wrong checksum', () => {
     expect(day.archive_etag).not.toBeNull()
     world.clearRequests()
     for (const flags of [[], ['--refresh'], ['--retry-failed']]) {
-      expect(await world.ingest({ ...ask, flags }), flags.join()).toMatchObject({ exit: 0, days: { complete: 2, provisional: 1 }, requests: { archive: 0, rest: 0 } })
+      expect(await world.ingest({ ...ask, flags }), flags.join()).toMatchObject({
+        exit: 0,
+        days: { complete: 2, provisional: 1 },
+        requests: { archive: 0, rest: 0 },
+      })
     }
   })
 
@@ -238,7 +266,11 @@ describe('a wrong checksum', () => {
     expect(await world.ingest(alone)).toMatchObject({ exit: 3, days: { quarantined: 1 }, requests: { archive: 2 } })
 
     // and a person may insist
-    expect(await world.ingest({ ...ask, flags: ['--retry-failed'] })).toMatchObject({ exit: 0, days: { complete: 3 }, requests: { archive: 2, rest: 1 } })
+    expect(await world.ingest({ ...ask, flags: ['--retry-failed'] })).toMatchObject({
+      exit: 0,
+      days: { complete: 3 },
+      requests: { archive: 2, rest: 1 },
+    })
     expect(world.day('2024-01-11').evidence).toContain('released')
   })
 })

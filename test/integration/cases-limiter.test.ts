@@ -9,7 +9,7 @@ import { ingestResult, jsonOf } from '../support/ckvd.ts'
 import { runCli, startSandbox } from '../support/dist.ts'
 import { urlVariables } from '../support/exchange.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory, waitUntil } from '../support/temp-lake.ts'
 
 /*
  * The weight that the whole program spends, minute by minute of the exchange's clock. Time runs thirty times as fast as
@@ -27,7 +27,8 @@ const realWait = timersPromises.setTimeout
 beforeEach(async () => {
   beganMs = Date.now()
   temp = await createTempDirectory()
-  timersPromises.setTimeout = ((delayMs: number, value: unknown, options: object) => realWait(delayMs / SPEED, value, options)) as typeof realWait
+  timersPromises.setTimeout = ((delayMs: number, value: unknown, options: object) =>
+    realWait(delayMs / SPEED, value, options)) as typeof realWait
   syncBuiltinESMExports()
 })
 
@@ -39,7 +40,11 @@ afterEach(async () => {
 
 /** Only REST has these bars: 1m of 60 days is 86,400 bars, 88 pages on spot, 174 on futures. */
 async function startRestOnly(market: Market, options: SandboxOptions = {}): Promise<Sandbox> {
-  return startSandbox({ now: clock, markets: [{ market, symbol: 'BTCUSDT', firstDay: '2024-01-10', archivesFrom: '2025-01-01' }], ...options })
+  return startSandbox({
+    now: clock,
+    markets: [{ market, symbol: 'BTCUSDT', firstDay: '2024-01-10', archivesFrom: '2025-01-01' }],
+    ...options,
+  })
 }
 
 async function ingest(sandbox: Sandbox, ask: Ask): Promise<Outcome> {
@@ -84,7 +89,13 @@ const restOf = (sandbox: Sandbox): RequestRecord[] => sandbox.requests.filter(({
 test('case 22: our own weight in a minute never exceeds our share, over minutes in which there is always more to ask', async () => {
   await using sandbox = await startRestOnly('um')
   // 5 % of 2,400 is 120 a minute; a page weighs 2
-  const run = await ingest(sandbox, { market: 'um', symbols: ['BTCUSDT'], intervals: '1m', start: '2024-01-10', flags: ['--rest-share', '0.05'] })
+  const run = await ingest(sandbox, {
+    market: 'um',
+    symbols: ['BTCUSDT'],
+    intervals: '1m',
+    start: '2024-01-10',
+    flags: ['--rest-share', '0.05'],
+  })
   expect(run).toMatchObject({ exit: 0, days: { provisional: 60 }, rows: 86_400 })
   const minutes = byMinute(restOf(sandbox))
   expect(minutes.size).toBeGreaterThanOrEqual(3)
@@ -96,21 +107,30 @@ test('case 22: our own weight in a minute never exceeds our share, over minutes 
 })
 
 test('case 22: with a second client that spends steadily the sum stays within the budget, and nothing is refused', async () => {
-  await using sandbox = await startRestOnly('um', { budgets: { um: 2400 } })
+  await using sandbox = await startRestOnly('um')
   const others: { atMs: number; weight: number }[] = []
-  // 2,250 a minute; alone we would spend more than the 150 that are left
+  // 2,300 a minute of 2,400; alone we would spend 174 within a minute
   let spentMs = clock()
   const neighbour = setInterval(() => {
     const nowMs = clock()
-    const weight = Math.floor(((nowMs - spentMs) * 2250) / MINUTE_MS)
+    const weight = Math.floor(((nowMs - spentMs) * 2300) / MINUTE_MS)
     if (weight === 0) return
     spentMs = nowMs
     others.push({ atMs: nowMs, weight })
     sandbox.addWeight('um', weight)
   }, 5)
   try {
-    const run = await ingest(sandbox, { market: 'um', symbols: ['BTCUSDT'], intervals: '1m', start: '2024-01-10' })
-    expect(run).toMatchObject({ exit: 0, days: { provisional: 60 } })
+    const run = await ingest(sandbox, {
+      market: 'um',
+      symbols: ['BTCUSDT'],
+      intervals: '1m',
+      start: '2024-02-09',
+      flags: ['--rest-share', '0.5'],
+    })
+    expect(run).toMatchObject({ exit: 0, days: { provisional: 30 } })
+    // the neighbour goes on: a minute counts when it is over
+    const minute = Math.floor(clock() / MINUTE_MS)
+    await waitUntil('the end of the minute', () => clock() >= (minute + 1) * MINUTE_MS)
   } finally {
     clearInterval(neighbour)
   }
@@ -118,6 +138,8 @@ test('case 22: with a second client that spends steadily the sum stays within th
   expect(ours.every(({ status }) => status === 200)).toBe(true)
   const sums = byMinute([...ours, ...others])
   expect(Math.max(...sums.values())).toBeLessThanOrEqual(2400)
+  // unhindered, 174 would fall into two minutes at most
+  expect(Math.max(...byMinute(ours).values())).toBeLessThanOrEqual(80)
 })
 
 test('case 22: the header jumps by 3,000: the pool waits until the minute has room again', async () => {

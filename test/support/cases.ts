@@ -78,7 +78,13 @@ export class World implements AsyncDisposable {
   readonly #closers: readonly AsyncDisposable[]
   readonly #rest: Sandbox
 
-  constructor(sandbox: Sandbox, rest: Sandbox, temp: { path: string; lake: string }, clock: { now: string }, closers: readonly AsyncDisposable[]) {
+  constructor(
+    sandbox: Sandbox,
+    rest: Sandbox,
+    temp: { path: string; lake: string },
+    clock: { now: string },
+    closers: readonly AsyncDisposable[],
+  ) {
     this.sandbox = sandbox
     this.#rest = rest
     this.lake = temp.lake
@@ -126,7 +132,8 @@ export class World implements AsyncDisposable {
   async ingest(ask: Ask, env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
     const result = await this.ckvd(ingestArgs(ask), `${ask.symbols.join('\n')}\n`, env)
     const outcome = ingestResult(result)
-    if (outcome.exit !== result.exit) throw new Error(`Expected the exit code ${result.exit} in the JSON, found ${outcome.exit}: ${result.stderr}`)
+    if (outcome.exit !== result.exit)
+      throw new Error(`Expected the exit code ${result.exit} in the JSON, found ${outcome.exit}: ${result.stderr}`)
     return { ...outcome, stderr: result.stderr }
   }
 
@@ -145,14 +152,22 @@ export class World implements AsyncDisposable {
   gaps(symbol?: string): CatalogGap[] {
     const rows = queryCatalog<{ start_us: number; end_us: number; bars: number; evidence: string }>(
       this.lake,
-      'SELECT start_us, end_us, bars, evidence FROM gaps WHERE symbol = coalesce(?, symbol) ORDER BY market, symbol, interval, start_us',
-      symbol ?? null,
+      "SELECT start_us, end_us, bars, evidence FROM gaps WHERE ? IN ('', symbol) ORDER BY market, symbol, interval, start_us",
+      symbol ?? '',
     )
-    return rows.map(({ start_us, end_us, bars, evidence }) => ({ start: isoOf(start_us / 1000), end: isoOf(end_us / 1000), bars, evidence }))
+    return rows.map(({ start_us, end_us, bars, evidence }) => ({
+      start: isoOf(start_us / 1000),
+      end: isoOf(end_us / 1000),
+      bars,
+      evidence,
+    }))
   }
 
   revisions(): CatalogRevision[] {
-    return queryCatalog<CatalogRevision>(this.lake, 'SELECT day, revision, archive_etag, shard_sha256, changed_rows FROM revisions ORDER BY day, revision')
+    return queryCatalog<CatalogRevision>(
+      this.lake,
+      'SELECT day, revision, archive_etag, shard_sha256, changed_rows FROM revisions ORDER BY day, revision',
+    )
   }
 
   /** Paths of the shards, relative to the lake's `data/`, sorted. */
@@ -189,7 +204,11 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   const temp = await createTempDirectory()
   const clock = { now }
   const nowMs = (): number => Date.parse(clock.now)
-  const start = async (name: string, archives: readonly BucketArchive[] | undefined, more: Omit<SandboxOptions, 'now'>): Promise<Sandbox> => {
+  const start = async (
+    name: string,
+    archives: readonly BucketArchive[] | undefined,
+    more: Omit<SandboxOptions, 'now'>,
+  ): Promise<Sandbox> => {
     const folder = join(temp.path, name)
     if (archives !== undefined) await writeBucket(folder, archives)
     return startSandbox({ now: nowMs, ...more, ...(archives === undefined ? {} : { archive: folder }) })
@@ -266,7 +285,12 @@ export function cellsOfCsv(csv: string): Cells[] {
   return csv
     .split(/\r?\n/)
     .filter((line) => /^\d/.test(line))
-    .map((line) => line.split(',').slice(0, 11).map((cell, i) => cellOf(cell, i)))
+    .map((line) =>
+      line
+        .split(',')
+        .slice(0, 11)
+        .map((cell, i) => cellOf(cell, i)),
+    )
 }
 
 export function cellOf(text: string, column: number): bigint | number {

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { IngestResult } from '../../src/ingest/result.ts'
+import { digestTree, listFiles } from '../support/temp-lake.ts'
+import type { World } from './world.ts'
+import { BAD_DAY, createWorld } from './world.ts'
+
+const WORKER = fileURLToPath(new URL('workers/broken-worker.mjs', import.meta.url))
+const CHILD = fileURLToPath(new URL('workers/run-child.mjs', import.meta.url))
+const run = promisify(execFile)
+
+let reference: string[]
+
+beforeAll(async () => {
+  await using world = await createWorld()
+  expect(await world.run()).toMatchObject({ exit: 0, stored: 3 })
+  reference = await digestTree(join(world.lake, 'data'))
+})
+
+/** Runs an ingest whose worker dies, in a process whose threads have 128 MiB each. */
+async function runWithDeaths(world: World, how: string, times: number, match: string = BAD_DAY) {
+  const directory = join(world.directory.path, 'deaths')
+  await mkdir(directory)
+  const { signal, events, clockMs, ...options } = world.options({ workerFile: WORKER })
+  const env = { ...process.env, CKVD_TEST_DEATH: JSON.stringify({ match, how, times, directory }) }
+  const { stdout } = await run(process.execPath, ['--max-old-space-size=128', CHILD, JSON.stringify(options)], { env, timeout: 60_000 })
+  return { result: JSON.parse(stdout) as IngestResult, deaths: (await readdir(directory)).length }
+}
+
+describe('a decode worker that dies', () => {
+  const ways = [
+    ['throws', 'throw'],
+    ['throws outside of its task', 'late'],
+    ['exits', 'exit'],
+    ['runs out of memory', 'memory'],
+  ] as const
+
+  test.each(ways)('%s once: the archive is fetched and decoded once more, and the run is whole', async (_name, how) => {
+    await using world = await createWorld()
+    const { result, deaths } = await runWithDeaths(world, how, 1)
+    expect(deaths).toBe(1)
+    expect(result).toMatchObject({ exit: 0, stored: 3, problems: [], days: { complete: 3 } })
+    // those that shared the task are fetched again, too
+    expect(result.requests.archive).toBeGreaterThan(3)
+    expect(result.requests.archive).toBeLessThanOrEqual(6)
+    expect(await digestTree(join(world.lake, 'data'))).toEqual(reference)
+    expect(await listFiles(join(world.lake, 'tmp'))).toEqual([])
+  })
+
+  test.each(ways)('%s each time: that day alone is failed and named, the run goes on, and the next one heals it', async (_name, how) => {
+    await using world = await createWorld()
+    const { result, deaths } = await runWithDeaths(world, how, 100)
+    expect(deaths).toBe(2)
+    expect(result).toMatchObject({
+      exit: 3,
+      stopped: null,
+      stored: 2,
+      days: { complete: 2, failed: 1 },
+      problems: [{ day: BAD_DAY, condition: 'failed', code: 'CKVD_WORKER' }],
+    })
+    expect(await world.run()).toMatchObject({ exit: 0, stored: 1, skipped: 2 })
+    expect(await digestTree(join(world.lake, 'data'))).toEqual(reference)
+  })
+
+  test('on every archive: each is tried twice, all are named, and the run ends', async () => {
+    await using world = await createWorld()
+    const { result } = await runWithDeaths(world, 'exit', 100, '.zip')
+    expect(result).toMatchObject({ exit: 3, stored: 0, days: { failed: 3 }, requests: { archive: 6 } })
+    expect(await world.run()).toMatchObject({ exit: 0, stored: 3 })
+  })
+})

@@ -1,0 +1,63 @@
+import { appendFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { ERROR_CATALOGUE } from '../../src/errors.ts'
+
+/** Cases of each property; `npm run torture` asks for more, with a seed of its own. */
+const RUNS = Number(process.env['CKVD_FUZZ_RUNS'] ?? '250')
+const SEED = process.env['CKVD_FUZZ_SEED'] === undefined ? undefined : Number(process.env['CKVD_FUZZ_SEED'])
+/** No case may take longer, however busy the machine is. */
+const CASE_MS = 10_000
+
+/** Checks a property on many cases; `cost` tells how many times dearer than an ordinary case one is. */
+export async function checkCases<Case>(name: string, cases: fc.Arbitrary<Case>, check: (one: Case) => unknown, cost = 1): Promise<void> {
+  const numRuns = Math.max(20, Math.ceil(RUNS / cost))
+  const timed = async (one: Case): Promise<void> => {
+    const startedMs = performance.now()
+    await check(one)
+    const elapsedMs = performance.now() - startedMs
+    if (elapsedMs > CASE_MS) throw new Error(`Expected a case of ${name} to take at most ${CASE_MS} ms, it took ${elapsedMs.toFixed(0)}.`)
+  }
+  await fc.assert(fc.asyncProperty(cases, timed), { numRuns, ...(SEED === undefined ? {} : { seed: SEED }) })
+  const report = process.env['CKVD_FUZZ_REPORT']
+  if (report !== undefined) appendFileSync(report, `${JSON.stringify({ name, runs: numRuns, seed: SEED })}\n`)
+}
+
+/** The code of an error of the catalogue; what is a bug, or no error of ours, is thrown on. */
+export function catalogued(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (!Object.hasOwn(ERROR_CATALOGUE, code) || code === 'CKVD_BUG') throw error
+  return code
+}
+
+/** A change of some bytes; places are fractions, so that they fit any length. */
+export type Mutate = (bytes: Uint8Array) => Buffer
+
+export const mutation: fc.Arbitrary<Mutate> = fc
+  .array(
+    fc.record({
+      kind: fc.constantFrom('cut', 'flip', 'set', 'insert', 'drop', 'copy', 'number'),
+      at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      from: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      near: fc.constantFrom('start', 'end', 'anywhere', 'anywhere'),
+      bytes: fc.uint8Array({ minLength: 1, maxLength: 12 }),
+      // sizes, counts and offsets that programs have stumbled over
+      number: fc.constantFrom(0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((steps) => (bytes) => {
+    let result = Buffer.from(bytes)
+    for (const { kind, at, from, near, bytes: patch, number } of steps) {
+      const reach = near === 'anywhere' ? result.length : Math.min(128, result.length)
+      const index = Math.max(0, near === 'end' ? result.length - 1 - Math.floor(at * reach) : Math.floor(at * reach))
+      const [head, tail] = [result.subarray(0, index), result.subarray(index)]
+      if (kind === 'cut') result = Buffer.from(head)
+      else if (kind === 'insert') result = Buffer.concat([head, patch, tail])
+      else if (kind === 'drop') result = Buffer.concat([head, tail.subarray(patch.length)])
+      else if (kind === 'copy') result = Buffer.concat([head, result.subarray(Math.floor(from * result.length)).subarray(0, 200), tail])
+      else if (kind === 'number') {
+        if (index + 4 <= result.length) result.writeUInt32LE(number, index)
+      } else patch.forEach((byte, i) => (result[index + i] = kind === 'set' ? byte : (result[index + i] ?? 0) ^ byte))
+    }
+    return result
+  })

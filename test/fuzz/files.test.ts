@@ -1,0 +1,185 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { COMMAND_KEYS, resolveSettings, SETTINGS } from '../../config/settings.ts'
+import { parseUniverse } from '../../src/ingest/universe.ts'
+import { openLake } from '../../src/lake/lake.ts'
+import { shardPath } from '../../src/lake/layout.ts'
+import { readOrigin } from '../../src/lake/origin.ts'
+import { lakePaths } from '../../src/lake/layout.ts'
+import { adoptShard, readShard } from '../../src/lake/shards.ts'
+import { runVerify } from '../../src/lake/verify.ts'
+import { parseFaultRules } from '../../src/sandbox/index.ts'
+import { BTC, day, hoursOf } from '../unit/lake/lake-fixtures.ts'
+import { catalogued, checkCases, mutation } from './cases.ts'
+
+const DAY = day('2024-01-01')
+let directory: string
+let catalog: Buffer
+let shard: Buffer
+let lakes = 0
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'ckvd-fuzz-'))
+  const root = join(directory, 'whole')
+  const lake = await openLake(root, { mode: 'write', origin: 'sandbox' })
+  for (const name of ['2024-01-01', '2024-01-02', '2024-01-03']) await lake.writer.put(hoursOf(BTC, name, { missing: [4] }))
+  await lake.close()
+  catalog = readFileSync(join(root, 'catalog.sqlite'))
+  shard = readFileSync(join(root, shardPath(BTC, DAY)))
+})
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** A new lake with these bytes in the place of a file. */
+function lakeWith(path: string, bytes: Uint8Array): string {
+  const root = join(directory, `lake-${lakes++}`)
+  const target = join(root, path)
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(target, bytes)
+  return root
+}
+
+test('a shard of any bytes is rows that it promises, or a code; none is adopted that is not whole', async () => {
+  await checkCases(
+    'shard',
+    mutation,
+    async (mutate) => {
+      const bytes = mutate(shard)
+      const root = lakeWith(shardPath(BTC, DAY), bytes)
+      const read = await readShard(root, BTC, DAY).catch((error: unknown) => void expect(catalogued(error)).toMatch(/^CKVD_SHARD_/))
+      if (read !== undefined) expect(read.columns.openTime).toHaveLength(read.meta.rows)
+      const adopted = await adoptShard(root, BTC, DAY).catch((error: unknown) => void expect(catalogued(error)).toBe('CKVD_SHARD_FORMAT'))
+      if (adopted !== undefined) expect(adopted.row).toMatchObject({ symbol: 'BTCUSDT', rows: read?.meta.rows })
+      rmSync(root, { recursive: true })
+    },
+    2,
+  )
+})
+
+test('a catalog of any bytes is read, refused with a code, or rebuilt by verify', async () => {
+  await checkCases(
+    'catalog',
+    mutation,
+    async (mutate) => {
+      const root = lakeWith('catalog.sqlite', mutate(catalog))
+      mkdirSync(dirname(join(root, shardPath(BTC, DAY))), { recursive: true })
+      writeFileSync(join(root, shardPath(BTC, DAY)), shard)
+      for (const mode of ['read', 'write'] as const) {
+        try {
+          const lake = await openLake(root, { mode })
+          try {
+            for (const series of lake.catalog.listStoredSeries()) lake.catalog.readDays(series)
+          } finally {
+            await lake.close()
+          }
+        } catch (error) {
+          catalogued(error)
+        }
+      }
+      try {
+        const lake = await openLake(root, { mode: 'write', repair: true })
+        try {
+          await runVerify(lake)
+          // its shard is whole: whatever the catalog was, the day is known, or named
+          expect(lake.catalog.getDay(BTC, DAY)).toBeDefined()
+        } finally {
+          await lake.close()
+        }
+      } catch (error) {
+        if (error instanceof Error && error.name === 'AssertionError') throw error
+        catalogued(error)
+      }
+      rmSync(root, { recursive: true })
+    },
+    5,
+  )
+})
+
+test('a lake.json of any bytes is an origin or a code', async () => {
+  const texts = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc.constantFrom('{"format":1,"origin":"__proto__"}', '{"__proto__":{"format":1,"origin":"sandbox"}}', '{"format":2}'),
+  )
+  await checkCases('lake.json', texts, async (text) => {
+    const root = lakeWith('lake.json', Buffer.from(text))
+    const origin = await readOrigin(lakePaths(root)).catch((error: unknown) => catalogued(error))
+    expect(origin).toMatch(/^(binance|sandbox|CKVD_LAKE_IO|CKVD_CATALOG_VERSION)$/)
+    rmSync(root, { recursive: true })
+  })
+})
+
+const key = fc.oneof(
+  fc.constantFrom(...SETTINGS.map((setting) => setting.key as string), ...COMMAND_KEYS),
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'prototype', ''),
+  fc.string({ maxLength: 8 }),
+)
+const value = fc.oneof(fc.constantFrom(0, -1, Infinity, '', '../..', '\0', 'https://a:b@c', true, null, '1e9', {}, []), fc.jsonValue())
+
+test('a config file of any keys and values is settings or a code, and no prototype changes', async () => {
+  const texts = fc.oneof(
+    fc
+      .array(fc.tuple(key, value), { maxLength: 3 })
+      .map((entries) => `{${entries.map(([name, one]) => `${JSON.stringify(name)}: ${JSON.stringify(one)}`).join(', ')}}`),
+    fc.string(),
+    fc.json(),
+  )
+  await checkCases('config', texts, (text) => {
+    const cwd = lakeWith('ckvd.config.json', Buffer.from(text))
+    try {
+      const { settings } = resolveSettings({ cwd, env: {} })
+      expect(Number.isInteger(settings.workers) && settings.workers > 0).toBe(true)
+      expect(Object.keys(JSON.parse(text) as object)).not.toContain('__proto__')
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AssertionError') throw error
+      expect(catalogued(error)).toMatch(/^CKVD_(CONFIG|USAGE)$/)
+    }
+    expect(Object.keys(Object.prototype)).toEqual([])
+    rmSync(cwd, { recursive: true })
+  })
+})
+
+test('a universe of any bytes is series with intervals, or a code', async () => {
+  const sample = Buffer.from(
+    'market,symbol,earliest_date,available_intervals,base_symbol\nspot,BTCUSDT,2017-08-17,"1m,1h,1mo",BTC\num,ETHUSDT,2019-11-27,"1m,1h",ETH\n',
+  )
+  const options = fc.record({
+    market: fc.constantFrom(undefined, 'spot' as const),
+    mapMarket: fc.constantFrom(undefined, 'um' as const, 'cm' as const),
+  })
+  await checkCases('universe', fc.tuple(mutation, options), ([mutate, chosen]) => {
+    try {
+      const { series } = parseUniverse(mutate(sample), { name: 'universe.csv', symbols: undefined, intervals: 'all', ...chosen })
+      expect(series.every(({ symbol, intervals }) => symbol !== '' && !/[\\/.\0]/.test(symbol) && intervals.length > 0)).toBe(true)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AssertionError') throw error
+      expect(catalogued(error)).toMatch(/^CKVD_(UNIVERSE|USAGE)$/)
+    }
+  })
+})
+
+test('fault rules of any JSON are rules or CKVD_CONFIG', async () => {
+  const rules = fc.array(
+    fc.oneof(
+      fc.jsonValue(),
+      fc.record({
+        kind: fc.constantFrom('status', 'reset', '__proto__', 'constructor'),
+        match: fc.string(),
+        at: fc.string(),
+        status: fc.integer(),
+      }),
+    ),
+    { maxLength: 3 },
+  )
+  await checkCases('fault rules', rules, (list) => {
+    try {
+      expect(parseFaultRules(list)).toHaveLength(list.length)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AssertionError') throw error
+      expect(catalogued(error)).toBe('CKVD_CONFIG')
+    }
+  })
+})

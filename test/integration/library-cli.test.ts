@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { jsonOf, runHere } from '../support/ckvd.ts'
+import { MAIN } from '../support/dist.ts'
+import type { TestExchange } from '../support/exchange.ts'
+import { startExchange } from '../support/exchange.ts'
+import { columnsOf, fetchTruth, valuesOf } from '../support/library.ts'
+import type { TempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
+
+const NOW = '2024-03-10T12:34:56Z'
+
+let exchange: TestExchange
+let temp: TempDirectory
+
+beforeAll(async () => {
+  exchange = await startExchange(NOW)
+  temp = await createTempDirectory()
+})
+afterAll(async () => {
+  await temp[Symbol.asyncDispose]()
+  await exchange[Symbol.asyncDispose]()
+})
+
+const ckvd = (...args: string[]) => runHere([...args, '--lake', temp.lake], { env: exchange.env, cwd: temp.path })
+
+/** Runs a built program to its end. */
+async function runBin(name: string, args: readonly string[]): Promise<{ exit: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [join(MAIN, '..', name), ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...exchange.env },
+    cwd: temp.path,
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const [exit] = (await once(child, 'close')) as [number | null]
+  return { exit, stdout, stderr }
+}
+
+describe('ckvd fetch', () => {
+  const range = ['--interval', '4h', '--start', '2024-03-08', '--end', '2024-03-10']
+
+  test('csv, json, arrow and --json give the exchange’s rows; whole days are stored', async () => {
+    const truth = columnsOf(
+      await fetchTruth(
+        exchange.sandbox,
+        { market: 'um', symbol: 'BTCUSDT', interval: '4h' },
+        { startMs: Date.parse('2024-03-08'), endMs: Date.parse('2024-03-10'), nowMs: Date.parse(NOW) },
+      ),
+    )
+    const csv = await ckvd('fetch', 'btcusdt', '--market', 'um', ...range, '--format', 'csv')
+    expect([csv.exit, csv.stderr]).toEqual([0, ''])
+    const lines = csv.stdout.trim().split('\n')
+    expect(lines[0]).toBe(
+      'open_time,open,high,low,close,volume,close_time,quote_asset_volume,count,taker_buy_volume,taker_buy_quote_volume,_data_source',
+    )
+    expect(lines.slice(1).map((line) => Number(line.split(',')[4]))).toEqual(truth['close'])
+    expect(lines[1]?.split(',').filter((_cell, i) => i === 0 || i === 11)).toEqual(['2024-03-08T00:00:00.000Z', 'VISION'])
+    expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(2)
+
+    const json = JSON.parse((await ckvd('fetch', 'BTCUSDT', '--market', 'um', ...range, '--format', 'json')).stdout) as Record<
+      string,
+      unknown
+    >[]
+    expect(json.map((row) => row['volume'])).toEqual(truth['volume'])
+    expect(new Set(json.map((row) => row['_data_source']))).toEqual(new Set(['CACHE']))
+
+    const arrow = await ckvd('fetch', 'BTCUSDT', '--market', 'um', ...range, '--format', 'arrow', '--out', 'bars.arrow', '--json')
+    expect(jsonOf(arrow)).toMatchObject({ command: 'fetch', exit: 0, symbol: 'BTCUSDT', rows: 12, gaps: [], out: 'bars.arrow' })
+    expect(valuesOf(tableFromIPC(await readFile(join(temp.path, 'bars.arrow'))))['open']).toEqual(truth['open'])
+
+    const whole = jsonOf(await ckvd('fetch', 'BTCUSDT', '--market', 'um', ...range, '--json')) as {
+      bars: { count: number }[]
+      steps: unknown
+    }
+    expect(whole.bars.map(({ count }) => BigInt(count))).toEqual(truth['count'])
+    expect(whole.steps).toMatchObject([{ source: 'CACHE', days: 2, rows: 12 }])
+  })
+
+  test('a long table shows its ends, right to the last row', async () => {
+    const { exit, stdout } = await ckvd('fetch', 'BTCUSDT', '--market', 'um', '--interval', '1h', '--days', '2')
+    expect(exit).toBe(0)
+    const lines = stdout.trim().split('\n')
+    expect(lines).toHaveLength(1 + 10 + 1 + 10 + 1)
+    // two days up to now: the first bar that opens inside, the last one that has closed
+    expect([lines[1], lines.at(-2)].map((line) => line?.slice(0, 24))).toEqual(['2024-03-08T13:00:00.000Z', '2024-03-10T11:00:00.000Z'])
+    expect(lines.at(-1)).toBe('47 rows')
+  })
+
+  test.each([
+    ['a symbol of another market', ['BTCUSD_PERP', '--days', '1'], 2, 'CKVD_SYMBOL_FORMAT'],
+    ['an interval that there is not', ['BTCUSDT', '--interval', '7m'], 3, 'CKVD_UNKNOWN_INTERVAL'],
+    ['an Arrow file for the terminal', ['BTCUSDT', '--format', 'arrow'], 2, 'CKVD_USAGE'],
+    ['a symbol that nobody knows', ['NOSUCHUSDT', ...range], 3, 'CKVD_UNKNOWN_SYMBOL'],
+    ['the lake alone without the days', ['ETHUSDT', ...range, '--source', 'cache'], 3, 'CKVD_PARTIAL'],
+    ['a naive time', ['BTCUSDT', '--start', '2024-03-08T00:00'], 2, 'CKVD_TIME'],
+    ['no symbol', [], 2, 'CKVD_USAGE'],
+  ])('%s', async (_what, args, exit, code) => {
+    const result = await ckvd('fetch', ...args)
+    expect([result.exit, result.stdout]).toEqual([exit, ''])
+    expect(result.stderr).toContain(`error ${code}: `)
+  })
+})
+
+describe('the demonstrations', () => {
+  test('ckvd-demo-cli shows every step of the protocol with source, rows and time', async () => {
+    const { exit, stdout, stderr } = await runBin('demo-cli.js', [
+      '--sandbox',
+      '--lake',
+      join(temp.path, 'demo'),
+      '-s',
+      'ETHUSDT',
+      '-i',
+      '1h',
+      '-d',
+      '2',
+    ])
+    expect([exit, stderr]).toEqual([0, ''])
+    expect(stdout.match(/^\d\. .*$/gm)).toHaveLength(4)
+    expect(stdout.match(/^(CACHE|VISION|REST) +\d+ +\d+ /gm)?.map((line) => line.replace(/ +/g, ' ').trim())).toEqual([
+      'VISION 2 48',
+      'REST 1 12',
+      'CACHE 2 48',
+      'REST 1 12',
+      'CACHE 2 48',
+      'REST 1 1',
+    ])
+  })
+
+  test('ckvd-demo-module shows each call as code, and what it returned', async () => {
+    const { exit, stdout } = await runBin('demo-module.js', ['--sandbox', '--lake', join(temp.path, 'demo2'), '--json'])
+    expect(exit).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ exit: 0, lessons: [{ rows: 72 }, { rows: 72 }, { rows: 71 }, { rows: 23 }] })
+  })
+
+  test('wrong usage of a demonstration', async () => {
+    const { exit, stderr } = await runBin('demo-cli.js', ['-d', 'many'])
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('--days') as string])
+  })
+})

@@ -1,0 +1,214 @@
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { runHere } from '../support/ckvd.ts'
+import type { TestExchange } from '../support/exchange.ts'
+import { startExchange } from '../support/exchange.ts'
+import { gapsOf, library, sourcesOf } from '../support/library.ts'
+import { SHARED } from '../support/shared.ts'
+import type { TempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
+import { checksumOf, readFirstEntry, buildZip } from '../support/zip-builder.ts'
+
+const { CryptoKlineVisionData, DataProvider, MarketType, ChartType, DataSource, CkvdError } = library
+
+const NOW = '2026-05-03T10:00:00Z'
+const KEY = 'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.zip'
+const HOUR_MS = 3_600_000
+
+interface Rate {
+  readonly ms: number
+  readonly rate: string
+}
+
+describe.skipIf(SHARED === undefined)('funding rates', () => {
+  let rates: Rate[]
+  let csv: string
+  let rest: { readonly url: string; readonly asked: URL[]; rows: Rate[]; status: number; close(): Promise<void> }
+
+  /** A stand-in for GET /fapi/v1/fundingRate, by Binance's documents: from startTime to endTime, both included, at most `limit` rows. */
+  async function startRest(): Promise<typeof rest> {
+    const state = { asked: [] as URL[], rows: [] as Rate[], status: 200 }
+    const server = createServer((request, response) => {
+      const url = new URL(request.url ?? '', 'http://rest')
+      state.asked.push(url)
+      if (state.status !== 200) return void response.writeHead(state.status).end('no')
+      if (url.pathname !== '/fapi/v1/fundingRate') return void response.writeHead(404).end()
+      if (url.searchParams.get('symbol') !== 'BTCUSDT') return void response.writeHead(400).end('{"code":-1121,"msg":"Invalid symbol."}')
+      const [from, to, limit] = ['startTime', 'endTime', 'limit'].map((name) => Number(url.searchParams.get(name))) as [
+        number,
+        number,
+        number,
+      ]
+      const rows = state.rows.filter(({ ms }) => ms >= from && ms <= to).slice(0, limit)
+      response.end(JSON.stringify(rows.map(({ ms, rate }) => ({ symbol: 'BTCUSDT', fundingTime: ms, fundingRate: rate, markPrice: '1' }))))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return Object.assign(state, {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      close: () => new Promise<void>((resolve) => void (server.close(() => resolve()), server.closeAllConnections())),
+    })
+  }
+
+  beforeAll(async () => {
+    csv = readFirstEntry(await readFile(join(SHARED ?? '', 'vision', KEY))).toString()
+    rates = csv
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => ({ ms: Number(line.split(',')[0]), rate: line.split(',')[2] ?? '' }))
+    rest = await startRest()
+  })
+  afterAll(() => rest.close())
+  beforeEach(() => {
+    process.env['CKVD_NOW'] = NOW
+    rest.asked.length = 0
+    rest.status = 200
+    // May: three a day, the last one at 08:00 of the 3rd
+    const may = Array.from({ length: 8 }, (_none, i) => ({
+      ms: Date.parse('2026-05-01T00:00:00Z') + i * 8 * HOUR_MS + i,
+      rate: `0.0000${i}000`,
+    }))
+    rest.rows = [...rates, ...may]
+  })
+
+  async function serve(text: string): Promise<{ temp: TempDirectory; exchange: TestExchange }> {
+    const temp = await createTempDirectory()
+    const path = join(temp.path, 'vision', KEY)
+    await mkdir(dirname(path), { recursive: true })
+    if (text === csv) {
+      for (const end of ['', '.CHECKSUM']) await copyFile(join(SHARED ?? '', 'vision', KEY + end), path + end)
+    } else {
+      const zip = buildZip([{ name: 'BTCUSDT-fundingRate-2026-04.csv', data: text }])
+      await writeFile(path, zip)
+      await writeFile(`${path}.CHECKSUM`, checksumOf(zip, 'BTCUSDT-fundingRate-2026-04.zip'))
+    }
+    return { temp, exchange: await startExchange(NOW, { archive: join(temp.path, 'vision') }) }
+  }
+
+  const APRIL = {
+    symbol: 'BTCUSDT',
+    chartType: ChartType.FUNDING_RATE,
+    startTime: '2026-04-01T00:00:00Z',
+    endTime: '2026-05-01T00:00:00Z',
+    includeSourceInfo: true,
+  }
+
+  test('a closed month comes from Vision, verified, is stored at the mirrored path, and then comes from the lake', async () => {
+    const { temp, exchange } = await serve(csv)
+    await using _temp = temp
+    await using _exchange = exchange
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      lake: temp.lake,
+      sources: { ...exchange.sandbox.urls, umRest: rest.url },
+      workers: 1,
+    })
+    const table = await ckvd.getData(APRIL)
+    expect(table.schema.fields.map(({ name, type }) => `${name} ${String(type)}`)).toEqual([
+      'funding_time Timestamp<MICROSECOND, UTC>',
+      'funding_interval_hours Int64',
+      'funding_rate Float64',
+      '_data_source Utf8',
+    ])
+    expect([...((table.getChild('funding_time')?.data[0]?.values ?? []) as BigInt64Array)]).toEqual(
+      rates.map(({ ms }) => BigInt(ms) * 1000n),
+    )
+    expect([...(table.getChild('funding_rate') as Iterable<number>)]).toEqual(rates.map(({ rate }) => Number(rate)))
+    expect(new Set(table.getChild('funding_interval_hours') as Iterable<bigint>)).toEqual(new Set([8n]))
+    expect(new Set(sourcesOf(table))).toEqual(new Set(['VISION']))
+    expect([gapsOf(table), rest.asked]).toEqual([[], []])
+    expect(await listFiles(join(temp.lake, 'data'))).toEqual([KEY.replace('data/', '').replace('.zip', '.arrow')])
+    exchange.sandbox.clearRequests()
+    const again = await ckvd.getData({ ...APRIL, startTime: '2026-04-10T08:00:00Z' })
+    expect([again.numRows, [...new Set(sourcesOf(again))], exchange.sandbox.requests]).toEqual([
+      rates.filter(({ ms }) => ms >= Date.parse('2026-04-10T08:00:00Z')).length,
+      ['CACHE'],
+      [],
+    ])
+    await ckvd.close()
+    const verified = await runHere(['verify', '--lake', temp.lake, '--json'])
+    expect(JSON.parse(verified.stdout)).toMatchObject({ exit: 0, foreign: [] })
+  })
+
+  test('the running month comes from REST, with the hours that its times tell', async () => {
+    const { temp, exchange } = await serve(csv)
+    await using _temp = temp
+    await using _exchange = exchange
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      lake: temp.lake,
+      sources: { ...exchange.sandbox.urls, umRest: rest.url },
+      workers: 1,
+    })
+    const table = await ckvd.getData({ ...APRIL, startTime: '2026-04-30T00:00:00Z', endTime: NOW })
+    expect(sourcesOf(table)).toEqual([...Array<string>(3).fill('VISION'), ...Array<string>(8).fill('REST')])
+    expect([...(table.getChild('funding_interval_hours') as Iterable<bigint>)]).toEqual(Array<bigint>(11).fill(8n))
+    expect(rest.asked).toHaveLength(1)
+  })
+
+  test('rates that the archive lacks come from REST; without REST they are thrown', async () => {
+    const lines = csv.split('\n')
+    const { temp, exchange } = await serve(lines.filter((_line, i) => i !== 20 && i !== 21).join('\n'))
+    await using _temp = temp
+    await using _exchange = exchange
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      lake: temp.lake,
+      sources: { ...exchange.sandbox.urls, umRest: rest.url },
+      workers: 1,
+      maxRetries: 0,
+    })
+    const table = await ckvd.getData(APRIL)
+    expect([...(table.getChild('funding_rate') as Iterable<number>)]).toEqual(rates.map(({ rate }) => Number(rate)))
+    expect(sourcesOf(table).flatMap((source, i) => (source === 'REST' ? [i] : []))).toEqual([19, 20])
+    rest.status = 500
+    const error: unknown = await ckvd.getData(APRIL).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(CkvdError)
+    expect(error).toMatchObject({ code: 'CKVD_PARTIAL', details: { gaps: [{ bars: 2 }] } })
+    // where REST has none either, the absence is explained
+    rest.status = 200
+    rest.rows = rest.rows.filter(({ ms }) => ms !== rates[19]?.ms && ms !== rates[20]?.ms)
+    const holed = await ckvd.getData(APRIL)
+    expect([holed.numRows, gapsOf(holed).map(({ bars }) => bars)]).toEqual([rates.length - 2, [2]])
+  })
+
+  test.each([
+    ['a rate that is no number', (text: string) => text.replace('0.00003521', '0.0000x'), 'CKVD_CSV_NUMBER'],
+    ['a line that is cut', (text: string) => text.replace('1775088000003,8,', '1775088000003,'), 'CKVD_CSV_COLUMNS'],
+    ['another header', (text: string) => text.replace('calc_time', 'time'), 'CKVD_CSV_HEADER'],
+  ])('%s: the archive is quarantined, and REST gives the month', async (_what, spoil, code) => {
+    const { temp, exchange } = await serve(spoil(csv))
+    await using _temp = temp
+    await using _exchange = exchange
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      lake: temp.lake,
+      sources: { ...exchange.sandbox.urls, umRest: rest.url },
+      workers: 1,
+    })
+    const table = await ckvd.getData(APRIL)
+    expect(new Set(sourcesOf(table))).toEqual(new Set(['REST']))
+    expect(table.numRows).toBe(rates.length)
+    const kept = (await listFiles(join(temp.lake, 'quarantine'))).filter((path) => path.endsWith('.reason.json'))
+    expect(kept).toHaveLength(1)
+    expect(JSON.parse(await readFile(join(temp.lake, 'quarantine', kept[0] ?? ''), 'utf8'))).toMatchObject({ code })
+    expect(await listFiles(join(temp.lake, 'data'))).toEqual([])
+  })
+
+  test('refused: spot, an interval, an unknown contract, the lake alone without the month', async () => {
+    const { temp, exchange } = await serve(csv)
+    await using _temp = temp
+    await using _exchange = exchange
+    const sources = { ...exchange.sandbox.urls, umRest: rest.url }
+    const codeOf = (call: Promise<unknown>) =>
+      call.then(
+        () => 'none',
+        (error: unknown) => (error as InstanceType<typeof CkvdError>).code,
+      )
+    await using spot = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.SPOT, { lake: temp.lake, sources, workers: 1 })
+    await using um = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, { lake: temp.lake, sources, workers: 1 })
+    expect(await codeOf(spot.getData(APRIL))).toBe('CKVD_USAGE')
+    expect(await codeOf(um.getData({ ...APRIL, interval: '1h' }))).toBe('CKVD_USAGE')
+    expect(await codeOf(um.getData({ ...APRIL, symbol: 'NOSUCHUSDT' }))).toBe('CKVD_UNKNOWN_SYMBOL')
+    expect(await codeOf(um.getData({ ...APRIL, enforceSource: DataSource.CACHE }))).toBe('CKVD_PARTIAL')
+  })
+})

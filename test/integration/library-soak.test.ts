@@ -1,0 +1,91 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startExchange } from '../support/exchange.ts'
+import { columnsOf, fetchTruth, library } from '../support/library.ts'
+import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
+
+const { CryptoKlineVisionData, DataProvider, CkvdError } = library
+
+const NOW = '2024-03-20T15:20:00Z'
+const NOW_MS = Date.parse(NOW)
+const DAY_MS = 86_400_000
+const CALLS = 1000
+
+/** Numbers from 0 to 1, the same in every run (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+test('1,000 calls at once with random aborts: no wrong row, no handle, no temporary file, no day fetched for nobody twice', async () => {
+  await using temp = await createTempDirectory()
+  await using exchange = await startExchange(NOW)
+  process.env['CKVD_NOW'] = NOW
+  const firstMs = Date.parse('2024-03-01T00:00:00Z')
+  const truth = columnsOf(
+    await fetchTruth(
+      exchange.sandbox,
+      { market: 'um', symbol: 'BTCUSDT', interval: '1h' },
+      { startMs: firstMs, endMs: NOW_MS, nowMs: NOW_MS },
+    ),
+  )
+  const closeAt = new Map(truth['open_time']?.map((time, i) => [time, truth['close']?.[i]]))
+  const before = process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate').length
+  const openFiles = readdirSync('/proc/self/fd').length
+  const random = createRandom(1)
+  const counts = { done: 0, aborted: 0 }
+  {
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, 'um', {
+      lake: temp.lake,
+      sources: exchange.sandbox.urls,
+      workers: 2,
+    })
+    const work = Array.from({ length: CALLS }, async () => {
+      const startMs = firstMs + Math.floor(random() * 18) * DAY_MS
+      const endMs = Math.min(NOW_MS, startMs + Math.ceil(random() * 3 * DAY_MS))
+      const stop = new AbortController()
+      const abortAfterMs = random() < 0.5 ? Math.floor(random() * 400) : undefined
+      const timer = abortAfterMs === undefined ? undefined : setTimeout(() => stop.abort(), abortAfterMs)
+      try {
+        const { columns } = await ckvd.getColumns({
+          symbol: 'BTCUSDT',
+          interval: '1h',
+          startTime: startMs,
+          endTime: endMs,
+          columns: ['open_time', 'close'],
+          signal: stop.signal,
+        })
+        const expected = (truth['open_time'] as bigint[]).filter((time) => Number(time / 1000n) >= startMs && Number(time / 1000n) < endMs)
+        expect([...columns.open_time]).toEqual(expected)
+        expect([...columns.close]).toEqual(expected.map((time) => closeAt.get(time)))
+        counts.done++
+      } catch (error) {
+        if (!(error instanceof CkvdError) || error.code !== 'CKVD_ABORTED' || !stop.signal.aborted) throw error
+        counts.aborted++
+      } finally {
+        clearTimeout(timer)
+      }
+    })
+    await Promise.all(work)
+  }
+  expect(counts.done + counts.aborted).toBe(CALLS)
+  expect(counts.done).toBeGreaterThanOrEqual(CALLS / 3)
+  expect(await listFiles(join(temp.lake, 'tmp'))).toEqual([])
+  // each of the 19 closed days: at most once more for every time that all of its waiters had gone away
+  expect(new Set(exchange.requests('archive').map(({ path }) => path)).size).toBeLessThanOrEqual(20)
+  // sockets of undici and threads end a moment after they were closed
+  for (
+    let i = 0;
+    i < 200 && process.getActiveResourcesInfo().filter((name) => name !== 'Timeout' && name !== 'Immediate').length > before;
+    i++
+  ) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(openFiles + 8)
+}, 120_000)

@@ -1,0 +1,122 @@
+import fc from 'fast-check'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { decodeCsv } from '../../src/codec/csv.ts'
+import { WasmDecoder } from '../../src/codec/csv-wasm.ts'
+import { bitsOf } from '../support/bits.ts'
+import { readDecoderModule } from '../support/wasm.ts'
+
+const decoder = new WasmDecoder(readDecoderModule())
+const START_MS = Date.UTC(2024, 0, 1)
+
+function digits(min: number, max: number): fc.Arbitrary<string> {
+  return fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: min, maxLength: max })
+}
+
+const decimal = fc.oneof(
+  digits(1, 16),
+  fc.tuple(digits(1, 16), digits(1, 10)).map(([whole, fraction]) => `${whole}.${fraction}`),
+  fc.tuple(digits(8, 15), digits(7, 9)).map(([whole, fraction]) => `${whole}.${fraction}`),
+)
+
+describe('decimals', () => {
+  test('every one is Number(text)', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(decimal, decimal, decimal, decimal), { minLength: 1, maxLength: 100 }), (rows) => {
+        const csv = rows.map(([a, b, c, d]) => `${START_MS},1,1,1,1,${a},${START_MS},${b},7,${c},${d},0\n`).join('')
+        const { columns } = decoder.decodeCsv(Buffer.from(csv))
+        const found = rows.map((_, i) => [
+          columns.volume[i],
+          columns.quoteVolume[i],
+          columns.takerBuyVolume[i],
+          columns.takerBuyQuoteVolume[i],
+        ])
+        expect(found).toEqual(rows.map((row) => row.map(Number)))
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+const time = fc.oneof(fc.constant(String(START_MS)), fc.constant(`${START_MS}123`), digits(12, 18), fc.constant('1704067200000.1'))
+const cell = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('1', '1.5', '0', '0.00000000', '2.25000000') },
+  { weight: 1, arbitrary: decimal },
+  { weight: 1, arbitrary: fc.string({ maxLength: 4 }) },
+)
+const line = fc
+  .tuple(
+    time,
+    fc.array(cell, { minLength: 5, maxLength: 5 }),
+    time,
+    fc.array(cell, { minLength: 5, maxLength: 5 }),
+    fc.constantFrom('\n', '\n', '\r\n', ''),
+  )
+  .map(([open, prices, close, rest, end]) => `${[open, ...prices, close, ...rest].join(',')}${end}`)
+
+/** Everything that can be told of a decoding. */
+function outcomeOf(decode: () => ReturnType<typeof decodeCsv>): unknown {
+  try {
+    const { columns, rows, header } = decode()
+    return { rows, header, bits: bitsOf(columns).toString('hex') }
+  } catch (error) {
+    const { code, message, details } = error as { code: unknown; message: unknown; details: unknown }
+    return { code, message, details }
+  }
+}
+
+describe('any CSV', () => {
+  test('gives the columns or the error that JavaScript gives', () => {
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
+        const csv = Buffer.from(lines.join(''))
+        const expected = outcomeOf(() => decodeCsv(csv))
+        expect(outcomeOf(() => decoder.decodeCsv(csv))).toEqual(expected)
+        const inflated = decoder.inflate(deflateRawSync(csv), csv.length)
+        expect(inflated).toBeDefined()
+        expect(outcomeOf(() => decoder.decodeCsv(inflated as Uint8Array))).toEqual(expected)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+const text = fc.oneof(
+  fc.uint8Array({ maxLength: 600 }),
+  fc
+    .array(fc.constantFrom('1704067200000,', '0.00000000,', '42283.58000000,', '7,', '\n'), { maxLength: 3000 })
+    .map((parts) => Buffer.from(parts.join(''))),
+)
+const options = fc.record({
+  level: fc.integer({ min: 0, max: 9 }),
+  strategy: fc.integer({ min: 0, max: 4 }),
+  memLevel: fc.integer({ min: 1, max: 9 }),
+  windowBits: fc.integer({ min: 9, max: 15 }),
+})
+
+describe('deflate streams', () => {
+  test('of all levels and strategies come back, and damaged ones are taken exactly where zlib takes them', () => {
+    fc.assert(
+      fc.property(text, options, fc.array(fc.tuple(fc.nat(), fc.nat(7)), { minLength: 1, maxLength: 3 }), (data, how, flips) => {
+        const packed = deflateRawSync(data, how)
+        expect(Buffer.compare(Buffer.from(decoder.inflate(packed, data.length) ?? 'refused'), Buffer.from(data))).toBe(0)
+        for (const [at, bit] of flips) packed[at % packed.length]! ^= 1 << bit
+        expect(decoder.inflate(packed, data.length)).toEqual(inflateWhole(packed, data.length))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+})
+
+/** What zlib gives of a stream that fills its input and has that size; undefined otherwise. */
+function inflateWhole(packed: Buffer, sizeBytes: number): Uint8Array | undefined {
+  try {
+    const { buffer, engine } = inflateRawSync(packed, { maxOutputLength: Math.max(1, sizeBytes), info: true }) as unknown as {
+      buffer: Buffer
+      engine: { bytesWritten: number }
+    }
+    return buffer.length === sizeBytes && engine.bytesWritten === packed.length ? new Uint8Array(buffer) : undefined
+  } catch {
+    return undefined // damaged, or larger
+  }
+}
