@@ -18,24 +18,21 @@ export interface FundingGap {
  */
 export function findFundingGaps(rows: readonly FundingRow[], range: TimeRange): FundingGap[] {
   const gaps: FundingGap[] = []
-  const add = (startUs: number, endUs: number, hours: number): void => {
-    const bars = Math.floor((endUs - startUs + SLACK_US) / (hours * US_PER_HOUR))
+  const add = (startUs: number, endUs: number, bars: number): void => {
     if (bars > 0) gaps.push({ startUs, endUs, bars })
   }
   const hoursOf = (row: FundingRow | undefined): number => (row === undefined || row[1] === 0 ? 8 : row[1])
+  // how many rates are due at `fromUs` and every so many hours after it, before `toUs`; one that is due right then may not be there yet
+  const countDue = (fromUs: number, toUs: number, hours: number): number => Math.ceil((toUs - SLACK_US - fromUs) / (hours * US_PER_HOUR))
   const first = rows[0]
-  if (first === undefined) {
-    add(range.startUs, range.endUs, 8)
-    return gaps
-  }
-  // before the first row: due at its own time less its hours, and so on back to the start
-  add(range.startUs, first[0] - SLACK_US, hoursOf(first))
+  if (first === undefined) add(range.startUs, range.endUs, countDue(range.startUs, range.endUs, 8))
+  else add(range.startUs, first[0], Math.floor((first[0] - range.startUs) / (hoursOf(first) * US_PER_HOUR)))
   rows.forEach((row, i) => {
     const next = rows[i + 1]
     const hours = hoursOf(next ?? row)
     const dueUs = row[0] + hours * US_PER_HOUR
-    if (next !== undefined) add(dueUs, next[0] - SLACK_US, hours)
-    else add(dueUs, range.endUs - SLACK_US, hours)
+    const endUs = next?.[0] ?? range.endUs
+    add(dueUs, endUs, countDue(dueUs, endUs, hours))
   })
   return gaps
 }

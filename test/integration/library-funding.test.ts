@@ -74,7 +74,7 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     rest.rows = [...rates, ...may]
   })
 
-  async function serve(text: string): Promise<{ temp: TempDirectory; exchange: TestExchange }> {
+  async function serve(text: string): Promise<{ temp: TempDirectory; exchange: TestExchange } & AsyncDisposable> {
     const temp = await createTempDirectory()
     const path = join(temp.path, 'vision', KEY)
     await mkdir(dirname(path), { recursive: true })
@@ -85,7 +85,12 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
       await writeFile(path, zip)
       await writeFile(`${path}.CHECKSUM`, checksumOf(zip, 'BTCUSDT-fundingRate-2026-04.zip'))
     }
-    return { temp, exchange: await startExchange(NOW, { archive: join(temp.path, 'vision') }) }
+    const exchange = await startExchange(NOW, { archive: join(temp.path, 'vision') })
+    const dispose = async (): Promise<void> => {
+      await exchange[Symbol.asyncDispose]()
+      await temp[Symbol.asyncDispose]()
+    }
+    return { temp, exchange, [Symbol.asyncDispose]: dispose }
   }
 
   const APRIL = {
@@ -97,9 +102,8 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
   }
 
   test('a closed month comes from Vision, verified, is stored at the mirrored path, and then comes from the lake', async () => {
-    const { temp, exchange } = await serve(csv)
-    await using _temp = temp
-    await using _exchange = exchange
+    await using served = await serve(csv)
+    const { temp, exchange } = served
     await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
       lake: temp.lake,
       sources: { ...exchange.sandbox.urls, umRest: rest.url },
@@ -133,9 +137,8 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
   })
 
   test('the running month comes from REST, with the hours that its times tell', async () => {
-    const { temp, exchange } = await serve(csv)
-    await using _temp = temp
-    await using _exchange = exchange
+    await using served = await serve(csv)
+    const { temp, exchange } = served
     await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
       lake: temp.lake,
       sources: { ...exchange.sandbox.urls, umRest: rest.url },
@@ -149,9 +152,8 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
 
   test('rates that the archive lacks come from REST; without REST they are thrown', async () => {
     const lines = csv.split('\n')
-    const { temp, exchange } = await serve(lines.filter((_line, i) => i !== 20 && i !== 21).join('\n'))
-    await using _temp = temp
-    await using _exchange = exchange
+    await using served = await serve(lines.filter((_line, i) => i !== 20 && i !== 21).join('\n'))
+    const { temp, exchange } = served
     await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
       lake: temp.lake,
       sources: { ...exchange.sandbox.urls, umRest: rest.url },
@@ -177,9 +179,8 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     ['a line that is cut', (text: string) => text.replace('1775088000003,8,', '1775088000003,'), 'CKVD_CSV_COLUMNS'],
     ['another header', (text: string) => text.replace('calc_time', 'time'), 'CKVD_CSV_HEADER'],
   ])('%s: the archive is quarantined, and REST gives the month', async (_what, spoil, code) => {
-    const { temp, exchange } = await serve(spoil(csv))
-    await using _temp = temp
-    await using _exchange = exchange
+    await using served = await serve(spoil(csv))
+    const { temp, exchange } = served
     await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
       lake: temp.lake,
       sources: { ...exchange.sandbox.urls, umRest: rest.url },
@@ -195,9 +196,8 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
   })
 
   test('refused: spot, an interval, an unknown contract, the lake alone without the month', async () => {
-    const { temp, exchange } = await serve(csv)
-    await using _temp = temp
-    await using _exchange = exchange
+    await using served = await serve(csv)
+    const { temp, exchange } = served
     const sources = { ...exchange.sandbox.urls, umRest: rest.url }
     const codeOf = (call: Promise<unknown>) =>
       call.then(
