@@ -33,7 +33,7 @@ const REQUIRED = [
 const PERMITTED = [
   /^(CHANGELOG\.md|LICENSE|README\.md|package\.json)$/,
   /^config\/universe\/[^/]+\.csv$/,
-  /^docs\/[^/]+\.md$/,
+  /^docs\/([^/]+\/)?[^/]+\.md$/,
   /^dist\/(src|config|workers)\/.*(\.js|\.d\.ts|\.js\.map|\.wasm)$/,
 ]
 

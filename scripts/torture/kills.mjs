@@ -34,7 +34,9 @@ export async function tortureByKills({ count, seed, deadlineMs, log }) {
         const wanted = random.integer(1, Math.min(3, count - summary.kills))
         while (moments.length < wanted) {
           const plan = planKill(summary.kills, random, elapsedMs)
-          const killed = await killOnce(lake, exchange.urls, plan)
+          const { killed, early } = await killOnce(lake, exchange.urls, plan)
+          for (const path of early)
+            summary.lost.push(`seed ${seed}, kill ${summary.kills + 1}: ${path} lay under its final name before it was whole`)
           if (!killed) break
           summary.kills++
           summary.byMoment[plan.name] = (summary.byMoment[plan.name] ?? 0) + 1
@@ -70,15 +72,18 @@ function planKill(index, random, elapsedMs) {
   return { name: moment, label: `${moment} (${nth})`, moment, nth, delayMs: null }
 }
 
-/** True when the run was killed, false when it had ended before. */
+/** Whether the run was killed (or had ended before), and the files that had their final names too early. */
 async function killOnce(lake, urls, { moment, nth, delayMs }) {
   const child = spawn(process.execPath, [CHILD, JSON.stringify({ lake, urls, moment, nth })], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close')
-  child.stdout.once('data', () => {
-    if (delayMs !== null) setTimeout(() => child.kill('SIGKILL'), delayMs)
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (more) => {
+    if (text === '' && delayMs !== null) setTimeout(() => child.kill('SIGKILL'), delayMs)
+    text += more
   })
   const [code, signal] = await ended
-  if (signal === 'SIGKILL') return true
+  const early = text.split('\n').filter((line) => line.startsWith('early '))
+  if (signal === 'SIGKILL') return { killed: true, early }
   if (code !== 0) throw new Error(`Expected the run to be killed or to end with 0, it ended with ${code}.`)
-  return false
+  return { killed: false, early }
 }

@@ -24,7 +24,9 @@ interface Waiting {
  * afterwards, and come back with a failure. Small archives that wait together travel together.
  */
 export class DecodePool {
-  readonly #pool: Piscina<DecodeRequest[], DecodeOutcome[]>
+  readonly #workerFile: string
+  /** started by the first archive: a run that decodes nothing starts no thread */
+  #pool: Piscina<DecodeRequest[], DecodeOutcome[]> | undefined
   readonly #waiting: Waiting[] = []
   readonly #workers: number
   readonly #running = new Set<readonly Waiting[]>()
@@ -35,22 +37,29 @@ export class DecodePool {
   /** @param o `workerFile`: a seam for fault tests, the path of a file with the same default export as the decode worker */
   constructor(o: { workers: number; workerFile?: string }) {
     this.#workers = o.workers
-    this.#pool = new Piscina({
-      filename: o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url)),
-      // a run that decodes nothing starts no thread
-      minThreads: 0,
-      maxThreads: o.workers,
+    this.#workerFile = o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url))
+  }
+
+  #startPool(): Piscina<DecodeRequest[], DecodeOutcome[]> {
+    if (this.#closing !== undefined) throw new Error('the decode pool is closed')
+    const pool = new Piscina<DecodeRequest[], DecodeOutcome[]>({
+      filename: this.#workerFile,
+      // Never 0: of workers that died Piscina starts anew only so many, and a task that is queued already would wait for one
+      // for ever, while nothing keeps the process alive.
+      minThreads: 1,
+      maxThreads: this.#workers,
       idleTimeout: 5_000,
       concurrentTasksPerWorker: 1,
       // Piscina first tries require() on the worker file. Node 20 aborts the whole process when a thread is ended while it
       // requires an ES module (v8::Module::IsGraphAsync); with import(), its second try, the thread just ends.
       execArgv: ['--no-experimental-require-module'],
       // what waits is bounded by our own queue, which the callers' lanes bound
-      maxQueue: o.workers * 2,
+      maxQueue: this.#workers * 2,
     })
     // A worker that dies with a task fails that task, and another is started. This is told of one that dies without:
     // it could not start, Piscina starts no other, and what waits would wait for ever.
-    this.#pool.on('error', (cause) => this.#giveUp(cause))
+    pool.on('error', (cause) => this.#giveUp(cause))
+    return pool
   }
 
   /** False once it is known that no worker can be started. */
@@ -115,6 +124,7 @@ export class DecodePool {
     try {
       const requests = batch.map(({ request }) => request)
       const transferList = requests.map(({ zip }) => zip.buffer as ArrayBuffer)
+      this.#pool ??= this.#startPool()
       const outcomes = await this.#pool.run(requests, { transferList })
       for (const [i, { resolve }] of batch.entries()) {
         const outcome = outcomes[i]
@@ -147,7 +157,7 @@ export class DecodePool {
   /** Ends all workers; what still waits is rejected. Idempotent. */
   close(): Promise<void> {
     for (const { reject } of this.#waiting.splice(0)) reject(new CkvdError('CKVD_ABORTED', 'The decode pool was closed.'))
-    this.#closing ??= this.#pool.destroy()
+    this.#closing ??= this.#pool?.destroy() ?? Promise.resolve()
     return this.#closing
   }
 

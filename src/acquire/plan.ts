@@ -81,7 +81,7 @@ export interface SeriesPlan {
 }
 
 /** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
-export function isFinal(row: DayRow): boolean {
+function isFinal(row: DayRow): boolean {
   return row.condition === 'complete' || (row.condition === 'outage' && fromVision(row))
 }
 
@@ -90,7 +90,7 @@ function fromVision(row: DayRow): boolean {
 }
 
 /** Unexplained, and not accepted by a person. */
-export function isProblem(row: DayRow): boolean {
+function isProblem(row: DayRow): boolean {
   return !isExplained(row.condition) && !isAccepted(row)
 }
 

@@ -76,5 +76,5 @@ function fillTemplate(template: Template, columns: KlineColumns, values: readonl
   values.forEach((value, i) => {
     for (const start of template.values[i] ?? []) shard.write(value, start)
   })
-  return new Uint8Array(shard.buffer as ArrayBuffer, 0, sizeBytes)
+  return new Uint8Array(shard.buffer, 0, sizeBytes)
 }

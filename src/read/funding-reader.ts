@@ -15,9 +15,9 @@ import { Flights } from './flights.ts'
 import type { FundingGap } from './funding-grid.ts'
 import { fillHours, findFundingGaps, mergeFunding } from './funding-grid.ts'
 import { fetchFunding } from './funding-rest.ts'
-import type { ReaderContext } from './kline-reader.ts'
 import { DataSource } from './names.ts'
 import type { FundingQuery } from './query.ts'
+import type { ReaderContext } from './reader-context.ts'
 import { isTelling } from './rest-witness.ts'
 
 /** A rate and where it comes from. */

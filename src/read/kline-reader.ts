@@ -1,7 +1,5 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/archive-days.ts'
-import type { Connections } from '../acquire/connections.ts'
-import type { DecodePool } from '../acquire/decode-pool.ts'
 import { rowsWithin } from '../acquire/reconcile.ts'
 import type { RestAnswer } from '../acquire/stretch.ts'
 import { askRest, explainGap } from '../acquire/stretch.ts'
@@ -9,7 +7,6 @@ import { CkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
-import type { Origin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
 import { isExplained } from '../model/condition.ts'
 import { findGaps } from '../model/gaps.ts'
@@ -24,24 +21,11 @@ import { acquiredPart, storedPart } from './day-parts.ts'
 import { Flights } from './flights.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
-import type { LakeAccess } from './lake-access.ts'
 import { checkMissing, unavailable } from './missing-bars.ts'
 import { DataSource } from './names.ts'
 import type { KlineQuery } from './query.ts'
+import type { ReaderContext } from './reader-context.ts'
 import { RestWitness } from './rest-witness.ts'
-
-/** What a reader works with; its owner closes it. */
-export interface ReaderContext {
-  readonly connections: Connections
-  /** the decoding threads, started by the first call */
-  readonly pool: () => DecodePool
-  readonly lake: LakeAccess
-  readonly concurrency: number
-  /** where the data is from, as far as is known: undefined before the first answer */
-  readonly origin: () => Origin | undefined
-  readonly nowMs: () => number
-  readonly logger: Logger
-}
 
 /** Shards that are found damaged are fetched again; with the second round all of them are known. */
 const MAX_ROUNDS = 3

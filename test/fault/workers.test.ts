@@ -3,9 +3,12 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import type { DecodeRequest } from '../../src/codec/decode-day.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
+import { DecodePool } from '../support/dist.ts'
 import { digestTree, listFiles } from '../support/temp-lake.ts'
+import { buildZip, checksumOf } from '../support/zip-builder.ts'
 import type { World } from './world.ts'
 import { BAD_DAY, createWorld } from './world.ts'
 
@@ -72,4 +75,42 @@ describe('a decode worker that dies', () => {
     expect(result).toMatchObject({ exit: 3, stored: 0, days: { failed: 3 }, requests: { archive: 6 } })
     expect(await world.run()).toMatchObject({ exit: 0, stored: 3 })
   })
+})
+
+test('an archive that is decoded alone takes none of those that wait with it along', async () => {
+  await using world = await createWorld()
+  const directory = join(world.directory.path, 'deaths')
+  await mkdir(directory)
+  const requestOf = (day: string): DecodeRequest => {
+    const zip = buildZip([
+      { name: `AAAUSDT-1h-${day}.csv`, data: `${Date.parse(day)},1,1,1,1,1,${Date.parse(day) + 3_599_999},1,1,1,1,0\n` },
+    ])
+    return {
+      series: { market: 'spot', symbol: 'AAAUSDT', interval: '1h' },
+      archive: { key: `AAAUSDT-1h-${day}.zip`, etag: 'e', packaging: 'daily', period: day },
+      zip: new Uint8Array(zip),
+      checksum: new Uint8Array(checksumOf(zip, `AAAUSDT-1h-${day}.zip`)),
+      days: null,
+      startsSeries: false,
+      seriesEndUs: null,
+    }
+  }
+  // threads get the environment of the moment in which they start
+  vi.stubEnv('CKVD_TEST_DEATH', JSON.stringify({ match: BAD_DAY, how: 'exit', times: 100, directory }))
+  const pool = new DecodePool({ workers: 1, workerFile: WORKER })
+  try {
+    const { signal } = new AbortController()
+    // the first two keep the worker busy and ready; what comes after them waits, and would be one task
+    const days = ['2024-03-04', '2024-03-05', BAD_DAY, '2024-03-06', '2024-03-07']
+    const ended = days.map((day) =>
+      pool.decode(requestOf(day), signal, day === BAD_DAY).then(
+        ({ ok }) => (ok ? 'decoded' : 'refused'),
+        (error: { code: string }) => error.code,
+      ),
+    )
+    expect(await Promise.all(ended)).toEqual(['decoded', 'decoded', 'CKVD_WORKER', 'decoded', 'decoded'])
+  } finally {
+    await pool.close()
+    vi.unstubAllEnvs()
+  }
 })

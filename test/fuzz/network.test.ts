@@ -202,6 +202,8 @@ test('a REST answer of any bytes is rows in order inside the page, or a code', a
     },
   )
   const statuses = fc.constantFrom(200, 400, 404, 429)
+  const whole = decodeKlinesAnswer({ status: 200, headers: {}, body: new Uint8Array(klines) }, page, 'here')
+  expect(whole === 'unlisted' ? 0 : whole.openTime.length).toBeGreaterThan(0)
   await checkCases('REST', fc.record({ status: statuses, body: bodies }), ({ status, body }) => {
     try {
       const rows = decodeKlinesAnswer({ status, headers: {}, body }, page, 'here')

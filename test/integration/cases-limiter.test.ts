@@ -1,6 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module'
 import timersPromises from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Market } from '../../src/model/market.ts'
 import type { RequestRecord, Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'
 import { ingestArgs } from '../support/cases.ts'
@@ -18,6 +18,8 @@ import { createTempDirectory, waitUntil } from '../support/temp-lake.ts'
 const SPEED = 30
 const START_MS = Date.parse('2024-03-10T05:00:00Z')
 const MINUTE_MS = 60_000
+
+vi.setConfig({ testTimeout: 60_000 })
 
 let beganMs = 0
 let temp: TempDirectory

@@ -36,12 +36,12 @@ export function inputOffset(): u32 {
  * Gives the number of rows that the columns then hold. Times of rows that it takes are in [minTimeUs, maxTimeUs).
  */
 export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row: u32, minTimeUs: i64, maxTimeUs: i64): u32 {
-  const stride: usize = <usize>capacity << 3
+  const stride: usize = (<usize>capacity) << 3
   let at: usize = start
   let usual: u64 = 1
   while (at < <usize>end && row < capacity) {
     let p = at
-    const first: usize = <usize>columns + (<usize>row << 3)
+    const first: usize = <usize>columns + ((<usize>row) << 3)
     let cell = first
     let earliestUs = minTimeUs
     let column = OPEN_TIME
@@ -82,7 +82,7 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
             digits = digitsBefore(nonDigits(word))
             if (digits == 8) break
             if (digits != 0) {
-              whole = whole * load<u64>(U64_POW10 + (<usize>digits << 3)) + parseDigits(word, digits)
+              whole = whole * load<u64>(U64_POW10 + ((<usize>digits) << 3)) + parseDigits(word, digits)
               p += <usize>digits
             }
             usual = 1
@@ -102,7 +102,7 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
               fraction = parseEight(word)
               p += 8
               digits = 8
-              const ninth = <u32>load<u8>(p) ^ 48
+              const ninth = (<u32>load<u8>(p)) ^ 48
               if (ninth < 10) {
                 fraction = fraction * 10 + ninth
                 p++
@@ -114,7 +114,7 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
               fraction = parseDigits(word, digits)
               p += <usize>digits
             }
-            const scale = load<f64>(F64_POW10 + (<usize>digits << 3))
+            const scale = load<f64>(F64_POW10 + ((<usize>digits) << 3))
             const mantissa = value * scale + <f64>(<i64>fraction)
             value = mantissa < TWO_POW_53 ? mantissa / scale : value + <f64>(<i64>fraction) / scale
           }
@@ -156,7 +156,7 @@ function skipDecimal(p: usize): usize {
 
 function skipDigits(start: usize, max: usize): usize {
   let p = start
-  while (p < start + max && (<u32>load<u8>(p) ^ 48) < 10) p++
+  while (p < start + max && ((<u32>load<u8>(p)) ^ 48) < 10) p++
   return p
 }
 

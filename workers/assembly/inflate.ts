@@ -35,10 +35,13 @@ const EXCEPTION: u32 = 0x8000
 const POINTER: u32 = 0x4000
 const END_OF_BLOCK: u32 = 0x2000 | EXCEPTION
 
-const LENGTH_BASES = memory.data<u16>([3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258])
+const LENGTH_BASES = memory.data<u16>([
+  3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
+])
 const LENGTH_EXTRAS = memory.data<u8>([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0])
 const OFFSET_BASES = memory.data<u16>([
-  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577,
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385,
+  24577,
 ])
 const PRECODE_ORDER = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
 
@@ -66,7 +69,7 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
     next += <usize>((63 - bitCount) >> 3)
     bitCount |= 56
     isLast = (bits & 1) != 0
-    const type = <u32>(bits >> 1) & 3
+    const type = (<u32>(bits >> 1)) & 3
     bits >>= 3
     bitCount -= 3
     if (type == 0) {
@@ -90,9 +93,9 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       buildTable(KIND_OFFSET, offsetTable, OFFSET_BITS, lengths + 288, 32)
     } else {
       // ---- dynamic: the code lengths are coded themselves
-      const litlens = (<u32>bits & 31) + 257
-      const distances = (<u32>(bits >> 5) & 31) + 1
-      const precodes = (<u32>(bits >> 10) & 15) + 4
+      const litlens = ((<u32>bits) & 31) + 257
+      const distances = ((<u32>(bits >> 5)) & 31) + 1
+      const precodes = ((<u32>(bits >> 10)) & 15) + 4
       bits >>= 14
       bitCount -= 14
       if (litlens > 286 || distances > 30) return -1
@@ -114,7 +117,7 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
         bits |= load<u64>(next) << bitCount
         next += <usize>((63 - bitCount) >> 3)
         bitCount |= 56
-        const entry = load<u32>(precodeTable + ((<usize>bits & 127) << 2))
+        const entry = load<u32>(precodeTable + (((<usize>bits) & 127) << 2))
         if ((entry & EXCEPTION) != 0) return -1
         const used: u64 = entry & 0xff
         bits >>= used
@@ -130,15 +133,15 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
         if (symbol == 16) {
           if (i == 0) return -1
           value = load<u8>(lengths + i - 1)
-          repeats = 3 + (<u32>bits & 3)
+          repeats = 3 + ((<u32>bits) & 3)
           bits >>= 2
           bitCount -= 2
         } else if (symbol == 17) {
-          repeats = 3 + (<u32>bits & 7)
+          repeats = 3 + ((<u32>bits) & 7)
           bits >>= 3
           bitCount -= 3
         } else {
-          repeats = 11 + (<u32>bits & 127)
+          repeats = 11 + ((<u32>bits) & 127)
           bits >>= 7
           bitCount -= 7
         }
@@ -157,17 +160,17 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       bits |= load<u64>(next) << bitCount
       next += <usize>((63 - bitCount) >> 3)
       bitCount |= 56
-      let entry = load<u32>(litlenTable + ((<usize>bits & 2047) << 2))
+      let entry = load<u32>(litlenTable + (((<usize>bits) & 2047) << 2))
       if ((entry & LITERAL) != 0) {
         bits >>= <u64>(entry & 0xff)
         bitCount -= <u64>(entry & 0xff)
         store<u8>(out, <u8>(entry >> 16))
-        entry = load<u32>(litlenTable + ((<usize>bits & 2047) << 2))
+        entry = load<u32>(litlenTable + (((<usize>bits) & 2047) << 2))
         if ((entry & LITERAL) != 0) {
           bits >>= <u64>(entry & 0xff)
           bitCount -= <u64>(entry & 0xff)
           store<u8>(out, <u8>(entry >> 16), 1)
-          entry = load<u32>(litlenTable + ((<usize>bits & 2047) << 2))
+          entry = load<u32>(litlenTable + (((<usize>bits) & 2047) << 2))
           if ((entry & LITERAL) != 0) {
             bits >>= <u64>(entry & 0xff)
             bitCount -= <u64>(entry & 0xff)
@@ -188,8 +191,8 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
         if ((entry & POINTER) != 0) {
           bits >>= LITLEN_BITS
           bitCount -= LITLEN_BITS
-          const index = (entry >> 16) + (<u32>bits & ((1 << ((entry >> 8) & 31)) - 1))
-          entry = load<u32>(litlenTable + (<usize>index << 2))
+          const index = (entry >> 16) + ((<u32>bits) & ((1 << ((entry >> 8) & 31)) - 1))
+          entry = load<u32>(litlenTable + ((<usize>index) << 2))
           if ((entry & LITERAL) != 0) {
             bits >>= <u64>(entry & 0xff)
             bitCount -= <u64>(entry & 0xff)
@@ -210,13 +213,13 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       bitCount -= <u64>(entry & 0xff)
       const length = (entry >> 16) + extraBits(before, entry)
       // ---- the distance
-      entry = load<u32>(offsetTable + ((<usize>bits & 255) << 2))
+      entry = load<u32>(offsetTable + (((<usize>bits) & 255) << 2))
       if ((entry & EXCEPTION) != 0) {
         if ((entry & POINTER) == 0) return -1
         bits >>= OFFSET_BITS
         bitCount -= OFFSET_BITS
-        const index = (entry >> 16) + (<u32>bits & ((1 << ((entry >> 8) & 31)) - 1))
-        entry = load<u32>(offsetTable + (<usize>index << 2))
+        const index = (entry >> 16) + ((<u32>bits) & ((1 << ((entry >> 8) & 31)) - 1))
+        entry = load<u32>(offsetTable + ((<usize>index) << 2))
         if ((entry & EXCEPTION) != 0) return -1
       }
       before = bits
@@ -257,7 +260,7 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
 function extraBits(bits: u64, entry: u32): u32 {
   const wordBits = (entry >> 8) & 31
   const extras = (entry & 0xff) - wordBits
-  return <u32>(bits >> <u64>wordBits) & ((1 << extras) - 1)
+  return (<u32>(bits >> (<u64>wordBits))) & ((1 << extras) - 1)
 }
 
 function fixedLengths(): void {
@@ -274,47 +277,47 @@ function entryOf(kind: i32, symbol: u32, wordBits: u32): u32 {
   if (kind == KIND_OFFSET) {
     if (symbol >= 30) return EXCEPTION
     const extras: u32 = symbol < 4 ? 0 : (symbol >> 1) - 1
-    return (<u32>load<u16>(OFFSET_BASES + (symbol << 1)) << 16) | (wordBits << 8) | (wordBits + extras)
+    return ((<u32>load<u16>(OFFSET_BASES + (symbol << 1))) << 16) | (wordBits << 8) | (wordBits + extras)
   }
   if (symbol < 256) return LITERAL | (symbol << 16) | wordBits
   if (symbol == 256) return END_OF_BLOCK | wordBits
   if (symbol >= 286) return EXCEPTION
   const extras = <u32>load<u8>(LENGTH_EXTRAS + (symbol - 257))
-  return (<u32>load<u16>(LENGTH_BASES + ((symbol - 257) << 1)) << 16) | (wordBits << 8) | (wordBits + extras)
+  return ((<u32>load<u16>(LENGTH_BASES + ((symbol - 257) << 1))) << 16) | (wordBits << 8) | (wordBits + extras)
 }
 
 /** Builds the table of a canonical code from the lengths of its words; false where these make no code that zlib accepts. */
 function buildTable(kind: i32, table: usize, tableBits: u32, lens: usize, symbols: u32): bool {
   memory.fill(counts, 0, 64)
   for (let i: u32 = 0; i < symbols; i++) {
-    const count = counts + (<usize>load<u8>(lens + i) << 2)
+    const count = counts + ((<usize>load<u8>(lens + i)) << 2)
     store<u32>(count, load<u32>(count) + 1)
   }
   let longest: u32 = 15
-  while (longest > 0 && load<u32>(counts + (<usize>longest << 2)) == 0) longest--
+  while (longest > 0 && load<u32>(counts + ((<usize>longest) << 2)) == 0) longest--
   let left: i32 = 1
   for (let length: u32 = 1; length <= 15; length++) {
-    left = (left << 1) - <i32>load<u32>(counts + (<usize>length << 2))
+    left = (left << 1) - <i32>load<u32>(counts + ((<usize>length) << 2))
     if (left < 0) return false
   }
   if (left > 0) {
     // incomplete: what no word takes is an exception. zlib accepts no code at all, and a single word of one bit.
     if (longest > 1 || kind == KIND_PRECODE) return false
-    for (let i: u32 = 0; i < 1 << tableBits; i++) store<u32>(table + (<usize>i << 2), EXCEPTION)
+    for (let i: u32 = 0; i < 1 << tableBits; i++) store<u32>(table + ((<usize>i) << 2), EXCEPTION)
   }
   // ---- the symbols in the order of their code words
   let offset: u32 = 0
   for (let length: u32 = 1; length <= 15; length++) {
-    store<u32>(offsets + (<usize>length << 2), offset)
-    offset += load<u32>(counts + (<usize>length << 2))
+    store<u32>(offsets + ((<usize>length) << 2), offset)
+    offset += load<u32>(counts + ((<usize>length) << 2))
   }
   const used = offset
   for (let i: u32 = 0; i < symbols; i++) {
     const length = <u32>load<u8>(lens + i)
     if (length == 0) continue
-    const place = offsets + (<usize>length << 2)
+    const place = offsets + ((<usize>length) << 2)
     const at = load<u32>(place)
-    store<u16>(sortedSymbols + (<usize>at << 1), <u16>i)
+    store<u16>(sortedSymbols + ((<usize>at) << 1), <u16>i)
     store<u32>(place, at + 1)
   }
   // ---- the words, bit-reversed, since streams hold their first bit lowest
@@ -325,14 +328,14 @@ function buildTable(kind: i32, table: usize, tableBits: u32, lens: usize, symbol
   let second: u32 = 0
   let secondBits: u32 = 0
   for (let i: u32 = 0; i < used; i++) {
-    const symbol = <u32>load<u16>(sortedSymbols + (<usize>i << 1))
+    const symbol = <u32>load<u16>(sortedSymbols + ((<usize>i) << 1))
     const own = <u32>load<u8>(lens + symbol)
     word <<= own - length
     length = own
     const reversed = reverseBits(word, own)
     if (own <= tableBits) {
       const entry = entryOf(kind, symbol, own)
-      for (let j = reversed; j < 1 << tableBits; j += 1 << own) store<u32>(table + (<usize>j << 2), entry)
+      for (let j = reversed; j < 1 << tableBits; j += 1 << own) store<u32>(table + ((<usize>j) << 2), entry)
     } else {
       const low = reversed & ((1 << tableBits) - 1)
       if (low != prefix) {
@@ -340,20 +343,20 @@ function buildTable(kind: i32, table: usize, tableBits: u32, lens: usize, symbol
         prefix = low
         second = nextFree
         secondBits = own - tableBits
-        let space = load<u32>(counts + (<usize>own << 2))
+        let space = load<u32>(counts + ((<usize>own) << 2))
         while (space < 1 << secondBits && tableBits + secondBits < 15) {
           secondBits++
-          space = (space << 1) + load<u32>(counts + (<usize>(tableBits + secondBits) << 2))
+          space = (space << 1) + load<u32>(counts + ((<usize>(tableBits + secondBits)) << 2))
         }
         nextFree += 1 << secondBits
-        store<u32>(table + (<usize>low << 2), (second << 16) | EXCEPTION | POINTER | (secondBits << 8))
+        store<u32>(table + ((<usize>low) << 2), (second << 16) | EXCEPTION | POINTER | (secondBits << 8))
       }
       const entry = entryOf(kind, symbol, own - tableBits)
       for (let j = reversed >> tableBits; j < 1 << secondBits; j += 1 << (own - tableBits)) {
-        store<u32>(table + (<usize>(second + j) << 2), entry)
+        store<u32>(table + ((<usize>(second + j)) << 2), entry)
       }
     }
-    const count = counts + (<usize>own << 2)
+    const count = counts + ((<usize>own) << 2)
     store<u32>(count, load<u32>(count) - 1) // the words of this length that are left
     word++
   }

@@ -13,8 +13,7 @@ const START_US = Date.UTC(2024, 0, 1) * 1000
 function bars(rows: number, seed: number): KlineColumns {
   const columns = createColumns(rows)
   for (let i = 0; i < rows; i++) {
-    for (const { key, type } of KLINE_COLUMNS)
-      columns[key][i] = (type === 'float64' ? 1 + (i * seed) / 7 : BigInt(START_US + i * 60_000_000)) as never
+    for (const { key, type } of KLINE_COLUMNS) columns[key][i] = type === 'float64' ? 1 + (i * seed) / 7 : BigInt(START_US + i * 60_000_000)
   }
   return columns
 }

@@ -42,15 +42,13 @@ test('gaps are cut to the slots that open in the range, and neighbours with one 
 test('rows and gaps fill the day, whatever is there and whatever is said', () => {
   fc.assert(
     fc.property(fc.subarray(all), fc.subarray(all, { maxLength: 6 }), (present, cuts) => {
-      const evidence = cuts
-        .slice(1)
-        .map((to, i) => ({
-          startUs: (cuts[i] as number) * HOUR,
-          endUs: to * HOUR,
-          bars: to - (cuts[i] as number),
-          evidence: `e${i}`,
-          explained: true,
-        }))
+      const evidence = cuts.slice(1).map((to, i) => ({
+        startUs: (cuts[i] as number) * HOUR,
+        endUs: to * HOUR,
+        bars: to - (cuts[i] as number),
+        evidence: `e${i}`,
+        explained: true,
+      }))
       const gaps = explainGaps(times(...present), DAY, '1h', evidence)
       const slots = gaps.flatMap(({ startUs, endUs }) => all.filter((hour) => hour * HOUR >= startUs && hour * HOUR < endUs))
       expect([...present, ...slots].sort((a, b) => a - b)).toEqual(all)
