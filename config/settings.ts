@@ -7,7 +7,7 @@ import { CkvdError } from '../src/errors.ts'
 import type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
 import { COMMAND_KEYS, FIXED_DEFAULTS, SETTINGS, SETTINGS_SCHEMA } from './setting-table.ts'
 
-export type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
+export type { SettingKey, Settings } from './setting-table.ts'
 export { COMMAND_KEYS, SETTINGS } from './setting-table.ts'
 
 /** The config file that is read from the working directory when `--config` names no other. */

@@ -179,7 +179,7 @@ export function checkHeader(text: string): void {
 }
 
 /** An error of a CSV: the place at the end of the message and, with the cell, in `details`. Both count from 1. */
-export function csvError(code: ErrorCode, message: string, line: number, column: number, found: string): CkvdError {
+function csvError(code: ErrorCode, message: string, line: number, column: number, found: string): CkvdError {
   return new CkvdError(code, `${message} (line ${line}, column ${column})`, { details: { line, column, found: cut(found) } })
 }
 

@@ -83,9 +83,13 @@ PRAGMA user_version = ${VERSION};
  */
 export function openCatalogFile(path: string, mode: CatalogMode): Database.Database {
   if (mode === 'read' && !existsSync(path)) {
-    throw new CkvdError('CKVD_LAKE_MISSING', `Expected a lake in ${dirname(path)}, but it has no catalog. Run \`ckvd ingest\` first, or check --lake.`, {
-      details: { path },
-    })
+    throw new CkvdError(
+      'CKVD_LAKE_MISSING',
+      `Expected a lake in ${dirname(path)}, but it has no catalog. Run \`ckvd ingest\` first, or check --lake.`,
+      {
+        details: { path },
+      },
+    )
   }
   let database: Database.Database | undefined
   try {

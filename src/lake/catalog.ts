@@ -81,7 +81,7 @@ export class Catalog {
 
   /** As `readDays`, a page at a time: no read transaction stays open between rows, so the caller may write, or stop early. */
   *iterateDays(series: Series, from: UtcDay = FIRST_DAY, to: UtcDay = LAST_DAY): Generator<DayRow, void> {
-    for (let start: UtcDay = from; ; ) {
+    for (let start: UtcDay = from; ;) {
       const page = this.#readPage(series, start, to, PAGE_ROWS)
       yield* page
       const last = page.at(-1)
@@ -171,7 +171,8 @@ export class Catalog {
     const row = this.getDay(series, day)
     const where = `${seriesLabel(series)} ${day}`
     if (row === undefined) throw new CkvdError('CKVD_USAGE', `Expected a day that the lake knows, got ${where}: it was never requested.`)
-    if (isExplained(row.condition)) throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
+    if (isExplained(row.condition))
+      throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
     const words = reason.replaceAll(/\s+/g, ' ').trim()
     if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
     const before = isAccepted(row) ? (row.evidence ?? '').split('\n').slice(1) : row.evidence === null ? [] : [row.evidence]
@@ -192,7 +193,14 @@ export class Catalog {
 
   /** Runs without an end: killed ones, and those that go on. */
   unfinishedRuns(): RunRow[] {
-    const rows = this.#use('read', (sql) => sql.unfinishedRuns.all([])) as [number, string, string | null, string, string | null, number | null][]
+    const rows = this.#use('read', (sql) => sql.unfinishedRuns.all([])) as [
+      number,
+      string,
+      string | null,
+      string,
+      string | null,
+      number | null,
+    ][]
     return rows.map(([id, startedAt, endedAt, command, counts, exit]) => ({ id, startedAt, endedAt, command, counts, exit }))
   }
 

@@ -52,7 +52,7 @@ export function createDirectories(root: string): Directories {
     },
     sync: syncDirectory,
     forget(directory) {
-      for (let path = directory; prepared.delete(path) && path !== root; ) path = dirname(path)
+      for (let path = directory; prepared.delete(path) && path !== root;) path = dirname(path)
     },
   }
 }
@@ -77,7 +77,7 @@ async function makeDirectory(directory: string): Promise<boolean> {
 }
 
 /** Makes the entries of a directory durable. Windows cannot sync directories and needs no such step. */
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
   try {

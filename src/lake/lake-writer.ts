@@ -124,7 +124,9 @@ function checkItem({ row, shard }: LakeWrite, closed: boolean): void {
   if (closed) throw new CkvdError('CKVD_BUG', 'Expected an open lake, but it is closed: nothing more is stored.', { details })
   if (shard !== null && (row.shardSha256 === null || row.shardBytes !== shard.length)) {
     const found = `${String(row.shardSha256)}, ${String(row.shardBytes)} bytes`
-    throw new CkvdError('CKVD_BUG', `Expected the row of a shard to state its digest and its ${shard.length} bytes, found ${found}.`, { details })
+    throw new CkvdError('CKVD_BUG', `Expected the row of a shard to state its digest and its ${shard.length} bytes, found ${found}.`, {
+      details,
+    })
   }
 }
 

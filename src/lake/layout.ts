@@ -64,7 +64,8 @@ export function fundingPath(market: 'um' | 'cm', symbol: string, month: string):
 
 /** True for a path that `fundingPath` makes. */
 export function isFundingPath(rel: string): boolean {
-  const [, folder = '', symbol = '', month = ''] = /^data\/futures\/(um|cm)\/monthly\/fundingRate\/([^/]+)\/.*-(\d{4}-\d{2})\.arrow$/.exec(rel) ?? []
+  const [, folder = '', symbol = '', month = ''] =
+    /^data\/futures\/(um|cm)\/monthly\/fundingRate\/([^/]+)\/.*-(\d{4}-\d{2})\.arrow$/.exec(rel) ?? []
   return (folder === 'um' || folder === 'cm') && rel === fundingPath(folder, symbol, month)
 }
 
@@ -117,9 +118,13 @@ const UNSAFE = /[\u0000-\u001f\u007f\\:]/
 export function joinLake(root: string, rel: string): string {
   const segments = rel.split('/')
   if (UNSAFE.test(rel) || segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    throw new CkvdError('CKVD_LAKE_IO', `Expected a path inside the lake, got ${JSON.stringify(rel)}: nothing is read or written outside ${root}.`, {
-      details: { root, path: rel },
-    })
+    throw new CkvdError(
+      'CKVD_LAKE_IO',
+      `Expected a path inside the lake, got ${JSON.stringify(rel)}: nothing is read or written outside ${root}.`,
+      {
+        details: { root, path: rel },
+      },
+    )
   }
   return join(root, ...segments)
 }

@@ -25,20 +25,32 @@ export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> 
   const newer = AnyFormat.safeParse(value)
   const details = { path: paths.origin, expected: FORMAT }
   if (newer.success && newer.data.format > FORMAT) {
-    throw new CkvdError('CKVD_CATALOG_VERSION', `Expected a lake of format ${FORMAT}, found format ${newer.data.format} in ${paths.root}: update ckvd.`, { details })
+    throw new CkvdError(
+      'CKVD_CATALOG_VERSION',
+      `Expected a lake of format ${FORMAT}, found format ${newer.data.format} in ${paths.root}: update ckvd.`,
+      { details },
+    )
   }
-  throw new CkvdError('CKVD_LAKE_IO', `Expected {"format":1,"origin":"binance"} (or "sandbox") in ${paths.origin}, found ${JSON.stringify(text.slice(0, 80))}. Correct the file.`, {
-    details,
-  })
+  throw new CkvdError(
+    'CKVD_LAKE_IO',
+    `Expected {"format":1,"origin":"binance"} (or "sandbox") in ${paths.origin}, found ${JSON.stringify(text.slice(0, 80))}. Correct the file.`,
+    {
+      details,
+    },
+  )
 }
 
 /** Throws `CKVD_ORIGIN` when a lake that records `recorded` would get data of `wanted`. */
 export function checkOrigin(recorded: Origin | undefined, wanted: Origin, root: string): void {
   if (recorded === undefined || recorded === wanted) return
   const name = { binance: 'the exchange', sandbox: 'a sandbox' }
-  throw new CkvdError('CKVD_ORIGIN', `Expected a lake with data of ${name[wanted]}, but ${root} holds data of ${name[recorded]}. Choose another directory with --lake.`, {
-    details: { root, recorded, wanted },
-  })
+  throw new CkvdError(
+    'CKVD_ORIGIN',
+    `Expected a lake with data of ${name[wanted]}, but ${root} holds data of ${name[recorded]}. Choose another directory with --lake.`,
+    {
+      details: { root, recorded, wanted },
+    },
+  )
 }
 
 export async function writeOrigin(files: AtomicFiles, origin: Origin): Promise<void> {

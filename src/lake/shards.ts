@@ -31,9 +31,13 @@ export async function readShard(root: string, series: Series, day: UtcDay, expec
   const details: ErrorDetails = { market: series.market, symbol: series.symbol, interval: series.interval, day, path }
   const bytes = await readWhole(path)
   if (bytes === undefined) {
-    throw new CkvdError('CKVD_SHARD_MISSING', `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found no file. Run \`ckvd verify --repair\`.`, {
-      details,
-    })
+    throw new CkvdError(
+      'CKVD_SHARD_MISSING',
+      `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found no file. Run \`ckvd verify --repair\`.`,
+      {
+        details,
+      },
+    )
   }
   if (expected !== undefined) checkDigest(bytes, expected, path, details)
   return decodeNamed(bytes, series, day, path, details)
@@ -114,19 +118,29 @@ function checkDigest(bytes: Uint8Array, expected: ShardDigest, path: string, det
   const sha256 = bytes.length === expected.shardBytes ? sha256Of(bytes) : undefined
   if (sha256 !== undefined && sha256 === expected.shardSha256) return
   const [wanted, found] =
-    sha256 === undefined ? [`${String(expected.shardBytes)} bytes`, `${bytes.length} bytes`] : [`SHA-256 ${String(expected.shardSha256)}`, sha256]
-  throw new CkvdError('CKVD_SHARD_DIGEST', `Expected ${wanted} in ${path}, found ${found}: the file was altered. Run \`ckvd verify --repair\`.`, {
-    details: { ...details, expected: wanted, found },
-  })
+    sha256 === undefined
+      ? [`${String(expected.shardBytes)} bytes`, `${bytes.length} bytes`]
+      : [`SHA-256 ${String(expected.shardSha256)}`, sha256]
+  throw new CkvdError(
+    'CKVD_SHARD_DIGEST',
+    `Expected ${wanted} in ${path}, found ${found}: the file was altered. Run \`ckvd verify --repair\`.`,
+    {
+      details: { ...details, expected: wanted, found },
+    },
+  )
 }
 
 function decodeNamed(bytes: Uint8Array, series: Series, day: UtcDay, path: string, details: ErrorDetails): Shard {
   const shard = decodePlaced(bytes, path, details)
   const { meta } = shard
   if (meta.market === series.market && meta.symbol === series.symbol && meta.interval === series.interval && meta.day === day) return shard
-  throw new CkvdError('CKVD_SHARD_FORMAT', `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`, {
-    details,
-  })
+  throw new CkvdError(
+    'CKVD_SHARD_FORMAT',
+    `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`,
+    {
+      details,
+    },
+  )
 }
 
 function decodePlaced(bytes: Uint8Array, path: string, details: ErrorDetails): Shard {

@@ -33,11 +33,19 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
       return new CkvdError('CKVD_LAKE_LOCKED', `${found}. Another program keeps it locked: close that, then run again.`, options)
     case 11: // SQLITE_CORRUPT
     case 26: // SQLITE_NOTADB
-      return new CkvdError('CKVD_CATALOG', `${found}. Run \`ckvd verify\`: it keeps the damaged file and rebuilds the catalog from the shards.`, options)
+      return new CkvdError(
+        'CKVD_CATALOG',
+        `${found}. Run \`ckvd verify\`: it keeps the damaged file and rebuilds the catalog from the shards.`,
+        options,
+      )
     case 19: // SQLITE_CONSTRAINT: a row of ours breaks the schema
       return new CkvdError('CKVD_BUG', found, options)
     default:
-      return new CkvdError('CKVD_CATALOG', `${found}. Run \`ckvd verify\`: if the catalog is damaged, it rebuilds it from the shards.`, options)
+      return new CkvdError(
+        'CKVD_CATALOG',
+        `${found}. Run \`ckvd verify\`: if the catalog is damaged, it rebuilds it from the shards.`,
+        options,
+      )
   }
 }
 

@@ -80,7 +80,17 @@ export async function runVerify(lake: WritableLake, options: VerifyOptions = {})
   bad.sort((a, b) => compareText(a.path, b.path))
   foreign.sort(compareText)
   const rebuilt = lake.damagedCatalog !== undefined || (wasEmpty && adopted > 0)
-  return { shards, bytes, bad, foreign, adopted, swept, rebuilt, damagedCatalog: lake.damagedCatalog, elapsedMs: performance.now() - startedMs }
+  return {
+    shards,
+    bytes,
+    bad,
+    foreign,
+    adopted,
+    swept,
+    rebuilt,
+    damagedCatalog: lake.damagedCatalog,
+    elapsedMs: performance.now() - startedMs,
+  }
 }
 
 async function checkShards(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
@@ -128,9 +138,13 @@ function checkMeta(row: DayRow, meta: ShardMeta): void {
   for (const name of names) {
     if (row[name] === meta[name]) continue
     const where = `${seriesLabel(row)} ${row.day}`
-    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected ${name} ${JSON.stringify(row[name])} in the shard of ${where}, as the catalog says, found ${JSON.stringify(meta[name])}.`, {
-      details: { name, expected: row[name], found: meta[name] },
-    })
+    throw new CkvdError(
+      'CKVD_SHARD_FORMAT',
+      `Expected ${name} ${JSON.stringify(row[name])} in the shard of ${where}, as the catalog says, found ${JSON.stringify(meta[name])}.`,
+      {
+        details: { name, expected: row[name], found: meta[name] },
+      },
+    )
   }
 }
 
@@ -171,7 +185,12 @@ function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRo
   if (!SHARD_CODES.includes(error.code)) throw error
   const { market, symbol, interval } = series
   findings.bad.push({ series: { market, symbol, interval }, day, path: shardPath(series, day), code: error.code, message: error.message })
-  const row = { ...(known ?? unknownRow(series, day)), condition: 'failed' as const, error: `${error.code}: ${error.message}`, updatedAt: new Date().toISOString() }
+  const row = {
+    ...(known ?? unknownRow(series, day)),
+    condition: 'failed' as const,
+    error: `${error.code}: ${error.message}`,
+    updatedAt: new Date().toISOString(),
+  }
   lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, interval)) }])
 }
 

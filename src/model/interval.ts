@@ -100,11 +100,6 @@ export function countSlots(startUs: number, endUs: number, interval: Interval): 
   return count
 }
 
-/** First microsecond of the chunk named `day`: that day's, or that month's midnight. */
-export function chunkStartUs(day: UtcDay): number {
-  return dayStartUs(day)
-}
-
 /** First microsecond after the chunk named `day`. */
 export function chunkEndUs(day: UtcDay, interval: Interval): number {
   const start = dayStartUs(day)

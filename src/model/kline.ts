@@ -72,7 +72,7 @@ export function sliceColumns(columns: KlineColumns, start: number, end: number):
 }
 
 /** Copies row `from` of `source` to row `to` of `target`. */
-export function copyRow(source: KlineColumns, from: number, target: KlineColumns, to: number): void {
+function copyRow(source: KlineColumns, from: number, target: KlineColumns, to: number): void {
   for (const { key } of KLINE_COLUMNS) target[key][to] = source[key][from] as never
 }
 
@@ -94,7 +94,9 @@ export function sameRow(a: KlineColumns, i: number, b: KlineColumns, j: number):
  */
 export function sameBar(a: KlineColumns, i: number, b: KlineColumns, j: number): boolean {
   return KLINE_COLUMNS.every(({ key }) =>
-    key === 'closeTime' ? Number(a.closeTime[i]) - (Number(a.closeTime[i]) % 1000) === Number(b.closeTime[j]) - (Number(b.closeTime[j]) % 1000) : a[key][i] === b[key][j],
+    key === 'closeTime'
+      ? Number(a.closeTime[i]) - (Number(a.closeTime[i]) % 1000) === Number(b.closeTime[j]) - (Number(b.closeTime[j]) % 1000)
+      : a[key][i] === b[key][j],
   )
 }
 

@@ -67,14 +67,6 @@ export function nextMonth(timeUs: number): number {
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) * 1000
 }
 
-/** Days of a month, in order. */
-export function daysOfMonth(month: UtcMonth): UtcDay[] {
-  const days: UtcDay[] = []
-  const end = firstDayOf(addMonths(month, 1))
-  for (let day = firstDayOf(month); day < end; day = addDays(day, 1)) days.push(day)
-  return days
-}
-
 /** A time in microseconds as ISO text with microseconds, `2024-01-01T00:00:00.000000Z`. */
 export function isoOfUs(timeUs: number): string {
   const ms = Math.floor(timeUs / 1000)

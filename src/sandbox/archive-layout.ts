@@ -53,7 +53,7 @@ export function lastPeriod(folder: ArchiveFolder, nowMs: number, delayMs: number
 }
 
 /** `2024-01-31` or `2024-01`. */
-export function periodText(packaging: Packaging, period: number): string {
+function periodText(packaging: Packaging, period: number): string {
   if (packaging === 'daily') return new Date(period * MS_PER_DAY).toISOString().slice(0, 10)
   return new Date(monthMs(period)).toISOString().slice(0, 7)
 }

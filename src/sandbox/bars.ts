@@ -19,11 +19,11 @@ export const LOW = 3
 export const CLOSE = 4
 export const VOLUME = 5
 export const QUOTE = 6
-export const QUOTE_FRACTION = 7
+const QUOTE_FRACTION = 7
 export const COUNT = 8
 export const TAKER = 9
 export const TAKER_QUOTE = 10
-export const TAKER_QUOTE_FRACTION = 11
+const TAKER_QUOTE_FRACTION = 11
 export const STRIDE = 12
 
 /** Bars from rows laid one after the other. */

@@ -244,7 +244,7 @@ export function bucketKey({ market = 'spot', symbol, interval, period }: Omit<Bu
   return `data/${folder}/${packaging}/klines/${symbol}/${interval}/${symbol}-${interval}-${period}.zip`
 }
 
-export async function writeBucket(folder: string, archives: readonly BucketArchive[]): Promise<void> {
+async function writeBucket(folder: string, archives: readonly BucketArchive[]): Promise<void> {
   for (const archive of archives) {
     const key = bucketKey(archive)
     const name = key.slice(key.lastIndexOf('/') + 1)
@@ -293,7 +293,7 @@ export function cellsOfCsv(csv: string): Cells[] {
     )
 }
 
-export function cellOf(text: string, column: number): bigint | number {
+function cellOf(text: string, column: number): bigint | number {
   if (column === 0 || column === 6) return text.length === 13 ? BigInt(text) * 1000n : BigInt(text)
   return column === 8 ? BigInt(text) : Number(text)
 }

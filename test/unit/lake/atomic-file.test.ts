@@ -36,24 +36,27 @@ describe('atomic files', () => {
     })
   })
 
-  it.each(['write', 'sync', 'rename'] as const)('one that fails at %s leaves its neighbours, the old file and an empty tmp', async (step) => {
-    await inTempDirectory(async (root) => {
-      const steps: Steps = (name, path) => {
-        if (name === `before ${step}` && path.endsWith('bad') && existsSync(path)) throw systemError('EACCES')
-      }
-      const files = createAtomicFiles(lakePaths(root), steps)
-      await files.write({ path: 'data/bad', bytes: bytes('old') })
-      const [good, bad] = await files.writeGroup([
-        { path: 'data/good', bytes: bytes('new') },
-        { path: 'data/bad', bytes: bytes('new') },
-      ])
-      expect(good).toBeUndefined()
-      expect(bad).toMatchObject({ code: 'CKVD_LAKE_IO', details: { system: 'EACCES' } })
-      expect(await readFile(join(root, 'data/bad'), 'utf8')).toBe('old')
-      expect(await readFile(join(root, 'data/good'), 'utf8')).toBe('new')
-      expect(await tmpFiles(root)).toEqual([])
-    })
-  })
+  it.each(['write', 'sync', 'rename'] as const)(
+    'one that fails at %s leaves its neighbours, the old file and an empty tmp',
+    async (step) => {
+      await inTempDirectory(async (root) => {
+        const steps: Steps = (name, path) => {
+          if (name === `before ${step}` && path.endsWith('bad') && existsSync(path)) throw systemError('EACCES')
+        }
+        const files = createAtomicFiles(lakePaths(root), steps)
+        await files.write({ path: 'data/bad', bytes: bytes('old') })
+        const [good, bad] = await files.writeGroup([
+          { path: 'data/good', bytes: bytes('new') },
+          { path: 'data/bad', bytes: bytes('new') },
+        ])
+        expect(good).toBeUndefined()
+        expect(bad).toMatchObject({ code: 'CKVD_LAKE_IO', details: { system: 'EACCES' } })
+        expect(await readFile(join(root, 'data/bad'), 'utf8')).toBe('old')
+        expect(await readFile(join(root, 'data/good'), 'utf8')).toBe('new')
+        expect(await tmpFiles(root)).toEqual([])
+      })
+    },
+  )
 
   it.each(['ENOSPC', 'EDQUOT'])('a full disk (%s) fails the whole group before anything is renamed', async (code) => {
     await inTempDirectory(async (root) => {
@@ -75,7 +78,9 @@ describe('atomic files', () => {
         await symlink(outside, join(root, 'data', 'spot'))
         const files = createAtomicFiles(lakePaths(root))
         await expect(files.write({ path: 'data/spot/x.arrow', bytes: bytes('x') })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
-        await expect(files.write({ path: 'data/spot/daily/klines/x.arrow', bytes: bytes('x') })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+        await expect(files.write({ path: 'data/spot/daily/klines/x.arrow', bytes: bytes('x') })).rejects.toMatchObject({
+          code: 'CKVD_LAKE_IO',
+        })
         await expect(files.write({ path: '../x', bytes: bytes('x') })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
         expect(await readdir(outside)).toEqual([])
         expect(await tmpFiles(root)).toEqual([])

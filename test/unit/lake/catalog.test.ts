@@ -69,7 +69,9 @@ describe('the catalog file', () => {
     await inTempDirectory(async (directory) => {
       const path = join(directory, 'catalog.sqlite')
       await writeFile(path, 'no database at all '.repeat(500))
-      expect(() => openCatalog(path, { mode })).toThrow(expect.objectContaining({ code: 'CKVD_CATALOG', message: expect.stringContaining('`ckvd verify`') as string }))
+      expect(() => openCatalog(path, { mode })).toThrow(
+        expect.objectContaining({ code: 'CKVD_CATALOG', message: expect.stringContaining('`ckvd verify`') as string }),
+      )
     })
   })
 
@@ -110,7 +112,15 @@ describe('days', () => {
   it('come back as they were written, in order, by half-open ranges', async () => {
     await withCatalog((catalog) => {
       const rows: DayRow[] = ['2024-01-03', '2024-01-01', '2024-01-02'].map((name, i) =>
-        rowOf(BTC, name, { condition: 'quarantined', conflicts: i, differingRows: 9 - i, evidence: `evidence ${i}`, error: null, shardSha256: 'c'.repeat(64), shardBytes: 2 ** 40 + i }),
+        rowOf(BTC, name, {
+          condition: 'quarantined',
+          conflicts: i,
+          differingRows: 9 - i,
+          evidence: `evidence ${i}`,
+          error: null,
+          shardSha256: 'c'.repeat(64),
+          shardBytes: 2 ** 40 + i,
+        }),
       )
       catalog.commit(rows.map((row) => ({ row, gaps: [] })))
       catalog.commit([{ row: rowOf(ETH, '2024-01-01'), gaps: [] }])
@@ -127,7 +137,10 @@ describe('days', () => {
     await withCatalog((catalog) => {
       const month = { ...BTC, interval: '1M' } as const
       const minute = { ...BTC, interval: '1m' } as const
-      catalog.commit([{ row: rowOf(month, '2024-01-01', { rows: 1 }), gaps: [] }, { row: rowOf(minute, '2024-01-01', { rows: 2 }), gaps: [] }])
+      catalog.commit([
+        { row: rowOf(month, '2024-01-01', { rows: 1 }), gaps: [] },
+        { row: rowOf(minute, '2024-01-01', { rows: 2 }), gaps: [] },
+      ])
       expect(catalog.getDay(month, day('2024-01-01'))?.rows).toBe(1)
       expect(catalog.getDay(minute, day('2024-01-01'))?.rows).toBe(2)
     })
@@ -177,7 +190,16 @@ describe('days', () => {
   it('keep the versions they replaced', async () => {
     await withCatalog((catalog) => {
       const { row } = hoursOf(BTC, '2024-01-01')
-      const revision = { ...BTC, day: row.day, revision: 1, archiveEtag: 'e', archiveSha256: null, shardSha256: 's', changedRows: 3, replacedAt: '2024-05-01T00:00:00.000Z' }
+      const revision = {
+        ...BTC,
+        day: row.day,
+        revision: 1,
+        archiveEtag: 'e',
+        archiveSha256: null,
+        shardSha256: 's',
+        changedRows: 3,
+        replacedAt: '2024-05-01T00:00:00.000Z',
+      }
       catalog.commit([{ row: { ...row, revision: 2 }, gaps: [], revision }])
       expect(catalog.listRevisions(BTC, row.day)).toEqual([revision])
       catalog.deleteDay(BTC, row.day)
@@ -260,7 +282,13 @@ describe('errors of SQLite', () => {
 describe('series, runs and bans', () => {
   it('are kept', async () => {
     await withCatalog((catalog) => {
-      const row = { ...BTC, firstDay: day('2017-08-17'), lastDay: null, firstOpenUs: 1_502_942_400_000_000, listedAt: '2024-01-01T00:00:00.000Z' }
+      const row = {
+        ...BTC,
+        firstDay: day('2017-08-17'),
+        lastDay: null,
+        firstOpenUs: 1_502_942_400_000_000,
+        listedAt: '2024-01-01T00:00:00.000Z',
+      }
       catalog.putSeries(row)
       catalog.putSeries({ ...row, ...ETH, firstOpenUs: null })
       catalog.putSeries({ ...row, lastDay: day('2024-01-01') })

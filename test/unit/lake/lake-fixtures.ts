@@ -55,7 +55,11 @@ export function rowOf(series: Series, name: string, change: Partial<DayRow> = {}
 }
 
 /** A day of one-hour bars with `missing` hours left out, as the ingester would put it. `price` tells versions apart. */
-export function hoursOf(series: Series, name: string, options: { price?: number; missing?: number[] } = {}): LakeWrite & { shard: Uint8Array } {
+export function hoursOf(
+  series: Series,
+  name: string,
+  options: { price?: number; missing?: number[] } = {},
+): LakeWrite & { shard: Uint8Array } {
   const { price = 100, missing = [] } = options
   const startUs = Date.parse(`${name}T00:00:00Z`) * 1000
   const hourUs = 3_600_000_000

@@ -16,7 +16,9 @@ describe('a lake', () => {
       const root = join(directory, 'new', 'lake')
       await using lake = await openLake(root, { mode: 'write', origin: 'sandbox' })
       expect(lake.origin).toBe('sandbox')
-      expect((await readdir(root)).sort()).toEqual(expect.arrayContaining(['CACHEDIR.TAG', 'catalog.sqlite', 'data', 'lake.json', 'quarantine', 'tmp']))
+      expect((await readdir(root)).sort()).toEqual(
+        expect.arrayContaining(['CACHEDIR.TAG', 'catalog.sqlite', 'data', 'lake.json', 'quarantine', 'tmp']),
+      )
       expect(await readFile(join(root, 'lake.json'), 'utf8')).toBe('{"format":1,"origin":"sandbox"}\n')
       expect(await readFile(join(root, 'CACHEDIR.TAG'), 'utf8')).toMatch(/^Signature: 8a477f597d28d172789f06886806bc55\n/)
       expect(await readdir(join(root, 'data'))).toEqual([])
@@ -99,7 +101,9 @@ describe('the writer', () => {
   it('stores shards and rows, many at once, and reads them back', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const items = Array.from({ length: 150 }, (_, i) => hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i === 4 ? [3] : [] }))
+      const items = Array.from({ length: 150 }, (_, i) =>
+        hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i === 4 ? [3] : [] }),
+      )
       await Promise.all(items.map((item) => lake.writer.put(item)))
       expect(lake.catalog.readDays(BTC)).toEqual(items.filter((_, i) => i % 2 === 0).map((item) => item.row))
       for (const item of items) {
@@ -264,7 +268,12 @@ describe('shards', () => {
 })
 
 describe('quarantine', () => {
-  const archive = { key: 'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.zip', bytes: new Uint8Array([1, 2, 3]), sha256: 'f'.repeat(64), reason: { code: 'CKVD_ZIP_CRC' } }
+  const archive = {
+    key: 'data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.zip',
+    bytes: new Uint8Array([1, 2, 3]),
+    sha256: 'f'.repeat(64),
+    reason: { code: 'CKVD_ZIP_CRC' },
+  }
 
   it('keeps the archive with its reason beside it', async () => {
     await inTempDirectory(async (root) => {

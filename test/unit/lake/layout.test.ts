@@ -1,6 +1,14 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { archivePath, joinLake, lakePaths, parseShardPath, quarantinePath, quarantineReasonPath, shardPath } from '../../../src/lake/layout.ts'
+import {
+  archivePath,
+  joinLake,
+  lakePaths,
+  parseShardPath,
+  quarantinePath,
+  quarantineReasonPath,
+  shardPath,
+} from '../../../src/lake/layout.ts'
 import { INTERVALS, isMonthChunked } from '../../../src/model/interval.ts'
 import { MARKETS } from '../../../src/model/market.ts'
 import { day } from './lake-fixtures.ts'
@@ -22,7 +30,10 @@ describe('shard paths', () => {
   it('are read back for every market and interval', () => {
     for (const market of MARKETS) {
       for (const interval of INTERVALS) {
-        const place = { series: { market, symbol: '1000SATSUSDT', interval }, day: day(isMonthChunked(interval) ? '2024-03-01' : '2024-03-17') }
+        const place = {
+          series: { market, symbol: '1000SATSUSDT', interval },
+          day: day(isMonthChunked(interval) ? '2024-03-01' : '2024-03-17'),
+        }
         expect(parseShardPath(shardPath(place.series, place.day))).toEqual(place)
       }
     }
@@ -72,7 +83,10 @@ describe('joinLake', () => {
     expect(lakePaths('/lake').catalog).toBe(join('/lake', 'catalog.sqlite'))
   })
 
-  it.each(['../x', 'data/../../x', '/etc/passwd', 'data//x', '', '.', 'data/./x', 'data\\..\\x', 'C:/x', 'data/x\0.arrow', 'data/'])('refuses %j', (path) => {
-    expect(() => joinLake('/lake', path)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_IO' }))
-  })
+  it.each(['../x', 'data/../../x', '/etc/passwd', 'data//x', '', '.', 'data/./x', 'data\\..\\x', 'C:/x', 'data/x\0.arrow', 'data/'])(
+    'refuses %j',
+    (path) => {
+      expect(() => joinLake('/lake', path)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_IO' }))
+    },
+  )
 })

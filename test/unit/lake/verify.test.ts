@@ -8,7 +8,9 @@ import { runVerify } from '../../../src/lake/verify.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
 import { BTC, day, ETH, hoursOf, inTempDirectory, shardFile, tmpFiles } from './lake-fixtures.ts'
 
-const ITEMS = Array.from({ length: 40 }, (_, i) => hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i % 5 === 0 ? [3, 9] : [] }))
+const ITEMS = Array.from({ length: 40 }, (_, i) =>
+  hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i % 5 === 0 ? [3, 9] : [] }),
+)
 
 /** A lake with the 40 days of ITEMS, closed. */
 async function withLake(test: (root: string) => Promise<void>): Promise<void> {
@@ -84,25 +86,34 @@ describe('verify', () => {
     })
   })
 
-  it.each(['deleted', 'garbage', 'damaged inside', 'of another program'])('rebuilds a catalog that is %s, equal to the one before', async (how) => {
-    await withLake(async (root) => {
-      const path = join(root, 'catalog.sqlite')
-      const before = await openLake(root, { mode: 'write' })
-      const expected = contents(before)
-      await before.close()
-      const bytes = await readFile(path)
-      if (how === 'deleted') await rm(path)
-      if (how === 'garbage') await writeFile(path, 'x'.repeat(5000))
-      if (how === 'damaged inside') await writeFile(path, bytes.fill(0xff, 4096, bytes.length - 100))
-      if (how === 'of another program') await writeFile(path, (bytes.writeUInt32BE(0, 60), bytes))
-      await verify(root, (result, lake) => {
-        expect(result).toMatchObject({ bad: [], foreign: [], adopted: 40, rebuilt: true, damagedCatalog: how === 'deleted' ? undefined : 'catalog.sqlite.corrupt-1' })
-        expect(contents(lake)).toEqual(expected)
+  it.each(['deleted', 'garbage', 'damaged inside', 'of another program'])(
+    'rebuilds a catalog that is %s, equal to the one before',
+    async (how) => {
+      await withLake(async (root) => {
+        const path = join(root, 'catalog.sqlite')
+        const before = await openLake(root, { mode: 'write' })
+        const expected = contents(before)
+        await before.close()
+        const bytes = await readFile(path)
+        if (how === 'deleted') await rm(path)
+        if (how === 'garbage') await writeFile(path, 'x'.repeat(5000))
+        if (how === 'damaged inside') await writeFile(path, bytes.fill(0xff, 4096, bytes.length - 100))
+        if (how === 'of another program') await writeFile(path, (bytes.writeUInt32BE(0, 60), bytes))
+        await verify(root, (result, lake) => {
+          expect(result).toMatchObject({
+            bad: [],
+            foreign: [],
+            adopted: 40,
+            rebuilt: true,
+            damagedCatalog: how === 'deleted' ? undefined : 'catalog.sqlite.corrupt-1',
+          })
+          expect(contents(lake)).toEqual(expected)
+        })
+        await verify(root, (result) => expect(result).toMatchObject({ bad: [], adopted: 0, rebuilt: false }))
+        expect((await readdir(root)).includes('catalog.sqlite.corrupt-1')).toBe(how !== 'deleted')
       })
-      await verify(root, (result) => expect(result).toMatchObject({ bad: [], adopted: 0, rebuilt: false }))
-      expect((await readdir(root)).includes('catalog.sqlite.corrupt-1')).toBe(how !== 'deleted')
-    })
-  })
+    },
+  )
 
   it('does not move aside the catalog of a newer version', async () => {
     await withLake(async (root) => {
@@ -126,7 +137,9 @@ describe('verify', () => {
         expect(result).toMatchObject({ adopted: 1, swept: 1, rebuilt: false })
         expect({ ...lake.catalog.getDay(BTC, late.row.day), updatedAt: late.row.updatedAt }).toEqual(late.row)
         expect(lake.catalog.listGaps(BTC, late.row.day, day('2024-06-02'))).toEqual(late.gaps)
-        expect([...result.foreign, ...result.bad.map((bad) => bad.path)]).toEqual(['data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-06-02.arrow'])
+        expect([...result.foreign, ...result.bad.map((bad) => bad.path)]).toEqual([
+          'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-06-02.arrow',
+        ])
       })
       expect(await tmpFiles(root)).toEqual([])
     })
