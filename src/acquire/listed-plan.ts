@@ -11,7 +11,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../sources/listing.ts'
 import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
-import { unknownSymbol } from './archive-days.ts'
+import { unknownSymbol } from './unknown-symbol.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
 import { findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
 

@@ -1,4 +1,4 @@
-import type { ArchiveRef, ArchiveTask } from './archive-days.ts'
+import type { ArchiveRef, ArchiveTask } from './archive-task.ts'
 import type { SeriesBounds } from './reconcile.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'

@@ -6,7 +6,7 @@ import type { SourceUrls } from '../acquire/connections.ts'
 import { createHttp } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { RestGate } from '../acquire/rest-gate.ts'
-import type { AcquireContext } from '../acquire/archive-days.ts'
+import type { AcquireContext } from '../acquire/archive-task.ts'
 
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'

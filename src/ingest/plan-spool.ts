@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, rm } from 'node:fs/promises'
-import type { ArchiveRef, ArchiveTask } from '../acquire/archive-days.ts'
+import type { ArchiveRef, ArchiveTask } from '../acquire/archive-task.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
 import { CkvdError } from '../errors.ts'
 import { ioError } from '../lake/io-error.ts'

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { unknownSymbol } from '../acquire/archive-days.ts'
+import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import type { PlannerContext } from '../acquire/listed-plan.ts'
 import { planListed } from '../acquire/listed-plan.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isContentError } from '../acquire/archive-days.ts'
+import { isContentError } from '../acquire/archive-load.ts'
 import { sha256Hex } from '../codec/archive.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'

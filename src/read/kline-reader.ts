@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { unknownSymbol } from '../acquire/archive-days.ts'
+import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { rowsWithin } from '../acquire/reconcile.ts'
 import type { RestAnswer } from '../acquire/stretch.ts'
 import { askRest, explainGap } from '../acquire/stretch.ts'

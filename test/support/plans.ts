@@ -1,4 +1,4 @@
-import type { ArchiveRef } from '../../src/acquire/archive-days.ts'
+import type { ArchiveRef } from '../../src/acquire/archive-task.ts'
 import type { PlanScope } from '../../src/acquire/plan.ts'
 import type { DayRow } from '../../src/lake/catalog-rows.ts'
 import type { Condition } from '../../src/model/condition.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ArchiveRef } from '../../../src/acquire/archive-days.ts'
+import type { ArchiveRef } from '../../../src/acquire/archive-task.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from '../../../src/acquire/plan.ts'
 import { findListingStart, planSeries } from '../../../src/acquire/plan.ts'
 import type { DayRow, SeriesRow } from '../../../src/lake/catalog-rows.ts'

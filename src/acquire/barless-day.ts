@@ -1,0 +1,44 @@
+import type { CkvdError } from '../errors.ts'
+import type { Series } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { ArchiveRef } from './archive-task.ts'
+import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
+
+function emptyDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
+  const { archive } = task
+  return {
+    day,
+    shard: null,
+    shardSha256: null,
+    source: null,
+    rows: 0,
+    expected: 0,
+    offGrid: 0,
+    duplicates: 0,
+    conflicts: 0,
+    differing: 0,
+    archive: archive === null ? null : { key: archive.key, etag: archive.etag, sha256: null },
+    gaps: [],
+  }
+}
+
+export function quarantinedDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+  error: CkvdError,
+  reason: string,
+): AcquiredDay {
+  return { ...emptyDay(task, day), condition: 'quarantined', evidence: reason, error }
+}
+
+export function failedDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+  error: CkvdError,
+  reason: string | null = null,
+): AcquiredDay {
+  return { ...emptyDay(task, day), condition: 'failed', evidence: reason, error }
+}
