@@ -32,7 +32,7 @@ const SERIES_LANES = 16
 /** REST stretches at once; the limiter decides when each is sent. */
 const REST_LANES = 8
 /** Bytes that archives in flight may take, from the first byte fetched to the last byte stored. */
-const IN_FLIGHT_BYTES = 192 << 20
+const IN_FLIGHT_BYTES = 96 << 20
 /** An archive's bytes are held as ZIP, then as shards (about twice its size), then until its group is synced. */
 const MEMORY_FACTOR = 4
 /** Rows of one REST stretch: a longer run of chunks is asked in parts, since its rows are held until they are stored. */
