@@ -62,6 +62,8 @@ async function tortureByBytes(runs, seed) {
     const lines = (await readFile(report, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '')
     const properties = lines.map((line) => JSON.parse(line))
     const lost = code === 0 ? [] : [`a property of test/fuzz failed with seed ${seed} (above)`]
+    // nothing reported is not "nothing lost": the report is missing, or no property ran
+    if (properties.length === 0) lost.push('no property of test/fuzz reported a case')
     return { cases: properties.reduce((sum, { runs }) => sum + runs, 0), properties: properties.length, lost }
   } finally {
     await rm(directory, { recursive: true, force: true })
