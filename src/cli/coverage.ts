@@ -3,6 +3,8 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
+import type { LakeFilter } from '../lake/selection.ts'
+import { listSelectedSeries } from '../lake/selection.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import type { Interval } from '../model/interval.ts'
 import { seriesLabel } from '../model/series.ts'
@@ -10,8 +12,8 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
 import { readCalendar } from '../report/coverage-calendar.ts'
 import { formatCoveragePage } from '../report/coverage-page.ts'
-import type { CoverageFilter, SeriesCoverage } from '../report/coverage.ts'
-import { hasUnexplained, listCoverageSeries, readCoverage } from '../report/coverage.ts'
+import type { SeriesCoverage } from '../report/coverage.ts'
+import { hasUnexplained, readCoverage } from '../report/coverage.ts'
 import { writeReport } from '../report/report-file.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
@@ -77,7 +79,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const { market, symbols, intervals, start, end } = run.options
-  const filter: CoverageFilter = {
+  const filter: LakeFilter = {
     ...(market === undefined ? {} : { market }),
     ...(symbols === undefined ? {} : { symbols }),
     ...(intervals === undefined ? {} : { intervals }),
@@ -85,7 +87,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
     ...(end === undefined ? {} : { end }),
   }
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
-  const rows = listCoverageSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
+  const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
   const exit = rows.some(hasUnexplained) ? 3 : 0
   if (run.options.html !== undefined) {
     const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))

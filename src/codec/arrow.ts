@@ -44,17 +44,27 @@ export function encodeShard(columns: KlineColumns, meta: ShardMeta): Uint8Array<
   if (length === 0 || length !== meta.rows) {
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${length}`)
   }
-  const fields = KLINE_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false))
-  const children = KLINE_COLUMNS.map(
-    ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
-  )
-  const struct = makeData({ type: new Struct(fields), length, nullCount: 0, children })
+  return encodeKlines(columns, encodeMeta(meta))
+}
+
+/** Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer. */
+export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>): Uint8Array<ArrayBuffer> {
   const writer = new ShardWriter()
-  writer.write(new RecordBatch(new Schema(fields, encodeMeta(meta)), struct))
+  writer.write(toRecordBatch(columns, metadata))
   writer.finish()
   const bytes = writer.toUint8Array(true)
   const own = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
   return own ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
+}
+
+/** Klines as an Arrow record batch with the shards' schema, the columns as they are: nothing is copied. */
+export function toRecordBatch(columns: KlineColumns, metadata: Map<string, string>): RecordBatch {
+  const length = columns.openTime.length
+  const fields = KLINE_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false))
+  const children = KLINE_COLUMNS.map(
+    ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
+  )
+  return new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
 }
 
 /**

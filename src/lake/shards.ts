@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
-import type { ShardMeta } from '../codec/arrow.ts'
-import { decodeShard, isOwnShard } from '../codec/arrow.ts'
-import type { ErrorDetails } from '../errors.ts'
-import { CkvdError, isCkvdError } from '../errors.ts'
-import type { KlineColumns } from '../model/kline.ts'
+import { sha256Hex } from '../codec/archive.ts'
+import type { DecodedShard } from '../codec/arrow.ts'
+import { isOwnShard } from '../codec/arrow.ts'
+import { decodePlacedShard } from '../codec/placed-shard.ts'
+import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -16,31 +15,25 @@ import { joinLake, quarantinePath, quarantineReasonPath, shardPath } from './lay
 /** What the catalog says of a shard's bytes; a `DayRow` is one. */
 export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
 
-/** A shard's rows and metadata. */
-export interface Shard {
-  readonly columns: KlineColumns
-  readonly meta: ShardMeta
-}
-
 /**
  * Reads the shard of a chunk. With `expected`, size and digest are compared before a byte is believed. Throws
  * `CKVD_SHARD_MISSING`, `CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT` (also when its metadata names another chunk), `CKVD_LAKE_IO`.
  */
-export async function readShard(root: string, series: Series, day: UtcDay, expected?: ShardDigest): Promise<Shard> {
+export async function readShard(root: string, series: Series, day: UtcDay, expected?: ShardDigest): Promise<DecodedShard> {
+  const { path, bytes } = await readShardBytes(root, series, day)
+  return decodePlacedShard(bytes, { ...series, day, path, ...(expected === undefined ? {} : { expected }) })
+}
+
+/** The bytes of the shard of a chunk, unchecked, and where they lie. Throws `CKVD_SHARD_MISSING`, `CKVD_LAKE_IO`. */
+export async function readShardBytes(root: string, series: Series, day: UtcDay): Promise<{ path: string; bytes: Uint8Array }> {
   const path = joinLake(root, shardPath(series, day))
-  const details: ErrorDetails = { market: series.market, symbol: series.symbol, interval: series.interval, day, path }
   const bytes = await readWhole(path)
-  if (bytes === undefined) {
-    throw new CkvdError(
-      'CKVD_SHARD_MISSING',
-      `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found no file. Run \`ckvd verify --repair\`.`,
-      {
-        details,
-      },
-    )
-  }
-  if (expected !== undefined) checkDigest(bytes, expected, path, details)
-  return decodeNamed(bytes, series, day, path, details)
+  if (bytes !== undefined) return { path, bytes }
+  throw new CkvdError(
+    'CKVD_SHARD_MISSING',
+    `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found no file. Run \`ckvd verify --repair\`.`,
+    { details: { market: series.market, symbol: series.symbol, interval: series.interval, day, path } },
+  )
 }
 
 /**
@@ -53,7 +46,7 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
   const bytes = await readWhole(path)
   if (bytes === undefined || !isOwnShard(bytes)) return undefined
   const { market, symbol, interval } = series
-  const { meta } = decodeNamed(bytes, series, day, path, { market, symbol, interval, day, path })
+  const { meta } = decodePlacedShard(bytes, { market, symbol, interval, day, path })
   const { mtime } = await stat(path).catch((error: unknown) => {
     throw ioError(error, 'read', path)
   })
@@ -66,7 +59,7 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
     source: meta.source,
     rows: meta.rows,
     expected: meta.expected,
-    shardSha256: sha256Of(bytes),
+    shardSha256: sha256Hex(bytes),
     shardBytes: bytes.length,
     archiveKey: meta.archiveKey,
     archiveEtag: meta.archiveEtag,
@@ -112,46 +105,4 @@ async function readWhole(path: string): Promise<Uint8Array | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw ioError(error, 'read', path)
   }
-}
-
-function checkDigest(bytes: Uint8Array, expected: ShardDigest, path: string, details: ErrorDetails): void {
-  const sha256 = bytes.length === expected.shardBytes ? sha256Of(bytes) : undefined
-  if (sha256 !== undefined && sha256 === expected.shardSha256) return
-  const [wanted, found] =
-    sha256 === undefined
-      ? [`${String(expected.shardBytes)} bytes`, `${bytes.length} bytes`]
-      : [`SHA-256 ${String(expected.shardSha256)}`, sha256]
-  throw new CkvdError(
-    'CKVD_SHARD_DIGEST',
-    `Expected ${wanted} in ${path}, found ${found}: the file was altered. Run \`ckvd verify --repair\`.`,
-    {
-      details: { ...details, expected: wanted, found },
-    },
-  )
-}
-
-function decodeNamed(bytes: Uint8Array, series: Series, day: UtcDay, path: string, details: ErrorDetails): Shard {
-  const shard = decodePlaced(bytes, path, details)
-  const { meta } = shard
-  if (meta.market === series.market && meta.symbol === series.symbol && meta.interval === series.interval && meta.day === day) return shard
-  throw new CkvdError(
-    'CKVD_SHARD_FORMAT',
-    `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`,
-    {
-      details,
-    },
-  )
-}
-
-function decodePlaced(bytes: Uint8Array, path: string, details: ErrorDetails): Shard {
-  try {
-    return decodeShard(bytes)
-  } catch (error) {
-    if (!isCkvdError(error)) throw error
-    throw new CkvdError(error.code, `${error.message} (${path})`, { details: { ...details, ...error.details }, cause: error })
-  }
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

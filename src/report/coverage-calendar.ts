@@ -5,7 +5,7 @@ import type { Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
-import type { CoverageFilter } from './coverage.ts'
+import type { LakeFilter } from '../lake/selection.ts'
 
 /** What a chunk of a calendar shows: its condition, or that it is listed and was never requested. */
 export type CalendarState = Condition | 'never_requested'
@@ -20,7 +20,7 @@ export interface CalendarRun {
 }
 
 /** The chunks of a series as runs, in order. Chunks that are neither recorded nor listed are in none. Reads the catalog only. */
-export function readCalendar(catalog: Catalog, series: Series, filter: CoverageFilter = {}): CalendarRun[] {
+export function readCalendar(catalog: Catalog, series: Series, filter: LakeFilter = {}): CalendarRun[] {
   const runs: { start: UtcDay; chunks: number; state: CalendarState; accepted: boolean }[] = []
   let next: UtcDay | undefined
   const add = (day: UtcDay, state: CalendarState, accepted: boolean): void => {
@@ -45,7 +45,7 @@ export function readCalendar(catalog: Catalog, series: Series, filter: CoverageF
 }
 
 /** The chunks from the series' first to its last one, as the listing had them, that the filter lets through. */
-function* listedChunks(catalog: Catalog, series: Series, filter: CoverageFilter): Generator<UtcDay, void> {
+function* listedChunks(catalog: Catalog, series: Series, filter: LakeFilter): Generator<UtcDay, void> {
   const listed = catalog.getSeries(series)
   if (listed?.firstDay == null || listed.lastDay === null) return
   const born = chunkOfUs(Math.max(listed.firstOpenUs ?? 0, dayStartUs(listed.firstDay)), series.interval)

@@ -1,25 +1,13 @@
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
+import type { LakeFilter } from '../lake/selection.ts'
 import type { Condition } from '../model/condition.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
-import type { Interval } from '../model/interval.ts'
-import { INTERVALS } from '../model/interval.ts'
-import type { Market } from '../model/market.ts'
-import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, isoOfUs } from '../model/utc-day.ts'
-
-/** Which part of a lake is reported. Days are half-open. */
-export interface CoverageFilter {
-  readonly market?: Market
-  readonly symbols?: readonly string[]
-  readonly intervals?: readonly Interval[] | 'all'
-  readonly start?: UtcDay
-  readonly end?: UtcDay
-}
 
 /** A stretch of missing bars; times are ISO text. */
 export interface CoverageGap {
@@ -57,27 +45,8 @@ export interface SeriesCoverage extends Series {
   readonly unexplained: readonly CoverageDay[]
 }
 
-/** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
-export function listCoverageSeries(catalog: Catalog, filter: CoverageFilter): Series[] {
-  const seen = new Map<string, Series>()
-  for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
-    seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })
-  return [...seen.values()]
-    .filter(
-      ({ market, symbol, interval }) =>
-        (filter.market === undefined || market === filter.market) &&
-        (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
-        (filter.intervals === undefined || filter.intervals === 'all' || filter.intervals.includes(interval)),
-    )
-    .sort(
-      (a, b) =>
-        MARKETS.indexOf(a.market) - MARKETS.indexOf(b.market) ||
-        (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)),
-    )
-}
-
 /** What the lake holds of one series. Reads the catalog only. */
-export function readCoverage(catalog: Catalog, series: Series, filter: CoverageFilter = {}): SeriesCoverage {
+export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilter = {}): SeriesCoverage {
   const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
   const sums = { accepted: 0, rows: 0, bytes: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
   const unexplained: CoverageDay[] = []
@@ -120,7 +89,7 @@ function reasonOf(row: DayRow): string | null {
   return row.error === null ? row.evidence : row.evidence === null ? row.error : `${row.evidence}; ${row.error}`
 }
 
-function countNeverRequested(catalog: Catalog, series: Series, filter: CoverageFilter, known: ReadonlySet<UtcDay>): number {
+function countNeverRequested(catalog: Catalog, series: Series, filter: LakeFilter, known: ReadonlySet<UtcDay>): number {
   const listed = catalog.getSeries(series)
   if (listed?.firstDay == null || listed.lastDay === null) return 0
   const born = chunkOfUs(Math.max(listed.firstOpenUs ?? 0, dayStartUs(listed.firstDay)), series.interval)

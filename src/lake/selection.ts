@@ -1,0 +1,35 @@
+import type { Interval } from '../model/interval.ts'
+import { INTERVALS } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import { MARKETS } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { Catalog } from './catalog.ts'
+
+/** A part of a lake. What is left out filters nothing; days are half-open. */
+export interface LakeFilter {
+  readonly market?: Market
+  readonly symbols?: readonly string[]
+  readonly intervals?: readonly Interval[] | 'all'
+  readonly start?: UtcDay
+  readonly end?: UtcDay
+}
+
+/** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
+export function listSelectedSeries(catalog: Catalog, filter: LakeFilter): Series[] {
+  const seen = new Map<string, Series>()
+  for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
+    seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })
+  return [...seen.values()]
+    .filter(
+      ({ market, symbol, interval }) =>
+        (filter.market === undefined || market === filter.market) &&
+        (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
+        (filter.intervals === undefined || filter.intervals === 'all' || filter.intervals.includes(interval)),
+    )
+    .sort(
+      (a, b) =>
+        MARKETS.indexOf(a.market) - MARKETS.indexOf(b.market) ||
+        (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)),
+    )
+}
