@@ -3,7 +3,7 @@ import { sha256Hex } from '../codec/archive.ts'
 import { isCkvdError } from '../errors.ts'
 import type { CkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
-import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { quarantineArchive } from '../lake/shards.ts'
 import { storeDay } from '../acquire/store.ts'
@@ -16,7 +16,7 @@ import { DataSource } from './names.ts'
 import type { KlineQuery } from './query.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { RestWitness } from './rest-witness.ts'
-import type { DayOutcome } from './series-days.ts'
+import type { DayOutcome, KnownSeries } from './series-days.ts'
 import { acquireSeriesDays } from './series-days.ts'
 
 /** What the caller knows of the days that it wants. */
@@ -44,7 +44,7 @@ export class DayDownloads {
   readonly #flights = new Flights<Landed>()
   readonly #running = new Set<Promise<void>>()
   /** what the listing and REST told of series, for as long as the client lives */
-  readonly #known = new Map<string, SeriesRow>()
+  readonly #known = new Map<string, KnownSeries>()
 
   constructor(context: ReaderContext, lanes: PQueue) {
     this.#context = context
@@ -52,7 +52,7 @@ export class DayDownloads {
   }
 
   /** Where a series begins and ends, as far as an earlier call or the lake knows. */
-  known(series: Series, catalog: Catalog | null): SeriesRow | undefined {
+  known(series: Series, catalog: Catalog | null): KnownSeries | undefined {
     return this.#known.get(seriesLabel(series)) ?? catalog?.getSeries(series)
   }
 
@@ -104,7 +104,7 @@ export class DayDownloads {
       if (writer === null) return
       await storeDay(writer, series, outcome.day, () => new Date(nowMs()).toISOString())
     }
-    const learn = (known: SeriesRow): void => void this.#known.set(seriesLabel(series), known)
+    const learn = (known: KnownSeries): void => void this.#known.set(seriesLabel(series), known)
     try {
       const known = await acquireSeriesDays(series, days, {
         listing: connections.listing,

@@ -1,6 +1,8 @@
 import { abortError, CkvdError } from '../errors.ts'
 import { listenAbort } from '../sources/http.ts'
 
+const UNWANTED = 'Stopped: no call waits for this any more.'
+
 /** Things that are fetched together, and the controller that stops their work when nobody waits for any of them. */
 interface Group {
   readonly members: Set<Entry<unknown>>
@@ -99,6 +101,8 @@ export class Flights<T> {
           entry.group = part
           part.members.add(entry)
         }
+        // keys that have a value, or were given up, are nobody's any more
+        if (part.members.size === 0) part.stop.abort(new CkvdError('CKVD_ABORTED', UNWANTED))
         stopIfUnwanted(part)
         return part.stop.signal
       },
@@ -139,5 +143,5 @@ function createEntry<T>(group: Group): Entry<T> {
 function stopIfUnwanted({ members, stop }: Group): void {
   if (members.size === 0 || stop.signal.aborted) return
   for (const { waiters } of members) if (waiters > 0) return
-  stop.abort(new CkvdError('CKVD_ABORTED', 'Stopped: no call waits for this any more.'))
+  stop.abort(new CkvdError('CKVD_ABORTED', UNWANTED))
 }

@@ -26,6 +26,7 @@ import { DataSource } from './names.ts'
 import type { KlineQuery } from './query.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { RestWitness } from './rest-witness.ts'
+import type { KnownSeries } from './series-days.ts'
 
 /** Shards that are found damaged are fetched again; with the second round all of them are known. */
 const MAX_ROUNDS = 3
@@ -117,7 +118,7 @@ export class KlineReader {
       const part = reads && catalog !== null && !damaged.has(row.day) ? usablePart(query, row, catalog) : undefined
       if (part !== undefined) usable.set(row.day, part)
     }
-    const missing = days.filter((day) => !usable.has(day) && !isUnborn(series, day, known))
+    const missing = days.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
     const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
     if (source === DataSource.CACHE || missing.length === 0) {
       const absent = new Set(missing)
@@ -195,9 +196,14 @@ function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog
   return row.shardSha256 !== null && row.condition === 'partial' && !touches ? storedPart(series, row, gaps) : undefined
 }
 
-/** True when the whole chunk lies before the series' first bar. */
-function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): boolean {
-  return known?.firstOpenUs != null && chunkEndUs(day, series.interval) <= known.firstOpenUs
+/**
+ * True when the whole chunk lies before the series' first bar. What an archive tells of it holds for the lake alone: REST may know bars
+ * from before the first archive, and is asked once for them.
+ */
+function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: KnownSeries | undefined): boolean {
+  if (known?.firstOpenUs == null || chunkEndUs(day, series.interval) > known.firstOpenUs) return false
+  const isTold = known.isStartAsked === true || known.firstDay === null || known.firstOpenUs < dayStartUs(known.firstDay)
+  return isTold || source === DataSource.CACHE
 }
 
 function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDamaged: boolean): DayPart {

@@ -4,7 +4,7 @@ import { acquireArchive } from '../acquire/archive-days.ts'
 import { acquireDaysFromRest, consecutive } from '../acquire/rest-days.ts'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { fetchListings } from '../acquire/listed-plan.ts'
-import type { PlanScope, SeriesListings } from '../acquire/plan.ts'
+import type { PlanScope, SeriesListings, SeriesPlan } from '../acquire/plan.ts'
 import { planSeries } from '../acquire/plan.ts'
 import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
 import { repairDay } from '../acquire/repair.ts'
@@ -16,6 +16,7 @@ import { chunkEndUs } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
 import type { Listing } from '../sources/listing.ts'
 import type { RestWitness } from './rest-witness.ts'
 
@@ -25,6 +26,12 @@ export type DayOutcome =
   /** before the series' first bar or after its last one: no bar is expected */
   | { readonly kind: 'unlisted' }
 
+/** What is known of a series' life. */
+export interface KnownSeries extends SeriesRow {
+  /** REST was asked for the first bar: it may know bars from before the first archive, which `firstOpenUs` of an archive does not tell */
+  readonly isStartAsked?: boolean
+}
+
 export interface SeriesDaysContext {
   readonly listing: Listing
   readonly acquire: Omit<AcquireContext, 'signal' | 'rest'>
@@ -33,7 +40,7 @@ export interface SeriesDaysContext {
   /** bounds what is on its way over all calls */
   readonly lanes: PQueue
   /** what the lake, or an earlier call, knows of the series */
-  readonly known: SeriesRow | undefined
+  readonly known: KnownSeries | undefined
   /** rows that the lake has for the days, where a day is acquired again */
   readonly rows: ReadonlyMap<UtcDay, DayRow>
   /** root of the lake that has the shards of `rows` */
@@ -44,7 +51,7 @@ export interface SeriesDaysContext {
   readonly signalFor: (days: readonly UtcDay[]) => AbortSignal
   readonly emit: (day: UtcDay, outcome: DayOutcome) => Promise<void> | void
   /** told what turns up of the series' life, before the days that follow from it */
-  readonly learn: (known: SeriesRow) => void
+  readonly learn: (known: KnownSeries) => void
 }
 
 /**
@@ -53,13 +60,14 @@ export interface SeriesDaysContext {
  * @param days in order, not empty
  * @throws CKVD_UNKNOWN_SYMBOL, CKVD_ABORTED, errors of the listing
  */
-export async function acquireSeriesDays(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext): Promise<SeriesRow> {
+export async function acquireSeriesDays(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext): Promise<KnownSeries> {
   const scope = scopeOf(series, days, ctx)
   const listings = await fetchListings(series, days[0] as UtcDay, ctx.known, { ...ctx, scope, catalog: null, adoptInto: null })
   const born = listings.firstDay ?? ctx.known?.firstDay ?? null
-  const seen = { startUs: ctx.known?.firstOpenUs ?? null }
+  const seen = { startUs: ctx.known?.firstOpenUs ?? null, isAsked: ctx.known?.isStartAsked ?? false }
   if (born === null && seen.startUs === null) {
     seen.startUs = (await ctx.rest?.fetchFirstBar(series, { signal: ctx.signal })) ?? null
+    seen.isAsked = true
     if (seen.startUs === null) throw unknownSymbol(series, ctx.rest !== null)
   }
   const known = {
@@ -68,6 +76,7 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
     lastDay: ctx.known?.lastDay ?? null,
     firstOpenUs: seen.startUs,
     listedAt: ctx.known?.listedAt ?? null,
+    isStartAsked: seen.isAsked,
   }
   ctx.learn(known)
   const runs = consecutive(days, series)
@@ -77,7 +86,7 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
       .filter((day) => day !== null)
       .sort()
       .at(-1) ?? known.lastDay
-  return { ...known, firstOpenUs: seen.startUs, lastDay }
+  return { ...known, firstOpenUs: seen.startUs, isStartAsked: seen.isAsked, lastDay }
 }
 
 function scopeOf(series: Series, days: readonly UtcDay[], ctx: Pick<SeriesDaysContext, 'rest' | 'nowUs'>): PlanScope {
@@ -94,16 +103,21 @@ function scopeOf(series: Series, days: readonly UtcDay[], ctx: Pick<SeriesDaysCo
   }
 }
 
+/** Open time of the series' first bar, as far as it has turned up, and whether REST was asked for it. */
+interface SeenStart {
+  startUs: number | null
+  isAsked: boolean
+}
+
 /** Consecutive days and what becomes of each. */
 class Run {
   readonly #series: Series
   readonly #days: readonly UtcDay[]
   readonly #ctx: SeriesDaysContext
-  /** open time of the series' first bar, as far as it has turned up */
-  readonly #seen: { startUs: number | null }
+  readonly #seen: SeenStart
   readonly #left: Set<UtcDay>
 
-  constructor(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext, seen: { startUs: number | null }) {
+  constructor(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext, seen: SeenStart) {
     this.#series = series
     this.#days = days
     this.#ctx = ctx
@@ -115,13 +129,17 @@ class Run {
   async acquire(listings: SeriesListings): Promise<UtcDay | null> {
     const { rows, known, rest } = this.#ctx
     const plan = planSeries(this.#series, scopeOf(this.#series, this.#days, this.#ctx), listings, known, rows)
-    const bounds =
-      plan.lead.length > 0 && rest !== null ? await this.#acquireLead(plan.lead, plan.bounds, rest, plan.firstDay) : plan.bounds
+    const { bounds, isGuess } =
+      plan.askedFrom !== null && rest !== null
+        ? await this.#acquireLead(plan, plan.askedFrom, rest)
+        : { bounds: plan.bounds, isGuess: false }
     const ended = plan.tail.length > 0 && !plan.more ? await this.#acquireTail(plan.tail, bounds, plan.lastDay) : false
     const last = plan.tasks.reduce<ArchiveTask | null>((a, b) => (a === null || b.archive.firstDay > a.archive.firstDay ? b : a), null)
     const holes = consecutive(plan.more ? [...plan.holes, ...plan.tail] : plan.holes, this.#series)
     await settleAll([
-      ...plan.tasks.map((task) => this.#acquireArchive({ ...task, endsSeries: ended && task === last, bounds })),
+      ...plan.tasks.map((task) =>
+        this.#acquireArchive({ ...task, startsSeries: task.startsSeries && !isGuess, endsSeries: ended && task === last, bounds }),
+      ),
       ...holes.map((run) => this.#askRest(run, bounds, 'no archive of this day is listed')),
       ...plan.repairs.map((day) => this.#repair(day, bounds)),
     ])
@@ -133,9 +151,10 @@ class Run {
     return plan.lastDay
   }
 
-  #learnStart(startUs: number): void {
+  #learnStart(startUs: number, isAsked: boolean): void {
     this.#seen.startUs = startUs
-    if (this.#ctx.known !== undefined) this.#ctx.learn({ ...this.#ctx.known, firstOpenUs: startUs })
+    this.#seen.isAsked ||= isAsked
+    if (this.#ctx.known !== undefined) this.#ctx.learn({ ...this.#ctx.known, firstOpenUs: startUs, isStartAsked: this.#seen.isAsked })
   }
 
   async #emit(day: UtcDay, outcome: DayOutcome): Promise<void> {
@@ -150,7 +169,7 @@ class Run {
   async #acquireArchive(task: ArchiveTask): Promise<void> {
     await this.#inLane(task.days, async (signal) => {
       const acquired = await acquireArchive(task, { ...this.#ctx.acquire, rest: this.#ctx.rest, signal })
-      if (acquired.startUs !== null) this.#learnStart(acquired.startUs)
+      if (acquired.startUs !== null) this.#learnStart(acquired.startUs, false)
       await this.#emitAll(acquired.days)
     })
   }
@@ -183,29 +202,32 @@ class Run {
     return ended
   }
 
-  /** Days before the first archive: REST is asked once for the first bar. */
-  async #acquireLead(days: readonly UtcDay[], bounds: SeriesBounds, rest: RestWitness, firstDay: UtcDay | null): Promise<SeriesBounds> {
-    const signal = this.#ctx.signalFor(days)
+  /**
+   * Before the first archive REST may know earlier bars: it is asked once for the first one. Where it cannot be asked, bars are expected
+   * from `askedFrom` on (`isGuess`): what is then missing is unexplained. All days of the run depend on the answer, those in the archive
+   * of the month in which the series begins, too.
+   */
+  async #acquireLead(plan: SeriesPlan, askedFrom: UtcDay, rest: RestWitness): Promise<{ bounds: SeriesBounds; isGuess: boolean }> {
+    const { lead, bounds, firstDay } = plan
+    const signal = this.#ctx.signalFor(this.#days)
     let firstUs: number | null
     try {
       firstUs = await rest.fetchFirstBar(this.#series, { signal })
     } catch (error) {
-      if (signal.aborted) return bounds
       if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
       const evidence = `REST could not be asked whether ${this.#series.symbol} began before its first archive`
-      await this.#emitAll(days.map((day) => ({ ...bareDay(day), condition: 'partial' as const, evidence, error })))
-      return bounds
+      await this.#emitAll(lead.map((day) => ({ ...bareDay(day), condition: 'partial' as const, evidence, error })))
+      return bounds.startUs === null ? { bounds: { ...bounds, startUs: dayStartUs(askedFrom) }, isGuess: true } : { bounds, isGuess: false }
     }
-    if (firstUs === null) return bounds
+    if (firstUs === null) return { bounds, isGuess: false }
     const first = chunkOfUs(firstUs, this.#series.interval)
-    // a first bar after the first archive contradicts the archive: the archive is believed
-    const isBelieved = firstDay === null || first <= firstDay
-    if (isBelieved) this.#learnStart(firstUs)
     const own = { startUs: firstUs, endUs: null }
-    const alive = days.filter((day) => day >= first)
+    const alive = lead.filter((day) => day >= first)
     for (const run of consecutive(alive, this.#series)) await this.#askRest(run, own, 'before the first archive')
-    if (!isBelieved) return bounds
-    return own
+    // a first bar after the first archive contradicts the archive: the archive is believed
+    if (firstDay !== null && first > firstDay) return { bounds, isGuess: false }
+    this.#learnStart(firstUs, true)
+    return { bounds: own, isGuess: false }
   }
 
   /** Work for some days; that nobody waits for them any more stops it, and harms no other work. */

@@ -144,6 +144,40 @@ describe('rows and their sources', () => {
     expect(valuesOf(await ckvd.getData(options))).toEqual(expected)
   })
 
+  test.each(['2019-12-01', '2019-11-20', '2019-12-30'])(
+    'days of which only REST knows, before the first archive, from %s on',
+    async (start) => {
+      // the archives begin on 2019-12-31, in the middle of a month that has one; REST begins in September
+      await using ckvd = create(MarketType.FUTURES_USDT)
+      const table = await ckvd.getData({
+        symbol: SYMBOL,
+        interval: '1h',
+        startTime: `${start}T00:00:00Z`,
+        endTime: '2020-01-02T00:00:00Z',
+        includeSourceInfo: true,
+      })
+      const { _data_source: _sources, ...values } = valuesOf(table)
+      expect(values).toEqual(await truth({ market: 'um', start, end: '2020-01-02' }))
+      expect([sourcesOf(table)[0], sourcesOf(table).at(-1)]).toEqual(['REST', 'VISION'])
+      // none of them is asked for again
+      exchange.sandbox.clearRequests()
+      await ckvd.getData({ symbol: SYMBOL, interval: '1h', startTime: `${start}T00:00:00Z`, endTime: '2020-01-02T00:00:00Z' })
+      expect(exchange.sandbox.requests).toEqual([])
+    },
+  )
+
+  test('that the archives were read first does not hide what REST has from before them', async () => {
+    await using ckvd = create(MarketType.FUTURES_USDT)
+    const query = { symbol: SYMBOL, interval: '1h', startTime: '2019-12-31T00:00:00Z', endTime: '2020-01-02T00:00:00Z' } as const
+    expect((await ckvd.getData(query)).numRows).toBe(48)
+    const earlier = { ...query, startTime: '2019-09-07T00:00:00Z' }
+    expect(valuesOf(await ckvd.getData(earlier))).toEqual(await truth({ market: 'um', start: '2019-09-07', end: '2020-01-02' }))
+    exchange.sandbox.clearRequests()
+    // the first bar is known now, and so is that nothing comes before it
+    expect((await ckvd.getData(earlier)).numRows).toBe(2767)
+    expect(exchange.sandbox.requests).toEqual([])
+  })
+
   test('ranges are half-open, to the microsecond', async () => {
     await using ckvd = create()
     const times = async (startTime: string, endTime: string) => {

@@ -68,7 +68,10 @@ describe('Flights', () => {
     stop.abort()
     await expect(both).rejects.toMatchObject({ code: 'CKVD_ABORTED' })
     expect([a.aborted, b.aborted]).toEqual([true, false])
+    // work that comes to a part later, when nobody waits for it any more, is told so
+    expect(batch.split(['a']).aborted).toBe(true)
     batch.resolve('b', 'B')
+    expect(batch.split(['b']).aborted).toBe(true)
     started[0]?.finish()
     expect((await kept).get('b')).toBe('B')
   })
