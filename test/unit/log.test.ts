@@ -1,4 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -6,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CkvdError } from '../../src/errors.ts'
 import { createLogger } from '../../src/log.ts'
 import type { LogLevel } from '../../src/log.ts'
+import '../support/dist.ts'
 
 let folder: string
 let written: string
@@ -71,17 +74,65 @@ describe('the log file', () => {
     expect(lines(readFileSync(file, 'utf8')).map((line) => line['msg'])).toEqual(['one', 'two'])
   })
 
-  test('is compressed when full; five old ones are kept; no line is lost or doubled among them', () => {
+  /** The lines of a log file and of those put aside, the oldest first. */
+  const readAll = (file: string): Record<string, unknown>[] => {
+    const name = file.slice(folder.length + 1)
+    const aside = readdirSync(folder)
+      .filter((entry) => entry !== name)
+      .sort()
+    const texts = aside.map((entry) => {
+      const bytes = readFileSync(join(folder, entry))
+      return (entry.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()
+    })
+    return lines([...texts, readFileSync(file, 'utf8')].join(''))
+  }
+
+  test('is put aside when full, compressed one rotation later; six are kept; no line is lost or doubled among them', () => {
     const file = join(folder, 'x.log')
     const logger = createLogger({ level: 'INFO', file, destination, fileLimitBytes: 1000 })
     for (let i = 0; i < 200; i++) logger.info({ i }, 'line')
-    expect(readdirSync(folder).sort()).toEqual(['x.log', 'x.log.1.gz', 'x.log.2.gz', 'x.log.3.gz', 'x.log.4.gz', 'x.log.5.gz'])
-    const texts = [5, 4, 3, 2, 1].map((age) => gunzipSync(readFileSync(`${file}.${age}.gz`)).toString())
-    texts.push(readFileSync(file, 'utf8'))
-    expect(texts.every((text) => text.length <= 1000)).toBe(true)
-    const numbers = lines(texts.join('')).map((line) => line['i'] as number)
+    const names = readdirSync(folder).sort()
+    expect(names.map((name) => name.replace(/\d{8}T\d{9}Z-\d+-\d+/, 'TIME'))).toEqual([
+      'x.log',
+      ...Array<string>(5).fill('x.log.TIME.gz'),
+      'x.log.TIME',
+    ])
+    const numbers = readAll(file).map((line) => line['i'] as number)
     const first = numbers[0] ?? 0
+    expect(first).toBeGreaterThan(0)
     expect(numbers).toEqual(Array.from({ length: 200 - first }, (_, index) => first + index))
+  })
+
+  test('other files beside it are left alone', () => {
+    const file = join(folder, 'x.log')
+    const others = ['x.log.1', 'x.log.gz', 'x.log.20240101T000000000Z', 'ax.log.20240101T000000000Z-1-1']
+    for (const name of others) writeFileSync(join(folder, name), name)
+    const logger = createLogger({ level: 'INFO', file, destination, fileLimitBytes: 100 })
+    for (let i = 0; i < 30; i++) logger.info({ i }, 'line')
+    for (const name of others) expect(readFileSync(join(folder, name), 'utf8')).toBe(name)
+  })
+
+  test('may be written by several programs at once: no line of any is lost', async () => {
+    const file = join(folder, 'x.log')
+    const LINES = 1500
+    const code = `
+      import { createLogFile } from ${JSON.stringify(new URL('../../dist/src/log-file.js', import.meta.url).href)}
+      const fail = (message) => { throw new Error(message) }
+      const file = createLogFile(process.argv[1], { limitBytes: 5_000, filesKept: 10_000, onFailure: fail })
+      for (let i = 0; i < ${LINES}; i++) {
+        file.write(JSON.stringify({ program: process.argv[2], i }) + '\\n')
+        if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve))
+      }`
+    const programs = ['a', 'b', 'c'].map((name) =>
+      spawn(process.execPath, ['--input-type=module', '-e', code, file, name], { stdio: 'inherit' }),
+    )
+    expect(await Promise.all(programs.map(async (program) => (await once(program, 'close'))[0] as number))).toEqual([0, 0, 0])
+    const all = readAll(file)
+    for (const name of ['a', 'b', 'c']) {
+      const own = all.filter(({ program }) => program === name).map(({ i }) => i as number)
+      expect([...new Set(own)].sort((x, y) => x - y)).toEqual(Array.from({ length: LINES }, (_, i) => i))
+    }
+    expect(readdirSync(folder).length).toBeGreaterThan(20)
   })
 
   test('that cannot be opened is refused at once', () => {
