@@ -76,7 +76,9 @@ export type ErrorCode = keyof typeof ENTRIES
 export interface ErrorEntry {
   /** exit code of a command that this error stops */
   readonly exit: 1 | 2 | 3 | 4 | 130
+  /** whether the same call may succeed when it is tried again at once */
   readonly retryable: boolean
+  /** one line for people */
   readonly meaning: string
 }
 
@@ -88,17 +90,29 @@ export type ErrorDetails = Readonly<Record<string, unknown>>
 
 /** The form in which an error crosses threads: a class instance would arrive as a plain `Error`. */
 export interface ErrorData {
+  /** stable, of the catalogue */
   readonly code: ErrorCode
+  /** what was expected, what was found, what to do */
   readonly message: string
+  /** facts: plain values */
   readonly details: ErrorDetails
 }
 
 /** The only error class that this package throws on purpose. Match on `code`. */
 export class CkvdError extends Error {
+  /** stable, of the catalogue: what to match on */
   readonly code: ErrorCode
+  /** facts about the error, such as `symbol`, `gaps`, `until`, `supported`: plain values */
   readonly details: ErrorDetails
+  /** whether the same call may succeed when it is tried again at once */
   readonly retryable: boolean
 
+  /**
+   * An error to be thrown.
+   * @param code of the catalogue
+   * @param message what was expected, what was found, what to do
+   * @param options facts, and the error that led to this one
+   */
   constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'CkvdError'
@@ -117,10 +131,12 @@ export class CkvdError extends Error {
     return new CkvdError(this.code, this.message, { details: { ...details, ...this.details }, cause: this.cause ?? this })
   }
 
+  /** The error as plain values, for JSON and other threads. */
   toData(): ErrorData {
     return { code: this.code, message: this.message, details: this.details }
   }
 
+  /** The error of `toData`. */
   static fromData(data: ErrorData): CkvdError {
     return new CkvdError(data.code, data.message, { details: data.details })
   }

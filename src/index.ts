@@ -1,3 +1,10 @@
+/**
+ * Candlesticks and funding rates of Binance: from a local lake of Arrow files, then Vision's archives, then REST.
+ *
+ * Times that go in are `Date`, ISO text with a zone, or epoch milliseconds; times that come out are microseconds, UTC. Ranges are half-open.
+ * Every error is a {@link CkvdError} with a stable `code`.
+ * @module crypto-kline-vision-data
+ */
 import type { Table } from 'apache-arrow'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
@@ -20,11 +27,16 @@ import type { Sandbox } from './sandbox/index.ts'
 
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
 export type { ErrorCode, ErrorData, ErrorDetails, ErrorEntry } from './errors.ts'
-export type { DryRunResult } from './ingest/ingest.ts'
+export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/ingest.ts'
 export type { IngestProgress } from './ingest/progress.ts'
 export type { IngestRequest } from './ingest/request.ts'
-export type { IngestResult, Problem } from './ingest/result.ts'
+export type { Difference, IngestResult, Problem } from './ingest/result.ts'
+export type { ArchiveChoice } from './acquire/plan.ts'
 export type { LogLevel } from './log.ts'
+export type { Condition } from './model/condition.ts'
+export type { Market } from './model/market.ts'
+export type { UtcDay } from './model/utc-day.ts'
+export type { RequestKind } from './sources/http.ts'
 export type { ColumnArrays, ColumnResult } from './read/client.ts'
 export type { CKVDConfig, SourceUrlOptions } from './read/config.ts'
 export type { MissingBars } from './read/missing-bars.ts'
@@ -85,6 +97,7 @@ export class CryptoKlineVisionData {
     return this.#client.close()
   }
 
+  /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -92,14 +105,19 @@ export class CryptoKlineVisionData {
 
 /** What `fetchMarketData` takes: a client's options and a call's in one. */
 export interface FetchMarketDataOptions extends GetDataOptions, Omit<CKVDConfig, 'useCache' | 'enforceSource'> {
+  /** Binance is the only one */
   readonly provider: DataProvider
+  /** spot, USDⓈ-M or COIN-M futures */
   readonly marketType: MarketType
 }
 
 /** What `fetchMarketData` gives. */
 export interface MarketData<T = Table> {
+  /** the rows, as `getData` gives them */
   readonly table: T
+  /** wall time of the call, seconds */
   readonly elapsedSeconds: number
+  /** rows of `table` */
   readonly recordsCount: number
 }
 

@@ -79,26 +79,43 @@ export interface IngestOptions {
 
 /** What `--dry-run` prints. */
 export interface DryRunResult {
+  /** always `ingest` */
   readonly command: 'ingest'
+  /** exit code of the command: 0, or 3 when a series cannot be planned */
   readonly exit: number
+  /** what would be done of each series */
   readonly series: readonly DryRunSeries[]
+  /** the sum of `series` */
   readonly total: DryRunNumbers
+  /** series that cannot be planned, and why */
   readonly problems: IngestResult['problems']
 }
 
+/** A plan in numbers. */
 export interface DryRunNumbers {
+  /** chunks that are requested: days, or months of `3d`, `1w`, `1M` */
   readonly days: number
+  /** chunks that stay as they are in the lake */
   readonly stored: number
+  /** archives to download, by form */
   readonly archives: { readonly daily: number; readonly monthly: number }
+  /** chunks for which REST is the only source */
   readonly rest_days: number
+  /** size of the archives to download, bytes */
   readonly bytes: number
 }
 
+/** The plan of one series. */
 export interface DryRunSeries extends DryRunNumbers {
+  /** `spot`, `um` or `cm` */
   readonly market: Market
+  /** as the exchange writes it */
   readonly symbol: string
+  /** `1s` to `1M` */
   readonly interval: string
+  /** first requested chunk; null: none */
   readonly first: UtcDay | null
+  /** last requested chunk; null: none */
   readonly last: UtcDay | null
 }
 

@@ -6,13 +6,21 @@ import type { PlanTotals } from './planner.ts'
 export interface IngestProgress {
   /** archives and REST stretches done, of how many planned */
   readonly done: number
+  /** archives and REST stretches planned */
   readonly total: number
+  /** archives downloaded, decoded and stored */
   readonly archives: number
+  /** chunks recorded */
   readonly days: number
+  /** bars written */
   readonly rows: number
+  /** bytes received, all requests */
   readonly bytesDownloaded: number
+  /** requests sent, by kind */
   readonly requests: Readonly<Record<RequestKind, number>>
+  /** chunks and series that are not explained so far */
   readonly problems: number
+  /** milliseconds since the run began */
   readonly elapsedMs: number
   /** milliseconds left at the rate so far; null while unknown */
   readonly etaMs: number | null

@@ -18,23 +18,35 @@ import { parseUniverse } from './universe.ts'
 export interface IngestRequest {
   /** path of a universe file, or the symbols themselves */
   readonly universe: string | readonly { readonly market: Market; readonly symbol: string }[]
+  /** only this market's lines; the market of a file with one symbol a line */
   readonly market?: Market | undefined
+  /** each base symbol's futures contract (`…USDT`, `…USD_PERP`) instead of the symbol itself */
   readonly mapMarket?: 'um' | 'cm' | undefined
+  /** only these symbols of the universe */
   readonly symbols?: readonly string[] | undefined
   /** default `['1m']` */
   readonly intervals?: readonly string[] | 'all' | undefined
+  /** first day; default: the first one that the listing has. An earlier one asks REST for the first bar */
   readonly start?: string | undefined
-  /** default: today */
+  /** day after the last one; default: today */
   readonly end?: string | undefined
+  /** which archives are taken: `auto` (default), `daily`, `monthly` */
   readonly archives?: ArchiveChoice | undefined
   /** false: REST is not asked */
   readonly rest?: boolean | undefined
+  /** true: plans only, and gives a {@link DryRunResult} */
   readonly dryRun?: boolean | undefined
+  /** true: reads the whole listing and takes what was published anew */
   readonly refresh?: boolean | undefined
+  /** true: only chunks that are unexplained */
   readonly retryFailed?: boolean | undefined
+  /** true: every chunk, stored or not */
   readonly force?: boolean | undefined
+  /** true: compares all days of monthly archives with the daily ones, not only one a month */
   readonly crossCheck?: boolean | undefined
+  /** true: keeps the ZIPs under `archives/` of the lake */
   readonly keepArchives?: boolean | undefined
+  /** stops the run cleanly; it then throws `CKVD_ABORTED`, and the next one goes on from there */
   readonly signal?: AbortSignal | undefined
   /** called after every archive and stretch */
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined

@@ -7,30 +7,43 @@ import type { RequestKind } from '../sources/http.ts'
 
 /** A chunk, or a whole series (`day` null), that is not as it should be. */
 export interface Problem extends Series {
+  /** first day of the chunk; null: the whole series */
   readonly day: UtcDay | null
+  /** `partial`, `quarantined` or `failed` */
   readonly condition: Condition
+  /** of the error catalogue */
   readonly code: string
+  /** what was expected, what was found, what to do */
   readonly message: string
 }
 
 /** A stored chunk in whose sources bars contradicted each other. */
 export interface Difference extends Series {
+  /** first day of the chunk */
   readonly day: UtcDay
   /** open times that one archive has twice with different values; the later row is stored */
   readonly conflicts: number
   /** bars in which two sources differ; Vision's are stored, of Vision's the daily archive's */
   readonly differing_rows: number
+  /** what was compared, and what came of it */
   readonly evidence: string | null
 }
 
 /** What a run of `ingest` did: exactly what `--json` prints. */
 export interface IngestResult {
+  /** always `ingest` */
   readonly command: 'ingest'
+  /** exit code of the command: 0 when every requested day is stored or its absence explained, 3, 4 or 130 */
   readonly exit: number
+  /** ISO time */
   readonly started_at: string
+  /** wall time, milliseconds */
   readonly elapsed_ms: number
+  /** requested days, the end excluded; a start of null: each series from its first day on */
   readonly range: { readonly start: UtcDay | null; readonly end: UtcDay }
+  /** series that were worked on */
   readonly series: number
+  /** requested chunks by condition */
   readonly days: Readonly<Record<Condition, number>>
   /** chunks whose shard was written in this run */
   readonly stored: number
@@ -42,9 +55,13 @@ export interface IngestResult {
   readonly republished: number
   /** stored chunks whose archive the listing shows with another ETag, not taken (see `--refresh`) */
   readonly changed: number
+  /** bars written in this run */
   readonly rows: number
+  /** bytes received, all requests */
   readonly bytes_downloaded: number
+  /** requests sent, by kind */
   readonly requests: Readonly<Record<RequestKind, number>>
+  /** unexplained chunks and series, at most 10,000; `days` has their number */
   readonly problems: readonly Problem[]
   /** chunks whose sources contradicted each other: stored, and explained */
   readonly differences: readonly Difference[]

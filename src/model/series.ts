@@ -6,8 +6,11 @@ import { addDays, addMonths, dayOfUs, firstDayOf, monthOf } from './utc-day.ts'
 
 /** One market, symbol and interval. */
 export interface Series {
+  /** `spot`, `um` or `cm` */
   readonly market: Market
+  /** as the exchange writes it: `BTCUSDT`, `BTCUSD_PERP` */
   readonly symbol: string
+  /** `1s` to `1M` */
   readonly interval: Interval
 }
 

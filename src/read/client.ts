@@ -30,7 +30,9 @@ export type ColumnArrays = {
 
 /** What `getColumns` gives: the arrays themselves, all of one length. */
 export interface ColumnResult<Name extends ColumnName = ColumnName> {
+  /** length of every array */
   readonly rows: number
+  /** by name: times and counts BigInt64Array (times in microseconds), the others Float64Array */
   readonly columns: Pick<ColumnArrays, Name>
   /** stretches of the range without bars, each explained; times in microseconds */
   readonly gaps: readonly MissingBars[]

@@ -7,10 +7,15 @@ import { parseWord } from './query.ts'
 
 /** Where the five sources are: bases of URLs. A sandbox's `urls` are one. */
 export interface SourceUrlOptions {
+  /** archives; default `https://data.binance.vision` */
   readonly vision?: string | undefined
+  /** S3 listing of the archives' bucket */
   readonly listing?: string | undefined
+  /** REST of spot */
   readonly spotRest?: string | undefined
+  /** REST of USDⓈ-M futures */
   readonly umRest?: string | undefined
+  /** REST of COIN-M futures */
   readonly cmRest?: string | undefined
 }
 
@@ -24,6 +29,7 @@ export interface CKVDConfig {
   readonly maxRetries?: number | undefined
   /** lowest level that is logged (to stderr, and to `CKVD_LOG_FILE`); default `ERROR` */
   readonly logLevel?: LogLevel | undefined
+  /** where the sources are; default Binance's own addresses */
   readonly sources?: SourceUrlOptions | undefined
   /** true: an embedded exchange, started when it is first needed, is all five sources */
   readonly sandbox?: boolean | undefined

@@ -13,9 +13,13 @@ const LISTED_GAPS = 100
 
 /** A stretch without bars as an error's details and a table's metadata tell it; times in microseconds. */
 export interface MissingBars {
+  /** open time of the first missing bar, microseconds */
   readonly start: number
+  /** end of the stretch (excluded), microseconds */
   readonly end: number
+  /** how many bars are missing */
   readonly bars: number
+  /** why: who was asked for them, and what it answered */
   readonly evidence: string
 }
 

@@ -3,38 +3,78 @@ import type { Interval as IntervalName } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 
 /** Where data is from. Binance is the only provider. */
-export const DataProvider = { BINANCE: 'binance' } as const
+export const DataProvider = {
+  /** binance.com and data.binance.vision */
+  BINANCE: 'binance',
+} as const
 export type DataProvider = (typeof DataProvider)[keyof typeof DataProvider]
 
 /** Binance's markets: spot, USDⓈ-M futures (`um`), COIN-M futures (`cm`). */
-export const MarketType = { SPOT: 'spot', FUTURES_USDT: 'um', FUTURES_COIN: 'cm' } as const satisfies Record<string, Market>
+export const MarketType = {
+  /** spot */
+  SPOT: 'spot',
+  /** USDⓈ-M futures, margined in USDT or USDC */
+  FUTURES_USDT: 'um',
+  /** COIN-M futures, margined in the base asset: volumes are in contracts, `quote_asset_volume` in the base asset */
+  FUTURES_COIN: 'cm',
+} as const satisfies Record<string, Market>
 export type MarketType = (typeof MarketType)[keyof typeof MarketType]
 
 /** What is fetched: candlesticks, or the funding rates of a perpetual contract. */
-export const ChartType = { KLINES: 'klines', FUNDING_RATE: 'fundingRate' } as const
+export const ChartType = {
+  /** candlesticks */
+  KLINES: 'klines',
+  /** funding rates; futures only */
+  FUNDING_RATE: 'fundingRate',
+} as const
 export type ChartType = (typeof ChartType)[keyof typeof ChartType]
 
 /** Which source answers: all in turn (lake, Vision, REST), or one alone. */
-export const DataSource = { AUTO: 'auto', CACHE: 'cache', VISION: 'vision', REST: 'rest' } as const
+export const DataSource = {
+  /** lake, then Vision, then REST, for each missing stretch */
+  AUTO: 'auto',
+  /** the lake alone: nothing is requested */
+  CACHE: 'cache',
+  /** Vision's archives alone, whatever the lake has */
+  VISION: 'vision',
+  /** REST alone; nothing is stored */
+  REST: 'rest',
+} as const
 export type DataSource = (typeof DataSource)[keyof typeof DataSource]
 
 /** Lengths of a bar. `SECOND_1` exists in spot only. */
 export const Interval = {
+  /** 1 second; spot only */
   SECOND_1: '1s',
+  /** 1 minute */
   MINUTE_1: '1m',
+  /** 3 minutes */
   MINUTE_3: '3m',
+  /** 5 minutes */
   MINUTE_5: '5m',
+  /** 15 minutes */
   MINUTE_15: '15m',
+  /** 30 minutes */
   MINUTE_30: '30m',
+  /** 1 hour */
   HOUR_1: '1h',
+  /** 2 hours */
   HOUR_2: '2h',
+  /** 4 hours */
   HOUR_4: '4h',
+  /** 6 hours */
   HOUR_6: '6h',
+  /** 8 hours */
   HOUR_8: '8h',
+  /** 12 hours */
   HOUR_12: '12h',
+  /** 1 day, UTC */
   DAY_1: '1d',
+  /** 3 days, counted from 1970-01-01 */
   DAY_3: '3d',
+  /** 1 week, from Monday */
   WEEK_1: '1w',
+  /** 1 calendar month */
   MONTH_1: '1M',
 } as const satisfies Record<string, IntervalName>
 export type Interval = (typeof Interval)[keyof typeof Interval]

@@ -27,6 +27,7 @@ export type ColumnName =
 
 /** What `getColumns` takes. */
 export interface GetColumnsOptions extends TimeRangeOptions {
+  /** as the exchange writes it, in any case: `BTCUSDT`; COIN-M `BTCUSD_PERP` */
   readonly symbol: string
   /** bar length; default `1m` */
   readonly interval?: Interval | '1mo' | undefined
@@ -56,10 +57,13 @@ export interface GetDataOptions extends GetColumnsOptions {
 
 /** One step of the failover: what a source contributed. */
 export interface FetchStep {
+  /** who gave the rows */
   readonly source: 'CACHE' | 'VISION' | 'REST'
   /** days (months for `3d`, `1w`, `1M`) that it gave or was asked for */
   readonly days: number
+  /** rows that it gave, before they are cut to the range */
   readonly rows: number
+  /** wall time, milliseconds; sources may be asked at once */
   readonly elapsedMs: number
 }
 

@@ -7,7 +7,9 @@ export type Time = Date | string | number
 
 /** A range in the seed's three combinations: start and end, start and days, or end (default now) and days. */
 export interface TimeRangeOptions {
+  /** included: the first bar that opens at or after it */
   readonly startTime?: Time | undefined
+  /** excluded; default now */
   readonly endTime?: Time | undefined
   /** length in days of 24 hours; may have a fraction */
   readonly days?: number | undefined
@@ -60,7 +62,15 @@ export function parseTimeRange(options: TimeRangeOptions, nowMs: number): TimeRa
  * The range that `getData` takes for the same options: `{ startTime, endTime }` as `Date`s, the end excluded. `endTime` defaults to
  * now. Throws as `getData` does: `CKVD_TIME`, `CKVD_USAGE`.
  */
-export function calculateTimeRange(options: TimeRangeOptions, nowMs = Date.now()): { startTime: Date; endTime: Date } {
+export function calculateTimeRange(
+  options: TimeRangeOptions,
+  nowMs = Date.now(),
+): {
+  /** included */
+  startTime: Date
+  /** excluded */
+  endTime: Date
+} {
   const { startUs, endUs } = parseTimeRange(options, nowMs)
   return { startTime: new Date(startUs / 1000), endTime: new Date(endUs / 1000) }
 }

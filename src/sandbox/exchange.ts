@@ -18,7 +18,9 @@ import { WeightAccount } from './weights.ts'
 
 /** A request that the sandbox got. */
 export interface RequestRecord {
+  /** what was asked for */
   readonly kind: 'listing' | 'archive' | 'checksum' | 'rest' | 'other'
+  /** of HTTP */
   readonly method: string
   /** decoded, with its query: `/vision/data/spot/…`, `/listing?prefix=…`, `/um/fapi/v1/klines?symbol=…` */
   readonly path: string
@@ -28,23 +30,31 @@ export interface RequestRecord {
   readonly atMs: number
   /** of REST requests */
   readonly market?: Market
+  /** of REST requests: the weight that it cost */
   readonly weight?: number
 }
 
 /** The addresses of a sandbox, without final slashes: what the five URL settings are set to. */
 export interface SandboxUrls {
+  /** archives */
   readonly vision: string
+  /** S3 listing */
   readonly listing: string
+  /** REST of spot */
   readonly spotRest: string
+  /** REST of USDⓈ-M futures */
   readonly umRest: string
+  /** REST of COIN-M futures */
   readonly cmRest: string
 }
 
 /** A running sandbox exchange. */
 export interface Sandbox extends AsyncDisposable {
+  /** what to give to a client's `sources`, or to the five URL settings */
   readonly urls: SandboxUrls
   /** all requests so far, in the order of their answers; the list grows while the sandbox runs */
   readonly requests: readonly RequestRecord[]
+  /** Empties `requests`. */
   clearRequests(): void
   /** Replaces all fault rules; counters start anew. `CKVD_CONFIG` when a rule is wrong; then the old ones stay. */
   setFaults(rules: readonly FaultRule[]): void

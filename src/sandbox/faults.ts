@@ -5,6 +5,7 @@ import { parseUtcDay } from '../model/utc-day.ts'
 
 /** Chooses requests: `match` is a regular expression, tested on the decoded path with its query. */
 export interface RequestMatch {
+  /** regular expression on the decoded path with its query */
   readonly match: string
   /** how many matching requests are hit; default: all */
   readonly times?: number
@@ -14,41 +15,54 @@ export interface RequestMatch {
 
 /** Chooses archives: `match` is a regular expression, tested on the archive's decoded path. */
 export interface ArchiveMatch {
+  /** regular expression on the archive's decoded path */
   readonly match: string
 }
 
 /** Chooses a day of a symbol in all its intervals; `symbol` may be `*`. */
 export interface DayPlace {
+  /** `spot`, `um` or `cm` */
   readonly market: Market
+  /** or `*` */
   readonly symbol: string
+  /** UTC, `YYYY-MM-DD` */
   readonly day: string
 }
 
 /** Chooses a stretch of bars of a symbol, [from, to) as ISO times; `symbol` may be `*`. */
 export interface StretchPlace {
+  /** `spot`, `um` or `cm` */
   readonly market: Market
+  /** or `*` */
   readonly symbol: string
+  /** ISO time with a zone */
   readonly from: string
+  /** ISO time with a zone, excluded */
   readonly to: string
 }
 
 /** What goes wrong with single answers. The first rule that matches a request, and is not used up, is applied. */
 export type AnswerFault = RequestMatch &
+  /** another status, with `Retry-After` and a body where they are given */
   (
     | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number; readonly body?: string }
     /** connect: closed without an answer; headers: in the middle of the headers; body: after half of the body */
     | { readonly kind: 'reset'; readonly at: 'connect' | 'headers' | 'body' }
     /** the answer stops (never begins, or after half of the body) and the connection stays open */
     | { readonly kind: 'stall'; readonly at: 'headers' | 'body' }
+    /** the body comes in small pieces, so fast */
     | { readonly kind: 'slow'; readonly bytesPerSecond: number }
     /** only `bytes` of the body; declared: content-length still tells the whole size, else the body ends as if it were whole */
     | { readonly kind: 'truncate'; readonly bytes: number; readonly declared: boolean }
     /** one bit of the body flipped, at byte `offset` (default: its middle) */
     | { readonly kind: 'flip'; readonly offset?: number }
+    /** a page of HTML with status 200 */
     | { readonly kind: 'html' }
+    /** the body compressed, as `Content-Encoding` says */
     | { readonly kind: 'gzip' }
     /** 302 to `to`; default: the same address below `/redirected`, where it is answered without faults */
     | { readonly kind: 'redirect'; readonly to?: string }
+    /** a page of the listing that ends in the middle */
     | { readonly kind: 'listing-cut' }
     | { readonly kind: 'wrong-checksum' }
     | { readonly kind: 'stale-checksum' }
@@ -88,6 +102,7 @@ export type ContentFault =
 
 /** One scripted fault, as JSON writes it. */
 export type FaultRule = AnswerFault | ContentFault
+/** The kinds of faults. */
 export type FaultKind = FaultRule['kind']
 
 /** A field of a rule: what it must be, in words, and the test. */

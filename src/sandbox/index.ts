@@ -1,4 +1,7 @@
-/** The sandbox exchange: a stand-in for Binance on loopback, for tests, demos and benchmarks. */
+/**
+ * The sandbox exchange: a stand-in for Binance on loopback, for tests, demos and benchmarks.
+ * @module crypto-kline-vision-data/sandbox
+ */
 export { startSandbox } from './exchange.ts'
 export type { RequestRecord, Sandbox, SandboxUrls } from './exchange.ts'
 export { parseFaultRules } from './faults.ts'

@@ -9,27 +9,33 @@ import { parseFaultRules } from './faults.ts'
 
 /** A symbol that the synthetic exchange lists. Days are UTC, `YYYY-MM-DD`. */
 export interface SyntheticMarket {
+  /** `spot`, `um` or `cm` */
   readonly market: Market
+  /** as the exchange writes it */
   readonly symbol: string
-  /** first and last day with bars; without `lastDay` the symbol still trades */
+  /** first day with bars */
   readonly firstDay: string
+  /** last day with bars; default: the symbol still trades */
   readonly lastDay?: string
   /** default: all of the market */
   readonly intervals?: readonly Interval[]
   /** first day with archives, where REST begins earlier; default `firstDay` */
   readonly archivesFrom?: string
-  /** first minute of the first day and end (excluded) of the last one, `HH:MM`; default whole days */
+  /** first minute of the first day, `HH:MM`; default midnight */
   readonly opensAt?: string
+  /** end (excluded) of the last day, `HH:MM`; default midnight */
   readonly closesAt?: string
 }
 
+/** How a sandbox exchange is; everything has a default. */
 export interface SandboxOptions {
   /** default 0: any free port. The host is always 127.0.0.1 */
   readonly port?: number
   /** folder of real archives laid out as the bucket (DIR/data/…); then nothing is synthetic */
   readonly archive?: string
+  /** what goes wrong; default nothing */
   readonly faults?: readonly FaultRule[]
-  /** default 1 */
+  /** the same seed gives the same bytes; default 1 */
   readonly seed?: number
   /** the exchange's clock, epoch milliseconds; default `Date.now` */
   readonly now?: () => number
@@ -41,7 +47,7 @@ export interface SandboxOptions {
   readonly budgets?: Partial<Readonly<Record<Market, number>>>
   /** requests during a 429 until the address is banned; default 3 */
   readonly banAfter?: number
-  /** default 120 */
+  /** seconds that a ban lasts; default 120 */
   readonly banSeconds?: number
   /** the outages that the default markets have, so that demos show one; default true, always false with `markets` */
   readonly builtInFaults?: boolean
