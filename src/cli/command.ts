@@ -1,6 +1,7 @@
 import pc from 'picocolors'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
+import type { DecodePool } from '../acquire/decode-pool.ts'
 import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, ERROR_CATALOGUE, toCkvdError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -20,6 +21,8 @@ export interface CliContext {
   readonly cwd: string
   /** aborted with `CKVD_ABORTED` by the first SIGINT or SIGTERM; the second ends the process */
   readonly signal: AbortSignal
+  /** decode threads that outlive the command; left out: it starts its own */
+  readonly pool?: DecodePool
   /** wall clock in epoch milliseconds; for planning, `CommandRun.nowMs` may be fixed by `CKVD_NOW` */
   now(): number
   /** tells the exit code with which the process is to end */

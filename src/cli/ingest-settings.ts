@@ -16,6 +16,7 @@ export type IngestSettings = Pick<
   | 'clockMs'
   | 'env'
   | 'signal'
+  | 'pool'
 >
 
 export function ingestSettings(run: CommandRun<object>, lake: string): IngestSettings {
@@ -37,5 +38,6 @@ export function ingestSettings(run: CommandRun<object>, lake: string): IngestSet
     clockMs: () => run.clockMs(),
     env: run.context.env,
     signal: run.signal,
+    ...(run.context.pool === undefined ? {} : { pool: run.context.pool }),
   }
 }

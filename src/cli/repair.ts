@@ -1,3 +1,4 @@
+import { DecodePool } from '../acquire/decode-pool.ts'
 import { runIngest } from '../ingest/ingest.ts'
 import type { BadShard } from '../lake/verify.ts'
 import { nextChunk, seriesLabel } from '../model/series.ts'
@@ -15,6 +16,8 @@ export async function repairDays(
     const name = seriesLabel(shard.series)
     bySeries.set(name, [...(bySeries.get(name) ?? []), shard])
   }
+  // one start of threads for all series
+  await using pool = new DecodePool({ workers: run.settings.workers })
   let exit = 0
   let stored = 0
   for (const group of bySeries.values()) {
@@ -25,6 +28,7 @@ export async function repairDays(
     const start = days[0] ?? first.day
     const end = nextChunk(days.at(-1) ?? first.day, series.interval)
     const result = await runIngest({
+      pool,
       ...ingestSettings(run, lake),
       universe: [{ market: series.market, symbol: series.symbol, intervals: [series.interval], line: 1 }],
       start,

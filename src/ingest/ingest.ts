@@ -75,6 +75,8 @@ export interface IngestOptions {
   readonly http?: Partial<HttpSettings>
   /** a seam for fault tests: path of another file for the worker threads */
   readonly workerFile?: string
+  /** decode threads of the caller, who closes them: for many runs after each other; left out, a run has its own `workers` */
+  readonly pool?: DecodePool
 }
 
 /** What `--dry-run` prints. */
@@ -219,6 +221,13 @@ function countFailure(tally: Tally, failure: SeriesFailure): void {
  * what it stored stays. Throws before anything is done: CKVD_USAGE, CKVD_LAKE_LOCKED, CKVD_ORIGIN, errors of the lake.
  */
 export async function runIngest(options: IngestOptions): Promise<IngestResult> {
+  const { pool, workers, workerFile } = options
+  if (pool !== undefined) return runWithPool(options, pool)
+  await using own = new DecodePool(workerFile === undefined ? { workers } : { workers, workerFile })
+  return await runWithPool(options, own)
+}
+
+async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<IngestResult> {
   const scope = scopeOf(options)
   const startedAt = new Date(options.clockMs()).toISOString()
   const startedMs = performance.now()
@@ -228,10 +237,6 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   })
   await using http = createHttp(options)
-  await using pool = new DecodePool({
-    workers: options.workers,
-    ...(options.workerFile === undefined ? {} : { workerFile: options.workerFile }),
-  })
   const tally = new Tally()
   const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
   let stopped: CkvdError | null = null

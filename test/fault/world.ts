@@ -4,7 +4,7 @@ import type { IngestOptions } from '../../src/ingest/ingest.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import type { FaultRule, RequestRecord, Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'
-import { runIngest, startSandbox } from '../support/dist.ts'
+import { runIngest, sharedPool, startSandbox } from '../support/dist.ts'
 import { readShardFile } from '../support/foreign-reader.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
@@ -81,7 +81,7 @@ export async function createWorld(faults: readonly FaultRule[] = [], more: Sandb
     directory,
     lake: directory.lake,
     options,
-    run: (changes) => runIngest(options(changes)),
+    run: (changes) => runIngest({ pool: sharedPool, ...options(changes) }),
     requests: (kind) => sandbox.requests.filter((request) => request.kind === kind).length,
     [Symbol.asyncDispose]: async () => {
       await sandbox.close()

@@ -84,7 +84,8 @@ test('paging tiles any range: the rows are those of the exchange, each request w
         )
         if (stretch.kind !== 'found') throw new Error('found was expected')
 
-        const expected = server.bars.map(({ openMs }) => openMs).filter((openMs) => openMs >= startMs && openMs < endMs && openMs < NOW)
+        const closed = server.bars.filter(({ openMs, closeMs }) => openMs >= startMs && openMs < endMs && closeMs < NOW)
+        const expected = closed.map(({ openMs }) => openMs)
         expect([...stretch.rows.openTime].map((time) => Number(time) / 1000)).toEqual(expected)
 
         // a slot may be filled by a bar that opens late, behind the end of the range

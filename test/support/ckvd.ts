@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { IngestResult } from '../../src/ingest/result.ts'
-import { MAIN, runCli } from './dist.ts'
+import { MAIN, runCli, sharedPool } from './dist.ts'
 
 /** A command that has ended. */
 export interface CommandResult {
@@ -46,7 +46,10 @@ export function runCkvd(args: readonly string[], around: Surroundings = {}): Pro
   return startCkvd(args, around).ended
 }
 
-/** Runs `ckvd ARGS` in this process, from the built program: the same command line, without a second for starting it. */
+/**
+ * Runs `ckvd ARGS` in this process, from the built program: the same command line, without a second for starting it.
+ * Archives are decoded in one thread for all commands, unless the command line says in how many.
+ */
 export async function runHere(
   args: readonly string[],
   around: Surroundings & { readonly signal?: AbortSignal } = {},
@@ -66,6 +69,7 @@ export async function runHere(
     env: around.env ?? {},
     cwd: around.cwd ?? process.cwd(),
     signal: around.signal ?? new AbortController().signal,
+    ...(args.includes('--workers') ? {} : { pool: sharedPool }),
     now: Date.now,
   })
   return { exit, ...written }

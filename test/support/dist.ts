@@ -20,6 +20,8 @@ checkBuilt()
 export const { runCli } = await load<typeof Program>('src/cli/program.js')
 export const { runIngest } = await load<typeof Ingest>('src/ingest/ingest.js')
 export const { DecodePool } = await load<typeof Pool>('src/acquire/decode-pool.js')
+/** One thread for all runs of a test file: starting one costs more than what most tests do. It ends with the test process. */
+export const sharedPool = new DecodePool({ workers: 1 })
 export const { startSandbox } = await load<typeof Sandbox>('src/sandbox/index.js')
 
 function load<Module>(path: string): Promise<Module> {
