@@ -63,8 +63,17 @@ const ENTRIES = {
     meaning: 'a series has no bar in the range: it lies before the first or after the last one',
   },
   CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
+  CKVD_DUCKDB_MISSING: { exit: 2, retryable: false, meaning: 'a query was asked for, but @duckdb/node-api is not installed' },
+  CKVD_QUERY: { exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
+
+  CKVD_EXPORT_MISSING: { exit: 2, retryable: false, meaning: 'there is no export in this directory' },
+  CKVD_EXPORT_MANIFEST: { exit: 2, retryable: false, meaning: 'manifest.json in the directory of an export is not one of this program' },
+  CKVD_EXPORT_SELECTION: { exit: 2, retryable: false, meaning: 'the directory holds an export of other filters or another format' },
+  CKVD_EXPORT_LOCKED: { exit: 4, retryable: false, meaning: 'another run is writing to this export' },
+  CKVD_EXPORT_IO: { exit: 4, retryable: false, meaning: 'reading or writing an export failed' },
+
   CKVD_CLOSED: { exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
-  CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a decode worker died' },
+  CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a worker thread died' },
 
   CKVD_REPORT_IO: { exit: 4, retryable: false, meaning: 'a report file could not be read or written' },
 } as const

@@ -3,12 +3,9 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
-import type { LakeFilter } from '../lake/selection.ts'
 import { listSelectedSeries } from '../lake/selection.ts'
 import { CONDITIONS } from '../model/condition.ts'
-import type { Interval } from '../model/interval.ts'
 import { seriesLabel } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
 import { readCalendar } from '../report/coverage-calendar.ts'
 import { formatCoveragePage } from '../report/coverage-page.ts'
@@ -17,18 +14,14 @@ import { hasUnexplained, readCoverage } from '../report/coverage.ts'
 import { writeReport } from '../report/report-file.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
-import { addSettings, dayOption, intervalsOption, marketOption, symbolsOption } from './options.ts'
+import type { FilterFlags } from './options.ts'
+import { addSettings, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from './options.ts'
 import { csvLine, formatBytes, formatCount, printTable } from './output.ts'
 import { parseSeriesDay } from './series-name.ts'
 
 const SHOWN_GAPS = 20
 
-interface CoverageFlags {
-  readonly market?: 'spot' | 'um' | 'cm'
-  readonly symbols?: string[]
-  readonly intervals?: Interval[] | 'all'
-  readonly start?: UtcDay
-  readonly end?: UtcDay
+interface CoverageFlags extends FilterFlags {
   readonly csv?: true
   readonly html?: string
   readonly accept?: string
@@ -78,14 +71,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
 }
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {
-  const { market, symbols, intervals, start, end } = run.options
-  const filter: LakeFilter = {
-    ...(market === undefined ? {} : { market }),
-    ...(symbols === undefined ? {} : { symbols }),
-    ...(intervals === undefined ? {} : { intervals }),
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
-  }
+  const filter = filterOf(run.options)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
   const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
   const exit = rows.some(hasUnexplained) ? 3 : 0

@@ -4,10 +4,12 @@ import { z } from 'zod'
 import { CONFIG_FILE, expectedMessage, SETTINGS } from '../../config/settings.ts'
 import type { ErrorDetails } from '../errors.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
+import type { LakeFilter } from '../lake/selection.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isMarket, isSymbol } from '../model/market.ts'
+import type { UtcDay } from '../model/utc-day.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
 
 /**
@@ -95,6 +97,26 @@ function parseIntervals(text: string): Interval[] | 'all' | undefined {
 export function requireOption<T>(value: T | undefined, flags: string): T {
   if (value !== undefined) return value
   throw new CkvdError('CKVD_USAGE', `Expected \`${flags}\`, got nothing. Give the flag, or its key in the config file.`)
+}
+
+/** The flags that choose a part of the lake. */
+export interface FilterFlags {
+  readonly market?: Market
+  readonly symbols?: string[]
+  readonly intervals?: Interval[] | 'all'
+  readonly start?: UtcDay
+  readonly end?: UtcDay
+}
+
+/** The part of the lake that a command's flags choose. */
+export function filterOf({ market, symbols, intervals, start, end }: FilterFlags): LakeFilter {
+  return {
+    ...(market === undefined ? {} : { market }),
+    ...(symbols === undefined ? {} : { symbols }),
+    ...(intervals === undefined ? {} : { intervals }),
+    ...(start === undefined ? {} : { start }),
+    ...(end === undefined ? {} : { end }),
+  }
 }
 
 /** What `--help` adds for one command. */

@@ -8,6 +8,7 @@ import { jsonLine } from './output.ts'
 import { addAvailabilityCommand } from './availability.ts'
 import { addConfigCommand } from './config.ts'
 import { addCoverageCommand } from './coverage.ts'
+import { addExportCommand } from './export.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addIngestCommand } from './ingest.ts'
 import { addSandboxCommand } from './sandbox.ts'
@@ -20,6 +21,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   addCoverageCommand,
   addVerifyCommand,
   addFetchCommand,
+  addExportCommand,
   addSandboxCommand,
   addConfigCommand,
 ]

@@ -1,12 +1,8 @@
-import { Presets, SingleBar } from 'cli-progress'
 import type { IngestEvents, IngestProgress } from '../ingest/progress.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import type { CommandRun } from './command.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from './output.ts'
-
-const BAR_EVERY_MS = 100
-/** In a pipe: one line in ten seconds. */
-const LINE_EVERY_MS = 10_000
+import { BAR_EVERY_MS, createBar, LINE_EVERY_MS } from './progress-bar.ts'
 
 /** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
 export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger'>): IngestEvents {
@@ -22,19 +18,8 @@ function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
 }
 
 function barView(run: Pick<CommandRun<object>, 'context'>): IngestEvents {
-  const bar = new SingleBar(
-    {
-      format: '{bar} {percentage}% {value}/{total}  {text}',
-      stream: run.context.stderr as unknown as NodeJS.WritableStream,
-      hideCursor: true,
-      clearOnComplete: true,
-      stopOnComplete: true,
-      linewrap: false,
-    },
-    Presets.shades_classic,
-  )
+  const bar = createBar(run.context.stderr)
   let drawnMs = -Infinity
-  let started = false
   return {
     onPlanning: (planned, lines) => {
       if (planned === lines) run.context.stderr.write('\r\x1b[K')
@@ -43,15 +28,7 @@ function barView(run: Pick<CommandRun<object>, 'context'>): IngestEvents {
         run.context.stderr.write(`\rReading listings: ${planned} of ${lines} symbols\x1b[K`)
       }
     },
-    onProgress: (progress) => {
-      const done = progress.done >= progress.total
-      if (!done && performance.now() - drawnMs < BAR_EVERY_MS) return
-      drawnMs = performance.now()
-      if (!started) bar.start(progress.total, 0, { text: '' })
-      started = true
-      bar.setTotal(progress.total)
-      bar.update(progress.done, { text: progressText(progress) })
-    },
+    onProgress: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)),
   }
 }
 

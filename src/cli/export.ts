@@ -1,0 +1,155 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import type { ExportFormat } from '../codec/export-format.ts'
+import { EXPORT_FORMATS } from '../codec/export-format.ts'
+import { CkvdError } from '../errors.ts'
+import type { ExportProgress, ExportResult } from '../export/export-tally.ts'
+import { runExport } from '../export/export.ts'
+import { openLake } from '../lake/lake.ts'
+import { CONDITIONS } from '../model/condition.ts'
+import { seriesLabel } from '../model/series.ts'
+import type { CliContext, CommandRun } from './command.ts'
+import { runCommand } from './command.ts'
+import type { FilterFlags } from './options.ts'
+import { addSettings, dayOption, filterOf, intervalsOption, marketOption, requireOption, symbolsOption, wordOption } from './options.ts'
+import { formatBytes, formatCount, formatDuration, formatRate } from './output.ts'
+import { createBar, LINE_EVERY_MS } from './progress-bar.ts'
+
+const SHOWN = 20
+
+interface ExportFlags extends FilterFlags {
+  readonly out?: string
+  readonly format: ExportFormat
+  readonly gzip?: true
+  readonly replace?: true
+}
+
+/** `ckvd export`. */
+export function addExportCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('export')
+    .description('the lake, or a part of it, as Parquet, CSV or Arrow files; what has not changed since the last export stays as it is')
+    .addOption(new Option('--out <DIR>', 'directory of the export: data/, coverage and manifest.json are written there'))
+    .addOption(
+      wordOption('--format', 'parquet (zstd, Hive partitions), csv, or arrow (a file a month)', EXPORT_FORMATS).default('parquet' as const),
+    )
+    .option('--gzip', 'compress CSV files')
+    .option('--replace', 'DIR may hold another selection or format: what is not selected now is removed')
+    .addOption(marketOption())
+    .addOption(symbolsOption())
+    .addOption(intervalsOption('only these intervals (default: all)'))
+    .addOption(dayOption('--start', 'first day'))
+    .addOption(dayOption('--end', 'day after the last one'))
+  addSettings(command, {
+    example: [
+      'ckvd export --out ./export',
+      'ckvd export --out ./btc --symbols BTCUSDT --intervals 1m,1h --start 2024-01-01 --end 2025-01-01',
+      'ckvd export --out ./csv --format csv --gzip --market um',
+      'ckvd query "SELECT symbol, count(*) FROM spot_1m GROUP BY ALL" --from ./export',
+    ].join('\n'),
+    exits: {
+      0: 'exported; every day of the selection is stored, or its absence is explained',
+      2: 'wrong usage, no lake there, nothing selected, or DIR holds another export',
+      3: 'exported, but some days are partial, quarantined or failed, or a shard is bad; they are listed',
+      4: 'stopped early: disk full, DIR cannot be written, or another run is writing to it',
+      130: 'interrupted; the same command goes on from there',
+    },
+  })
+  command.action((_options, self) => runCommand(context, self, exportLake, { sources: false }))
+}
+
+async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
+  const { format, gzip, replace } = run.options
+  const out = resolve(run.context.cwd, requireOption(run.options.out, '--out DIR'))
+  if (gzip === true && format !== 'csv')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
+    )
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
+  const view = createExportView(run)
+  const result = await runExport(lake, {
+    out,
+    encoding: { format, gzip: gzip === true },
+    filter: filterOf(run.options),
+    replace: replace === true,
+    workers: run.settings.workers,
+    signal: run.signal,
+    logger: run.logger,
+    onProgress: view.update,
+  }).finally(() => view.stop())
+  if (run.json) run.printJson(result)
+  else printResult(run, result)
+  return result.exit
+}
+
+/** A bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
+function createExportView(run: CommandRun<object>): { readonly update: (progress: ExportProgress) => void; readonly stop: () => void } {
+  if (run.quiet) return { update: () => undefined, stop: () => undefined }
+  if (run.interactive) {
+    const bar = createBar(run.context.stderr)
+    return { update: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)), stop: () => bar.stop() }
+  }
+  let loggedMs = performance.now()
+  return {
+    update({ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs }) {
+      if (performance.now() - loggedMs < LINE_EVERY_MS) return
+      loggedMs = performance.now()
+      const rounded = { elapsedMs: Math.round(elapsedMs), etaMs: etaMs === null ? null : Math.round(etaMs) }
+      run.logger.info({ done, total, rows, totalRows, bytesWritten, problems, ...rounded }, 'exporting')
+    },
+    stop: () => undefined,
+  }
+}
+
+function progressText({ rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string {
+  const parts = [formatRate(rows, elapsedMs, 'rows'), `${formatBytes(bytesWritten)} written`]
+  if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
+  if (problems > 0) parts.push(`${formatCount(problems)} problems`)
+  return parts.join(' · ')
+}
+
+function printResult(run: CommandRun<object>, result: ExportResult): void {
+  const { stdout } = run.context
+  const line = (text: string): void => void stdout.write(`${text}\n`)
+  const { written, unchanged, removed, failed } = result.files
+  const format = result.gzip ? `${result.format}, gzip` : result.format
+  line(
+    `${plural(result.series, 'series', 'series')} in ${result.out}: ${formatCount(result.rows)} rows, ${formatBytes(result.bytes)} (${format})`,
+  )
+  const parts = [`${plural(written, 'file', 'files')} written`, `${formatCount(unchanged)} unchanged`, `${formatCount(removed)} removed`]
+  if (failed > 0) parts.push(`${formatCount(failed)} failed`)
+  const rate = result.rows_written > 0 ? ` (${formatRate(result.rows_written, result.elapsed_ms, 'rows')})` : ''
+  line(`${parts.join(', ')}: ${formatBytes(result.bytes_written)} in ${formatDuration(result.elapsed_ms)}${rate}`)
+  const days = CONDITIONS.filter((condition) => result.days[condition] > 0)
+  line(
+    `days: ${days.map((condition) => `${formatCount(result.days[condition])} ${condition}`).join(', ')}; each with its evidence in ${result.coverage}`,
+  )
+  printList(
+    line,
+    'could not be exported (what was there before is still there)',
+    result.problems.map(({ path, code, message }) => `${path}  ${code}: ${message}`),
+  )
+  printList(
+    line,
+    'not explained',
+    result.unexplained.map((day) => `${seriesLabel(day)} ${day.day}  ${day.condition}: ${day.reason ?? 'no reason known'}`),
+  )
+  line(
+    result.exit === 0
+      ? 'Every day of the selection is exported, or its absence is explained. (exit 0)'
+      : 'Bars are missing without explanation. (exit 3)',
+  )
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`
+}
+
+function printList(line: (text: string) => void, title: string, items: readonly string[]): void {
+  if (items.length === 0) return
+  line(`${formatCount(items.length)} ${title}:`)
+  for (const item of items.slice(0, SHOWN)) line(`  ${item}`)
+  if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
+}

@@ -1,0 +1,98 @@
+import type { ErrorData } from '../errors.ts'
+import { CkvdError, toCkvdError } from '../errors.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import { concatColumns } from '../model/kline.ts'
+import type { Series } from '../model/series.ts'
+import { sha256Hex } from './archive.ts'
+import { encodeKlines, ShardWriter, toRecordBatch } from './arrow.ts'
+import type { CoverageRow } from './coverage-file.ts'
+import { coverageBatch, encodeCoverageCsv } from './coverage-file.ts'
+import { encodeKlineCsv, gzip } from './csv-text.ts'
+import type { ExportEncoding } from './export-format.ts'
+import { encodeKlineParquet, encodeParquet } from './parquet.ts'
+import type { ShardPlace } from './placed-shard.ts'
+import { decodePlacedShard } from './placed-shard.ts'
+
+/** One file of klines to make of shards, in the order of their days. */
+export interface KlinesTask extends ExportEncoding {
+  readonly kind: 'klines'
+  readonly series: Series
+  readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace }[]
+  /** `ckvd.…`, for formats that have metadata */
+  readonly metadata: readonly (readonly [string, string])[]
+}
+
+/** The ledger beside the data. */
+export interface CoverageTask extends ExportEncoding {
+  readonly kind: 'coverage'
+  readonly rows: readonly CoverageRow[]
+  readonly metadata: readonly (readonly [string, string])[]
+}
+
+export type ExportTask = KlinesTask | CoverageTask
+
+/** A whole file. */
+export interface ExportedBytes {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly sha256: string
+  readonly rows: number
+}
+
+export type ExportOutcome = { readonly ok: true; readonly file: ExportedBytes } | { readonly ok: false; readonly error: ErrorData }
+
+/**
+ * The export worker's whole work: checks and decodes the shards and encodes the file. Pure: the same task gives the same bytes. A shard
+ * that is not the one of its place is an outcome (`CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT`).
+ */
+export function runExportTask(task: ExportTask): ExportOutcome {
+  try {
+    const { bytes, rows } = task.kind === 'klines' ? encodeKlineFile(task) : encodeCoverageFile(task)
+    return { ok: true, file: { bytes: ownBytes(bytes), sha256: sha256Hex(bytes), rows } }
+  } catch (error) {
+    return { ok: false, error: toCkvdError(error).toData() }
+  }
+}
+
+function encodeKlineFile(task: KlinesTask): { bytes: Uint8Array; rows: number } {
+  const columns = concatColumns(task.shards.map(({ bytes, place }) => decodePlacedShard(bytes, place).columns))
+  const rows = columns.openTime.length
+  if (rows === 0) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one bar, found none.')
+  return { bytes: encodeColumns(columns, task), rows }
+}
+
+function encodeColumns(columns: KlineColumns, task: KlinesTask): Uint8Array {
+  const metadata = new Map(task.metadata)
+  switch (task.format) {
+    case 'parquet':
+      return encodeKlineParquet(toRecordBatch(columns, metadata))
+    case 'arrow':
+      return encodeKlines(columns, metadata)
+    case 'csv':
+      return task.gzip ? gzip(encodeKlineCsv(columns)) : encodeKlineCsv(columns)
+  }
+}
+
+function encodeCoverageFile(task: CoverageTask): { bytes: Uint8Array; rows: number } {
+  return { bytes: encodeRows(task), rows: task.rows.length }
+}
+
+function encodeRows({ format, rows, metadata }: CoverageTask): Uint8Array {
+  switch (format) {
+    case 'csv':
+      return encodeCoverageCsv(rows)
+    case 'parquet':
+      return encodeParquet(coverageBatch(rows, new Map(metadata)))
+    case 'arrow': {
+      const writer = new ShardWriter()
+      writer.write(coverageBatch(rows, new Map(metadata)))
+      writer.finish()
+      return writer.toUint8Array(true)
+    }
+  }
+}
+
+/** Bytes that own their whole buffer, so that they can be transferred to another thread. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
+  return whole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
+}

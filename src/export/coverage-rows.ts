@@ -1,0 +1,40 @@
+import type { CoverageRow } from '../codec/coverage-file.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import { isExplained } from '../model/condition.ts'
+import { intervalPathName } from '../model/interval.ts'
+import type { UnitState } from './export-plan.ts'
+
+/** The ledger's rows of a unit; `file` is where its bars lie, null when there is no such file. */
+export function coverageRows({ days, gaps }: UnitState, file: string | null): CoverageRow[] {
+  return days.map((row) => coverageRow(row, gaps.get(row.day) ?? [], row.shardSha256 === null ? null : file))
+}
+
+function coverageRow(row: DayRow, gaps: CoverageRow['gaps'], file: string | null): CoverageRow {
+  const explained = isExplained(row.condition)
+  const accepted = !explained && isAccepted(row)
+  return {
+    market: row.market,
+    symbol: row.symbol,
+    interval: intervalPathName(row.interval),
+    day: row.day,
+    condition: row.condition,
+    explained: explained || accepted,
+    accepted,
+    source: row.source,
+    rows: row.rows,
+    expected: row.expected,
+    gaps,
+    off_grid: row.offGrid,
+    duplicates: row.duplicates,
+    conflicts: row.conflicts,
+    differing_rows: row.differingRows,
+    revision: row.revision,
+    evidence: row.evidence,
+    error: row.error,
+    archive_key: row.archiveKey,
+    archive_sha256: row.archiveSha256,
+    shard_sha256: row.shardSha256,
+    file,
+  }
+}

@@ -1,0 +1,113 @@
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { CkvdError, isCkvdError } from '../errors.ts'
+import type { AtomicFiles, FileWrite } from '../lake/atomic-file.ts'
+import { createAtomicFiles } from '../lake/atomic-file.ts'
+import { ioError } from '../lake/io-error.ts'
+import { joinLake, lakePaths } from '../lake/layout.ts'
+import type { LakeLock } from '../lake/lock.ts'
+import { acquireLock } from '../lake/lock.ts'
+import type { Steps } from '../lake/steps.ts'
+import { DATA_FOLDER } from './file-period.ts'
+
+/** What only this program uses in an export: its lock and its temporary files. Engines leave out what begins with a dot. */
+const OWN_FOLDER = '.ckvd'
+
+/** A directory that an export is written to; the only place that writes and removes there. Paths are relative, `/` separated. */
+export interface ExportFolder {
+  /** Writes a file whole or not at all. Throws CKVD_EXPORT_IO, CKVD_DISK_FULL. */
+  write(file: FileWrite): Promise<void>
+  /** Removes a file, and the folders of partitions that are empty then; one that is gone is no error. */
+  remove(path: string): Promise<void>
+  /** Size of a file in bytes; undefined when there is none. */
+  sizeOf(path: string): Promise<number | undefined>
+  /** Gives the lock back; may be called more than once. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+/**
+ * Opens `root` (absolute; created where it is absent) for one run: takes its lock, removes temporary files of killed runs.
+ * Throws CKVD_EXPORT_LOCKED, CKVD_EXPORT_IO, CKVD_DISK_FULL.
+ * @param steps a seam for crash and fault tests
+ */
+export async function openExportFolder(root: string, steps?: Steps): Promise<ExportFolder> {
+  const own = join(root, OWN_FOLDER)
+  await mkdir(join(own, 'tmp'), { recursive: true }).catch((error: unknown) => {
+    throw exportIoError(error, 'create the directory', own)
+  })
+  const lock = takeLock(root, own)
+  try {
+    const files = createAtomicFiles({ ...lakePaths(root), tmp: join(own, 'tmp') }, steps)
+    await files.sweepTmp()
+    return createFolder(root, files, lock)
+  } catch (error) {
+    lock.release()
+    throw exportIoError(error, 'open', root)
+  }
+}
+
+function createFolder(root: string, files: AtomicFiles, lock: LakeLock): ExportFolder {
+  const close = (): void => lock.release()
+  return {
+    async write(file) {
+      await files.write(file).catch((error: unknown) => {
+        throw exportIoError(error, 'write', file.path)
+      })
+    },
+    async remove(path) {
+      const target = joinLake(root, path)
+      try {
+        await rm(target, { force: true })
+        await removeEmpty(root, dirname(target))
+      } catch (error) {
+        throw exportIoError(error, 'remove', target)
+      }
+    },
+    async sizeOf(path) {
+      const target = joinLake(root, path)
+      try {
+        const found = await stat(target)
+        return found.isFile() ? found.size : undefined
+      } catch (error) {
+        if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+        throw exportIoError(error, 'read', target)
+      }
+    },
+    close,
+    [Symbol.dispose]: close,
+  }
+}
+
+/** Removes a folder of a partition and those above it while they are empty. */
+async function removeEmpty(root: string, folder: string): Promise<void> {
+  const parts = relative(join(root, DATA_FOLDER), folder).split(sep)
+  for (let directory = folder, depth = parts.length; depth > 0 && parts[0] !== '..'; directory = dirname(directory), depth--) {
+    if ((await readdir(directory)).length > 0) return
+    await rmdir(directory)
+  }
+}
+
+function takeLock(root: string, own: string): LakeLock {
+  try {
+    return acquireLock(own)
+  } catch (error) {
+    if (!isCkvdError(error, 'CKVD_LAKE_LOCKED')) throw exportIoError(error, 'lock', root)
+    throw new CkvdError(
+      'CKVD_EXPORT_LOCKED',
+      `Another run is writing to the export ${root}. Wait until it has ended, or choose another directory with --out.`,
+      { details: { root }, cause: error },
+    )
+  }
+}
+
+/** An error of the file system as `CKVD_DISK_FULL` or `CKVD_EXPORT_IO`, with advice that fits an export. Other errors stay as they are. */
+export function exportIoError(error: unknown, operation: string, path: string): CkvdError {
+  const known = ioError(error, operation, path)
+  if (!isCkvdError(known, 'CKVD_LAKE_IO', 'CKVD_DISK_FULL')) return known
+  const message = known.message.replace('a part of the lake', 'a part of the export').replaceAll('--lake', '--out')
+  return new CkvdError(known.code === 'CKVD_LAKE_IO' ? 'CKVD_EXPORT_IO' : known.code, message, {
+    details: known.details,
+    cause: known.cause,
+  })
+}

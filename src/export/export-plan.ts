@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import type { ExportEncoding } from '../codec/export-format.ts'
+import type { EvidencedGap } from '../codec/shard-meta.ts'
+import type { Catalog } from '../lake/catalog.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
+import type { LakeFilter } from '../lake/selection.ts'
+import { listSelectedSeries } from '../lake/selection.ts'
+import type { Series } from '../model/series.ts'
+import { nextChunk } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { exportPath, filePeriod } from './file-period.ts'
+
+/** A file's worth of chunks: those of one series and period that the filter lets through. Some of them, or all, may hold no bar. */
+export interface ExportUnit {
+  readonly series: Series
+  readonly period: string
+  readonly path: string
+  /** its chunks lie in [first, end) */
+  readonly first: UtcDay
+  readonly end: UtcDay
+  /** bars, as the catalog had it when the plan was made; 0: there will be no file */
+  readonly rows: number
+}
+
+/** A unit as the catalog has it now. */
+export interface UnitState {
+  readonly days: readonly DayRow[]
+  /** by the chunk they start in */
+  readonly gaps: ReadonlyMap<UtcDay, readonly EvidencedGap[]>
+  /** the chunks that have a shard, in order */
+  readonly stored: readonly DayRow[]
+  readonly rows: number
+  /** over the digests of its shards: the file's content depends on nothing else */
+  readonly digest: string
+}
+
+/** Increased when the same shards give other bytes than before, so that files are made anew. */
+const ENCODER = 1
+
+/** The units of an export, series by series, in the order of time. Reads the catalog only. */
+export function planUnits(catalog: Catalog, filter: LakeFilter, encoding: ExportEncoding): ExportUnit[] {
+  return listSelectedSeries(catalog, filter).flatMap((series) => {
+    const units: { -readonly [Key in keyof ExportUnit]: ExportUnit[Key] }[] = []
+    for (const { day, rows, shardSha256 } of catalog.iterateDays(series, filter.start, filter.end)) {
+      const period = filePeriod(series.interval, encoding.format, day)
+      const bars = shardSha256 === null ? 0 : rows
+      const end = nextChunk(day, series.interval)
+      const last = units.at(-1)
+      if (last?.period === period) {
+        last.end = end
+        last.rows += bars
+      } else units.push({ series, period, path: exportPath(series, period, encoding), first: day, end, rows: bars })
+    }
+    return units
+  })
+}
+
+/** Reads a unit's chunks, and the gaps that belong to them, as of one moment: a run that stores days meanwhile is waited out. */
+export function readUnit(catalog: Catalog, unit: ExportUnit, encoding: ExportEncoding): UnitState {
+  const { series, first, end } = unit
+  for (let days = catalog.readDays(series, first, end); ;) {
+    const gaps = catalog.listGaps(series, first, end)
+    const again = catalog.readDays(series, first, end)
+    if (sameRows(days, again)) return stateOf(days, gaps, encoding, series)
+    days = again
+  }
+}
+
+function sameRows(one: readonly DayRow[], other: readonly DayRow[]): boolean {
+  return one.length === other.length && JSON.stringify(one) === JSON.stringify(other)
+}
+
+function stateOf(days: readonly DayRow[], gaps: readonly EvidencedGap[], encoding: ExportEncoding, series: Series): UnitState {
+  const stored = days.filter(({ shardSha256 }) => shardSha256 !== null)
+  const byDay = new Map<UtcDay, EvidencedGap[]>()
+  for (const gap of gaps) {
+    const day = days.findLast((row) => Date.parse(`${row.day}T00:00:00Z`) * 1000 <= gap.startUs)?.day
+    if (day !== undefined) byDay.set(day, [...(byDay.get(day) ?? []), gap])
+  }
+  return {
+    days,
+    gaps: byDay,
+    stored,
+    rows: stored.reduce((sum, { rows }) => sum + rows, 0),
+    digest: digestOf(stored, encoding, series),
+  }
+}
+
+function digestOf(stored: readonly DayRow[], { format, gzip }: ExportEncoding, { market, symbol, interval }: Series): string {
+  const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${interval}\n`)
+  for (const { day, shardSha256 } of stored) hash.update(`${day} ${String(shardSha256)}\n`)
+  return hash.digest('hex')
+}

@@ -1,0 +1,84 @@
+import { relative, sep } from 'node:path'
+import type { ExportEncoding } from '../codec/export-format.ts'
+import { CkvdError } from '../errors.ts'
+import type { Origin } from '../lake/origin.ts'
+import type { LakeFilter } from '../lake/selection.ts'
+import { intervalPathName } from '../model/interval.ts'
+import type { FileEntry, Manifest } from './manifest.ts'
+
+/** A filter as the manifest records it; null filters nothing. */
+export function selectionOf(filter: LakeFilter): Manifest['selection'] {
+  const intervals = filter.intervals === undefined || filter.intervals === 'all' ? null : filter.intervals.map(intervalPathName)
+  return {
+    market: filter.market ?? null,
+    symbols: filter.symbols === undefined ? null : [...filter.symbols].sort(),
+    intervals,
+    start: filter.start ?? null,
+    end: filter.end ?? null,
+  }
+}
+
+/**
+ * Throws where a run would take away what an earlier one with other filters, another format or another lake has exported: an export is
+ * exactly one selection of one lake. Throws CKVD_EXPORT_SELECTION, CKVD_ORIGIN.
+ */
+export function checkSelection(
+  manifest: Manifest,
+  wanted: { readonly filter: LakeFilter; readonly encoding: ExportEncoding; readonly origin: Origin | undefined; readonly out: string },
+): void {
+  const { filter, encoding, origin, out } = wanted
+  if (manifest.origin !== null && origin !== undefined && manifest.origin !== origin) {
+    const name = { binance: 'the exchange', sandbox: 'a sandbox' }
+    throw new CkvdError(
+      'CKVD_ORIGIN',
+      `Expected an export with data of ${name[origin]}, but ${out} holds data of ${name[manifest.origin]}. Name another --out, or give --replace to replace what is there.`,
+      { details: { out } },
+    )
+  }
+  const found = manifest.encoding
+  if (found.format !== encoding.format || found.gzip !== encoding.gzip)
+    throw otherSelection(out, `its files are ${nameOf(found)}`, manifest)
+  const outside = manifest.files.filter((file) => !isInside(file, filter))
+  const [first] = outside
+  if (first === undefined) return
+  const more = outside.length > 1 ? ` and ${outside.length - 1} more files` : ''
+  throw otherSelection(out, `these filters leave out bars of ${first.path}${more}`, manifest)
+}
+
+function isInside(file: FileEntry, { market, symbols, intervals, start, end }: LakeFilter): boolean {
+  return (
+    (market === undefined || file.market === market) &&
+    (symbols === undefined || symbols.includes(file.symbol)) &&
+    (intervals === undefined || intervals === 'all' || intervals.some((interval) => intervalPathName(interval) === file.interval)) &&
+    (start === undefined || file.first_day >= start) &&
+    (end === undefined || file.last_day < end)
+  )
+}
+
+function nameOf({ format, gzip }: Manifest['encoding']): string {
+  return gzip ? `${format} with gzip` : format
+}
+
+function otherSelection(out: string, why: string, { selection }: Manifest): CkvdError {
+  return new CkvdError(
+    'CKVD_EXPORT_SELECTION',
+    `Expected an export of this selection in ${out}, found another one: ${why}. Give the same format and filters, name another --out, or give --replace: what is not selected is then removed.`,
+    { details: { out, selection } },
+  )
+}
+
+/** Throws CKVD_USAGE where an export would be written into its lake, or around it. */
+export function checkPlace(lake: string, out: string): void {
+  for (const [inner, outer] of [
+    [out, lake],
+    [lake, out],
+  ] as const) {
+    const path = relative(outer, inner)
+    if (path !== '..' && !path.startsWith(`..${sep}`) && (path === '' || relative(inner, outer) !== ''))
+      throw new CkvdError(
+        'CKVD_USAGE',
+        `Expected \`--out\` to be a directory beside the lake, got ${out}, with the lake in ${lake}: neither may lie in the other.`,
+        { details: { out, lake } },
+      )
+  }
+}
