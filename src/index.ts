@@ -15,7 +15,7 @@ import type { IngestRequest } from './ingest/request.ts'
 import { parseIngestRequest } from './ingest/request.ts'
 import type { IngestResult } from './ingest/result.ts'
 import { createClock } from './read/clock.ts'
-import type { ColumnResult } from './read/client.ts'
+import type { ColumnArrays, ColumnResult } from './read/client.ts'
 import { MarketClient } from './read/client.ts'
 import type { CKVDConfig, ClientSettings } from './read/config.ts'
 import { resolveConfig } from './read/config.ts'
@@ -23,6 +23,8 @@ import type { DataProvider, MarketType } from './read/names.ts'
 import { checkProvider, checkMarketType } from './read/names.ts'
 import type { PolarsDataFrame } from './read/polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './read/query.ts'
+import type { ResampledColumns, ResampleTableOptions } from './read/resample.ts'
+import { resampleArrays, resampleTable } from './read/resample.ts'
 import type { Sandbox } from './sandbox/index.ts'
 
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
@@ -43,6 +45,7 @@ export type { MissingBars } from './read/missing-bars.ts'
 export { ChartType, DataProvider, DataSource, Interval, MarketType } from './read/names.ts'
 export type { PolarsDataFrame } from './read/polars.ts'
 export type { ColumnName, FetchStep, GetColumnsOptions, GetDataOptions } from './read/query.ts'
+export type { IncompleteBar, ResampledColumns, ResampleTableOptions } from './read/resample.ts'
 export { calculateTimeRange } from './read/time-range.ts'
 export type { Time, TimeRangeOptions } from './read/time-range.ts'
 
@@ -160,6 +163,31 @@ export async function ingest(options: IngestRequest & CKVDConfig): Promise<Inges
   } finally {
     await own?.close()
   }
+}
+
+/**
+ * Larger bars out of smaller ones, on the exchange's own grid: weeks open on Monday, `3d` counts from 1970-01-01, months are the calendar's.
+ * Takes a table of `getData` (or any Arrow Table with such columns; rows with nulls are missing bars) or what `getColumns` gives, and gives
+ * the same columns: first open, last close, highest high, lowest low, sums of the rest.
+ *
+ * Sums are exact: the double next to the sum of the published decimals. Where a smaller bar has a volume of 2^26 (67,108,864) or more with
+ * over 15 digits, its own double is rounded already, and the sum may be the double beside it.
+ *
+ * Bars in which smaller ones are missing (an outage, the ends of what was given) are left out, never filled. They are listed in the
+ * table's schema metadata under `ckvd.incomplete`: JSON `[{open_time, bars, expected}]`, microseconds (of columns: in `incomplete`).
+ *
+ * @throws CkvdError `CKVD_USAGE` when `to` is not made of whole bars of `from`, for a column of another type, for rows out of order
+ */
+export function resample(table: Table, options: ResampleTableOptions): Table
+export function resample<Name extends ColumnName>(
+  columns: Pick<ColumnResult<Name>, 'columns'>,
+  options: ResampleTableOptions,
+): ResampledColumns<Name>
+export function resample(
+  given: Table | Pick<ColumnResult<keyof ColumnArrays>, 'columns'>,
+  options: ResampleTableOptions,
+): Table | ResampledColumns {
+  return 'columns' in given ? resampleArrays(given, options) : resampleTable(given, options)
 }
 
 /**

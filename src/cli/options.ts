@@ -6,7 +6,7 @@ import type { ErrorDetails } from '../errors.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import type { Interval } from '../model/interval.ts'
-import { parseInterval } from '../model/interval.ts'
+import { INTERVALS, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isMarket, isSymbol } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -49,6 +49,12 @@ export function intervalsOption(text = 'only these intervals, or all') {
   return new Option('--intervals <LIST>', text).argParser(
     parseFlag('--intervals', 'intervals separated by commas, such as 1m,1h, or all', parseIntervals),
   )
+}
+
+/** A flag that takes one interval. */
+export function intervalOption<Flag extends string>(flag: Flag, text: string) {
+  const flags: `${Flag} <NAME>` = `${flag} <NAME>`
+  return new Option(flags, text).argParser(parseFlag(flag, `one of ${INTERVALS.join(', ')}`, parseInterval))
 }
 
 /** A flag that takes a UTC day, e.g. `dayOption('--start', 'first day')`. */

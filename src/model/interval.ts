@@ -90,6 +90,17 @@ export function firstSlotUs(timeUs: number, interval: Interval): number {
   return slot === timeUs ? slot : nextSlotUs(slot, interval)
 }
 
+/**
+ * True when bars of `small` make up bars of `large`: each of its slots is made of whole slots of `small`. Three days are no part of a week
+ * or a month, weeks none of a month, `4h` none of `6h`.
+ */
+export function nestsIn(small: Interval, large: Interval): boolean {
+  if (small === large || small === '1M') return false
+  const length = LENGTH_US[small]
+  if (large === '1M') return US_PER_DAY % length === 0
+  return LENGTH_US[large] % length === 0
+}
+
 /** How many slots start in [startUs, endUs). */
 export function countSlots(startUs: number, endUs: number, interval: Interval): number {
   const first = firstSlotUs(startUs, interval)

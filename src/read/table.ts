@@ -84,7 +84,7 @@ function selectColumns(names: readonly ColumnName[] | null): (typeof KLINE_COLUM
   return names.flatMap((name) => KLINE_COLUMNS.filter((column) => column.name === name))
 }
 
-function arrowTypeOf(type: (typeof KLINE_COLUMNS)[number]['type']): DataType {
+export function arrowTypeOf(type: (typeof KLINE_COLUMNS)[number]['type']): DataType {
   if (type === 'float64') return new Float64()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
+import { relative, resolve } from 'node:path'
+import { CkvdError } from '../errors.ts'
+import { lakePaths } from '../lake/layout.ts'
+import { reportError } from '../report/report-file.ts'
+
+/** Where rows of any number go, piece by piece. */
+export interface Sink {
+  write(part: string | Uint8Array): Promise<void>
+}
+
+/**
+ * A file that is there when it is whole: parts go to a file beside it, which takes its name in `commit`. Without `commit` closing it leaves
+ * nothing, and a file of that name as it was.
+ */
+export class OutFile implements Sink {
+  readonly #path: string
+  readonly #temp: string
+  readonly #file: FileHandle
+  #isOpen = true
+
+  private constructor(path: string, temp: string, file: FileHandle) {
+    this.#path = path
+    this.#temp = temp
+    this.#file = file
+  }
+
+  /** Throws CKVD_USAGE when the file cannot be created, or would lie among the lake's shards. */
+  static async create(path: string, lakeRoot: string): Promise<OutFile> {
+    const inside = relative(lakePaths(resolve(lakeRoot)).data, path)
+    if (!inside.startsWith('..') && inside !== path)
+      throw new CkvdError('CKVD_USAGE', `Expected \`--out\` outside of the lake's data, got ${path}: only verified shards lie there.`)
+    const temp = `${path}.${randomUUID()}.tmp`
+    try {
+      return new OutFile(path, temp, await open(temp, 'wx'))
+    } catch (cause) {
+      const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+      throw new CkvdError('CKVD_USAGE', `Expected \`--out\` to be a file that can be written, got ${path}: ${reason}.`, { cause })
+    }
+  }
+
+  /** Throws CKVD_DISK_FULL, CKVD_REPORT_IO. */
+  async write(part: string | Uint8Array): Promise<void> {
+    await this.#guard(() => this.#file.writeFile(part))
+  }
+
+  /** Gives the file its name. Throws as `write`. */
+  async commit(): Promise<void> {
+    await this.#guard(async () => {
+      await this.#file.sync()
+      this.#isOpen = false
+      await this.#file.close()
+      await rename(this.#temp, this.#path)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOpen) await this.#file.close()
+    await rm(this.#temp, { force: true })
+  }
+
+  async #guard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      throw reportError(error, this.#path)
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { Interval } from '../model/interval.ts'
+import type { Series } from '../model/series.ts'
+import { seriesLabel } from '../model/series.ts'
+import type { BarDifference, CheckCounts } from '../read/resample-check.ts'
+import type { BarState, UnexplainedDay } from '../read/resample-lake.ts'
+import type { Output } from './output.ts'
+import { formatCount, printTable } from './output.ts'
+
+/** What became of a series: exactly what `--json` prints of it. */
+export interface SeriesResult extends Series {
+  /** the smaller interval; `interval` is the larger one */
+  readonly from: Interval
+  readonly bars: Readonly<Record<BarState, number>>
+  readonly unexplained: readonly UnexplainedDay[]
+  readonly check: (CheckCounts & { readonly differences: readonly BarDifference[] }) | null
+}
+
+/** Exit code 3 when days are unexplained, or a bar differs by more than its sums' rounding. */
+export function exitOf(results: readonly SeriesResult[]): 0 | 3 {
+  return results.some(({ unexplained, check }) => unexplained.length > 0 || (check !== null && check.equal < check.compared)) ? 3 : 0
+}
+
+/** The summary that a person reads: a line a series, then all unexplained days and all differences. */
+export function printReport(
+  output: Output,
+  results: readonly SeriesResult[],
+  told: { readonly checked: boolean; readonly out: string | undefined; readonly exit: number },
+): void {
+  const head = ['series', 'made of', 'complete', 'outage', 'incomplete', ...(told.checked ? ['compared', 'equal', 'not comparable'] : [])]
+  printTable(output, {
+    head,
+    align: head.map((_name, i) => (i < 2 ? 'left' : 'right')),
+    rows: results.map(({ from, bars, check, ...series }) => [
+      seriesLabel(series),
+      from,
+      ...[bars.complete, bars.outage, bars.incomplete, ...(check === null ? [] : [check.compared, check.equal, check.not_comparable])].map(
+        formatCount,
+      ),
+    ]),
+  })
+  const days = results.flatMap(({ unexplained, from, ...series }) =>
+    unexplained.map(
+      ({ day, condition, reason }) =>
+        `  ${seriesLabel({ ...series, interval: from })}  ${day}  ${condition}: ${reason ?? 'no reason known'}`,
+    ),
+  )
+  if (days.length > 0)
+    output.write(
+      `${formatCount(days.length)} ${days.length === 1 ? 'day of smaller bars is' : 'days of smaller bars are'} not explained:\n${days.join('\n')}\n`,
+    )
+  const differences = results.flatMap(({ check, ...series }) => (check?.differences ?? []).map((one) => differenceLine(series, one)))
+  if (differences.length > 0)
+    output.write(
+      `${formatCount(differences.length)} ${differences.length === 1 ? 'difference' : 'differences'}:\n${differences.join('\n')}\n`,
+    )
+  output.write(`${closing(results, told)} (exit ${told.exit})\n`)
+}
+
+function differenceLine(series: Series, { kind, open_time, column, resampled, exchange }: BarDifference): string {
+  const where = `  ${seriesLabel(series)}  ${open_time}`
+  switch (kind) {
+    case 'only-exchange':
+      return `${where}  only the exchange has a bar`
+    case 'only-resampled':
+      return `${where}  the exchange has no bar`
+    case 'off-grid':
+      return `${where}  the exchange's bar opens off its grid, at ${String(exchange)}`
+    case 'rounding':
+      return `${where}  ${column}: ${resampled} resampled, ${exchange} of the exchange (rounding: the smaller bars have more digits than float64 keeps)`
+    case 'value':
+      return `${where}  ${column}: ${resampled} resampled, ${exchange} of the exchange`
+  }
+}
+
+function closing(
+  results: readonly SeriesResult[],
+  { checked, out }: { readonly checked: boolean; readonly out: string | undefined },
+): string {
+  const sum = (pick: (result: SeriesResult) => number): number => results.reduce((total, result) => total + pick(result), 0)
+  const compared = sum(({ check }) => check?.compared ?? 0)
+  const differing = compared - sum(({ check }) => check?.equal ?? 0)
+  const parts = [
+    ...(out === undefined ? [] : [`Bars written to ${out}.`]),
+    ...(!checked
+      ? []
+      : compared === 0
+        ? ["Nothing was compared: the lake has none of the exchange's own bars for these."]
+        : [
+            differing === 0
+              ? "All compared bars are the exchange's own."
+              : `${formatCount(differing)} of ${formatCount(compared)} compared bars differ.`,
+          ]),
+    sum(({ unexplained }) => unexplained.length) === 0
+      ? 'All smaller bars are stored or explained.'
+      : 'Some smaller bars are missing without explanation.',
+  ]
+  return parts.join(' ')
+}
