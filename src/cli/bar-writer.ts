@@ -1,7 +1,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { Data, DataType } from 'apache-arrow'
-import { Field, Float64, Int32, Int64, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond, Utf8 } from 'apache-arrow'
-import { ShardWriter } from '../codec/arrow.ts'
+import { Field, Int32, makeData, RecordBatch, Schema, Struct, Utf8 } from 'apache-arrow'
+import { arrowType, ShardWriter } from '../codec/arrow.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import { concatResampled } from '../model/resample.ts'
@@ -148,11 +148,6 @@ export function createArrowWriter(sink: Sink, withCounts: boolean, metadata: Rea
 
 async function drain(writer: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {
   for await (const bytes of writer) await sink.write(bytes)
-}
-
-function arrowType(type: (typeof KLINE_COLUMNS)[number]['type']): DataType {
-  if (type === 'float64') return new Float64()
-  return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }
 
 function batchOf(schema: Schema, series: Series, bars: ResampledBars, length: number, withCounts: boolean): RecordBatch {

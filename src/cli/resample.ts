@@ -4,6 +4,7 @@ import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
+import { listSelectedSeries } from '../lake/selection.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { checkNesting, filterResampled } from '../model/resample.ts'
@@ -12,7 +13,6 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { BarCheck } from '../read/resample-check.ts'
 import type { LakeBars } from '../read/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../read/resample-lake.ts'
-import { listCoverageSeries } from '../report/coverage.ts'
 import type { BarWriter } from './bar-writer.ts'
 import { BAR_FORMATS, createArrowWriter, createCsvWriter, createJsonWriter, createTableWriter } from './bar-writer.ts'
 import type { CliContext, CommandRun } from './command.ts'
@@ -130,7 +130,7 @@ function checkRange({ start, end }: ResampleFlags): void {
 function chooseSeries(lake: Lake, options: ResampleFlags, symbols: readonly string[]): Series[] {
   const { market, from } = options
   const named = [...new Set([...symbols, ...(options.symbols ?? [])])]
-  const all = listCoverageSeries(lake.catalog, { ...(market === undefined ? {} : { market }), intervals: [from] })
+  const all = listSelectedSeries(lake.catalog, { ...(market === undefined ? {} : { market }), intervals: [from] })
   const chosen = named.length === 0 ? all : all.filter(({ symbol }) => named.includes(symbol))
   const missing = named.filter((symbol) => chosen.every((series) => series.symbol !== symbol))
   if (chosen.length > 0 && missing.length === 0) return chosen

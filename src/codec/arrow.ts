@@ -98,7 +98,8 @@ export class ShardWriter extends RecordBatchFileWriter {
   }
 }
 
-function arrowType(type: ColumnType): DataType {
+/** The Arrow type of a column of klines. */
+export function arrowType(type: ColumnType): DataType {
   if (type === 'float64') return new Float64()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }

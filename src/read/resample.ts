@@ -1,5 +1,6 @@
 import type { Data, DataType, RecordBatch, Table } from 'apache-arrow'
 import { Field, Int32, util } from 'apache-arrow'
+import { arrowType } from '../codec/arrow.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
 import { INTERVALS, parseInterval } from '../model/interval.ts'
@@ -9,7 +10,7 @@ import type { ResampledBars } from '../model/resample.ts'
 import { concatResampled, filterResampled, isComplete, Resampler } from '../model/resample.ts'
 import type { ColumnArrays, ColumnResult } from './client.ts'
 import type { Interval } from './names.ts'
-import { arrowTypeOf, makeColumn, tableOf } from './table.ts'
+import { makeColumn, tableOf } from './table.ts'
 
 /** What `resample` takes. */
 export interface ResampleTableOptions {
@@ -60,8 +61,8 @@ export function resampleTable(table: Table, options: ResampleTableOptions): Tabl
   const parts = table.batches.map((batch) => resampler.push(columnsOfBatch(batch, present)))
   const { kept, incomplete } = split(concatResampled([...parts, resampler.finish()]), checked)
   const length = kept.bars.length
-  const fields = present.map(({ name, type }) => new Field(name, arrowTypeOf(type), false))
-  const children = present.map(({ key, type }) => makeColumn(arrowTypeOf(type), length, kept.columns[key], undefined))
+  const fields = present.map(({ name, type }) => new Field(name, arrowType(type), false))
+  const children = present.map(({ key, type }) => makeColumn(arrowType(type), length, kept.columns[key], undefined))
   if (checked.includeIncomplete) {
     for (const [name, values] of [['bars', kept.bars] as const, ['expected_bars', kept.expected] as const]) {
       fields.push(new Field(name, new Int32(), false))
@@ -142,7 +143,7 @@ function withZeros(rows: number, present: Present, read: (name: string) => unkno
 function columnsOfBatch(batch: RecordBatch, present: Present): KlineColumns {
   const children = present.map(({ name, type }) => {
     const data = batch.getChild(name)?.data[0]
-    const wanted = arrowTypeOf(type)
+    const wanted = arrowType(type)
     if (data === undefined || !util.compareTypes(data.type as DataType, wanted))
       throw refuse(`Expected the column ${name} as ${nameOf(wanted)}, found ${nameOf(data?.type as DataType | undefined)}.`)
     return data as Data

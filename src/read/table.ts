@@ -1,20 +1,6 @@
 import type { Data, DataType } from 'apache-arrow'
-import {
-  Dictionary,
-  Field,
-  Float64,
-  Int64,
-  Int8,
-  makeData,
-  makeVector,
-  RecordBatch,
-  Schema,
-  Struct,
-  Table,
-  TimestampMicrosecond,
-  Utf8,
-  vectorFromArray,
-} from 'apache-arrow'
+import { Dictionary, Field, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
+import { arrowType } from '../codec/arrow.ts'
 import type { KlineColumn } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { nextSlotUs } from '../model/interval.ts'
@@ -47,10 +33,10 @@ export function createTable(
   const fields: Field[] = []
   const children: Data[] = []
   for (const { key, name, type } of selectColumns(query.columns)) {
-    const arrowType = arrowTypeOf(type)
+    const own = arrowType(type)
     const validity = key === 'openTime' ? undefined : reindexed?.validity
-    fields.push(new Field(name, arrowType, form.autoReindex && key !== 'openTime'))
-    children.push(makeColumn(arrowType, length, block[key] as Float64Array, validity))
+    fields.push(new Field(name, own, form.autoReindex && key !== 'openTime'))
+    children.push(makeColumn(own, length, block[key] as Float64Array, validity))
   }
   if (form.includeSourceInfo) {
     const column = sourceColumn(rows.runs, length, reindexed)
@@ -82,11 +68,6 @@ export function makeColumn(type: DataType, length: number, data: ArrayLike<unkno
 function selectColumns(names: readonly ColumnName[] | null): (typeof KLINE_COLUMNS)[number][] {
   if (names === null) return [...KLINE_COLUMNS]
   return names.flatMap((name) => KLINE_COLUMNS.filter((column) => column.name === name))
-}
-
-export function arrowTypeOf(type: (typeof KLINE_COLUMNS)[number]['type']): DataType {
-  if (type === 'float64') return new Float64()
-  return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }
 
 function metadataOf({ series }: Pick<KlineQuery, 'series'>, rows: KlineRows): Map<string, string> {
