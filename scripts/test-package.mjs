@@ -27,6 +27,7 @@ const REQUIRED = [
   'dist/src/sandbox/index.d.ts',
   'dist/src/sandbox/index.js',
   'dist/workers/decode-worker.js',
+  'dist/workers/export-worker.js',
   'docs/errors.md',
   'package.json',
 ]
@@ -129,6 +130,26 @@ function listChecks(files, home) {
       check(JSON.stringify(found) === JSON.stringify(expected), `Expected ${JSON.stringify(expected)}, got ${JSON.stringify(found)}.`)
       const shards = readdirSync(join(home, 'lake', 'data'), { recursive: true }).filter((path) => path.endsWith('.arrow'))
       check(shards.length === 4, `Expected 4 shards below lake/data, found ${shards.length}.`)
+    },
+    'none of the optional dependencies is installed': () => {
+      const found = Object.keys(manifest.peerDependencies).filter((name) => existsSync(join(home, 'node_modules', name)))
+      check(found.length === 0, `Expected an installation without them, found ${found.join(', ')}.`)
+    },
+    'ckvd export as Parquet, CSV and Arrow, without optional dependencies': () => {
+      for (const format of ['parquet', 'csv', 'arrow']) {
+        const result = JSON.parse(ckvd('export', '--lake', 'lake', '--out', `export-${format}`, '--format', format, '--json'))
+        const found = { exit: result.exit, written: result.files?.written, rows: result.rows }
+        const expected = { exit: 0, written: 2, rows: 4 * 1440 }
+        check(JSON.stringify(found) === JSON.stringify(expected), `Expected ${JSON.stringify(expected)}, got ${JSON.stringify(found)}.`)
+        check(existsSync(join(home, `export-${format}`, `coverage.${format}`)), `Expected coverage.${format} beside the data.`)
+      }
+    },
+    'ckvd query says what to install': () => {
+      const args = ['--no', '--', 'ckvd', 'query', 'SELECT 1', '--from', 'export-parquet', '--json']
+      const { status, stdout } = spawnSync('npx', args, { cwd: home, encoding: 'utf8', timeout: TIMEOUT_MS })
+      const { error } = JSON.parse(stdout)
+      check(status === 2 && error?.code === 'CKVD_DUCKDB_MISSING', `Expected exit 2 and CKVD_DUCKDB_MISSING, got ${status} ${stdout}.`)
+      check(error.message.includes('npm install @duckdb/node-api'), `Expected the command that installs it, got: ${error.message}`)
     },
   }
 }

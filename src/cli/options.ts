@@ -130,6 +130,8 @@ export interface CommandHelp {
   readonly example: string
   /** exit codes that this command can end with, with their meaning there */
   readonly exits: Readonly<Record<number, string>>
+  /** what a user must know besides, a line each */
+  readonly notes?: readonly string[]
 }
 
 /** Flags that every command has beside the settings. */
@@ -170,6 +172,7 @@ function helpFooter(help: CommandHelp): string {
       '  HTTPS_PROXY, HTTP_PROXY, NO_PROXY are honoured; NO_COLOR switches colours off',
     ],
     ['', 'A flag goes before the environment, the environment before the config file. Days are UTC; an end is excluded.'],
+    help.notes === undefined ? [] : ['', ...help.notes],
     ['', 'Exit codes:', ...exits],
     ['', 'Example:', ...help.example.split('\n').map((line) => `  ${line}`)],
   ]

@@ -11,6 +11,7 @@ import { addCoverageCommand } from './coverage.ts'
 import { addExportCommand } from './export.ts'
 import { addFetchCommand } from './fetch.ts'
 import { addIngestCommand } from './ingest.ts'
+import { addQueryCommand } from './query.ts'
 import { addResampleCommand } from './resample.ts'
 import { addSandboxCommand } from './sandbox.ts'
 import { addVerifyCommand } from './verify.ts'
@@ -23,6 +24,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   addVerifyCommand,
   addFetchCommand,
   addExportCommand,
+  addQueryCommand,
   addResampleCommand,
   addSandboxCommand,
   addConfigCommand,

@@ -1,0 +1,214 @@
+import { join } from 'node:path'
+import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api'
+import { abortError, CkvdError } from '../errors.ts'
+import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { Manifest } from './manifest.ts'
+import { readManifest } from './manifest.ts'
+import type { PlainValue } from './query-value.ts'
+import { plainValue } from './query-value.ts'
+
+/* eslint-disable @typescript-eslint/consistent-type-imports -- the optional package is loaded when it is needed */
+type DuckDb = typeof import('@duckdb/node-api')
+/* eslint-enable @typescript-eslint/consistent-type-imports */
+
+/**
+ * DuckDB over the files of an export: read-only, without a database file, without network. How that is held:
+ *
+ * - DuckDB may open the files that the manifest lists and no others (`allowed_paths`, `enable_external_access` off), which also rules out
+ *   the network, other databases and loading extensions; spilling to disk is off;
+ * - the configuration is locked, so that no query can undo it;
+ * - one statement a query, and it must be a SELECT (or an EXPLAIN of one): what would write is refused before it runs.
+ */
+export interface ExportDatabase extends Disposable {
+  readonly manifest: Manifest
+  /** names of the views, `coverage` last */
+  readonly views: readonly string[]
+  /** Runs one SELECT. Throws CKVD_QUERY, CKVD_ABORTED. */
+  select(sql: string, signal: AbortSignal): Promise<QueryRows>
+}
+
+/** The answer to a query. */
+export interface QueryRows {
+  /** names and DuckDB's types, e.g. `open_time`, `TIMESTAMP WITH TIME ZONE` */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** rows, some at a time, as they are found; throws CKVD_QUERY, CKVD_ABORTED */
+  readonly chunks: AsyncIterable<readonly (readonly PlainValue[])[]>
+}
+
+const CONFIG = {
+  temp_directory: '',
+  autoinstall_known_extensions: 'false',
+  autoload_known_extensions: 'false',
+  allow_community_extensions: 'false',
+}
+const SQL_TYPES = { timestamp: 'TIMESTAMPTZ', float64: 'DOUBLE', int64: 'BIGINT' } as const
+const GAP_TYPE = '[{"start": "TIMESTAMPTZ", "end": "TIMESTAMPTZ", "bars": "BIGINT", "evidence": "VARCHAR"}]'
+
+/**
+ * Opens the export in `out` (absolute). Throws CKVD_DUCKDB_MISSING, CKVD_EXPORT_MISSING, CKVD_EXPORT_MANIFEST, CKVD_EXPORT_IO, CKVD_USAGE
+ * (an export of Arrow files, which DuckDB cannot read).
+ */
+export async function openExportDatabase(out: string): Promise<ExportDatabase> {
+  const found = await readManifest(out)
+  if (found === undefined)
+    throw new CkvdError(
+      'CKVD_EXPORT_MISSING',
+      `Expected an export in ${out}, found no manifest.json. Make one: \`ckvd export --out ${out}\`.`,
+      {
+        details: { out },
+      },
+    )
+  const { manifest } = found
+  if (manifest.encoding.format === 'arrow')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected an export as Parquet or CSV in ${out}, found Arrow files, which DuckDB cannot read. Export again with --format parquet to another directory.`,
+    )
+  const duckdb = await loadDuckDb()
+  const instance = await duckdb.DuckDBInstance.create(':memory:', CONFIG)
+  const connection = await instance.connect()
+  try {
+    await connection.run("SET TimeZone = 'UTC'")
+    const views = [...groupFiles(manifest)].map(([name, paths]) => ({ name, sql: klinesSql(manifest, out, paths) }))
+    if (manifest.coverage !== null) views.push({ name: 'coverage', sql: coverageSql(manifest, join(out, manifest.coverage.path)) })
+    const paths = [...manifest.files, ...(manifest.coverage === null ? [] : [manifest.coverage])].map(({ path }) => join(out, path))
+    await connection.run(`SET allowed_paths = ${listOf(paths)}`)
+    for (const { name, sql } of views) await connection.run(`CREATE VIEW "${name}" AS ${sql}`)
+    await connection.run('SET enable_external_access = false')
+    await connection.run('SET lock_configuration = true')
+    return createDatabase(
+      duckdb,
+      instance,
+      connection,
+      manifest,
+      views.map(({ name }) => name),
+    )
+  } catch (error) {
+    connection.closeSync()
+    instance.closeSync()
+    throw queryError(error)
+  }
+}
+
+async function loadDuckDb(): Promise<DuckDb> {
+  return await import('@duckdb/node-api').catch((cause: unknown) => {
+    throw new CkvdError(
+      'CKVD_DUCKDB_MISSING',
+      'Expected the package @duckdb/node-api for queries, found none. Run `npm install @duckdb/node-api` beside ckvd (`npm install --global` where ckvd is installed so), or read the files with any other tool.',
+      { cause },
+    )
+  })
+}
+
+/** Paths of each view, `spot_1m`, in the order of the manifest. */
+function groupFiles({ files }: Manifest): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const { market, interval, path } of files) {
+    const name = `${market}_${interval}`
+    const paths = groups.get(name)
+    if (paths === undefined) groups.set(name, [path])
+    else paths.push(path)
+  }
+  return groups
+}
+
+/** The symbol first, then the columns of the files: what the view's name says is left out. */
+function klinesSql({ encoding }: Manifest, out: string, paths: readonly string[]): string {
+  const files = listOf(paths.map((path) => join(out, path)))
+  const hive = "hive_partitioning = true, hive_types = {'market': VARCHAR, 'symbol': VARCHAR, 'interval': VARCHAR, 'year': BIGINT}"
+  const names = KLINE_COLUMNS.map(({ name }) => `"${name}"`).join(', ')
+  if (encoding.format === 'parquet') return `SELECT symbol, ${names} FROM read_parquet(${files}, ${hive})`
+  const columns = KLINE_COLUMNS.map(({ name, type }) => `'${name}': '${SQL_TYPES[type]}'`).join(', ')
+  return `SELECT symbol, ${names} FROM read_csv(${files}, ${hive}, header = true, auto_detect = false, columns = {${columns}})`
+}
+
+function coverageSql({ encoding }: Manifest, path: string): string {
+  if (encoding.format === 'parquet') return `SELECT * FROM read_parquet(${textOf(path)})`
+  return `SELECT * REPLACE (from_json(gaps, '${GAP_TYPE}') AS gaps) FROM read_csv(${textOf(path)}, header = true, types = {'gaps': 'VARCHAR', 'evidence': 'VARCHAR', 'error': 'VARCHAR'})`
+}
+
+function listOf(paths: readonly string[]): string {
+  return `[${paths.map(textOf).join(', ')}]`
+}
+
+function textOf(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+function createDatabase(
+  duckdb: DuckDb,
+  instance: DuckDBInstance,
+  connection: DuckDBConnection,
+  manifest: Manifest,
+  views: readonly string[],
+): ExportDatabase {
+  return {
+    manifest,
+    views,
+    async select(sql, signal) {
+      const result = await interruptible(connection, signal, async () => {
+        await checkReads(duckdb, connection, sql)
+        return await connection.stream(sql)
+      }).catch((error: unknown) => {
+        throw queryError(error, views)
+      })
+      const types = result.columnTypes()
+      const columns = result.deduplicatedColumnNames().map((name, i) => ({ name, type: String(types[i]) }))
+      return { columns, chunks: readChunks(result, connection, signal) }
+    },
+    [Symbol.dispose]() {
+      connection.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+async function* readChunks(result: DuckDBResult, connection: DuckDBConnection, signal: AbortSignal): AsyncGenerator<PlainValue[][]> {
+  for (;;) {
+    const chunk = await interruptible(connection, signal, () => result.fetchChunk()).catch((error: unknown) => {
+      throw queryError(error)
+    })
+    if (chunk === null || chunk.rowCount === 0) return
+    yield chunk.getRows().map((row) => row.map(plainValue))
+  }
+}
+
+/** Runs a step of a query; a signal interrupts it. Throws CKVD_ABORTED. */
+async function interruptible<T>(connection: DuckDBConnection, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  if (signal.aborted) throw abortError(signal)
+  const interrupt = (): void => connection.interrupt()
+  signal.addEventListener('abort', interrupt, { once: true })
+  try {
+    return await step()
+  } catch (error) {
+    throw signal.aborted ? abortError(signal) : error
+  } finally {
+    signal.removeEventListener('abort', interrupt)
+  }
+}
+
+/** EXPLAIN ANALYZE runs what it explains, so that is checked as well. */
+const EXPLAIN = /^\s*EXPLAIN(?:\s+ANALYZE)?\s/i
+
+async function checkReads({ StatementType }: DuckDb, connection: DuckDBConnection, sql: string): Promise<void> {
+  const explained = sql.replace(EXPLAIN, '')
+  const statements = await connection.extractStatements(explained)
+  if (statements.count !== 1)
+    throw new CkvdError(
+      'CKVD_QUERY',
+      `Expected one statement, got ${statements.count}. (PIVOT needs its values: PIVOT … ON symbol IN (…).)`,
+    )
+  const prepared = await statements.prepare(0)
+  const type = prepared.statementType
+  prepared.destroySync()
+  if (type !== StatementType.SELECT)
+    throw new CkvdError('CKVD_QUERY', `Expected a SELECT, got a statement of type ${StatementType[type]}: queries only read.`)
+}
+
+/** What DuckDB says of a query, in our form. */
+function queryError(error: unknown, views: readonly string[] = []): CkvdError {
+  if (error instanceof CkvdError) return error
+  const text = error instanceof Error ? error.message : String(error)
+  const known = /Catalog Error: Table with name/.test(text) ? `\nThe views here are ${views.join(', ')}.` : ''
+  return new CkvdError('CKVD_QUERY', `DuckDB: ${text.replace(/^Failed to \w+ statements?: /, '').trim()}${known}`, { cause: error })
+}
