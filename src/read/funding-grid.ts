@@ -15,6 +15,7 @@ export interface FundingGap {
 /**
  * Stretches of a range in which rates are missing: each row tells for how many hours it is, so the one before must be that old. What
  * precedes the first row and follows the last one is due by their hours, 8 where there is no row at all.
+ * @param rows in order, before the end of the range; one from before its start tells when the first one in it is due
  */
 export function findFundingGaps(rows: readonly FundingRow[], range: TimeRange): FundingGap[] {
   const gaps: FundingGap[] = []
@@ -30,8 +31,11 @@ export function findFundingGaps(rows: readonly FundingRow[], range: TimeRange): 
   rows.forEach((row, i) => {
     const next = rows[i + 1]
     const hours = hoursOf(next ?? row)
-    const dueUs = row[0] + hours * US_PER_HOUR
+    const lengthUs = hours * US_PER_HOUR
     const endUs = next?.[0] ?? range.endUs
+    // times are a few milliseconds late: one that was due right before the range is not due in it
+    const before = Math.max(0, Math.ceil((range.startUs - row[0] - lengthUs) / lengthUs))
+    const dueUs = row[0] + lengthUs * (before + 1)
     add(dueUs, endUs, countDue(dueUs, endUs, hours))
   })
   return gaps

@@ -13,18 +13,14 @@ import { addMonths, dayOfUs, dayStartUs, firstDayOf, isoOfUs, monthOf } from '..
 import type { SourceName } from './day-parts.ts'
 import { Flights } from './flights.ts'
 import type { FundingGap } from './funding-grid.ts'
-import { fillHours, findFundingGaps, mergeFunding } from './funding-grid.ts'
+import { fillHours, mergeFunding } from './funding-grid.ts'
+import type { SourcedRate } from './sourced-rates.ts'
+import { findMissing, LOOK_BACK_US, mergeRates, within } from './sourced-rates.ts'
 import { fetchFunding } from './funding-rest.ts'
 import { DataSource } from './names.ts'
 import type { FundingQuery } from './query.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { isTelling } from './rest-witness.ts'
-
-/** A rate and where it comes from. */
-export interface SourcedRate {
-  readonly row: FundingRow
-  readonly source: SourceName
-}
 
 export interface FundingResult {
   readonly rows: readonly SourcedRate[]
@@ -34,9 +30,6 @@ export interface FundingResult {
 
 /** A month as the lake or Vision has it; null: neither has. */
 type MonthRows = { readonly source: SourceName; readonly rows: readonly FundingRow[] } | null
-
-/** A rate's neighbour lies at most this far away; REST rows need one to tell their hours. */
-const LOOK_BACK_US = 24 * 3_600_000_000
 
 /** Funding rates: closed months from the lake, else from Vision's monthly archives; REST for what these lack. */
 export class FundingReader {
@@ -50,7 +43,8 @@ export class FundingReader {
 
   /**
    * Rates in a range, in order.
-   * @throws CKVD_PARTIAL (CKVD_BANNED, CKVD_RATE_LIMITED, CKVD_FORBIDDEN where that is why), CKVD_UNKNOWN_SYMBOL, CKVD_ABORTED
+   * @throws CKVD_PARTIAL (CKVD_BANNED, CKVD_RATE_LIMITED, CKVD_FORBIDDEN where that is why), CKVD_UNAVAILABLE, CKVD_UNKNOWN_SYMBOL,
+   *   CKVD_ABORTED
    */
   async read(query: FundingQuery): Promise<FundingResult> {
     const nowUs = this.#context.nowMs() * 1000
@@ -64,40 +58,32 @@ export class FundingReader {
       const count = own.reduce((sum, part) => sum + (part?.rows.length ?? 0), 0)
       if (own.length > 0) query.onStep({ source, days: own.length, rows: count, elapsedMs: performance.now() - startedMs })
     }
-    let gaps: (FundingGap & { evidence: string })[] = findFundingGaps(
-      within(rows, range).map(({ row }) => row),
-      range,
-    ).map((gap) => ({ ...gap, evidence: 'not in the archives' }))
-    if (gaps.length > 0 && query.source !== DataSource.CACHE && query.source !== DataSource.VISION) {
-      const asked = await this.#askRest(query, gaps)
-      const extra = asked.filter(({ row }) =>
-        gaps.some(({ startUs, endUs }) => row[0] >= startUs - LOOK_BACK_US && row[0] < endUs + LOOK_BACK_US),
-      )
-      const known = new Set(rows.map(({ row }) => row))
-      const merged = mergeFunding(
-        rows.map(({ row }) => row),
-        extra.map(({ row }) => row),
-      )
-      const sources = new Map(rows.map(({ row, source }) => [row, source]))
-      rows = fillHours(merged).map((row, i) => ({
-        row,
-        source: known.has(merged[i] as FundingRow) ? (sources.get(merged[i] as FundingRow) ?? 'REST') : 'REST',
-      }))
-      gaps = findFundingGaps(
-        within(rows, range).map(({ row }) => row),
-        range,
-      ).map((gap) => ({
-        ...gap,
-        evidence: `REST asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)} has none`,
-      }))
-      return { rows: within(rows, range), gaps }
+    const gaps = findMissing(rows, range).map((gap) => ({ ...gap, evidence: 'not in the archives' }))
+    if (gaps.length === 0) return { rows: within(rows, range), gaps: [] }
+    if (query.source === DataSource.CACHE || query.source === DataSource.VISION) throw partial(query, gaps, null)
+    rows = mergeRates(rows, await this.#askRest(query, gaps))
+    const inside = within(rows, range)
+    const left = findMissing(rows, range)
+    if (inside.length === 0 && left.length > 0) await this.#checkBorn(query, range)
+    return {
+      rows: inside,
+      gaps: left.map((gap) => ({ ...gap, evidence: `REST asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)} has none` })),
     }
-    if (gaps.length > 0) throw partial(query, gaps, null)
-    return { rows: within(rows, range), gaps }
   }
 
   async drain(): Promise<void> {
     await Promise.allSettled(this.#running)
+  }
+
+  /** A range without any rate lies before the contract's first one, or nobody knows the contract: no empty result stands for that. */
+  async #checkBorn(query: FundingQuery, range: TimeRange): Promise<void> {
+    const { market, symbol } = query
+    const all = { startUs: 0, endUs: this.#context.nowMs() * 1000 }
+    const first = (await fetchFunding(this.#context.connections, query, all, query.signal, 1))?.[0]
+    if (first === undefined) throw unknownContract(query)
+    if (first[0] < range.startUs) return
+    const message = `Funding rates of ${market} ${symbol} begin at ${isoOfUs(first[0])}: there is none from ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)}.`
+    throw new CkvdError('CKVD_UNAVAILABLE', message, { details: { market, symbol, earliest: dayOfUs(first[0]) } })
   }
 
   /** One request for the stretch that holds all gaps. A failure leaves them unexplained. */
@@ -107,15 +93,7 @@ export class FundingReader {
     const startedMs = performance.now()
     try {
       const rows = await fetchFunding(this.#context.connections, query, { startUs, endUs }, query.signal)
-      if (rows === null) {
-        throw new CkvdError(
-          'CKVD_UNKNOWN_SYMBOL',
-          `REST does not know the contract ${query.symbol} of ${query.market}. Check the symbol.`,
-          {
-            details: { market: query.market, symbol: query.symbol },
-          },
-        )
-      }
+      if (rows === null) throw unknownContract(query)
       query.onStep({ source: 'REST', days: 1, rows: rows.length, elapsedMs: performance.now() - startedMs })
       return fillHours(rows).map((row) => ({ row, source: 'REST' as const }))
     } catch (error) {
@@ -223,8 +201,10 @@ export class FundingReader {
   }
 }
 
-function within(rows: readonly SourcedRate[], { startUs, endUs }: TimeRange): SourcedRate[] {
-  return rows.filter(({ row }) => row[0] >= startUs && row[0] < endUs)
+function unknownContract({ market, symbol }: FundingQuery): CkvdError {
+  return new CkvdError('CKVD_UNKNOWN_SYMBOL', `REST knows no funding rate of the contract ${symbol} of ${market}. Check the symbol.`, {
+    details: { market, symbol },
+  })
 }
 
 function monthRange(month: UtcMonth): TimeRange {

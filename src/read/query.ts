@@ -7,7 +7,7 @@ import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { Interval } from './names.ts'
 import { ChartType, DataSource } from './names.ts'
-import { parseSymbol } from './symbol-format.ts'
+import { parseSymbol, perpetualOf } from './symbol-format.ts'
 import type { TimeRangeOptions } from './time-range.ts'
 import { parseTimeRange } from './time-range.ts'
 
@@ -140,6 +140,11 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
     })
   }
   const base = parseBase(options, defaults)
+  const perpetual = perpetualOf(base.symbol, market)
+  if (perpetual !== base.symbol) {
+    const message = `Expected a perpetual contract for funding rates, got the delivery contract ${base.symbol}. Did you mean ${perpetual}?`
+    throw new CkvdError('CKVD_SYMBOL_FORMAT', message, { details: { market, symbol: base.symbol, suggestion: perpetual } })
+  }
   for (const option of ['interval', 'columns', 'autoReindex'] as const) {
     if (options[option] !== undefined && options[option] !== false)
       throw contradiction(option, 'chartType FUNDING_RATE', 'funding rates have no grid of bars')

@@ -38,3 +38,8 @@ function suggestSymbol(symbol: string, market: Market): string | undefined {
   if (coin !== null) return `${coin[1] ?? ''}USDT${market === 'um' && coin[2] !== 'PERP' ? `_${coin[2] ?? ''}` : ''}`
   return market === 'spot' && symbol.includes('_') ? symbol.replace(/_.*$/, '') : undefined
 }
+
+/** The perpetual contract beside a delivery contract (`BTCUSDT_240628`, `BTCUSD_240628`); any other symbol is its own. */
+export function perpetualOf(symbol: string, market: 'um' | 'cm'): string {
+  return symbol.replace(/_\d{6}$/, market === 'cm' ? '_PERP' : '')
+}

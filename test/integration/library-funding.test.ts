@@ -28,15 +28,20 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
   let csv: string
   let rest: { readonly url: string; readonly asked: URL[]; rows: Rate[]; status: number; close(): Promise<void> }
 
-  /** A stand-in for GET /fapi/v1/fundingRate, by Binance's documents: from startTime to endTime, both included, at most `limit` rows. */
+  /** A stand-in for GET /fapi/v1/fundingRate and /dapi/…, by Binance's documents: from startTime on to endTime, both included, ascending, at most `limit` rows. */
   async function startRest(): Promise<typeof rest> {
     const state = { asked: [] as URL[], rows: [] as Rate[], status: 200 }
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '', 'http://rest')
       state.asked.push(url)
       if (state.status !== 200) return void response.writeHead(state.status).end('no')
-      if (url.pathname !== '/fapi/v1/fundingRate') return void response.writeHead(404).end()
-      if (url.searchParams.get('symbol') !== 'BTCUSDT') return void response.writeHead(400).end('{"code":-1121,"msg":"Invalid symbol."}')
+      const symbol = url.searchParams.get('symbol')
+      if (symbol === 'NEWUSDT') return void response.end('[]')
+      if (
+        `${url.pathname} ${symbol}` !== '/fapi/v1/fundingRate BTCUSDT' &&
+        `${url.pathname} ${symbol}` !== '/dapi/v1/fundingRate BTCUSD_PERP'
+      )
+        return void response.writeHead(400).end('{"code":-1121,"msg":"Invalid symbol."}')
       const [from, to, limit] = ['startTime', 'endTime', 'limit'].map((name) => Number(url.searchParams.get(name))) as [
         number,
         number,
@@ -59,6 +64,7 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
       .split('\n')
       .slice(1)
       .map((line) => ({ ms: Number(line.split(',')[0]), rate: line.split(',')[2] ?? '' }))
+    expect(rates.length).toBe(90)
     rest = await startRest()
   })
   afterAll(() => rest.close())
@@ -150,6 +156,41 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     expect(rest.asked).toHaveLength(1)
   })
 
+  test('many pages of REST are one table; COIN-M as well', async () => {
+    await using served = await serve(csv)
+    const firstMs = Date.parse('2025-03-01T00:00:00Z')
+    rest.rows = Array.from({ length: 1284 }, (_none, i) => ({ ms: firstMs + i * 8 * HOUR_MS, rate: `-0.000${i}` }))
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_COIN, {
+      lake: served.temp.lake,
+      sources: { ...served.exchange.sandbox.urls, cmRest: rest.url },
+      workers: 1,
+    })
+    const table = await ckvd.getData({
+      symbol: 'BTCUSD_PERP',
+      chartType: ChartType.FUNDING_RATE,
+      enforceSource: DataSource.REST,
+      startTime: firstMs,
+      endTime: '2026-05-03T00:00:00Z',
+    })
+    expect([...(table.getChild('funding_rate') as Iterable<number>)]).toEqual(rest.rows.map(({ rate }) => Number(rate)))
+    expect([rest.asked.length, gapsOf(table)]).toEqual([2, []])
+  })
+
+  test('a range in which no rate is due is empty, and asks nobody but the archive; one before the first rate is refused', async () => {
+    await using served = await serve(csv)
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      lake: served.temp.lake,
+      sources: { ...served.exchange.sandbox.urls, umRest: rest.url },
+      workers: 1,
+    })
+    const between = await ckvd.getData({ ...APRIL, startTime: '2026-04-10T01:00:00Z', endTime: '2026-04-10T03:00:00Z' })
+    expect([between.numRows, gapsOf(between), rest.asked.length]).toEqual([0, [], 0])
+    const error: unknown = await ckvd
+      .getData({ ...APRIL, startTime: '2026-03-01T00:00:00Z', endTime: '2026-03-20T00:00:00Z' })
+      .catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'CKVD_UNAVAILABLE', details: { earliest: '2026-04-01' } })
+  })
+
   test('rates that the archive lacks come from REST; without REST they are thrown', async () => {
     const lines = csv.split('\n')
     await using served = await serve(lines.filter((_line, i) => i !== 20 && i !== 21).join('\n'))
@@ -209,6 +250,9 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     expect(await codeOf(spot.getData(APRIL))).toBe('CKVD_USAGE')
     expect(await codeOf(um.getData({ ...APRIL, interval: '1h' }))).toBe('CKVD_USAGE')
     expect(await codeOf(um.getData({ ...APRIL, symbol: 'NOSUCHUSDT' }))).toBe('CKVD_UNKNOWN_SYMBOL')
+    // should the exchange answer with an empty list instead of an error
+    expect(await codeOf(um.getData({ ...APRIL, symbol: 'NEWUSDT' }))).toBe('CKVD_UNKNOWN_SYMBOL')
+    expect(await codeOf(um.getData({ ...APRIL, symbol: 'BTCUSDT_260626' }))).toBe('CKVD_SYMBOL_FORMAT')
     expect(await codeOf(um.getData({ ...APRIL, enforceSource: DataSource.CACHE }))).toBe('CKVD_PARTIAL')
   })
 })

@@ -18,6 +18,14 @@ test('what is missing is counted: between rows, before the first and after the l
   expect(gapsOf([], 0, 24)).toEqual([3])
 })
 
+test('a rate from before the range tells when the first one in it is due', () => {
+  expect(gapsOf([row(0)], 1, 3)).toEqual([])
+  expect(gapsOf([row(0)], 1, 9)).toEqual([1])
+  expect(gapsOf([row(0), row(8)], 1, 9)).toEqual([])
+  expect(gapsOf([row(0), row(24)], 9, 25)).toEqual([1])
+  expect(gapsOf([row(0)], 17, 33)).toEqual([2])
+})
+
 test('an interval that changes is no gap', () => {
   expect(gapsOf([row(0), row(8), row(12, 4), row(16, 4), row(17, 1), row(18, 1)], 0, 19)).toEqual([])
   expect(gapsOf([row(0), row(8), row(16, 4)], 0, 20)).toEqual([1])
