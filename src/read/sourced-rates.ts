@@ -10,8 +10,8 @@ export interface SourcedRate {
   readonly source: SourceName
 }
 
-export /** A rate's neighbour lies at most this far away; REST rows need one to tell their hours. */
-const LOOK_BACK_US = 24 * 3_600_000_000
+/** A rate's neighbour lies at most this far away; REST rows need one to tell their hours. */
+export const LOOK_BACK_US = 24 * 3_600_000_000
 
 /** Stretches of a range in which a rate was due and is not there. */
 export function findMissing(rows: readonly SourcedRate[], range: TimeRange): FundingGap[] {
