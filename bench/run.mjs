@@ -2,7 +2,7 @@
  * `npm run bench`: how fast, against what, on which machine. Every contender's answer is checked before its time counts;
  * contenders take turns, so that what else the machine does meets all of them.
  *
- *   npm run bench -- [--short] [--json] [--only decode|exactness|ingest] [--rounds 5] [--dist DIR]
+ *   npm run bench -- [--short] [--json] [--only decode|exactness|read|ingest] [--rounds 5] [--dist DIR]
  *
  * `--short` is for CI: small data, one round, the same checks. Ends with 1 when an answer is wrong. Needs `curl`, `sha256sum`,
  * `unzip` and `bash` for the end-to-end part.
@@ -16,6 +16,7 @@ import { makeArchives } from './archives.mjs'
 import { measureDecode } from './decode.mjs'
 import { checkDecimals } from './exactness.mjs'
 import { measureIngest } from './ingest.mjs'
+import { measureRead } from './read.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values: flags } = parseArgs({
@@ -30,8 +31,8 @@ const { values: flags } = parseArgs({
 const dist = resolve(flags.dist)
 const rounds = Number(flags.rounds ?? (flags.short ? 1 : 5))
 const SIZES = flags.short
-  ? { minuteSymbols: 1, minuteDays: 8, copies: 1, secondDays: 2, decodeMs: 200, decimals: 200_000 }
-  : { minuteSymbols: 4, minuteDays: 200, copies: 4, secondDays: 24, decodeMs: 1500, decimals: 10_000_000 }
+  ? { minuteSymbols: 1, minuteDays: 8, copies: 1, secondDays: 2, decodeMs: 200, decimals: 200_000, readDays: 20 }
+  : { minuteSymbols: 4, minuteDays: 200, copies: 4, secondDays: 24, decodeMs: 1500, decimals: 10_000_000, readDays: 365 }
 
 const folder = mkdtempSync(join(tmpdir(), 'ckvd-bench-'))
 try {
@@ -56,6 +57,10 @@ async function measure() {
     if (set === undefined || !wants('decode')) continue
     say(`decode ${set.interval}`)
     tables.push(measureDecode({ label: `${set.interval} day`, archive: set.archives[0], dist, folder, rounds, limitMs: SIZES.decodeMs }))
+  }
+  if (wants('read')) {
+    say(`read ${SIZES.readDays} days of 1m`)
+    tables.push(...(await measureRead({ days: SIZES.readDays, dist, folder, rounds })))
   }
   for (const set of [minutes, seconds]) {
     if (set === undefined || !wants('ingest')) continue
