@@ -1,0 +1,34 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { SETTINGS } from '../../../config/setting-table.ts'
+import { ERROR_CATALOGUE } from '../../../src/errors.ts'
+import * as library from '../../../src/index.ts'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const PAGES = [
+  'README.md',
+  'examples/README.md',
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'))
+const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
+
+describe.each(PAGES)('%s', (page) => {
+  test('links to files that are there', () => {
+    const links = [...readPage(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = '']) => to).filter((to) => !/^https?:/.test(to))
+    expect(links.filter((to) => !existsSync(join(ROOT, dirname(page), to)))).toEqual([])
+  })
+
+  test('names error codes and variables that exist', () => {
+    const known = new Set<string>([...Object.keys(ERROR_CATALOGUE), ...SETTINGS.map(({ environment }) => environment)])
+    const named = readPage(page).match(/CKVD_[A-Z0-9_]*[A-Z0-9]\b(?!_?…)/g) ?? []
+    expect(named.filter((name) => !known.has(name))).toEqual([])
+  })
+})
+
+test('every constant and function of the library is in the table for those who come from Python, or ours alone', () => {
+  const page = readPage('docs/from-python.md')
+  const ours = ['CkvdError', 'ERROR_CATALOGUE', 'isCkvdError', 'ingest']
+  expect(Object.keys(library).filter((name) => !ours.includes(name) && !page.includes(name))).toEqual([])
+})
