@@ -3,6 +3,8 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ArchiveRef } from './archive-task.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
+import type { RestAnswer } from './stretch.ts'
+import { refusalOf } from './stretch.ts'
 
 function emptyDay(
   task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
@@ -25,7 +27,21 @@ function emptyDay(
   }
 }
 
-export function quarantinedDay(
+/**
+ * A day whose archive failed verification and which REST does not give. It stays quarantined until the archive changes; but
+ * where REST could not be asked, it is not known that no other source gives the day, and the next run tries again.
+ */
+export function unverifiedDay(
+  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  day: UtcDay,
+  error: CkvdError,
+  answer: RestAnswer,
+): AcquiredDay {
+  const makeDay = answer.kind === 'silent' && answer.passing ? failedDay : quarantinedDay
+  return makeDay(task, day, error, refusalOf(answer))
+}
+
+function quarantinedDay(
   task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
   day: UtcDay,
   error: CkvdError,

@@ -35,7 +35,8 @@ export async function completeDay(
     if (merge.added > 0) sources.push(`vision-${packaging}`)
   }
   const gaps = findGaps(columns.openTime, expectedRange(series, day, bounds), series.interval)
-  const answer: RestAnswer = gaps.length === 0 ? { kind: 'silent', reason: '' } : await askRest(series, gaps, ctx.rest, ctx.signal)
+  const answer: RestAnswer =
+    gaps.length === 0 ? { kind: 'silent', reason: '', passing: false } : await askRest(series, gaps, ctx.rest, ctx.signal)
   if (answer.kind === 'asked') {
     const merge = mergeRows(columns, rowsWithin(answer.rows, chunkRange(day, series.interval)), series)
     columns = merge.columns

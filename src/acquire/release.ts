@@ -11,7 +11,7 @@ import type { FetchedArchive } from '../sources/vision.ts'
 import type { Found } from './archive-load.ts'
 import { decode, isContentError, loadOther, workerDeath } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import { failedDay, quarantinedDay } from './barless-day.ts'
+import { failedDay, unverifiedDay } from './barless-day.ts'
 import { completeDay, endBounds } from './complete-day.ts'
 import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
@@ -89,7 +89,7 @@ async function releaseByRest(
 ): Promise<AcquiredDay> {
   const range = expectedRange(task.series, day, task.bounds)
   const answer = await askRest(task.series, [{ ...range, bars: 0 }], ctx.rest, ctx.signal)
-  if (answer.kind === 'silent') return quarantinedDay(task, day, error, answer.reason)
+  if (answer.kind === 'silent') return unverifiedDay(task, day, error, answer)
   const restRows = rowsWithin(answer.rows, chunkRange(day, task.series.interval))
   const columns = chunk === undefined ? createColumns(0) : decodeShard(chunk.shard).columns
   const rows = columns.openTime.length
@@ -115,7 +115,7 @@ async function releaseByRest(
       evidence: `released: ${error.code}, but all ${rows} rows of the archive agree with REST`,
     })
   }
-  if (restRows.openTime.length === 0) return quarantinedDay(task, day, error, 'REST has no bar of this day')
+  if (restRows.openTime.length === 0) return unverifiedDay(task, day, error, answer)
   return buildDay({
     ...base,
     columns: restRows,

@@ -5,11 +5,11 @@ import { chunkRange, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isContentError } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import { failedDay, quarantinedDay } from './barless-day.ts'
+import { failedDay, unverifiedDay } from './barless-day.ts'
 import { endBounds } from './complete-day.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, rowsWithin } from './reconcile.ts'
-import { askRest, explainGap } from './stretch.ts'
+import { askRest, explainGap, refusalOf } from './stretch.ts'
 
 /** Days of which no archive has a bar. */
 export async function acquireBare(
@@ -57,9 +57,10 @@ export async function acquireDaysFromRest(task: RestTask, ctx: Pick<AcquireConte
   for (const day of wanted) {
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : createColumns(0)
     if (columns.openTime.length === 0 && task.error !== undefined) {
-      const reason = answer.kind === 'asked' ? 'REST has no bar of this day' : answer.reason
       // nothing lies in quarantine of an archive that was not there: the next run asks for it again
-      days.push(isContentError(task.error) ? quarantinedDay(task, day, task.error, reason) : failedDay(task, day, task.error, reason))
+      days.push(
+        isContentError(task.error) ? unverifiedDay(task, day, task.error, answer) : failedDay(task, day, task.error, refusalOf(answer)),
+      )
       continue
     }
     const bounds = endBounds(task, day, columns, answer)

@@ -14,8 +14,8 @@ const NEAR_BARS = 250
 /** What REST answered about some gaps. */
 export type RestAnswer =
   | { readonly kind: 'asked'; readonly rows: KlineColumns; readonly asked: readonly TimeRange[] }
-  /** nothing can be said of the gaps, and why */
-  | { readonly kind: 'silent'; readonly reason: string }
+  /** nothing can be said of the gaps, and why; `passing`: it could not answer now, and may another time */
+  | { readonly kind: 'silent'; readonly reason: string; readonly passing: boolean }
 
 /** Each gap with a bar on either side, near ones joined. */
 export function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
@@ -37,20 +37,25 @@ export function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
  * Throws CKVD_ABORTED and what is not a failure of REST.
  */
 export async function askRest(series: Series, gaps: readonly Gap[], rest: KlineSource | null, signal: AbortSignal): Promise<RestAnswer> {
-  if (rest === null) return { kind: 'silent', reason: 'REST is off' }
+  if (rest === null) return { kind: 'silent', reason: 'REST is off', passing: false }
   const parts: KlineColumns[] = []
   const asked = stretchesOf(gaps, series)
   try {
     for (const range of asked) {
       const stretch = await rest.fetchStretch(series, range, { signal })
-      if (stretch.kind === 'absent') return { kind: 'silent', reason: 'REST does not know this symbol' }
+      if (stretch.kind === 'absent') return { kind: 'silent', reason: 'REST does not know this symbol', passing: false }
       parts.push(stretch.rows)
     }
   } catch (error) {
     if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
-    return { kind: 'silent', reason: `REST could not be asked: ${error.code}` }
+    return { kind: 'silent', reason: `REST could not be asked: ${error.code}`, passing: true }
   }
   return { kind: 'asked', rows: parts.length === 0 ? createColumns(0) : concatColumns(parts), asked }
+}
+
+/** Why an answer has not one bar of a day. */
+export function refusalOf(answer: RestAnswer): string {
+  return answer.kind === 'silent' ? answer.reason : 'REST has no bar of this day'
 }
 
 /** The evidence for a gap that REST cannot fill. Free of the time of asking, so that shards stay reproducible. */

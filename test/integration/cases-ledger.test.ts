@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import type { FaultRule } from '../../src/sandbox/index.ts'
 import { createWorld } from '../support/cases.ts'
 import { jsonOf } from '../support/ckvd.ts'
 import { digestTree, listFiles } from '../support/temp-lake.ts'
@@ -242,6 +243,28 @@ describe('a wrong checksum', () => {
     world.sandbox.setFaults([{ kind: 'republish', market: 'spot', symbol: 'BTCUSDT', day: '2024-01-11', content: false }])
     expect(await world.ingest(ask)).toMatchObject({ exit: 0, days: { complete: 3 }, upgraded: 1, requests: { archive: 1, rest: 0 } })
     expect(world.day('2024-01-11')).toMatchObject({ condition: 'complete', source: 'vision-daily', revision: 2, differing_rows: 1 })
+  })
+
+  test.each<[string, readonly FaultRule[], number, string]>([
+    ['a wrong checksum', [wrongChecksum], 503, 'CKVD_CHECKSUM_MISMATCH'],
+    ['a damaged archive', [{ kind: 'corrupt-zip', match: '2024-01-11\\.zip' }], 403, 'CKVD_ZIP_'],
+  ])('%s while REST cannot be asked: failed, and the next run tries again by itself', async (_name, faults, status, code) => {
+    await using world = await createWorld({
+      now: NOW,
+      markets: [BTC],
+      faults: [...faults, { kind: 'status', status, match: '/klines\\?' }],
+    })
+    const first = await world.ingest(ask)
+    expect(first).toMatchObject({ exit: 3, days: { complete: 2, failed: 1 }, problems: [{ day: '2024-01-11', condition: 'failed' }] })
+    expect(first.problems[0]?.code).toMatch(new RegExp(`^${code}`))
+    expect(world.day('2024-01-11')).toMatchObject({
+      shard_sha256: null,
+      evidence: expect.stringMatching(/^REST could not be asked: CKVD_/) as string,
+    })
+    // REST answers again; the archive is as bad as it was
+    world.sandbox.setFaults(faults)
+    expect(await world.ingest(ask)).toMatchObject({ exit: 0, problems: [], stored: 1, skipped: 2 })
+    expect(await world.bars('BTCUSDT', '1h')).toHaveLength(72)
   })
 
   test('without REST: quarantined with the reason beside it, kept out of later runs, tried again with --retry-failed or a new ETag', async () => {

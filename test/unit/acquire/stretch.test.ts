@@ -39,7 +39,7 @@ describe('what REST cannot say', () => {
   const source = (fetchStretch: KlineSource['fetchStretch']): KlineSource => ({ name: 'rest', fetchStretch })
 
   test('off, a symbol that it does not know, unreachable, banned: silence, with the reason; never no bars', async () => {
-    expect(await askRest(HOURS, [gap], null, signal)).toEqual({ kind: 'silent', reason: 'REST is off' })
+    expect(await askRest(HOURS, [gap], null, signal)).toEqual({ kind: 'silent', reason: 'REST is off', passing: false })
     expect(
       (
         await askRest(
@@ -57,7 +57,7 @@ describe('what REST cannot say', () => {
         source(() => Promise.reject(new CkvdError(code, 'said why'))),
         signal,
       )
-      expect(answer).toEqual({ kind: 'silent', reason: `REST could not be asked: ${code}` })
+      expect(answer).toEqual({ kind: 'silent', reason: `REST could not be asked: ${code}`, passing: true })
     }
   })
 
@@ -98,6 +98,6 @@ describe('the evidence for a gap', () => {
 
   test('a stretch that REST was not asked for is not explained, nor is silence', () => {
     expect(explainGap(gapAt('2024-03-03T04:00:00Z', 1), answer([3, 6]), HOURS).explained).toBe(false)
-    expect(explainGap(gap, { kind: 'silent', reason: 'REST is off' }, HOURS)).toEqual({ evidence: 'REST is off', explained: false })
+    expect(explainGap(gap, { kind: 'silent', reason: 'REST is off', passing: false }, HOURS)).toEqual({ evidence: 'REST is off', explained: false })
   })
 })
