@@ -2,7 +2,7 @@ import js from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'workers/assembly/', 'dist-*.tmp/', 'docs-api/', 'coverage/', '/lake/'] },
+  { ignores: ['dist/', 'workers/assembly/', 'dist-*.tmp/', 'docs-api/', 'coverage/', '/lake/', '.stryker-tmp/', 'reports/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
