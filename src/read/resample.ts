@@ -34,10 +34,13 @@ export interface IncompleteBar {
 
 /** Larger bars as typed arrays. */
 export interface ResampledColumns<Name extends keyof ColumnArrays = keyof ColumnArrays> {
+  /** length of every array */
   readonly rows: number
+  /** by name: times in microseconds */
   readonly columns: Pick<ColumnArrays, Name>
-  /** with `includeIncomplete`: smaller slots that have a bar, and how many there are, of each row */
+  /** with `includeIncomplete`: smaller slots that have a bar, of each row */
   readonly bars?: Int32Array
+  /** with `includeIncomplete`: smaller slots that there are, of each row */
   readonly expectedBars?: Int32Array
   /** bars in which smaller ones are missing; they are rows only with `includeIncomplete` */
   readonly incomplete: readonly IncompleteBar[]
