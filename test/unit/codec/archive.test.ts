@@ -39,6 +39,11 @@ describe('parseChecksum', () => {
     expect(() => parseChecksum(Buffer.from(text), NAME)).toThrow(coded('CKVD_CHECKSUM_FORMAT'))
   })
 
+  test('refuses more bytes than a name may have, also where they are a line of the right form', () => {
+    const name = `${'x'.repeat(70_000)}.zip`
+    expect(() => parseChecksum(Buffer.from(`${HEX}  ${name}`), name)).toThrow(coded('CKVD_CHECKSUM_FORMAT'))
+  })
+
   test('refuses bytes that are not UTF-8', () => {
     expect(() => parseChecksum(Buffer.concat([Buffer.from(`${HEX}  `), Buffer.from([0xff])]), NAME)).toThrow(coded('CKVD_CHECKSUM_FORMAT'))
   })

@@ -41,6 +41,12 @@ describe('decodeRestRows', () => {
     }
   })
 
+  test('a bar without a trade, and one before 1970 is none', () => {
+    const still = rowWith(8, 0)
+    expect([...decodeRestRows(JSON.stringify([ROW, still])).count]).toEqual([2208n, 0n])
+    expect(() => decodeRestRows(JSON.stringify([rowWith(0, -1)]))).toThrow(expect.objectContaining({ code: 'CKVD_REST_BODY' }) as Error)
+  })
+
   test('an empty page has no rows', () => {
     expect(decodeRestRows('[]').openTime).toHaveLength(0)
   })

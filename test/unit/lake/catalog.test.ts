@@ -75,6 +75,19 @@ describe('the catalog file', () => {
     })
   })
 
+  it('of another version that is no newer one is refused, tables or not', async () => {
+    await inTempDirectory((directory) => {
+      const path = join(directory, 'catalog.sqlite')
+      openCatalog(path, { mode: 'write' }).close()
+      const other = new Database(path)
+      other.exec('PRAGMA user_version = -3')
+      other.close()
+      for (const mode of ['write', 'read'] as const)
+        expect(() => openCatalog(path, { mode })).toThrow(expect.objectContaining({ code: 'CKVD_CATALOG' }))
+      return Promise.resolve()
+    })
+  })
+
   it('of another program is refused', async () => {
     await inTempDirectory((directory) => {
       const path = join(directory, 'catalog.sqlite')
@@ -187,6 +200,19 @@ describe('days', () => {
     })
   })
 
+  it('refuse a gap that begins at the end of the chunk or behind it', async () => {
+    await withCatalog((catalog) => {
+      const startUs = Date.parse('2024-01-02T00:00:00Z') * 1000
+      for (const at of [startUs, startUs + 3_600_000_000]) {
+        const gap = { startUs: at, endUs: at + 3_600_000_000, bars: 1, evidence: 'x' }
+        expect(() => catalog.commit([{ row: rowOf(BTC, '2024-01-01'), gaps: [gap] }])).toThrow(
+          expect.objectContaining({ code: 'CKVD_BUG' }),
+        )
+      }
+      expect(catalog.readDays(BTC)).toEqual([])
+    })
+  })
+
   it('keep the versions they replaced', async () => {
     await withCatalog((catalog) => {
       const { row } = hoursOf(BTC, '2024-01-01')
@@ -239,6 +265,25 @@ describe('accepting a day', () => {
       expect(catalog.getDay(BTC, row.day)?.evidence).toBe('accepted: a better reason\nREST is off')
       catalog.commit([{ row: { ...row, condition: 'failed' }, gaps: [] }])
       expect(catalog.getDay(BTC, row.day)?.evidence).toBe('REST is off')
+    })
+  })
+
+  it('needs words, keeps the evidence of before below them, and a second acceptance takes the place of the first', async () => {
+    await withCatalog((catalog) => {
+      const row: DayRow = { ...rowOf(BTC, '2024-01-01'), condition: 'failed', evidence: null }
+      catalog.commit([{ row, gaps: [] }])
+      expect(isAccepted(catalog.getDay(BTC, row.day)!)).toBe(false)
+      for (const blank of ['', ' \n\t ']) {
+        expect(() => catalog.acceptDay(BTC, row.day, blank)).toThrow(expect.objectContaining({ code: 'CKVD_USAGE' }))
+        expect(isAccepted(catalog.getDay(BTC, row.day)!)).toBe(false)
+      }
+      const first = catalog.acceptDay(BTC, row.day, '  seen\n by  me ')
+      expect(first.evidence).toMatch(/seen by me$/)
+      expect(catalog.getDay(BTC, row.day)).toEqual(first)
+      const noted: DayRow = { ...row, day: day('2024-01-02'), evidence: 'REST is off' }
+      catalog.commit([{ row: noted, gaps: [] }])
+      catalog.acceptDay(BTC, noted.day, 'one')
+      expect(catalog.acceptDay(BTC, noted.day, 'two').evidence?.split('\n')).toEqual([expect.stringMatching(/two$/), 'REST is off'])
     })
   })
 

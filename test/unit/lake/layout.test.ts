@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   archivePath,
+  fundingPath,
+  isFundingPath,
   joinLake,
   lakePaths,
   parseShardPath,
@@ -12,6 +14,27 @@ import {
 import { INTERVALS, isMonthChunked } from '../../../src/model/interval.ts'
 import { MARKETS } from '../../../src/model/market.ts'
 import { day } from './lake-fixtures.ts'
+
+describe('paths of funding rates', () => {
+  it.each([
+    ['um', 'BTCUSDT', '2026-04', 'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow'],
+    ['cm', 'BTCUSD_PERP', '2020-12', 'data/futures/cm/monthly/fundingRate/BTCUSD_PERP/BTCUSD_PERP-fundingRate-2020-12.arrow'],
+  ] as const)('lie where the archive lies: %s %s %s', (market, symbol, month, path) => {
+    expect(fundingPath(market, symbol, month)).toBe(path)
+    expect(isFundingPath(path)).toBe(true)
+  })
+
+  it.each([
+    '',
+    'data/spot/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
+    'data/futures/um/daily/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
+    'data/futures/um/monthly/fundingRate/BTCUSDT/ETHUSDT-fundingRate-2026-04.arrow',
+    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-4.arrow',
+    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow.tmp',
+    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.zip',
+    'x/data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
+  ])('%j is none', (path) => expect(isFundingPath(path)).toBe(false))
+})
 
 describe('shard paths', () => {
   it.each([
