@@ -68,7 +68,8 @@ function checkSame(expected, { rows, columns }, table) {
     for (const found of [columns[name], table.getChild(name).toArray()]) {
       // as bytes: times are read as BigInt64Array, whatever Arrow's own accessors make of them
       const bytes = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)
-      if (!bytes(values).equals(bytes(found))) throw new Error(`Expected the same ${name} from the library as from the shards, found others.`)
+      if (!bytes(values).equals(bytes(found)))
+        throw new Error(`Expected the same ${name} from the library as from the shards, found others.`)
     }
   }
   return rows

@@ -2,10 +2,10 @@
  * `npm run bench`: how fast, against what, on which machine. Every contender's answer is checked before its time counts;
  * contenders take turns, so that what else the machine does meets all of them.
  *
- *   npm run bench -- [--short] [--json] [--only decode|exactness|read|ingest] [--rounds 5] [--dist DIR]
+ *   npm run bench -- [--short] [--json] [--only decode|exactness|read|ingest|export|parquet] [--rounds 5] [--dist DIR]
  *
  * `--short` is for CI: small data, one round, the same checks. Ends with 1 when an answer is wrong. Needs `curl`, `sha256sum`,
- * `unzip` and `bash` for the end-to-end part.
+ * `unzip` and `bash` for the end-to-end part, `unzip` for `parquet`.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
@@ -15,7 +15,9 @@ import { parseArgs } from 'node:util'
 import { makeArchives } from './archives.mjs'
 import { measureDecode } from './decode.mjs'
 import { checkDecimals } from './exactness.mjs'
+import { measureExport } from './export.mjs'
 import { measureIngest } from './ingest.mjs'
+import { measureParquet } from './parquet.mjs'
 import { measureRead } from './read.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -31,8 +33,17 @@ const { values: flags } = parseArgs({
 const dist = resolve(flags.dist)
 const rounds = Number(flags.rounds ?? (flags.short ? 1 : 5))
 const SIZES = flags.short
-  ? { minuteSymbols: 1, minuteDays: 8, copies: 1, secondDays: 2, decodeMs: 200, decimals: 200_000, readDays: 20 }
-  : { minuteSymbols: 4, minuteDays: 200, copies: 4, secondDays: 24, decodeMs: 1500, decimals: 10_000_000, readDays: 365 }
+  ? { minuteSymbols: 1, minuteDays: 8, copies: 1, secondDays: 2, decodeMs: 200, decimals: 200_000, readDays: 20, exportEnd: '2024-02-05' }
+  : {
+      minuteSymbols: 4,
+      minuteDays: 200,
+      copies: 4,
+      secondDays: 24,
+      decodeMs: 1500,
+      decimals: 10_000_000,
+      readDays: 365,
+      exportEnd: '2025-01-01',
+    }
 
 const folder = mkdtempSync(join(tmpdir(), 'ckvd-bench-'))
 try {
@@ -47,9 +58,11 @@ try {
 async function measure() {
   const tables = []
   const wants = (name) => flags.only === undefined || flags.only === name
-  const wantsArchives = wants('decode') || wants('ingest')
-  const minutes = wantsArchives ? await archivesOf('1m', SIZES.minuteSymbols, SIZES.minuteDays, SIZES.copies) : undefined
-  const seconds = wantsArchives ? await archivesOf('1s', 1, SIZES.secondDays, 1) : undefined
+  const wantsArchives = wants('decode') || wants('ingest') || wants('parquet')
+  const minutes = wantsArchives
+    ? await archivesOf('1m', ...(wants('decode') || wants('ingest') ? [SIZES.minuteSymbols, SIZES.minuteDays, SIZES.copies] : [1, 31, 1]))
+    : undefined
+  const seconds = wants('decode') || wants('ingest') ? await archivesOf('1s', 1, SIZES.secondDays, 1) : undefined
   if (wants('exactness')) {
     say(`${(await checkDecimals(dist, SIZES.decimals)).toLocaleString('en')} random decimals are exact`)
   }
@@ -67,6 +80,14 @@ async function measure() {
     say(`ingest ${set.interval}`)
     tables.push(...(await measureIngest({ label: `${set.interval} days`, ...set, dist, folder, rounds })))
   }
+  if (wants('parquet')) {
+    say('parquet')
+    tables.push(await measureParquet({ root, dist, folder, archives: minutes.archives, rounds }))
+  }
+  if (wants('export')) {
+    say('export')
+    tables.push(...(await measureExport({ dist, folder, end: SIZES.exportEnd, rounds })))
+  }
   return tables
 }
 
@@ -83,7 +104,7 @@ async function archivesOf(interval, symbolCount, days, copies) {
 /** Medians, spread and ratios instead of the single rounds, which stay beside them. */
 function summarize({ name, unit, amount, baseline, contenders }) {
   const base = contenders[baseline]
-  const rows = Object.entries(contenders).map(([contender, { ms, cpuMs, rssMb }]) => ({
+  const rows = Object.entries(contenders).map(([contender, { ms, cpuMs, rssMb, bytes }]) => ({
     contender,
     rate: amount / median(ms),
     // of paired rounds: what disturbed a round disturbed both
@@ -93,6 +114,7 @@ function summarize({ name, unit, amount, baseline, contenders }) {
     slowestMs: Math.max(...ms),
     ...(cpuMs === undefined ? {} : { cpuMs: median(cpuMs) }),
     ...(rssMb === undefined ? {} : { rssMb }),
+    ...(bytes === undefined ? {} : { bytes }),
     rounds: ms,
   }))
   return { name, unit, baseline, rows }
@@ -129,6 +151,7 @@ function print({ machine, tables }) {
       const more = [
         row.cpuMs === undefined ? '' : `, ${row.cpuMs.toFixed(0)} ms of processor time`,
         row.rssMb === undefined ? '' : `, peak ${row.rssMb.toFixed(0)} MB`,
+        row.bytes === undefined ? '' : `, ${(row.bytes / 1e6).toFixed(1)} MB of files`,
       ]
       console.log(
         `  ${row.contender.padEnd(22)} ${row.rate.toFixed(row.rate < 10 ? 1 : 0).padStart(7)}  ${row.ratio.toFixed(2).padStart(6)}x  median ${row.ms.toFixed(1)} ms (${row.fastestMs.toFixed(1)} to ${row.slowestMs.toFixed(1)})${more.join('')}`,

@@ -1,61 +1,18 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cellsAt, columnBytes, readShardFile, readWithPolars, SHARD_SCHEMA } from '../support/foreign-reader.ts'
 import { ingestResult, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
+import { archives, daysOf, isoDay, readCells } from '../support/real-archives.ts'
 import { SHARED } from '../support/shared.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
-import { readFirstEntry } from '../support/zip-builder.ts'
 
 const NOW = '2026-07-01T12:00:00Z'
 /** Real outages: bars of these days are missing in every archive (BINANCE.md, section 2). */
 const OUTAGES = ['2021-02-11', '2021-03-06']
-
-/** A klines archive of the folder. */
-interface RealArchive {
-  readonly key: string
-  readonly market: 'spot' | 'um' | 'cm'
-  readonly packaging: string
-  readonly symbol: string
-  readonly interval: string
-  readonly period: string
-}
-
-const archives = SHARED === undefined ? [] : findArchives(join(SHARED, 'vision'))
-
-function findArchives(folder: string): RealArchive[] {
-  const keys = readdirSync(join(folder, 'data'), { recursive: true, encoding: 'utf8' }).map((name) => `data/${name.replaceAll('\\', '/')}`)
-  return keys.flatMap((key) => {
-    const match = /^data\/(?:futures\/)?(spot|um|cm)\/(daily|monthly)\/klines\/([^/]+)\/([^/]+)\/.*?-(\d{4}-[\d-]+)\.zip$/.exec(key)
-    if (match === null) return []
-    const [, market, packaging = '', symbol = '', interval = '', period = ''] = match
-    return [{ key, market: market as RealArchive['market'], packaging, symbol, interval, period }]
-  })
-}
-
-function daysOf({ period }: RealArchive): string[] {
-  if (period.length === 10) return [period]
-  const days: string[] = []
-  for (let ms = Date.parse(`${period}-01T00:00Z`); isoDay(ms).startsWith(period); ms += 86_400_000) days.push(isoDay(ms))
-  return days
-}
-
-function isoDay(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10)
-}
-
-/** The independent reader of an archive: its one deflated entry, split at commas. Times as integers of microseconds. */
-function readCells(key: string): (bigint | number)[][] {
-  const lines = readFirstEntry(readFileSync(join(SHARED ?? '', 'vision', key)))
-    .toString('utf8')
-    .split(/\r?\n/)
-  const rows = lines.filter((line) => /^\d/.test(line)).map((line) => line.split(','))
-  const time = (text: string): bigint => (text.length === 13 ? BigInt(text) * 1000n : BigInt(text))
-  return rows.map((cells) => cells.slice(0, 11).map((cell, i) => (i === 0 || i === 6 ? time(cell) : i === 8 ? BigInt(cell) : Number(cell))))
-}
 
 /** `shard path` of every chunk that the folder's archives have, with its rows. */
 function expectedShards(): Map<string, (bigint | number)[][]> {

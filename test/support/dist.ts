@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type * as Pool from '../../src/acquire/decode-pool.ts'
 import type * as Program from '../../src/cli/program.ts'
+import type * as Export from '../../src/export/export.ts'
 import type * as Ingest from '../../src/ingest/ingest.ts'
 import type * as Sandbox from '../../src/sandbox/index.ts'
 
@@ -18,6 +19,7 @@ export const MAIN = join(root, 'dist/src/cli/main.js')
 checkBuilt()
 
 export const { runCli } = await load<typeof Program>('src/cli/program.js')
+export const { runExport } = await load<typeof Export>('src/export/export.js')
 export const { runIngest } = await load<typeof Ingest>('src/ingest/ingest.js')
 export const { DecodePool } = await load<typeof Pool>('src/acquire/decode-pool.js')
 /** One thread for all runs of a test file: starting one costs more than what most tests do. It ends with the test process. */

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type * as Polars from 'nodejs-polars'
+import { readShardFile } from './foreign-reader.ts'
 
 // the package has no ESM entry that Node can resolve
 const polars = createRequire(import.meta.url)('nodejs-polars') as typeof Polars
@@ -58,4 +61,28 @@ function plain(value: unknown): unknown {
 /** DuckDB's words for all Parquet files of klines of an export. */
 export function hiveTable(out: string): string {
   return `read_parquet('${join(out, 'data', '**', '*.parquet').replaceAll("'", "''")}', hive_partitioning = true)`
+}
+
+/** Rows of a gzipped CSV of klines, split at commas: times as microseconds, counts as integers. */
+export function readCsvRows(path: string): (bigint | number)[][] {
+  const [header, ...lines] = gunzipSync(readFileSync(path)).toString('utf8').trimEnd().split('\n')
+  const names = header?.split(',') ?? []
+  return lines.map((line) =>
+    line.split(',').map((cell, i) => {
+      const name = names[i] ?? ''
+      return name.endsWith('_time') ? microsOf(cell) : name === 'count' ? BigInt(cell) : Number(cell)
+    }),
+  )
+}
+
+/** Microseconds of `2024-01-01T00:00:59.999000Z`. */
+function microsOf(text: string): bigint {
+  const [, seconds = '', micros = ''] = /^(.{19})\.(\d{6})Z$/.exec(text) ?? []
+  return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(micros)
+}
+
+/** Rows of an Arrow file of klines, through the Arrow project's own library. */
+export function readArrowRows(path: string): (bigint | number)[][] {
+  const { columns } = readShardFile(readFileSync(path))
+  return Array.from({ length: columns[0]?.length ?? 0 }, (_, row) => columns.map((column) => column[row]!))
 }
