@@ -3,7 +3,7 @@ import type { ExportTask } from '../src/codec/export-task.ts'
 import { runExportTask } from '../src/codec/export-task.ts'
 
 /** Piscina's task: makes one file of an export and moves its bytes back instead of copying them. */
-export default function exportTask(task: ExportTask): unknown {
-  const outcome = runExportTask(task)
+export default async function exportTask(task: ExportTask): Promise<unknown> {
+  const outcome = await runExportTask(task)
   return move({ [transferableSymbol]: outcome.ok ? [outcome.file.bytes.buffer] : [], [valueSymbol]: outcome })
 }

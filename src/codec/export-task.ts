@@ -9,7 +9,6 @@ import type { CoverageRow } from './coverage-file.ts'
 import { coverageBatch, encodeCoverageCsv } from './coverage-file.ts'
 import { encodeKlineCsv, gzip } from './csv-text.ts'
 import type { ExportEncoding } from './export-format.ts'
-import { encodeKlineParquet, encodeParquet } from './parquet.ts'
 import type { ShardPlace } from './placed-shard.ts'
 import { decodePlacedShard } from './placed-shard.ts'
 
@@ -44,27 +43,28 @@ export type ExportOutcome = { readonly ok: true; readonly file: ExportedBytes } 
  * The export worker's whole work: checks and decodes the shards and encodes the file. Pure: the same task gives the same bytes. A shard
  * that is not the one of its place is an outcome (`CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT`).
  */
-export function runExportTask(task: ExportTask): ExportOutcome {
+export async function runExportTask(task: ExportTask): Promise<ExportOutcome> {
   try {
-    const { bytes, rows } = task.kind === 'klines' ? encodeKlineFile(task) : encodeCoverageFile(task)
+    const { bytes, rows } = task.kind === 'klines' ? await encodeKlineFile(task) : { bytes: await encodeRows(task), rows: task.rows.length }
     return { ok: true, file: { bytes: ownBytes(bytes), sha256: sha256Hex(bytes), rows } }
   } catch (error) {
     return { ok: false, error: toCkvdError(error).toData() }
   }
 }
 
-function encodeKlineFile(task: KlinesTask): { bytes: Uint8Array; rows: number } {
+async function encodeKlineFile(task: KlinesTask): Promise<{ bytes: Uint8Array; rows: number }> {
   const columns = concatColumns(task.shards.map(({ bytes, place }) => decodePlacedShard(bytes, place).columns))
   const rows = columns.openTime.length
   if (rows === 0) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one bar, found none.')
-  return { bytes: encodeColumns(columns, task), rows }
+  return { bytes: await encodeColumns(columns, task), rows }
 }
 
-function encodeColumns(columns: KlineColumns, task: KlinesTask): Uint8Array {
+async function encodeColumns(columns: KlineColumns, task: KlinesTask): Promise<Uint8Array> {
   const metadata = new Map(task.metadata)
   switch (task.format) {
     case 'parquet':
-      return encodeKlineParquet(toRecordBatch(columns, metadata))
+      // loaded when it is needed: five megabytes of WebAssembly
+      return (await import('./parquet.ts')).encodeKlineParquet(toRecordBatch(columns, metadata))
     case 'arrow':
       return encodeKlines(columns, metadata)
     case 'csv':
@@ -72,16 +72,12 @@ function encodeColumns(columns: KlineColumns, task: KlinesTask): Uint8Array {
   }
 }
 
-function encodeCoverageFile(task: CoverageTask): { bytes: Uint8Array; rows: number } {
-  return { bytes: encodeRows(task), rows: task.rows.length }
-}
-
-function encodeRows({ format, rows, metadata }: CoverageTask): Uint8Array {
+async function encodeRows({ format, rows, metadata }: CoverageTask): Promise<Uint8Array> {
   switch (format) {
     case 'csv':
       return encodeCoverageCsv(rows)
     case 'parquet':
-      return encodeParquet(coverageBatch(rows, new Map(metadata)))
+      return (await import('./parquet.ts')).encodeParquet(coverageBatch(rows, new Map(metadata)))
     case 'arrow': {
       const writer = new ShardWriter()
       writer.write(coverageBatch(rows, new Map(metadata)))
