@@ -184,7 +184,10 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
 const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => string>> = {
   1: () => 'Please report it with the lines above.',
   2: (command) => `See \`${command === '' ? 'ckvd' : `ckvd ${command}`} --help\`. Nothing was done.`,
-  3: () => '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
+  3: (command) =>
+    command === 'fetch'
+      ? 'Nothing was written. docs/troubleshooting.md tells what to do about each code.'
+      : '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
   4: () => 'What is stored stays stored: the same command goes on from there.',
   130: () => 'What is stored stays stored: the same command goes on from there.',
 }

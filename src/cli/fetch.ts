@@ -13,10 +13,9 @@ import type { FetchStep, GetDataOptions } from '../read/query.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings, marketOption, wordOption } from './options.ts'
-import { csvLine, formatCount, printTable } from './output.ts'
-
-/** Rows that `--format table` shows at either end of a longer result. */
-const SHOWN_ROWS = 10
+import { describeTable } from './fetch-table.ts'
+import { csvLine } from './output.ts'
+import { gapsOf, mapObjects, mapRows, namesOf } from './table-rows.ts'
 
 const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
 
@@ -45,7 +44,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
-    .option('--funding', 'funding rates instead of bars (um, cm)')
+    .option('--funding', 'funding rates instead of bars (um, cm; the sandbox has none)')
     .option('--reindex', 'rows of nulls where bars are missing')
     .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
@@ -142,72 +141,8 @@ function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array 
         .map((row) => JSON.stringify(row))
         .join(',\n')}\n]\n`
     case 'table':
-      return tableText(run, table)
+      return describeTable(table, run.context.stdout)
   }
-}
-
-function tableText(run: CommandRun<FetchFlags>, table: Table): string {
-  let text = ''
-  const { stdout } = run.context
-  const output = {
-    write: (part: string) => (text += part),
-    isTTY: stdout.isTTY === true,
-    ...(stdout.columns === undefined ? {} : { columns: stdout.columns }),
-  }
-  const long = table.numRows > 2 * SHOWN_ROWS
-  const shown = long ? [table.slice(0, SHOWN_ROWS), table.slice(-SHOWN_ROWS)] : [table]
-  const names = namesOf(table)
-  const rows = shown.map((part) => mapRows(part, (cells) => cells.map(String)))
-  const skipped = long ? [names.map(() => '…')] : []
-  printTable(output, {
-    head: names,
-    rows: [...(rows[0] ?? []), ...skipped, ...(rows[1] ?? [])],
-    align: names.map((name) => (name.startsWith('_') ? 'left' : 'right')),
-  })
-  const gaps = gapsOf(table)
-  const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
-  const told =
-    gaps.length === 0
-      ? ''
-      : `; ${formatCount(missing)} bars do not exist: ${gaps[0]?.evidence ?? ''}${gaps.length > 1 ? ` (and ${gaps.length - 1} more gaps, see --json)` : ''}`
-  return `${text}${formatCount(table.numRows)} rows${told}\n`
-}
-
-function namesOf(table: Table): string[] {
-  return table.schema.fields.map(({ name }) => name)
-}
-
-function gapsOf(table: Table): { start: number; end: number; bars: number; evidence: string }[] {
-  return JSON.parse(table.schema.metadata.get('ckvd.gaps') ?? '[]') as { start: number; end: number; bars: number; evidence: string }[]
-}
-
-/** Rows as objects; null where there is no value. */
-function mapObjects(table: Table): Record<string, string | number | null>[] {
-  const names = namesOf(table)
-  return mapRows(table, (cells) => Object.fromEntries(names.map((name, i) => [name, cells[i] === '' ? null : (cells[i] ?? null)])))
-}
-
-/** Cells of each row of a table of one record batch: times as ISO text with microseconds, nothing for a null. */
-function mapRows<T>(table: Table, map: (cells: (string | number)[]) => T): T[] {
-  const columns = table.schema.fields.map(({ name }, i) => {
-    const vector = table.getChildAt(i)
-    const isTime = name.endsWith('_time')
-    return (row: number): string | number => {
-      const raw: unknown = vector?.get(row)
-      if (raw === null || raw === undefined) return ''
-      // Arrow's getter rounds times to milliseconds: the values themselves are microseconds
-      if (isTime) return isoOf((vector?.data[0]?.values as BigInt64Array)[row] ?? 0n)
-      return typeof raw === 'bigint' ? Number(raw) : (raw as string | number)
-    }
-  })
-  return Array.from({ length: table.numRows }, (_none, row) => map(columns.map((cell) => cell(row))))
-}
-
-function isoOf(timeUs: bigint): string {
-  const ms = timeUs / 1000n
-  const rest = Number(timeUs - ms * 1000n)
-  const text = new Date(Number(ms)).toISOString()
-  return rest === 0 ? text : `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
 }
 
 function writeOut(path: string, bytes: string | Uint8Array): void {
