@@ -1,0 +1,217 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { XMLParser } from 'fast-xml-parser'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runHere } from '../support/ckvd.ts'
+import type { TestExchange } from '../support/exchange.ts'
+import { startExchange } from '../support/exchange.ts'
+import { readShardFile } from '../support/foreign-reader.ts'
+import type { TempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory } from '../support/temp-lake.ts'
+import type { ScriptResult } from './support.ts'
+import { findMissing, readCode, RECIPES, runNode, runPython } from './support.ts'
+
+/* The pages of docs/recipes that read a lake and its export, run as they stand. What they leave in `bars` and `exported` is the lake. */
+
+const NAMES = [
+  ...['open_time', 'open', 'high', 'low', 'close', 'volume', 'close_time', 'quote_asset_volume', 'count'],
+  ...['taker_buy_volume', 'taker_buy_quote_volume'],
+]
+const TIMES = ['open_time', 'close_time']
+
+let exchange: TestExchange
+let temp: TempDirectory
+/** the bytes of the week's hours, column by column, from the shards themselves */
+let truth: Record<string, string>
+
+beforeAll(async () => {
+  const markets = ['BTCUSDT', 'ETHUSDT'].map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-12-20' }) as const)
+  exchange = await startExchange('2025-01-10T12:00:00Z', { markets })
+  temp = await createTempDirectory()
+  // the two commands of docs/recipes/README.md: across the day from which spot archives are in microseconds
+  const range = ['--start', '2024-12-30', '--end', '2025-01-06']
+  const ingest = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1m,1h', ...range, '--lake', 'lake', '--quiet']
+  const around = { env: exchange.env, cwd: temp.path, stdin: 'BTCUSDT\nETHUSDT\n' }
+  expect(await runHere(ingest, around)).toMatchObject({ exit: 0 })
+  expect(await runHere(['export', '--lake', 'lake', '--out', 'export', '--quiet'], around)).toMatchObject({ exit: 0 })
+
+  const folder = join(temp.path, 'lake/data/spot/daily/klines/BTCUSDT/1h')
+  const shards = readdirSync(folder)
+    .sort()
+    .map((name) => readShardFile(readFileSync(join(folder, name))))
+  const bytesOf = (i: number): Buffer =>
+    Buffer.concat(shards.map(({ columns }) => Buffer.from(columns[i]!.buffer, columns[i]!.byteOffset, columns[i]!.byteLength)))
+  truth = Object.fromEntries(NAMES.map((name, i) => [name, bytesOf(i).toString('base64')]))
+  const closes = new BigInt64Array(new Uint8Array(Buffer.from(truth['close_time']!, 'base64')).buffer)
+  expect([closes.length, closes[0]! % 1_000_000n, closes.at(-1)! % 1_000_000n]).toEqual([168, 999_000n, 999_999n])
+})
+afterAll(async () => {
+  await exchange[Symbol.asyncDispose]()
+  await temp[Symbol.asyncDispose]()
+})
+
+/** Each named table has the lake's rows, values and types. */
+function checkSeen(result: ScriptResult, tables: readonly string[], typeOf: (name: string) => string): void {
+  expect([result.exit, result.stderr]).toEqual([0, ''])
+  expect(Object.keys(result.seen)).toEqual(tables)
+  for (const [table, { types, values }] of Object.entries(result.seen)) {
+    expect([table, values]).toEqual([table, truth])
+    expect([table, types]).toEqual([table, Object.fromEntries(NAMES.map((name) => [name, typeOf(name)]))])
+  }
+}
+
+const typeNames = (time: string, double: string, count: string) => (name: string) =>
+  TIMES.includes(name) ? time : name === 'count' ? count : double
+
+/** How a table of a Python tool is told: `columns` gives type and values (times as integers of microseconds) of each name. */
+const PYTHON_END = `
+import base64, json, struct
+def tell(name, columns):
+    names = ${JSON.stringify(NAMES)}
+    pack = lambda n, v: base64.b64encode(struct.pack("<%d%s" % (len(v), "q" if n in ("open_time", "close_time", "count") else "d"), *v)).decode()
+    seen = {n: columns(n) for n in names}
+    print("@seen " + json.dumps({"name": name, "types": {n: t for n, (t, v) in seen.items()}, "values": {n: pack(n, v) for n, (t, v) in seen.items()}}))
+`
+
+const PYTHON_PAGES = [
+  {
+    page: 'python-polars.md',
+    modules: ['polars'],
+    end: 'for name, t in (("bars", bars), ("exported", exported)):\n    tell(name, lambda n: (str(t[n].dtype), t[n].to_physical().to_list()))',
+    types: typeNames("Datetime(time_unit='us', time_zone='UTC')", 'Float64', 'Int64'),
+    prints: /shape: \(7, 5\)[\s\S]*shape: \(0, 5\)/,
+  },
+  {
+    page: 'python-pyarrow.md',
+    modules: ['pyarrow'],
+    end: 'for name, t in (("bars", bars), ("exported", exported)):\n    tell(name, lambda n: (str(t[n].type), t[n].cast("int64" if "time" in n else t[n].type).to_pylist()))',
+    types: typeNames('timestamp[us, tz=UTC]', 'double', 'int64'),
+    prints: /^168 [\d.]+ [\d.]+\n$/,
+  },
+  {
+    page: 'python-pandas.md',
+    modules: ['pandas', 'pyarrow'],
+    end: 'for name, t in (("bars", bars), ("exported", exported)):\n    tell(name, lambda n: (str(t[n].dtype), (t[n].astype("int64") if "time" in n else t[n]).tolist()))',
+    types: typeNames('datetime64[us, UTC]', 'float64', 'int64'),
+    prints: /2025-01-05 00:00:00\+00:00/,
+  },
+  {
+    page: 'python-duckdb.md',
+    modules: ['duckdb', 'pyarrow'],
+    end: `
+for name, t in (("bars", bars), ("exported", exported)):
+    types = dict(zip(t.columns, t.types))
+    values = lambda n: duckdb.sql(f"SELECT {'epoch_us(%s)' % n if 'time' in n else n} FROM t").fetchall()
+    tell(name, lambda n: (str(types[n]), [value for (value,) in values(n)]))`,
+    types: typeNames('TIMESTAMP WITH TIME ZONE', 'DOUBLE', 'BIGINT'),
+    prints: /BTCUSDT[\s\S]*complete/,
+  },
+].map((page) => ({ ...page, missing: findMissing(page.modules) }))
+
+for (const { page, missing } of PYTHON_PAGES)
+  if (missing !== undefined) console.warn(`skipped: docs/recipes/${page} (${missing}; CKVD_TEST_PYTHON names another)`)
+
+describe('recipes in Python', () => {
+  for (const { page, missing, end, types, prints } of PYTHON_PAGES) {
+    test.skipIf(missing !== undefined)(page, async () => {
+      const result = await runPython(readCode(page, 'python'), `${PYTHON_END}${end}`, temp.path)
+      checkSeen(result, ['bars', 'exported'], types)
+      expect(result.stdout).toMatch(prints)
+    })
+  }
+})
+
+/** The same in JavaScript: `columns` gives type and values (times as bigints of microseconds). */
+const NODE_END = `
+function tell(name, columns) {
+  const seen = ${JSON.stringify(NAMES)}.map((column) => [column, columns(column)])
+  const pack = (column, values) => {
+    const array = /time|count/.test(column) ? BigInt64Array.from(values, BigInt) : Float64Array.from(values)
+    return Buffer.from(array.buffer).toString('base64')
+  }
+  const types = Object.fromEntries(seen.map(([column, { type }]) => [column, type]))
+  const values = Object.fromEntries(seen.map(([column, { values }]) => [column, pack(column, values)]))
+  console.log('@seen ' + JSON.stringify({ name, types, values }))
+}
+`
+
+interface SvgLine {
+  readonly y1: string
+  readonly y2: string
+  readonly stroke: string
+}
+
+/** The lines of each mark that Plot calls a rule. */
+function readLines(svg: string): SvgLine[][] {
+  const parser = new XMLParser({ ignoreAttributes: false, attributeNamePrefix: '', isArray: (name) => name === 'g' || name === 'line' })
+  const groups = (parser.parse(svg) as { svg: { g: ({ line?: SvgLine[] } & Record<string, string>)[] } }).svg.g
+  return groups.filter((group) => group['aria-label'] === 'rule').map(({ line }) => line ?? [])
+}
+
+describe('recipes in JavaScript', () => {
+  test('polars.md, the lake and the export', async () => {
+    const end = `
+      for (const [name, frame] of Object.entries({ bars, exported })) {
+        const physical = (column) => (/time/.test(column) ? frame.getColumn(column).cast(pl.Int64) : frame.getColumn(column))
+        tell(name, (column) => ({ type: String(frame.schema[column]), values: physical(column).toArray() }))
+      }`
+    const result = await runNode('polars', readCode('polars.md', 'js', 1), NODE_END + end, temp.path)
+    checkSeen(result, ['bars', 'exported'], typeNames('DataType(Datetime(us,UTC))', 'DataType(Float64)', 'DataType(Int64)'))
+    expect(result.stdout).toBe('168 168\n')
+  })
+
+  test('duckdb.md', async () => {
+    const end = `
+      const columns = bars.getColumnsObject()
+      tell('bars', (column) => ({
+        type: String(bars.columnType(bars.columnNames().indexOf(column))),
+        values: columns[column].map((value) => value.micros ?? value),
+      }))`
+    const result = await runNode('duckdb', readCode('duckdb.md', 'js'), NODE_END + end, temp.path)
+    checkSeen(result, ['bars'], typeNames('TIMESTAMP WITH TIME ZONE', 'DOUBLE', 'BIGINT'))
+    expect(result.stdout).toMatch(/^2024-12-30T00:00:00.000Z \d/)
+    expect(result.stdout).toContain('2025-01-05')
+  })
+
+  test('arquero.md', async () => {
+    const end = `
+      tell('bars', (column) => ({
+        type: typeof bars.get(column, 0),
+        values: bars.array(column).map((value) => (/time/.test(column) ? Math.round(value * 1000) : value)),
+      }))`
+    const result = await runNode('arquero', readCode('arquero.md', 'js'), NODE_END + end, temp.path)
+    checkSeen(result, ['bars'], typeNames('number', 'number', 'number'))
+    expect(result.stdout).toMatch(/2025-01-05/)
+  })
+
+  test('observable-plot.md draws each candle where its prices are', async () => {
+    const result = await runNode('plot', readCode('observable-plot.md', 'js'), 'console.log(JSON.stringify(candles))', temp.path)
+    expect([result.exit, result.stderr]).toEqual([0, ''])
+    expect(result.stdout).toMatch(/^42 candles in candles.svg$/m)
+    const [wicks, bodies] = readLines(readFileSync(join(temp.path, 'candles.svg'), 'utf8'))
+    expect([wicks?.length, bodies?.length]).toEqual([42, 42])
+    // prices of four hours, from the lake's own hours
+    const column = (name: string): number[] => [...new Float64Array(new Uint8Array(Buffer.from(truth[name]!, 'base64')).buffer)]
+    const fours = (name: string): number[][] => Array.from({ length: 42 }, (_none, i) => column(name).slice(i * 4, i * 4 + 4))
+    const [highs, lows] = [fours('high').map((four) => Math.max(...four)), fours('low').map((four) => Math.min(...four))]
+    const y = (line: SvgLine | undefined, name: 'y1' | 'y2'): number => Number(line?.[name])
+    // the scale is a straight line through the first two wicks' ends; all others lie on it
+    const [at, from] = [y(wicks?.[0], 'y1'), y(wicks?.[0], 'y2')]
+    const scale = (price: number): number => at + ((price - lows[0]!) / (highs[0]! - lows[0]!)) * (from - at)
+    wicks?.forEach((line, i) => {
+      expect([y(line, 'y1'), y(line, 'y2')]).toEqual([expect.closeTo(scale(lows[i]!), 6), expect.closeTo(scale(highs[i]!), 6)])
+    })
+    const colors = fours('open').map((opens, i) => (fours('close')[i]![3]! < opens[0]! ? '#c62828' : '#2e7d32'))
+    expect(bodies?.map(({ stroke }) => stroke)).toEqual(colors)
+  })
+})
+
+test('every page of docs/recipes is run by a test and listed in the index', () => {
+  const run = [...PYTHON_PAGES.map(({ page }) => page), 'polars.md', 'duckdb.md', 'arquero.md', 'observable-plot.md']
+  // with the library alone, in test/integration/library-examples.test.ts
+  const others = ['arrow.md', 'plain-loop.md']
+  const pages = readdirSync(RECIPES).filter((name) => name !== 'README.md')
+  expect(pages.sort()).toEqual([...run, ...others].sort())
+  const index = readFileSync(join(RECIPES, 'README.md'), 'utf8')
+  expect(pages.filter((page) => !index.includes(`(${page})`))).toEqual([])
+})
