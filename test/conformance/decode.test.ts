@@ -10,6 +10,7 @@ import { decodeRestRows } from '../../src/codec/rest-rows.ts'
 import type { Interval } from '../../src/model/interval.ts'
 import type { KlineColumns } from '../../src/model/kline.ts'
 import { KLINE_COLUMNS, concatColumns } from '../../src/model/kline.ts'
+import { SHARD_SCHEMA } from '../support/foreign-reader.ts'
 import { SHARED } from '../support/shared.ts'
 import { readFirstEntry } from '../support/zip-builder.ts'
 
@@ -116,19 +117,7 @@ describe.skipIf(SHARED === undefined)('real archives', () => {
     const [chunk] = (await decodeArchive(request)).chunks
     const frame = polars.readIPC(Buffer.from(chunk!.shard))
     const schema = Object.entries(frame.schema as Record<string, unknown>).map(([name, type]) => `${name} ${String(type)}`)
-    expect(schema).toEqual([
-      'open_time DataType(Datetime(us,UTC))',
-      'open DataType(Float64)',
-      'high DataType(Float64)',
-      'low DataType(Float64)',
-      'close DataType(Float64)',
-      'volume DataType(Float64)',
-      'close_time DataType(Datetime(us,UTC))',
-      'quote_asset_volume DataType(Float64)',
-      'count DataType(Int64)',
-      'taker_buy_volume DataType(Float64)',
-      'taker_buy_quote_volume DataType(Float64)',
-    ])
+    expect(schema).toEqual(SHARD_SCHEMA)
     const expected = readCells(request.zip as Buffer)
     expect(frame.height).toBe(expected.length)
     expect(frame.getColumn('quote_asset_volume').toArray()).toEqual(expected.map((cells) => cells[7]))

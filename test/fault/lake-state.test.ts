@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { readShard } from '../../src/lake/shards.ts'
-import { jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
+import { ingestCommand, jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
 import { urlVariables } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 import type { World } from './world.ts'
@@ -105,21 +105,7 @@ describe('the catalog', () => {
   test('of a newer version: run and verify refuse it, and not a byte of the lake changes', async () => {
     await using world = await createWorld()
     const env = { ...urlVariables(world.sandbox), CKVD_NOW: NOW }
-    const args = [
-      'ingest',
-      '--universe',
-      '-',
-      '--market',
-      'spot',
-      '--intervals',
-      '1h',
-      '--start',
-      '2024-03-01',
-      '--end',
-      '2024-03-04',
-      '--lake',
-      world.lake,
-    ]
+    const args = ingestCommand(world.lake, '--start', '2024-03-01', '--end', '2024-03-04')
     // in a process of its own, which closes the catalog for good
     expect(await runCkvd([...args, '--quiet'], { env, stdin: SYMBOL })).toMatchObject({ exit: 0 })
     const database = new Database(join(world.lake, 'catalog.sqlite'))
@@ -222,21 +208,7 @@ describe('secrets', () => {
       CKVD_LOG_LEVEL: 'DEBUG',
       CKVD_LOG_FILE: log,
     }
-    const args = [
-      'ingest',
-      '--universe',
-      '-',
-      '--market',
-      'spot',
-      '--intervals',
-      '1h',
-      '--start',
-      '2024-03-01',
-      '--end',
-      '2024-03-04',
-      '--lake',
-      world.lake,
-    ]
+    const args = ingestCommand(world.lake, '--start', '2024-03-01', '--end', '2024-03-04')
     const { stdout, stderr } = await runCkvd([...args, '--verbose'], { env, stdin: SYMBOL })
     const config = await runCkvd(['config'], { env })
     const files = await listFiles(world.directory.path)

@@ -5,8 +5,8 @@ import type { Market } from '../../src/model/market.ts'
 import type { RequestRecord, Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'
 import { ingestArgs } from '../support/cases.ts'
 import type { Ask, Outcome } from '../support/cases.ts'
-import { ingestResult, jsonOf } from '../support/ckvd.ts'
-import { runCli, startSandbox } from '../support/dist.ts'
+import { ingestResult, runHere } from '../support/ckvd.ts'
+import { startSandbox } from '../support/dist.ts'
 import { urlVariables } from '../support/exchange.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, waitUntil } from '../support/temp-lake.ts'
@@ -50,30 +50,9 @@ async function startRestOnly(market: Market, options: SandboxOptions = {}): Prom
 }
 
 async function ingest(sandbox: Sandbox, ask: Ask): Promise<Outcome> {
-  const written = { stdout: '', stderr: '' }
-  const output = (name: 'stdout' | 'stderr') => ({
-    isTTY: false,
-    columns: 120,
-    write: (text: string) => {
-      written[name] += text
-    },
-  })
-  const exit = await runCli(ingestArgs(ask), {
-    stdin: lines(ask.symbols),
-    stdout: output('stdout'),
-    stderr: output('stderr'),
-    env: { ...urlVariables(sandbox), CKVD_LAKE: temp.lake, CKVD_WORKERS: '1' },
-    cwd: temp.path,
-    signal: new AbortController().signal,
-    now: clock,
-  })
-  const result = { exit, ...written }
-  jsonOf(result)
-  return { ...ingestResult(result), stderr: written.stderr }
-}
-
-async function* lines(symbols: readonly string[]): AsyncGenerator<string> {
-  yield await Promise.resolve(symbols.join('\n'))
+  const env = { ...urlVariables(sandbox), CKVD_LAKE: temp.lake }
+  const result = await runHere(ingestArgs(ask), { env, cwd: temp.path, stdin: ask.symbols.join('\n'), now: clock })
+  return { ...ingestResult(result), stderr: result.stderr }
 }
 
 /** Weight by wall-clock minute of the exchange. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { IngestResult } from '../../src/ingest/result.ts'
-import { ingestResult, runHere } from '../support/ckvd.ts'
+import { ingestCommand, ingestResult, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
@@ -51,27 +51,10 @@ beforeAll(async () => {
   directory = await createTempDirectory()
   const run = async () =>
     ingestResult(
-      await runHere(
-        [
-          'ingest',
-          '--universe',
-          '-',
-          '--market',
-          'spot',
-          '--intervals',
-          '1h',
-          '--start',
-          '2024-03-01',
-          '--lake',
-          directory.lake,
-          '--json',
-          '--quiet',
-        ],
-        {
-          env: exchange.env,
-          stdin: 'AAAUSDT\nBBBUSDT',
-        },
-      ),
+      await runHere(ingestCommand(directory.lake, '--start', '2024-03-01', '--json', '--quiet'), {
+        env: exchange.env,
+        stdin: 'AAAUSDT\nBBBUSDT',
+      }),
     )
   first = await run()
   second = await run()

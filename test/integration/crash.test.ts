@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
+import { ingestCommand, ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog, waitUntil } from '../support/temp-lake.ts'
@@ -12,25 +12,7 @@ const CHUNKS = 2 * 48
 const UNIVERSE = 'AAAUSDT\nBBBUSDT\n'
 
 function command(lake: string): string[] {
-  return [
-    'ingest',
-    '--universe',
-    '-',
-    '--market',
-    'spot',
-    '--intervals',
-    '1h',
-    '--archives',
-    'daily',
-    '--lake',
-    lake,
-    '--workers',
-    '2',
-    '--concurrency',
-    '4',
-    '--json',
-    '--quiet',
-  ]
+  return ingestCommand(lake, '--archives', 'daily', '--workers', '2', '--concurrency', '4', '--json', '--quiet')
 }
 
 describe('a run that is ended in the middle', () => {

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { jsonOf, runHere } from '../support/ckvd.ts'
+import type { CommandResult } from '../support/ckvd.ts'
+import { jsonOf, runHere, startNode } from '../support/ckvd.ts'
 import { MAIN } from '../support/dist.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
@@ -29,16 +28,8 @@ afterAll(async () => {
 const ckvd = (...args: string[]) => runHere([...args, '--lake', temp.lake], { env: exchange.env, cwd: temp.path })
 
 /** Runs a built program to its end. */
-async function runBin(name: string, args: readonly string[]): Promise<{ exit: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [join(MAIN, '..', name), ...args], {
-    env: { PATH: process.env['PATH'] ?? '', ...exchange.env },
-    cwd: temp.path,
-  })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const [exit] = (await once(child, 'close')) as [number | null]
-  return { exit, stdout, stderr }
+function runBin(name: string, args: readonly string[]): Promise<CommandResult> {
+  return startNode([join(MAIN, '..', name), ...args], { env: exchange.env, cwd: temp.path }).ended
 }
 
 describe('ckvd fetch', () => {

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startNode } from '../support/ckvd.ts'
 import { MAIN } from '../support/dist.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
@@ -29,15 +28,10 @@ afterAll(async () => {
 async function runModule(code: string, env: Record<string, string> = {}, flags: string[] = []) {
   const path = join(temp.path, `module-${Math.random().toString(36).slice(2)}.mjs`)
   await writeFile(path, code.replaceAll('INDEX', JSON.stringify(INDEX)))
-  const child = spawn(process.execPath, [...flags, path], {
-    env: { PATH: process.env['PATH'] ?? '', ...exchange.env, CKVD_LAKE: temp.lake, CKVD_WORKERS: '1', ...env },
+  return startNode([...flags, path], {
+    env: { ...exchange.env, CKVD_LAKE: temp.lake, CKVD_WORKERS: '1', ...env },
     cwd: temp.path,
-  })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const [exit] = (await once(child, 'close')) as [number | null]
-  return { exit, stdout, stderr }
+  }).ended
 }
 
 const CALL = `{ symbol: 'BTCUSDT', interval: '1h', startTime: '2024-03-08T00:00:00Z', endTime: '2024-03-09T00:00:00Z' }`

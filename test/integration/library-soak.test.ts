@@ -7,6 +7,7 @@ import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { columnsOf, fetchTruth, library } from '../support/library.ts'
 import { createTempDirectory, listFiles, waitUntil } from '../support/temp-lake.ts'
+import { createRandom } from '../support/random.ts'
 
 const { CryptoKlineVisionData, DataProvider, CkvdError } = library
 
@@ -14,17 +15,6 @@ const NOW = '2024-03-20T15:20:00Z'
 const NOW_MS = Date.parse(NOW)
 const DAY_MS = 86_400_000
 const CALLS = 1000
-
-/** Numbers from 0 to 1, the same in every run (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void

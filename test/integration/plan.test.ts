@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { DryRunResult } from '../../src/ingest/ingest.ts'
-import { ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
+import { ingestCommand, ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { SHARED } from '../support/shared.ts'
@@ -31,7 +31,7 @@ beforeEach(() => {
 })
 
 function ingest(lake: string, symbols: string, ...flags: string[]) {
-  const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--lake', lake, '--json', '--quiet', ...flags]
+  const args = ingestCommand(lake, '--json', '--quiet', ...flags)
   return runHere(args, { env: exchange.env, stdin: symbols })
 }
 
@@ -87,22 +87,7 @@ describe('--dry-run', () => {
 
   test('the table for people has the same numbers', async () => {
     await using directory = await createTempDirectory()
-    const args = [
-      'ingest',
-      '--universe',
-      '-',
-      '--market',
-      'spot',
-      '--intervals',
-      '1h',
-      '--lake',
-      directory.lake,
-      '--dry-run',
-      '--start',
-      '2024-03-01',
-      '--end',
-      '2024-03-06',
-    ]
+    const args = ingestCommand(directory.lake, '--dry-run', '--start', '2024-03-01', '--end', '2024-03-06')
     const { exit, stdout } = await runHere(args, { env: exchange.env, stdin: 'AAAUSDT' })
     expect(exit).toBe(0)
     expect(stdout).toMatch(/spot AAAUSDT 1h.*2024-03-01.*2024-03-05.*5.*0.*5.*0.*0/)
@@ -157,21 +142,7 @@ describe('which archives are taken', () => {
     await using directory = await createTempDirectory()
     // 2024-02-26 opens a week that closes on 2024-03-04
     const planAt = async (now: string) => {
-      const args = [
-        'ingest',
-        '--universe',
-        '-',
-        '--market',
-        'spot',
-        '--intervals',
-        '1w',
-        '--lake',
-        directory.lake,
-        '--json',
-        '--dry-run',
-        '--start',
-        '2024-02-01',
-      ]
+      const args = ingestCommand(directory.lake, '--intervals', '1w', '--json', '--dry-run', '--start', '2024-02-01')
       return (jsonOf(await runHere(args, { env: { ...exchange.env, CKVD_NOW: now }, stdin: 'AAAUSDT' })) as DryRunResult).total.days
     }
     expect(await planAt('2024-03-03T23:59:00Z')).toBe(0)

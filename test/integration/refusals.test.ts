@@ -3,7 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
+import { ingestCommand, ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles, waitUntil } from '../support/temp-lake.ts'
@@ -25,22 +25,7 @@ beforeEach(() => {
 })
 
 function command(lake: string, ...flags: string[]): string[] {
-  return [
-    'ingest',
-    '--universe',
-    '-',
-    '--market',
-    'spot',
-    '--intervals',
-    '1h',
-    '--lake',
-    lake,
-    '--start',
-    '2024-03-01',
-    '--json',
-    '--quiet',
-    ...flags,
-  ]
+  return ingestCommand(lake, '--start', '2024-03-01', '--json', '--quiet', ...flags)
 }
 
 /** An address at which nobody listens. */

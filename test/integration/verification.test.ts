@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { FaultRule } from '../../src/sandbox/index.ts'
-import { ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
+import { ingestCommand, ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { columnBytes, readShardFile } from '../support/foreign-reader.ts'
@@ -31,22 +31,7 @@ beforeEach(() => {
 /** Three days without REST, unless the flags say otherwise. */
 async function ingest(lake: string, ...flags: string[]) {
   const range = flags.includes('--start') ? [] : ['--start', '2024-03-01', '--end', '2024-03-04']
-  const args = [
-    'ingest',
-    '--universe',
-    '-',
-    '--market',
-    'spot',
-    '--intervals',
-    '1h',
-    '--lake',
-    lake,
-    '--json',
-    '--quiet',
-    '--no-rest',
-    ...range,
-    ...flags,
-  ]
+  const args = ingestCommand(lake, '--json', '--quiet', '--no-rest', ...range, ...flags)
   return ingestResult(await runHere(args, { env: exchange.env, stdin: 'AAAUSDT' }))
 }
 

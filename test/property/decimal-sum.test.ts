@@ -1,20 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { DecimalSum } from '../../src/model/decimal-sum.ts'
+import { createRandom } from '../support/random.ts'
 
 /* Sums of random published decimals against whole-number arithmetic of any length. */
 
 const UNITS = 100_000_000n
-
-/** A generator of numbers in [0, 1) that gives the same ones each time (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 /** The double next to a decimal of so many units: what `Number` reads, which the language defines to be the nearest. */
 function nearest(units: bigint): number {

@@ -23,9 +23,14 @@ export interface RunningCommand {
   readonly ended: Promise<CommandResult>
 }
 
-/** Starts `ckvd ARGS` as users do, with nothing of the tests' own environment but the search path. */
+/** Starts `ckvd ARGS` as users do. */
 export function startCkvd(args: readonly string[], around: Surroundings = {}): RunningCommand {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  return startNode([MAIN, ...args], around)
+}
+
+/** Starts `node ARGS`, with nothing of the tests' own environment but the search path. */
+export function startNode(args: readonly string[], around: Surroundings = {}): RunningCommand {
+  const child = spawn(process.execPath, args, {
     env: { PATH: process.env['PATH'] ?? '', ...around.env },
     ...(around.cwd === undefined ? {} : { cwd: around.cwd }),
     stdio: 'pipe',
@@ -52,7 +57,7 @@ export function runCkvd(args: readonly string[], around: Surroundings = {}): Pro
  */
 export async function runHere(
   args: readonly string[],
-  around: Surroundings & { readonly signal?: AbortSignal } = {},
+  around: Surroundings & { readonly signal?: AbortSignal; readonly now?: () => number } = {},
 ): Promise<CommandResult> {
   const written = { stdout: '', stderr: '' }
   const output = (name: 'stdout' | 'stderr') => ({
@@ -70,13 +75,18 @@ export async function runHere(
     cwd: around.cwd ?? process.cwd(),
     signal: around.signal ?? new AbortController().signal,
     ...(args.includes('--workers') ? {} : { pool: sharedPool }),
-    now: Date.now,
+    now: around.now ?? Date.now,
   })
   return { exit, ...written }
 }
 
 async function* textStream(text: string): AsyncGenerator<string> {
   yield await Promise.resolve(text)
+}
+
+/** `ckvd ingest` of 1h bars of the spot symbols on standard input; of a flag that comes twice the last one counts. */
+export function ingestCommand(lake: string, ...flags: string[]): string[] {
+  return ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--lake', lake, ...flags]
 }
 
 /** What `ckvd ingest --json` printed; throws with all that the command wrote where it is not that. */

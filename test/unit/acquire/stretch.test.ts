@@ -98,6 +98,9 @@ describe('the evidence for a gap', () => {
 
   test('a stretch that REST was not asked for is not explained, nor is silence', () => {
     expect(explainGap(gapAt('2024-03-03T04:00:00Z', 1), answer([3, 6]), HOURS).explained).toBe(false)
-    expect(explainGap(gap, { kind: 'silent', reason: 'REST is off', passing: false }, HOURS)).toEqual({ evidence: 'REST is off', explained: false })
+    expect(explainGap(gap, { kind: 'silent', reason: 'REST is off', passing: false }, HOURS)).toEqual({
+      evidence: 'REST is off',
+      explained: false,
+    })
   })
 })

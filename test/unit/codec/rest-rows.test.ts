@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeRestRows } from '../../../src/codec/rest-rows.ts'
+import type { CkvdError } from '../../../src/errors.ts'
 import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
 
 const ROW = [
@@ -45,6 +46,24 @@ describe('decodeRestRows', () => {
     const still = rowWith(8, 0)
     expect([...decodeRestRows(JSON.stringify([ROW, still])).count]).toEqual([2208n, 0n])
     expect(() => decodeRestRows(JSON.stringify([rowWith(0, -1)]))).toThrow(expect.objectContaining({ code: 'CKVD_REST_BODY' }) as Error)
+  })
+
+  test.each<[string, unknown[], number, string]>([
+    ['a decimal', rowWith(5, '1e3'), 6, '"1e3"|1e3'],
+    ['a count', rowWith(8, 'many'), 9, 'many'],
+    ['a time', rowWith(6, 12), 7, '12'],
+    ['a bar that contradicts itself', rowWith(2, '6733.54'), 3, '6733.54'],
+    ['a long text', rowWith(5, 'x'.repeat(500)), 6, 'x{20,100}…'],
+  ])('a refusal of %s tells row, column and what was found', (_name, row, column, found) => {
+    let thrown: CkvdError | undefined
+    try {
+      decodeRestRows(JSON.stringify([ROW, row]))
+    } catch (error) {
+      thrown = error as CkvdError
+    }
+    expect(thrown?.details).toMatchObject({ row: 1, column })
+    expect(thrown?.message).toMatch(new RegExp(`found (${found}).* \\(row 1, column ${column}\\)`))
+    expect(thrown?.message.length).toBeLessThan(300)
   })
 
   test('an empty page has no rows', () => {

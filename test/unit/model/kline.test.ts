@@ -8,7 +8,7 @@ function rowsOf(length: number, first = 0): KlineColumns {
   KLINE_COLUMNS.forEach(({ key }, column) => {
     for (let row = 0; row < length; row++) {
       const value = (first + row) * 100 + column
-      columns[key][row] = (columns[key] instanceof BigInt64Array ? BigInt(value) * 1000n : value / 8)
+      columns[key][row] = columns[key] instanceof BigInt64Array ? BigInt(value) * 1000n : value / 8
     }
   })
   return columns
