@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
+import { BufferPool } from '../codec/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult } from '../codec/decode-day.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import { listenAbort } from '../sources/http.ts'
@@ -7,6 +8,8 @@ import { listenAbort } from '../sources/http.ts'
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 4
+/** Memory that is kept for the archives to come, and for their shards. */
+const SPARE_BYTES = 32 * 1024 * 1024
 
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
@@ -29,6 +32,8 @@ export class DecodePool {
   #pool: Piscina<DecodeRequest[], DecodeOutcome[]> | undefined
   readonly #waiting: Waiting[] = []
   readonly #workers: number
+  readonly #shardBuffers = new BufferPool(SPARE_BYTES)
+  #archiveBuffers: BufferPool | undefined
   readonly #running = new Set<readonly Waiting[]>()
   /** why no worker can be started */
   #givenUp: CkvdError | undefined
@@ -60,6 +65,16 @@ export class DecodePool {
     // it could not start, Piscina starts no other, and what waits would wait for ever.
     pool.on('error', (cause) => this.#giveUp(cause))
     return pool
+  }
+
+  /** Memory of archives that were decoded. Nothing is kept before somebody asks for it. */
+  get archiveBuffers(): BufferPool {
+    return (this.#archiveBuffers ??= new BufferPool(SPARE_BYTES))
+  }
+
+  /** Takes the memory of a shard that nobody needs any more, for shards to come. */
+  reuse(shard: Uint8Array<ArrayBuffer>): void {
+    this.#shardBuffers.give(shard.buffer)
   }
 
   /** False once it is known that no worker can be started. */
@@ -122,13 +137,14 @@ export class DecodePool {
 
   async #runBatch(batch: readonly Waiting[]): Promise<void> {
     try {
-      const requests = batch.map(({ request }) => request)
-      const transferList = requests.map(({ zip }) => zip.buffer as ArrayBuffer)
+      const requests = batch.map(({ request }) => ({ ...request, spares: this.#shardBuffers.drain(request.days?.length ?? 1) }))
+      const transferList = requests.flatMap(({ zip, spares }) => [zip.buffer as ArrayBuffer, ...spares])
       this.#pool ??= this.#startPool()
       const outcomes = await this.#pool.run(requests, { transferList })
       for (const [i, { resolve }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
+        if (outcome.ok) this.#archiveBuffers?.give(outcome.zip.buffer as ArrayBuffer)
         resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
       }
     } catch (cause) {

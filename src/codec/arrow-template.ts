@@ -2,6 +2,7 @@ import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { encodeShard } from './arrow.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
+import type { BufferPool } from './buffer-pool.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { encodeMeta } from './shard-meta.ts'
 
@@ -27,6 +28,12 @@ interface Template {
  */
 export class ShardEncoder {
   readonly #templates = new Map<string, Template>()
+  readonly #buffers: BufferPool | undefined
+
+  /** @param buffers memory for the shards; default: new memory for each */
+  constructor(buffers?: BufferPool) {
+    this.#buffers = buffers
+  }
 
   /** See `encodeShard`. */
   encode(columns: KlineColumns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
@@ -34,7 +41,7 @@ export class ShardEncoder {
     const shape = `${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
     // where the metadata contradicts the rows, the library's way refuses it
     const template = columns.openTime.length === meta.rows ? this.#templates.get(shape) : undefined
-    if (template !== undefined) return fillTemplate(template, columns, values)
+    if (template !== undefined) return fillTemplate(template, columns, values, this.#buffers)
     const bytes = encodeShard(columns, meta)
     if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
     this.#templates.set(shape, cutTemplate(bytes))
@@ -58,10 +65,16 @@ function cutTemplate(bytes: Uint8Array): Template {
   }
 }
 
-function fillTemplate(template: Template, columns: KlineColumns, values: readonly string[]): Uint8Array<ArrayBuffer> {
+function fillTemplate(
+  template: Template,
+  columns: KlineColumns,
+  values: readonly string[],
+  buffers: BufferPool | undefined,
+): Uint8Array<ArrayBuffer> {
   const { sizeBytes, head, tail, tailStart, columnStarts } = template
-  // not zeroed: each byte is written below; and not from the pool: the shard is transferred with its whole ArrayBuffer
-  const shard = Buffer.allocUnsafeSlow(sizeBytes)
+  // not zeroed: each byte is written below
+  const bytes = buffers?.take(sizeBytes) ?? new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
+  const shard = Buffer.from(bytes.buffer, 0, sizeBytes)
   shard.set(head)
   let written = head.length
   KLINE_COLUMNS.forEach(({ key }, i) => {
@@ -76,5 +89,5 @@ function fillTemplate(template: Template, columns: KlineColumns, values: readonl
   values.forEach((value, i) => {
     for (const start of template.values[i] ?? []) shard.write(value, start)
   })
-  return new Uint8Array(shard.buffer, 0, sizeBytes)
+  return bytes
 }

@@ -39,12 +39,14 @@ export interface DecodeRequest {
   readonly seriesEndUs: number | null
   /** decode although the CHECKSUM is missing or wrong, to compare with another source; default false */
   readonly distrust?: boolean
+  /** memory that the shards may take, which is moved to the decoding thread; default: new memory */
+  readonly spares?: readonly ArrayBuffer[]
 }
 
 /** One chunk of an archive, encoded. */
 export interface DecodedChunk {
   readonly day: UtcDay
-  /** an Arrow file that owns its ArrayBuffer, and so can be transferred */
+  /** an Arrow file at the start of an ArrayBuffer of its own, which can be transferred */
   readonly shard: Uint8Array<ArrayBuffer>
   readonly shardSha256: string
   readonly rows: number
@@ -78,9 +80,10 @@ export interface DecodeResult {
   readonly lastOpenUs: number | null
 }
 
-/** What crosses threads: class instances do not. A failure gives the archive back, since its bytes were moved here. */
+/** What crosses threads: class instances do not. The archive goes back, since its bytes were moved here. */
 export type DecodeOutcome =
-  { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
+  | { readonly ok: true; readonly result: DecodeResult; readonly zip: Uint8Array }
+  | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
 
 /**
  * The steps that take most of the time. Each has a simple form and a fast one (`WasmDecoder`, `ShardEncoder`), which give the
@@ -130,7 +133,7 @@ export async function runDecodeTask(requests: readonly DecodeRequest[], codec: D
   const outcomes: DecodeOutcome[] = []
   for (const request of requests) {
     try {
-      outcomes.push({ ok: true, result: await decodeArchive(request, codec) })
+      outcomes.push({ ok: true, result: await decodeArchive(request, codec), zip: request.zip })
     } catch (error) {
       outcomes.push({ ok: false, error: toCkvdError(error).toData(), zip: request.zip })
     }

@@ -189,6 +189,7 @@ class Coordinator {
 
   async #storeArchive(series: Series, days: readonly AcquiredDay[]): Promise<void> {
     await this.#store(series, days)
+    for (const { shard } of days) if (shard !== null) this.#acquire.pool.reuse(shard)
     this.#context.meter.archives++
     this.#report()
   }

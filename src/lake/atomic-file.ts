@@ -42,6 +42,9 @@ const fdatasyncAsync = promisify(fdatasync)
 interface Pending {
   readonly target: string
   readonly temp: string
+  readonly bytes: Uint8Array
+  /** open from its first byte to the end of its sync */
+  file: OpenFile | undefined
   error: CkvdError | undefined
 }
 
@@ -51,15 +54,18 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
 
   async function writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
     await directories.prepare(paths.tmp)
-    const pending = files.map((file): Pending => {
-      return { target: joinLake(paths.root, file.path), temp: join(paths.tmp, `${randomUUID()}.tmp`), error: undefined }
+    const pending = files.map(({ path, bytes }): Pending => {
+      const temp = join(paths.tmp, `${randomUUID()}.tmp`)
+      return { target: joinLake(paths.root, path), temp, bytes, file: undefined, error: undefined }
     })
     const alive = (): Pending[] => pending.filter((entry) => entry.error === undefined)
     const forAll = (entries: readonly Pending[], step: (entry: Pending) => Promise<void>): Promise<unknown> =>
       Promise.all(entries.map((entry) => settle(entry, step)))
     try {
-      const bytesOf = new Map(pending.map((entry, i) => [entry, (files[i] as FileWrite).bytes]))
-      await forAll(pending, (entry) => writeTemp(entry, bytesOf.get(entry) as Uint8Array, directories, steps))
+      // All are written before the first one is synced: while a sync makes the file system commit its journal, the creation
+      // of a file waits for the disk.
+      await forAll(pending, (entry) => writeTemp(entry, directories, steps))
+      await forAll(alive(), (entry) => syncTemp(entry, steps))
       const full = pending.find((entry) => isCkvdError(entry.error, 'CKVD_DISK_FULL'))
       if (full !== undefined) for (const entry of alive()) entry.error = full.error
 
@@ -78,7 +84,13 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
       return pending.map((entry) => entry.error)
     } finally {
       // After a rename there is nothing left to remove. What cannot be removed now is swept by the next run.
-      await Promise.allSettled(pending.filter((entry) => entry.error !== undefined).map((entry) => rm(entry.temp, { force: true })))
+      const failed = pending.filter((entry) => entry.error !== undefined)
+      await Promise.allSettled(
+        failed.map(async (entry) => {
+          await closeTemp(entry)
+          await rm(entry.temp, { force: true })
+        }),
+      )
     }
   }
 
@@ -113,19 +125,24 @@ async function settle(entry: Pending, step: (entry: Pending) => Promise<void>): 
   }
 }
 
-async function writeTemp(entry: Pending, bytes: Uint8Array, directories: Directories, steps: Steps | undefined): Promise<void> {
+async function writeTemp(entry: Pending, directories: Directories, steps: Steps | undefined): Promise<void> {
   await directories.prepare(dirname(entry.target))
-  let file: OpenFile | undefined
-  try {
-    await runStep(steps, 'write', entry.target, async () => {
-      file = bytes.length <= SMALL_BYTES ? openSmall(entry.temp) : await openLarge(entry.temp)
-      await file.write(bytes)
-    })
-    // the size is part of what fdatasync makes durable: a later read needs it
-    await runStep(steps, 'sync', entry.target, () => file?.datasync())
-  } finally {
-    await file?.close()
-  }
+  await runStep(steps, 'write', entry.target, async () => {
+    entry.file = entry.bytes.length <= SMALL_BYTES ? openSmall(entry.temp) : await openLarge(entry.temp)
+    await entry.file.write(entry.bytes)
+  })
+}
+
+async function syncTemp(entry: Pending, steps: Steps | undefined): Promise<void> {
+  // the size is part of what fdatasync makes durable: a later read needs it
+  await runStep(steps, 'sync', entry.target, () => entry.file?.datasync())
+  await closeTemp(entry)
+}
+
+async function closeTemp(entry: Pending): Promise<void> {
+  const { file } = entry
+  entry.file = undefined
+  await file?.close()
 }
 
 async function renameTemp(entry: Pending, directories: Directories, steps: Steps | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { Agent, EnvHttpProxyAgent } from 'undici'
 import type { ErrorCode } from '../errors.ts'
+import type { BufferPool } from '../codec/buffer-pool.ts'
 import { abortError, CkvdError } from '../errors.ts'
 
 /** What a request is for: the summary counts requests by kind. */
@@ -47,7 +48,7 @@ export interface HttpAnswer {
   readonly status: number
   /** lower-case names */
   readonly headers: Readonly<Record<string, string>>
-  /** whole body; its ArrayBuffer is its own and may be transferred */
+  /** whole body, at the start of an ArrayBuffer of its own, which may be transferred */
   readonly body: Uint8Array<ArrayBuffer>
 }
 
@@ -58,6 +59,8 @@ export interface HttpRequest {
   readonly maxBytes: number
   /** further tries for this request; default: the client's `maxRetries` */
   readonly maxRetries?: number
+  /** memory for the body; default: new memory */
+  readonly buffers?: BufferPool | undefined
   /** statuses to hand to the caller besides 200 and 404 */
   readonly pass?: (status: number) => boolean
 }
@@ -180,7 +183,7 @@ export class HttpClient {
     reject: (error: Error) => void,
   ): void {
     const target = new URL(url)
-    const sink = new BodySink(url, request.maxBytes)
+    const sink = new BodySink(url, request.maxBytes, request.buffers)
     this.#agent.dispatch(
       {
         origin: target.origin,
@@ -266,10 +269,12 @@ class BodySink {
   #declared: number | undefined
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0)
   #length = 0
+  readonly #buffers: BufferPool | undefined
 
-  constructor(url: string, maxBytes: number) {
+  constructor(url: string, maxBytes: number, buffers: BufferPool | undefined) {
     this.#url = url
     this.#maxBytes = maxBytes
+    this.#buffers = buffers
   }
 
   start(status: number, headers: Record<string, string | string[] | undefined>): CkvdError | undefined {
@@ -280,7 +285,9 @@ class BodySink {
     const declared = this.#headers['content-length']
     this.#declared = declared !== undefined && /^\d+$/.test(declared) ? Number(declared) : undefined
     if ((this.#declared ?? 0) > this.#maxBytes) return this.#tooLarge(this.#declared ?? 0)
-    this.#buffer = new Uint8Array(this.#declared ?? 16_384)
+    // what is not written of it is not given out
+    if (this.#declared !== undefined && this.#buffers !== undefined) this.#buffer = this.#buffers.take(this.#declared)
+    else this.#buffer = new Uint8Array(this.#declared ?? 16_384)
     return undefined
   }
 

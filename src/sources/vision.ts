@@ -1,3 +1,4 @@
+import type { BufferPool } from '../codec/buffer-pool.ts'
 import { CkvdError } from '../errors.ts'
 import type { HttpClient } from './http.ts'
 import { objectUrl } from './vision-url.ts'
@@ -20,10 +21,16 @@ export class Vision {
   readonly #http: HttpClient
   readonly #url: string
 
-  /** @param url base of the archive host, without a final slash */
-  constructor(http: HttpClient, url: string) {
+  readonly #buffers: BufferPool | undefined
+
+  /**
+   * @param url base of the archive host, without a final slash
+   * @param buffers memory for archives; default: new memory for each
+   */
+  constructor(http: HttpClient, url: string, buffers?: BufferPool) {
     this.#http = http
     this.#url = url
+    this.#buffers = buffers
   }
 
   /**
@@ -33,7 +40,7 @@ export class Vision {
   async fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
     const [zip, checksum] = await Promise.all([
-      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES }),
+      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES, buffers: this.#buffers }),
       this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
     ])
     if (zip.status === 404) {

@@ -69,6 +69,22 @@ describe('decoding in worker threads', () => {
     expect((await decoding).ok).toBe(true)
   })
 
+  test('the memory of shards and archives that was given back serves the next ones, and changes no byte of them', async () => {
+    const pool = createPool(1)
+    const { archiveBuffers } = pool
+    const days = Array.from({ length: 12 }, (_, i) => `2024-03-${String(i + 1).padStart(2, '0')}`)
+    for (const day of days) {
+      const outcome = await pool.decode(requestFor(day), signal)
+      const here = await decodeArchive(requestFor(day))
+      if (!outcome.ok) throw outcome.error
+      const [chunk] = outcome.result.chunks
+      expect(Buffer.from(chunk!.shard).equals(Buffer.from(here.chunks[0]!.shard))).toBe(true)
+      pool.reuse(chunk!.shard)
+      // the archive's bytes came back from the thread
+      expect(archiveBuffers.drain(2).map(({ byteLength }) => byteLength)).toEqual([requestFor(day).zip.buffer.byteLength])
+    }
+  })
+
   test('an archive that is wrong is a value with its code, place and bytes; those beside it are decoded', async () => {
     const pool = createPool(1)
     const bad = requestFor('2024-03-02', (line, hour) => (hour === 5 ? line.replace(',1,3,1,2,', ',1,x,1,2,') : line))
