@@ -33,6 +33,8 @@ export function createBar(stderr: Output): Bar {
     update(done, total, text) {
       if (done < total && performance.now() - drawnMs < BAR_EVERY_MS) return
       drawnMs = performance.now()
+      // an interrupt has taken it away already: drawn again it would stay behind
+      if (started && !bar.isActive) return
       if (!started) bar.start(total, 0, { text: '' })
       started = true
       bar.setTotal(total)
