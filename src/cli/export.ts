@@ -29,11 +29,11 @@ interface ExportFlags extends FilterFlags {
 export function addExportCommand(program: Command, context: CliContext): void {
   const command = program
     .command('export')
-    .description('the lake, or a part of it, as Parquet (zstd), CSV or Arrow files in Hive partitions; what has not changed since the last export stays as it is')
-    .addOption(new Option('--out <DIR>', 'directory of the export: data/, coverage and manifest.json are written there'))
-    .addOption(
-      wordOption('--format', 'form of the files', EXPORT_FORMATS).default('parquet' as const),
+    .description(
+      'the lake, or a part of it, as Parquet (zstd), CSV or Arrow files in Hive partitions; what has not changed since the last export stays as it is',
     )
+    .addOption(new Option('--out <DIR>', 'directory of the export: data/, coverage and manifest.json are written there'))
+    .addOption(wordOption('--format', 'form of the files', EXPORT_FORMATS).default('parquet' as const))
     .option('--gzip', 'compress CSV files')
     .option('--replace', 'DIR may hold another selection or format: what is not selected now is removed')
     .addOption(marketOption())

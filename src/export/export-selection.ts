@@ -1,4 +1,4 @@
-import { relative, sep } from 'node:path'
+import { isAbsolute, relative, sep } from 'node:path'
 import type { ExportEncoding } from '../codec/export-format.ts'
 import { CkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
@@ -74,7 +74,8 @@ export function checkPlace(lake: string, out: string): void {
     [lake, out],
   ] as const) {
     const path = relative(outer, inner)
-    if (path !== '..' && !path.startsWith(`..${sep}`) && (path === '' || relative(inner, outer) !== ''))
+    // on another drive of Windows it is absolute
+    if (path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path))
       throw new CkvdError(
         'CKVD_USAGE',
         `Expected \`--out\` to be a directory beside the lake, got ${out}, with the lake in ${lake}: neither may lie in the other.`,

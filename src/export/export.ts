@@ -58,7 +58,8 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
   const head = { origin: lake.origin ?? null, encoding, selection: selectionOf(filter) }
   const planned = units.filter(({ rows }) => rows > 0).map(({ path }) => path)
   // read again under the lock: a run that has just ended may have changed it
-  const keeper = new ManifestKeeper(folder, head, await readManifest(out), planned)
+  const current = await readManifest(out)
+  const keeper = new ManifestKeeper(folder, head, current, planned)
   const tally = new ExportTally(units, options.onProgress)
   try {
     await runLanes(units, { ...options, lake, folder, pool, keeper, tally })
@@ -69,7 +70,7 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
   }
   const removed = await keeper.removeLeftovers()
   const rows = tally.coverage()
-  const coverage = await writeCoverage(rows, known?.manifest.coverage ?? null, { ...options, folder, pool, keeper })
+  const coverage = await writeCoverage(rows, current?.manifest.coverage ?? null, { ...options, folder, pool, keeper })
   return tally.result({ ...(await keeper.finish(coverage)), removed, coverage: coverage.path, out, encoding })
 }
 
