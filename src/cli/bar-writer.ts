@@ -7,9 +7,10 @@ import type { ResampledBars } from '../model/resample.ts'
 import { concatResampled } from '../model/resample.ts'
 import type { Series } from '../model/series.ts'
 import { isoOfUs } from '../model/utc-day.ts'
+import { formatBarTable } from './bar-table.ts'
 import type { Sink } from './out-file.ts'
 import type { Output } from './output.ts'
-import { csvLine, formatCount, printTable } from './output.ts'
+import { csvLine, formatCount } from './output.ts'
 
 /** Writes bars of one series after another; every row tells its market and symbol. */
 export interface BarWriter {
@@ -65,11 +66,10 @@ export function createTableWriter(sink: Sink, withCounts: boolean, terminal: Pic
       return Promise.resolve()
     },
     async endSeries() {
-      let text = ''
       const skipped = rows > first.length + last.length ? [head.map(() => '…')] : []
-      const output = { ...terminal, write: (part: string) => (text += part) }
-      printTable(output, { head, rows: [...first, ...skipped, ...last], align: head.map((_name, i) => (i < 2 ? 'left' : 'right')) })
-      if (rows > 0) await sink.write(`${text}${formatCount(rows)} bars\n\n`)
+      const { text, hidden } = formatBarTable(head, [...first, ...skipped, ...last], terminal)
+      const more = hidden === 0 ? '' : `; ${hidden} more columns: --format csv, json or arrow`
+      if (rows > 0) await sink.write(`${text}${formatCount(rows)} bars${more}\n\n`)
       ;[first, last, rows] = [[], [], 0]
     },
     end: () => Promise.resolve(),

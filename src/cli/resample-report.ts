@@ -26,13 +26,12 @@ export function printReport(
   results: readonly SeriesResult[],
   told: { readonly checked: boolean; readonly out: string | undefined; readonly exit: number },
 ): void {
-  const head = ['series', 'made of', 'complete', 'outage', 'incomplete', ...(told.checked ? ['compared', 'equal', 'not comparable'] : [])]
+  const head = ['series', 'complete', 'outage', 'incomplete', ...(told.checked ? ['checked', 'equal', 'skipped'] : [])]
   printTable(output, {
     head,
-    align: head.map((_name, i) => (i < 2 ? 'left' : 'right')),
-    rows: results.map(({ from, bars, check, ...series }) => [
+    align: head.map((_name, i) => (i < 1 ? 'left' : 'right')),
+    rows: results.map(({ bars, check, ...series }) => [
       seriesLabel(series),
-      from,
       ...[bars.complete, bars.outage, bars.incomplete, ...(check === null ? [] : [check.compared, check.equal, check.not_comparable])].map(
         formatCount,
       ),
@@ -80,6 +79,7 @@ function closing(
   const compared = sum(({ check }) => check?.compared ?? 0)
   const differing = compared - sum(({ check }) => check?.equal ?? 0)
   const parts = [
+    ...new Set(results.map(({ from, interval }) => `${interval} made of ${from}.`)),
     ...(out === undefined ? [] : [`Bars written to ${out}.`]),
     ...(!checked
       ? []

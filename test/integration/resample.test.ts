@@ -9,6 +9,7 @@ import { createWorld, csvRows, daysBetween, HOUR_MS, MINUTE_MS } from '../suppor
 import { readWithPolars, SHARD_SCHEMA } from '../support/foreign-reader.ts'
 import { library } from '../support/library.ts'
 import { listFiles } from '../support/temp-lake.ts'
+import { runHere as runOnTerminal } from '../unit/cli/support.ts'
 
 interface Summary {
   readonly exit: number
@@ -140,8 +141,20 @@ describe('ckvd resample', () => {
     expect(stdout).toMatch(/^market {2}symbol +open_time +open/)
     expect(stdout).toContain('2024-01-01T00:00:00.000000Z')
     expect(stdout).toMatch(/^48 bars$/m)
-    expect(stdout).toMatch(/^series +made of +complete +outage +incomplete\nspot AAAUSDT 1h +1m +48 +0 +0$/m)
+    expect(stdout).toMatch(/^series +complete +outage +incomplete\nspot AAAUSDT 1h +48 +0 +0\n1h made of 1m\. All smaller bars/m)
     expect(await listFiles(join(world.lake, 'data'))).toEqual(before)
+  })
+
+  test('a narrow terminal is shown what people look at, and told what it is not', async () => {
+    const { exit, stdout } = await runOnTerminal(['resample', 'AAAUSDT', '--to', '12h'], {
+      cwd: world.folder,
+      env: world.env,
+      terminal: true,
+    })
+    expect(exit).toBe(0)
+    expect(stdout).toContain('│ AAAUSDT │ 2024-01-01 00:00Z │')
+    expect(stdout).toContain('4 bars; 6 more columns: --format csv, json or arrow')
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
   })
 
   test('CSV, JSON and Arrow hold the same bars, which are the hours of the archive', async () => {
