@@ -7,7 +7,7 @@ import { listenAbort } from '../sources/http.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
-const MAX_BATCH = 4
+const MAX_BATCH = 16
 /** Memory that is kept for the archives to come, and for their shards. */
 const SPARE_BYTES = 32 * 1024 * 1024
 
