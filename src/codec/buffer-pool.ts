@@ -19,7 +19,9 @@ export class BufferPool {
 
   /** Bytes at the start of a buffer that may be larger. They hold whatever was there: write all of them. */
   take(sizeBytes: number): Uint8Array<ArrayBuffer> {
-    const found = this.#spare.findIndex(({ byteLength }) => byteLength >= sizeBytes && byteLength <= sizeBytes * LARGEST_FACTOR + STEP_BYTES)
+    const found = this.#spare.findIndex(
+      ({ byteLength }) => byteLength >= sizeBytes && byteLength <= sizeBytes * LARGEST_FACTOR + STEP_BYTES,
+    )
     const [buffer] = found === -1 ? [] : this.#spare.splice(found, 1)
     if (buffer !== undefined) {
       this.#spareBytes -= buffer.byteLength
