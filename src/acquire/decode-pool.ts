@@ -67,6 +67,18 @@ export class DecodePool {
     return pool
   }
 
+  /** Starts the threads, so that they are there when the first archive comes. Idempotent; without it the first archive does it. */
+  start(): void {
+    if (this.#pool !== undefined || this.#closing !== undefined) return
+    const pool = (this.#pool = this.#startPool())
+    for (let i = 0; i < this.#workers; i++) {
+      // nothing to do, and a thread for it; closing ends those that have not started yet
+      pool.run([]).catch((cause: unknown) => {
+        if (this.#closing === undefined) this.#giveUp(cause)
+      })
+    }
+  }
+
   /** Memory of archives that were decoded. Nothing is kept before somebody asks for it. */
   get archiveBuffers(): BufferPool {
     return (this.#archiveBuffers ??= new BufferPool(SPARE_BYTES))

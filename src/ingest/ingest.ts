@@ -296,6 +296,7 @@ async function work(
         checked = true
       }
       if ('error' in planned) return countFailure(tally, planned)
+      if (planned.tasks.length > 0) pool.start()
       series++
       totals = addTotals(totals, planTotals(planned))
       await spool.add(planned)
