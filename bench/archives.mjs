@@ -67,7 +67,7 @@ export function readEntry(zip) {
 }
 
 /** A ZIP of one deflated entry (APPNOTE.TXT 4.3). */
-function createZip(name, csv, packed) {
+export function createZip(name, csv, packed) {
   const shared = Buffer.alloc(26)
   shared.writeUInt16LE(20, 0)
   shared.writeUInt16LE(8, 4)

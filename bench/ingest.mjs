@@ -3,19 +3,17 @@
  * `curl` + `sha256sum -c` + `unzip -p` in as many lanes as there are processors, which decode and store nothing but the ZIPs.
  * The tools get the best they can have: one process of each a lane, one connection for all files.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { check, runCkvd, sourceFlags, startServer } from './command.mjs'
 
-const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const LANE = "curl -sS --fail -K urls && cat *.CHECKSUM | sha256sum --quiet -c - && unzip -p '*.zip' > /dev/null"
 
 /** @param o archives below `o.archiveFolder`, all from 2024-01-01 on; `o.end` the day after the last */
 export async function measureIngest({ label, archives, archiveFolder, symbols, interval, end, dist, folder, rounds }) {
-  const server = await startServer(archiveFolder)
+  const server = await startServer('server.mjs', archiveFolder)
   try {
     const universe = join(folder, 'universe.txt')
     writeFileSync(universe, `${symbols.join('\n')}\n`)
@@ -23,7 +21,9 @@ export async function measureIngest({ label, archives, archiveFolder, symbols, i
     const ckvd = { ms: [], rssMb: 0, cpuMs: [] }
     const tools = { ms: [], cpuMs: [] }
     const rerun = { ms: [], rssMb: 0 }
-    const run = (lake) => runCkvd({ dist, folder, lake, universe, interval, end, origin: server.origin })
+    const range = ['--market', 'spot', '--intervals', interval, '--start', '2024-01-01', '--end', end]
+    const flags = ['--universe', universe, ...range, '--archives', 'daily', '--no-rest', ...sourceFlags(server.origin)]
+    const run = (lake) => runCkvd(dist, folder, ['ingest', ...flags, '--lake', lake])
     for (let round = 0; round < rounds; round++) {
       const lanes = runTools(archives, server.origin, folder, rows, round === 0)
       tools.ms.push(lanes.ms)
@@ -62,12 +62,6 @@ export async function measureIngest({ label, archives, archiveFolder, symbols, i
   }
 }
 
-async function startServer(archiveFolder) {
-  const child = spawn(process.execPath, [here('server.mjs'), archiveFolder], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const [line] = await once(child.stdout, 'data')
-  return { origin: String(line).trim(), stop: () => child.stdin.end() }
-}
-
 function runTools(archives, origin, folder, rows, isFirst) {
   const laneCount = Math.min(availableParallelism(), archives.length)
   const lanes = Array.from({ length: laneCount }, (_, lane) => {
@@ -98,28 +92,4 @@ function timed(script) {
   const [wall, user, system] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map((seconds) => Number(seconds) * 1000)
   if (status !== 0 || !(wall > 0)) throw new Error(`The tools failed: ${stderr}`)
   return { ms: wall, cpuMs: user + system }
-}
-
-function runCkvd({ dist, folder, lake, universe, interval, end, origin }) {
-  const usageFile = join(folder, 'usage.json')
-  const args = ['--import', here('report-usage.mjs'), join(dist, 'src/cli/main.js'), 'ingest', '--universe', universe, '--market', 'spot']
-  args.push('--intervals', interval, '--start', '2024-01-01', '--end', end, '--archives', 'daily', '--no-rest', '--lake', lake)
-  args.push('--vision-url', `${origin}/vision`, '--listing-url', `${origin}/listing`, '--json', '--quiet')
-  const start = performance.now()
-  const { stdout, stderr } = spawnSync(process.execPath, args, {
-    env: { PATH: process.env.PATH, BENCH_USAGE: usageFile },
-    encoding: 'utf8',
-    cwd: folder,
-    maxBuffer: 1 << 28,
-  })
-  const ms = performance.now() - start
-  if (stdout === '') throw new Error(`ckvd printed nothing: ${stderr}`)
-  const { userMs, systemMs, rssMb } = JSON.parse(readFileSync(usageFile, 'utf8'))
-  return { ms, cpuMs: userMs + systemMs, rssMb, result: JSON.parse(stdout) }
-}
-
-function check(found, expected, what) {
-  for (const [key, value] of Object.entries(expected)) {
-    if (found[key] !== value) throw new Error(`Expected ${key} ${value} of ${what}, found ${JSON.stringify(found[key])}.`)
-  }
 }

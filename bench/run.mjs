@@ -2,13 +2,14 @@
  * `npm run bench`: how fast, against what, on which machine. Every contender's answer is checked before its time counts;
  * contenders take turns, so that what else the machine does meets all of them.
  *
- *   npm run bench -- [--short] [--json] [--only decode|exactness|read|ingest|export|parquet] [--rounds 5] [--dist DIR]
+ *   npm run bench -- [--short] [--json] [--only PART] [--rounds 5] [--dist DIR]
  *
+ * Parts: exactness, decode, rest (REST pages), read, ingest (end to end), rerun (nothing new), plan (--dry-run), growth, parquet, export.
  * `--short` is for CI: small data, one round, the same checks. Ends with 1 when an answer is wrong. Needs `curl`, `sha256sum`,
  * `unzip` and `bash` for the end-to-end part, `unzip` for `parquet`.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -16,9 +17,14 @@ import { makeArchives } from './archives.mjs'
 import { measureDecode } from './decode.mjs'
 import { checkDecimals } from './exactness.mjs'
 import { measureExport } from './export.mjs'
+import { measureGrowth } from './growth.mjs'
 import { measureIngest } from './ingest.mjs'
 import { measureParquet } from './parquet.mjs'
+import { measurePlan } from './plan.mjs'
 import { measureRead } from './read.mjs'
+import { describeMachine, print, summarize } from './report.mjs'
+import { measureRerun } from './rerun.mjs'
+import { measureRest } from './rest.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values: flags } = parseArgs({
@@ -33,21 +39,73 @@ const { values: flags } = parseArgs({
 const dist = resolve(flags.dist)
 const rounds = Number(flags.rounds ?? (flags.short ? 1 : 5))
 const SIZES = flags.short
-  ? { minuteSymbols: 1, minuteDays: 8, copies: 1, secondDays: 2, decodeMs: 200, decimals: 200_000, readDays: 20, exportEnd: '2024-02-05' }
+  ? {
+      minutes: { symbolCount: 1, days: 8, copies: 1 },
+      seconds: { symbolCount: 1, days: 2, copies: 1 },
+      month: { symbolCount: 1, days: 8, copies: 1 },
+      growth: { symbolCount: 1, days: 2, copies: 2 },
+      growthFactors: [1, 2],
+      decodeMs: 50,
+      decimals: 100_000,
+      readDays: 20,
+      rerun: { series: 2, days: 40 },
+      plan: { series: 2, days: 1200, factors: [1, 2] },
+      exportEnd: '2024-02-02',
+    }
   : {
-      minuteSymbols: 4,
-      minuteDays: 200,
-      copies: 4,
-      secondDays: 24,
-      decodeMs: 1500,
+      minutes: { symbolCount: 4, days: 200, copies: 4 },
+      seconds: { symbolCount: 1, days: 24, copies: 1 },
+      month: { symbolCount: 1, days: 31, copies: 1 },
+      growth: { symbolCount: 1, days: 250, copies: 16 },
+      growthFactors: [1, 2, 4, 8],
+      decodeMs: 1000,
       decimals: 10_000_000,
       readDays: 365,
+      rerun: { series: 45, days: 1826 },
+      plan: { series: 600, days: 3000, factors: [1, 2, 4] },
       exportEnd: '2025-01-01',
     }
 
 const folder = mkdtempSync(join(tmpdir(), 'ckvd-bench-'))
+const common = { root, dist, folder, rounds }
+const sets = new Map()
+const DAY = { symbolCount: 1, days: 1, copies: 1 }
+
+/** Each gives its tables. */
+const PARTS = {
+  async exactness() {
+    say(`${(await checkDecimals(dist, SIZES.decimals)).toLocaleString('en')} random decimals are exact`)
+    return []
+  },
+  async decode() {
+    const limitMs = SIZES.decodeMs
+    const ofFirst = (set) => measureDecode({ label: `${set.interval} day`, archive: set.archives[0], ...common, limitMs })
+    return [ofFirst(await archives('1m', DAY)), ofFirst(await archives('1s', DAY))]
+  },
+  rest: async () => [await measureRest({ ...common, limitMs: SIZES.decodeMs })],
+  read: () => measureRead({ ...common, days: SIZES.readDays }),
+  async ingest() {
+    const tables = []
+    for (const set of [await archives('1m', SIZES.minutes), await archives('1s', SIZES.seconds)])
+      tables.push(...(await measureIngest({ label: `${set.interval} days`, ...set, ...common })))
+    return tables
+  },
+  rerun: async () => [await measureRerun({ ...common, ...SIZES.rerun })],
+  plan: async () => [await measurePlan({ ...common, ...SIZES.plan })],
+  growth: async () => [await measureGrowth({ ...(await archives('1m', SIZES.growth)), ...common, factors: SIZES.growthFactors })],
+  parquet: async () => [await measureParquet({ ...common, archives: (await archives('1m', SIZES.month)).archives })],
+  export: () => measureExport({ ...common, end: SIZES.exportEnd }),
+}
+
 try {
-  const tables = await measure()
+  if (flags.only !== undefined && PARTS[flags.only] === undefined)
+    throw new Error(`Expected --only to be one of ${Object.keys(PARTS).join(', ')}, got ${flags.only}.`)
+  const tables = []
+  for (const [name, measure] of Object.entries(PARTS)) {
+    if (flags.only !== undefined && flags.only !== name) continue
+    say(name)
+    tables.push(...(await measure()))
+  }
   const report = { machine: describeMachine(), rounds, tables: tables.map(summarize) }
   if (flags.json) console.log(JSON.stringify(report, null, 2))
   else print(report)
@@ -55,109 +113,20 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function measure() {
-  const tables = []
-  const wants = (name) => flags.only === undefined || flags.only === name
-  const wantsArchives = wants('decode') || wants('ingest') || wants('parquet')
-  const minutes = wantsArchives
-    ? await archivesOf('1m', ...(wants('decode') || wants('ingest') ? [SIZES.minuteSymbols, SIZES.minuteDays, SIZES.copies] : [1, 31, 1]))
-    : undefined
-  const seconds = wants('decode') || wants('ingest') ? await archivesOf('1s', 1, SIZES.secondDays, 1) : undefined
-  if (wants('exactness')) {
-    say(`${(await checkDecimals(dist, SIZES.decimals)).toLocaleString('en')} random decimals are exact`)
-  }
-  for (const set of [minutes, seconds]) {
-    if (set === undefined || !wants('decode')) continue
-    say(`decode ${set.interval}`)
-    tables.push(measureDecode({ label: `${set.interval} day`, archive: set.archives[0], dist, folder, rounds, limitMs: SIZES.decodeMs }))
-  }
-  if (wants('read')) {
-    say(`read ${SIZES.readDays} days of 1m`)
-    tables.push(...(await measureRead({ days: SIZES.readDays, dist, folder, rounds })))
-  }
-  for (const set of [minutes, seconds]) {
-    if (set === undefined || !wants('ingest')) continue
-    say(`ingest ${set.interval}`)
-    tables.push(...(await measureIngest({ label: `${set.interval} days`, ...set, dist, folder, rounds })))
-  }
-  if (wants('parquet')) {
-    say('parquet')
-    tables.push(await measureParquet({ root, dist, folder, archives: minutes.archives, rounds }))
-  }
-  if (wants('export')) {
-    say('export')
-    tables.push(...(await measureExport({ dist, folder, end: SIZES.exportEnd, rounds })))
-  }
-  return tables
-}
-
-async function archivesOf(interval, symbolCount, days, copies) {
+/** Archives of a size, made once for all parts. */
+async function archives(interval, { symbolCount, days, copies }) {
+  const size = [interval, symbolCount, days, copies].join('-')
+  const made = sets.get(size)
+  if (made !== undefined) return made
   say(`making ${symbolCount * days * copies} archives of ${interval}`)
-  const archiveFolder = join(folder, `archives-${interval}`)
+  const archiveFolder = join(folder, `archives-${size}`)
   mkdirSync(archiveFolder)
-  const symbols = Array.from({ length: symbolCount }, (_, i) => `${String.fromCharCode(65 + i).repeat(3)}USDT`)
-  const archives = await makeArchives(pathToFileURL(`${dist}/`), archiveFolder, { symbols, interval, days, copies })
+  const names = Array.from({ length: symbolCount }, (_, i) => `${String.fromCharCode(65 + i).repeat(3)}USDT`)
+  const found = await makeArchives(pathToFileURL(`${dist}/`), archiveFolder, { symbols: names, interval, days, copies })
   const end = new Date(Date.UTC(2024, 0, 1 + days)).toISOString().slice(0, 10)
-  return { interval, archives, archiveFolder, symbols: [...new Set(archives.map(({ symbol }) => symbol))], end }
-}
-
-/** Medians, spread and ratios instead of the single rounds, which stay beside them. */
-function summarize({ name, unit, amount, baseline, contenders }) {
-  const base = contenders[baseline]
-  const rows = Object.entries(contenders).map(([contender, { ms, cpuMs, rssMb, bytes }]) => ({
-    contender,
-    rate: amount / median(ms),
-    // of paired rounds: what disturbed a round disturbed both
-    ratio: median(ms.map((value, round) => base.ms[round] / value)),
-    ms: median(ms),
-    fastestMs: Math.min(...ms),
-    slowestMs: Math.max(...ms),
-    ...(cpuMs === undefined ? {} : { cpuMs: median(cpuMs) }),
-    ...(rssMb === undefined ? {} : { rssMb }),
-    ...(bytes === undefined ? {} : { bytes }),
-    rounds: ms,
-  }))
-  return { name, unit, baseline, rows }
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-function describeMachine() {
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const [first] = cpus()
-  return {
-    ckvd: version,
-    node: process.version,
-    v8: process.versions.v8,
-    zlib: process.versions.zlib,
-    system: `${process.platform} ${release()}`,
-    processor: `${availableParallelism()} x ${first?.model ?? 'unknown'}`,
-    memoryGb: Math.round(totalmem() / 1e9),
-    load: loadavg().map((value) => Number(value.toFixed(2))),
-  }
-}
-
-function print({ machine, tables }) {
-  console.log(
-    `ckvd ${machine.ckvd}, Node ${machine.node}, ${machine.processor}, ${machine.memoryGb} GB, ${machine.system}, load ${machine.load.join(' ')}; ${rounds} rounds`,
-  )
-  for (const { name, unit, baseline, rows } of tables) {
-    console.log(`\n${name} (${unit}; ratio to ${baseline})`)
-    for (const row of rows) {
-      const more = [
-        row.cpuMs === undefined ? '' : `, ${row.cpuMs.toFixed(0)} ms of processor time`,
-        row.rssMb === undefined ? '' : `, peak ${row.rssMb.toFixed(0)} MB`,
-        row.bytes === undefined ? '' : `, ${(row.bytes / 1e6).toFixed(1)} MB of files`,
-      ]
-      console.log(
-        `  ${row.contender.padEnd(22)} ${row.rate.toFixed(row.rate < 10 ? 1 : 0).padStart(7)}  ${row.ratio.toFixed(2).padStart(6)}x  median ${row.ms.toFixed(1)} ms (${row.fastestMs.toFixed(1)} to ${row.slowestMs.toFixed(1)})${more.join('')}`,
-      )
-    }
-  }
+  const set = { interval, archives: found, archiveFolder, symbols: [...new Set(found.map(({ symbol }) => symbol))], end }
+  sets.set(size, set)
+  return set
 }
 
 function say(text) {
