@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 
-/** @returns {ms, cpuMs, rssMb, result}: wall clock from start to end of the process, and what the command printed with `--json` */
+/** @returns {ms, cpuMs, rssMb, result}: wall clock from start to end of the process, and what the command printed with `--json`; throws unless it exits with 0 */
 export function runCkvd(dist, folder, args) {
   const usageFile = join(folder, 'usage.json')
   const command = ['--import', here('report-usage.mjs'), join(dist, 'src/cli/main.js'), ...args, '--json', '--quiet']
@@ -20,8 +20,10 @@ export function runCkvd(dist, folder, args) {
   })
   const ms = performance.now() - start
   if (stdout === '') throw new Error(`ckvd printed nothing: ${stderr}`)
+  const result = JSON.parse(stdout)
+  if (result.exit !== 0) throw new Error(`ckvd ended with ${result.exit}: ${stderr} ${JSON.stringify(result.problems?.slice(0, 3))}`)
   const { userMs, systemMs, rssMb } = JSON.parse(readFileSync(usageFile, 'utf8'))
-  return { ms, cpuMs: userMs + systemMs, rssMb, result: JSON.parse(stdout) }
+  return { ms, cpuMs: userMs + systemMs, rssMb, result }
 }
 
 /** Flags that make `ckvd` ask a server of this folder. */
