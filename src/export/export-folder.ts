@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { AtomicFiles, FileWrite } from '../lake/atomic-file.ts'
 import { createAtomicFiles } from '../lake/atomic-file.ts'
+import { makeDirectoryPath } from '../lake/directory-path.ts'
 import { ioError } from '../lake/io-error.ts'
 import { joinLake, lakePaths } from '../lake/layout.ts'
 import type { LakeLock } from '../lake/lock.ts'
@@ -33,9 +34,11 @@ export interface ExportFolder {
  */
 export async function openExportFolder(root: string, steps?: Steps): Promise<ExportFolder> {
   const own = join(root, OWN_FOLDER)
-  await mkdir(join(own, 'tmp'), { recursive: true }).catch((error: unknown) => {
+  try {
+    makeDirectoryPath(join(own, 'tmp'))
+  } catch (error) {
     throw exportIoError(error, 'create the directory', own)
-  })
+  }
   const lock = takeLock(root, own)
   try {
     const files = createAtomicFiles({ ...lakePaths(root), tmp: join(own, 'tmp') }, steps)

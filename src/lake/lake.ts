@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { readdir, rename } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { AtomicFiles } from './atomic-file.ts'
 import { createAtomicFiles } from './atomic-file.ts'
@@ -7,6 +7,7 @@ import { isSoundCatalogFile } from './catalog-file.ts'
 import type { Catalog } from './catalog.ts'
 import { openCatalog } from './catalog.ts'
 import { createDirectories } from './directories.ts'
+import { makeDirectoryPath } from './directory-path.ts'
 import { ioError } from './io-error.ts'
 import type { LakeWriter } from './lake-writer.ts'
 import { createLakeWriter } from './lake-writer.ts'
@@ -152,7 +153,7 @@ const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 /** Creates the lake's directory; true when it is new or was empty. */
 async function createRoot(root: string): Promise<boolean> {
   try {
-    await mkdir(root, { recursive: true })
+    makeDirectoryPath(root)
     return (await readdir(root)).length === 0
   } catch (error) {
     throw ioError(error, 'create the lake', root)

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import { makeDirectoryPath } from '../lake/directory-path.ts'
 import type { Packaging } from '../model/series.ts'
 import type { Market } from '../model/market.ts'
 import { isMarket } from '../model/market.ts'
@@ -115,7 +116,7 @@ function nameOf({ market, symbol, archives }: CacheKey): string {
 }
 
 function openAppend(path: string): number {
-  mkdirSync(dirname(path), { recursive: true })
+  makeDirectoryPath(dirname(path))
   return openSync(path, 'a')
 }
 

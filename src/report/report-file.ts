@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CkvdError } from '../errors.ts'
+import { makeDirectoryPath } from '../lake/directory-path.ts'
 
 /**
  * Writes a report whole or not at all: a reader never sees half of it. It is not synced to the disk, since it can be made again.
@@ -10,7 +11,7 @@ import { CkvdError } from '../errors.ts'
 export async function writeReport(path: string, text: string): Promise<void> {
   const temp = `${path}.${randomUUID()}.tmp`
   try {
-    await mkdir(dirname(path), { recursive: true })
+    makeDirectoryPath(dirname(path))
     await writeFile(temp, text, { flag: 'wx' })
     await rename(temp, path)
   } catch (error) {
