@@ -21,7 +21,8 @@ export function runCkvd(dist, folder, args) {
   const ms = performance.now() - start
   if (stdout === '') throw new Error(`ckvd printed nothing: ${stderr}`)
   const result = JSON.parse(stdout)
-  if (result.exit !== 0) throw new Error(`ckvd ended with ${result.exit}: ${stderr} ${JSON.stringify(result.problems?.slice(0, 3))}`)
+  if (result.exit !== 0)
+    throw new Error(`ckvd ended with ${result.exit}: ${stderr} ${JSON.stringify([result.stopped, ...(result.problems ?? []).slice(0, 3)])}`)
   const { userMs, systemMs, rssMb } = JSON.parse(readFileSync(usageFile, 'utf8'))
   return { ms, cpuMs: userMs + systemMs, rssMb, result }
 }
