@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
@@ -14,6 +13,7 @@ import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings, marketOption, wordOption } from './options.ts'
 import { describeTable } from './fetch-table.ts'
+import { OutFile } from './out-file.ts'
 import { csvLine } from './output.ts'
 import { gapsOf, mapObjects, mapRows, namesOf } from './table-rows.ts'
 
@@ -55,7 +55,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
       0: 'all bars of the range are there, or their absence is explained',
       2: 'wrong usage or configuration',
       3: 'bars are missing without explanation, or the symbol is unknown; nothing was written',
-      4: 'banned, rate limited, or a source is unreachable',
+      4: 'banned, rate limited, a source is unreachable, or the file could not be written',
       130: 'interrupted',
     },
   })
@@ -69,10 +69,16 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
   const steps: FetchStep[] = []
   const client = createMarketClient(run, options.market ?? 'spot')
   try {
+    await using file =
+      options.out === undefined
+        ? undefined
+        : await OutFile.create(resolve(run.context.cwd, options.out), resolve(run.context.cwd, run.settings.lake))
     const table = (await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })) as Table
     for (const step of steps) run.logger.debug({ ...step }, 'step')
-    if (options.out !== undefined) writeOut(resolve(run.context.cwd, options.out), render(run, table))
-    else if (!run.json) run.context.stdout.write(render(run, table) as string)
+    if (file !== undefined) {
+      await file.write(render(run, table))
+      await file.commit()
+    } else if (!run.json) run.context.stdout.write(render(run, table) as string)
     if (run.json) {
       const summary = { command: 'fetch', exit: 0, symbol, rows: table.numRows, gaps: gapsOf(table), steps }
       run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
@@ -142,17 +148,5 @@ function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array 
         .join(',\n')}\n]\n`
     case 'table':
       return describeTable(table, run.context.stdout)
-  }
-}
-
-function writeOut(path: string, bytes: string | Uint8Array): void {
-  try {
-    writeFileSync(path, bytes)
-  } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new CkvdError('CKVD_USAGE', `Expected --out to be a file that can be written, got ${path}: ${reason}.`, {
-      details: { path },
-      cause,
-    })
   }
 }

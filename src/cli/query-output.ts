@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import { isCkvdError } from '../errors.ts'
 import { encodeQueryArrow } from '../export/query-arrow.ts'
 import type { PlainValue } from '../export/query-value.ts'
 import { cellText, jsonText } from '../export/query-value.ts'
 import type { QueryRows } from '../export/query.ts'
-import { reportError } from '../report/report-file.ts'
+import type { Sink } from './out-file.ts'
 import type { Output } from './output.ts'
 import { csvLine, formatCount, printTable } from './output.ts'
 
@@ -14,7 +11,7 @@ export type QueryFormat = 'table' | 'csv' | 'json' | 'arrow'
 /** Rows that a table shows at either end of a longer answer. */
 const SHOWN_ROWS = 20
 
-/** Writes an answer as text, chunk by chunk; gives how many rows. Arrow is no text: see `writeAnswerFile`. */
+/** Writes an answer as text, chunk by chunk; gives how many rows. Arrow is no text: see `writeAnswerTo`. */
 export async function writeAnswer(answer: QueryRows, format: QueryFormat, output: Output): Promise<number> {
   if (format === 'table') return await writeTable(answer, output)
   let rows = 0
@@ -22,31 +19,22 @@ export async function writeAnswer(answer: QueryRows, format: QueryFormat, output
   return rows
 }
 
-/** Writes an answer to a file, whole or not at all; gives how many rows. Throws CKVD_REPORT_IO, CKVD_DISK_FULL. */
-export async function writeAnswerFile(path: string, answer: QueryRows, format: QueryFormat): Promise<number> {
-  const temp = `${path}.${randomUUID()}.tmp`
-  try {
-    const file = await open(temp, 'wx')
-    let rows = 0
-    try {
-      if (format === 'arrow') {
-        const encoded = await encodeQueryArrow(answer)
-        rows = encoded.rows
-        await file.writeFile(encoded.bytes)
-      } else if (format === 'table') {
-        const parts: string[] = []
-        rows = await writeTable(answer, { write: (text) => parts.push(text) })
-        await file.writeFile(parts.join(''))
-      } else for await (const text of textOf(answer, format, (count) => (rows += count))) await file.appendFile(text)
-    } finally {
-      await file.close()
-    }
-    await rename(temp, path)
+/** Writes an answer in any form; gives how many rows. Throws as the sink does. */
+export async function writeAnswerTo(sink: Sink, answer: QueryRows, format: QueryFormat): Promise<number> {
+  if (format === 'arrow') {
+    const { bytes, rows } = await encodeQueryArrow(answer)
+    await sink.write(bytes)
     return rows
-  } catch (error) {
-    await rm(temp, { force: true }).catch(() => undefined) // what failed first is what counts
-    throw isCkvdError(error) ? error : reportError(error, path)
   }
+  if (format === 'table') {
+    const parts: string[] = []
+    const rows = await writeTable(answer, { write: (text) => parts.push(text) })
+    await sink.write(parts.join(''))
+    return rows
+  }
+  let rows = 0
+  for await (const text of textOf(answer, format, (count) => (rows += count))) await sink.write(text)
+  return rows
 }
 
 /** CSV with a header, or a JSON array with one row a line. */

@@ -6,8 +6,9 @@ import { openExportDatabase } from '../export/query.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings, requireOption, wordOption } from './options.ts'
+import { OutFile } from './out-file.ts'
 import type { QueryFormat } from './query-output.ts'
-import { writeAnswer, writeAnswerFile } from './query-output.ts'
+import { writeAnswer, writeAnswerTo } from './query-output.ts'
 
 interface QueryFlags {
   readonly from?: string
@@ -74,7 +75,9 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
     return 0
   }
   const path = resolve(run.context.cwd, out)
-  const rows = await writeAnswerFile(path, answer, format)
+  await using file = await OutFile.create(path, resolve(run.context.cwd, run.settings.lake))
+  const rows = await writeAnswerTo(file, answer, format)
+  await file.commit()
   if (run.json) run.printJson({ command: 'query', exit: 0, columns: answer.columns, rows, out: path })
   return 0
 }

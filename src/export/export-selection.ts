@@ -4,6 +4,7 @@ import { CkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import { intervalPathName } from '../model/interval.ts'
+import type { Series } from '../model/series.ts'
 import type { FileEntry, Manifest } from './manifest.ts'
 
 /** A filter as the manifest records it; null filters nothing. */
@@ -64,6 +65,24 @@ function otherSelection(out: string, why: string, { selection }: Manifest): Ckvd
     'CKVD_EXPORT_SELECTION',
     `Expected an export of this selection in ${out}, found another one: ${why}. Give the same format and filters, name another --out, or give --replace: what is not selected is then removed.`,
     { details: { out, selection } },
+  )
+}
+
+/**
+ * Throws CKVD_USAGE where the lake has no day of what the filter names: a symbol with a slip in it, or the wrong lake, would otherwise be
+ * a smaller export, and an export that is there would be emptied.
+ */
+export function checkNamed(lake: string, filter: LakeFilter, found: readonly Series[]): void {
+  const symbols = (filter.symbols ?? []).filter((symbol) => found.every((series) => series.symbol !== symbol))
+  const named = filter.intervals === undefined || filter.intervals === 'all' ? [] : filter.intervals
+  const intervals = named.filter((interval) => found.every((series) => series.interval !== interval))
+  const absent = [...symbols, ...intervals]
+  if (found.length > 0 && absent.length === 0) return
+  const what = absent.length === 0 ? '' : `, of ${absent.join(', ')}`
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected the lake to hold days of this selection${what}, found none. \`ckvd coverage\` tells what it holds.`,
+    { details: { lake, selection: selectionOf(filter), absent } },
   )
 }
 

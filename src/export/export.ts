@@ -1,6 +1,6 @@
 import type { CoverageRow } from '../codec/coverage-file.ts'
 import type { ExportEncoding } from '../codec/export-format.ts'
-import { abortError, CkvdError } from '../errors.ts'
+import { abortError } from '../errors.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import type { Steps } from '../lake/steps.ts'
@@ -10,7 +10,7 @@ import type { ExportFolder } from './export-folder.ts'
 import { openExportFolder } from './export-folder.ts'
 import type { ExportUnit } from './export-plan.ts'
 import { planUnits } from './export-plan.ts'
-import { checkPlace, checkSelection, selectionOf } from './export-selection.ts'
+import { checkNamed, checkPlace, checkSelection, selectionOf } from './export-selection.ts'
 import { ExportTally } from './export-tally.ts'
 import type { ExportProgress, ExportResult } from './export-tally.ts'
 import { writeUnit } from './file-writer.ts'
@@ -45,13 +45,11 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
   const known = await readManifest(out)
   if (known !== undefined && !options.replace) checkSelection(known.manifest, { filter, encoding, origin: lake.origin, out })
   const units = planUnits(lake.catalog, filter, encoding)
-  if (units.length === 0 && known === undefined)
-    throw new CkvdError(
-      'CKVD_USAGE',
-      'Expected the lake to hold days of this selection, found none. `ckvd coverage` tells what it holds.',
-      {
-        details: { lake: lake.paths.root, selection: selectionOf(filter) },
-      },
+  if (known === undefined || !options.replace)
+    checkNamed(
+      lake.paths.root,
+      filter,
+      units.map(({ series }) => series),
     )
   using folder = await openExportFolder(out, options.steps)
   await using pool = new EncodePool(options.workers)

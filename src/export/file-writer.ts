@@ -5,6 +5,7 @@ import { isCkvdError } from '../errors.ts'
 import type { Lake } from '../lake/lake.ts'
 import { readShardBytes } from '../lake/shards.ts'
 import { intervalPathName } from '../model/interval.ts'
+import { pause } from '../sources/http.ts'
 import type { EncodePool } from './encode-pool.ts'
 import type { ExportFolder } from './export-folder.ts'
 import type { ExportUnit, UnitState } from './export-plan.ts'
@@ -30,8 +31,12 @@ export interface FileWriterContext {
   beforeWrite(): Promise<void>
 }
 
-/** A lake that is written to meanwhile may replace a shard between catalog and file: so often the unit is read again. */
+/**
+ * A lake that is written to meanwhile may replace a shard between catalog and file: so often the unit is read again. A writer syncs a group
+ * of shards under their names and then records them, so the catalog may be behind for a moment.
+ */
 const MAX_ATTEMPTS = 5
+const FIRST_PAUSE_MS = 50
 
 /**
  * Brings the file of a unit up to date: as it is where the catalog's digests are those of `before`, else made anew from the shards, each
@@ -49,9 +54,11 @@ export async function writeUnit(unit: ExportUnit, before: FileEntry | undefined,
     } catch (error) {
       if (!isCkvdError(error, 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_MISSING', 'CKVD_SHARD_FORMAT')) throw error
       const again = readUnit(lake.catalog, unit, encoding)
-      if (again.digest === state.digest || attempt === MAX_ATTEMPTS)
-        return { state: again, entry: before ?? null, written: false, problem: error }
-      state = again
+      if (attempt === MAX_ATTEMPTS) return { state: again, entry: before ?? null, written: false, problem: error }
+      if (again.digest === state.digest) {
+        await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), context.signal)
+        state = readUnit(lake.catalog, unit, encoding)
+      } else state = again
     }
   }
 }

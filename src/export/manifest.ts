@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { EXPORT_FORMATS } from '../codec/export-format.ts'
 import { CkvdError } from '../errors.ts'
+import { intervalPathName, parseInterval } from '../model/interval.ts'
+import { isSymbol } from '../model/market.ts'
 import { exportIoError } from './export-folder.ts'
 
 /** The name of the manifest in an export. */
@@ -12,13 +14,21 @@ const FORMAT = 1
 const Digest = z.string().regex(/^[0-9a-f]{64}$/)
 const Count = z.number().int().min(0)
 
+/**
+ * A manifest may come with an export from elsewhere. Its paths name files that are removed and that queries may open, its intervals become
+ * names in SQL: nothing passes that this program would not write, above all no `..` and no quote.
+ */
+const FilePath = z
+  .string()
+  .regex(/^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/interval=\w+\/year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u)
+
 const FileEntry = z.object({
   /** relative to the export, `/` separated */
-  path: z.string().regex(/^data\/market=[^\\:]+$/),
+  path: FilePath,
   market: z.enum(['spot', 'um', 'cm']),
-  symbol: z.string(),
+  symbol: z.string().refine(isSymbol, 'expected a symbol'),
   /** as in paths: `1mo` for a month */
-  interval: z.string(),
+  interval: z.string().refine(isPathInterval, 'expected an interval'),
   period: z.string(),
   /** first and last chunk with bars, and how many */
   first_day: z.string(),
@@ -51,8 +61,13 @@ const ManifestFile = z.object({
   coverage: z.object({ path: z.string().regex(/^coverage\.\w+$/), rows: Count, bytes: Count, sha256: Digest }).nullable(),
   files: z.array(FileEntry),
   /** files that a run meant to add when it was killed */
-  unfinished: z.array(FileEntry.shape.path),
+  unfinished: z.array(FilePath),
 })
+
+function isPathInterval(name: string): boolean {
+  const interval = parseInterval(name)
+  return interval !== undefined && intervalPathName(interval) === name
+}
 
 /** A file of klines in an export. */
 export type FileEntry = z.infer<typeof FileEntry>

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api'
 import { abortError, CkvdError } from '../errors.ts'
@@ -64,6 +65,7 @@ export async function openExportDatabase(out: string): Promise<ExportDatabase> {
       'CKVD_USAGE',
       `Expected an export as Parquet or CSV in ${out}, found Arrow files, which DuckDB cannot read. Export again with --format parquet to another directory.`,
     )
+  checkFiles(manifest, out)
   const duckdb = await loadDuckDb()
   const instance = await duckdb.DuckDBInstance.create(':memory:', CONFIG)
   const connection = await instance.connect()
@@ -87,6 +89,23 @@ export async function openExportDatabase(out: string): Promise<ExportDatabase> {
     connection.closeSync()
     instance.closeSync()
     throw queryError(error)
+  }
+}
+
+/**
+ * A text file that was cut off is no error for DuckDB: its answer would only be shorter. While a run is under way files are newer than the
+ * manifest, each of them whole.
+ */
+function checkFiles({ state, files, coverage }: Manifest, out: string): void {
+  if (state !== 'complete') return
+  for (const { path, bytes } of coverage === null ? files : [...files, coverage]) {
+    const size = statSync(join(out, path), { throwIfNoEntry: false })?.size
+    if (size === bytes) continue
+    throw new CkvdError(
+      'CKVD_EXPORT_IO',
+      `Expected ${bytes} bytes in ${join(out, path)}, found ${size === undefined ? 'no file' : `${size} bytes`}. Run ckvd export again: it makes such files anew.`,
+      { details: { path, expected: bytes, found: size ?? null } },
+    )
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { appendFile, cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import type { Manifest } from '../../src/export/manifest.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import type { Steps } from '../../src/lake/steps.ts'
 import { createLogger } from '../../src/log.ts'
+import type { UtcDay } from '../../src/model/utc-day.ts'
 import { ingestResult, jsonOf, runHere, startCkvd } from '../support/ckvd.ts'
 import { runExport } from '../support/dist.ts'
 import type { TestExchange } from '../support/exchange.ts'
@@ -163,6 +164,8 @@ test('wrong usage is refused with a word, and nothing is done', async () => {
   expect(await refusal(join(world.lake, 'export'))).toMatch(/^error CKVD_USAGE: Expected `--out` to be a directory beside the lake/)
   expect(await refusal(world.path)).toMatch(/^error CKVD_USAGE: Expected `--out` to be a directory beside the lake/)
   expect(await refusal(out, '--symbols', 'NONEUSDT')).toMatch(/^error CKVD_USAGE: Expected the lake to hold days of this selection/)
+  expect(await refusal(out, '--symbols', 'AAAUSDT,NONEUSDT')).toMatch(/^error CKVD_USAGE: .* of NONEUSDT, found none/)
+  expect(await refusal(out, '--intervals', '1m,5m')).toMatch(/^error CKVD_USAGE: .* of 5m, found none/)
   expect(await refusal(out, '--gzip')).toMatch(/^error CKVD_USAGE: Expected `--gzip` with `--format csv`/)
   expect(existsSync(out)).toBe(false)
   const foreign = join(world.path, 'foreign')
@@ -173,6 +176,18 @@ test('wrong usage is refused with a word, and nothing is done', async () => {
   expect((await runHere(['export', '--lake', world.lake, '--quiet'])).stderr).toMatch(
     /^error CKVD_USAGE: Expected `--out DIR`, got nothing/,
   )
+})
+
+test('an export is not emptied because the lake is another one', async () => {
+  await using other = await createTempDirectory()
+  await using lake = await openLake(other.lake, { mode: 'write', origin: 'sandbox' })
+  expect(lake.paths.root).toBe(other.lake)
+  const out = join(other.path, 'out')
+  await exportLake(world.lake, out, '--intervals', '1h')
+  const before = await visibleTree(out)
+  const { exit, stderr } = await runHere(['export', '--lake', other.lake, '--out', out, '--intervals', '1h', '--quiet'])
+  expect({ exit, stderr }).toMatchObject({ exit: 2, stderr: expect.stringMatching(/^error CKVD_USAGE: .*found none/) as string })
+  expect(await visibleTree(out)).toEqual(before)
 })
 
 describe('an export that is interrupted', () => {
@@ -251,6 +266,37 @@ describe('an export that is interrupted', () => {
     expect(code).toBeUndefined()
     expect(second).toMatchObject({ exit: 4, error: { code: 'CKVD_EXPORT_LOCKED' } })
   })
+})
+
+test('a shard that lies there a moment before the catalog knows of it is waited for', async () => {
+  await using copy = await copyLake()
+  const ahead = join(world.lake, SHARD.replace('-03.arrow', '-04.arrow'))
+  const before = readFileSync(join(copy.lake, SHARD))
+  // as a writer leaves it between renaming and recording: other bytes than the catalog tells
+  await cp(ahead, join(copy.lake, SHARD))
+  await using lake = await openLake(copy.lake, { mode: 'read' })
+  let reads = 0
+  const catalog = new Proxy(lake.catalog, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]): unknown => {
+        // two reads make a unit: it has been read, found to be other bytes, and read again with the same outcome
+        if (name === 'readDays' && ++reads === 5) writeFileSync(join(copy.lake, SHARD), before)
+        return Reflect.apply(value, target, args)
+      }
+    },
+  })
+  const result = await runExport(
+    { ...lake, catalog },
+    {
+      ...{ out: join(copy.path, 'out'), encoding: { format: 'parquet', gzip: false }, workers: 1, replace: false },
+      filter: { market: 'spot', intervals: ['1m'], start: '2024-02-01' as UtcDay, end: '2024-03-01' as UtcDay },
+      logger: createLogger({ level: 'ERROR', destination: { write: () => true } }),
+      signal: new AbortController().signal,
+    },
+  )
+  expect(result).toMatchObject({ exit: 0, problems: [], files: { written: 1 } })
 })
 
 test('a lake that is written to meanwhile: each file has its days as of one moment, and the next run takes what is new', async () => {

@@ -88,6 +88,8 @@ describe('ckvd fetch', () => {
     ['an Arrow file for the terminal', ['BTCUSDT', '--format', 'arrow'], 2, 'CKVD_USAGE'],
     ['a symbol that nobody knows', ['NOSUCHUSDT', ...range], 3, 'CKVD_UNKNOWN_SYMBOL'],
     ['the lake alone without the days', ['ETHUSDT', ...range, '--source', 'cache'], 3, 'CKVD_PARTIAL'],
+    ['a file among the shards', ['BTCUSDT', ...range, '--out', join('lake', 'data', 'bars.csv'), '--format', 'csv'], 2, 'CKVD_USAGE'],
+    ['a file in no directory', ['BTCUSDT', ...range, '--out', join('none', 'bars.csv'), '--format', 'csv'], 2, 'CKVD_USAGE'],
     ['a naive time', ['BTCUSDT', '--start', '2024-03-08T00:00'], 2, 'CKVD_TIME'],
     ['no symbol', [], 2, 'CKVD_USAGE'],
   ])('%s', async (_what, args, exit, code) => {

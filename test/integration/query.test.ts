@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -176,6 +176,41 @@ describe('ckvd query', () => {
     expect(await digestTree(world.path)).toEqual(before)
     expect((await query('SELECT * FROM um_1m', parquet)).stderr).toContain('The views here are spot_1m, spot_1mo, um_1h, coverage.')
     expect(await query('EXPLAIN SELECT * FROM um_1h', parquet)).toMatchObject({ exit: 0 })
+  })
+
+  test('a manifest from elsewhere leads to no other file and no other SQL', async () => {
+    const path = join(csv, 'manifest.json')
+    const whole = readFileSync(path, 'utf8')
+    const secret = join(world.path, 'secret.csv')
+    for (const [from, to] of [
+      ['"interval":"1h"', `"interval":"1h\\" AS SELECT 1; COPY (SELECT 1) TO '${secret}'; --"`],
+      ['data/market=um/symbol=BBBUSDT/', 'data/market=um/symbol=BBBUSDT/../../../../'],
+      ['"symbol":"BBBUSDT"', '"symbol":"../BBBUSDT"'],
+    ] as const) {
+      expect(whole).toContain(from)
+      await writeFile(path, whole.replace(from, to))
+      const { exit, stdout, stderr } = await query('SELECT 1', csv)
+      expect({ to, exit, stdout }).toEqual({ to, exit: 2, stdout: '' })
+      expect(stderr).toMatch(/^error CKVD_EXPORT_MANIFEST: /)
+    }
+    expect(existsSync(secret)).toBe(false)
+    await writeFile(path, whole)
+  })
+
+  test('a file that is cut off or gone is told, never a shorter answer', async () => {
+    const path = 'data/market=um/symbol=BBBUSDT/interval=1h/year=2024/BBBUSDT-1h-2024'
+    await using copy = await createTempDirectory()
+    const plain = join(copy.path, 'plain')
+    expect(await runHere(['export', '--lake', world.lake, '--out', plain, '--format', 'csv', '--quiet'])).toMatchObject({ exit: 0 })
+    const file = join(plain, `${path}.csv`)
+    const lines = readFileSync(file, 'utf8').split('\n')
+    await writeFile(file, `${lines.slice(0, 30).join('\n')}\n`)
+    expect(await query('SELECT count(*) FROM um_1h', plain)).toMatchObject({
+      ...{ exit: 4, stdout: '' },
+      stderr: expect.stringMatching(/^error CKVD_EXPORT_IO: .*BBBUSDT-1h-2024.*ckvd export/) as string,
+    })
+    await rm(file)
+    expect(await query('SELECT 1', plain)).toMatchObject({ exit: 4, stdout: '' })
   })
 
   test('an interrupted query ends with 130', async () => {
