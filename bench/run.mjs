@@ -45,7 +45,7 @@ const SIZES = flags.short
       month: { symbolCount: 1, days: 8, copies: 1 },
       growth: { symbolCount: 1, days: 2, copies: 2 },
       growthFactors: [1, 2],
-      decodeMs: 50,
+      decodeMs: 200,
       decimals: 100_000,
       readDays: 20,
       rerun: { series: 2, days: 40 },
