@@ -73,7 +73,7 @@ const ENTRIES = {
   CKVD_EXPORT_IO: { exit: 4, retryable: false, meaning: 'reading or writing an export failed' },
 
   CKVD_CLOSED: { exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
-  CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a worker thread died' },
+  CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a worker thread died, or gave no answer' },
 
   CKVD_REPORT_IO: { exit: 4, retryable: false, meaning: 'a report file could not be read or written' },
 } as const

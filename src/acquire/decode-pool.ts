@@ -10,6 +10,8 @@ const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 16
 /** Memory that is kept for the archives to come, and for their shards. */
 const SPARE_BYTES = 32 * 1024 * 1024
+/** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
+const TASK_TIMEOUT_MS = 120_000
 
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
@@ -34,14 +36,18 @@ export class DecodePool {
   readonly #workers: number
   readonly #shardBuffers = new BufferPool(SPARE_BYTES)
   #archiveBuffers: BufferPool | undefined
-  readonly #running = new Set<readonly Waiting[]>()
+  /** tasks that Piscina has, the first given first; aborting one ends its thread */
+  readonly #running = new Map<readonly Waiting[], AbortController>()
+  readonly #taskTimeoutMs: number
+  #watch: NodeJS.Timeout | undefined
   /** why no worker can be started */
   #givenUp: CkvdError | undefined
   #closing: Promise<void> | undefined
 
-  /** @param o `workerFile`: a seam for fault tests, the path of a file with the same default export as the decode worker */
-  constructor(o: { workers: number; workerFile?: string }) {
+  /** @param o seams for fault tests: `workerFile`, a file with the same default export as the decode worker; `taskTimeoutMs` */
+  constructor(o: { workers: number; workerFile?: string | undefined; taskTimeoutMs?: number | undefined }) {
     this.#workers = o.workers
+    this.#taskTimeoutMs = o.taskTimeoutMs ?? TASK_TIMEOUT_MS
     this.#workerFile = o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url))
   }
 
@@ -96,7 +102,7 @@ export class DecodePool {
 
   /**
    * Decodes one archive; a `CkvdError` of the archive is a value, since the caller decides what becomes of it.
-   * Throws CKVD_WORKER when the worker died (its bytes are lost: fetch again, and decode `alone`, since another archive
+   * Throws CKVD_WORKER when the worker died or hung (its bytes are lost: fetch again, and decode `alone`, since another archive
    * may have killed it) and CKVD_ABORTED.
    */
   decode(request: DecodeRequest, signal: AbortSignal, alone = false): Promise<PoolOutcome> {
@@ -131,12 +137,27 @@ export class DecodePool {
         this.#waiting.unshift(...batch)
         return
       }
-      this.#running.add(batch)
-      void this.#runBatch(batch).finally(() => {
+      const stop = new AbortController()
+      this.#running.set(batch, stop)
+      if (this.#running.size === 1) this.#watchOldest()
+      void this.#runBatch(batch, stop.signal).finally(() => {
         this.#running.delete(batch)
+        this.#watchOldest()
         this.#pump()
       })
     }
+  }
+
+  /**
+   * Ends the oldest task when none has ended for so long. Only that one: tasks behind it may not have begun, and if another
+   * hangs as well its time comes next.
+   */
+  #watchOldest(): void {
+    clearTimeout(this.#watch)
+    const [stop] = this.#running.values()
+    if (stop === undefined || this.#givenUp !== undefined) return
+    // a timer alone is no reason for the process to live
+    this.#watch = setTimeout(() => stop.abort(), this.#taskTimeoutMs).unref()
   }
 
   /** Small archives travel together, but no worker stays idle for that; a large one goes alone. */
@@ -147,12 +168,12 @@ export class DecodePool {
     return this.#waiting.splice(0, size)
   }
 
-  async #runBatch(batch: readonly Waiting[]): Promise<void> {
+  async #runBatch(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
     try {
       const requests = batch.map(({ request }) => ({ ...request, spares: this.#shardBuffers.drain(request.days?.length ?? 1) }))
       const transferList = requests.flatMap(({ zip, spares }) => [zip.buffer as ArrayBuffer, ...spares])
       this.#pool ??= this.#startPool()
-      const outcomes = await this.#pool.run(requests, { transferList })
+      const outcomes = await this.#pool.run(requests, { transferList, signal })
       for (const [i, { resolve }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
@@ -161,9 +182,10 @@ export class DecodePool {
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
+      const ended = signal.aborted ? `gave no answer for ${this.#taskTimeoutMs / 1000} s` : 'died'
       for (const { request, reject } of batch) {
         reject(
-          new CkvdError('CKVD_WORKER', `A decode worker died on ${request.archive.key}: ${message}.`, {
+          new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${request.archive.key}: ${message}.`, {
             details: { key: request.archive.key },
             cause,
           }),
@@ -179,11 +201,12 @@ export class DecodePool {
       `Decode workers cannot be started: ${reason}. Install the package again.`,
       { cause },
     ))
-    for (const { reject } of [...this.#running].flat().concat(this.#waiting.splice(0))) reject(error)
+    for (const { reject } of [...this.#running.keys()].flat().concat(this.#waiting.splice(0))) reject(error)
   }
 
   /** Ends all workers; what still waits is rejected. Idempotent. */
   close(): Promise<void> {
+    clearTimeout(this.#watch)
     for (const { reject } of this.#waiting.splice(0)) reject(new CkvdError('CKVD_ABORTED', 'The decode pool was closed.'))
     this.#closing ??= this.#pool?.destroy() ?? Promise.resolve()
     return this.#closing

@@ -75,6 +75,8 @@ export interface IngestOptions {
   readonly http?: Partial<HttpSettings>
   /** a seam for fault tests: path of another file for the worker threads */
   readonly workerFile?: string
+  /** a seam for fault tests: milliseconds after which a worker that gives no answer is ended */
+  readonly decodeTimeoutMs?: number
   /** decode threads of the caller, who closes them: for many runs after each other; left out, a run has its own `workers` */
   readonly pool?: DecodePool
 }
@@ -221,9 +223,9 @@ function countFailure(tally: Tally, failure: SeriesFailure): void {
  * what it stored stays. Throws before anything is done: CKVD_USAGE, CKVD_LAKE_LOCKED, CKVD_ORIGIN, errors of the lake.
  */
 export async function runIngest(options: IngestOptions): Promise<IngestResult> {
-  const { pool, workers, workerFile } = options
+  const { pool, workers, workerFile, decodeTimeoutMs } = options
   if (pool !== undefined) return runWithPool(options, pool)
-  await using own = new DecodePool(workerFile === undefined ? { workers } : { workers, workerFile })
+  await using own = new DecodePool({ workers, workerFile, taskTimeoutMs: decodeTimeoutMs })
   return await runWithPool(options, own)
 }
 

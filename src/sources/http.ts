@@ -35,7 +35,7 @@ export const HTTP_DEFAULTS: HttpSettings = {
 }
 
 /** Longest Retry-After that we sit out inside a request; a longer one ends it. */
-const MAX_RETRY_AFTER_MS = 300_000
+export const MAX_RETRY_AFTER_MS = 300_000
 const MAX_BACKOFF_MS = 30_000
 /**
  * In each period of this many idle timeouts a request must bring this many bytes a second, so that a slow drip ends too.

@@ -8,7 +8,7 @@ import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { HttpClient } from './http.ts'
-import { backoffMs, HTTP_DEFAULTS, pause } from './http.ts'
+import { backoffMs, HTTP_DEFAULTS, MAX_RETRY_AFTER_MS, pause } from './http.ts'
 import { decodeKlinesAnswer } from './rest-answer.ts'
 import { findFirstBarBackwards, findFirstBarForwards } from './rest-first-bar.ts'
 import type { RestLimiter } from './rest-limiter.ts'
@@ -127,7 +127,9 @@ export class Rest implements KlineSource {
           const passing = isCkvdError(error) && error.retryable && error.code !== 'CKVD_RATE_LIMITED'
           if (!passing || attempt >= maxRetries || signal.aborted) throw error
           const retryAfterMs = error.details['retryAfterMs']
-          await sleep(Math.max(backoffMs(this.#options.backoffMs, attempt), typeof retryAfterMs === 'number' ? retryAfterMs : 0), signal)
+          const pauseMs = Math.max(backoffMs(this.#options.backoffMs, attempt), typeof retryAfterMs === 'number' ? retryAfterMs : 0)
+          if (pauseMs > MAX_RETRY_AFTER_MS) throw error
+          await sleep(pauseMs, signal)
         }
       }
     } catch (error) {

@@ -3,12 +3,13 @@ import type { ExpectStatic } from 'vitest'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { HttpSettings } from '../../src/sources/http.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
-import type { AnswerFault, FaultRule } from '../../src/sandbox/index.ts'
+import type { FaultRule } from '../../src/sandbox/index.ts'
 import { listFiles, queryCatalog } from '../support/temp-lake.ts'
 import { BAD_DAY, createWorld, readRows, strangeRows } from './world.ts'
 
 type Stage = 'listing' | 'archive' | 'checksum' | 'rest'
-type Fault = AnswerFault extends infer Kind ? (Kind extends AnswerFault ? Omit<Kind, 'match'> : never) : never
+type Matched = Extract<FaultRule, { readonly match: string }>
+type Fault = Matched extends infer Kind ? (Kind extends Matched ? Omit<Kind, 'match'> : never) : never
 
 /** Requests of each stage that a fault hits: of archives and CHECKSUMs those of the middle day. */
 const MATCH: Readonly<Record<Stage, string>> = {
@@ -56,6 +57,11 @@ const STALLS: readonly Fault[] = [
 const STAGES: readonly Stage[] = ['listing', 'archive', 'checksum', 'rest']
 /** Shorter than users wait, longer than a busy machine needs. */
 const IMPATIENT = { backoffMs: 1, idleTimeoutMs: 1500 }
+/** Given up when a body brings less than a KiB a second for twenty times this long, though a byte comes now and then. */
+const UNDRIPPED = { backoffMs: 1, idleTimeoutMs: 200 }
+const drip = (bytesPerSecond: number): Fault => ({ kind: 'slow', bytesPerSecond })
+/** Busy for longer than anyone waits: not asked again. */
+const DAY_S = 86_400
 
 const status = (code: number, retryAfterSeconds?: number): Fault => ({
   kind: 'status',
@@ -92,8 +98,17 @@ function* listingRows(): Generator<Row> {
   for (const fault of BROKEN)
     yield { stage, fault, outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 0 } } }
   for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 0) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 0) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', -1) }
   for (const code of [403, 451]) yield { stage, fault: status(code), outcome: failed('CKVD_FORBIDDEN', -1) }
-  yield { stage, fault: status(418), outcome: failed('CKVD_HTTP_STATUS', -1) }
+  for (const after of [undefined, 600]) yield { stage, fault: status(418, after), outcome: failed('CKVD_HTTP_STATUS', -1) }
+  yield { stage, fault: { kind: 'flip', offset: 42 }, outcome: failed('CKVD_LISTING', -1) }
+  yield {
+    stage,
+    fault: drip(40),
+    http: UNDRIPPED,
+    outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 0 } },
+  }
   yield { stage, fault: status(404), outcome: failed('CKVD_LISTING', -1) }
   yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', -1) }
   yield { stage, fault: { kind: 'html' }, outcome: failed('CKVD_LISTING', -1) }
@@ -111,16 +126,12 @@ function* archiveRows(): Generator<Row> {
   const failed = (code: string, archive: number): Outcome => ({ exit: 3, condition: 'failed', code, more: { archive, rest: -1 } })
   for (const fault of BROKEN) yield { stage, fault, outcome: failed('CKVD_HTTP_', 1) }
   for (const fault of STALLS) yield { stage, fault, outcome: failed('CKVD_HTTP_TIMEOUT', 1), http: IMPATIENT }
-  yield {
-    stage,
-    fault: { kind: 'slow', bytesPerSecond: 40 },
-    outcome: failed('CKVD_HTTP_TIMEOUT', 1),
-    http: { backoffMs: 1, idleTimeoutMs: 200 },
-  }
+  yield { stage, fault: drip(40), outcome: failed('CKVD_HTTP_TIMEOUT', 1), http: UNDRIPPED }
   for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 1) }
-  yield { stage, fault: status(503, 1), outcome: failed('CKVD_HTTP_BUSY', 1) }
-  yield { stage, fault: status(503, 86_400), outcome: failed('CKVD_HTTP_BUSY', 0) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 1) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', 0) }
   for (const code of REFUSED) yield { stage, fault: status(code), outcome: failed(code === 418 ? 'CKVD_HTTP_STATUS' : 'CKVD_FORBIDDEN', 0) }
+  yield { stage, fault: status(418, 600), outcome: failed('CKVD_HTTP_STATUS', 0) }
   yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', 0) }
   // not there, or not what its CHECKSUM says: REST gives the whole day; bad content is fetched once more before
   yield { stage, fault: status(404), outcome: { exit: 0, condition: 'provisional' } }
@@ -138,14 +149,32 @@ function* archiveRows(): Generator<Row> {
   yield { stage, fault: { kind: 'flip', offset: 1300, times: 1 }, outcome: { ...replaced, condition: 'complete' } }
 }
 
+/** Wrong content that its CHECKSUM vouches for: ZIP and rows are checked themselves. REST gives the whole day. */
+function* contentRows(): Generator<Row> {
+  const stage = 'archive'
+  const outcome: Outcome = { exit: 0, condition: 'provisional', more: { archive: 1, checksum: 1 } }
+  yield { stage, fault: { kind: 'corrupt-zip' }, outcome }
+  // one bit of a row: 1 becomes q, a comma becomes a hyphen, the end of the row comes too early
+  for (const text of [
+    'q709262000000,1,3,1,2,0.5,1709265599999,5,6,0,0,0',
+    '1709262000000-1,3,1,2,0.5,1709265599999,5,6,0,0,0',
+    '1709262000000,1',
+  ])
+    yield { stage, fault: { kind: 'corrupt-line', line: 3, text }, outcome }
+}
+
 /** Faults of every request for the middle day's CHECKSUM. */
 function* checksumRows(): Generator<Row> {
   const stage = 'checksum'
   const failed = (code: string, checksum: number): Outcome => ({ exit: 3, condition: 'failed', code, more: { checksum, rest: -1 } })
   for (const fault of BROKEN) yield { stage, fault, outcome: failed('CKVD_HTTP_', 1) }
   for (const fault of STALLS) yield { stage, fault, outcome: failed('CKVD_HTTP_TIMEOUT', 1), http: IMPATIENT }
+  yield { stage, fault: drip(10), outcome: failed('CKVD_HTTP_TIMEOUT', 1), http: UNDRIPPED }
   for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 1) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 1) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', 0) }
   for (const code of REFUSED) yield { stage, fault: status(code), outcome: failed(code === 418 ? 'CKVD_HTTP_STATUS' : 'CKVD_FORBIDDEN', 0) }
+  yield { stage, fault: status(418, 600), outcome: failed('CKVD_HTTP_STATUS', 0) }
   yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', 0) }
   yield { stage, fault: { kind: 'bare-checksum' }, outcome: { exit: 0, condition: 'complete' } }
   // the archive is sound, and REST agrees with it row by row: fetched once more, then released
@@ -170,8 +199,11 @@ function* restRows(): Generator<Row> {
   for (const fault of BROKEN) yield { stage, fault, outcome: partial(1) }
   for (const fault of STALLS) yield { stage, fault, outcome: partial(1), http: IMPATIENT }
   for (const code of [408, 500, 503]) yield { stage, fault: status(code), outcome: partial(1) }
-  yield { stage, fault: status(429, 1), outcome: partial(3) }
-  yield { stage, fault: status(429, 86_400), outcome: partial(0) }
+  for (const after of [undefined, 1]) yield { stage, fault: status(429, after), outcome: partial(3) }
+  yield { stage, fault: status(503, 1), outcome: partial(1) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: partial(0) }
+  yield { stage, fault: drip(40), outcome: partial(1), http: UNDRIPPED }
+  yield { stage, fault: { kind: 'flip', offset: 0 }, outcome: partial(0) }
   for (const code of [403, 404, 451]) yield { stage, fault: status(code), outcome: partial(0) }
   yield { stage, fault: status(418, 600), outcome: { exit: 4, condition: 'partial', code: 'CKVD_BANNED', more: { rest: 0 } } }
   yield { stage, fault: status(418), outcome: { exit: 4, condition: 'partial', code: 'CKVD_BANNED', more: { rest: 0 } } }
@@ -196,7 +228,7 @@ describe.concurrent('each fault at each stage ends in its condition, exit code a
     expect([...truth.values()].map((rows) => rows.length)).toEqual([24, 24, 24])
   })
 
-  const rows = named([...passingRows(), ...listingRows(), ...archiveRows(), ...checksumRows(), ...restRows()])
+  const rows = named([...passingRows(), ...listingRows(), ...archiveRows(), ...contentRows(), ...checksumRows(), ...restRows()])
   test.for(rows)('%s', { timeout: 60_000 }, async ([, { stage, fault, outcome, http }], { expect }) => {
     await using world = await createWorld([{ ...fault, match: MATCH[stage] }, CUT])
     const result = await world.run(http === undefined ? {} : { http })

@@ -15,6 +15,8 @@ import { BAD_DAY, createWorld } from './world.ts'
 const WORKER = fileURLToPath(new URL('workers/broken-worker.mjs', import.meta.url))
 const CHILD = fileURLToPath(new URL('workers/run-child.mjs', import.meta.url))
 const run = promisify(execFile)
+/** Longer than a busy machine takes to start a thread. */
+const HANG_MS = 2500
 
 let reference: string[]
 
@@ -28,18 +30,22 @@ beforeAll(async () => {
 async function runWithDeaths(world: World, how: string, times: number, match: string = BAD_DAY) {
   const directory = join(world.directory.path, 'deaths')
   await mkdir(directory)
-  const { signal, events, clockMs, ...options } = world.options({ workerFile: WORKER })
+  const { signal, events, clockMs, ...options } = world.options({
+    workerFile: WORKER,
+    ...(how === 'hang' ? { decodeTimeoutMs: HANG_MS } : {}),
+  })
   const env = { ...process.env, CKVD_TEST_DEATH: JSON.stringify({ match, how, times, directory }) }
   const { stdout } = await run(process.execPath, ['--max-old-space-size=128', CHILD, JSON.stringify(options)], { env, timeout: 60_000 })
   return { result: JSON.parse(stdout) as IngestResult, deaths: (await readdir(directory)).length }
 }
 
-describe('a decode worker that dies', () => {
+describe('a decode worker that dies or hangs', () => {
   const ways = [
     ['throws', 'throw'],
     ['throws outside of its task', 'late'],
     ['exits', 'exit'],
     ['runs out of memory', 'memory'],
+    ['gives no answer', 'hang'],
   ] as const
 
   test.each(ways)('%s once: the archive is fetched and decoded once more, and the run is whole', async (_name, how) => {

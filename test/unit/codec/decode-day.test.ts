@@ -320,12 +320,18 @@ describe('errors', () => {
     ['no period', { period: 'latest' }],
     ['a day that does not exist', { period: '2023-02-29' }],
     ['a month in a daily archive', { period: '2024-01', packaging: 'daily' }],
+    ['a month without a zero in a daily archive', { period: '2024-1' }],
   ])('%s is a bug of the caller', async (_, archive) => {
     const input = request([])
     await expect(decodeArchive({ ...input, archive: { ...input.archive, ...archive } })).rejects.toThrow(
       expect.objectContaining({ code: 'CKVD_BUG' }) as Error,
     )
   })
+})
+
+test('a daily archive of an interval whose shards are months is a bug of the caller', async () => {
+  const refused = expect.objectContaining({ code: 'CKVD_BUG' }) as Error
+  await expect(decodeArchive(request([], { interval: '3d' }))).rejects.toThrow(refused)
 })
 
 describe('runDecodeTask', () => {

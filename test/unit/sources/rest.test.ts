@@ -367,6 +367,14 @@ describe('retries', () => {
     expect(pauses).toEqual([9000])
   })
 
+  test('a Retry-After that is longer than anyone waits ends the request', async () => {
+    server.script = () => ({ status: 503, headers: { 'retry-after': '301' }, body: '' })
+    const sleep = (): Promise<void> => Promise.reject(new Error('slept'))
+    const error = await errorOf(createRest({ sleep }).fetchStretch(series('um'), us(T, T + DAY_MS), { signal }))
+    expect(error.code).toBe('CKVD_HTTP_BUSY')
+    expect(server.requests).toHaveLength(1)
+  })
+
   test('429 is waited out once, 418 stops everything until the ban ends', async () => {
     server.bars = minutes(T, T + DAY_MS)
     const bans = createBanStore()
