@@ -3,13 +3,13 @@ import type { ExpectStatic } from 'vitest'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { HttpSettings } from '../../src/sources/http.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
-import type { FaultRule } from '../../src/sandbox/index.ts'
+import type { AnswerFault, FaultRule } from '../../src/sandbox/index.ts'
 import { listFiles, queryCatalog } from '../support/temp-lake.ts'
 import { BAD_DAY, createWorld, readRows, strangeRows } from './world.ts'
 
 type Stage = 'listing' | 'archive' | 'checksum' | 'rest'
-type Matched = Extract<FaultRule, { readonly match: string }>
-type Fault = Matched extends infer Kind ? (Kind extends Matched ? Omit<Kind, 'match'> : never) : never
+type Matchless<Rule> = Rule extends unknown ? Omit<Rule, 'match'> : never
+type Fault = Matchless<AnswerFault>
 
 /** Requests of each stage that a fault hits: of archives and CHECKSUMs those of the middle day. */
 const MATCH: Readonly<Record<Stage, string>> = {
@@ -36,7 +36,7 @@ interface Outcome {
 
 interface Row {
   readonly stage: Stage
-  readonly fault: Fault
+  readonly fault: Fault | Matchless<Extract<FaultRule, { readonly match: string }>>
   readonly outcome: Outcome
   readonly http?: Partial<HttpSettings>
 }

@@ -232,9 +232,17 @@ describe('shards', () => {
       }
       await writeFile(path, item.shard.slice(0, 500))
       await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT', details: { path } })
-      await writeFile(path, hoursOf(BTC, '2024-01-02').shard)
-      await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
-      await expect(adoptShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+      const strangers = [
+        hoursOf(BTC, '2024-01-02'),
+        hoursOf({ ...BTC, symbol: 'ETHUSDT' }, '2024-01-01'),
+        hoursOf({ ...BTC, market: 'um' }, '2024-01-01'),
+        hoursOf({ ...BTC, interval: '1m' }, '2024-01-01'),
+      ]
+      for (const { shard } of strangers) {
+        await writeFile(path, shard)
+        await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+        await expect(adoptShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+      }
     })
   })
 

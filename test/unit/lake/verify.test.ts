@@ -134,7 +134,8 @@ describe('verify', () => {
       await writeFile(shardFile(root, BTC, '2024-06-02'), torn.shard.slice(0, -200))
       await writeFile(join(root, 'tmp', '01234567-89ab-cdef-0123-456789abcdef.tmp'), torn.shard.slice(0, 100))
       await verify(root, (result, lake) => {
-        expect(result).toMatchObject({ adopted: 1, swept: 1, rebuilt: false })
+        const bytes = [...ITEMS, late].reduce((sum, item) => sum + item.shard.length, 0)
+        expect(result).toMatchObject({ shards: 42, bytes, adopted: 1, swept: 1, rebuilt: false })
         expect({ ...lake.catalog.getDay(BTC, late.row.day), updatedAt: late.row.updatedAt }).toEqual(late.row)
         expect(lake.catalog.listGaps(BTC, late.row.day, day('2024-06-02'))).toEqual(late.gaps)
         expect([...result.foreign, ...result.bad.map((bad) => bad.path)]).toEqual([
