@@ -26,6 +26,8 @@ export interface ArchiveTask {
   readonly startsSeries: boolean
   /** no later archive is listed and REST has no later bar: trailing bars that REST lacks too are not expected */
   readonly endsSeries: boolean
+  /** no later archive is listed, nor could one be missing yet: where REST has no bar after the last chunk either, the series has ended */
+  readonly mayEnd: boolean
   readonly bounds: SeriesBounds
   /** the other form: daily archives of a month's days, or the month of a day */
   readonly others: readonly ArchiveRef[]

@@ -1,5 +1,6 @@
 import { decodeShard } from '../codec/arrow.ts'
 import { CkvdError } from '../errors.ts'
+import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
@@ -10,7 +11,7 @@ import type { AcquireContext, ArchiveTask } from './archive-task.ts'
 import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, lastSlotEndUs, mergeRows, rowsWithin } from './reconcile.ts'
 import type { RestAnswer } from './stretch.ts'
-import { askRest, explainGap } from './stretch.ts'
+import { askRest, askRestAndSilence, explainGap } from './stretch.ts'
 
 /** Joins what the archives have of a chunk (the first one is preferred), asks REST for the holes, and builds the chunk. */
 export async function completeDay(
@@ -35,8 +36,8 @@ export async function completeDay(
     if (merge.added > 0) sources.push(`vision-${packaging}`)
   }
   const gaps = findGaps(columns.openTime, expectedRange(series, day, bounds), series.interval)
-  const answer: RestAnswer =
-    gaps.length === 0 ? { kind: 'silent', reason: '', passing: false } : await askRest(series, gaps, ctx.rest, ctx.signal)
+  const mayEnd = task.mayEnd && day === task.days.at(-1) && (gaps.at(-1)?.endUs ?? 0) >= chunkRange(day, series.interval).endUs
+  const { answer, silent } = await askForGaps(series, gaps, mayEnd, ctx)
   if (answer.kind === 'asked') {
     const merge = mergeRows(columns, rowsWithin(answer.rows, chunkRange(day, series.interval)), series)
     columns = merge.columns
@@ -47,7 +48,7 @@ export async function completeDay(
     series,
     day,
     columns,
-    bounds: endBounds({ ...task, bounds }, day, columns, answer),
+    bounds: endBounds({ ...task, bounds, endsSeries: task.endsSeries || silent }, day, columns, answer),
     sources,
     archive: best.origin,
     duplicates: best.chunk.duplicates,
@@ -58,6 +59,18 @@ export async function completeDay(
     error: null,
     explain: (gap) => explainGap(gap, answer, series),
   })
+}
+
+/** Where the series may have ended in the chunk, the same request tells that too. */
+async function askForGaps(
+  series: Series,
+  gaps: readonly Gap[],
+  mayEnd: boolean,
+  { rest, signal }: AcquireContext,
+): Promise<{ answer: RestAnswer; silent: boolean }> {
+  if (gaps.length === 0) return { answer: { kind: 'silent', reason: '', passing: false }, silent: false }
+  if (mayEnd) return askRestAndSilence(series, gaps, rest, signal)
+  return { answer: await askRest(series, gaps, rest, signal), silent: false }
 }
 
 /** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */

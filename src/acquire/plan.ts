@@ -10,6 +10,7 @@ import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
 import { monthEnd } from '../sources/vision-url.ts'
+import { silenceShownUs } from './stretch.ts'
 
 /** Which archives are taken. */
 export type ArchiveChoice = 'auto' | Packaging
@@ -347,6 +348,7 @@ class Draft {
       days: archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days,
       startsSeries: archive.key === birth?.key,
       endsSeries: false,
+      mayEnd: !more && this.#isLastAndSilent(days.at(-1)),
       bounds,
       others: this.#archives.others(archive, days),
       compare: this.#comparedDays(archive, days),
@@ -373,6 +375,12 @@ class Draft {
       lastDay,
       more,
     }
+  }
+
+  /** True of the chunk that ends the range, once REST can tell that no bar followed it. Of chunks after it `tail` tells. */
+  #isLastAndSilent(day: UtcDay | undefined): boolean {
+    const { interval } = this.#series
+    return day !== undefined && nextChunk(day, interval) >= this.#scope.end && silenceShownUs(day, interval) <= this.#scope.nowUs
   }
 
   /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */

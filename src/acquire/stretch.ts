@@ -1,10 +1,12 @@
 import { isCkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
-import { nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { Interval } from '../model/interval.ts'
+import { chunkEndUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { concatColumns, createColumns } from '../model/kline.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { isoOfUs } from '../model/utc-day.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { isoOfUs, US_PER_DAY } from '../model/utc-day.ts'
 import type { KlineSource } from '../sources/source.ts'
 import { rowsWithin } from './reconcile.ts'
 
@@ -16,6 +18,14 @@ export type RestAnswer =
   | { readonly kind: 'asked'; readonly rows: KlineColumns; readonly asked: readonly TimeRange[] }
   /** nothing can be said of the gaps, and why; `passing`: it could not answer now, and may another time */
   | { readonly kind: 'silent'; readonly reason: string; readonly passing: boolean }
+
+/** Archives are usually published the next day: a series that has been silent for so long has ended, and until then a chunk may be `pending`. */
+export const SILENCE_US = 3 * US_PER_DAY
+
+/** When the silence after a chunk has shown that the series ended in it, us: all bars that REST is asked for have closed. */
+export function silenceShownUs(day: UtcDay, interval: Interval): number {
+  return nextSlotUs(chunkEndUs(day, interval) + SILENCE_US, interval)
+}
 
 /** Each gap with a bar on either side, near ones joined. */
 export function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
@@ -51,6 +61,24 @@ export async function askRest(series: Series, gaps: readonly Gap[], rest: KlineS
     return { kind: 'silent', reason: `REST could not be asked: ${error.code}`, passing: true }
   }
   return { kind: 'asked', rows: parts.length === 0 ? createColumns(0) : concatColumns(parts), asked }
+}
+
+/**
+ * Asks as `askRest` does, the last gap with the days after it: `silent` when REST has no bar behind that gap. What is said of the gaps is
+ * what asking for them alone would have given.
+ */
+export async function askRestAndSilence(
+  series: Series,
+  gaps: readonly Gap[],
+  rest: KlineSource | null,
+  signal: AbortSignal,
+): Promise<{ readonly answer: RestAnswer; readonly silent: boolean }> {
+  const last = gaps.at(-1)
+  if (last === undefined) return { answer: { kind: 'asked', rows: createColumns(0), asked: [] }, silent: false }
+  const answer = await askRest(series, [...gaps.slice(0, -1), { ...last, endUs: last.endUs + SILENCE_US }], rest, signal)
+  if (answer.kind === 'silent') return { answer, silent: false }
+  const later = rowsWithin(answer.rows, { startUs: last.endUs, endUs: Infinity })
+  return { answer: { ...answer, asked: stretchesOf(gaps, series) }, silent: later.openTime.length === 0 }
 }
 
 /** Why an answer has not one bar of a day. */

@@ -1,4 +1,3 @@
-import { US_PER_DAY } from '../model/utc-day.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { chunkClosedUs } from '../model/interval.ts'
 import { createColumns } from '../model/kline.ts'
@@ -7,10 +6,7 @@ import { chunkRange } from '../model/series.ts'
 import type { AcquireContext } from './archive-task.ts'
 import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, lastSlotEndUs, rowsWithin } from './reconcile.ts'
-import { askRest, explainGap } from './stretch.ts'
-
-/** A closed chunk without archive is `pending` while it is younger than this; archives are usually published the next day. */
-const PENDING_US = 3 * US_PER_DAY
+import { askRest, explainGap, SILENCE_US } from './stretch.ts'
 
 /** The chunks of a series after its last archive. */
 export interface TailTask {
@@ -44,14 +40,14 @@ export async function acquireTail(task: TailTask, ctx: Pick<AcquireContext, 'res
   const answer = await askRest(series, [{ ...whole, bars: 0 }], ctx.rest, ctx.signal)
   const rows = answer.kind === 'asked' ? rowsWithin(answer.rows, whole) : createColumns(0)
   const silentSinceUs = lastSlotEndUs(rows, series) ?? task.lastKnownEndUs
-  const ended = answer.kind === 'asked' && silentSinceUs !== null && task.nowUs - silentSinceUs >= PENDING_US
+  const ended = answer.kind === 'asked' && silentSinceUs !== null && task.nowUs - silentSinceUs >= SILENCE_US
   const bounds = ended && silentSinceUs !== null ? { ...task.bounds, endUs: silentSinceUs } : task.bounds
   const result: AcquiredDay[] = []
   for (const day of days) {
     const range = expectedRange(series, day, bounds)
     if (range.endUs <= range.startUs) continue
     const columns = rowsWithin(rows, chunkRange(day, series.interval))
-    const young = task.nowUs - chunkClosedUs(day, series.interval) < PENDING_US
+    const young = task.nowUs - chunkClosedUs(day, series.interval) < SILENCE_US
     const parts = { series, day, columns, bounds, sources: ['rest'], archive: null, duplicates: 0, conflicts: 0, differing: 0, error: null }
     if (columns.openTime.length === 0 && young) {
       const evidence = answer.kind === 'asked' ? 'not published yet, and REST has nothing yet' : `not published yet, and ${answer.reason}`

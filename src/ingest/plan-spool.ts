@@ -78,6 +78,8 @@ interface PackedTask {
   readonly d?: readonly UtcDay[]
   /** the series starts here */
   readonly s?: 1
+  /** the series may end here */
+  readonly e?: 1
   /** indices of the other form in `refs` */
   readonly o?: readonly number[]
   /** days to compare */
@@ -106,6 +108,7 @@ function pack(plan: SeriesPlan): PackedPlan {
       a: indexOf(archive),
       ...(days.length === 1 && days[0] === archive.firstDay ? {} : { d: days }),
       ...(task.startsSeries ? { s: 1 } : {}),
+      ...(task.mayEnd ? { e: 1 } : {}),
       ...(others.length === 0 ? {} : { o: others.map(indexOf) }),
       ...(compare.length === 0 ? {} : { c: compare }),
     }
@@ -131,6 +134,7 @@ function unpack({ plan, refs, tasks }: PackedPlan): SeriesPlan {
         days: task.d ?? [archive.firstDay],
         startsSeries: task.s === 1,
         endsSeries: false,
+        mayEnd: task.e === 1,
         bounds,
         others: (task.o ?? []).map(refAt),
         compare: task.c ?? [],

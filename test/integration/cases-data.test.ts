@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { BucketArchive } from '../support/cases.ts'
 import { bucketKey, cellsOfCsv, createWorld, csvRow, csvRows, DAY_MS, daysBetween, HOUR_MS, isoOf, MINUTE_MS } from '../support/cases.ts'
+import { digestTree } from '../support/temp-lake.ts'
 
 /*
  * Cases 1 to 16: what is known to be wrong with Binance's archives. Each is told by what a user sees: exit code, conditions,
@@ -452,6 +453,46 @@ test('case 14: a flat tail of zero volume, a ticker that is used again, a relist
   ])
   expect(world.days('BTTCUSDT')[0]).toMatchObject({ day: '2022-01-31', condition: 'complete', rows: 3, expected: 3 })
   expect(renamed.days).toMatchObject({ unlisted: 16 + 16, complete: 8 })
+})
+
+test('a series that ends in mid-day is whole when it is asked exactly up to that day: the request for the missing bars tells the end', async () => {
+  const clear = { market: 'spot', symbol: 'BTTUSDT', firstDay: '2019-01-31' } as const
+  const short = { symbols: ['BTTUSDT'], start: '2022-01-15', end: '2022-01-19' }
+  await using ended = await createWorld({ now: '2023-06-01T12:00:00Z', markets: [{ ...clear, lastDay: '2022-01-18', closesAt: '08:00' }] })
+  const run = await ended.ingest({ ...short, intervals: '4h' })
+  expect(run).toMatchObject({ exit: 0, days: { complete: 4, outage: 0 }, requests: { rest: 1 } })
+  expect(ended.day('2022-01-18')).toMatchObject({ condition: 'complete', rows: 2, expected: 2 })
+  const shards = await digestTree(`${ended.lake}/data`)
+  // asked for more later there is nothing to correct; asked for more at once the same is written
+  expect(await ended.ingest({ ...short, intervals: '4h', end: '2022-02-04' })).toMatchObject({ exit: 0, stored: 0, skipped: 4 })
+  await using longer = await createWorld({ now: '2023-06-01T12:00:00Z', markets: [{ ...clear, lastDay: '2022-01-18', closesAt: '08:00' }] })
+  expect(await longer.ingest({ ...short, intervals: '4h', end: '2022-02-04' })).toMatchObject({
+    exit: 0,
+    days: { complete: 4, unlisted: 16 },
+  })
+  expect(await digestTree(`${longer.lake}/data`)).toEqual(shards)
+
+  // the same bars missing, and no archive after them: but REST goes on, or it is too early to tell
+  const outage = { kind: 'outage', market: 'spot', symbol: 'BTTUSDT', from: '2022-01-18T08:00:00Z', to: '2022-01-20T12:00:00Z' } as const
+  const gone = ['2022-01-19', '2022-01-20', '2022-01-21', '2022-01-22', '2022-01-23', '2022-01-24'].map(
+    (day) => ({ kind: 'unlisted', market: 'spot', symbol: 'BTTUSDT', day }) as const,
+  )
+  await using paused = await createWorld({ now: '2022-01-25T00:30:00Z', markets: [clear], faults: [outage, ...gone] })
+  expect(await paused.ingest({ ...short, intervals: '4h' })).toMatchObject({
+    exit: 0,
+    days: { complete: 3, outage: 1 },
+    requests: { rest: 1 },
+  })
+  expect(paused.gaps()).toEqual([
+    {
+      start: '2022-01-18T08:00:00Z',
+      end: '2022-01-19T00:00:00Z',
+      bars: 4,
+      evidence: 'REST asked for 2022-01-18T04:00:00.000000Z to 2022-01-19T04:00:00.000000Z has the bar before and none between',
+    },
+  ])
+  await using early = await createWorld({ now: '2022-01-22T03:59:00Z', markets: [{ ...clear, lastDay: '2022-01-18', closesAt: '08:00' }] })
+  expect(await early.ingest({ ...short, intervals: '4h' })).toMatchObject({ exit: 0, days: { complete: 3, outage: 1 } })
 })
 
 test('case 15: symbols of other scripts, digits, SETTLED, delivery contracts, and a key without padding', async () => {
