@@ -16,7 +16,8 @@ import { runProcess } from './run-process.ts'
 /** A call of the library as it is written, and its options. */
 interface Lesson {
   readonly title: string
-  readonly code: string
+  /** the options as they are written, one a line */
+  readonly code: readonly string[]
   readonly query: GetDataOptions
 }
 
@@ -49,14 +50,15 @@ async function showLessons(run: CommandRun<DemoFlags>): Promise<number> {
       if (run.json) continue
       const elapsed = formatDuration(performance.now() - startedMs)
       stdout.write(
-        `\n// ${lesson.title}\nconst table = await ckvd.getData(${lesson.code})\n// ${formatCount(table.numRows)} rows in ${elapsed}: ${table.schema.names.join(', ')}\n`,
+        `\n// ${lesson.title}\nconst table = await ckvd.getData({\n${lesson.code.map((line) => `  ${line},\n`).join('')}})\n` +
+          toComment(`${formatCount(table.numRows)} rows in ${elapsed}: ${table.schema.names.join(', ')}`),
       )
     }
     const refused = await client
       .getData({ symbol: market === 'cm' ? 'BTCUSDT' : 'BTCUSD_PERP', interval, days })
       .catch((error: unknown) => error)
     if (!run.json && isCkvdError(refused))
-      stdout.write(`\n// a mistake is told with a code and what to do\n// ${refused.code}: ${refused.message}\n`)
+      stdout.write(`\n// a mistake is told with a code and what to do\n${toComment(`${refused.code}: ${refused.message}`)}`)
   } finally {
     await client.close()
   }
@@ -68,26 +70,32 @@ function listLessons(run: CommandRun<DemoFlags>): Lesson[] {
   const { symbol, interval, days } = run.options
   const endTime = new Date(Math.floor(run.clockMs() / 3_600_000) * 3_600_000)
   const startTime = new Date(endTime.getTime() - days * 86_400_000)
-  const name = `symbol: '${symbol}', interval: '${interval}'`
-  const range = `startTime: new Date('${startTime.toISOString()}'), endTime: new Date('${endTime.toISOString()}')`
+  const name = [`symbol: '${symbol}'`, `interval: '${interval}'`]
+  const start = `startTime: new Date('${startTime.toISOString()}')`
+  const end = `endTime: new Date('${endTime.toISOString()}')`
   return [
     {
       title: 'a range: the start is included, the end is not',
-      code: `{ ${name}, ${range} }`,
+      code: [...name, start, end],
       query: { symbol, interval, startTime, endTime },
     },
     {
       title: 'backward from an end',
-      code: `{ ${name}, endTime: new Date('${endTime.toISOString()}'), days: ${days} }`,
+      code: [...name, end, `days: ${days}`],
       query: { symbol, interval, endTime, days },
     },
     {
       title: 'two columns, and where each row is from',
-      code: `{ ${name}, days: ${days}, columns: ['open_time', 'close'], includeSourceInfo: true }`,
+      code: [...name, `days: ${days}`, `columns: ['open_time', 'close']`, 'includeSourceInfo: true'],
       query: { symbol, interval, days, columns: ['open_time', 'close'], includeSourceInfo: true },
     },
-    { title: 'without the lake', code: `{ ${name}, days: 1, useCache: false }`, query: { symbol, interval, days: 1, useCache: false } },
+    { title: 'without the lake', code: [...name, 'days: 1', 'useCache: false'], query: { symbol, interval, days: 1, useCache: false } },
   ]
+}
+
+/** Lines of a comment, broken between words where a terminal of 80 columns would break them within one. */
+function toComment(text: string): string {
+  return (text.match(/\S.{0,74}(?=\s|$)|\S+/g) ?? []).map((line) => `// ${line}\n`).join('')
 }
 
 await runProcess((args, context) => runCli(args, context, createDemo))
