@@ -3,7 +3,6 @@ import type { FileHandle } from 'node:fs/promises'
 import { open, rename, rm } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { CkvdError } from '../errors.ts'
-import { lakePaths } from '../lake/layout.ts'
 import { reportError } from '../report/report-file.ts'
 
 /** Where rows of any number go, piece by piece. */
@@ -27,11 +26,14 @@ export class OutFile implements Sink {
     this.#file = file
   }
 
-  /** Throws CKVD_USAGE when the file cannot be created, or would lie among the lake's shards. */
+  /** Throws CKVD_USAGE when the file cannot be created, or would lie in the lake. */
   static async create(path: string, lakeRoot: string): Promise<OutFile> {
-    const inside = relative(lakePaths(resolve(lakeRoot)).data, path)
+    const inside = relative(resolve(lakeRoot), path)
     if (!inside.startsWith('..') && inside !== path)
-      throw new CkvdError('CKVD_USAGE', `Expected \`--out\` outside of the lake's data, got ${path}: only verified shards lie there.`)
+      throw new CkvdError(
+        'CKVD_USAGE',
+        `Expected \`--out\` outside of the lake, got ${path}: nothing but verified data and its catalog lies there.`,
+      )
     const temp = `${path}.${randomUUID()}.tmp`
     try {
       return new OutFile(path, temp, await open(temp, 'wx'))

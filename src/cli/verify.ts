@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
+import { lakePaths } from '../lake/layout.ts'
 import { pruneSeries } from '../lake/prune.ts'
 import type { VerifyResult } from '../lake/verify.ts'
 import { runVerify } from '../lake/verify.ts'
@@ -47,7 +49,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
           (lake) => lake.close(),
           (error: unknown) => {
             // a lost or damaged catalog is what verify is for; a directory that is no lake is not
-            if (!(error instanceof CkvdError) || (error.code === 'CKVD_LAKE_MISSING' && error.details['lake'] === false)) throw error
+            if (!(error instanceof CkvdError) || (error.code === 'CKVD_LAKE_MISSING' && !existsSync(lakePaths(root).data))) throw error
           },
         )
         return run.options.prune === undefined ? verify(run, root) : prune(run, root, run.options.prune)

@@ -195,3 +195,14 @@ describe('what cannot work is refused with a sentence', () => {
     expect(right.stderr).toBe('')
   })
 })
+
+describe('a directory that is no lake', () => {
+  test('verify says so with exit 2, also with --prune, and makes none of it', async () => {
+    await using directory = await createTempDirectory()
+    for (const flags of [[], ['--prune', 'spot/AAAUSDT/1h']]) {
+      const { exit, stdout, stderr } = await runHere(['verify', '--lake', join(directory.path, 'typo'), ...flags])
+      expect([exit, stdout, stderr]).toEqual([2, '', expect.stringContaining('CKVD_LAKE_MISSING')])
+    }
+    expect(await listFiles(directory.path)).toEqual([])
+  })
+})

@@ -210,10 +210,12 @@ describe('ckvd resample', () => {
     expect(stderr).toMatch(message)
   })
 
-  test('an output among the shards is refused, one that cannot be written as well, and what fails leaves no file', async () => {
+  test('an output in the lake is refused, one that cannot be written as well, and what fails leaves no file', async () => {
     const inside = join(world.lake, 'data/spot/daily/klines/AAAUSDT/2h.csv')
     const first = await resample(world, '--to', '2h', '--format', 'csv', '--out', inside)
     expect([first.exit, first.stderr]).toEqual([2, expect.stringContaining('outside of the lake')])
+    const over = await resample(world, '--to', '2h', '--format', 'csv', '--out', join(world.lake, 'lake.json'))
+    expect([over.exit, over.stderr]).toEqual([2, expect.stringContaining('outside of the lake')])
     const second = await resample(world, '--to', '2h', '--format', 'csv', '--out', join(world.folder, 'no/such/folder.csv'))
     expect([second.exit, second.stderr]).toEqual([2, expect.stringContaining('ENOENT')])
     expect((await listFiles(world.folder)).filter((name) => /2h|folder|tmp$/.test(name))).toEqual([])
