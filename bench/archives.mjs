@@ -1,45 +1,36 @@
 /**
- * The archives that the benchmarks read: rows of the synthetic exchange, packed as Binance packs them (one entry, deflate
- * level 6, CHECKSUM beside it). The exchange's own ZIPs are packed fast and padded, which would flatter every inflater.
+ * The archives that the benchmarks read, packed as Binance packs them: one entry, deflate level 6 (which gives the sizes of real archives
+ * within 40 bytes), CHECKSUM beside it.
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { createDayCsv } from './market-day.mjs'
 
 const DAY_MS = 86_400_000
 const FIRST_MS = Date.UTC(2024, 0, 1)
 
 /**
  * Writes archives below `folder`, laid out as the bucket, and gives them.
- * @param dist URL of the built program
  * @param wanted {symbols, interval, days, copies}: daily archives of spot, from 2024-01-01 on; `copies` symbols have the same rows
  * @returns {key, path, symbol, sizeBytes, csvBytes, rows}[]
  */
-export async function makeArchives(dist, folder, { symbols, interval, days, copies = 1 }) {
-  const { startSandbox } = await import(new URL('src/sandbox/index.js', dist))
-  const markets = symbols.map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-01-01', intervals: [interval] }))
-  const sandbox = await startSandbox({ markets, now: () => FIRST_MS + (days + 30) * DAY_MS })
-  try {
-    const archives = []
-    for (const symbol of symbols) {
-      for (let day = 0; day < days; day++) {
-        const date = new Date(FIRST_MS + day * DAY_MS).toISOString().slice(0, 10)
-        const key = keyOf(symbol, interval, date)
-        const answer = await fetch(`${sandbox.urls.vision}/${key}`)
-        if (answer.status !== 200) throw new Error(`Expected the sandbox to serve ${key}, got status ${answer.status}.`)
-        const csv = readEntry(Buffer.from(await answer.arrayBuffer()))
-        const packed = deflateRawSync(csv, { level: 6 })
-        for (let copy = 0; copy < copies; copy++) {
-          const own = copy === 0 ? symbol : `${copy}${symbol}`
-          archives.push({ ...writeArchive(folder, keyOf(own, interval, date), csv, packed), symbol: own })
-        }
+export function makeArchives(folder, { symbols, interval, days, copies = 1 }) {
+  const archives = []
+  for (const [seed, symbol] of symbols.entries()) {
+    for (let day = 0; day < days; day++) {
+      const dayMs = FIRST_MS + day * DAY_MS
+      const date = new Date(dayMs).toISOString().slice(0, 10)
+      const csv = createDayCsv({ seed, interval, dayMs })
+      const packed = deflateRawSync(csv, { level: 6 })
+      for (let copy = 0; copy < copies; copy++) {
+        const own = copy === 0 ? symbol : `${copy}${symbol}`
+        archives.push({ ...writeArchive(folder, keyOf(own, interval, date), csv, packed), symbol: own })
       }
     }
-    return archives
-  } finally {
-    await sandbox.close()
   }
+  return archives
 }
 
 function keyOf(symbol, interval, date) {

@@ -11,7 +11,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { makeArchives } from './archives.mjs'
 import { measureDecode } from './decode.mjs'
@@ -122,7 +122,7 @@ async function archives(interval, { symbolCount, days, copies }) {
   const archiveFolder = join(folder, `archives-${size}`)
   mkdirSync(archiveFolder)
   const names = Array.from({ length: symbolCount }, (_, i) => `${String.fromCharCode(65 + i).repeat(3)}USDT`)
-  const found = await makeArchives(pathToFileURL(`${dist}/`), archiveFolder, { symbols: names, interval, days, copies })
+  const found = makeArchives(archiveFolder, { symbols: names, interval, days, copies })
   const end = new Date(Date.UTC(2024, 0, 1 + days)).toISOString().slice(0, 10)
   const set = { interval, archives: found, archiveFolder, symbols: [...new Set(found.map(({ symbol }) => symbol))], end }
   sets.set(size, set)

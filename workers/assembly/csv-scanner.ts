@@ -12,11 +12,12 @@ const CR: u8 = 13
 const COMMA: u8 = 44
 const DOT: u8 = 46
 
-const OPEN_TIME = 0
-const VOLUME = 5
-const CLOSE_TIME = 6
-const COUNT = 8
-const IGNORE = 11
+/** What a number is, which decides how it is read. */
+const PRICE = 0
+const AMOUNT = 1
+const COUNT = 2
+/** `0` and a line feed: how nearly all rows end. */
+const ZERO_LF: u16 = 0x0a30
 
 const TWO_POW_53: f64 = 9007199254740992
 const F64_POW10 = memory.data<f64>([1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9])
@@ -38,100 +39,41 @@ export function inputOffset(): u32 {
 export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row: u32, minTimeUs: i64, maxTimeUs: i64): u32 {
   const stride: usize = (<usize>capacity) << 3
   let at: usize = start
-  let usual: u64 = 1
   while (at < <usize>end && row < capacity) {
-    let p = at
     const first: usize = <usize>columns + ((<usize>row) << 3)
     let cell = first
-    let earliestUs = minTimeUs
-    let column = OPEN_TIME
-    for (; column < IGNORE; column++) {
-      if (column == OPEN_TIME || column == CLOSE_TIME) {
-        // ---- a time: 13 digits (milliseconds) or 16 (microseconds)
-        const head = load<u64>(p)
-        const tail = load<u64>(p, 8)
-        if (nonDigits(head) != 0) break
-        let timeUs: i64 = parseEight(head)
-        const others = nonDigits(tail)
-        if (others == 0) {
-          timeUs = timeUs * 100000000 + parseEight(tail)
-          p += 16
-        } else {
-          if (digitsBefore(others) != 5) break
-          timeUs = (timeUs * 100000 + parseDigits(tail, 5)) * 1000
-          p += 13
-        }
-        if (timeUs < earliestUs || timeUs >= maxTimeUs) break
-        earliestUs = timeUs
-        store<i64>(cell, timeUs)
-      } else {
-        // ---- digits before the point: 1 to 15
-        let word = load<u64>(p)
-        let digits = digitsBefore(nonDigits(word))
-        if (digits == 0) break
-        let whole = parseDigits(word, digits)
-        if (digits == usual) {
-          // The four prices of a row have as many digits each. The processor predicts this branch, and goes on to the next
-          // cell without waiting until the digits are counted.
-          p += <usize>usual
-        } else {
-          if (column < VOLUME) usual = digits
-          p += <usize>digits
-          if (digits == 8) {
-            word = load<u64>(p)
-            digits = digitsBefore(nonDigits(word))
-            if (digits == 8) break
-            if (digits != 0) {
-              whole = whole * load<u64>(U64_POW10 + ((<usize>digits) << 3)) + parseDigits(word, digits)
-              p += <usize>digits
-            }
-            usual = 1
-          }
-        }
-        if (column == COUNT) {
-          store<u64>(cell, whole)
-        } else {
-          let value = <f64>(<i64>whole)
-          if (load<u8>(p) == DOT) {
-            // ---- digits after the point: 1 to 9, on spot always 8
-            p++
-            word = load<u64>(p)
-            const others = nonDigits(word)
-            let fraction: u64
-            if (others == 0) {
-              fraction = parseEight(word)
-              p += 8
-              digits = 8
-              const ninth = (<u32>load<u8>(p)) ^ 48
-              if (ninth < 10) {
-                fraction = fraction * 10 + ninth
-                p++
-                digits = 9
-              }
-            } else {
-              digits = digitsBefore(others)
-              if (digits == 0) break
-              fraction = parseDigits(word, digits)
-              p += <usize>digits
-            }
-            const scale = load<f64>(F64_POW10 + ((<usize>digits) << 3))
-            const mantissa = value * scale + <f64>(<i64>fraction)
-            value = mantissa < TWO_POW_53 ? mantissa / scale : value + <f64>(<i64>fraction) / scale
-          }
-          store<f64>(cell, value)
-        }
-      }
-      if (load<u8>(p) != COMMA) break
-      p++
-      cell += stride
-    }
-    if (column != IGNORE) break
-    // ---- the last column, whose value nobody needs, and the line's end
-    p = skipDecimal(p)
+    let p = Cell.time(at, cell, minTimeUs, maxTimeUs)
     if (p == 0) break
-    if (load<u8>(p) == CR) p++
-    if (load<u8>(p) != LF) break
-    p++
+    p = Cell.number(p, (cell += stride), PRICE)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), PRICE)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), PRICE)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), PRICE)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), AMOUNT)
+    if (p == 0) break
+    p = Cell.time(p, (cell += stride), load<i64>(first), maxTimeUs)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), AMOUNT)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), COUNT)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), AMOUNT)
+    if (p == 0) break
+    p = Cell.number(p, (cell += stride), AMOUNT)
+    if (p == 0) break
+    // ---- the last column, whose value nobody needs, and the line's end
+    if (load<u16>(p) == ZERO_LF) {
+      p += 2
+    } else {
+      p = skipDecimal(p)
+      if (p == 0) break
+      if (load<u8>(p) == CR) p++
+      if (load<u8>(p) != LF) break
+      p++
+    }
     // ---- a bar that does not contradict itself
     const open = load<f64>(first + stride)
     const high = load<f64>(first + 2 * stride)
@@ -143,6 +85,103 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
   }
   stoppedAt = <u32>at
   return row
+}
+
+/** Eight digits that most times of a day begin with, and what they write. */
+let knownHead: u64 = 0
+let knownTime: i64 = 0
+/** How many digits the prices have before the point. */
+let usual: u64 = 1
+
+/** The steps of a row. A class only because functions outside of one cannot have decorators, and these are to be inlined. */
+class Cell {
+  /** A time of 13 digits (milliseconds) or 16 (microseconds) and its comma. As the others: gives what comes after it; 0 where it takes nothing. */
+  @inline
+  static time(p: usize, cell: usize, earliestUs: i64, maxTimeUs: i64): usize {
+    const head = load<u64>(p)
+    const tail = load<u64>(p, 8)
+    if (head != knownHead) {
+      if (nonDigits(head) != 0) return 0
+      knownHead = head
+      knownTime = parseEight(head)
+    }
+    let timeUs: i64 = knownTime
+    const others = nonDigits(tail)
+    if (others == 0) {
+      timeUs = timeUs * 100000000 + parseEight(tail)
+      p += 16
+    } else {
+      if (digitsBefore(others) != 5) return 0
+      timeUs = (timeUs * 100000 + parseDigits(tail, 5)) * 1000
+      p += 13
+    }
+    if (timeUs < earliestUs || timeUs >= maxTimeUs) return 0
+    store<i64>(cell, timeUs)
+    return load<u8>(p) == COMMA ? p + 1 : 0
+  }
+
+  /** A number of 1 to 15 digits before the point and, unless it is a count, 0 to 9 after it, and its comma. `kind` is constant where this is inlined. */
+  @inline
+  static number(p: usize, cell: usize, kind: i32): usize {
+    let word = load<u64>(p)
+    let digits = digitsBefore(nonDigits(word))
+    if (digits == 0) return 0
+    let whole = parseDigits(word, digits)
+    if (kind == PRICE && digits == usual) {
+      // The four prices of a row have as many digits each. The processor predicts this branch, and goes on to the next
+      // cell without waiting until the digits are counted.
+      p += <usize>usual
+    } else {
+      if (kind == PRICE) usual = digits == 8 ? 1 : digits
+      p += <usize>digits
+      if (digits == 8) {
+        word = load<u64>(p)
+        digits = digitsBefore(nonDigits(word))
+        if (digits == 8) return 0
+        if (digits != 0) {
+          whole = whole * load<u64>(U64_POW10 + ((<usize>digits) << 3)) + parseDigits(word, digits)
+          p += <usize>digits
+        }
+      }
+    }
+    if (kind == COUNT) {
+      store<u64>(cell, whole)
+      return load<u8>(p) == COMMA ? p + 1 : 0
+    }
+    const value = <f64>(<i64>whole)
+    if (load<u8>(p) != DOT) {
+      store<f64>(cell, value)
+      return load<u8>(p) == COMMA ? p + 1 : 0
+    }
+    // ---- digits after the point: 1 to 9, on spot always 8
+    word = load<u64>(p, 1)
+    const others = nonDigits(word)
+    if (others == 0 && load<u8>(p, 9) == COMMA) {
+      Cell.store(cell, value, <f64>(<i64>parseEight(word)), 100000000)
+      return p + 10
+    }
+    p++
+    let fraction: u64
+    if (others == 0) {
+      const ninth = (<u32>load<u8>(p, 8)) ^ 48
+      if (ninth > 9) return 0
+      fraction = parseEight(word) * 10 + ninth
+      digits = 9
+    } else {
+      digits = digitsBefore(others)
+      if (digits == 0) return 0
+      fraction = parseDigits(word, digits)
+    }
+    p += <usize>digits
+    Cell.store(cell, value, <f64>(<i64>fraction), load<f64>(F64_POW10 + ((<usize>digits) << 3)))
+    return load<u8>(p) == COMMA ? p + 1 : 0
+  }
+
+  @inline
+  static store(cell: usize, whole: f64, fraction: f64, scale: f64): void {
+    const mantissa = whole * scale + fraction
+    store<f64>(cell, mantissa < TWO_POW_53 ? mantissa / scale : whole + fraction / scale)
+  }
 }
 
 /** Past the decimal at `p` of at most 15 digits before and 9 after the point; 0 where there is none. */

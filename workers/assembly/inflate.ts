@@ -1,14 +1,17 @@
 /**
  * Inflates deflate streams (RFC 1951) in AssemblyScript: whole buffers, output straight into the memory where the CSV scanner
  * reads it. The techniques are those of libdeflate (https://github.com/ebiggers/libdeflate, `decompress_template.h`): a bit
- * buffer of 64 bits filled without branches, tables of two levels whose entries hold all that is needed, up to three literals
- * between fillings, copies of eight bytes.
+ * buffer of 64 bits filled without branches, tables of two levels whose entries hold all that is needed, copies of eight
+ * bytes; and of ISA-L (https://github.com/intel/isa-l, `igzip`): one look into the table gives up to two symbols. In a CSV of
+ * numbers about half of all symbols are literals, one or none before each match, and no processor can guess which comes: a
+ * literal together with the length behind it is one branch less to guess.
  *
  * It refuses what zlib refuses: codes that are over-subscribed or incomplete (but for a single code of one bit), distances
  * before the start, unused symbols. Whatever it refuses is given to zlib, whose error is the one that is reported.
  */
 
-const LITLEN_BITS = 11
+const LITLEN_BITS = 10
+const LITLEN_MASK = (1 << LITLEN_BITS) - 1
 const OFFSET_BITS = 8
 const PRECODE_BITS = 7
 /** Most entries that complete codes of 288, 32 and 19 symbols need (zlib's examples/enough.c). */
@@ -16,9 +19,11 @@ const LITLEN_ENTRIES = 2342
 const OFFSET_ENTRIES = 402
 const PRECODE_ENTRIES = 128
 
-const litlenTable = memory.data(LITLEN_ENTRIES * 4, 16)
-const offsetTable = memory.data(OFFSET_ENTRIES * 4, 16)
-const precodeTable = memory.data(PRECODE_ENTRIES * 4, 16)
+const litlenTable = memory.data(LITLEN_ENTRIES * 8, 64)
+/** What the first level of `litlenTable` gives, and where it is a literal and all of the next symbol's word is seen, both. */
+const pairTable = memory.data((1 << LITLEN_BITS) * 8, 64)
+const offsetTable = memory.data(OFFSET_ENTRIES * 8, 64)
+const precodeTable = memory.data(PRECODE_ENTRIES * 8, 64)
 /** A byte for each symbol: 288 of the first code, 32 of the second; a code of repeats may run past its end. */
 const lengths = memory.data(512, 16)
 const sortedSymbols = memory.data(288 * 2, 16)
@@ -26,14 +31,18 @@ const counts = memory.data(16 * 4, 16)
 const offsets = memory.data(16 * 4, 16)
 
 /**
- * Entries of the tables. Low byte: bits to consume, extra bits included. Bits 8 to 13: length of the code word, after which
- * the extra bits come (of a pointer: index bits of the second level). Bits 16 to 30: literal, base of the length or distance,
- * index of the second level, or symbol of the precode.
+ * Entries of the tables. Bits 0 to 7: bits to consume, extra bits included. Bits 8 to 15: length of the code words, after which
+ * the extra bits come; of an exception more than any table sees. Bits 16 to 31: literals, bits 32 and 33 how many. Bits 40
+ * to 47: of a pointer, index bits of the second level. Bits 48 to 63: base of the length or distance, index of the second level,
+ * or symbol of the precode.
  */
-const LITERAL: u32 = 0x80000000
-const EXCEPTION: u32 = 0x8000
-const POINTER: u32 = 0x4000
-const END_OF_BLOCK: u32 = 0x2000 | EXCEPTION
+const LITERAL: u64 = 1 << 32
+const LENGTH: u64 = 1 << 34
+const FLAG: u64 = 1 << 35
+const EXCEPTION: u64 = FLAG | 0xff00
+const POINTER: u64 = 1 << 36
+const END: u64 = 1 << 37
+const END_OF_BLOCK: u64 = END | EXCEPTION
 
 const LENGTH_BASES = memory.data<u16>([
   3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
@@ -117,12 +126,11 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
         bits |= load<u64>(next) << bitCount
         next += <usize>((63 - bitCount) >> 3)
         bitCount |= 56
-        const entry = load<u32>(precodeTable + (((<usize>bits) & 127) << 2))
-        if ((entry & EXCEPTION) != 0) return -1
-        const used: u64 = entry & 0xff
-        bits >>= used
-        bitCount -= used
-        const symbol = entry >> 16
+        const entry = load<u64>(precodeTable + (((<usize>bits) & 127) << 3))
+        if ((entry & FLAG) != 0) return -1
+        bits >>= entry & 0xff
+        bitCount -= entry & 0xff
+        const symbol = <u32>(entry >> 48)
         if (symbol < 16) {
           store<u8>(lengths + i, <u8>symbol)
           i++
@@ -154,82 +162,86 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       if (!buildTable(KIND_OFFSET, offsetTable, OFFSET_BITS, lengths + litlens, distances)) return -1
       if (!buildTable(KIND_LITLEN, litlenTable, LITLEN_BITS, lengths, litlens)) return -1
     }
-    // ---- the symbols of a block
+    pairLiterals()
+    // ---- the symbols of a block: a look ahead is under way while the match before is copied
+    bits |= load<u64>(next) << bitCount
+    next += 7 - ((<usize>(bitCount >> 3)) & 7)
+    bitCount |= 56
+    let entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
     while (true) {
-      if (out > outputEnd || next > inputEnd + 8) return -1
-      bits |= load<u64>(next) << bitCount
-      next += <usize>((63 - bitCount) >> 3)
-      bitCount |= 56
-      let entry = load<u32>(litlenTable + (((<usize>bits) & 2047) << 2))
-      if ((entry & LITERAL) != 0) {
-        bits >>= <u64>(entry & 0xff)
-        bitCount -= <u64>(entry & 0xff)
-        store<u8>(out, <u8>(entry >> 16))
-        entry = load<u32>(litlenTable + (((<usize>bits) & 2047) << 2))
-        if ((entry & LITERAL) != 0) {
-          bits >>= <u64>(entry & 0xff)
-          bitCount -= <u64>(entry & 0xff)
-          store<u8>(out, <u8>(entry >> 16), 1)
-          entry = load<u32>(litlenTable + (((<usize>bits) & 2047) << 2))
-          if ((entry & LITERAL) != 0) {
-            bits >>= <u64>(entry & 0xff)
-            bitCount -= <u64>(entry & 0xff)
-            store<u8>(out, <u8>(entry >> 16), 2)
-            out += 3
-            continue
-          }
-          out += 2
-        } else {
-          out++
+      store<u16>(out, <u16>(entry >> 16))
+      out += (<usize>(entry >> 32)) & 3
+      if ((entry & (LENGTH | FLAG)) == 0) {
+        // Literals only: once more. Twice ten bits, sixteen with a length, and a distance's 28 are less than the 56 that are there.
+        bits >>= entry
+        bitCount -= entry
+        entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
+        store<u16>(out, <u16>(entry >> 16))
+        out += (<usize>(entry >> 32)) & 3
+        if ((entry & (LENGTH | FLAG)) == 0) {
+          bits >>= entry
+          bitCount -= entry
+          if (out > outputEnd || next > inputEnd + 8) return -1
+          bits |= load<u64>(next) << bitCount
+          next += 7 - ((<usize>(bitCount >> 3)) & 7)
+          bitCount |= 56
+          entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
+          continue
         }
-        // length and distance need up to 48 bits
-        bits |= load<u64>(next) << bitCount
-        next += <usize>((63 - bitCount) >> 3)
-        bitCount |= 56
       }
-      if ((entry & EXCEPTION) != 0) {
+      if ((entry & LENGTH) == 0) {
         if ((entry & POINTER) != 0) {
           bits >>= LITLEN_BITS
           bitCount -= LITLEN_BITS
-          const index = (entry >> 16) + ((<u32>bits) & ((1 << ((entry >> 8) & 31)) - 1))
-          entry = load<u32>(litlenTable + ((<usize>index) << 2))
+          const index = secondLevel(entry, bits)
+          entry = load<u64>(litlenTable + (index << 3))
           if ((entry & LITERAL) != 0) {
-            bits >>= <u64>(entry & 0xff)
-            bitCount -= <u64>(entry & 0xff)
+            bits >>= entry
+            bitCount -= entry
             store<u8>(out, <u8>(entry >> 16))
             out++
+            if (out > outputEnd || next > inputEnd + 8) return -1
+            bits |= load<u64>(next) << bitCount
+            next += 7 - ((<usize>(bitCount >> 3)) & 7)
+            bitCount |= 56
+            entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
             continue
           }
         }
-        if ((entry & EXCEPTION) != 0) {
-          if ((entry & END_OF_BLOCK) != END_OF_BLOCK) return -1
-          bits >>= <u64>(entry & 0xff)
-          bitCount -= <u64>(entry & 0xff)
+        if ((entry & FLAG) != 0) {
+          if ((entry & END) == 0) return -1
+          bits >>= entry
+          bitCount -= entry
+          bitCount &= 63
           break
         }
       }
       let before = bits
-      bits >>= <u64>(entry & 0xff)
-      bitCount -= <u64>(entry & 0xff)
-      const length = (entry >> 16) + extraBits(before, entry)
+      bits >>= entry
+      bitCount -= entry
+      const length = <usize>(entry >> 48) + extraBits(before, entry)
       // ---- the distance
-      entry = load<u32>(offsetTable + (((<usize>bits) & 255) << 2))
-      if ((entry & EXCEPTION) != 0) {
+      entry = load<u64>(offsetTable + (((<usize>bits) & 255) << 3))
+      if ((entry & FLAG) != 0) {
         if ((entry & POINTER) == 0) return -1
         bits >>= OFFSET_BITS
         bitCount -= OFFSET_BITS
-        const index = (entry >> 16) + ((<u32>bits) & ((1 << ((entry >> 8) & 31)) - 1))
-        entry = load<u32>(offsetTable + ((<usize>index) << 2))
-        if ((entry & EXCEPTION) != 0) return -1
+        const index = secondLevel(entry, bits)
+        entry = load<u64>(offsetTable + (index << 3))
+        if ((entry & FLAG) != 0) return -1
       }
       before = bits
-      bits >>= <u64>(entry & 0xff)
-      bitCount -= <u64>(entry & 0xff)
-      const distance: usize = <usize>((entry >> 16) + extraBits(before, entry))
-      if (distance > out - <usize>output) return -1
-      // ---- the copy, which may write up to thirteen bytes too many
+      bits >>= entry
+      bitCount -= entry
+      const distance = <usize>(entry >> 48) + extraBits(before, entry)
       let from = out - distance
-      const end = out + <usize>length
+      const end = out + length
+      if (distance > out - <usize>output || end > outputEnd || next > inputEnd + 8) return -1
+      bits |= load<u64>(next) << bitCount
+      next += 7 - ((<usize>(bitCount >> 3)) & 7)
+      bitCount |= 56
+      entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
+      // ---- the copy, which may write up to thirteen bytes too many
       if (distance >= 8) {
         store<u64>(out, load<u64>(from))
         store<u64>(out, load<u64>(from, 8), 8)
@@ -243,7 +255,7 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
           } while (to < end)
         }
       } else if (distance == 1) {
-        memory.fill(out, load<u8>(from), <usize>length)
+        memory.fill(out, load<u8>(from), length)
       } else {
         let to = out
         do store<u8>(to++, load<u8>(from++))
@@ -256,11 +268,32 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
   return <i32>(out - <usize>output)
 }
 
-/** The extra bits behind a code word: as many as the entry consumes more than the word's own. */
-function extraBits(bits: u64, entry: u32): u32 {
-  const wordBits = (entry >> 8) & 31
-  const extras = (entry & 0xff) - wordBits
-  return (<u32>(bits >> (<u64>wordBits))) & ((1 << extras) - 1)
+/** Where a pointer's entry of the second level is; the shift takes six bits, of which the index bits are the ones that can be set. */
+function secondLevel(pointer: u64, bits: u64): usize {
+  return <usize>((pointer >> 48) + (bits & (((<u64>1) << (pointer >> 40)) - 1)))
+}
+
+/** The extra bits behind the code words: as many as the entry consumes more than these. */
+function extraBits(bits: u64, entry: u64): usize {
+  return <usize>((bits & (((<u64>1) << entry) - 1)) >> (entry >> 8))
+}
+
+/**
+ * Makes `pairTable`. A symbol behind a literal is known where its word ends within the bits of the table: the entry at the
+ * index without the literal's bits is the same whatever follows.
+ */
+function pairLiterals(): void {
+  for (let i: u32 = 0; i < 1 << LITLEN_BITS; i++) {
+    const first = load<u64>(litlenTable + ((<usize>i) << 3))
+    let entry = first
+    if ((first & LITERAL) != 0) {
+      const used = first & 0xff
+      const second = load<u64>(litlenTable + (((<usize>i) >> (<usize>used)) << 3))
+      const pair = (second & 0xffffffff0000ffff) | ((second & 0xff0000) << 8) | (first & 0xff0000)
+      entry = ((second >> 8) & 0xff) + used <= <u64>LITLEN_BITS ? pair + used * 0x101 + LITERAL : first
+    }
+    store<u64>(pairTable + ((<usize>i) << 3), entry)
+  }
 }
 
 function fixedLengths(): void {
@@ -272,18 +305,19 @@ function fixedLengths(): void {
 }
 
 /** The entry of a symbol whose code word, or the rest of it in the second level, has `wordBits`. */
-function entryOf(kind: i32, symbol: u32, wordBits: u32): u32 {
-  if (kind == KIND_PRECODE) return (symbol << 16) | wordBits
+function entryOf(kind: i32, symbol: u32, wordBits: u32): u64 {
+  const word: u64 = <u64>wordBits * 0x101
+  if (kind == KIND_PRECODE) return ((<u64>symbol) << 48) | word
   if (kind == KIND_OFFSET) {
     if (symbol >= 30) return EXCEPTION
-    const extras: u32 = symbol < 4 ? 0 : (symbol >> 1) - 1
-    return ((<u32>load<u16>(OFFSET_BASES + (symbol << 1))) << 16) | (wordBits << 8) | (wordBits + extras)
+    const extras: u64 = symbol < 4 ? 0 : (symbol >> 1) - 1
+    return ((<u64>load<u16>(OFFSET_BASES + (symbol << 1))) << 48) | (word + extras)
   }
-  if (symbol < 256) return LITERAL | (symbol << 16) | wordBits
+  if (symbol < 256) return LITERAL | ((<u64>symbol) << 16) | word
   if (symbol == 256) return END_OF_BLOCK | wordBits
   if (symbol >= 286) return EXCEPTION
-  const extras = <u32>load<u8>(LENGTH_EXTRAS + (symbol - 257))
-  return ((<u32>load<u16>(LENGTH_BASES + ((symbol - 257) << 1))) << 16) | (wordBits << 8) | (wordBits + extras)
+  const extras = <u64>load<u8>(LENGTH_EXTRAS + (symbol - 257))
+  return LENGTH | ((<u64>load<u16>(LENGTH_BASES + ((symbol - 257) << 1))) << 48) | (word + extras)
 }
 
 /** Builds the table of a canonical code from the lengths of its words; false where these make no code that zlib accepts. */
@@ -303,7 +337,7 @@ function buildTable(kind: i32, table: usize, tableBits: u32, lens: usize, symbol
   if (left > 0) {
     // incomplete: what no word takes is an exception. zlib accepts no code at all, and a single word of one bit.
     if (longest > 1 || kind == KIND_PRECODE) return false
-    for (let i: u32 = 0; i < 1 << tableBits; i++) store<u32>(table + ((<usize>i) << 2), EXCEPTION)
+    for (let i: u32 = 0; i < 1 << tableBits; i++) store<u64>(table + ((<usize>i) << 3), EXCEPTION)
   }
   // ---- the symbols in the order of their code words
   let offset: u32 = 0
@@ -335,7 +369,7 @@ function buildTable(kind: i32, table: usize, tableBits: u32, lens: usize, symbol
     const reversed = reverseBits(word, own)
     if (own <= tableBits) {
       const entry = entryOf(kind, symbol, own)
-      for (let j = reversed; j < 1 << tableBits; j += 1 << own) store<u32>(table + ((<usize>j) << 2), entry)
+      for (let j = reversed; j < 1 << tableBits; j += 1 << own) store<u64>(table + ((<usize>j) << 3), entry)
     } else {
       const low = reversed & ((1 << tableBits) - 1)
       if (low != prefix) {
@@ -349,11 +383,11 @@ function buildTable(kind: i32, table: usize, tableBits: u32, lens: usize, symbol
           space = (space << 1) + load<u32>(counts + ((<usize>(tableBits + secondBits)) << 2))
         }
         nextFree += 1 << secondBits
-        store<u32>(table + ((<usize>low) << 2), (second << 16) | EXCEPTION | POINTER | (secondBits << 8))
+        store<u64>(table + ((<usize>low) << 3), ((<u64>second) << 48) | EXCEPTION | POINTER | ((<u64>secondBits) << 40))
       }
       const entry = entryOf(kind, symbol, own - tableBits)
       for (let j = reversed >> tableBits; j < 1 << secondBits; j += 1 << (own - tableBits)) {
-        store<u32>(table + ((<usize>(second + j)) << 2), entry)
+        store<u64>(table + ((<usize>(second + j)) << 3), entry)
       }
     }
     const count = counts + ((<usize>own) << 2)
