@@ -11,9 +11,10 @@ import { CONDITIONS } from '../model/condition.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
+import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
 import type { FilterFlags } from './options.ts'
 import { addSettings, dayOption, filterOf, intervalsOption, marketOption, requireOption, symbolsOption, wordOption } from './options.ts'
-import { formatBytes, formatCount, formatDuration, formatRate } from './output.ts'
+import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { createBar, LINE_EVERY_MS } from './progress-bar.ts'
 
 const SHOWN = 20
@@ -39,8 +40,8 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
-    .addOption(dayOption('--start', 'first day'))
-    .addOption(dayOption('--end', 'day after the last one'))
+    .addOption(dayOption('--start', 'first day; listed days from here on that were never requested end in exit code 3'))
+    .addOption(dayOption('--end', 'day after the last one; likewise'))
   addSettings(command, {
     example: [
       'ckvd export --out ./export',
@@ -51,7 +52,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     exits: {
       0: 'exported; every day of the selection is stored, or its absence is explained',
       2: 'wrong usage, no lake there, nothing selected, or DIR holds another export',
-      3: 'exported, but some days are partial, quarantined or failed, or a shard is bad; they are listed',
+      3: 'exported, but some days are partial, quarantined, failed or were never requested, or a shard is bad; they are listed',
       4: 'stopped early: disk full, DIR cannot be written, or another run is writing to it',
       130: 'interrupted; the same command goes on from there',
     },
@@ -116,9 +117,9 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   const { written, unchanged, removed, failed } = result.files
   const format = result.gzip ? `${result.format}, gzip` : result.format
   line(
-    `${plural(result.series, 'series', 'series')} in ${result.out}: ${formatCount(result.rows)} rows, ${formatBytes(result.bytes)} (${format})`,
+    `${formatCountOf(result.series, 'series', 'series')} in ${result.out}: ${formatCount(result.rows)} rows, ${formatBytes(result.bytes)} (${format})`,
   )
-  const parts = [`${plural(written, 'file', 'files')} written`, `${formatCount(unchanged)} unchanged`, `${formatCount(removed)} removed`]
+  const parts = [`${formatCountOf(written, 'file')} written`, `${formatCount(unchanged)} unchanged`, `${formatCount(removed)} removed`]
   if (failed > 0) parts.push(`${formatCount(failed)} failed`)
   const rate = result.rows_written > 0 ? ` (${formatRate(result.rows_written, result.elapsed_ms, 'rows')})` : ''
   line(`${parts.join(', ')}: ${formatBytes(result.bytes_written)} in ${formatDuration(result.elapsed_ms)}${rate}`)
@@ -128,13 +129,19 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   )
   printList(
     line,
-    'could not be exported (what was there before is still there)',
+    `${formatCount(result.problems.length)} could not be exported (what was there before is still there)`,
     result.problems.map(({ path, code, message }) => `${path}  ${code}: ${message}`),
   )
   printList(
     line,
-    'not explained',
+    `${formatCount(result.unexplained.length)} not explained`,
     result.unexplained.map((day) => `${seriesLabel(day)} ${day.day}  ${day.condition}: ${day.reason ?? 'no reason known'}`),
+  )
+  const never = result.never_requested_days
+  printList(
+    line,
+    neverRequestedTitle(never),
+    never.map((stretch) => neverRequestedLine(stretch, stretch)),
   )
   line(
     result.exit === 0
@@ -143,13 +150,9 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   )
 }
 
-function plural(count: number, one: string, many: string): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`
-}
-
 function printList(line: (text: string) => void, title: string, items: readonly string[]): void {
   if (items.length === 0) return
-  line(`${formatCount(items.length)} ${title}:`)
+  line(`${title}:`)
   for (const item of items.slice(0, SHOWN)) line(`  ${item}`)
   if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
 }

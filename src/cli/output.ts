@@ -72,6 +72,11 @@ export function formatCount(count: number | bigint): string {
   return count.toLocaleString('en-US')
 }
 
+/** `1 day`, `1,234 days` */
+export function formatCountOf(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`
+}
+
 /** `999 B`, `1.5 kB`, `12.3 MB`: powers of 1,000, as `--max-rate 10MB` means them. */
 export function formatBytes(sizeBytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

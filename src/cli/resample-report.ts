@@ -1,8 +1,10 @@
+import type { NeverRequested } from '../lake/requested.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { BarDifference, CheckCounts } from '../read/resample-check.ts'
 import type { BarState, UnexplainedDay } from '../read/resample-lake.ts'
+import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
 import type { Output } from './output.ts'
 import { formatCount, printTable } from './output.ts'
 
@@ -12,12 +14,19 @@ export interface SeriesResult extends Series {
   readonly from: Interval
   readonly bars: Readonly<Record<BarState, number>>
   readonly unexplained: readonly UnexplainedDay[]
+  /** chunks of smaller bars of which the lake knows nothing; the list has them one stretch an entry */
+  readonly never_requested: number
+  readonly never_requested_days: readonly NeverRequested[]
   readonly check: (CheckCounts & { readonly differences: readonly BarDifference[] }) | null
 }
 
-/** Exit code 3 when days are unexplained, or a bar differs by more than its sums' rounding. */
+/** Exit code 3 when days are unexplained or were never requested, or a bar differs by more than its sums' rounding. */
 export function exitOf(results: readonly SeriesResult[]): 0 | 3 {
-  return results.some(({ unexplained, check }) => unexplained.length > 0 || (check !== null && check.equal < check.compared)) ? 3 : 0
+  return results.some((result) => !isWhole(result) || (result.check !== null && result.check.equal < result.check.compared)) ? 3 : 0
+}
+
+function isWhole({ unexplained, never_requested }: SeriesResult): boolean {
+  return unexplained.length === 0 && never_requested === 0
 }
 
 /** The summary that a person reads: a line a series, then all unexplained days and all differences. */
@@ -47,6 +56,11 @@ export function printReport(
     output.write(
       `${formatCount(days.length)} ${days.length === 1 ? 'day of smaller bars is' : 'days of smaller bars are'} not explained:\n${days.join('\n')}\n`,
     )
+  const never = results.flatMap(({ never_requested_days, from, ...series }) =>
+    never_requested_days.map((stretch) => ({ ...series, interval: from, ...stretch })),
+  )
+  if (never.length > 0)
+    output.write(`${neverRequestedTitle(never)}:\n${never.map((one) => `  ${neverRequestedLine(one, one)}`).join('\n')}\n`)
   const differences = results.flatMap(({ check, ...series }) => (check?.differences ?? []).map((one) => differenceLine(series, one)))
   if (differences.length > 0)
     output.write(
@@ -90,9 +104,7 @@ function closing(
               ? "All compared bars are the exchange's own."
               : `${formatCount(differing)} of ${formatCount(compared)} compared bars differ.`,
           ]),
-    sum(({ unexplained }) => unexplained.length) === 0
-      ? 'All smaller bars are stored or explained.'
-      : 'Some smaller bars are missing without explanation.',
+    results.every(isWhole) ? 'All smaller bars are stored or explained.' : 'Some smaller bars are missing without explanation.',
   ]
   return parts.join(' ')
 }

@@ -17,6 +17,7 @@ import type { BarWriter } from './bar-writer.ts'
 import { BAR_FORMATS, createArrowWriter, createCsvWriter, createJsonWriter, createTableWriter } from './bar-writer.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
+import { sumNeverRequested } from './never-requested.ts'
 import { addSettings, dayOption, intervalOption, marketOption, requireOption, symbolsOption, wordOption } from './options.ts'
 import type { Sink } from './out-file.ts'
 import { OutFile } from './out-file.ts'
@@ -70,7 +71,7 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     exits: {
       0: 'done; all smaller bars of the range are stored or explained, and --check found no difference',
       2: 'wrong usage, or the lake has no such bars; nothing was written',
-      3: '--check found differences, some days are partial, quarantined or failed, or a shard is damaged; they are listed',
+      3: '--check found differences, some days are partial, quarantined, failed or were never requested, or a shard is damaged; they are listed',
       4: 'the lake or the output could not be read or written',
       130: 'interrupted; no --out file was written',
     },
@@ -182,6 +183,8 @@ async function resampleSeries(run: CommandRun<ResampleFlags>, series: Series, jo
     from: series.interval,
     bars: counts,
     unexplained: resampler.unexplained,
+    never_requested: sumNeverRequested(resampler.neverRequested),
+    never_requested_days: resampler.neverRequested,
     check: check === undefined ? null : { ...check.counts, differences },
   }
 }

@@ -3,6 +3,8 @@ import type { ExportEncoding } from '../codec/export-format.ts'
 import type { EvidencedGap } from '../codec/shard-meta.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
+import type { NeverRequested } from '../lake/requested.ts'
+import { readRequested } from '../lake/requested.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import { listSelectedSeries } from '../lake/selection.ts'
 import type { Series } from '../model/series.ts'
@@ -37,22 +39,35 @@ export interface UnitState {
 /** Increased when the same shards give other bytes than before, so that files are made anew. */
 const ENCODER = 1
 
-/** The units of an export, series by series, in the order of time. Reads the catalog only. */
-export function planUnits(catalog: Catalog, filter: LakeFilter, encoding: ExportEncoding): ExportUnit[] {
-  return listSelectedSeries(catalog, filter).flatMap((series) => {
+/** What an export is made of, and the chunks of the selection that the lake knows nothing of. */
+export interface ExportPlan {
+  /** series by series, in the order of time */
+  readonly units: readonly ExportUnit[]
+  readonly neverRequested: readonly (Series & NeverRequested)[]
+}
+
+/** Plans an export. Reads the catalog only. */
+export function planExport(catalog: Catalog, filter: LakeFilter, encoding: ExportEncoding): ExportPlan {
+  const plan = { units: [] as ExportUnit[], neverRequested: [] as (Series & NeverRequested)[] }
+  for (const series of listSelectedSeries(catalog, filter)) {
     const units: { -readonly [Key in keyof ExportUnit]: ExportUnit[Key] }[] = []
-    for (const { day, rows, shardSha256 } of catalog.iterateDays(series, filter.start, filter.end)) {
-      const period = filePeriod(series.interval, encoding.format, day)
-      const bars = shardSha256 === null ? 0 : rows
-      const end = nextChunk(day, series.interval)
+    for (const { row, never } of readRequested(catalog, series, filter, filter)) {
+      if (never !== undefined) {
+        plan.neverRequested.push({ ...series, ...never })
+        continue
+      }
+      const period = filePeriod(series.interval, encoding.format, row.day)
+      const bars = row.shardSha256 === null ? 0 : row.rows
+      const end = nextChunk(row.day, series.interval)
       const last = units.at(-1)
       if (last?.period === period) {
         last.end = end
         last.rows += bars
-      } else units.push({ series, period, path: exportPath(series, period, encoding), first: day, end, rows: bars })
+      } else units.push({ series, period, path: exportPath(series, period, encoding), first: row.day, end, rows: bars })
     }
-    return units
-  })
+    plan.units.push(...units)
+  }
+  return plan
 }
 
 /** Reads a unit's chunks, and the gaps that belong to them, as of one moment: a run that stores days meanwhile is waited out. */

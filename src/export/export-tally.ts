@@ -1,5 +1,6 @@
 import type { ExportEncoding } from '../codec/export-format.ts'
 import type { CoverageRow } from '../codec/coverage-file.ts'
+import type { NeverRequested } from '../lake/requested.ts'
 import type { Condition } from '../model/condition.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import { parseInterval } from '../model/interval.ts'
@@ -29,7 +30,7 @@ export interface FileProblem extends Series {
 /** What a run of `export` did: exactly what `--json` prints. */
 export interface ExportResult extends ExportEncoding {
   readonly command: 'export'
-  /** 0, or 3 when days are unexplained or files could not be made */
+  /** 0, or 3 when days are unexplained or were never requested, or files could not be made */
   readonly exit: number
   readonly out: string
   readonly elapsed_ms: number
@@ -43,6 +44,9 @@ export interface ExportResult extends ExportEncoding {
   /** chunks of the selection by condition */
   readonly days: Readonly<Record<Condition, number>>
   readonly accepted: number
+  /** chunks of the selection that the lake knows nothing of, as `coverage` counts them; the list has them one stretch an entry */
+  readonly never_requested: number
+  readonly never_requested_days: readonly (Series & NeverRequested)[]
   readonly manifest: string
   readonly coverage: string
   readonly unexplained: readonly UnexplainedDay[]
@@ -68,6 +72,7 @@ export interface ExportTotals {
   readonly rows: number
   readonly bytes: number
   readonly removed: number
+  readonly neverRequested: readonly (Series & NeverRequested)[]
   readonly coverage: string
   readonly out: string
   readonly encoding: ExportEncoding
@@ -108,7 +113,7 @@ export class ExportTally {
     return this.#ledger.flat()
   }
 
-  result({ rows, bytes, removed, coverage, out, encoding }: ExportTotals): ExportResult {
+  result({ rows, bytes, removed, neverRequested, coverage, out, encoding }: ExportTotals): ExportResult {
     const ledger = this.coverage()
     const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
     for (const { condition } of ledger) days[condition]++
@@ -117,7 +122,7 @@ export class ExportTally {
     const { written, unchanged, rowsWritten, bytesWritten } = this.#sums
     return {
       command: 'export',
-      exit: unexplained.length > 0 || problems.length > 0 ? 3 : 0,
+      exit: unexplained.length > 0 || neverRequested.length > 0 || problems.length > 0 ? 3 : 0,
       out,
       ...encoding,
       elapsed_ms: Math.round(performance.now() - this.#startedMs),
@@ -129,6 +134,8 @@ export class ExportTally {
       bytes_written: bytesWritten,
       days,
       accepted: ledger.filter(({ accepted }) => accepted).length,
+      never_requested: neverRequested.reduce((sum, { days: count }) => sum + count, 0),
+      never_requested_days: neverRequested,
       manifest: MANIFEST,
       coverage,
       unexplained,

@@ -9,7 +9,7 @@ import { EncodePool } from './encode-pool.ts'
 import type { ExportFolder } from './export-folder.ts'
 import { openExportFolder } from './export-folder.ts'
 import type { ExportUnit } from './export-plan.ts'
-import { planUnits } from './export-plan.ts'
+import { planExport } from './export-plan.ts'
 import { checkNamed, checkPlace, checkSelection, selectionOf } from './export-selection.ts'
 import { ExportTally } from './export-tally.ts'
 import type { ExportProgress, ExportResult } from './export-tally.ts'
@@ -44,7 +44,7 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
   checkPlace(lake.paths.root, out)
   const known = await readManifest(out)
   if (known !== undefined && !options.replace) checkSelection(known.manifest, { filter, encoding, origin: lake.origin, out })
-  const units = planUnits(lake.catalog, filter, encoding)
+  const { units, neverRequested } = planExport(lake.catalog, filter, encoding)
   if (known === undefined || !options.replace)
     checkNamed(
       lake.paths.root,
@@ -69,7 +69,7 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
   const removed = await keeper.removeLeftovers()
   const rows = tally.coverage()
   const coverage = await writeCoverage(rows, current?.manifest.coverage ?? null, { ...options, folder, pool, keeper })
-  return tally.result({ ...(await keeper.finish(coverage)), removed, coverage: coverage.path, out, encoding })
+  return tally.result({ ...(await keeper.finish(coverage)), removed, neverRequested, coverage: coverage.path, out, encoding })
 }
 
 interface RunContext extends ExportOptions {

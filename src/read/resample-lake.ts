@@ -3,6 +3,8 @@ import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
 import type { Lake } from '../lake/lake.ts'
+import type { NeverRequested } from '../lake/requested.ts'
+import { readRequested } from '../lake/requested.ts'
 import { readShard } from '../lake/shards.ts'
 import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
@@ -55,6 +57,11 @@ export function chunksOf({ interval }: Series, { startUs, endUs }: TimeRange): r
   ]
 }
 
+function daysOf(series: Series, range: TimeRange): { start?: UtcDay; end?: UtcDay } {
+  const [start, end] = chunksOf(series, range)
+  return { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) }
+}
+
 /**
  * Larger bars of a stored series, day after day: no more than a day of smaller bars is in memory. A larger bar is made when it opens in
  * the range, from smaller bars after the range as well where the lake has them. Shards are compared with the digests of the catalog.
@@ -62,11 +69,15 @@ export function chunksOf({ interval }: Series, { startUs, endUs }: TimeRange): r
 export class LakeResampler {
   /** grows while `bars` goes on */
   readonly unexplained: UnexplainedDay[] = []
+  /** days of smaller bars of which the lake knows nothing; grows while `bars` goes on */
+  readonly neverRequested: NeverRequested[] = []
   readonly #lake: ReadLake
   readonly #series: Series
   readonly #to: Interval
   /** open times of the smaller bars that are read */
   readonly #sources: TimeRange
+  /** end of the open times that are made */
+  readonly #endUs: number
   readonly #resampler: Resampler
   /** stretches without bars on days that are explained, in order */
   #gaps: EvidencedGap[]
@@ -82,6 +93,7 @@ export class LakeResampler {
     this.#lake = lake
     this.#series = series
     this.#to = to
+    this.#endUs = endUs
     this.#sources = {
       startUs: startUs === -Infinity ? startUs : firstSlotUs(startUs, to),
       endUs: endUs === Infinity ? endUs : nextSlotUs(slotStartUs(endUs - 1, to), to),
@@ -93,8 +105,15 @@ export class LakeResampler {
   async *bars(signal: AbortSignal): AsyncGenerator<LakeBars, void> {
     const { startUs, endUs } = this.#sources
     if (startUs >= endUs) return
-    for (const row of this.#lake.catalog.iterateDays(this.#series, ...chunksOf(this.#series, this.#sources))) {
+    const read = daysOf(this.#series, this.#sources)
+    // what lies after the range is read for the last bar alone: nobody has asked for it
+    const asked = daysOf(this.#series, { startUs, endUs: this.#endUs })
+    for (const { row, never } of readRequested(this.#lake.catalog, this.#series, read, asked)) {
       if (signal.aborted) throw abortError(signal)
+      if (never !== undefined) {
+        this.neverRequested.push(never)
+        continue
+      }
       this.#note(row)
       if (row.rows === 0) continue
       const { columns } = await readShard(this.#lake.paths.root, this.#series, row.day, row)

@@ -1,13 +1,13 @@
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
+import { ALL_LISTED, readRequested } from '../lake/requested.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import type { Condition } from '../model/condition.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
-import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayStartUs, isoOfUs } from '../model/utc-day.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 
 /** A stretch of missing bars; times are ISO text. */
 export interface CoverageGap {
@@ -32,7 +32,7 @@ export interface SeriesCoverage extends Series {
   readonly last: UtcDay | null
   readonly days: Readonly<Record<Condition, number>>
   readonly accepted: number
-  /** listed days between the series' first and last one that were never requested */
+  /** days without a record: those between the first and the last recorded or listed one */
   readonly never_requested: number
   readonly rows: number
   readonly bytes: number
@@ -50,13 +50,16 @@ export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilte
   const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
   const sums = { accepted: 0, rows: 0, bytes: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
   const unexplained: CoverageDay[] = []
-  const known = new Set<UtcDay>()
+  let neverRequested = 0
   let first: UtcDay | null = null
   let last: UtcDay | null = null
-  for (const row of catalog.iterateDays(series, filter.start, filter.end)) {
+  for (const { row, never } of readRequested(catalog, series, filter, ALL_LISTED)) {
+    if (never !== undefined) {
+      neverRequested += never.days
+      continue
+    }
     first ??= row.day
     last = row.day
-    known.add(row.day)
     days[row.condition]++
     sums.rows += row.rows
     sums.bytes += row.shardBytes ?? 0
@@ -77,7 +80,7 @@ export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilte
     first,
     last,
     days,
-    never_requested: countNeverRequested(catalog, series, filter, known),
+    never_requested: neverRequested,
     ...sums,
     missing_bars: gaps.reduce((sum, gap) => sum + gap.bars, 0),
     gaps,
@@ -87,18 +90,6 @@ export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilte
 
 function reasonOf(row: DayRow): string | null {
   return row.error === null ? row.evidence : row.evidence === null ? row.error : `${row.evidence}; ${row.error}`
-}
-
-function countNeverRequested(catalog: Catalog, series: Series, filter: LakeFilter, known: ReadonlySet<UtcDay>): number {
-  const listed = catalog.getSeries(series)
-  if (listed?.firstDay == null || listed.lastDay === null) return 0
-  const born = chunkOfUs(Math.max(listed.firstOpenUs ?? 0, dayStartUs(listed.firstDay)), series.interval)
-  let count = 0
-  for (let day = born; day <= listed.lastDay; day = nextChunk(day, series.interval)) {
-    const inside = (filter.start === undefined || day >= filter.start) && (filter.end === undefined || day < filter.end)
-    if (inside && !known.has(day)) count++
-  }
-  return count
 }
 
 /** True when some day is unexplained and nobody has accepted it. */

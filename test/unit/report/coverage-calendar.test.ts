@@ -40,6 +40,7 @@ describe('readCalendar', () => {
         lake.catalog.commit([{ row: rowOf(WEEKS, name, { condition: 'complete' }), gaps: [] }])
       expect(readCalendar(lake.catalog, WEEKS).map(({ start, chunks }) => [start, chunks])).toEqual([
         ['2023-12-01', 2],
+        ['2024-02-01', 1],
         ['2024-03-01', 1],
       ])
     }))

@@ -1,0 +1,69 @@
+import type { Series } from '../model/series.ts'
+import { chunkOfUs, nextChunk } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { addDays, dayStartUs } from '../model/utc-day.ts'
+import type { Catalog } from './catalog.ts'
+import type { DayRow } from './catalog-rows.ts'
+import type { LakeFilter } from './selection.ts'
+
+/** Chunks in a row that were never requested: the lake knows nothing of them, not even why they are missing. */
+export interface NeverRequested {
+  /** first and last chunk */
+  readonly first: UtcDay
+  readonly last: UtcDay
+  /** how many chunks */
+  readonly days: number
+}
+
+/** What the lake knows of a chunk, or that it knows nothing of some. */
+export type Requested = { readonly row: DayRow; readonly never?: undefined } | { readonly row?: undefined; readonly never: NeverRequested }
+
+type Days = Pick<LakeFilter, 'start' | 'end'>
+
+/** Every day that the listing has. */
+export const ALL_LISTED: Required<Days> = { start: '0000-00-00' as UtcDay, end: '9999-99-99' as UtcDay }
+
+/**
+ * The rows of a series in [start, end), in order, and between them the chunks that have none. What lies before the first row and after
+ * the last one counts where it is in `asked` and in the listing as it was last read; an end of `asked` that is left out asks for nothing.
+ */
+export function* readRequested(catalog: Catalog, series: Series, { start, end }: Days, asked: Days): Generator<Requested, void> {
+  const listed = listedDays(catalog, series)
+  let next = asked.start === undefined || listed === undefined ? undefined : alignUp(latest(listed.start, asked.start, start), series)
+  for (const row of catalog.iterateDays(series, start, end)) {
+    if (next !== undefined && next < row.day) yield { never: chunksIn(series, next, row.day) }
+    yield { row }
+    next = nextChunk(row.day, series.interval)
+  }
+  if (next === undefined || asked.end === undefined || listed === undefined) return
+  const last = [listed.end, asked.end, end].filter((day) => day !== undefined).sort()[0] as UtcDay
+  if (next < last) yield { never: chunksIn(series, next, last) }
+}
+
+/** From the series' first to its last day, as the listing had them. */
+function listedDays(catalog: Catalog, series: Series): { start: UtcDay; end: UtcDay } | undefined {
+  const known = catalog.getSeries(series)
+  if (known?.firstDay == null || known.lastDay === null) return undefined
+  const startUs = Math.max(known.firstOpenUs ?? 0, dayStartUs(known.firstDay))
+  return { start: chunkOfUs(startUs, series.interval), end: addDays(known.lastDay, 1) }
+}
+
+function latest(...days: readonly (UtcDay | undefined)[]): UtcDay {
+  return days.reduce<UtcDay>((last, day) => (day !== undefined && day > last ? day : last), ALL_LISTED.start)
+}
+
+/** The first chunk that begins on a day or after it. */
+function alignUp(day: UtcDay, { interval }: Series): UtcDay {
+  const chunk = chunkOfUs(dayStartUs(day), interval)
+  return chunk < day ? nextChunk(chunk, interval) : chunk
+}
+
+function chunksIn({ interval }: Series, first: UtcDay, end: UtcDay): NeverRequested {
+  let last = first
+  let days = 1
+  for (let day = nextChunk(first, interval); day < end; day = nextChunk(day, interval)) {
+    last = day
+    days++
+  }
+  return { first, last, days }
+}
