@@ -3,7 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
-import { listSelectedSeries } from '../lake/selection.ts'
+import { listAbsent, listSelectedSeries } from '../lake/selection.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import { seriesLabel } from '../model/series.ts'
 import { dayOfUs } from '../model/utc-day.ts'
@@ -48,7 +48,8 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     exits: {
       0: 'everything that was requested is stored or explained',
       2: 'wrong usage, or no lake there',
-      3: 'some days are partial, quarantined or failed; they are listed',
+      3: 'some days are partial, quarantined or failed, or the lake has nothing of what the filters name; they are listed',
+      4: 'the lake could not be read, the page not written, or (--accept) another run is writing to the lake',
     },
   })
   command.action((_options, self) =>
@@ -74,16 +75,19 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const filter = filterOf(run.options)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
   const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
-  const exit = rows.some(hasUnexplained) ? 3 : 0
+  const absent = listAbsent(filter, rows)
+  // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
+  const isEmpty = Object.keys(filter).length > 0 && rows.every(({ first }) => first === null)
+  const exit = rows.some(hasUnexplained) || absent.length > 0 || isEmpty ? 3 : 0
   if (run.options.html !== undefined) {
     const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))
     const page = formatCoveragePage({ series, origin: lake.origin ?? null, day: dayOfUs(run.nowMs() * 1000) })
     await writeReport(resolve(run.context.cwd, run.options.html), page)
     run.logger.info({ file: run.options.html }, 'page written')
   }
-  if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, total: sumOf(rows) })
+  if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
-  else printText(run, rows, exit)
+  else printText(run, rows, absent, exit)
   return exit
 }
 
@@ -133,7 +137,7 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
   }
 }
 
-function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[], exit: number): void {
+function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): void {
   const { stdout } = run.context
   const total = sumOf(rows)
   const used = SHOWN_CONDITIONS.filter((condition) => (total.days[condition] ?? 0) > 0)
@@ -172,9 +176,15 @@ function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage
     ),
   )
   printList(run, `${formatCount(days.length)} ${days.length === 1 ? 'day' : 'days'} not explained by evidence`, days)
-  stdout.write(
-    `${formatBytes(total.bytes)} in shards. ${exit === 0 ? 'All that was requested is stored or explained. (exit 0)' : 'Some days are unexplained. (exit 3)'}\n`,
-  )
+  stdout.write(`${formatBytes(total.bytes)} in shards. ${closing(rows, absent, exit)} (exit ${exit})\n`)
+}
+
+function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): string {
+  if (absent.length > 0)
+    return `The lake has nothing of ${absent.join(', ')} in this selection: it was never requested, or failed as a whole.`
+  if (rows.some(hasUnexplained)) return 'Some days are unexplained.'
+  if (rows.some(({ first }) => first !== null)) return 'All that was requested is stored or explained.'
+  return exit === 0 ? 'The lake is empty.' : 'The lake has no day of this selection.'
 }
 
 function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {

@@ -137,7 +137,10 @@ function verdict(result: IngestResult): string {
     case 0:
       return 'Every requested day is stored, or its absence is explained. (exit 0)'
     case 3:
-      return 'Some days are unexplained. `ckvd coverage` shows them; `ckvd ingest --retry-failed` tries again. (exit 3)'
+      // of a series that failed as a whole the lake has no record, so coverage cannot show it
+      return result.problems.every(({ day }) => day === null)
+        ? 'Some series failed as a whole: the problems above tell why. The lake has no record of them. (exit 3)'
+        : 'Some days are unexplained. `ckvd coverage` shows them; `ckvd ingest --retry-failed` tries again. (exit 3)'
     case 130:
       return 'Interrupted. What is stored stays stored: the same command goes on from there. (exit 130)'
     default:

@@ -20,9 +20,14 @@ export interface SeriesResult extends Series {
   readonly check: (CheckCounts & { readonly differences: readonly BarDifference[] }) | null
 }
 
-/** Exit code 3 when days are unexplained or were never requested, or a bar differs by more than its sums' rounding. */
+/**
+ * Exit code 3 when days are unexplained or were never requested, a bar differs by more than its sums' rounding, or a comparison was asked
+ * for and there was nothing to compare.
+ */
 export function exitOf(results: readonly SeriesResult[]): 0 | 3 {
-  return results.some((result) => !isWhole(result) || (result.check !== null && result.check.equal < result.check.compared)) ? 3 : 0
+  const checks = results.flatMap(({ check }) => check ?? [])
+  const isUnchecked = checks.length > 0 && checks.every(({ compared }) => compared === 0)
+  return isUnchecked || !results.every(isWhole) || checks.some(({ equal, compared }) => equal < compared) ? 3 : 0
 }
 
 function isWhole({ unexplained, never_requested }: SeriesResult): boolean {
@@ -98,7 +103,9 @@ function closing(
     ...(!checked
       ? []
       : compared === 0
-        ? ["Nothing was compared: the lake has none of the exchange's own bars for these."]
+        ? [
+            `Nothing was compared: the lake has no bar of the exchange's own where one of these is whole. ckvd ingest --intervals ${results[0]?.interval ?? ''} fetches them.`,
+          ]
         : [
             differing === 0
               ? "All compared bars are the exchange's own."

@@ -10,6 +10,7 @@ import type { Market } from '../model/market.ts'
 import { checkNesting, filterResampled } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayOfUs } from '../model/utc-day.ts'
 import { BarCheck } from '../read/resample-check.ts'
 import type { LakeBars } from '../read/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../read/resample-lake.ts'
@@ -71,7 +72,7 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     exits: {
       0: 'done; all smaller bars of the range are stored or explained, and --check found no difference',
       2: 'wrong usage, or the lake has no such bars; nothing was written',
-      3: '--check found differences, some days are partial, quarantined, failed or were never requested, or a shard is damaged; they are listed',
+      3: '--check found differences or nothing to compare with, some days are partial, quarantined, failed or were never requested, or a shard is damaged; they are listed',
       4: 'the lake or the output could not be read or written',
       130: 'interrupted; no --out file was written',
     },
@@ -101,13 +102,14 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
   const root = resolve(context.cwd, run.settings.lake)
   await using lake = await openLake(root, { mode: 'read' })
   const chosen = chooseSeries(lake, options, symbols)
+  const opens = openRange(options.start, options.end)
+  checkAny(lake, chosen, to, opens)
   await using file = options.out === undefined ? undefined : await OutFile.create(resolve(context.cwd, options.out), root)
   const toStdout: Sink = { write: (part) => Promise.resolve(void context.stdout.write(part as string)) }
   const hasBars = format !== undefined && (file !== undefined || !run.json)
   const writer = hasBars ? createWriter(run, format, file ?? toStdout, to) : undefined
   const results: SeriesResult[] = []
-  for (const series of chosen)
-    results.push(await resampleSeries(run, series, { lake, to, opens: openRange(options.start, options.end), writer }))
+  for (const series of chosen) results.push(await resampleSeries(run, series, { lake, to, opens, writer }))
   await writer?.end()
   await file?.commit()
   const exit = exitOf(results)
@@ -139,6 +141,16 @@ function chooseSeries(lake: Lake, options: ResampleFlags, symbols: readonly stri
   throw new CkvdError(
     'CKVD_USAGE',
     `Expected ${what} in the lake ${lake.paths.root}, found none. \`ckvd coverage\` tells what it holds, \`ckvd ingest --intervals ${from}\` fetches them.`,
+  )
+}
+
+/** Throws CKVD_USAGE when the lake has no day of smaller bars for the range. */
+function checkAny(lake: Lake, chosen: readonly Series[], to: Interval, opens: TimeRange): void {
+  if (chosen.some((series) => new LakeResampler(lake, series, to, opens).hasDays())) return
+  const range = [opens.startUs, opens.endUs].map((timeUs) => (Number.isFinite(timeUs) ? dayOfUs(timeUs) : '…')).join(' to ')
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected days of ${chosen[0]?.interval ?? ''} bars in the lake ${lake.paths.root} for bars of ${to} that open in ${range}, found none. \`ckvd coverage\` tells what it holds.`,
   )
 }
 

@@ -12,7 +12,7 @@ import { seriesLabel } from '../model/series.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings } from './options.ts'
-import { formatBytes, formatCount, formatDuration } from './output.ts'
+import { formatBytes, formatCount, formatCountOf, formatDuration } from './output.ts'
 import { repairDays } from './repair.ts'
 import { parseSeriesName } from './series-name.ts'
 
@@ -34,7 +34,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
     example: 'ckvd verify --lake ./lake\nckvd verify --lake ./lake --repair',
     exits: {
       0: 'every shard is what the catalog says',
-      2: 'wrong usage, or no lake there',
+      2: 'wrong usage, no lake there, or (--prune) no such series in it',
       3: 'some shards are bad; they are listed, and planned anew by the next ingest',
       4: 'the lake could not be read, or another run is writing to it',
     },
@@ -63,7 +63,7 @@ async function prune(run: CommandRun<object>, root: string, series: ReturnType<t
   await using lake = await openLake(root, { mode: 'write' })
   const { shards, bytes } = await pruneSeries(lake, series)
   if (run.json) run.printJson({ command: 'verify', exit: 0, pruned: { ...series, shards, bytes } })
-  else run.context.stdout.write(`Removed ${seriesLabel(series)}: ${formatCount(shards)} shards, ${formatBytes(bytes)}.\n`)
+  else run.context.stdout.write(`Removed ${seriesLabel(series)}: ${formatCountOf(shards, 'shard')}, ${formatBytes(bytes)}.\n`)
   return 0
 }
 
@@ -110,23 +110,24 @@ function jsonOf(result: VerifyResult) {
 function show(run: CommandRun<object>, result: VerifyResult, repair: { exit: number; stored: number } | null): void {
   const { stdout } = run.context
   const line = (text: string): void => void stdout.write(`${text}\n`)
-  line(`${formatCount(result.shards)} shards checked, ${formatBytes(result.bytes)}, in ${formatDuration(result.elapsedMs)}`)
+  line(`${formatCountOf(result.shards, 'shard')} checked, ${formatBytes(result.bytes)}, in ${formatDuration(result.elapsedMs)}`)
   if (result.damagedCatalog !== undefined) line(`the catalog was damaged: it was moved to ${result.damagedCatalog}`)
   if (result.rebuilt) line('the catalog was rebuilt from the shards; days without a shard, bans and runs are planned anew')
-  if (result.adopted > 0) line(`${formatCount(result.adopted)} whole shards that the catalog did not know were taken in`)
-  if (result.swept > 0) line(`${formatCount(result.swept)} temporary files of killed runs removed`)
-  list('foreign files below data/, not believed and left alone', result.foreign)
+  if (result.adopted > 0)
+    line(`${formatCountOf(result.adopted, 'whole shard')} that the catalog did not know ${result.adopted === 1 ? 'was' : 'were'} taken in`)
+  if (result.swept > 0) line(`${formatCountOf(result.swept, 'temporary file')} of killed runs removed`)
+  list(`${formatCountOf(result.foreign.length, 'foreign file')} below data/, not believed and left alone`, result.foreign)
   list(
-    'bad shards',
+    formatCountOf(result.bad.length, 'bad shard'),
     result.bad.map(({ path, code, message }) => `${path}  ${code}: ${message}`),
   )
-  if (repair !== null) line(`repaired: ${formatCount(repair.stored)} days fetched again`)
+  if (repair !== null) line(`repaired: ${formatCountOf(repair.stored, 'day')} fetched again`)
   else if (result.bad.length > 0) line('Run `ckvd verify --repair`, or the ingest again, to fetch them anew. (exit 3)')
   else line('Every shard is what the catalog says. (exit 0)')
 
   function list(title: string, items: readonly string[]): void {
     if (items.length === 0) return
-    line(`${formatCount(items.length)} ${title}:`)
+    line(`${title}:`)
     for (const item of items.slice(0, SHOWN)) line(`  ${item}`)
     if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
   }

@@ -3,6 +3,7 @@ import type { ExportEncoding } from '../codec/export-format.ts'
 import { CkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { LakeFilter } from '../lake/selection.ts'
+import { listAbsent } from '../lake/selection.ts'
 import { intervalPathName } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { FileEntry, Manifest } from './manifest.ts'
@@ -73,10 +74,7 @@ function otherSelection(out: string, why: string, { selection }: Manifest): Ckvd
  * a smaller export, and an export that is there would be emptied.
  */
 export function checkNamed(lake: string, filter: LakeFilter, found: readonly Series[]): void {
-  const symbols = (filter.symbols ?? []).filter((symbol) => found.every((series) => series.symbol !== symbol))
-  const named = filter.intervals === undefined || filter.intervals === 'all' ? [] : filter.intervals
-  const intervals = named.filter((interval) => found.every((series) => series.interval !== interval))
-  const absent = [...symbols, ...intervals]
+  const absent = listAbsent(filter, found)
   if (found.length > 0 && absent.length === 0) return
   const what = absent.length === 0 ? '' : `, of ${absent.join(', ')}`
   throw new CkvdError(

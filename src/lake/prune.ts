@@ -1,5 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises'
+import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
+import { seriesLabel } from '../model/series.ts'
 import { ioError } from './io-error.ts'
 import type { WritableLake } from './lake.ts'
 import { joinLake, parseShardPath, shardFolder } from './layout.ts'
@@ -12,6 +14,7 @@ export interface PruneResult {
 /**
  * Removes a series from a lake: its shards, then what the catalog knows of it, in this order, so that a prune that was
  * interrupted is finished by the next one. Files in its folder that are not shards of its own stay.
+ * Throws CKVD_USAGE where there is neither, CKVD_LAKE_IO, CKVD_CATALOG.
  */
 export async function pruneSeries(lake: WritableLake, series: Series): Promise<PruneResult> {
   const folder = shardFolder(series)
@@ -29,6 +32,13 @@ export async function pruneSeries(lake: WritableLake, series: Series): Promise<P
   } catch (error) {
     throw ioError(error, 'prune', directory)
   }
+  const isKnown = lake.catalog.getSeries(series) !== undefined || lake.catalog.readDays(series).length > 0
+  if (shards === 0 && !isKnown)
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected a series of the lake ${lake.paths.root}, got ${seriesLabel(series)}: it has neither a shard nor a record of it. \`ckvd coverage\` tells what it holds.`,
+      { details: { ...series } },
+    )
   lake.catalog.deleteSeries(series)
   return { shards, bytes }
 }

@@ -33,3 +33,11 @@ export function listSelectedSeries(catalog: Catalog, filter: LakeFilter): Series
         (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)),
     )
 }
+
+/** Symbols and intervals that a filter names and none of the series has. */
+export function listAbsent({ symbols = [], intervals = 'all' }: LakeFilter, found: readonly Series[]): string[] {
+  return [
+    ...symbols.filter((name) => found.every(({ symbol }) => symbol !== name)),
+    ...(intervals === 'all' ? [] : intervals.filter((name) => found.every(({ interval }) => interval !== name))),
+  ]
+}

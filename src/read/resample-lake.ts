@@ -101,6 +101,12 @@ export class LakeResampler {
     this.#gaps = lake.catalog.listGaps(series, ...chunksOf(series, this.#sources))
   }
 
+  /** True when the lake knows of any day of smaller bars for the range. */
+  hasDays(): boolean {
+    const { startUs, endUs } = this.#sources
+    return startUs < endUs && this.#lake.catalog.iterateDays(this.#series, ...chunksOf(this.#series, this.#sources)).next().done !== true
+  }
+
   /** Throws CKVD_SHARD_MISSING, CKVD_SHARD_DIGEST, CKVD_SHARD_FORMAT, CKVD_LAKE_IO, CKVD_ABORTED. */
   async *bars(signal: AbortSignal): AsyncGenerator<LakeBars, void> {
     const { startUs, endUs } = this.#sources

@@ -270,7 +270,7 @@ describe('shards', () => {
       expect(await pruneSeries(lake, BTC)).toEqual({ shards: 2, bytes: items[0]!.shard.length + items[1]!.shard.length })
       expect(lake.catalog.listStoredSeries()).toEqual([ETH])
       expect(await readdir(join(note, '..'))).toEqual(['note.txt'])
-      expect(await pruneSeries(lake, { ...BTC, symbol: 'NONEUSDT' })).toEqual({ shards: 0, bytes: 0 })
+      await expect(pruneSeries(lake, { ...BTC, symbol: 'NONEUSDT' })).rejects.toMatchObject({ code: 'CKVD_USAGE' })
     })
   })
 })
