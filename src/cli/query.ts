@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
+import { isPartOfExport } from '../export/export-selection.ts'
 import { openExportDatabase } from '../export/query.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
@@ -36,11 +37,11 @@ export function addQueryCommand(program: Command, context: CliContext): void {
     exits: {
       0: 'answered',
       2: 'wrong usage or SQL, no export there, or @duckdb/node-api is not installed',
-      4: 'the export could not be read, or the file not written',
+      4: 'the export could not be read, a file of it is damaged, or the file not written',
       130: 'interrupted',
     },
     notes: [
-      'Names are not case-sensitive in SQL: bars of a month are spot_1mo, never spot_1M. Times are UTC with microseconds.',
+      'Names are not case-sensitive in SQL: bars of a month are spot_1mo; spot_1M is refused. Times are UTC with microseconds.',
       'DuckDB comes with the optional package: npm install @duckdb/node-api.',
       'A query only reads: one SELECT over the files of the export, without other files and without network.',
     ],
@@ -61,7 +62,8 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
       `Expected \`--out FILE\` with \`--json\` and \`--format ${format}\`: standard output has the one JSON object.`,
     )
   const sql = argument === '-' ? await readText(run.context.stdin) : argument
-  using database = await openExportDatabase(from)
+  if (out !== undefined) checkOutPath(resolve(run.context.cwd, out), from)
+  using database = await openExportDatabase(from, run.signal)
   if (database.manifest.state !== 'complete')
     run.logger.warn({ from }, 'the export is unfinished: a run is under way or was interrupted; run ckvd export again for the whole of it')
   const answer = await database.select(sql, run.signal)
@@ -80,6 +82,12 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
   await file.commit()
   if (run.json) run.printJson({ command: 'query', exit: 0, columns: answer.columns, rows, out: path })
   return 0
+}
+
+/** Throws CKVD_USAGE where an answer would take the place of a part of the export. */
+function checkOutPath(path: string, from: string): void {
+  if (!isPartOfExport(from, path)) return
+  throw new CkvdError('CKVD_USAGE', `Expected \`--out\` beside the files of the export, got ${path}: it would be one of them.`)
 }
 
 async function readText(stdin: CliContext['stdin']): Promise<string> {

@@ -12,7 +12,7 @@ import type { Steps } from '../lake/steps.ts'
 import { DATA_FOLDER } from './file-period.ts'
 
 /** What only this program uses in an export: its lock and its temporary files. Engines leave out what begins with a dot. */
-const OWN_FOLDER = '.ckvd'
+export const OWN_FOLDER = '.ckvd'
 
 /** A directory that an export is written to; the only place that writes and removes there. Paths are relative, `/` separated. */
 export interface ExportFolder {

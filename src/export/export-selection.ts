@@ -6,7 +6,10 @@ import type { LakeFilter } from '../lake/selection.ts'
 import { listAbsent } from '../lake/selection.ts'
 import { intervalPathName } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
+import { OWN_FOLDER } from './export-folder.ts'
+import { DATA_FOLDER } from './file-period.ts'
 import type { FileEntry, Manifest } from './manifest.ts'
+import { MANIFEST } from './manifest.ts'
 
 /** A filter as the manifest records it; null filters nothing. */
 export function selectionOf(filter: LakeFilter): Manifest['selection'] {
@@ -99,4 +102,11 @@ export function checkPlace(lake: string, out: string): void {
         { details: { out, lake } },
       )
   }
+}
+
+/** True of a path where an export has, or may come to have, a file of its own. On many disks capital letters are not told apart. */
+export function isPartOfExport(out: string, path: string): boolean {
+  const [name = '', ...below] = relative(out, path).toLowerCase().split(sep)
+  if (below.length > 0) return name === DATA_FOLDER || name === OWN_FOLDER
+  return name === MANIFEST || /^coverage\.\w+$/.test(name)
 }

@@ -99,9 +99,10 @@ function parseManifest(text: string, path: string): Manifest {
   const parsed = ManifestFile.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
+  const place = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `
   throw new CkvdError(
     'CKVD_EXPORT_MANIFEST',
-    `Expected the manifest of an export in ${path}, found another file (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}). Name another directory, or move the file away: the export is then made anew.`,
+    `Expected the manifest of an export in ${path}, found another file (${place}${issue?.message ?? ''}). Name another directory, or move the file away: the export is then made anew.`,
     { details: { path }, cause: parsed.error },
   )
 }

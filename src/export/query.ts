@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api'
 import { abortError, CkvdError } from '../errors.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
+import { checkSizes, findDamage } from './export-damage.ts'
 import type { Manifest } from './manifest.ts'
 import { readManifest } from './manifest.ts'
 import type { PlainValue } from './query-value.ts'
@@ -42,14 +42,15 @@ const CONFIG = {
   autoload_known_extensions: 'false',
   allow_community_extensions: 'false',
 }
-const SQL_TYPES = { timestamp: 'TIMESTAMPTZ', float64: 'DOUBLE', int64: 'BIGINT' } as const
+/** A text that is no time would be NULL for DuckDB where a column of a CSV file has a zone, and is an error where it has none. */
+const SQL_TYPES = { timestamp: 'TIMESTAMP', float64: 'DOUBLE', int64: 'BIGINT' } as const
 const GAP_TYPE = '[{"start": "TIMESTAMPTZ", "end": "TIMESTAMPTZ", "bars": "BIGINT", "evidence": "VARCHAR"}]'
 
 /**
- * Opens the export in `out` (absolute). Throws CKVD_DUCKDB_MISSING, CKVD_EXPORT_MISSING, CKVD_EXPORT_MANIFEST, CKVD_EXPORT_IO, CKVD_USAGE
- * (an export of Arrow files, which DuckDB cannot read).
+ * Opens the export in `out` (absolute). Throws CKVD_DUCKDB_MISSING, CKVD_EXPORT_MISSING, CKVD_EXPORT_MANIFEST, CKVD_EXPORT_IO, CKVD_ABORTED,
+ * CKVD_USAGE (an export of Arrow files, which DuckDB cannot read, or one in a folder that is named like a partition).
  */
-export async function openExportDatabase(out: string): Promise<ExportDatabase> {
+export async function openExportDatabase(out: string, signal: AbortSignal): Promise<ExportDatabase> {
   const found = await readManifest(out)
   if (found === undefined)
     throw new CkvdError(
@@ -65,7 +66,8 @@ export async function openExportDatabase(out: string): Promise<ExportDatabase> {
       'CKVD_USAGE',
       `Expected an export as Parquet or CSV in ${out}, found Arrow files, which DuckDB cannot read. Export again with --format parquet to another directory.`,
     )
-  checkFiles(manifest, out)
+  checkPlace(out)
+  checkSizes(manifest, out)
   const duckdb = await loadDuckDb()
   const instance = await duckdb.DuckDBInstance.create(':memory:', CONFIG)
   const connection = await instance.connect()
@@ -74,7 +76,8 @@ export async function openExportDatabase(out: string): Promise<ExportDatabase> {
     const views = [...groupFiles(manifest)].map(([name, paths]) => ({ name, sql: klinesSql(manifest, out, paths) }))
     if (manifest.coverage !== null) views.push({ name: 'coverage', sql: coverageSql(manifest, join(out, manifest.coverage.path)) })
     const paths = [...manifest.files, ...(manifest.coverage === null ? [] : [manifest.coverage])].map(({ path }) => join(out, path))
-    await connection.run(`SET allowed_paths = ${listOf(paths)}`)
+    // a path, and the pattern that stands for it alone
+    await connection.run(`SET allowed_paths = ${listOf(paths.flatMap((path) => [path, patternOf(path)]))}`)
     for (const { name, sql } of views) await connection.run(`CREATE VIEW "${name}" AS ${sql}`)
     await connection.run('SET enable_external_access = false')
     await connection.run('SET lock_configuration = true')
@@ -83,30 +86,25 @@ export async function openExportDatabase(out: string): Promise<ExportDatabase> {
       instance,
       connection,
       manifest,
+      out,
       views.map(({ name }) => name),
     )
   } catch (error) {
     connection.closeSync()
     instance.closeSync()
-    throw queryError(error)
+    throw (await findDamage(manifest, out, signal)) ?? queryError(error)
   }
 }
 
-/**
- * A text file that was cut off is no error for DuckDB: its answer would only be shorter. While a run is under way files are newer than the
- * manifest, each of them whole.
- */
-function checkFiles({ state, files, coverage }: Manifest, out: string): void {
-  if (state !== 'complete') return
-  for (const { path, bytes } of coverage === null ? files : [...files, coverage]) {
-    const size = statSync(join(out, path), { throwIfNoEntry: false })?.size
-    if (size === bytes) continue
-    throw new CkvdError(
-      'CKVD_EXPORT_IO',
-      `Expected ${bytes} bytes in ${join(out, path)}, found ${size === undefined ? 'no file' : `${size} bytes`}. Run ckvd export again: it makes such files anew.`,
-      { details: { path, expected: bytes, found: size ?? null } },
-    )
-  }
+/** DuckDB takes the symbol from the whole path of a file: a folder above the export that is named like a partition would give another one. */
+function checkPlace(out: string): void {
+  const folder = out.split(sep).find((name) => /^(?:market|symbol|interval|year)=/i.test(name))
+  if (folder === undefined) return
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected an export below no folder that is named like a partition, got ${out}: DuckDB would take ${folder} for that of the bars. Move the export.`,
+    { details: { out, folder } },
+  )
 }
 
 async function loadDuckDb(): Promise<DuckDb> {
@@ -133,21 +131,27 @@ function groupFiles({ files }: Manifest): Map<string, string[]> {
 
 /** The symbol first, then the columns of the files: what the view's name says is left out. */
 function klinesSql({ encoding }: Manifest, out: string, paths: readonly string[]): string {
-  const files = listOf(paths.map((path) => join(out, path)))
+  const files = listOf(paths.map((path) => patternOf(join(out, path))))
   const hive = "hive_partitioning = true, hive_types = {'market': VARCHAR, 'symbol': VARCHAR, 'interval': VARCHAR, 'year': BIGINT}"
   const names = KLINE_COLUMNS.map(({ name }) => `"${name}"`).join(', ')
   if (encoding.format === 'parquet') return `SELECT symbol, ${names} FROM read_parquet(${files}, ${hive})`
   const columns = KLINE_COLUMNS.map(({ name, type }) => `'${name}': '${SQL_TYPES[type]}'`).join(', ')
-  return `SELECT symbol, ${names} FROM read_csv(${files}, ${hive}, header = true, auto_detect = false, columns = {${columns}})`
+  const values = KLINE_COLUMNS.map(({ name, type }) => (type === 'timestamp' ? `CAST("${name}" AS TIMESTAMPTZ) AS "${name}"` : `"${name}"`))
+  return `SELECT symbol, ${values.join(', ')} FROM read_csv(${files}, ${hive}, header = true, auto_detect = false, columns = {${columns}})`
 }
 
 function coverageSql({ encoding }: Manifest, path: string): string {
-  if (encoding.format === 'parquet') return `SELECT * FROM read_parquet(${textOf(path)})`
-  return `SELECT * REPLACE (from_json(gaps, '${GAP_TYPE}') AS gaps) FROM read_csv(${textOf(path)}, header = true, types = {'gaps': 'VARCHAR', 'evidence': 'VARCHAR', 'error': 'VARCHAR'})`
+  if (encoding.format === 'parquet') return `SELECT * FROM read_parquet(${textOf(patternOf(path))})`
+  return `SELECT * REPLACE (from_json(gaps, '${GAP_TYPE}') AS gaps) FROM read_csv(${textOf(patternOf(path))}, header = true, types = {'gaps': 'VARCHAR', 'evidence': 'VARCHAR', 'error': 'VARCHAR'})`
 }
 
 function listOf(paths: readonly string[]): string {
   return `[${paths.map(textOf).join(', ')}]`
+}
+
+/** The pattern of DuckDB that a path alone fits: folders above an export may have `*`, `?` or `[` in their names. */
+function patternOf(path: string): string {
+  return path.replace(/[[*?]/g, '[$&]')
 }
 
 function textOf(text: string): string {
@@ -159,21 +163,29 @@ function createDatabase(
   instance: DuckDBInstance,
   connection: DuckDBConnection,
   manifest: Manifest,
+  out: string,
   views: readonly string[],
 ): ExportDatabase {
+  /** What DuckDB says of a query that it understands may come of a damaged file. */
+  const causeOf = async (error: unknown, signal: AbortSignal): Promise<CkvdError> => {
+    const known = queryError(error, views)
+    const isOurs = error instanceof CkvdError || /^DuckDB: (?:Parser|Binder|Catalog|Permission) Error/.test(known.message)
+    return isOurs ? known : ((await findDamage(manifest, out, signal)) ?? known)
+  }
   return {
     manifest,
     views,
     async select(sql, signal) {
       const result = await interruptible(connection, signal, async () => {
         await checkReads(duckdb, connection, sql)
+        await checkNames(duckdb, sql)
         return await connection.stream(sql)
-      }).catch((error: unknown) => {
-        throw queryError(error, views)
+      }).catch(async (error: unknown) => {
+        throw await causeOf(error, signal)
       })
       const types = result.columnTypes()
       const columns = result.deduplicatedColumnNames().map((name, i) => ({ name, type: String(types[i]) }))
-      return { columns, chunks: readChunks(result, connection, signal) }
+      return { columns, chunks: readChunks(result, connection, signal, causeOf) }
     },
     [Symbol.dispose]() {
       connection.closeSync()
@@ -182,10 +194,15 @@ function createDatabase(
   }
 }
 
-async function* readChunks(result: DuckDBResult, connection: DuckDBConnection, signal: AbortSignal): AsyncGenerator<PlainValue[][]> {
+async function* readChunks(
+  result: DuckDBResult,
+  connection: DuckDBConnection,
+  signal: AbortSignal,
+  causeOf: (error: unknown, signal: AbortSignal) => Promise<CkvdError>,
+): AsyncGenerator<PlainValue[][]> {
   for (;;) {
-    const chunk = await interruptible(connection, signal, () => result.fetchChunk()).catch((error: unknown) => {
-      throw queryError(error)
+    const chunk = await interruptible(connection, signal, () => result.fetchChunk()).catch(async (error: unknown) => {
+      throw await causeOf(error, signal)
     })
     if (chunk === null || chunk.rowCount === 0) return
     yield chunk.getRows().map((row) => row.map(plainValue))
@@ -209,7 +226,11 @@ async function interruptible<T>(connection: DuckDBConnection, signal: AbortSigna
 /** EXPLAIN ANALYZE runs what it explains, so that is checked as well. */
 const EXPLAIN = /^\s*EXPLAIN(?:\s+ANALYZE)?\s/i
 
+/** Comments, spaces and the ends of statements. */
+const NO_SQL = /^(?:--[^\n]*|\/\*[^]*?\*\/|[\s;])*$/
+
 async function checkReads({ StatementType }: DuckDb, connection: DuckDBConnection, sql: string): Promise<void> {
+  if (NO_SQL.test(sql)) throw new CkvdError('CKVD_QUERY', 'Expected a SELECT, got a text without a statement.')
   const explained = sql.replace(EXPLAIN, '')
   const statements = await connection.extractStatements(explained)
   if (statements.count !== 1)
@@ -222,6 +243,27 @@ async function checkReads({ StatementType }: DuckDb, connection: DuckDBConnectio
   prepared.destroySync()
   if (type !== StatementType.SELECT)
     throw new CkvdError('CKVD_QUERY', `Expected a SELECT, got a statement of type ${StatementType[type]}: queries only read.`)
+}
+
+/**
+ * DuckDB does not tell capital letters in names apart: bars of a month as they are named elsewhere, `spot_1M`, would be those of a minute.
+ * Names as they are written come of a database without views.
+ */
+async function checkNames({ DuckDBInstance }: DuckDb, sql: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:', { ...CONFIG, enable_external_access: 'false' })
+  const connection = await instance.connect()
+  try {
+    const name = connection.getTableNames(sql, false).find((table) => /_\d+M$/.test(table))
+    if (name === undefined) return
+    const bare = name.slice(0, -1).toLowerCase()
+    throw new CkvdError(
+      'CKVD_QUERY',
+      `Expected \`${bare}m\` (minutes) or \`${bare}mo\` (months), got \`${name}\`: capital letters are not told apart in SQL, so that it would be minutes.`,
+    )
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
 }
 
 /** What DuckDB says of a query, in our form. */

@@ -213,6 +213,85 @@ describe('ckvd query', () => {
     expect(await query('SELECT 1', plain)).toMatchObject({ exit: 4, stdout: '' })
   })
 
+  test.each(['', '  ', ';', '-- nothing', '/* SELECT 1 */ ;'])('%j has no statement, and is told so', async (sql) => {
+    const { exit, stderr } = await runHere(['query', '--from', parquet, '--', sql])
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('CKVD_QUERY: Expected a SELECT, got a text without a statement.')])
+  })
+
+  test.each([
+    'SELECT count(*) FROM spot_1M',
+    'FROM "spot_1M" LIMIT 1',
+    'DESCRIBE SPOT_1M',
+    'EXPLAIN SELECT * FROM main.spot_1M',
+    'SELECT (SELECT max(close) FROM spot_1M) FROM spot_1m',
+  ])('%s would be minutes: refused, with both names', async (sql) => {
+    const { exit, stdout, stderr } = await query(sql, parquet)
+    expect([exit, stdout, stderr]).toEqual([2, '', expect.stringContaining('Expected `spot_1m` (minutes) or `spot_1mo` (months)')])
+  })
+
+  test('a name of the query’s own, text and other capitals are left alone', async () => {
+    const sql = "WITH x_1M AS (SELECT 'spot_1M' AS word) SELECT word, count(*) AS bars FROM x_1M, SPOT_1m GROUP BY ALL -- spot_1M"
+    expect(await rowsOf(sql, parquet)).toEqual([{ word: 'spot_1M', bars: expect.any(Number) as number }])
+  })
+
+  test('a folder above the export may have any name but one of a partition', async () => {
+    const names = ["[a]*?'", 'a', 'symbol=ZZZUSDT']
+    for (const name of names) {
+      const symbols = name === 'a' ? ['--symbols', 'BBBUSDT'] : []
+      expect(await runHere(['export', '--lake', world.lake, '--out', join(world.path, name, 'e'), '--quiet', ...symbols])).toMatchObject({
+        exit: 0,
+      })
+    }
+    const symbols = 'SELECT DISTINCT symbol FROM spot_1m UNION SELECT symbol FROM um_1h UNION SELECT symbol FROM coverage ORDER BY ALL'
+    expect((await rowsOf(symbols, join(world.path, names[0]!, 'e'))).map(({ symbol }) => symbol)).toEqual(['AAAUSDT', 'BBBUSDT', CHINESE])
+    const { exit, stderr } = await query(symbols, join(world.path, names[2]!, 'e'))
+    expect([exit, stderr]).toEqual([2, expect.stringMatching(/CKVD_USAGE: .*DuckDB would take symbol=ZZZUSDT for that of the bars/)])
+  })
+
+  test.each(['manifest.json', 'coverage.parquet', 'coverage.csv', 'Data/mine.csv', '.ckvd/lock.sqlite'])(
+    'an answer is not written over %s of the export',
+    async (name) => {
+      const before = await digestTree(parquet)
+      const { exit, stderr } = await query('SELECT 1', parquet, '--format', 'csv', '--out', join(parquet, name))
+      expect([exit, stderr]).toEqual([2, expect.stringContaining('Expected `--out` beside the files of the export')])
+      expect(await digestTree(parquet)).toEqual(before)
+    },
+  )
+
+  test.each([
+    ['parquet', 'SELECT sum(close) FROM um_1h'],
+    ['csv', 'SELECT max(open_time) FROM um_1h'],
+    ['parquet', 'SELECT count(*) FROM spot_1mo'],
+  ])('a damaged file of an export as %s is told with exit 4, whatever DuckDB makes of it', async (format, sql) => {
+    await using copy = await createTempDirectory()
+    const out = join(copy.path, 'out')
+    expect(await runHere(['export', '--lake', world.lake, '--out', out, '--format', format, '--quiet'])).toMatchObject({ exit: 0 })
+    const file = join(out, `data/market=um/symbol=BBBUSDT/interval=1h/year=2024/BBBUSDT-1h-2024.${format}`)
+    const bytes = readFileSync(file)
+    // the second line of a CSV; of Parquet the data or, for the other view, the end, which DuckDB reads before any query
+    if (format === 'csv') bytes.fill('x', bytes.indexOf('\n') + 1, bytes.indexOf('\n') + 20)
+    else if (sql.includes('um_1h')) bytes.fill(0xff, 4, bytes.length >> 1)
+    else bytes.fill(0xff, bytes.length - 40)
+    await writeFile(file, bytes)
+    const { exit, stdout, stderr } = await query(sql, out)
+    expect([exit, stdout, stderr]).toEqual([
+      4,
+      '',
+      expect.stringMatching(/CKVD_EXPORT_IO: Expected the SHA-256 .*BBBUSDT-1h-2024.*Remove it and run ckvd export again/),
+    ])
+    await rm(file)
+    expect(await runHere(['export', '--lake', world.lake, '--out', out, '--format', format, '--quiet'])).toMatchObject({ exit: 0 })
+    expect(await query(sql, out)).toMatchObject({ exit: 0 })
+  })
+
+  test('an error of a query over whole files stays one of the query', async () => {
+    expect(await query('SELECT CAST(symbol AS BIGINT) FROM um_1h', parquet)).toMatchObject({
+      exit: 2,
+      stdout: '',
+      stderr: expect.stringContaining('Conversion Error') as string,
+    })
+  })
+
   test('an interrupted query ends with 130', async () => {
     const stop = new AbortController()
     const running = runHere(
@@ -233,7 +312,9 @@ describe('ckvd query', () => {
     expect((await query('SELECT 1', parquet, '--format', 'arrow')).stderr).toMatch(/^error CKVD_USAGE: .*--out FILE/)
     const manifest = join(arrow, 'manifest.json')
     await writeFile(manifest, '{"format": 9}')
-    expect((await query('SELECT 1', arrow)).stderr).toMatch(/^error CKVD_EXPORT_MANIFEST: /)
+    expect((await query('SELECT 1', arrow)).stderr).toMatch(/^error CKVD_EXPORT_MANIFEST: .*another file \(format: /)
+    await writeFile(manifest, 'no JSON')
+    expect((await query('SELECT 1', arrow)).stderr).toMatch(/^error CKVD_EXPORT_MANIFEST: .*another file \(Invalid input/)
     const unfinished = readFileSync(join(csv, 'manifest.json'), 'utf8').replace('"complete"', '"writing"')
     await writeFile(join(csv, 'manifest.json'), unfinished)
     expect((await query('SELECT count(*) FROM um_1h', csv)).stderr).toContain('the export is unfinished')
