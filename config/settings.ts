@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import envPaths from 'env-paths'
 import { z } from 'zod'
-import { CkvdError } from '../src/errors.ts'
+import { CkvdError, describeSystemError } from '../src/errors.ts'
 import type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
 import { COMMAND_KEYS, FIXED_DEFAULTS, SETTINGS, SETTINGS_SCHEMA } from './setting-table.ts'
 
@@ -144,9 +144,8 @@ function readText(path: string, required: boolean): string | null {
   try {
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unreadable'
-    if (reason === 'ENOENT' && !required) return null
-    throw new CkvdError('CKVD_CONFIG', `Expected the config file to be readable, got ${reason} (file ${path})`, {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !required) return null
+    throw new CkvdError('CKVD_CONFIG', `Cannot read the config file ${path}: ${describeSystemError(cause)}.`, {
       details: { file: path },
       cause,
     })

@@ -165,6 +165,32 @@ export function toCkvdError(error: unknown): CkvdError {
   return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
 }
 
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or directory',
+  EACCES: 'this user may not do that there',
+  EPERM: 'this user may not do that there',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'a directory is there',
+  ENOTDIR: 'a part of the path is a file, no directory',
+  EEXIST: 'something is there already',
+  ENOTEMPTY: 'a directory that is not empty is there',
+  EBUSY: 'another program uses it',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EIO: 'the device reports an error',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open on this machine',
+  ELOOP: 'symbolic links lead in a circle',
+  ENAMETOOLONG: 'the name is too long',
+}
+
+/** An error of the operating system in words: `there is no such file or directory (ENOENT)`. */
+export function describeSystemError(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  if (code === undefined) return error instanceof Error ? error.message : String(error)
+  return Object.hasOwn(SYSTEM_ERRORS, code) ? `${SYSTEM_ERRORS[code]} (${code})` : code
+}
+
 /** The reason of an aborted signal as a `CkvdError` (`CKVD_ABORTED`). */
 export function abortError(signal: AbortSignal): CkvdError {
   const reason: unknown = signal.reason

@@ -24,7 +24,7 @@ import { checkProvider, checkMarketType } from './read/names.ts'
 import type { PolarsDataFrame } from './read/polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './read/query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './read/resample.ts'
-import { resampleArrays, resampleTable } from './read/resample.ts'
+import { checkBars, resampleArrays, resampleTable } from './read/resample.ts'
 import type { Sandbox } from './sandbox/index.ts'
 
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
@@ -176,7 +176,7 @@ export async function ingest(options: IngestRequest & CKVDConfig): Promise<Inges
  * Bars in which smaller ones are missing (an outage, the ends of what was given) are left out, never filled. They are listed in the
  * table's schema metadata under `ckvd.incomplete`: JSON `[{open_time, bars, expected}]`, microseconds (of columns: in `incomplete`).
  *
- * @throws CkvdError `CKVD_USAGE` when `to` is not made of whole bars of `from`, for a column of another type, for rows out of order
+ * @throws CkvdError `CKVD_USAGE` for something else than bars, when `to` is not made of whole bars of `from`, for a column of another type, for rows out of order
  */
 export function resample(table: Table, options: ResampleTableOptions): Table
 export function resample<Name extends ColumnName>(
@@ -187,6 +187,7 @@ export function resample(
   given: Table | Pick<ColumnResult<keyof ColumnArrays>, 'columns'>,
   options: ResampleTableOptions,
 ): Table | ResampledColumns {
+  checkBars(given)
   return 'columns' in given ? resampleArrays(given, options) : resampleTable(given, options)
 }
 

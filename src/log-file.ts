@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { CkvdError } from './errors.ts'
+import { CkvdError, describeSystemError } from './errors.ts'
 
 /** A log file is put aside when the next line would make it larger than this. */
 const LIMIT_BYTES = 10_000_000
 const FILES_KEPT = 5
+/** No file is put aside so often while one line is written: where it seems so, files have no number that lasts (some network disks). */
+const MAX_MOVES = 3
 
 /** How names of files that were put aside go on after the log file's name: the time (UTC, to the microsecond) and a random end. */
 const ASIDE = /^\.\d{8}T\d{12}Z-[0-9a-f]{6}(\.gz)?$/
@@ -37,17 +39,17 @@ export function createLogFile(path: string, options: LogFileOptions): { write(te
   const limitBytes = options.limitBytes ?? LIMIT_BYTES
   const filesKept = options.filesKept ?? FILES_KEPT
   const append = (text: string): void => {
-    for (;;) {
+    for (let moves = 0; moves < MAX_MOVES;) {
       const outcome = appendWithin(path, text, limitBytes)
       if (outcome === 'written') return
       if (outcome === 'full') putAside(path, filesKept)
+      else moves++
     }
   }
   try {
     append('')
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    throw new CkvdError('CKVD_CONFIG', `Expected the log file ${path} to be writable, got ${reason}. Name another file or none.`, {
+    throw new CkvdError('CKVD_CONFIG', `Cannot write the log file ${path}: ${describeSystemError(cause)}. Name another file or none.`, {
       details: { file: path },
       cause,
     })

@@ -13,7 +13,7 @@ import { createListingView } from './availability-view.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings, dayOption, integerOption, marketOption, wordOption } from './options.ts'
-import { csvLine, formatCount, formatDuration, printTable } from './output.ts'
+import { csvLine, formatCount, formatCountOf, formatDuration, printTable } from './output.ts'
 
 const SHOWN_PROBLEMS = 20
 const MS_PER_HOUR = 3_600_000
@@ -158,8 +158,10 @@ function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResul
       ]
     }),
   })
-  stdout.write(`As of ${result.as_of}: ${formatCount(result.requests.listing)} listing requests in ${formatDuration(result.elapsed_ms)}`)
-  stdout.write(result.cached === 0 ? '.\n' : `; ${formatCount(result.cached)} symbols from the cache.\n`)
+  stdout.write(
+    `As of ${result.as_of}: ${formatCountOf(result.requests.listing, 'listing request')} in ${formatDuration(result.elapsed_ms)}`,
+  )
+  stdout.write(result.cached === 0 ? '.\n' : `; ${formatCountOf(result.cached, 'symbol')} from the cache.\n`)
   stdout.write(`Written:\n${result.files.map((file) => `  ${file}`).join('\n')}\n`)
 }
 
@@ -168,6 +170,6 @@ function printProblems(run: CommandRun<AvailabilityFlags>, { problems }: Availab
   const lines = problems.slice(0, SHOWN_PROBLEMS).map(({ market, symbol, code, message }) => `  ${market} ${symbol}  ${code}: ${message}`)
   if (problems.length > SHOWN_PROBLEMS) lines.push(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all`)
   run.context.stderr.write(
-    `${formatCount(problems.length)} symbols could not be listed and are in no report (exit 3):\n${lines.join('\n')}\n`,
+    `${formatCountOf(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3):\n${lines.join('\n')}\n`,
   )
 }

@@ -10,7 +10,7 @@ import { isoOfUs } from '../model/utc-day.ts'
 import { formatBarTable } from './bar-table.ts'
 import type { Sink } from './out-file.ts'
 import type { Output } from './output.ts'
-import { csvLine, formatCount } from './output.ts'
+import { csvLine, formatCountOf } from './output.ts'
 
 /** Writes bars of one series after another; every row tells its market and symbol. */
 export interface BarWriter {
@@ -68,8 +68,8 @@ export function createTableWriter(sink: Sink, withCounts: boolean, terminal: Pic
     async endSeries() {
       const skipped = rows > first.length + last.length ? [head.map(() => '…')] : []
       const { text, hidden } = formatBarTable(head, [...first, ...skipped, ...last], terminal)
-      const more = hidden === 0 ? '' : `; ${hidden} more columns: --format csv, json or arrow`
-      if (rows > 0) await sink.write(`${text}${formatCount(rows)} bars${more}\n\n`)
+      const more = hidden === 0 ? '' : `; ${formatCountOf(hidden, 'more column')}: --format csv, json or arrow`
+      if (rows > 0) await sink.write(`${text}${formatCountOf(rows, 'bar')}${more}\n\n`)
       ;[first, last, rows] = [[], [], 0]
     },
     end: () => Promise.resolve(),

@@ -15,8 +15,9 @@ import { writeReport } from '../report/report-file.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import type { FilterFlags } from './options.ts'
-import { addSettings, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from './options.ts'
-import { csvLine, formatBytes, formatCount, printTable } from './output.ts'
+import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from './options.ts'
+import { checkOutside } from './out-file.ts'
+import { csvLine, formatBytes, formatCount, formatCountOf, printTable } from './output.ts'
 import { parseSeriesDay } from './series-name.ts'
 
 const SHOWN_GAPS = 20
@@ -43,6 +44,7 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
     .option('--reason <TEXT>', 'why it is accepted (with --accept)')
   addSettings(command, {
+    settings: LOCAL_SETTINGS,
     example:
       'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"',
     exits: {
@@ -73,7 +75,9 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const filter = filterOf(run.options)
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
+  const root = resolve(run.context.cwd, run.settings.lake)
+  if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
+  await using lake = await openLake(root, { mode: 'read' })
   const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
@@ -166,16 +170,16 @@ function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage
     ],
   })
   const gaps = rows.flatMap((row) =>
-    row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCount(gap.bars)} bars: ${gap.evidence}`),
+    row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
   )
-  printList(run, `${formatCount(gaps.length)} ${gaps.length === 1 ? 'gap' : 'gaps'}`, gaps)
+  printList(run, formatCountOf(gaps.length, 'gap'), gaps)
   const days = rows.flatMap((row) =>
     row.unexplained.map(
       (day) =>
         `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}: ${day.reason ?? 'no reason known'}`,
     ),
   )
-  printList(run, `${formatCount(days.length)} ${days.length === 1 ? 'day' : 'days'} not explained by evidence`, days)
+  printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)
   stdout.write(`${formatBytes(total.bytes)} in shards. ${closing(rows, absent, exit)} (exit ${exit})\n`)
 }
 

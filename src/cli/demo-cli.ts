@@ -10,7 +10,7 @@ import type { DemoFlags } from './demo-options.ts'
 import { addDemoOptions } from './demo-options.ts'
 import { createMarketClient } from './fetch.ts'
 import { addSettings } from './options.ts'
-import { formatCount, formatDuration, printTable } from './output.ts'
+import { formatCount, formatCountOf, formatDuration, printTable } from './output.ts'
 import { createBareProgram, runCli } from './program.ts'
 import { runProcess } from './run-process.ts'
 
@@ -50,7 +50,7 @@ async function showDemo(run: CommandRun<DemoFlags>): Promise<number> {
       query: { ...range, startTime: endTime - 3_600_000, enforceSource: DataSource.REST },
     },
   ]
-  say(`${market} ${symbol} ${interval}, ${days} days and the running one. Lake: ${run.settings.lake}`)
+  say(`${market} ${symbol} ${interval}, ${formatCountOf(days, 'day')} and the running one. Lake: ${run.settings.lake}`)
   const shown: { title: string; rows: number; steps: readonly FetchStep[] }[] = []
   try {
     for (const { title, query } of tours)
@@ -82,7 +82,7 @@ async function showTour(
     ])
     printTable(run.context.stdout, { head: ['source', 'days', 'rows', 'time'], rows, align: ['left', 'right', 'right', 'right'] })
   }
-  say(`${formatCount(table.numRows)} rows in ${formatDuration(performance.now() - startedMs)}`)
+  say(`${formatCountOf(table.numRows, 'row')} in ${formatDuration(performance.now() - startedMs)}`)
   return { rows: table.numRows, steps }
 }
 

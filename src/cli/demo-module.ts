@@ -9,7 +9,7 @@ import type { DemoFlags } from './demo-options.ts'
 import { addDemoOptions } from './demo-options.ts'
 import { createMarketClient } from './fetch.ts'
 import { addSettings } from './options.ts'
-import { formatCount, formatDuration } from './output.ts'
+import { formatCountOf, formatDuration } from './output.ts'
 import { createBareProgram, runCli } from './program.ts'
 import { runProcess } from './run-process.ts'
 
@@ -51,7 +51,7 @@ async function showLessons(run: CommandRun<DemoFlags>): Promise<number> {
       const elapsed = formatDuration(performance.now() - startedMs)
       stdout.write(
         `\n// ${lesson.title}\nconst table = await ckvd.getData({\n${lesson.code.map((line) => `  ${line},\n`).join('')}})\n` +
-          toComment(`${formatCount(table.numRows)} rows in ${elapsed}: ${table.schema.names.join(', ')}`),
+          toComment(`${formatCountOf(table.numRows, 'row')} in ${elapsed}: ${table.schema.names.join(', ')}`),
       )
     }
     const refused = await client

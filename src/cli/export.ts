@@ -13,7 +13,17 @@ import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
 import type { FilterFlags } from './options.ts'
-import { addSettings, dayOption, filterOf, intervalsOption, marketOption, requireOption, symbolsOption, wordOption } from './options.ts'
+import {
+  addSettings,
+  LOCAL_SETTINGS,
+  dayOption,
+  filterOf,
+  intervalsOption,
+  marketOption,
+  requireOption,
+  symbolsOption,
+  wordOption,
+} from './options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { createBar, LINE_EVERY_MS } from './progress-bar.ts'
 
@@ -43,6 +53,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .addOption(dayOption('--start', 'first day; listed days from here on that were never requested end in exit code 3'))
     .addOption(dayOption('--end', 'day after the last one; likewise'))
   addSettings(command, {
+    settings: [...LOCAL_SETTINGS, 'workers'],
     example: [
       'ckvd export --out ./export',
       'ckvd export --out ./btc --symbols BTCUSDT --intervals 1m,1h --start 2024-01-01 --end 2025-01-01',
@@ -107,7 +118,7 @@ function createExportView(run: CommandRun<object>): { readonly update: (progress
 function progressText({ rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string {
   const parts = [formatRate(rows, elapsedMs, 'rows'), `${formatBytes(bytesWritten)} written`]
   if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
-  if (problems > 0) parts.push(`${formatCount(problems)} problems`)
+  if (problems > 0) parts.push(`${formatCountOf(problems, 'problem')}`)
   return parts.join(' · ')
 }
 
@@ -117,7 +128,7 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   const { written, unchanged, removed, failed } = result.files
   const format = result.gzip ? `${result.format}, gzip` : result.format
   line(
-    `${formatCountOf(result.series, 'series', 'series')} in ${result.out}: ${formatCount(result.rows)} rows, ${formatBytes(result.bytes)} (${format})`,
+    `${formatCountOf(result.series, 'series', 'series')} in ${result.out}: ${formatCountOf(result.rows, 'row')}, ${formatBytes(result.bytes)} (${format})`,
   )
   const parts = [`${formatCountOf(written, 'file')} written`, `${formatCount(unchanged)} unchanged`, `${formatCount(removed)} removed`]
   if (failed > 0) parts.push(`${formatCount(failed)} failed`)

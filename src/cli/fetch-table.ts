@@ -1,7 +1,7 @@
 import type { Table } from 'apache-arrow'
 import { formatBarTable } from './bar-table.ts'
 import type { Output } from './output.ts'
-import { formatCount } from './output.ts'
+import { formatCountOf } from './output.ts'
 import { gapsOf, mapRows, namesOf } from './table-rows.ts'
 
 /** Rows that `--format table` shows at either end of a longer result. */
@@ -18,14 +18,14 @@ export function describeTable(table: Table, output: Output): string {
   const rows = parts.map((part) => mapRows(part, (cells) => cells.map(String)))
   if (long) rows.splice(1, 0, [names.map(() => '…')])
   const { text, hidden } = formatBarTable(names, rows.flat(), output)
-  const more = hidden === 0 ? '' : `; ${hidden} more columns: --format csv, json or arrow`
-  return `${text}${formatCount(table.numRows)} rows${describeGaps(table)}${more}\n`
+  const more = hidden === 0 ? '' : `; ${formatCountOf(hidden, 'more column')}: --format csv, json or arrow`
+  return `${text}${formatCountOf(table.numRows, 'row')}${describeGaps(table)}${more}\n`
 }
 
 function describeGaps(table: Table): string {
   const gaps = gapsOf(table)
   if (gaps.length === 0) return ''
   const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
-  const others = gaps.length > 1 ? ` (and ${gaps.length - 1} more gaps, see --json)` : ''
-  return `; ${formatCount(missing)} bars do not exist: ${gaps[0]?.evidence ?? ''}${others}`
+  const others = gaps.length > 1 ? ` (and ${formatCountOf(gaps.length - 1, 'more gap')}, see --json)` : ''
+  return `; ${formatCountOf(missing, 'bar does', 'bars do')} not exist: ${gaps[0]?.evidence ?? ''}${others}`
 }

@@ -4,14 +4,16 @@ import { Option } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
 import { tableToIPC } from 'apache-arrow'
 import { CkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
 import { MarketClient } from '../read/client.ts'
 import { ChartType, DataSource } from '../read/names.ts'
 import type { FetchStep, GetDataOptions } from '../read/query.ts'
+import { parseTimeRange } from '../read/time-range.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
-import { addSettings, marketOption, wordOption } from './options.ts'
+import { addSettings, intervalOption, marketOption, wordOption } from './options.ts'
 import { describeTable } from './fetch-table.ts'
 import { OutFile } from './out-file.ts'
 import { csvLine } from './output.ts'
@@ -19,10 +21,17 @@ import { gapsOf, mapObjects, mapRows, namesOf } from './table-rows.ts'
 
 const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
 
+const RANGE_FLAGS = {
+  start: '--start',
+  end: '--end',
+  days: '--days',
+  time: 'a day such as 2024-01-01 (UTC), or a time with a zone such as 2024-01-01T00:00:00Z',
+}
+
 /** The flags of `fetch`, as commander hands them over. */
 interface FetchFlags {
   readonly market?: Market
-  readonly interval: string
+  readonly interval: Interval
   readonly start?: string
   readonly end?: string
   readonly days?: number
@@ -39,7 +48,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .command('fetch')
     .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
     .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
-    .addOption(new Option('--interval <NAME>', 'bar length, 1s to 1M').default('1m'))
+    .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
@@ -109,14 +118,24 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
     throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
   if (funding === true && reindex === true)
     throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
-  return {
-    symbol,
+  if (funding === true && (run.options.market ?? 'spot') === 'spot')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      'Expected `--market um` or `--market cm` with `--funding`, got spot: only perpetual contracts have funding rates.',
+    )
+  if (source === 'cache' && !run.settings.enableCache)
+    throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
+  const range = {
     startTime: start === undefined ? undefined : timeOf(start),
     endTime: end === undefined ? undefined : timeOf(end),
     days: days ?? (start === undefined ? 1 : undefined),
-    ...(funding === true
-      ? { chartType: ChartType.FUNDING_RATE }
-      : { interval: interval as NonNullable<GetDataOptions['interval']>, autoReindex: reindex === true }),
+  }
+  // the client would say the same of its options
+  parseTimeRange(range, run.clockMs(), RANGE_FLAGS)
+  return {
+    symbol,
+    ...range,
+    ...(funding === true ? { chartType: ChartType.FUNDING_RATE } : { interval, autoReindex: reindex === true }),
     enforceSource: SOURCES[source],
     returnPolars: false,
     includeSourceInfo: true,

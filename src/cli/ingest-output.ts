@@ -4,7 +4,7 @@ import type { IngestResult, Problem } from '../ingest/result.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
 import { nextChunk } from '../model/series.ts'
 import type { Output } from './output.ts'
-import { formatBytes, formatCount, formatDuration, formatRate, printTable } from './output.ts'
+import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
 
 /** Problems shown one by one; `--json` has them all. */
 const SHOWN_PROBLEMS = 20
@@ -19,9 +19,9 @@ function planLine(totals: PlanTotals, series: number): string {
   const { days, stored, archives, restDays, bytes, shardBytes } = totals
   const parts = [
     `${formatCount(series)} series`,
-    `${formatCount(days)} days (${formatCount(stored)} settled)`,
+    `${formatCountOf(days, 'day')} (${formatCount(stored)} settled)`,
     `${formatCount(archives.daily)} daily and ${formatCount(archives.monthly)} monthly archives, ${formatBytes(bytes)}`,
-    `${formatCount(restDays)} days for REST`,
+    `${formatCountOf(restDays, 'day')} for REST`,
     `about ${formatBytes(shardBytes)} on disk`,
   ]
   return `Plan: ${parts.join(' · ')}`
@@ -75,8 +75,8 @@ export function showResult(stdout: Output, result: IngestResult): void {
     [result.changed - result.republished, 'published anew but not taken (use --refresh)'],
   ] as const
   const lines = [
-    `${formatCount(result.series)} series · ${formatCount(result.stored)} days stored, ${formatCount(result.skipped)} settled before · ${formatCount(result.rows)} rows`,
-    ...changes.filter(([count]) => count > 0).map(([count, text]) => `${formatCount(count)} days ${text}`),
+    `${formatCount(result.series)} series · ${formatCountOf(result.stored, 'day')} stored, ${formatCount(result.skipped)} settled before · ${formatCountOf(result.rows, 'row')}`,
+    ...changes.filter(([count]) => count > 0).map(([count, text]) => `${formatCountOf(count, 'day')} ${text}`),
     `${formatBytes(result.bytes_downloaded)} in ${formatDuration(result.elapsed_ms)} (${formatRate(archive, result.elapsed_ms, 'archives')}, ${formatRate(result.rows, result.elapsed_ms, 'rows')})`,
     `requests: ${formatCount(listing)} listing, ${formatCount(archive)} archive, ${formatCount(checksum)} checksum, ${formatCount(rest)} REST`,
   ]
@@ -90,7 +90,7 @@ export function showResult(stdout: Output, result: IngestResult): void {
 function showProblems(stdout: Output, problems: readonly Problem[]): void {
   if (problems.length === 0) return
   const runs = joinRuns(problems)
-  stdout.write(`${formatCount(problems.length)} ${problems.length === 1 ? 'problem' : 'problems'}:\n`)
+  stdout.write(`${formatCountOf(problems.length, 'problem')}:\n`)
   for (const { first, last, count } of runs.slice(0, SHOWN_PROBLEMS)) {
     const { market, symbol, interval, day, condition, code, message } = first
     const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`
@@ -121,11 +121,11 @@ function continues(last: Problem, next: Problem): boolean {
 function showDifferences(stdout: Output, differences: IngestResult['differences']): void {
   if (differences.length === 0) return
   stdout.write(
-    `${formatCount(differences.length)} days whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive):\n`,
+    `${formatCountOf(differences.length, 'day')} whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive):\n`,
   )
   for (const { market, symbol, interval, day, conflicts, differing_rows: differing, evidence } of differences.slice(0, SHOWN_PROBLEMS)) {
     stdout.write(
-      `  ${market} ${symbol} ${interval} ${day}  ${formatCount(differing)} bars differ, ${formatCount(conflicts)} conflict: ${evidence ?? 'see the catalog'}\n`,
+      `  ${market} ${symbol} ${interval} ${day}  ${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}: ${evidence ?? 'see the catalog'}\n`,
     )
   }
   if (differences.length > SHOWN_PROBLEMS)

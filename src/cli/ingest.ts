@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, describeSystemError } from '../errors.ts'
 import type { DryRunResult, IngestOptions } from '../ingest/ingest.ts'
 import { planIngest, runIngest } from '../ingest/ingest.ts'
 import type { IngestResult } from '../ingest/result.ts'
@@ -136,8 +136,7 @@ async function readUniverse(name: string, context: CliContext): Promise<Uint8Arr
     }
   } catch (cause) {
     if (cause instanceof CkvdError) throw cause
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new CkvdError('CKVD_USAGE', `Could not read the universe file ${name}: ${reason}.`, { cause })
+    throw new CkvdError('CKVD_USAGE', `Could not read the universe file ${name}: ${describeSystemError(cause)}.`, { cause })
   }
   return Buffer.concat(chunks)
 }

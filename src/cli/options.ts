@@ -130,6 +130,8 @@ export interface CommandHelp {
   readonly example: string
   /** exit codes that this command can end with, with their meaning there */
   readonly exits: Readonly<Record<number, string>>
+  /** the settings that make a difference to this command (default: all); the others are taken, too, and not shown */
+  readonly settings?: readonly string[]
   /** what a user must know besides, a line each */
   readonly notes?: readonly string[]
 }
@@ -148,7 +150,8 @@ export function addSettings(command: Pick<Command, 'addOption' | 'addHelpText' |
   for (const setting of SETTINGS) {
     if (setting.flag === null) continue
     const flags = setting.argument === null ? setting.flag : `${setting.flag} <${setting.argument}>`
-    command.addOption(new Option(flags, `${setting.text} (${setting.environment}; default: ${setting.defaultText})`))
+    const option = new Option(flags, `${setting.text} (${setting.environment}; default: ${setting.defaultText})`)
+    command.addOption(isShown(setting, help) ? option : option.hideHelp())
   }
   command.addOption(
     new Option('--config <FILE>', `config file with flags in camelCase (default: ${CONFIG_FILE} in the working directory, if there)`),
@@ -159,8 +162,15 @@ export function addSettings(command: Pick<Command, 'addOption' | 'addHelpText' |
   command.addHelpText('after', helpFooter(help))
 }
 
+/** The settings of a command that only reads what lies on this disk. */
+export const LOCAL_SETTINGS = ['lake', 'logLevel', 'logFile', 'now'] as const
+
+function isShown({ key }: { readonly key: string }, { settings }: CommandHelp): boolean {
+  return settings?.includes(key) ?? true
+}
+
 function helpFooter(help: CommandHelp): string {
-  const environment = SETTINGS.filter(({ flag }) => flag === null).map(
+  const environment = SETTINGS.filter((setting) => setting.flag === null && isShown(setting, help)).map(
     ({ environment, text, defaultText }) => `  ${environment.padEnd(23)} ${text} (default: ${defaultText})`,
   )
   const exits = Object.entries(help.exits).map(([code, meaning]) => `  ${code.padEnd(5)} ${meaning}`)
@@ -169,8 +179,9 @@ function helpFooter(help: CommandHelp): string {
       '',
       'Environment beside the variables above:',
       ...environment,
-      '  HTTPS_PROXY, HTTP_PROXY, NO_PROXY are honoured; NO_COLOR switches colours off',
+      `  ${help.settings === undefined ? 'HTTPS_PROXY, HTTP_PROXY, NO_PROXY are honoured; ' : ''}NO_COLOR switches colours off`,
     ],
+    help.settings === undefined ? [] : ['', 'All other settings are taken and change nothing here: `ckvd config --help` lists them.'],
     ['', 'A flag goes before the environment, the environment before the config file. Days are UTC; an end is excluded.'],
     help.notes === undefined ? [] : ['', ...help.notes],
     ['', 'Exit codes:', ...exits],

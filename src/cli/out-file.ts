@@ -10,6 +10,16 @@ export interface Sink {
   write(part: string | Uint8Array): Promise<void>
 }
 
+/** Throws CKVD_USAGE when a file (absolute) that a flag names would lie in the lake. */
+export function checkOutside(flag: string, path: string, lakeRoot: string): void {
+  const inside = relative(resolve(lakeRoot), path)
+  if (inside.startsWith('..') || inside === path) return
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected \`${flag}\` outside of the lake, got ${path}: nothing but verified data and its catalog lies there.`,
+  )
+}
+
 /**
  * A file that is there when it is whole: parts go to a file beside it, which takes its name in `commit`. Without `commit` closing it leaves
  * nothing, and a file of that name as it was.
@@ -26,20 +36,14 @@ export class OutFile implements Sink {
     this.#file = file
   }
 
-  /** Throws CKVD_USAGE when the file cannot be created, or would lie in the lake. */
+  /** Throws CKVD_USAGE when the file would lie in the lake, CKVD_DISK_FULL and CKVD_REPORT_IO when it cannot be created. */
   static async create(path: string, lakeRoot: string): Promise<OutFile> {
-    const inside = relative(resolve(lakeRoot), path)
-    if (!inside.startsWith('..') && inside !== path)
-      throw new CkvdError(
-        'CKVD_USAGE',
-        `Expected \`--out\` outside of the lake, got ${path}: nothing but verified data and its catalog lies there.`,
-      )
+    checkOutside('--out', path, lakeRoot)
     const temp = `${path}.${randomUUID()}.tmp`
     try {
       return new OutFile(path, temp, await open(temp, 'wx'))
     } catch (cause) {
-      const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-      throw new CkvdError('CKVD_USAGE', `Expected \`--out\` to be a file that can be written, got ${path}: ${reason}.`, { cause })
+      throw reportError(cause, path)
     }
   }
 

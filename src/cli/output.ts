@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import { fitTable } from './fit-table.ts'
 
 /** Where a command writes: `process.stdout`, `process.stderr`, or a test's own. */
 export interface Output {
@@ -22,39 +23,21 @@ const NO_LINES = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 }
-/** A column is not squeezed below this. */
-const NARROWEST = 8
-
 /** Writes a table: framed and wrapped to the width on a terminal, plain columns in a pipe. Nothing is cut. */
 export function printTable(output: Output, content: TableContent): void {
   const framed = output.isTTY === true
-  const width = framed ? output.columns : undefined
-  const colWidths = width === undefined ? undefined : fitWidths(content, width)
+  const { head, rows } = content
+  const { columns = Infinity } = output
+  const fitted = framed && columns < Infinity ? fitTable(head, rows, columns) : { head, rows, padding: framed ? 1 : 0 }
   const table = new Table({
-    head: [...content.head],
-    colAligns: content.head.map((_, index) => content.align?.[index] ?? 'left'),
-    style: { head: [], border: [], compact: true, ...(framed ? {} : { 'padding-left': 0, 'padding-right': 0 }) },
+    head: [...fitted.head],
+    colAligns: head.map((_, index) => content.align?.[index] ?? 'left'),
+    style: { head: [], border: [], compact: true, 'padding-left': fitted.padding, 'padding-right': fitted.padding },
     ...(framed ? {} : { chars: NO_LINES }),
-    ...(colWidths === undefined ? {} : { colWidths, wordWrap: true, wrapOnWordBoundary: false }),
   })
-  for (const row of content.rows) table.push([...row])
+  for (const row of fitted.rows) table.push([...row])
   const text = table.toString()
   output.write(`${framed ? text : text.replace(/ +$/gm, '')}\n`)
-}
-
-/** Widths with which the frame fits, the widest columns giving way first; undefined when everything fits as it is. */
-function fitWidths(content: TableContent, width: number): number[] | undefined {
-  const widths = content.head.map((head, index) => Math.max(head.length, ...content.rows.map((row) => row[index]?.length ?? 0)) + 2)
-  const frame = widths.length + 1
-  let excess = widths.reduce((sum, one) => sum + one, frame) - width
-  if (excess <= 0) return undefined
-  for (; excess > 0; excess--) {
-    const widest = widths.indexOf(Math.max(...widths))
-    const current = widths[widest] ?? 0
-    if (current <= NARROWEST) break
-    widths[widest] = current - 1
-  }
-  return widths
 }
 
 /** One JSON value on a line. A bigint becomes a number where that is exact, else text. */

@@ -1,7 +1,7 @@
 import type { IngestEvents, IngestProgress } from '../ingest/progress.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import type { CommandRun } from './command.ts'
-import { formatBytes, formatCount, formatDuration, formatRate } from './output.ts'
+import { formatBytes, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { BAR_EVERY_MS, createBar, LINE_EVERY_MS } from './progress-bar.ts'
 
 /** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
@@ -67,6 +67,6 @@ function progressText(progress: IngestProgress): string {
   const { archives, rows, bytesDownloaded, elapsedMs, etaMs, problems } = progress
   const parts = [formatRate(archives, elapsedMs, 'archives'), formatRate(rows, elapsedMs, 'rows'), formatBytes(bytesDownloaded)]
   if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
-  if (problems > 0) parts.push(`${formatCount(problems)} problems`)
+  if (problems > 0) parts.push(`${formatCountOf(problems, 'problem')}`)
   return parts.join(' · ')
 }

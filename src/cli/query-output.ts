@@ -4,7 +4,7 @@ import { cellText, jsonText } from '../export/query-value.ts'
 import type { QueryRows } from '../export/query.ts'
 import type { Sink } from './out-file.ts'
 import type { Output } from './output.ts'
-import { csvLine, formatCount, printTable } from './output.ts'
+import { csvLine, formatCountOf, printTable } from './output.ts'
 
 export type QueryFormat = 'table' | 'csv' | 'json' | 'arrow'
 
@@ -75,6 +75,6 @@ async function writeTable({ columns, chunks }: QueryRows, output: Output): Promi
     ),
     rows: shown.map((row) => row.map((cell) => (cell === null ? '' : cellText(cell)))),
   })
-  output.write(`${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}\n`)
+  output.write(`${formatCountOf(rows, 'row')}\n`)
   return rows
 }

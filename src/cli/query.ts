@@ -6,7 +6,7 @@ import { isPartOfExport } from '../export/export-selection.ts'
 import { openExportDatabase } from '../export/query.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
-import { addSettings, requireOption, wordOption } from './options.ts'
+import { addSettings, LOCAL_SETTINGS, requireOption, wordOption } from './options.ts'
 import { OutFile } from './out-file.ts'
 import type { QueryFormat } from './query-output.ts'
 import { writeAnswer, writeAnswerTo } from './query-output.ts'
@@ -26,6 +26,7 @@ export function addQueryCommand(program: Command, context: CliContext): void {
     .addOption(wordOption('--format', 'form of the answer', ['table', 'csv', 'json', 'arrow']).default('table' as const))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
   addSettings(command, {
+    settings: LOCAL_SETTINGS,
     example: [
       'ckvd query "SELECT symbol, count(*), min(open_time), max(close) FROM spot_1m GROUP BY ALL" --from ./export',
       `ckvd query "SELECT date_trunc('day', open_time) AS day, arg_min(open, open_time) AS open, max(high) AS high, min(low) AS low,`,
@@ -66,8 +67,8 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
   using database = await openExportDatabase(from, run.signal)
   if (database.manifest.state !== 'complete')
     run.logger.warn({ from }, 'the export is unfinished: a run is under way or was interrupted; run ckvd export again for the whole of it')
-  const answer = await database.select(sql, run.signal)
   if (out === undefined) {
+    const answer = await database.select(sql, run.signal)
     if (run.json) {
       const data: Record<string, unknown>[] = []
       for await (const chunk of answer.chunks)
@@ -78,6 +79,7 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
   }
   const path = resolve(run.context.cwd, out)
   await using file = await OutFile.create(path, resolve(run.context.cwd, run.settings.lake))
+  const answer = await database.select(sql, run.signal)
   const rows = await writeAnswerTo(file, answer, format)
   await file.commit()
   if (run.json) run.printJson({ command: 'query', exit: 0, columns: answer.columns, rows, out: path })

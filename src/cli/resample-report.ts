@@ -6,7 +6,7 @@ import type { BarDifference, CheckCounts } from '../read/resample-check.ts'
 import type { BarState, UnexplainedDay } from '../read/resample-lake.ts'
 import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
 import type { Output } from './output.ts'
-import { formatCount, printTable } from './output.ts'
+import { formatCount, formatCountOf, printTable } from './output.ts'
 
 /** What became of a series: exactly what `--json` prints of it. */
 export interface SeriesResult extends Series {
@@ -58,19 +58,14 @@ export function printReport(
     ),
   )
   if (days.length > 0)
-    output.write(
-      `${formatCount(days.length)} ${days.length === 1 ? 'day of smaller bars is' : 'days of smaller bars are'} not explained:\n${days.join('\n')}\n`,
-    )
+    output.write(`${formatCountOf(days.length, 'day of smaller bars is', 'days of smaller bars are')} not explained:\n${days.join('\n')}\n`)
   const never = results.flatMap(({ never_requested_days, from, ...series }) =>
     never_requested_days.map((stretch) => ({ ...series, interval: from, ...stretch })),
   )
   if (never.length > 0)
     output.write(`${neverRequestedTitle(never)}:\n${never.map((one) => `  ${neverRequestedLine(one, one)}`).join('\n')}\n`)
   const differences = results.flatMap(({ check, ...series }) => (check?.differences ?? []).map((one) => differenceLine(series, one)))
-  if (differences.length > 0)
-    output.write(
-      `${formatCount(differences.length)} ${differences.length === 1 ? 'difference' : 'differences'}:\n${differences.join('\n')}\n`,
-    )
+  if (differences.length > 0) output.write(`${formatCountOf(differences.length, 'difference')}:\n${differences.join('\n')}\n`)
   output.write(`${closing(results, told)} (exit ${told.exit})\n`)
 }
 

@@ -19,7 +19,16 @@ import { BAR_FORMATS, createArrowWriter, createCsvWriter, createJsonWriter, crea
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { sumNeverRequested } from './never-requested.ts'
-import { addSettings, dayOption, intervalOption, marketOption, requireOption, symbolsOption, wordOption } from './options.ts'
+import {
+  addSettings,
+  LOCAL_SETTINGS,
+  dayOption,
+  intervalOption,
+  marketOption,
+  requireOption,
+  symbolsOption,
+  wordOption,
+} from './options.ts'
 import type { Sink } from './out-file.ts'
 import { OutFile } from './out-file.ts'
 import type { SeriesResult } from './resample-report.ts'
@@ -66,6 +75,7 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     .addOption(wordOption('--format', 'form of the bars (default: table; with --check none)', BAR_FORMATS))
     .addOption(new Option('--out <FILE>', 'write the bars there instead of to standard output'))
   addSettings(command, {
+    settings: LOCAL_SETTINGS,
     example:
       'ckvd resample BTCUSDT --to 1h --start 2024-01-01 --end 2024-02-01 --format csv --out btc-1h.csv\n' +
       'ckvd resample --market spot --from 1m --to 1d --check',

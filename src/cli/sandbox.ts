@@ -24,6 +24,7 @@ export function addSandboxCommand(program: Command, context: CliContext): void {
     .option('--faults <FILE>', 'JSON list of faults to play')
     .addOption(integerOption('--seed', 'seed of the synthetic markets (default: 1)', { min: 0, max: 4_294_967_295 }))
   addSettings(command, {
+    settings: ['logLevel', 'logFile', 'now'],
     example:
       'ckvd sandbox --port 8700 &\nckvd ingest --universe symbols.csv --vision-url http://127.0.0.1:8700/vision --listing-url http://127.0.0.1:8700/listing',
     exits: { 0: 'stopped by SIGINT or SIGTERM', 2: 'wrong flags, faults file or folder, or the port is in use' },

@@ -39,10 +39,8 @@ export function checkMissing({ series, source }: KlineQuery, { gaps }: KlineRows
   const details = { ...series, bars, gaps: describeGaps(open.slice(0, LISTED_GAPS)) }
   if (isTelling(failure)) throw failure.with(details)
   const hint =
-    source === DataSource.AUTO
-      ? 'Try again, or see `ckvd coverage`.'
-      : `Only ${source} was asked: leave enforceSource out to ask all sources.`
-  const message = `${bars} bars of ${seriesLabel(series)} are missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence}. ${hint}`
+    source === DataSource.AUTO ? 'Try again, or see `ckvd coverage`.' : `Only ${source} was asked: source ${DataSource.AUTO} asks all.`
+  const message = `${bars} ${bars === 1 ? 'bar' : 'bars'} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence}. ${hint}`
   throw new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
 }
 

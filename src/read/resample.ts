@@ -54,6 +54,13 @@ interface Checked {
   readonly includeIncomplete: boolean
 }
 
+/** Throws CKVD_USAGE for what is neither an Arrow Table nor has columns. */
+export function checkBars(given: unknown): void {
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+  if (isObject(given) && (isObject(given['columns']) || (isObject(given['schema']) && isObject(given['batches'])))) return
+  throw refuse('Expected an Arrow Table, or what `getColumns` gives, got neither.')
+}
+
 /** See `resample` in `index.ts`. */
 export function resampleTable(table: Table, options: ResampleTableOptions): Table {
   const { metadata } = table.schema
@@ -106,6 +113,7 @@ export function resampleArrays<Name extends keyof ColumnArrays>(
 }
 
 function checkOptions(options: ResampleTableOptions, known: string | undefined): Checked {
+  if (typeof options !== 'object' || (options as unknown) === null) throw refuse('Expected options with `to`, got none.')
   const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
   if (unknown !== undefined) throw refuse(`\`${unknown}\` is not an option. Known options: ${[...OPTION_NAMES].join(', ')}.`)
   const { includeIncomplete = false } = options

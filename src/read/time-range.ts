@@ -15,6 +15,21 @@ export interface TimeRangeOptions {
   readonly days?: number | undefined
 }
 
+/** How a caller knows the parts of a range, and which forms a time may have there. */
+export interface RangeWords {
+  readonly start: string
+  readonly end: string
+  readonly days: string
+  readonly time: string
+}
+
+const OPTION_WORDS: RangeWords = {
+  start: 'startTime',
+  end: 'endTime',
+  days: 'days',
+  time: 'a Date, an ISO time with a zone such as 2024-01-01T00:00:00Z, or epoch milliseconds',
+}
+
 const ISO = /^[+-]?\d{4,6}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,](\d+))?)?(Z|[+-]\d{2}:?\d{2})?$/i
 const DAY_US = 86_400_000_000
 /** 2009-01-03 and 2100-01-01 in milliseconds: seconds and microseconds since the epoch fall outside. */
@@ -24,27 +39,32 @@ const LAST_MS = 4_102_444_800_000
 /**
  * The half-open range that is meant, as microseconds: start included, end excluded.
  * @param nowMs the time that `endTime` defaults to, and that none may exceed; epoch milliseconds
+ * @param words for messages; default: the library's options
  * @throws CkvdError `CKVD_TIME` for a naive, future or unreadable time and for a start that is not before its end, `CKVD_USAGE`
  *   for a combination that says too much or too little
  */
-export function parseTimeRange(options: TimeRangeOptions, nowMs: number): TimeRange {
+export function parseTimeRange(options: TimeRangeOptions, nowMs: number, words = OPTION_WORDS): TimeRange {
   const { startTime, endTime, days } = options
   if (days !== undefined && !(typeof days === 'number' && Number.isFinite(days) && days > 0)) {
-    throw new CkvdError('CKVD_USAGE', `Expected \`days\` to be a number above 0, got ${String(days)} (option).`, {
-      details: { option: 'days' },
+    throw new CkvdError('CKVD_USAGE', `Expected \`${words.days}\` to be a number above 0, got ${String(days)} (option).`, {
+      details: { option: words.days },
     })
   }
   if (startTime !== undefined && endTime !== undefined && days !== undefined) {
-    throw new CkvdError('CKVD_USAGE', 'Expected two of `startTime`, `endTime` and `days`, got all three. Leave one out.')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected two of \`${words.start}\`, \`${words.end}\` and \`${words.days}\`, got all three. Leave one out.`,
+    )
   }
   if (startTime === undefined && days === undefined) {
-    throw new CkvdError('CKVD_USAGE', 'Expected `startTime` or `days`, got neither: nothing says where the range begins.')
+    throw new CkvdError('CKVD_USAGE', `Expected \`${words.start}\` or \`${words.days}\`, got neither: nothing says where the range begins.`)
   }
   const lengthUs = Math.round((days ?? 0) * DAY_US)
-  const start = startTime === undefined ? undefined : parseTimeUs(startTime, 'startTime', nowMs)
-  const end = endTime === undefined ? undefined : parseTimeUs(endTime, 'endTime', nowMs)
+  const start = startTime === undefined ? undefined : parseTimeUs(startTime, words.start, nowMs, words)
+  const end = endTime === undefined ? undefined : parseTimeUs(endTime, words.end, nowMs, words)
   const endUs =
-    end ?? (start === undefined || days === undefined ? nowMs * 1000 : checkPast(start + lengthUs, 'startTime plus days', nowMs))
+    end ??
+    (start === undefined || days === undefined ? nowMs * 1000 : checkPast(start + lengthUs, `${words.start} plus ${words.days}`, nowMs))
   const startUs = start ?? endUs - lengthUs
   if (startUs >= endUs) {
     throw new CkvdError(
@@ -76,17 +96,16 @@ export function calculateTimeRange(
 }
 
 /** Microseconds of a time that a caller gave. A naive one is refused: its meaning would depend on the machine. */
-function parseTimeUs(time: Time, name: string, nowMs: number): number {
-  return checkPast(readTimeUs(time, name), name, nowMs)
+function parseTimeUs(time: Time, name: string, nowMs: number, words: RangeWords): number {
+  return checkPast(readTimeUs(time, name, words), name, nowMs)
 }
 
-function readTimeUs(time: Time, name: string): number {
+function readTimeUs(time: Time, name: string, words: RangeWords): number {
   if (time instanceof Date) return checkPlausible(time.getTime(), name, time)
   if (typeof time === 'number') return checkPlausible(time, name, time)
   const text = String(time).trim()
   const [match, fraction = '', zone] = ISO.exec(text) ?? []
-  if (match === undefined)
-    throw wrongTime(name, 'a Date, an ISO time with a zone such as 2024-01-01T00:00:00Z, or epoch milliseconds', text)
+  if (match === undefined) throw wrongTime(name, words.time, text)
   if (zone === undefined)
     throw wrongTime(name, 'a time with a zone, such as 2024-01-01T00:00:00Z', `${text}, which has none: add Z for UTC`)
   if (parseUtcDay(text.slice(0, 10)) === undefined) throw wrongTime(name, 'a day of the calendar', text)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, describeSystemError } from '../errors.ts'
 import { makeDirectoryPath } from '../lake/directory-path.ts'
 
 /**
@@ -20,13 +20,13 @@ export async function writeReport(path: string, text: string): Promise<void> {
   }
 }
 
-/** The error of a report that could not be read or written. */
+/** The error of a file of results that could not be read or written: CKVD_REPORT_IO, CKVD_DISK_FULL. */
 export function reportError(cause: unknown, path: string): CkvdError {
   const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
   const full = reason === 'ENOSPC' || reason === 'EDQUOT'
   return new CkvdError(
     full ? 'CKVD_DISK_FULL' : 'CKVD_REPORT_IO',
-    `Expected to read and write the report ${path}, got ${reason}. Name another place or make it writable.`,
+    `Cannot read or write ${path}: ${describeSystemError(cause)}. Name another place, or make this one writable.`,
     {
       details: { path, reason },
       cause,

@@ -84,18 +84,54 @@ describe('ckvd fetch', () => {
 
   test.each([
     ['a symbol of another market', ['BTCUSD_PERP', '--days', '1'], 2, 'CKVD_SYMBOL_FORMAT'],
-    ['an interval that there is not', ['BTCUSDT', '--interval', '7m'], 3, 'CKVD_UNKNOWN_INTERVAL'],
+    ['an interval that there is not', ['BTCUSDT', '--interval', '7m'], 2, 'CKVD_USAGE'],
+    ['an interval that the market has not', ['BTCUSDT', '--market', 'um', '--interval', '1s'], 3, 'CKVD_UNKNOWN_INTERVAL'],
     ['an Arrow file for the terminal', ['BTCUSDT', '--format', 'arrow'], 2, 'CKVD_USAGE'],
     ['a symbol that nobody knows', ['NOSUCHUSDT', ...range], 3, 'CKVD_UNKNOWN_SYMBOL'],
     ['the lake alone without the days', ['ETHUSDT', ...range, '--source', 'cache'], 3, 'CKVD_PARTIAL'],
     ['a file among the shards', ['BTCUSDT', ...range, '--out', join('lake', 'data', 'bars.csv'), '--format', 'csv'], 2, 'CKVD_USAGE'],
-    ['a file in no directory', ['BTCUSDT', ...range, '--out', join('none', 'bars.csv'), '--format', 'csv'], 2, 'CKVD_USAGE'],
+    ['a file in no directory', ['BTCUSDT', ...range, '--out', join('none', 'bars.csv'), '--format', 'csv'], 4, 'CKVD_REPORT_IO'],
     ['a naive time', ['BTCUSDT', '--start', '2024-03-08T00:00'], 2, 'CKVD_TIME'],
     ['no symbol', [], 2, 'CKVD_USAGE'],
   ])('%s', async (_what, args, exit, code) => {
     const result = await ckvd('fetch', ...args)
     expect([result.exit, result.stdout]).toEqual([exit, ''])
     expect(result.stderr).toContain(`error ${code}: `)
+  })
+})
+
+describe('messages name the flags of the command, not options of the library', () => {
+  test.each([
+    [['--start', '2024-03-08', '--end', '2024-03-09', '--days', '1'], 'Expected two of `--start`, `--end` and `--days`, got all three.'],
+    [['--end', 'yesterday'], 'Expected `--end` to be a day such as 2024-01-01 (UTC), or a time with a zone such as 2024-01-01T00:00:00Z'],
+    [['--start', '2024-03-08T00:00'], 'Expected `--start` to be a time with a zone'],
+    [['--start', '2024-03-10', '--days', '3'], 'Expected `--start plus --days` to be at most now'],
+    [['--funding'], 'Expected `--market um` or `--market cm` with `--funding`, got spot'],
+    [['--source', 'cache', '--days', '2'], 'Only cache was asked: source auto asks all.'],
+    [['--out', 'none/bars.csv'], 'bars.csv: there is no such file or directory (ENOENT). Name another place'],
+  ])('fetch %j', async (flags, message) => {
+    const { stderr } = await ckvd('fetch', 'ETHUSDT', ...flags)
+    expect(stderr).toContain(message)
+    expect(stderr).not.toMatch(/startTime|endTime|enforceSource|chartType|Date\b/)
+  })
+
+  test('a lake that is switched off is no source of its own', async () => {
+    const { exit, stderr } = await runHere(['fetch', 'ETHUSDT', '--source', 'cache', '--lake', temp.lake], {
+      env: { ...exchange.env, CKVD_ENABLE_CACHE: 'false' },
+      cwd: temp.path,
+    })
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('the lake is switched off (CKVD_ENABLE_CACHE)')])
+  })
+
+  test.each([
+    [['ingest', '--universe', 'none.csv'], 2],
+    [['coverage', '--config', 'none.json'], 2],
+    [['coverage', '--html', 'file/page.html'], 4],
+  ])('%j: what the operating system says, in words', async (args, exit) => {
+    await ckvd('fetch', 'ETHUSDT', '--days', '2', '--out', 'file')
+    const result = await ckvd(...args)
+    expect([result.exit, result.stdout]).toEqual([exit, ''])
+    expect(result.stderr).toMatch(/: (there is no such file or directory \(ENOENT\)|something is there already \(EEXIST\))\./)
   })
 })
 

@@ -58,6 +58,12 @@ describe('a question about what is not there', () => {
     expect(world.days()).toHaveLength(3)
   })
 
+  test('coverage --html writes nothing into the lake', async () => {
+    const { exit, stderr } = await world.ckvd(['coverage', '--html', `${world.lake}/lake.json`])
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('Expected `--html` outside of the lake')])
+    expect((await world.ckvd(['coverage'])).exit).toBe(0)
+  })
+
   test('resample of days that the lake has not: exit 2, no file', async () => {
     const { exit, stdout, stderr } = await world.ckvd([
       ...['resample', '--from', '1h', '--to', '1d', '--start', '2024-02-01', '--end', '2024-03-01', '--format', 'csv', '--out', 'days.csv'],

@@ -217,7 +217,10 @@ describe('ckvd resample', () => {
     const over = await resample(world, '--to', '2h', '--format', 'csv', '--out', join(world.lake, 'lake.json'))
     expect([over.exit, over.stderr]).toEqual([2, expect.stringContaining('outside of the lake')])
     const second = await resample(world, '--to', '2h', '--format', 'csv', '--out', join(world.folder, 'no/such/folder.csv'))
-    expect([second.exit, second.stderr]).toEqual([2, expect.stringContaining('ENOENT')])
+    expect([second.exit, second.stderr]).toEqual([
+      4,
+      expect.stringMatching(/CKVD_REPORT_IO: .*there is no such file or directory \(ENOENT\)/),
+    ])
     expect((await listFiles(world.folder)).filter((name) => /2h|folder|tmp$/.test(name))).toEqual([])
   })
 
@@ -247,6 +250,18 @@ describe('ckvd resample', () => {
     expect(Object.keys(few.columns)).toEqual(['open_time', 'close'])
     expect([...few.columns.close]).toEqual(exchange.map((bar) => bar[4]))
     expect(() => library.resample(columns, { to: library.Interval.HOUR_1 })).toThrow(/Expected `from`/)
+    for (const [given, options, message] of [
+      [{}, { to: '1h' }, /Expected an Arrow Table, or what `getColumns` gives/],
+      [null, { to: '1h' }, /Expected an Arrow Table/],
+      [{ columns: 3 }, { to: '1h' }, /Expected an Arrow Table/],
+      [{ columns: null }, { to: '1h' }, /Expected an Arrow Table/],
+      [{ columns: {} }, { from: '1m', to: '1h' }, /Expected the column open_time/],
+      [table, undefined, /Expected options with `to`/],
+      [table, {}, /Expected `to` to be one of/],
+    ] as [never, never, RegExp][])
+      expect(() => library.resample(given, options) as unknown).toThrow(
+        expect.objectContaining({ code: 'CKVD_USAGE', message: expect.stringMatching(message) as string }) as Error,
+      )
     expect(() => library.resample(hours, { to: library.Interval.MINUTE_5 })).toThrow(
       expect.objectContaining({ code: 'CKVD_USAGE' }) as Error,
     )

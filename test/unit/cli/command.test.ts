@@ -287,6 +287,21 @@ describe('the program', () => {
   })
 
   test.each([
+    ['coverage', []],
+    ['export', ['--out', 'none']],
+    ['query', ['SELECT 1', '--from', 'none']],
+    ['resample', ['--to', '1d']],
+  ])('%s asks nobody: its help shows no setting of the network, and it takes them', async (name, args) => {
+    const { stdout } = await runHere([name, '--help'], { cwd })
+    for (const word of ['--lake <DIR>', 'CKVD_LAKE', 'CKVD_LOG_FILE', 'Exit codes:', '`ckvd config --help` lists them'])
+      expect(stdout).toContain(word)
+    expect(stdout).not.toMatch(/-url|^ +--sandbox|--max-rate|CKVD_USE_POLARS|HTTPS_PROXY/m)
+    // what is in the way is the lake or export that is not there, not the flag
+    const { stderr } = await runHere([name, ...args, '--max-rate', '1MB', '--lake', 'none'], { cwd })
+    expect(stderr).toMatch(/CKVD_(LAKE|EXPORT)_MISSING/)
+  })
+
+  test.each([
     [['conifg'], "Unknown command 'conifg'. Did you mean config?"],
     [['config', '--worker', '3'], "Unknown option '--worker'. Did you mean --workers?"],
     [['config', '--lake'], "Option '--lake <DIR>' argument missing"],

@@ -31,6 +31,44 @@ describe('printTable', () => {
     expect(lines.join('').match(/x/g)).toHaveLength(200)
     expect(lines.join('').match(/y/g)).toHaveLength(30)
   })
+
+  const COVERAGE: TableContent = {
+    head: ['series', 'first', 'last', 'complete', 'rows', 'missing bars', 'never requested'],
+    rows: [['spot BTCUSDT 1m', '2026-09-25', '2026-10-02', '8', '11,520', '0', '3,326']],
+    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right'],
+  }
+  const words = (text: string) => text.split(/[\s│┌┐└┘├┤┬┴┼─]+/).filter((word) => word !== '')
+
+  test('where it is narrow words of the head give way first, then the blanks, then words of cells: none is broken', () => {
+    expect(print(COVERAGE, { columns: 90 }).split('\n').slice(0, 5)).toEqual([
+      '┌─────────────────┬────────────┬────────────┬──────────┬────────┬─────────┬───────────┐',
+      '│ series          │ first      │ last       │ complete │   rows │ missing │     never │',
+      '│                 │            │            │          │        │    bars │ requested │',
+      '├─────────────────┼────────────┼────────────┼──────────┼────────┼─────────┼───────────┤',
+      '│ spot BTCUSDT 1m │ 2026-09-25 │ 2026-10-02 │        8 │ 11,520 │       0 │     3,326 │',
+    ])
+    expect(print(COVERAGE, { columns: 80 })).toContain('\n│spot BTCUSDT 1m│2026-09-25│2026-10-02│       8│11,520│      0│    3,326│\n')
+    for (let columns = 66; columns < 120; columns++) {
+      const text = print(COVERAGE, { columns })
+      expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(columns)
+      expect(words(text).sort()).toEqual([...COVERAGE.head, ...COVERAGE.rows.flat()].flatMap(words).sort())
+    }
+  })
+
+  test('what is longer than any room is broken after a sign, and lines of a cell stay lines', () => {
+    const text = print(
+      {
+        head: ['key', 'value'],
+        rows: [
+          ['url', 'https://data-api.binance.vision/a'],
+          ['plan', 'one\n  two'],
+        ],
+      },
+      { columns: 30 },
+    )
+    expect(text).toContain('│url │https://data-api.│\n│    │binance.vision/a │\n')
+    expect(text).toContain('│plan│one              │\n│    │  two            │\n')
+  })
 })
 
 test.each([
