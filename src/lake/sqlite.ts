@@ -27,7 +27,11 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
     case 10: // SQLITE_IOERR
     case 14: // SQLITE_CANTOPEN
     case 23: // SQLITE_AUTH
-      return new CkvdError('CKVD_LAKE_IO', `${found}. Give this user read and write access to the lake, and check the disk.`, options)
+      return new CkvdError(
+        'CKVD_LAKE_IO',
+        `${found}. Give this user read and write access to the lake, and check the disk and its quota.`,
+        options,
+      )
     case 5: // SQLITE_BUSY
     case 6: // SQLITE_LOCKED
       return new CkvdError('CKVD_LAKE_LOCKED', `${found}. Another program keeps it locked: close that, then run again.`, options)

@@ -76,6 +76,7 @@ describe('the same inputs give the same bytes under data/', () => {
   test.each([
     ['4 workers, 32 downloads at once', [], ['--workers', '4', '--concurrency', '32']],
     ['4 workers, downloads that end in another order', SLOW, ['--workers', '4', '--concurrency', '32']],
+    ['16 workers, 64 downloads at once, that end in another order', SLOW, ['--workers', '16', '--concurrency', '64']],
     ['2 workers, few downloads at once, that end in another order', SLOW, ['--workers', '2', '--concurrency', '3']],
   ])('%s', async (_name, faults, flags) => {
     exchange.sandbox.setFaults([...CONTENT, ...faults])
