@@ -95,6 +95,13 @@ describe('a lake', () => {
       await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code })
     })
   })
+
+  it('whose lake.json cannot be read is refused: it may hold data of the other origin', async () => {
+    await inTempDirectory(async (root) => {
+      await mkdir(join(root, 'lake.json'))
+      await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+    })
+  })
 })
 
 describe('the writer', () => {
@@ -271,6 +278,18 @@ describe('shards', () => {
       expect(lake.catalog.listStoredSeries()).toEqual([ETH])
       expect(await readdir(join(note, '..'))).toEqual(['note.txt'])
       await expect(pruneSeries(lake, { ...BTC, symbol: 'NONEUSDT' })).rejects.toMatchObject({ code: 'CKVD_USAGE' })
+    })
+  })
+
+  it('of a series whose folder cannot be listed are not pruned, and the catalog still knows it', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const folder = join(shardFile(root, BTC, '2024-01-01'), '..')
+      await mkdir(join(folder, '..'), { recursive: true })
+      await writeFile(folder, 'mine')
+      await lake.writer.put({ row: rowOf(BTC, '2024-01-01'), gaps: [], shard: null })
+      await expect(pruneSeries(lake, BTC)).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+      expect(lake.catalog.readDays(BTC)).toEqual([rowOf(BTC, '2024-01-01')])
     })
   })
 })
