@@ -7,8 +7,8 @@ export interface VirtualClock {
   readonly sleep: (delayMs: number, signal: AbortSignal) => Promise<void>
   /** waiting calls */
   readonly sleeping: number
-  /** Moves from one waking to the next until the work has ended. */
-  run<T>(work: Promise<T>): Promise<T>
+  /** Moves from one waking to the next until the work has ended; while it is busy, only as far as it has been moved meanwhile. */
+  run<T>(work: Promise<T>, isBusy?: () => boolean): Promise<T>
 }
 
 interface Sleeper {
@@ -37,14 +37,14 @@ export function createVirtualClock(startMs: number): VirtualClock {
         signal.addEventListener('abort', onAbort)
         sleepers.add(sleeper)
       }),
-    async run(work) {
+    async run(work, isBusy = () => false) {
       let ended = false
       const watched = work.finally(() => (ended = true))
       watched.catch(() => undefined)
       while (!ended) {
         await idle()
         if (ended || sleepers.size === 0) continue
-        clock.nowMs = Math.max(clock.nowMs, Math.min(...[...sleepers].map(({ atMs }) => atMs)))
+        if (!isBusy()) clock.nowMs = Math.max(clock.nowMs, Math.min(...[...sleepers].map(({ atMs }) => atMs)))
         for (const sleeper of sleepers) if (sleeper.atMs <= clock.nowMs) sleeper.wake()
       }
       return watched
