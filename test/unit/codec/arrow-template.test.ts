@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../src/codec/arrow.ts'
 import { encodeShard } from '../../../src/codec/arrow.ts'
 import { ShardEncoder } from '../../../src/codec/arrow-template.ts'
+import { BufferPool } from '../../../src/codec/buffer-pool.ts'
 import type { KlineColumns } from '../../../src/model/kline.ts'
 import { createColumns, KLINE_COLUMNS, sliceColumns } from '../../../src/model/kline.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
@@ -84,6 +85,20 @@ describe('shards from templates', () => {
       ),
       { numRuns: 500 },
     )
+  })
+
+  test('in memory that was used before are those of the library', () => {
+    for (const rows of [1, 7, 24, 1441]) {
+      const expected = Buffer.from(encodeShard(bars(rows, 5), metaOf(rows)))
+      const used = new Uint8Array(expected.length).fill(0xff)
+      const pool = new BufferPool(1 << 20)
+      const encoder = new ShardEncoder(pool)
+      encoder.encode(bars(rows, 3), metaOf(rows))
+      pool.give(used.buffer)
+      const shard = encoder.encode(bars(rows, 5), metaOf(rows))
+      expect(shard.buffer, 'the memory that was given').toBe(used.buffer)
+      expect(Buffer.compare(Buffer.from(shard), expected), `${rows} rows`).toBe(0)
+    }
   })
 
   test('own their whole buffer, can be read by others, and keep nothing of each other', () => {

@@ -16,7 +16,8 @@ import {
 } from 'apache-arrow'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../src/codec/arrow.ts'
-import { decodeShard, encodeShard, isOwnShard } from '../../../src/codec/arrow.ts'
+import { decodeShard, encodeKlines, encodeShard, isOwnShard } from '../../../src/codec/arrow.ts'
+import { encodeMeta } from '../../../src/codec/shard-meta.ts'
 import { isCkvdError } from '../../../src/errors.ts'
 import type { KlineColumns } from '../../../src/model/kline.ts'
 import { createColumns, KLINE_COLUMNS, sliceColumns } from '../../../src/model/kline.ts'
@@ -80,6 +81,12 @@ interface ForeignOptions {
   readonly columns?: number
   readonly batches?: number
   readonly head?: boolean
+  /** default: none */
+  readonly metadata?: Map<string, string>
+  /** rows that it says it has, values that each column has, and how many of them are null */
+  readonly rows?: number
+  readonly values?: number
+  readonly nulls?: number
 }
 
 /** Writes the schema at the head, as other implementations do and apache-arrow does not. */
@@ -97,11 +104,18 @@ function foreignFile({
   columns = 11,
   batches = 1,
   head = true,
+  metadata = new Map<string, string>(),
+  rows = 1,
+  values = rows,
+  nulls = 0,
 }: ForeignOptions): Uint8Array {
   const typeOf = { timestamp, float64: new Float64(), int64: new Int64() }
   const fields = KLINE_COLUMNS.slice(0, columns).map(({ name, type }) => new Field(name, typeOf[type] as DataType, nullable))
-  const children = fields.map(({ type }) => makeData({ type, length: 1, nullCount: 0, data: new Float64Array(1) } as never) as Data)
-  const batch = new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length: 1, nullCount: 0, children }))
+  const children = fields.map(({ type }) => {
+    const nullBitmap = nulls === 0 ? null : new Uint8Array(8)
+    return makeData({ type, length: rows, nullCount: nulls, nullBitmap, data: new Float64Array(values) } as never) as Data
+  })
+  const batch = new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length: rows, nullCount: 0, children }))
   const writer = head ? new HeadWriter() : new RecordBatchFileWriter()
   if (batches === 0) writer.reset(undefined, batch.schema)
   for (let i = 0; i < batches; i++) writer.write(batch)
@@ -227,8 +241,11 @@ describe('decodeShard', () => {
       ({ openTime, closeTime }) => (openTime[4] = closeTime[4] = BigInt(START_US + 86_400_000_000)),
       'open times before',
     ],
-    ['a high below the close', ({ high }) => (high[1] = 1), 'contradict'],
-    ['a low above the open', ({ low }) => (low[1] = 3), 'contradict'],
+    ['a high below the open', ({ open, high }) => (high[1] = (open[1] = 3) - 0.5), 'contradict'],
+    ['a high below the close', ({ high, close }) => (high[1] = close[1]! - 0.5), 'contradict'],
+    ['a low above the open', ({ open, low }) => (low[1] = open[1]! + 0.5), 'contradict'],
+    ['a low above the close', ({ open, low, close }) => (low[1] = (close[1] = open[1]! - 0.5) + 0.1), 'contradict'],
+    ['a negative low', ({ low }) => (low[1] = -1e-8), 'contradict'],
     ['a close before the open', ({ openTime, closeTime }) => (closeTime[1] = openTime[1]! - 1n), 'contradict'],
     ['a price that is no number', ({ close }) => (close[1] = NaN), 'contradict'],
     ['an infinite high', ({ high }) => (high[1] = Infinity), 'contradict'],
@@ -237,6 +254,27 @@ describe('decodeShard', () => {
     ['a negative count', ({ count }) => (count[3] = -1n), 'contradict'],
   ])('refuses %s', (_, rows, words) => {
     expect(() => decodeShard(shardWith({ rows }))).toThrow(refusal(words))
+  })
+
+  test.each<[string, (columns: KlineColumns) => void]>([
+    ['without a trade', ({ open, high, low, close, volume }) => [open, high, low, close, volume].forEach((values) => (values[1] = 0))],
+    ['of one price', ({ open, high, low, close }) => [open, high, low, close].forEach((values) => (values[1] = 2))],
+    ['that closes as it opens', ({ openTime, closeTime }) => (closeTime[1] = openTime[1]!)],
+  ])('takes a bar %s', (_, rows) => {
+    const columns = bars(5)
+    rows(columns)
+    expect(decodeShard(shardWith({ rows })).columns).toEqual(columns)
+  })
+
+  test('refuses rows that the metadata does not count, and a file of none', () => {
+    expect(() => decodeShard(encodeKlines(bars(5), encodeMeta({ ...META, rows: 4 })))).toThrow(refusal('4 rows'))
+    expect(() => decodeShard(encodeKlines(bars(0), encodeMeta({ ...META, rows: 0 })))).toThrow(refusal('0 rows'))
+  })
+
+  test('refuses columns with nulls, and columns of fewer values than rows', () => {
+    const metadata = encodeMeta({ ...META, rows: 9 })
+    expect(() => decodeShard(foreignFile({ metadata, rows: 9, nulls: 1 }))).toThrow(refusal('1 nulls'))
+    expect(() => decodeShard(foreignFile({ metadata, rows: 9, values: 8 }))).toThrow(refusal('0 nulls and 64 bytes'))
   })
 
   test.each<[string, Partial<ShardMeta>, string]>([
@@ -252,6 +290,11 @@ describe('decodeShard', () => {
     ['count', { expected: -1 }, 'ckvd.expected'],
     ['gap', { gaps: [{ startUs: 2, endUs: 1, bars: 1, evidence: '' }] }, 'ckvd.gaps'],
     ['gap outside of the chunk', { gaps: [{ startUs: START_US - 1, endUs: START_US, bars: 1, evidence: '' }] }, 'gaps inside the chunk'],
+    [
+      'gap after the chunk',
+      { gaps: [{ startUs: START_US + 86_400_000_000, endUs: START_US + 90_000_000_000, bars: 1, evidence: '' }] },
+      'gaps inside the chunk',
+    ],
   ])('refuses a wrong %s', (_, meta, words) => {
     expect(() => decodeShard(shardWith({ meta }))).toThrow(refusal(words))
   })

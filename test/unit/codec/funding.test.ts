@@ -1,11 +1,15 @@
-import { tableFromIPC } from 'apache-arrow'
+import type { Data } from 'apache-arrow'
+import { Field, makeData, RecordBatch, Schema, Struct, tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
+import { ShardWriter } from '../../../src/codec/arrow.ts'
 import type { FundingMeta, FundingRow } from '../../../src/codec/funding.ts'
 import {
   decodeFunding,
   decodeFundingArchive,
   decodeFundingRest,
   encodeFunding,
+  FUNDING_COLUMNS,
+  fundingArrowType,
   fundingColumns,
   fundingRows,
 } from '../../../src/codec/funding.ts'
@@ -136,6 +140,24 @@ describe('a stored month of funding rates', () => {
 
   it('of no rates is one', () => {
     expect(fundingRows(decodeFunding(encodeFunding(fundingColumns([]), META), META))).toEqual([])
+  })
+
+  it('with nulls, or with fewer values than rows, is refused', () => {
+    const fileWith = (values: number, nullCount: number): Uint8Array => {
+      const fields = FUNDING_COLUMNS.map(({ name, type }) => new Field(name, fundingArrowType(type), false))
+      const nullBitmap = nullCount === 0 ? null : new Uint8Array(8)
+      const children = fields.map(
+        ({ type }) => makeData({ type, length: 9, nullCount, nullBitmap, data: new Float64Array(values) } as never) as Data,
+      )
+      const { metadata } = tableFromIPC(encodeFunding(fundingColumns(ROWS), META)).schema
+      const writer = new ShardWriter()
+      writer.write(new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length: 9, nullCount: 0, children })))
+      return writer.finish().toUint8Array(true)
+    }
+    const refused = expect.objectContaining({ code: 'CKVD_SHARD_FORMAT' }) as Error
+    expect(decodeFunding(fileWith(9, 0), META).rate).toHaveLength(9)
+    expect(() => decodeFunding(fileWith(9, 1), META)).toThrow(refused)
+    expect(() => decodeFunding(fileWith(8, 0), META)).toThrow(refused)
   })
 
   it('of another contract or month, of other columns, or cut anywhere, is refused', () => {
