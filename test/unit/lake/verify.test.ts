@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
 import type { WritableLake } from '../../../src/lake/lake.ts'
 import { openLake } from '../../../src/lake/lake.ts'
@@ -86,7 +87,7 @@ describe('verify', () => {
     })
   })
 
-  it.each(['deleted', 'garbage', 'damaged inside', 'of another program'])(
+  it.each(['deleted', 'garbage', 'damaged inside', 'of another program', 'short of a table'])(
     'rebuilds a catalog that is %s, equal to the one before',
     async (how) => {
       await withLake(async (root) => {
@@ -99,6 +100,11 @@ describe('verify', () => {
         if (how === 'garbage') await writeFile(path, 'x'.repeat(5000))
         if (how === 'damaged inside') await writeFile(path, bytes.fill(0xff, 4096, bytes.length - 100))
         if (how === 'of another program') await writeFile(path, (bytes.writeUInt32BE(0, 60), bytes))
+        if (how === 'short of a table') {
+          const database = new Database(path)
+          database.exec('DROP TABLE gaps')
+          database.close()
+        }
         await verify(root, (result, lake) => {
           expect(result).toMatchObject({
             bad: [],
@@ -123,6 +129,17 @@ describe('verify', () => {
       await writeFile(path, bytes)
       await expect(openLake(root, { mode: 'write', repair: true })).rejects.toMatchObject({ code: 'CKVD_CATALOG_VERSION' })
       expect(await readFile(path)).toEqual(bytes)
+    })
+  })
+
+  it('does not take a catalog that cannot be opened for a damaged one', async () => {
+    await withLake(async (root) => {
+      const path = join(root, 'catalog.sqlite')
+      await rm(path)
+      await mkdir(path)
+      await writeFile(join(path, 'note.txt'), 'mine')
+      await expect(openLake(root, { mode: 'write', repair: true })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+      expect(await readdir(path)).toEqual(['note.txt'])
     })
   })
 
