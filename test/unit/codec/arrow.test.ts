@@ -13,6 +13,7 @@ import {
   tableFromIPC,
   TimestampMicrosecond,
   TimestampMillisecond,
+  Uint64,
 } from 'apache-arrow'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../src/codec/arrow.ts'
@@ -78,6 +79,7 @@ function patch(bytes: Uint8Array, from: string, to: string): Uint8Array {
 interface ForeignOptions {
   readonly nullable?: boolean
   readonly timestamp?: DataType
+  readonly integer?: DataType
   readonly columns?: number
   readonly batches?: number
   readonly head?: boolean
@@ -101,6 +103,7 @@ class HeadWriter extends RecordBatchFileWriter {
 function foreignFile({
   nullable = false,
   timestamp = new TimestampMicrosecond('UTC'),
+  integer = new Int64(),
   columns = 11,
   batches = 1,
   head = true,
@@ -109,7 +112,7 @@ function foreignFile({
   values = rows,
   nulls = 0,
 }: ForeignOptions): Uint8Array {
-  const typeOf = { timestamp, float64: new Float64(), int64: new Int64() }
+  const typeOf = { timestamp, float64: new Float64(), int64: integer }
   const fields = KLINE_COLUMNS.slice(0, columns).map(({ name, type }) => new Field(name, typeOf[type] as DataType, nullable))
   const children = fields.map(({ type }) => {
     const nullBitmap = nulls === 0 ? null : new Uint8Array(8)
@@ -318,6 +321,7 @@ describe('decodeShard', () => {
     ['nullable columns', () => foreignFile({ nullable: true }), 'found open_time timestamp[us, UTC] nullable'],
     ['columns of another type', () => foreignFile({ timestamp: new TimestampMillisecond('UTC') }), 'found open_time timestamp[ms, UTC]'],
     ['a timestamp without zone', () => foreignFile({ timestamp: new TimestampMicrosecond() }), 'found open_time timestamp[us]'],
+    ['counts without a sign', () => foreignFile({ integer: new Uint64() }), 'found count uint64'],
     ['a missing column', () => foreignFile({ columns: 10 }), 'Expected a shard with 11 columns, found 10'],
     ['two record batches', () => foreignFile({ batches: 2 }), '2 record batches'],
     ['no record batch', () => foreignFile({ batches: 0 }), '0 record batches'],
