@@ -7,7 +7,7 @@ import { openLake } from '../../../src/lake/lake.ts'
 import type { VerifyResult } from '../../../src/lake/verify.ts'
 import { runVerify } from '../../../src/lake/verify.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
-import { BTC, day, ETH, hoursOf, inTempDirectory, shardFile, tmpFiles } from './lake-fixtures.ts'
+import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, shardFile, tmpFiles } from './lake-fixtures.ts'
 
 const ITEMS = Array.from({ length: 40 }, (_, i) =>
   hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i % 5 === 0 ? [3, 9] : [] }),
@@ -62,6 +62,7 @@ describe('verify', () => {
           ['2024-01-05', 'CKVD_SHARD_MISSING'],
           ['2024-01-07', 'CKVD_SHARD_DIGEST'],
         ])
+        expect(result.bad[0]?.series).toEqual(BTC)
         expect(result.bad[0]?.path).toBe('data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-01-01.arrow')
         expect(lake.catalog.countConditions(BTC)).toMatchObject({ failed: 4 })
         expect(lake.catalog.getDay(BTC, day('2024-01-05'))?.error).toContain('CKVD_SHARD_MISSING')
@@ -72,6 +73,7 @@ describe('verify', () => {
       await writeFile(torn!, ITEMS[2]!.shard)
       await verify(root, (result, lake) => {
         expect(result.bad).toHaveLength(3)
+        expect(result.adopted).toBe(1)
         expect(lake.catalog.getDay(BTC, day('2024-01-03'))).toMatchObject({ condition: 'complete', error: null })
       })
     })
@@ -84,6 +86,28 @@ describe('verify', () => {
       lake.catalog.commit([{ row: { ...row, rows: 23 }, gaps }])
       await lake.close()
       await verify(root, (result) => expect(result.bad).toMatchObject([{ day: row.day, code: 'CKVD_SHARD_FORMAT' }]))
+    })
+  })
+
+  it('leaves a day as failed that a run could not fetch anew, though its older shard is whole', async () => {
+    await withLake(async (root) => {
+      const lake = await openLake(root, { mode: 'write' })
+      const { row, gaps } = ITEMS[2]!
+      const failed = { ...row, condition: 'failed' as const, error: 'CKVD_HTTP_STATUS: 503' }
+      lake.catalog.commit([{ row: failed, gaps }])
+      await lake.close()
+      await verify(root, (result, { catalog }) => {
+        expect(result).toMatchObject({ bad: [], adopted: 0 })
+        expect(catalog.getDay(BTC, row.day)).toEqual(failed)
+      })
+    })
+  })
+
+  it('tells a lake that is new from one whose catalog was rebuilt', async () => {
+    await inTempDirectory(async (root) => {
+      await verify(root, (result) => expect(result).toMatchObject({ shards: 0, rebuilt: false }))
+      await writeFile(join(root, 'catalog.sqlite'), 'x'.repeat(5000))
+      await verify(root, (result) => expect(result).toMatchObject({ shards: 0, rebuilt: true }))
     })
   })
 
@@ -147,12 +171,18 @@ describe('verify', () => {
     await withLake(async (root) => {
       const late = hoursOf(BTC, '2024-06-01', { missing: [1] })
       await writeFile(shardFile(root, BTC, '2024-06-01'), late.shard)
+      const known = hoursOf(BTC, '2024-06-03')
+      await writeFile(shardFile(root, BTC, '2024-06-03'), known.shard)
+      const before = await openLake(root, { mode: 'write' })
+      before.catalog.commit([{ row: rowOf(BTC, '2024-06-03'), gaps: [] }])
+      await before.close()
       const torn = hoursOf(BTC, '2024-06-02')
       await writeFile(shardFile(root, BTC, '2024-06-02'), torn.shard.slice(0, -200))
       await writeFile(join(root, 'tmp', '01234567-89ab-cdef-0123-456789abcdef.tmp'), torn.shard.slice(0, 100))
       await verify(root, (result, lake) => {
-        const bytes = [...ITEMS, late].reduce((sum, item) => sum + item.shard.length, 0)
-        expect(result).toMatchObject({ shards: 42, bytes, adopted: 1, swept: 1, rebuilt: false })
+        const bytes = [...ITEMS, late, known].reduce((sum, item) => sum + item.shard.length, 0)
+        expect(result).toMatchObject({ shards: 43, bytes, adopted: 2, swept: 1, rebuilt: false })
+        expect(lake.catalog.getDay(BTC, known.row.day)).toMatchObject({ condition: 'complete', shardSha256: known.row.shardSha256 })
         expect({ ...lake.catalog.getDay(BTC, late.row.day), updatedAt: late.row.updatedAt }).toEqual(late.row)
         expect(lake.catalog.listGaps(BTC, late.row.day, day('2024-06-02'))).toEqual(late.gaps)
         expect([...result.foreign, ...result.bad.map((bad) => bad.path)]).toEqual([
@@ -171,9 +201,14 @@ describe('verify', () => {
       await mkdir(join(root, 'data', 'mine'))
       await writeFile(join(root, 'data', 'mine', 'x.arrow'), ITEMS[0]!.shard)
       await symlink(folder, join(root, 'data', 'link'))
+      const funding = join(root, 'data', 'futures', 'um', 'monthly', 'fundingRate', 'BTCUSDT')
+      await mkdir(funding, { recursive: true })
+      await writeFile(join(funding, 'BTCUSDT-fundingRate-2024-01.arrow'), 'whoever reads it checks it')
+      await symlink(join(folder, 'notes.txt'), join(funding, 'BTCUSDT-fundingRate-2024-02.arrow'))
       await verify(root, (result) => {
         expect(result.bad).toEqual([])
         expect(result.foreign).toEqual([
+          'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2024-02.arrow',
           'data/link',
           'data/mine/x.arrow',
           'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-07-01.arrow',
