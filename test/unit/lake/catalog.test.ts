@@ -200,10 +200,19 @@ describe('days', () => {
     })
   })
 
-  it('refuse a gap that begins at the end of the chunk or behind it', async () => {
+  it('are forgotten with their gaps, those of other days stay', async () => {
+    await withCatalog((catalog) => {
+      const next = hoursOf(BTC, '2024-01-02', { missing: [0] })
+      catalog.commit([hoursOf(BTC, '2024-01-01', { missing: [0, 23] }), next])
+      catalog.deleteDay(BTC, day('2024-01-01'))
+      expect([catalog.readDays(BTC), catalog.listGaps(BTC)]).toEqual([[next.row], next.gaps])
+    })
+  })
+
+  it('refuse a gap that begins before the chunk, at its end or behind it', async () => {
     await withCatalog((catalog) => {
       const startUs = Date.parse('2024-01-02T00:00:00Z') * 1000
-      for (const at of [startUs, startUs + 3_600_000_000]) {
+      for (const at of [startUs - 25 * 3_600_000_000, startUs, startUs + 3_600_000_000]) {
         const gap = { startUs: at, endUs: at + 3_600_000_000, bars: 1, evidence: 'x' }
         expect(() => catalog.commit([{ row: rowOf(BTC, '2024-01-01'), gaps: [gap] }])).toThrow(
           expect.objectContaining({ code: 'CKVD_BUG' }),
@@ -326,7 +335,7 @@ describe('errors of SQLite', () => {
 
 describe('series, runs and bans', () => {
   it('are kept', async () => {
-    await withCatalog((catalog) => {
+    await withCatalog((catalog, path) => {
       const row = {
         ...BTC,
         firstDay: day('2017-08-17'),
@@ -339,6 +348,9 @@ describe('series, runs and bans', () => {
       catalog.putSeries({ ...row, lastDay: day('2024-01-01') })
       expect(catalog.getSeries(BTC)).toEqual({ ...row, lastDay: '2024-01-01' })
       expect(catalog.listSeries({ market: 'um' })).toEqual([{ ...row, ...ETH, firstOpenUs: null }])
+      expect(catalog.listSeries({ symbol: ETH.symbol })).toEqual([{ ...row, ...ETH, firstOpenUs: null }])
+      expect(catalog.listSeries({ interval: '1m' })).toEqual([])
+      expect(catalog.listSeries({ ...BTC })).toHaveLength(1)
       expect(catalog.listSeries()).toHaveLength(2)
       catalog.commit([hoursOf(BTC, '2024-01-01', { missing: [1] }), hoursOf(ETH, '2024-01-01')])
       catalog.deleteSeries(BTC)
@@ -349,6 +361,11 @@ describe('series, runs and bans', () => {
       const next = catalog.startRun({ startedAt: '2024-01-02T00:00:00.000Z', command: 'verify' })
       catalog.endRun(id, { endedAt: '2024-01-01T01:00:00.000Z', counts: { stored: 3 }, exit: 0 })
       expect(catalog.unfinishedRuns().map((run) => run.id)).toEqual([next])
+      const plain = new Database(path, { readonly: true })
+      expect(plain.prepare('SELECT id, ended_at, counts, exit FROM runs WHERE exit IS NOT NULL').raw().all([])).toEqual([
+        [id, '2024-01-01T01:00:00.000Z', '{"stored":3}', 0],
+      ])
+      plain.close()
     })
   })
 
