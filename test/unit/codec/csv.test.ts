@@ -179,15 +179,29 @@ describe('what is refused, with line and column', () => {
   })
 
   test.each([
-    ['an HTML page', '<html>\n'],
-    ['another first column', HEADER.replace('open_time', 'time')],
-    ['eleven names', HEADER.replace(',ignore', '')],
-    ['thirteen names', `${HEADER},more`],
-    ['names in another order', HEADER.replace('quote_volume,count', 'count,quote_volume')],
-    ['a number with a sign', `-${ROW}`],
-  ])('as a header: %s', (_, text) => {
+    ['an HTML page', '<html>\n', 1, '<html>'],
+    ['another first column', HEADER.replace('open_time', 'time'), 1, 'time'],
+    ['eleven names', HEADER.replace(',ignore', ''), 11, 'taker_buy_quote_volume'],
+    ['thirteen names', `${HEADER},more`, 12, 'ignore'],
+    ['names in another order', HEADER.replace('quote_volume,count', 'count,quote_volume'), 8, 'count'],
+    ['a number with a sign', `-${ROW}`, 1, '-1577836800000'],
+  ])('as a header: %s', (_, text, column, found) => {
     expect(() => decode(`${text}\n${ROW}`)).toThrow(
-      expect.objectContaining({ code: 'CKVD_CSV_HEADER', details: expect.objectContaining({ line: 1 }) as object }) as Error,
+      expect.objectContaining({ code: 'CKVD_CSV_HEADER', details: { line: 1, column, found } }) as Error,
     )
+  })
+
+  test.each([
+    [0xee, 0xbb, 0xbf],
+    [0xef, 0xba, 0xbf],
+    [0xef, 0xbb, 0xbe],
+  ])('bytes that are no byte order mark: %i %i %i', (...mark) => {
+    expect(() => decodeCsv(Buffer.concat([Buffer.from(mark), Buffer.from(ROW)]))).toThrow(
+      expect.objectContaining({ code: 'CKVD_CSV_HEADER' }) as Error,
+    )
+  })
+
+  test.each(['x', 'x\n', '\r', '\rx', '\n\rx\n', ' \n'])('%j after the last row', (tail) => {
+    expect(() => decode(`${ROW}\n${tail}`)).toThrow(expect.objectContaining({ code: 'CKVD_CSV_COLUMNS' }) as Error)
   })
 })
