@@ -73,6 +73,7 @@ describe('readZipEntry', () => {
   const name = `${STEM}.csv`
   const data = '1,2,3\n'.repeat(1000)
   const entry: ZipEntrySpec = { name, data }
+  const zip = buildZip([entry])
 
   test.each<[string, Partial<ZipEntrySpec>]>([
     ['deflated', {}],
@@ -89,17 +90,44 @@ describe('readZipEntry', () => {
   })
 
   test('reads from a view inside a larger buffer', async () => {
-    const zip = buildZip([entry])
     const larger = Buffer.concat([Buffer.alloc(7, 1), zip, Buffer.alloc(9, 2)])
     const bytes = await readZipEntry(larger.subarray(7, 7 + zip.length), STEM)
     expect(Buffer.from(bytes).toString()).toBe(data)
+  })
+
+  test('takes what another inflater gives, if its CRC-32 is right, else what zlib gives', async () => {
+    const right = Buffer.from(data)
+    const asked: number[] = []
+    const inflate = (gives: Uint8Array | undefined) => (_data: Uint8Array, sizeBytes: number) => {
+      asked.push(sizeBytes)
+      return gives
+    }
+    expect(await readZipEntry(zip, STEM, { inflate: inflate(right) })).toBe(right)
+    for (const gives of [undefined, Buffer.alloc(0), Buffer.alloc(6000, '1'), right.subarray(1)])
+      expect(Buffer.from(await readZipEntry(zip, STEM, { inflate: inflate(gives) })).toString()).toBe(data)
+    expect(asked).toEqual([6000, 6000, 6000, 6000, 6000])
+    // a stored entry has nothing to inflate
+    await readZipEntry(buildZip([{ ...entry, method: 0 }]), STEM, { inflate: inflate(right) })
+    expect(asked).toHaveLength(5)
+  })
+
+  test.each([
+    [8, 12, true],
+    [8, 24, true],
+    [8, 25, false],
+    [0, 12, false],
+  ])('with flags %i and %i bytes behind the data (a descriptor has up to 24): %s', async (flags, bytes, isRead) => {
+    const deflated = deflateRawSync(Buffer.from(data))
+    const packed = Buffer.concat([deflated, Buffer.alloc(bytes)])
+    const read = readZipEntry(buildZip([{ ...entry, flags, packed, packedSize: deflated.length }]), STEM)
+    if (isRead) expect(Buffer.from(await read).toString()).toBe(data)
+    else await expect(read).rejects.toThrow(coded('CKVD_ZIP_SIZE'))
   })
 
   test('reads a ZIP with a comment', async () => {
     expect(Buffer.from(await readZipEntry(buildZip([entry], 'made by hand'), STEM)).toString()).toBe(data)
   })
 
-  const zip = buildZip([entry])
   test.each<[string, Uint8Array, ErrorCode]>([
     ['no ZIP', Buffer.from('<html>404</html>'), 'CKVD_ZIP_FORMAT'],
     ['nothing', Buffer.alloc(0), 'CKVD_ZIP_FORMAT'],
@@ -109,6 +137,7 @@ describe('readZipEntry', () => {
     ['the file twice', Buffer.concat([zip, zip]), 'CKVD_ZIP_FORMAT'],
     ['two different files', Buffer.concat([buildZip([{ name, data: 'other' }]), zip]), 'CKVD_ZIP_FORMAT'],
     ['another name in the local header', buildZip([{ ...entry, localName: name.replace('BTC', 'ETH') }]), 'CKVD_ZIP_FORMAT'],
+    ['another method in the local header', patched(zip, 8, 0), 'CKVD_ZIP_FORMAT'],
     ['broken deflate data', buildZip([{ ...entry, packed: Buffer.alloc(64, 0xff) }]), 'CKVD_ZIP_FORMAT'],
     ['no entry', buildZip([]), 'CKVD_ZIP_ENTRY'],
     ['two entries', buildZip([entry, { name: 'readme.txt', data: 'hello' }]), 'CKVD_ZIP_ENTRY'],
@@ -141,3 +170,10 @@ describe('readZipEntry', () => {
     await expect(readZipEntry(zip, STEM, { maxBytes: 6000 })).resolves.toHaveLength(6000)
   })
 })
+
+/** The bytes with two of them, a little-endian number, replaced. */
+function patched(bytes: Buffer, at: number, value: number): Buffer {
+  const changed = Buffer.from(bytes)
+  changed.writeUInt16LE(value, at)
+  return changed
+}
