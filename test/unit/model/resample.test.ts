@@ -4,7 +4,7 @@ import type { Interval } from '../../../src/model/interval.ts'
 import { INTERVALS, nestsIn } from '../../../src/model/interval.ts'
 import type { KlineColumns } from '../../../src/model/kline.ts'
 import { concatColumns, createColumns, pickRows, sliceColumns } from '../../../src/model/kline.ts'
-import { concatResampled, isComplete, resampleColumns, Resampler } from '../../../src/model/resample.ts'
+import { concatResampled, filterResampled, isComplete, resampleColumns, Resampler } from '../../../src/model/resample.ts'
 import { bitsOf } from '../../support/bits.ts'
 
 const MINUTE_US = 60_000_000
@@ -48,6 +48,29 @@ describe('larger bars', () => {
       0.5, 3.5, 0.05, 0.35,
     ])
     expect([...columns.count, ...found, ...expected]).toEqual([15n, 15n, 5, 5, 5, 5])
+  })
+
+  test('the highest high and the lowest low are those of any bar, close times in milliseconds stay in milliseconds', () => {
+    for (const at of [0, 2, 4]) {
+      const source = bars(us('2024-01-01T00:00'), 5)
+      source.high[at] = 500
+      source.low[at] = 1
+      const { columns } = resampleColumns(source, { from: '1m', to: '5m' })
+      expect([columns.high[0], columns.low[0], columns.closeTime[0]]).toEqual([500, 1, BigInt(us('2024-01-01T00:05')) - 1000n])
+    }
+  })
+
+  test('a part of them, and several parts, keep what belongs to each', () => {
+    const made = { ...resampleColumns(bars(us('2024-01-01T00:00'), 13), { from: '1m', to: '5m' }), rounded: Uint8Array.of(1, 2, 3) }
+    expect(filterResampled(made, () => true)).toBe(made)
+    const part = filterResampled(made, (row) => row !== 1)
+    expect([...part.columns.openTime].map(iso)).toEqual(['2024-01-01T00:00:00.000Z', '2024-01-01T00:10:00.000Z'])
+    expect([part.bars, part.expected, part.rounded].map((values) => [...values])).toEqual([
+      [5, 3],
+      [5, 5],
+      [1, 3],
+    ])
+    expect([...concatResampled([made, part]).rounded]).toEqual([1, 2, 3, 1, 3])
   })
 
   test('close times in microseconds stay in microseconds', () => {
