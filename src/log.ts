@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
-import pretty from 'pino-pretty'
+import type PinoPretty from 'pino-pretty'
 import { createLogFile } from './log-file.ts'
 
 export type { Logger } from 'pino'
@@ -56,6 +57,8 @@ function levelName(pinoLabel: string): string {
 }
 
 function prettyStream(destination: { write(text: string): unknown }, color: boolean): { write(text: string): unknown } {
+  // loaded only where a person reads
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
   const format = pretty.prettyFactory({
     colorize: color,
     translateTime: 'SYS:HH:MM:ss',

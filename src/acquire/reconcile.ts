@@ -1,5 +1,4 @@
 import type { EvidencedGap } from '../codec/arrow.ts'
-import { encodeShard } from '../codec/arrow.ts'
 import { sha256Hex } from '../codec/archive.ts'
 import type { CkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
@@ -170,8 +169,11 @@ export interface DayParts {
   readonly explain: (gap: TimeRange) => { evidence: string; explained: boolean }
 }
 
-/** Joins the parts of a chunk: finds its gaps, gives it its condition and encodes its shard. */
-export function buildDay(parts: DayParts): AcquiredDay {
+/**
+ * Joins the parts of a chunk: finds its gaps, gives it its condition and encodes its shard. The encoder is loaded when it is wanted: where
+ * archives are whole only the workers need one.
+ */
+export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const { series, day, columns, sources } = parts
   const range = expectedRange(series, day, parts.bounds)
   const rows = columns.openTime.length
@@ -193,7 +195,7 @@ export function buildDay(parts: DayParts): AcquiredDay {
   const shard =
     source === null
       ? null
-      : encodeShard(columns, {
+      : (await import('../codec/arrow-writer.ts')).encodeShard(columns, {
           ...series,
           day,
           source,

@@ -67,7 +67,7 @@ export async function acquireDaysFromRest(task: RestTask, ctx: Pick<AcquireConte
     const range = expectedRange(series, day, bounds)
     if (columns.openTime.length === 0 && range.endUs <= range.startUs) continue
     days.push(
-      buildDay({
+      await buildDay({
         series,
         day,
         columns,

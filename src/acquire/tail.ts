@@ -51,9 +51,13 @@ export async function acquireTail(task: TailTask, ctx: Pick<AcquireContext, 'res
     const parts = { series, day, columns, bounds, sources: ['rest'], archive: null, duplicates: 0, conflicts: 0, differing: 0, error: null }
     if (columns.openTime.length === 0 && young) {
       const evidence = answer.kind === 'asked' ? 'not published yet, and REST has nothing yet' : `not published yet, and ${answer.reason}`
-      result.push({ ...buildDay({ ...parts, evidence, explain: () => ({ evidence, explained: true }) }), condition: 'pending', gaps: [] })
+      result.push({
+        ...(await buildDay({ ...parts, evidence, explain: () => ({ evidence, explained: true }) })),
+        condition: 'pending',
+        gaps: [],
+      })
     } else {
-      result.push(buildDay({ ...parts, evidence: 'after the last archive', explain: () => explainGap(whole, answer, series) }))
+      result.push(await buildDay({ ...parts, evidence: 'after the last archive', explain: () => explainGap(whole, answer, series) }))
     }
   }
   return { days: result, ended: ended && rows.openTime.length === 0 }

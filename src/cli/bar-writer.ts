@@ -1,7 +1,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { Data, DataType } from 'apache-arrow'
 import { Field, Int32, makeData, RecordBatch, Schema, Struct, Utf8 } from 'apache-arrow'
-import { arrowType, ShardWriter } from '../codec/arrow.ts'
+import { arrowType, ShardWriter } from '../codec/arrow-writer.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import { concatResampled } from '../model/resample.ts'

@@ -5,38 +5,37 @@ import { CkvdError, toCkvdError } from '../errors.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
 import { jsonLine } from './output.ts'
-import { addAvailabilityCommand } from './availability.ts'
-import { addConfigCommand } from './config.ts'
-import { addCoverageCommand } from './coverage.ts'
-import { addExportCommand } from './export.ts'
-import { addFetchCommand } from './fetch.ts'
-import { addIngestCommand } from './ingest.ts'
-import { addQueryCommand } from './query.ts'
-import { addResampleCommand } from './resample.ts'
-import { addSandboxCommand } from './sandbox.ts'
-import { addVerifyCommand } from './verify.ts'
 
-/** All commands, in the order of `ckvd --help`. A new command is one file and one entry here. */
-const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
-  addIngestCommand,
-  addAvailabilityCommand,
-  addCoverageCommand,
-  addVerifyCommand,
-  addFetchCommand,
-  addExportCommand,
-  addQueryCommand,
-  addResampleCommand,
-  addSandboxCommand,
-  addConfigCommand,
-]
+type AddCommand = (program: Command, context: CliContext) => void
 
-/** The command line: parses nothing yet. */
-export function createProgram(context: CliContext): Command {
+/** All commands, in the order of `ckvd --help`; each with what it needs is loaded when it is wanted. A new command is one file and one entry here. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  ingest: async () => (await import('./ingest.ts')).addIngestCommand,
+  availability: async () => (await import('./availability.ts')).addAvailabilityCommand,
+  coverage: async () => (await import('./coverage.ts')).addCoverageCommand,
+  verify: async () => (await import('./verify.ts')).addVerifyCommand,
+  fetch: async () => (await import('./fetch.ts')).addFetchCommand,
+  export: async () => (await import('./export.ts')).addExportCommand,
+  query: async () => (await import('./query.ts')).addQueryCommand,
+  resample: async () => (await import('./resample.ts')).addResampleCommand,
+  sandbox: async () => (await import('./sandbox.ts')).addSandboxCommand,
+  config: async () => (await import('./config.ts')).addConfigCommand,
+}
+
+/** The command line, which parses nothing yet: with what `word`, the first one of the line, needs. */
+export async function createProgram(context: CliContext, word?: string): Promise<Command> {
   const program = createBareProgram('ckvd', context)
     .description('Binance candlesticks, whole or explained: a bulk ingester of archives and REST into a lake of Arrow files')
     .addHelpText('after', '\nExit codes: 0 done, 1 bug, 2 wrong usage, 3 finished with unexplained days, 4 stopped early, 130 interrupted')
-  for (const add of COMMANDS) add(program, context)
+  const commands = await Promise.all(loadersFor(word).map((load) => load()))
+  for (const add of commands) add(program, context)
   return program
+}
+
+function loadersFor(word: string | undefined): readonly (() => Promise<AddCommand>)[] {
+  if (word === '--version' || word === '-V') return []
+  const only = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
+  return only === undefined ? Object.values(COMMANDS) : [only]
 }
 
 /** A program without commands that prints and fails as all of ours do. */
@@ -62,10 +61,10 @@ export function createBareProgram(name: string, context: CliContext): Command {
 export async function runCli(
   args: readonly string[],
   context: Omit<CliContext, 'setExit'>,
-  create: (context: CliContext) => Command = createProgram,
+  create: (context: CliContext, word?: string) => Command | Promise<Command> = createProgram,
 ): Promise<number> {
   let exit = 0
-  const program = create({ ...context, setExit: (code) => (exit = code) })
+  const program = await create({ ...context, setExit: (code) => (exit = code) }, args[0])
   try {
     await program.parseAsync([...args], { from: 'user' })
     return exit

@@ -1,6 +1,6 @@
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
-import { encodeShard } from './arrow.ts'
+import { encodeShard } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { ShardMeta } from './shard-meta.ts'

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { CkvdError } from '../errors.ts'
 import { checkSha256, parseChecksum, readZipEntry } from './archive.ts'
 import { ArrowFormatError, parseArrowFile } from './arrow-file.ts'
-import { ShardWriter } from './arrow.ts'
+import { ShardWriter } from './arrow-writer.ts'
 import { FORMAT_KEY } from './shard-meta.ts'
 
 /** Funding rates as columns, in ascending order of time. */

@@ -1,6 +1,6 @@
 import type { Data, DataType, RecordBatch, Table } from 'apache-arrow'
 import { Field, Int32, util } from 'apache-arrow'
-import { arrowType } from '../codec/arrow.ts'
+import { arrowType } from '../codec/arrow-writer.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
 import { INTERVALS, parseInterval } from '../model/interval.ts'

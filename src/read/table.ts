@@ -1,6 +1,6 @@
 import type { Data, DataType } from 'apache-arrow'
 import { Dictionary, Field, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
-import { arrowType } from '../codec/arrow.ts'
+import { arrowType } from '../codec/arrow-writer.ts'
 import type { KlineColumn } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { nextSlotUs } from '../model/interval.ts'

@@ -4,7 +4,7 @@ import { fundingFolder, fundingStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay, UtcMonth } from '../model/utc-day.ts'
 import { parseUtcMonth } from '../model/utc-day.ts'
 import type { HttpClient } from './http.ts'
-import type { ListingPage } from './listing-page.ts'
+import type { ListingPage } from './listing-xml.ts'
 import { parseListingPage } from './listing-page.ts'
 import { markerBefore, parseArchiveKey } from './vision-url.ts'
 
@@ -148,7 +148,7 @@ export class Listing {
         details: { url, status: answer.status },
       })
     }
-    const page = parseListingPage(answer.body, url)
+    const page = await parseListingPage(answer.body, url)
     const stranger = [...page.keys.map(({ key }) => key), ...page.folders].find((key) => !key.startsWith(prefix))
     if (stranger !== undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}.`, {

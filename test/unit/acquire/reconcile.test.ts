@@ -93,12 +93,12 @@ describe('a day and its condition', () => {
       { columns: barsAt(hoursOf(DAY, 0, 4)), bounds: { startUs: null, endUs: at('2024-03-02T04:00:00Z') } },
       'complete',
     ],
-  ])('%s', (_name, change, condition) => {
-    expect(buildDay({ ...parts, ...change }).condition).toBe(condition)
+  ])('%s', async (_name, change, condition) => {
+    expect((await buildDay({ ...parts, ...change })).condition).toBe(condition)
   })
 
-  test('counts, gaps and shard say the same', () => {
-    const built = buildDay({ ...parts, columns: holed, duplicates: 3, sources: ['vision-daily', 'rest'] })
+  test('counts, gaps and shard say the same', async () => {
+    const built = await buildDay({ ...parts, columns: holed, duplicates: 3, sources: ['vision-daily', 'rest'] })
     expect(built).toMatchObject({ rows: 22, expected: 24, offGrid: 0, duplicates: 3, source: 'vision-daily+rest' })
     expect(built.gaps).toEqual([{ startUs: at('2024-03-02T04:00:00Z'), endUs: at('2024-03-02T06:00:00Z'), bars: 2, evidence: 'why' }])
     const { metadata, columns } = readShardFile(built.shard!)
@@ -113,8 +113,8 @@ describe('a day and its condition', () => {
     expect(JSON.parse(metadata.get('ckvd.gaps') ?? '')).toHaveLength(1)
   })
 
-  test('a day without a bar has no shard', () => {
-    expect(buildDay({ ...parts, columns: createColumns(0) })).toMatchObject({
+  test('a day without a bar has no shard', async () => {
+    expect(await buildDay({ ...parts, columns: createColumns(0) })).toMatchObject({
       shard: null,
       shardSha256: null,
       source: null,

@@ -154,8 +154,8 @@ describe('the config file', () => {
     expect(stderr).toContain(join(cwd, 'ckvd.config.json'))
   })
 
-  test('every option of every command is a known key', () => {
-    const program = createProgram({ stdout: { write: () => 0 }, stderr: { write: () => 0 }, env: {} } as unknown as CliContext)
+  test('every option of every command is a known key', async () => {
+    const program = await createProgram({ stdout: { write: () => 0 }, stderr: { write: () => 0 }, env: {} } as unknown as CliContext)
     const known = new Set<string>([...COMMAND_KEYS, ...SETTINGS.map(({ key }) => key), 'config'])
     const keys = program.commands.flatMap((command) => command.options.map(({ long }) => flagKey(long ?? '')))
     expect(keys.length).toBeGreaterThan(20)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../src/codec/arrow.ts'
-import { encodeShard } from '../../../src/codec/arrow.ts'
+import { encodeShard } from '../../../src/codec/arrow-writer.ts'
 import { ShardEncoder } from '../../../src/codec/arrow-template.ts'
 import { BufferPool } from '../../../src/codec/buffer-pool.ts'
 import type { KlineColumns } from '../../../src/model/kline.ts'

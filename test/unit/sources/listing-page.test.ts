@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSandbox, type Sandbox } from '../../../src/sandbox/index.ts'
-import { parseListingPage, parsePage, scanPage } from '../../../src/sources/listing-page.ts'
+import { parseListingPage, scanPage } from '../../../src/sources/listing-page.ts'
+import { parsePage } from '../../../src/sources/listing-xml.ts'
 
 /** The scanner's promise: what it reads, the parser reads the same; what it does not understand it leaves to the parser. */
 function expectSameOrUndefined(xml: string): void {
@@ -104,7 +105,7 @@ describe('a page that is not whole', () => {
     ['without IsTruncated', (xml: string) => xml.replace(/<IsTruncated>.*<\/IsTruncated>/, '')],
   ])('%s is refused: a shortened list would be a silent hole', async (_name, damage) => {
     const whole = await fetchXml(`delimiter=/&prefix=${PREFIX}&max-keys=6`)
-    expect(() => parseListingPage(new TextEncoder().encode(damage(whole)), 'http://127.0.0.1/listing')).toThrow(
+    await expect(parseListingPage(new TextEncoder().encode(damage(whole)), 'http://127.0.0.1/listing')).rejects.toThrow(
       expect.objectContaining({ code: 'CKVD_LISTING' }) as Error,
     )
   })
