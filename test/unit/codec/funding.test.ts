@@ -1,7 +1,7 @@
 import type { Data } from 'apache-arrow'
 import { Field, makeData, RecordBatch, Schema, Struct, tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
-import { ShardWriter } from '../../../src/codec/arrow.ts'
+import { ShardWriter } from '../../../src/codec/arrow-writer.ts'
 import type { FundingMeta, FundingRow } from '../../../src/codec/funding.ts'
 import {
   decodeFunding,
