@@ -281,6 +281,29 @@ describe('shards', () => {
     })
   })
 
+  it('need not be there for a series to be pruned that the listing or a day tells of', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      lake.catalog.putSeries({ ...BTC, firstDay: null, lastDay: null, firstOpenUs: null, listedAt: null })
+      await lake.writer.put({ row: rowOf(ETH, '2024-01-01'), gaps: [], shard: null })
+      for (const series of [BTC, ETH]) {
+        expect(await pruneSeries(lake, series)).toEqual({ shards: 0, bytes: 0 })
+        await expect(pruneSeries(lake, series)).rejects.toMatchObject({ code: 'CKVD_USAGE' })
+      }
+    })
+  })
+
+  it('that nobody recorded are pruned, too', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const { shard } = hoursOf(BTC, '2024-01-01')
+      const path = shardFile(root, BTC, '2024-01-01')
+      await mkdir(join(path, '..'), { recursive: true })
+      await writeFile(path, shard)
+      expect(await pruneSeries(lake, BTC)).toEqual({ shards: 1, bytes: shard.length })
+    })
+  })
+
   it('of a series whose folder cannot be listed are not pruned, and the catalog still knows it', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })

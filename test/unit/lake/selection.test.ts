@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { openCatalog } from '../../../src/lake/catalog.ts'
 import type { LakeFilter } from '../../../src/lake/selection.ts'
-import { listSelectedSeries } from '../../../src/lake/selection.ts'
+import { listAbsent, listSelectedSeries } from '../../../src/lake/selection.ts'
 import type { Series } from '../../../src/model/series.ts'
 import { day, inTempDirectory, rowOf } from './lake-fixtures.ts'
 
@@ -46,5 +46,23 @@ describe('the series that a filter lets through', () => {
     [{ market: 'cm', symbols: ['BBB'] }, []],
   ])('%j', async (filter, expected) => {
     expect(await select(filter)).toEqual([expected])
+  })
+})
+
+describe('what a filter names and no series has', () => {
+  const found = ['spot/AAA/1m', 'um/BBB/1h'].map(seriesOf)
+  it.each<[LakeFilter, string[]]>([
+    [{}, []],
+    [{ symbols: ['AAA', 'BBB'], intervals: ['1m', '1h'] }, []],
+    [{ symbols: ['CCC', 'AAA', 'DDD'] }, ['CCC', 'DDD']],
+    [{ intervals: ['1h', '1d'] }, ['1d']],
+    [{ symbols: ['CCC'], intervals: ['1s'] }, ['CCC', '1s']],
+    [{ symbols: ['CCC'], intervals: 'all' }, ['CCC']],
+  ])('%j: %j', (filter, absent) => {
+    expect(listAbsent(filter, found)).toEqual(absent)
+  })
+
+  it('of no series it is all that it names', () => {
+    expect(listAbsent({ symbols: ['AAA'], intervals: ['1m'] }, [])).toEqual(['AAA', '1m'])
   })
 })
