@@ -3,6 +3,7 @@ import { CkvdError } from '../errors.ts'
 
 export { readZipEntry } from './zip-entry.ts'
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** A CHECKSUM file holds one short line; anything longer is another page. */
 const MAX_CHECKSUM_BYTES = 1024
 
@@ -57,7 +58,7 @@ export function checkSha256(bytes: Uint8Array, expectedHex: string): string {
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return UTF8.decode(bytes)
   } catch {
     return undefined // not UTF-8: the caller reports it with what it found
   }
