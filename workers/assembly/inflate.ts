@@ -172,7 +172,7 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       store<u16>(out, <u16>(entry >> 16))
       out += (<usize>(entry >> 32)) & 3
       if ((entry & (LENGTH | FLAG)) == 0) {
-        // Literals only: once more. Twice ten bits, sixteen with a length, and a distance's 28 are less than the 56 that are there.
+        // Literals only: once more. Ten bits, fifteen with a length behind a literal, and a distance's 28 are less than the 56 that are there.
         bits >>= entry
         bitCount -= entry
         entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
@@ -191,8 +191,12 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       }
       if ((entry & LENGTH) == 0) {
         if ((entry & POINTER) != 0) {
+          // a longer word: ten bits more, which with all of the others might not be there
           bits >>= LITLEN_BITS
-          bitCount -= LITLEN_BITS
+          bitCount = (bitCount - LITLEN_BITS) & 63
+          bits |= load<u64>(next) << bitCount
+          next += 7 - ((<usize>(bitCount >> 3)) & 7)
+          bitCount |= 56
           const index = secondLevel(entry, bits)
           entry = load<u64>(litlenTable + (index << 3))
           if ((entry & LITERAL) != 0) {

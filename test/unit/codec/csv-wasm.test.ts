@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { constants, deflateRawSync } from 'node:zlib'
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { decodeCsv } from '../../../src/codec/csv.ts'
 import { WasmDecoder } from '../../../src/codec/csv-wasm.ts'
 import { decodeArchive } from '../../../src/codec/decode-day.ts'
 import { encodeShard } from '../../../src/codec/arrow-writer.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
+import { BitWriter, canonicalCode } from '../../support/bit-writer.ts'
 import { bitsOf } from '../../support/bits.ts'
 import { SHARED } from '../../support/shared.ts'
 import { readDecoderModule } from '../../support/wasm.ts'
@@ -224,5 +225,42 @@ describe.skipIf(SHARED === undefined)('real archives', () => {
       expect(found.rows).toBe(expected.rows)
       expect(Buffer.compare(bitsOf(found.columns), bitsOf(expected.columns)), name).toBe(0)
     }
+  })
+})
+
+describe('the inflater', () => {
+  test('takes the longest words that deflate has, one behind the other, wherever a byte begins', () => {
+    // words of 1 to 15 bits: literals of four and six bits, then a length and a distance of 15 bits with all of their extra bits
+    const litlens = new Map(
+      [65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 256, 284].map((symbol, i) => [symbol, Math.min(i + 1, 15)]),
+    )
+    const distances = new Map([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 29].map((symbol, i) => [symbol, Math.min(i + 1, 15)]))
+    const litlen = canonicalCode(litlens)
+    const distance = canonicalCode(distances)
+    const writer = new BitWriter()
+      .number(0b101, 3)
+      .number(285 - 257, 5)
+      .number(30 - 1, 5)
+      .number(19 - 4, 4)
+    // every length of a code word is written in five bits: symbols 0 to 15 of the precode, complete with 16 words of four bits
+    for (const symbol of [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]) writer.number(symbol < 16 ? 4 : 0, 3)
+    const precode = canonicalCode(new Map(Array.from({ length: 16 }, (_, i) => [i, 4])))
+    for (let symbol = 0; symbol < 285; symbol++) writer.word(precode(litlens.get(symbol) ?? 0))
+    for (let symbol = 0; symbol < 30; symbol++) writer.word(precode(distances.get(symbol) ?? 0))
+    for (let i = 0; i < 33_000; i++) writer.word(litlen(65 + (i % 7)))
+    for (let i = 0; i < 64; i++) {
+      // a round has 58 bits, and now and then a word of one bit comes before it, so that rounds begin everywhere in a byte
+      if (i % 8 === 7) writer.word(litlen(65))
+      writer.word(litlen(68)).word(litlen(70))
+      writer
+        .word(litlen(284))
+        .number(i % 32, 5)
+        .word(distance(29))
+        .number(8191 - i, 13)
+    }
+    const stream = writer.word(litlen(256)).bytes()
+    const expected = inflateRawSync(stream)
+    const found = decoder.inflate(stream, expected.length)
+    expect(found === undefined ? undefined : Buffer.compare(found, expected)).toBe(0)
   })
 })
