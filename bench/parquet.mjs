@@ -15,7 +15,7 @@ export async function measureParquet({ root, dist, folder, archives, rounds }) {
   const built = (path) => import(new URL(path, pathToFileURL(`${dist}/`)))
   const { WasmDecoder } = await built('src/codec/csv-wasm.js')
   const { KLINE_COLUMNS, concatColumns } = await built('src/model/kline.js')
-  const { encodeKlines, toRecordBatch } = await built('src/codec/arrow.js')
+  const { encodeKlines, toRecordBatch } = await built('src/codec/arrow-writer.js')
   const { encodeKlineParquet, encodeParquet } = await built('src/codec/parquet.js')
   const duckdb = require('@duckdb/node-api')
   const polars = require('nodejs-polars')

@@ -1,14 +1,18 @@
 import type { ShardMeta } from '../codec/arrow.ts'
+import { isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
+import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { AcquireContext } from './archive-task.ts'
+import type { Rest } from '../sources/rest.ts'
+import type { KlineSource } from '../sources/source.ts'
 import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
+import type { RestAnswer } from './stretch.ts'
 import { askRest, explainGap } from './stretch.ts'
 
 /** A stored chunk with missing bars. */
@@ -19,16 +23,17 @@ export interface StoredChunk {
   readonly row: DayRow
 }
 
+export interface RepairContext {
+  /** null: REST is off */
+  readonly rest: (KlineSource & Pick<Rest, 'fetchFirstBar'>) | null
+  readonly signal: AbortSignal
+}
+
 /** Asks REST for the holes of a stored chunk: what a run without REST, or with an unreachable one, had to leave. */
-export async function repairDay(
-  series: Series,
-  stored: StoredChunk,
-  bounds: SeriesBounds,
-  ctx: Pick<AcquireContext, 'rest' | 'signal'>,
-): Promise<AcquiredDay> {
+export async function repairDay(series: Series, stored: StoredChunk, known: SeriesBounds, ctx: RepairContext): Promise<AcquiredDay> {
   const { day, meta, row } = stored
-  const gaps = findGaps(stored.columns.openTime, expectedRange(series, day, bounds), series.interval)
-  const answer = await askRest(series, gaps, ctx.rest, ctx.signal)
+  const gaps = findGaps(stored.columns.openTime, expectedRange(series, day, known), series.interval)
+  const { answer, bounds } = await askBirth(series, stored.columns, gaps, known, await askRest(series, gaps, ctx.rest, ctx.signal), ctx)
   const merge = mergeRows(
     stored.columns,
     answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : stored.columns,
@@ -51,6 +56,32 @@ export async function repairDay(
     error: null,
     explain: (gap) => explainGap(gap, answer, series),
   })
+}
+
+/**
+ * Where no archive has told when the series began, bars are missing before a chunk's first one, and REST has none of them: the series may
+ * have begun in this chunk, and to call that an outage would be a lie. REST's first bar tells; where it cannot be asked, nothing is known.
+ */
+async function askBirth(
+  series: Series,
+  columns: KlineColumns,
+  gaps: readonly Gap[],
+  known: SeriesBounds,
+  answer: RestAnswer,
+  { rest, signal }: RepairContext,
+): Promise<{ readonly answer: RestAnswer; readonly bounds: SeriesBounds }> {
+  const [first] = gaps
+  const unchanged = { answer, bounds: known }
+  if (rest === null || answer.kind === 'silent' || known.startUs !== null || first === undefined) return unchanged
+  const leads = Number(columns.openTime[0] ?? 0n) >= first.endUs
+  if (!leads || rowsWithin(answer.rows, { startUs: 0, endUs: first.endUs }).openTime.length > 0) return unchanged
+  try {
+    const startUs = await rest.fetchFirstBar(series, { signal })
+    return startUs === null || startUs < first.endUs ? unchanged : { answer, bounds: { ...known, startUs } }
+  } catch (error) {
+    if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
+    return { answer: { kind: 'silent', reason: `REST could not be asked: ${error.code}`, passing: true }, bounds: known }
+  }
 }
 
 /** A person accepted the chunk as it was; what it is now, evidence alone must explain. The store keeps an acceptance that is still needed. */

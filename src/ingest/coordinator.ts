@@ -235,11 +235,11 @@ class Coordinator {
   }
 
   async #repair(series: Series, day: UtcDay, bounds: SeriesBounds): Promise<readonly AcquiredDay[]> {
-    const { lake } = this.#context
+    const { lake, rest } = this.#context
     const row = lake.catalog.getDay(series, day)
     if (row === undefined) return []
     const shard = await readShard(lake.paths.root, series, day, row)
-    return [await repairDay(series, { day, columns: shard.columns, meta: shard.meta, row }, bounds, this.#acquire)]
+    return [await repairDay(series, { day, columns: shard.columns, meta: shard.meta, row }, bounds, { rest, signal: this.#signal })]
   }
 
   /**

@@ -297,3 +297,18 @@ describe('a wrong checksum', () => {
     expect(world.day('2024-01-11').evidence).toContain('released')
   })
 })
+
+test('a first month that cannot be had while REST is off: when REST can be asked, the time before the first bar is no outage', async () => {
+  const market = { market: 'spot', symbol: 'AAAUSDT', firstDay: '2024-02-01', opensAt: '12:30' } as const
+  const month = { kind: 'status', status: 404, match: '/monthly/klines/AAAUSDT/.*2024-02\\.zip$' } as const
+  await using world = await createWorld({ now: '2024-04-20T12:00:00Z', markets: [market], faults: [month] })
+  const ask = { market: 'spot', symbols: ['AAAUSDT'], intervals: '6h', start: '2024-01-23', end: '2024-03-01' } as const
+  const first = await world.ingest({ ...ask, flags: ['--no-rest'] })
+  expect(first.exit).toBe(3)
+  expect(world.days('AAAUSDT')[0]).toMatchObject({ day: '2024-02-01', condition: 'partial' })
+  const second = await world.ingest(ask)
+  expect(second.exit).toBe(0)
+  // 12:30 lies in the slot of 12:00, the third of four
+  expect(world.days('AAAUSDT')[0]).toMatchObject({ day: '2024-02-01', condition: 'complete', rows: 2, expected: 2 })
+  expect(world.gaps('AAAUSDT')).toEqual([])
+})
