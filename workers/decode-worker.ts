@@ -1,36 +1,43 @@
 import { readFileSync } from 'node:fs'
-import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { BufferPool } from '../src/codec/buffer-pool.ts'
 import { ShardEncoder } from '../src/codec/arrow-template.ts'
 import { WasmDecoder } from '../src/codec/csv-wasm.ts'
-import type { DayCodec, DecodeOutcome, DecodeRequest } from '../src/codec/decode-day.ts'
+import type { DayCodec, DecodeOutcome, DecodeTask } from '../src/codec/decode-day.ts'
 import { runDecodeTask } from '../src/codec/decode-day.ts'
 
-/** Memory for shards that this thread keeps while nobody uses it. */
+/** Memory for shards that came with a task and is not used yet. */
 const buffers = new BufferPool(16 * 1024 * 1024)
 const codec = createCodec()
 
-/** Piscina's task: decodes archives and moves the shards (or, of a failure, the archive) back instead of copying them. */
-export default async function decodeTask(requests: readonly DecodeRequest[]): Promise<unknown> {
-  for (const { spares = [] } of requests) for (const spare of spares) buffers.give(spare)
-  const outcomes = await runDecodeTask(requests, codec)
-  return move({ [transferableSymbol]: transferList(outcomes), [valueSymbol]: outcomes })
+/** Piscina's task: decodes archives. Shards (or, of a failure, the archive) go back in shared memory, or are moved, but never copied. */
+export default async function decodeTask({ requests, spares }: DecodeTask): Promise<unknown> {
+  for (const spare of spares ?? []) buffers.give(spare)
+  const outcomes = await runDecodeTask(requests, codec, spares === null ? undefined : buffers)
+  const moved = transferList(outcomes)
+  if (moved.length === 0) return outcomes
+  // all of Piscina, which a run whose memory is shared can do without
+  const piscina = await import('piscina')
+  return piscina.move({ [piscina.transferableSymbol]: moved, [piscina.valueSymbol]: outcomes })
 }
 
 /** This thread's own; without WebAssembly (`node --jitless`) the plain one works, slower, with the same result. */
 function createCodec(): DayCodec | undefined {
   if (!('WebAssembly' in globalThis)) return undefined
   const wasm = new WasmDecoder(readFileSync(new URL('decoder.wasm', import.meta.url)))
-  const shards = new ShardEncoder(buffers)
+  const shards = new ShardEncoder()
   return {
     inflate: (data, sizeBytes) => wasm.inflate(data, sizeBytes),
     decodeCsv: (bytes) => wasm.decodeCsv(bytes),
-    encodeShard: (columns, meta) => shards.encode(columns, meta),
+    encodeShard: (columns, meta, memory) => shards.encode(columns, meta, memory),
   }
 }
 
-/** Each buffer once: two archives may lie in one. */
-function transferList(outcomes: readonly DecodeOutcome[]): ArrayBufferLike[] {
-  const bytes = outcomes.flatMap((outcome) => (outcome.ok ? outcome.result.chunks.map(({ shard }) => shard) : []))
-  return [...new Set([...bytes, ...outcomes.map(({ zip }) => zip)].map(({ buffer }) => buffer))]
+/** Buffers that are not shared, each once: two archives may lie in one. */
+function transferList(outcomes: readonly DecodeOutcome[]): ArrayBuffer[] {
+  const found = new Set<ArrayBuffer>()
+  for (const outcome of outcomes) {
+    const bytes = outcome.ok ? outcome.result.chunks.map(({ shard }) => shard) : [outcome.zip]
+    for (const { buffer } of bytes) if (buffer instanceof ArrayBuffer) found.add(buffer)
+  }
+  return [...found]
 }

@@ -1,15 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { BufferPool } from '../codec/buffer-pool.ts'
-import type { DecodeOutcome, DecodeRequest, DecodeResult } from '../codec/decode-day.ts'
+import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import { listenAbort } from '../sources/http.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 16
-/** Memory that is kept for the archives to come, and for their shards. */
-const SPARE_BYTES = 32 * 1024 * 1024
+/** Memory that is kept for the archives to come, and for their shards: about what the archives of a run in flight need. */
+const SPARE_BYTES = 64 * 1024 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
 
@@ -31,7 +31,7 @@ interface Waiting {
 export class DecodePool {
   readonly #workerFile: string
   /** started by the first archive: a run that decodes nothing starts no thread */
-  #pool: Piscina<DecodeRequest[], DecodeOutcome[]> | undefined
+  #pool: Piscina<DecodeTask, DecodeOutcome[]> | undefined
   readonly #waiting: Waiting[] = []
   readonly #workers: number
   readonly #shardBuffers = new BufferPool(SPARE_BYTES)
@@ -51,9 +51,9 @@ export class DecodePool {
     this.#workerFile = o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url))
   }
 
-  #startPool(): Piscina<DecodeRequest[], DecodeOutcome[]> {
+  #startPool(): Piscina<DecodeTask, DecodeOutcome[]> {
     if (this.#closing !== undefined) throw new Error('the decode pool is closed')
-    const pool = new Piscina<DecodeRequest[], DecodeOutcome[]>({
+    const pool = new Piscina<DecodeTask, DecodeOutcome[]>({
       filename: this.#workerFile,
       // Never 0: of workers that died Piscina starts anew only so many, and a task that is queued already would wait for one
       // for ever, while nothing keeps the process alive.
@@ -79,19 +79,22 @@ export class DecodePool {
     const pool = (this.#pool = this.#startPool())
     for (let i = 0; i < this.#workers; i++) {
       // nothing to do, and a thread for it; closing ends those that have not started yet
-      pool.run([]).catch((cause: unknown) => {
+      pool.run({ requests: [], spares: null }).catch((cause: unknown) => {
         if (this.#closing === undefined) this.#giveUp(cause)
       })
     }
   }
 
-  /** Memory of archives that were decoded. Nothing is kept before somebody asks for it. */
+  /**
+   * Memory for archives to decode, which the pool takes back once it has decoded them. Whoever asks for it promises to give back
+   * shards as well (`reuse`): from then on they lie in memory that threads share.
+   */
   get archiveBuffers(): BufferPool {
     return (this.#archiveBuffers ??= new BufferPool(SPARE_BYTES))
   }
 
   /** Takes the memory of a shard that nobody needs any more, for shards to come. */
-  reuse(shard: Uint8Array<ArrayBuffer>): void {
+  reuse(shard: Uint8Array): void {
     this.#shardBuffers.give(shard.buffer)
   }
 
@@ -170,14 +173,16 @@ export class DecodePool {
 
   async #runBatch(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
     try {
-      const requests = batch.map(({ request }) => ({ ...request, spares: this.#shardBuffers.drain(request.days?.length ?? 1) }))
-      const transferList = requests.flatMap(({ zip, spares }) => [zip.buffer as ArrayBuffer, ...spares])
+      const requests = batch.map(({ request }) => request)
+      const chunks = requests.reduce((sum, { days }) => sum + (days?.length ?? 1), 0)
+      const spares = this.#archiveBuffers === undefined ? null : this.#shardBuffers.drain(chunks)
+      const transferList = requests.flatMap(({ zip: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
       this.#pool ??= this.#startPool()
-      const outcomes = await this.#pool.run(requests, { transferList, signal })
-      for (const [i, { resolve }] of batch.entries()) {
+      const outcomes = await this.#pool.run({ requests, spares }, { transferList, signal })
+      for (const [i, { request, resolve }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
-        if (outcome.ok) this.#archiveBuffers?.give(outcome.zip.buffer as ArrayBuffer)
+        if (outcome.ok) this.#archiveBuffers?.give(request.zip.buffer)
         resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
       }
     } catch (cause) {

@@ -22,7 +22,7 @@ export interface AcquiredDay {
   readonly day: UtcDay
   readonly condition: Condition
   /** the Arrow file; null when the chunk has no bar */
-  readonly shard: Uint8Array<ArrayBuffer> | null
+  readonly shard: Uint8Array | null
   readonly shardSha256: string | null
   /** `vision-daily`, `vision-monthly`, `rest` or a `+`-joined mix; null without bars */
   readonly source: string | null

@@ -36,8 +36,11 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
   }
   const same = previous !== undefined && previous.shardSha256 !== null && previous.shardSha256 === acquired.shardSha256
   const replaced = previous !== undefined && previous.shardSha256 !== null && !same ? await changesOf(lake, previous, acquired) : null
+  // written out: a spread of another thread's object takes V8 as long as all of the rest
   const row: DayRow = {
-    ...series,
+    market: series.market,
+    symbol: series.symbol,
+    interval: series.interval,
     day: acquired.day,
     condition: acquired.condition,
     source: acquired.source,
@@ -58,7 +61,8 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
     updatedAt: nowIso(),
   }
   const revision: RevisionRow | null = replaced === null ? null : { ...replaced, replacedAt: nowIso() }
-  await lake.writer.put({ row, gaps: acquired.gaps, shard: acquired.shard, ...(revision === null ? {} : { revision }) })
+  const { gaps, shard } = acquired
+  await lake.writer.put(revision === null ? { row, gaps, shard } : { row, gaps, shard, revision })
   const wasVision = previous?.source?.includes('vision') ?? false
   const isVision = acquired.source?.includes('vision') ?? false
   return {

@@ -3,6 +3,7 @@ import { KLINE_COLUMNS } from '../model/kline.ts'
 import { encodeShard } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import { copyBytes } from './copy-bytes.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { encodeMeta } from './shard-meta.ts'
 
@@ -28,20 +29,17 @@ interface Template {
  */
 export class ShardEncoder {
   readonly #templates = new Map<string, Template>()
-  readonly #buffers: BufferPool | undefined
 
-  /** @param buffers memory for the shards; default: new memory for each */
-  constructor(buffers?: BufferPool) {
-    this.#buffers = buffers
-  }
-
-  /** See `encodeShard`. */
-  encode(columns: KlineColumns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
+  /**
+   * See `encodeShard`.
+   * @param buffers memory for the shard; default: its own
+   */
+  encode(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
     const values = [...encodeMeta(meta).values()]
     const shape = `${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
     // where the metadata contradicts the rows, the library's way refuses it
     const template = columns.openTime.length === meta.rows ? this.#templates.get(shape) : undefined
-    if (template !== undefined) return fillTemplate(template, columns, values, this.#buffers)
+    if (template !== undefined) return fillTemplate(template, columns, values, buffers)
     const bytes = encodeShard(columns, meta)
     if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
     this.#templates.set(shape, cutTemplate(bytes))
@@ -65,27 +63,22 @@ function cutTemplate(bytes: Uint8Array): Template {
   }
 }
 
-function fillTemplate(
-  template: Template,
-  columns: KlineColumns,
-  values: readonly string[],
-  buffers: BufferPool | undefined,
-): Uint8Array<ArrayBuffer> {
+function fillTemplate(template: Template, columns: KlineColumns, values: readonly string[], buffers: BufferPool | undefined): Uint8Array {
   const { sizeBytes, head, tail, tailStart, columnStarts } = template
   // not zeroed: each byte is written below
   const bytes = buffers?.take(sizeBytes) ?? new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
   const shard = Buffer.from(bytes.buffer, 0, sizeBytes)
-  shard.set(head)
+  copyBytes(shard, 0, head)
   let written = head.length
   KLINE_COLUMNS.forEach(({ key }, i) => {
     const { buffer, byteOffset, byteLength } = columns[key]
     const start = columnStarts[i] ?? written
     if (start > written) shard.fill(0, written, start)
-    shard.set(new Uint8Array(buffer, byteOffset, byteLength), start)
+    copyBytes(shard, start, new Uint8Array(buffer, byteOffset, byteLength))
     written = start + byteLength
   })
   if (tailStart > written) shard.fill(0, written, tailStart)
-  shard.set(tail, tailStart)
+  copyBytes(shard, tailStart, tail)
   values.forEach((value, i) => {
     for (const start of template.values[i] ?? []) shard.write(value, start)
   })

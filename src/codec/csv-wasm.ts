@@ -1,3 +1,4 @@
+import { copyBytes } from './copy-bytes.ts'
 import { decodeCsv } from './csv.ts'
 import type { DecodedCsv } from './csv.ts'
 import type { WasmExports } from './csv-wasm-table.ts'
@@ -42,7 +43,7 @@ export class WasmDecoder {
     growTo(wasm, outputAt + sizeBytes + INFLATE_MARGIN_BYTES)
     reserveInPlace(wasm, outputAt, sizeBytes)
     const memory = new Uint8Array(wasm.memory.buffer)
-    memory.set(data, inputAt)
+    copyBytes(memory, inputAt, data)
     if (wasm.inflate(inputAt, data.length, outputAt, sizeBytes) !== sizeBytes) return undefined
     memory.fill(0, outputAt + sizeBytes, outputAt + sizeBytes + PADDING_BYTES)
     return memory.subarray(outputAt, outputAt + sizeBytes)

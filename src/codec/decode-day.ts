@@ -9,6 +9,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { checkSha256, parseChecksum, readZipEntry, sha256Hex } from './archive.ts'
 import { encodeShard } from './arrow-writer.ts'
+import type { BufferPool } from './buffer-pool.ts'
 import type { ChunkRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
 import type { DecodedCsv } from './csv.ts'
@@ -39,15 +40,13 @@ export interface DecodeRequest {
   readonly seriesEndUs: number | null
   /** decode although the CHECKSUM is missing or wrong, to compare with another source; default false */
   readonly distrust?: boolean
-  /** memory that the shards may take, which is moved to the decoding thread; default: new memory */
-  readonly spares?: readonly ArrayBuffer[]
 }
 
 /** One chunk of an archive, encoded. */
 export interface DecodedChunk {
   readonly day: UtcDay
-  /** an Arrow file at the start of an ArrayBuffer of its own, which can be transferred */
-  readonly shard: Uint8Array<ArrayBuffer>
+  /** an Arrow file at the start of memory of its own */
+  readonly shard: Uint8Array
   readonly shardSha256: string
   readonly rows: number
   readonly expected: number
@@ -80,10 +79,16 @@ export interface DecodeResult {
   readonly lastOpenUs: number | null
 }
 
-/** What crosses threads: class instances do not. The archive goes back, since its bytes were moved here. */
+/** Archives for another thread to decode, one after the other. */
+export interface DecodeTask {
+  readonly requests: readonly DecodeRequest[]
+  /** memory that threads share, for the shards: who sends some takes what comes and gives it back; null: each shard has its own memory */
+  readonly spares: readonly SharedArrayBuffer[] | null
+}
+
+/** What crosses threads: class instances do not. An archive that was moved here goes back with its error. */
 export type DecodeOutcome =
-  | { readonly ok: true; readonly result: DecodeResult; readonly zip: Uint8Array }
-  | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
+  { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
 
 /**
  * The steps that take most of the time. Each has a simple form and a fast one (`WasmDecoder`, `ShardEncoder`), which give the
@@ -95,18 +100,19 @@ export interface DayCodec {
   readonly inflate?: Inflate
   /** the columns may be views that the next call overwrites */
   decodeCsv(bytes: Uint8Array): DecodedCsv
-  encodeShard(columns: KlineColumns, meta: ShardMeta): Uint8Array<ArrayBuffer>
+  encodeShard(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
 }
 
-const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard }
+const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeShard(columns, meta) }
 
 const GAP_EVIDENCE = 'not in the archive'
 
 /**
  * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
+ * @param buffers memory for the shards; default: each has its own
  * @throws CkvdError of the CHECKSUM, ZIP, CSV and BAR codes; series, period and key are in `details` and in the message
  */
-export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PLAIN_CODEC): Promise<DecodeResult> {
+export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PLAIN_CODEC, buffers?: BufferPool): Promise<DecodeResult> {
   const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
   try {
     const range = parsePeriod(request)
@@ -117,11 +123,14 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const { columns, rows } = codec.decodeCsv(csv)
     const split = splitChunks(columns, { interval: series.interval, range, days, startsSeries, seriesStartUs, seriesEndUs })
     return {
-      ...split,
       archiveSha256,
       csvRows: rows,
       csvBytes: csv.length,
-      chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec)),
+      absentDays: split.absentDays,
+      dropped: split.dropped,
+      firstOpenUs: split.firstOpenUs,
+      lastOpenUs: split.lastOpenUs,
+      chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
     }
   } catch (error) {
     throw error instanceof CkvdError ? locate(error, request) : error
@@ -129,11 +138,15 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
 }
 
 /** Decodes archives one after the other for another thread: never throws, errors are data. What is no `CkvdError` becomes CKVD_BUG. */
-export async function runDecodeTask(requests: readonly DecodeRequest[], codec: DayCodec = PLAIN_CODEC): Promise<DecodeOutcome[]> {
+export async function runDecodeTask(
+  requests: readonly DecodeRequest[],
+  codec: DayCodec = PLAIN_CODEC,
+  buffers?: BufferPool,
+): Promise<DecodeOutcome[]> {
   const outcomes: DecodeOutcome[] = []
   for (const request of requests) {
     try {
-      outcomes.push({ ok: true, result: await decodeArchive(request, codec), zip: request.zip })
+      outcomes.push({ ok: true, result: await decodeArchive(request, codec, buffers) })
     } catch (error) {
       outcomes.push({ ok: false, error: toCkvdError(error).toData(), zip: request.zip })
     }
@@ -162,29 +175,44 @@ function checkArchive({ zip, checksum }: DecodeRequest, name: string): string {
   return checkSha256(zip, parseChecksum(checksum, name))
 }
 
-function encodeChunk(chunk: ChunkRows, { series, archive }: DecodeRequest, archiveSha256: string, codec: DayCodec): DecodedChunk {
-  const { columns, ...facts } = chunk
+function encodeChunk(
+  chunk: ChunkRows,
+  { series, archive }: DecodeRequest,
+  archiveSha256: string,
+  codec: DayCodec,
+  buffers: BufferPool | undefined,
+): DecodedChunk {
+  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
   const rows = columns.openTime.length
-  const condition = chunk.gaps.length === 0 ? 'complete' : 'partial'
-  const shard = codec.encodeShard(columns, {
-    ...series,
-    day: chunk.day,
+  const condition = gaps.length === 0 ? 'complete' : 'partial'
+  const meta: ShardMeta = {
+    market: series.market,
+    symbol: series.symbol,
+    interval: series.interval,
+    day,
     source: `vision-${archive.packaging}`,
     archiveKey: archive.key,
     archiveSha256,
     archiveEtag: archive.etag,
     condition,
     rows,
-    expected: chunk.expected,
-    offGrid: chunk.offGrid,
-    duplicates: chunk.duplicates,
-    gaps: chunk.gaps.map((gap) => ({ ...gap, evidence: GAP_EVIDENCE })),
-  })
+    expected,
+    offGrid,
+    duplicates,
+    gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: GAP_EVIDENCE })),
+  }
+  const shard = codec.encodeShard(columns, meta, buffers)
   return {
-    ...facts,
+    day,
     shard,
     shardSha256: sha256Hex(shard),
     rows,
+    expected,
+    offGrid,
+    duplicates,
+    conflicts,
+    conflictNote,
+    gaps,
     firstOpenUs: Number(columns.openTime[0]),
     lastOpenUs: Number(columns.openTime[rows - 1]),
     condition,

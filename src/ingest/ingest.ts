@@ -333,7 +333,7 @@ function acquireContext(
   pool: DecodePool,
 ): Omit<AcquireContext, 'signal' | 'rest'> {
   return {
-    vision: new Vision(http, options.urls.vision, pool.archiveBuffers),
+    vision: new Vision(http, options.urls.vision, { buffers: pool.archiveBuffers, concurrency: options.concurrency }),
     pool,
     quarantine: async (key, zip, error) => {
       await quarantineArchive(lake.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })

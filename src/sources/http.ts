@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici'
 import { Agent, EnvHttpProxyAgent } from 'undici'
 import type { ErrorCode } from '../errors.ts'
 import type { BufferPool } from '../codec/buffer-pool.ts'
+import { copyBytes } from '../codec/copy-bytes.ts'
 import { abortError, CkvdError } from '../errors.ts'
 
 /** What a request is for: the summary counts requests by kind. */
@@ -48,8 +49,8 @@ export interface HttpAnswer {
   readonly status: number
   /** lower-case names */
   readonly headers: Readonly<Record<string, string>>
-  /** whole body, at the start of an ArrayBuffer of its own, which may be transferred */
-  readonly body: Uint8Array<ArrayBuffer>
+  /** whole body, at the start of a buffer of its own; a shared one where the request gave `buffers` */
+  readonly body: Uint8Array
 }
 
 export interface HttpRequest {
@@ -267,7 +268,7 @@ class BodySink {
   #status = 0
   #headers: Record<string, string> = {}
   #declared: number | undefined
-  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  #buffer: Uint8Array = new Uint8Array(0)
   #length = 0
   readonly #buffers: BufferPool | undefined
 
@@ -299,7 +300,7 @@ class BodySink {
       larger.set(this.#buffer.subarray(0, this.#length))
       this.#buffer = larger
     }
-    this.#buffer.set(chunk, this.#length)
+    copyBytes(this.#buffer, this.#length, chunk)
     this.#length = needed
     return undefined
   }

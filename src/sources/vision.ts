@@ -1,3 +1,4 @@
+import PQueue from 'p-queue'
 import type { BufferPool } from '../codec/buffer-pool.ts'
 import { CkvdError } from '../errors.ts'
 import type { HttpClient } from './http.ts'
@@ -5,9 +6,9 @@ import { objectUrl } from './vision-url.ts'
 
 /** An archive as it was downloaded: nothing is verified yet. */
 export interface FetchedArchive {
-  readonly zip: Uint8Array<ArrayBuffer>
+  readonly zip: Uint8Array
   /** body of the CHECKSUM file; null when there is none */
-  readonly checksum: Uint8Array<ArrayBuffer> | null
+  readonly checksum: Uint8Array | null
   /** of the answer, without quotes; falls back to the listing's */
   readonly etag: string
 }
@@ -16,28 +17,37 @@ export interface FetchedArchive {
 const MAX_ARCHIVE_BYTES = 1 << 30
 const MAX_CHECKSUM_BYTES = 4096
 
+export interface VisionOptions {
+  /** memory for archives; default: new memory for each */
+  readonly buffers?: BufferPool
+  /** archives downloaded at once; default: as many as are asked for */
+  readonly concurrency?: number
+}
+
 /** Downloads archives of data.binance.vision. */
 export class Vision {
   readonly #http: HttpClient
   readonly #url: string
-
   readonly #buffers: BufferPool | undefined
+  readonly #downloads: PQueue
 
-  /**
-   * @param url base of the archive host, without a final slash
-   * @param buffers memory for archives; default: new memory for each
-   */
-  constructor(http: HttpClient, url: string, buffers?: BufferPool) {
+  /** @param url base of the archive host, without a final slash */
+  constructor(http: HttpClient, url: string, { buffers, concurrency = Infinity }: VisionOptions = {}) {
     this.#http = http
     this.#url = url
     this.#buffers = buffers
+    this.#downloads = new PQueue({ concurrency })
   }
 
   /**
    * Downloads an archive and its CHECKSUM side by side.
    * Throws CKVD_ARCHIVE_MISSING when the archive is not there, and the codes of HttpClient.
    */
-  async fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+  fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+    return this.#downloads.add(() => this.#fetchArchive(key, o))
+  }
+
+  async #fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
     const [zip, checksum] = await Promise.all([
       this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES, buffers: this.#buffers }),

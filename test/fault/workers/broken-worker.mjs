@@ -8,13 +8,13 @@ import decodeTask from '../../../dist/workers/decode-worker.js'
 
 const { match, how, times, directory } = JSON.parse(process.env.CKVD_TEST_DEATH)
 
-export default async function brokenTask(requests) {
+export default async function brokenTask(task) {
   const deaths = readdirSync(directory).length
-  if (deaths < times && requests.some(({ archive }) => archive.key.includes(match))) {
+  if (deaths < times && task.requests.some(({ archive }) => archive.key.includes(match))) {
     writeFileSync(join(directory, `death-${deaths}`), '')
     await die()
   }
-  return decodeTask(requests)
+  return decodeTask(task)
 }
 
 function die() {

@@ -73,15 +73,40 @@ describe('decoding in worker threads', () => {
     const pool = createPool(1)
     const { archiveBuffers } = pool
     const days = Array.from({ length: 12 }, (_, i) => `2024-03-${String(i + 1).padStart(2, '0')}`)
+    let archiveMemory: ArrayBufferLike | undefined
     for (const day of days) {
-      const outcome = await pool.decode(requestFor(day), signal)
-      const here = await decodeArchive(requestFor(day))
+      const request = requestFor(day)
+      const zip = archiveBuffers.take(request.zip.length)
+      zip.set(request.zip)
+      expect(archiveMemory ?? zip.buffer, 'the memory of the archive before').toBe(zip.buffer)
+      archiveMemory = zip.buffer
+      const outcome = await pool.decode({ ...request, zip }, signal)
+      const here = await decodeArchive(request)
       if (!outcome.ok) throw outcome.error
       const [chunk] = outcome.result.chunks
       expect(Buffer.from(chunk!.shard).equals(Buffer.from(here.chunks[0]!.shard))).toBe(true)
+      // the first one is the library's, whose template serves the others
+      if (day !== days[0]) expect(chunk!.shard.buffer).toBeInstanceOf(SharedArrayBuffer)
       pool.reuse(chunk!.shard)
-      // the archive's bytes came back from the thread
-      expect(archiveBuffers.drain(2).map(({ byteLength }) => byteLength)).toEqual([requestFor(day).zip.buffer.byteLength])
+    }
+  })
+
+  test('an archive in shared memory that is wrong comes back with its bytes, and its memory stays with whom it came from', async () => {
+    const pool = createPool(1)
+    const bad = requestFor('2024-03-02', (line, hour) => (hour === 5 ? line.replace(',1,3,1,2,', ',1,x,1,2,') : line))
+    const zip = pool.archiveBuffers.take(bad.zip.length)
+    zip.set(bad.zip)
+    const outcome = await pool.decode({ ...bad, zip }, signal)
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'CKVD_CSV_NUMBER' } })
+    expect(!outcome.ok && Buffer.from(outcome.zip ?? []).equals(Buffer.from(bad.zip))).toBe(true)
+    expect(pool.archiveBuffers.drain(1)).toEqual([])
+  })
+
+  test('who asks for no memory gets shards in memory of their own', async () => {
+    const pool = createPool(1)
+    for (const day of ['2024-03-01', '2024-03-02']) {
+      const outcome = await pool.decode(requestFor(day), signal)
+      expect(outcome.ok && outcome.result.chunks[0]!.shard.buffer).toBeInstanceOf(ArrayBuffer)
     }
   })
 

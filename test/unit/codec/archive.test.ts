@@ -128,6 +128,39 @@ describe('readZipEntry', () => {
     expect(Buffer.from(await readZipEntry(buildZip([entry], 'made by hand'), STEM)).toString()).toBe(data)
   })
 
+  test('judges a ZIP of the usual form as it does one with a comment, which yauzl reads, whatever bit of its headers is wrong', async () => {
+    const outcomeOf = (bytes: Buffer): Promise<string> =>
+      readZipEntry(bytes, STEM).then(
+        (read) => Buffer.from(read).toString('hex'),
+        (error: unknown) => (error as { code: string }).code,
+      )
+    const commented = (bytes: Buffer): Buffer => Buffer.concat([bytes.subarray(0, -2), Buffer.from([1, 0]), Buffer.from('x')])
+    const dataStart = 30 + name.length
+    const dataEnd = zip.length - 22 - 46 - name.length
+    const seen = new Set<string>()
+    for (const method of [8, 0]) {
+      const sound = buildZip([{ ...entry, method }])
+      expect(await outcomeOf(sound)).toBe(Buffer.from(data).toString('hex'))
+      // all but the length of the comment, which the other form has in its place
+      for (let at = 0; at < sound.length - 2; at++) {
+        if (method === 8 && at >= dataStart && at < dataEnd) continue
+        for (let bit = 0; bit < 8; bit++) {
+          const changed = Buffer.from(sound)
+          changed[at] = (sound[at] ?? 0) ^ (1 << bit)
+          const outcome = await outcomeOf(changed)
+          seen.add(outcome)
+          expect(outcome, `method ${method}, bit ${bit} of byte ${at}`).toBe(await outcomeOf(commented(changed)))
+        }
+      }
+    }
+    expect([...seen].filter((outcome) => outcome.startsWith('CKVD_')).sort()).toEqual([
+      'CKVD_ZIP_CRC',
+      'CKVD_ZIP_ENTRY',
+      'CKVD_ZIP_FORMAT',
+      'CKVD_ZIP_SIZE',
+    ])
+  })
+
   test.each<[string, Uint8Array, ErrorCode]>([
     ['no ZIP', Buffer.from('<html>404</html>'), 'CKVD_ZIP_FORMAT'],
     ['nothing', Buffer.alloc(0), 'CKVD_ZIP_FORMAT'],

@@ -90,12 +90,12 @@ describe('shards from templates', () => {
   test('in memory that was used before are those of the library', () => {
     for (const rows of [1, 7, 24, 1441]) {
       const expected = Buffer.from(encodeShard(bars(rows, 5), metaOf(rows)))
-      const used = new Uint8Array(expected.length).fill(0xff)
+      const used = new Uint8Array(new SharedArrayBuffer(expected.length)).fill(0xff)
       const pool = new BufferPool(1 << 20)
-      const encoder = new ShardEncoder(pool)
-      encoder.encode(bars(rows, 3), metaOf(rows))
+      const encoder = new ShardEncoder()
+      encoder.encode(bars(rows, 3), metaOf(rows), pool)
       pool.give(used.buffer)
-      const shard = encoder.encode(bars(rows, 5), metaOf(rows))
+      const shard = encoder.encode(bars(rows, 5), metaOf(rows), pool)
       expect(shard.buffer, 'the memory that was given').toBe(used.buffer)
       expect(Buffer.compare(Buffer.from(shard), expected), `${rows} rows`).toBe(0)
     }

@@ -352,7 +352,7 @@ describe('runDecodeTask', () => {
     })
     const shards = outcomes.flatMap((outcome) => (outcome.ok ? outcome.result.chunks.map(({ shard }) => shard) : []))
     const digest = createHash('sha256').update(shards[0]!).digest('hex')
-    const moved = structuredClone(outcomes, { transfer: shards.map(({ buffer }) => buffer) })
+    const moved = structuredClone(outcomes, { transfer: shards.map(({ buffer }) => buffer as ArrayBuffer) })
     expect(shards[0]).toHaveLength(0)
     expect(moved[0]!.ok && createHash('sha256').update(moved[0]!.result.chunks[0]!.shard).digest('hex')).toBe(digest)
   })
