@@ -27,6 +27,7 @@ const REQUIRED = [
   'dist/src/sandbox/index.d.ts',
   'dist/src/sandbox/index.js',
   'dist/workers/decode-worker.js',
+  'dist/workers/decode-worker.licences.txt',
   'dist/workers/export-worker.js',
   'docs/errors.md',
   'package.json',
@@ -35,7 +36,7 @@ const PERMITTED = [
   /^(CHANGELOG\.md|LICENSE|README\.md|package\.json)$/,
   /^config\/universe\/[^/]+\.csv$/,
   /^docs\/([^/]+\/)?[^/]+\.md$/,
-  /^dist\/(src|config|workers)\/.*(\.js|\.d\.ts|\.js\.map|\.wasm)$/,
+  /^dist\/(src|config|workers)\/.*(\.js|\.d\.ts|\.js\.map|\.wasm|\.licences\.txt)$/,
 ]
 
 /** Runs a program to its end. Returns its standard output; throws with all it printed if it does not end with 0. */
