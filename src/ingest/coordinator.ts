@@ -38,7 +38,7 @@ const MEMORY_FACTOR = 4
 /** Rows of one REST stretch: a longer run of chunks is asked in parts, since its rows are held until they are stored. */
 const MAX_STRETCH_ROWS = 1_000_000
 /** Archives in hand for each download at once: while some arrive, others are decoded, and the workers' next batches wait. */
-const ARCHIVES_PER_DOWNLOAD = 4
+const ARCHIVES_PER_DOWNLOAD = 6
 /** Archives that fail in a row for want of a network before the run is given up. */
 const MAX_NETWORK_FAILURES = 16
 
