@@ -3,6 +3,7 @@ import type { Packaging, Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { KlineSource } from '../sources/source.ts'
 import type { Vision } from '../sources/vision.ts'
+import type { BirthSource } from './birth.ts'
 import type { DecodePool } from './decode-pool.ts'
 import type { SeriesBounds } from './reconcile.ts'
 
@@ -35,13 +36,18 @@ export interface ArchiveTask {
   readonly compare: readonly UtcDay[]
 }
 
-/** What acquiring needs. `ingest` and `read` make one and share it over all their calls. */
-export interface AcquireContext {
-  readonly vision: Vision
-  readonly pool: DecodePool
+/** What asking REST for days needs. */
+export interface RestContext {
   /** null: REST is off */
   readonly rest: KlineSource | null
   readonly signal: AbortSignal
+}
+
+/** What acquiring needs. `ingest` and `read` make one and share it over all their calls. */
+export interface AcquireContext extends RestContext {
+  readonly vision: Vision
+  readonly pool: DecodePool
+  readonly rest: BirthSource | null
   /** keeps an archive that failed verification, with the reason; null: nothing is kept (no lake) */
   readonly quarantine: ((key: string, zip: Uint8Array, error: CkvdError) => Promise<void>) | null
   /** keeps a verified archive as it was downloaded (`--keep-archives`) */

@@ -12,8 +12,9 @@ import type { Found } from './archive-load.ts'
 import { decode, isContentError, loadOther, workerDeath } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
 import { failedDay, unverifiedDay } from './barless-day.ts'
+import { boundsFromBirth } from './birth.ts'
 import { completeDay, endBounds } from './complete-day.ts'
-import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
+import type { AcquiredDay } from './reconcile.ts'
 import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
 import { acquireBare, consecutive } from './rest-days.ts'
 import { askRest, explainGap } from './stretch.ts'
@@ -32,7 +33,7 @@ export async function acquireWithout(
     content && fetched !== null && error.code.startsWith('CKVD_CHECKSUM_')
       ? await decodeDistrusted(task, fetched, ctx)
       : new Map<UtcDay, DecodedChunk>()
-  const bounds = task.startsSeries && task.bounds.startUs === null ? await askBirth(task, ctx) : task.bounds
+  const bounds = task.startsSeries && task.bounds.startUs === null ? await boundsFromBirth(task, ctx) : task.bounds
   // where REST cannot tell the birth, a daily archive of the month must not: its missing first bars would go unnoticed
   const known = { ...task, bounds, startsSeries: task.startsSeries && task.archive.packaging === 'daily' }
   const alive = task.days.filter((day) => bounds.startUs === null || chunkEndUs(day, task.series.interval) > bounds.startUs)
@@ -47,17 +48,6 @@ export async function acquireWithout(
     else for (const day of run) days.push(await releaseByRest(known, day, error, distrusted.get(day), ctx))
   }
   return days.sort((a, b) => (a.day < b.day ? -1 : 1))
-}
-
-/** The first archive of a series cannot be believed: REST tells where in its period the series began. */
-async function askBirth(task: ArchiveTask, ctx: AcquireContext): Promise<SeriesBounds> {
-  const [first, last] = [task.days[0], task.days.at(-1)]
-  if (first === undefined || last === undefined) return task.bounds
-  const range = { startUs: chunkRange(first, task.series.interval).startUs, endUs: chunkEndUs(last, task.series.interval) }
-  const answer = await askRest(task.series, [{ ...range, bars: 0 }], ctx.rest, ctx.signal)
-  const firstUs = answer.kind === 'asked' ? answer.rows.openTime[0] : undefined
-  // a bar before the period: REST knows the series from earlier on, and all of the period is expected
-  return firstUs === undefined || firstUs < range.startUs ? task.bounds : { ...task.bounds, startUs: Number(firstUs) }
 }
 
 /** Rows of an archive whose CHECKSUM is wrong or missing but whose ZIP and CSV are sound: candidates for a release. */

@@ -1,5 +1,4 @@
 import type { ShardMeta } from '../codec/arrow.ts'
-import { isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
 import type { Gap } from '../model/gaps.ts'
@@ -8,8 +7,8 @@ import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { Rest } from '../sources/rest.ts'
-import type { KlineSource } from '../sources/source.ts'
+import type { BirthSource } from './birth.ts'
+import { askBirth } from './birth.ts'
 import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
 import type { RestAnswer } from './stretch.ts'
@@ -25,7 +24,7 @@ export interface StoredChunk {
 
 export interface RepairContext {
   /** null: REST is off */
-  readonly rest: (KlineSource & Pick<Rest, 'fetchFirstBar'>) | null
+  readonly rest: BirthSource | null
   readonly signal: AbortSignal
 }
 
@@ -33,7 +32,14 @@ export interface RepairContext {
 export async function repairDay(series: Series, stored: StoredChunk, known: SeriesBounds, ctx: RepairContext): Promise<AcquiredDay> {
   const { day, meta, row } = stored
   const gaps = findGaps(stored.columns.openTime, expectedRange(series, day, known), series.interval)
-  const { answer, bounds } = await askBirth(series, stored.columns, gaps, known, await askRest(series, gaps, ctx.rest, ctx.signal), ctx)
+  const { answer, bounds } = await boundsInChunk(
+    series,
+    stored.columns,
+    gaps,
+    known,
+    await askRest(series, gaps, ctx.rest, ctx.signal),
+    ctx,
+  )
   const merge = mergeRows(
     stored.columns,
     answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : stored.columns,
@@ -62,7 +68,7 @@ export async function repairDay(series: Series, stored: StoredChunk, known: Seri
  * Where no archive has told when the series began, bars are missing before a chunk's first one, and REST has none of them: the series may
  * have begun in this chunk, and to call that an outage would be a lie. REST's first bar tells; where it cannot be asked, nothing is known.
  */
-async function askBirth(
+async function boundsInChunk(
   series: Series,
   columns: KlineColumns,
   gaps: readonly Gap[],
@@ -75,13 +81,11 @@ async function askBirth(
   if (rest === null || answer.kind === 'silent' || known.startUs !== null || first === undefined) return unchanged
   const leads = Number(columns.openTime[0] ?? 0n) >= first.endUs
   if (!leads || rowsWithin(answer.rows, { startUs: 0, endUs: first.endUs }).openTime.length > 0) return unchanged
-  try {
-    const startUs = await rest.fetchFirstBar(series, { signal })
-    return startUs === null || startUs < first.endUs ? unchanged : { answer, bounds: { ...known, startUs } }
-  } catch (error) {
-    if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
-    return { answer: { kind: 'silent', reason: `REST could not be asked: ${error.code}`, passing: true }, bounds: known }
-  }
+  const birth = await askBirth(series, rest, signal)
+  if (!birth.asked)
+    return { answer: { kind: 'silent', reason: `REST could not be asked: ${birth.error.code}`, passing: true }, bounds: known }
+  const startUs = birth.firstUs
+  return startUs === null || startUs < first.endUs ? unchanged : { answer, bounds: { ...known, startUs } }
 }
 
 /** A person accepted the chunk as it was; what it is now, evidence alone must explain. The store keeps an acceptance that is still needed. */

@@ -4,7 +4,7 @@ import type { Series } from '../model/series.ts'
 import { chunkRange, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isContentError } from './archive-load.ts'
-import type { AcquireContext, ArchiveTask } from './archive-task.ts'
+import type { AcquireContext, ArchiveTask, RestContext } from './archive-task.ts'
 import { failedDay, unverifiedDay } from './barless-day.ts'
 import { endBounds } from './complete-day.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
@@ -42,7 +42,7 @@ export interface RestTask {
 }
 
 /** Asks REST for a run of consecutive chunks as one stretch. Chunks in which nothing is expected are left out. */
-export async function acquireDaysFromRest(task: RestTask, ctx: Pick<AcquireContext, 'rest' | 'signal'>): Promise<AcquiredDay[]> {
+export async function acquireDaysFromRest(task: RestTask, ctx: RestContext): Promise<AcquiredDay[]> {
   const { series } = task
   const wanted = task.days.filter((day) => {
     const range = expectedRange(series, day, task.bounds)

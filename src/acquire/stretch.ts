@@ -1,4 +1,4 @@
-import { isCkvdError } from '../errors.ts'
+import { isFailure } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Interval } from '../model/interval.ts'
 import { chunkEndUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
@@ -57,7 +57,7 @@ export async function askRest(series: Series, gaps: readonly Gap[], rest: KlineS
       parts.push(stretch.rows)
     }
   } catch (error) {
-    if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
+    if (!isFailure(error)) throw error
     return { kind: 'silent', reason: `REST could not be asked: ${error.code}`, passing: true }
   }
   return { kind: 'asked', rows: parts.length === 0 ? createColumns(0) : concatColumns(parts), asked }

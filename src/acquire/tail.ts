@@ -3,7 +3,7 @@ import { chunkClosedUs } from '../model/interval.ts'
 import { createColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange } from '../model/series.ts'
-import type { AcquireContext } from './archive-task.ts'
+import type { RestContext } from './archive-task.ts'
 import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
 import { buildDay, expectedRange, lastSlotEndUs, rowsWithin } from './reconcile.ts'
 import { askRest, explainGap, SILENCE_US } from './stretch.ts'
@@ -31,7 +31,7 @@ export interface Tail {
  * that has been silent for three days has ended: nothing is expected after its last bar. Younger days are `pending`
  * while REST has nothing, too, or is off; other days without REST are `partial`.
  */
-export async function acquireTail(task: TailTask, ctx: Pick<AcquireContext, 'rest' | 'signal'>): Promise<Tail> {
+export async function acquireTail(task: TailTask, ctx: RestContext): Promise<Tail> {
   const { series, days } = task
   const first = days[0]
   const last = days.at(-1)

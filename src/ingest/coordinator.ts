@@ -4,11 +4,12 @@ import { acquireArchive } from '../acquire/archive-days.ts'
 import { acquireDaysFromRest, consecutive } from '../acquire/rest-days.ts'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
+import { askBirth } from '../acquire/birth.ts'
 import { repairDay } from '../acquire/repair.ts'
 import type { RestGate } from '../acquire/rest-gate.ts'
 import type { Tail } from '../acquire/tail.ts'
 import { acquireTail } from '../acquire/tail.ts'
-import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { abortError, CkvdError } from '../errors.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
@@ -129,8 +130,9 @@ class Coordinator {
     tally.changed += plan.changed.length
     tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
     if (plan.firstDay === null && plan.lastKept === null && rest !== null) return await this.#runUnlistedSeries(plan, rest)
-    const { bounds, isGuess } =
+    const { bounds: boundsAtFirst, isGuess } =
       plan.askedFrom !== null && rest !== null ? await this.#runLead(plan, rest) : { bounds: plan.bounds, isGuess: false }
+    let bounds = boundsAtFirst
     const seen = { startUs: isGuess ? null : bounds.startUs }
     const ended = plan.tail.length > 0 && !plan.more ? await this.#runTail(plan, bounds) : false
     const lastArchive = plan.tasks.reduce<ArchiveTask | null>(
@@ -139,12 +141,17 @@ class Coordinator {
     )
     const lanes: Promise<void>[] = []
     const stores: Promise<void>[] = []
-    for (const task of plan.tasks) {
+    for (const task of birthFirst(plan.tasks)) {
       await this.#archives.onSizeLessThan(this.#context.concurrency)
       if (this.#signal.aborted) return
       const startsSeries = task.startsSeries && !isGuess
-      const endsSeries = ended && task === lastArchive
-      lanes.push(this.#archives.add(() => this.#guard(() => this.#runArchive({ ...task, startsSeries, endsSeries, bounds }, seen, stores))))
+      const own = { ...task, startsSeries, endsSeries: ended && task === lastArchive, bounds }
+      const lane = this.#archives.add(() => this.#guard(() => this.#runArchive(own, seen, stores)))
+      lanes.push(lane)
+      if (!startsSeries || bounds.startUs !== null) continue
+      // where the series begins decides which bars the other archives lack
+      await lane
+      bounds = { ...bounds, startUs: seen.startUs }
     }
     const holes = plan.more ? [...plan.holes, ...plan.tail] : plan.holes
     for (const run of consecutive(holes, plan.series).flatMap((days) => stretchParts(days, plan.series))) {
@@ -250,16 +257,14 @@ class Coordinator {
    */
   async #runLead(plan: SeriesPlan, rest: RestGate): Promise<{ bounds: SeriesBounds; isGuess: boolean }> {
     const { series, lead } = plan
-    let firstUs: number | null
-    try {
-      firstUs = await rest.fetchFirstBar(series, { signal: this.#signal })
-    } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
-      const days = lead.map((day) => this.#unasked(series, day, error))
+    const birth = await askBirth(series, rest, this.#signal)
+    if (!birth.asked) {
+      const days = lead.map((day) => this.#unasked(series, day, birth.error))
       await this.#store(series, days)
       if (plan.askedFrom === null || plan.bounds.startUs !== null) return { bounds: plan.bounds, isGuess: false }
       return { bounds: { ...plan.bounds, startUs: dayStartUs(plan.askedFrom) }, isGuess: true }
     }
+    const { firstUs } = birth
     if (firstUs === null) {
       this.#countUnlisted(series, lead, [])
       return { bounds: plan.bounds, isGuess: false }
@@ -339,13 +344,9 @@ class Coordinator {
       tally.count('failed', Math.max(1, plan.tail.length))
       tally.addProblem(problemOf(series, null, 'failed', error))
     }
-    let firstUs: number | null
-    try {
-      firstUs = await rest.fetchFirstBar(series, { signal: this.#signal })
-    } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
-      return failed(error)
-    }
+    const birth = await askBirth(series, rest, this.#signal)
+    if (!birth.asked) return failed(birth.error)
+    const { firstUs } = birth
     if (firstUs === null) return failed(unknownSymbol(series, true))
     const first = chunkOfUs(firstUs, series.interval)
     const requested = plan.tail.length > 0 ? plan.tail : [...chunksOf(series, first, scope)]
@@ -394,6 +395,11 @@ class Coordinator {
     const { events, meter, http, tally } = this.#context
     events.onProgress?.(meter.snapshot(http, tally.problemCount))
   }
+}
+
+/** The archive with which the series begins before all others. */
+function birthFirst(tasks: readonly ArchiveTask[]): readonly ArchiveTask[] {
+  return [...tasks.filter(({ startsSeries }) => startsSeries), ...tasks.filter(({ startsSeries }) => !startsSeries)]
 }
 
 function partialError(acquired: AcquiredDay): CkvdError {

@@ -3,7 +3,7 @@ import { isContentError } from '../acquire/archive-load.ts'
 import { sha256Hex } from '../codec/archive.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'
-import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { abortError, CkvdError, isCkvdError, isFailure } from '../errors.ts'
 import { fundingPath, joinLake } from '../lake/layout.ts'
 import { quarantineArchive } from '../lake/shards.ts'
 import type { TimeRange } from '../model/series.ts'
@@ -97,8 +97,7 @@ export class FundingReader {
       query.onStep({ source: 'REST', days: 1, rows: rows.length, elapsedMs: performance.now() - startedMs })
       return fillHours(rows).map((row) => ({ row, source: 'REST' as const }))
     } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG' || error.code === 'CKVD_UNKNOWN_SYMBOL')
-        throw error
+      if (!isFailure(error) || error.code === 'CKVD_UNKNOWN_SYMBOL') throw error
       throw partial(
         query,
         gaps.map((gap) => ({ ...gap, evidence: `REST could not be asked: ${error.code}` })),

@@ -7,9 +7,9 @@ import { fetchListings } from '../acquire/listed-plan.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from '../acquire/plan.ts'
 import { planSeries } from '../acquire/plan.ts'
 import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
+import { askBirth } from '../acquire/birth.ts'
 import { repairDay } from '../acquire/repair.ts'
 import { acquireTail } from '../acquire/tail.ts'
-import { isCkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { readShard } from '../lake/shards.ts'
 import { chunkEndUs } from '../model/interval.ts'
@@ -129,17 +129,24 @@ class Run {
   async acquire(listings: SeriesListings): Promise<UtcDay | null> {
     const { rows, known, rest } = this.#ctx
     const plan = planSeries(this.#series, scopeOf(this.#series, this.#days, this.#ctx), listings, known, rows)
-    const { bounds, isGuess } =
+    const { bounds: boundsAtFirst, isGuess } =
       plan.askedFrom !== null && rest !== null
         ? await this.#acquireLead(plan, plan.askedFrom, rest)
         : { bounds: plan.bounds, isGuess: false }
+    let bounds = boundsAtFirst
     const ended = plan.tail.length > 0 && !plan.more ? await this.#acquireTail(plan.tail, bounds, plan.lastDay) : false
     const last = plan.tasks.reduce<ArchiveTask | null>((a, b) => (a === null || b.archive.firstDay > a.archive.firstDay ? b : a), null)
     const holes = consecutive(plan.more ? [...plan.holes, ...plan.tail] : plan.holes, this.#series)
+    const acquire = (task: ArchiveTask): Promise<void> =>
+      this.#acquireArchive({ ...task, startsSeries: task.startsSeries && !isGuess, endsSeries: ended && task === last, bounds })
+    // where the series begins decides which bars the other archives lack
+    const birth = isGuess || bounds.startUs !== null ? undefined : plan.tasks.find(({ startsSeries }) => startsSeries)
+    if (birth !== undefined) {
+      await acquire(birth)
+      bounds = { ...bounds, startUs: this.#seen.startUs }
+    }
     await settleAll([
-      ...plan.tasks.map((task) =>
-        this.#acquireArchive({ ...task, startsSeries: task.startsSeries && !isGuess, endsSeries: ended && task === last, bounds }),
-      ),
+      ...plan.tasks.filter((task) => task !== birth).map(acquire),
       ...holes.map((run) => this.#askRest(run, bounds, 'no archive of this day is listed')),
       ...plan.repairs.map((day) => this.#repair(day, bounds)),
     ])
@@ -210,15 +217,14 @@ class Run {
   async #acquireLead(plan: SeriesPlan, askedFrom: UtcDay, rest: RestWitness): Promise<{ bounds: SeriesBounds; isGuess: boolean }> {
     const { lead, bounds, firstDay } = plan
     const signal = this.#ctx.signalFor(this.#days)
-    let firstUs: number | null
-    try {
-      firstUs = await rest.fetchFirstBar(this.#series, { signal })
-    } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED' || error.code === 'CKVD_BUG') throw error
+    const birth = await askBirth(this.#series, rest, signal)
+    if (!birth.asked) {
+      const { error } = birth
       const evidence = `REST could not be asked whether ${this.#series.symbol} began before its first archive`
       await this.#emitAll(lead.map((day) => ({ ...bareDay(day), condition: 'partial' as const, evidence, error })))
       return bounds.startUs === null ? { bounds: { ...bounds, startUs: dayStartUs(askedFrom) }, isGuess: true } : { bounds, isGuess: false }
     }
+    const { firstUs } = birth
     if (firstUs === null) return { bounds, isGuess: false }
     const first = chunkOfUs(firstUs, this.#series.interval)
     const own = { startUs: firstUs, endUs: null }

@@ -312,3 +312,17 @@ test('a first month that cannot be had while REST is off: when REST can be asked
   expect(world.days('AAAUSDT')[0]).toMatchObject({ day: '2024-02-01', condition: 'complete', rows: 2, expected: 2 })
   expect(world.gaps('AAAUSDT')).toEqual([])
 })
+
+test('a first month whose archive has no bar while REST is off: when REST can be asked, the time before the first bar is no outage', async () => {
+  const market = { market: 'spot', symbol: 'AAAUSDT', firstDay: '2024-02-12' } as const
+  const silence = { kind: 'outage', market: 'spot', symbol: 'AAAUSDT', from: '2024-02-12T00:00:00Z', to: '2024-03-06T00:00:00Z' } as const
+  await using world = await createWorld({ now: '2024-04-20T12:00:00Z', markets: [market], faults: [silence] })
+  const ask = { market: 'spot', symbols: ['AAAUSDT'], intervals: '1h', start: '2024-01-30', end: '2024-03-08' } as const
+  const monthly = ['--archives', 'monthly']
+  const first = await world.ingest({ ...ask, flags: [...monthly, '--no-rest'] })
+  expect(first.exit).toBe(3)
+  const second = await world.ingest({ ...ask, flags: monthly })
+  expect(second).toMatchObject({ exit: 0, days: { outage: 0, partial: 0, complete: 2, unlisted: 36 } })
+  expect(world.days('AAAUSDT').map(({ day }) => day)).toEqual(['2024-03-06', '2024-03-07'])
+  expect(world.gaps('AAAUSDT')).toEqual([])
+})
