@@ -64,15 +64,16 @@ export async function runCli(
   create: (context: CliContext, word?: string) => Command | Promise<Command> = createProgram,
 ): Promise<number> {
   let exit = 0
-  const program = await create({ ...context, setExit: (code) => (exit = code) }, args[0])
+  let program: Command | undefined
   try {
+    program = await create({ ...context, setExit: (code) => (exit = code) }, args[0])
     await program.parseAsync([...args], { from: 'user' })
     return exit
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
     const error = thrown instanceof CommanderError ? usageError(thrown) : toCkvdError(thrown)
     if (error === undefined) return 2
-    const name = program.commands.find((command) => command.name() === args[0])?.name() ?? ''
+    const name = program?.commands.find((command) => command.name() === args[0])?.name() ?? ''
     printError(context, error, name)
     // the flags could not be read, so `--json` is looked for among the words: a program that asked for JSON gets it
     if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))

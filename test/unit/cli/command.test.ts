@@ -326,3 +326,11 @@ describe('the program', () => {
     expect((await runHere(['conifg'], { cwd })).stderr).not.toContain(esc)
   })
 })
+
+test('a program that cannot be made, as of a damaged installation, ends with 1 and tells what is wrong', async () => {
+  const create = (): Promise<never> => Promise.reject(new Error("Cannot find package 'undici'"))
+  const { exit, stdout, stderr } = await runHere(['ingest', '--json'], { create })
+  expect(exit).toBe(1)
+  expect(stderr).toContain("Cannot find package 'undici'")
+  expect(JSON.parse(stdout)).toMatchObject({ exit: 1, error: { code: 'CKVD_BUG' } })
+})

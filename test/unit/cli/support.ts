@@ -1,4 +1,6 @@
 import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import type { CliContext } from '../../../src/cli/command.ts'
 import { runCli } from '../../../src/cli/program.ts'
 
 /** A command line run in this process: its exit code and what it wrote. */
@@ -15,6 +17,8 @@ export interface CliSurroundings {
   readonly terminal?: boolean
   /** called with each piece of stdout */
   readonly onStdout?: (text: string) => void
+  /** makes the program; default: the one of `ckvd` */
+  readonly create?: (context: CliContext) => Command | Promise<Command>
 }
 
 /** Runs `ckvd ARGS` in this process, with nothing of the real environment. */
@@ -28,7 +32,7 @@ export async function runHere(args: readonly string[], around: CliSurroundings =
       if (name === 'stdout') around.onStdout?.(text)
     },
   })
-  const exit = await runCli(args, {
+  const context = {
     stdin: noInput(),
     stdout: output('stdout'),
     stderr: output('stderr'),
@@ -36,7 +40,8 @@ export async function runHere(args: readonly string[], around: CliSurroundings =
     cwd: around.cwd ?? resolve('.'),
     signal: around.signal ?? new AbortController().signal,
     now: () => Date.parse('2024-06-01T00:00:00Z'),
-  })
+  }
+  const exit = await runCli(args, context, around.create)
   return { exit, ...written }
 }
 
