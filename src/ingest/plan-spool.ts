@@ -7,7 +7,7 @@ import { ioError } from '../lake/io-error.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { parseArchiveKey } from '../sources/vision-url.ts'
+import { parsePeriod } from '../sources/vision-url.ts'
 
 /**
  * Plans on disk: a universe of any size is planned, shown and compared with the free disk before its first download,
@@ -118,7 +118,8 @@ function pack(plan: SeriesPlan): PackedPlan {
 
 function unpack({ plan, refs, tasks }: PackedPlan): SeriesPlan {
   const { series, bounds } = plan
-  const unpacked = refs.map((ref) => unpackRef(series, ref))
+  const folders = { daily: seriesFolder(series, 'daily'), monthly: seriesFolder(series, 'monthly') }
+  const unpacked = refs.map((ref) => unpackRef(series, folders, ref))
   const refAt = (index: number): ArchiveRef => {
     const ref = unpacked[index]
     if (ref === undefined) throw new CkvdError('CKVD_BUG', `the plan of ${series.symbol} names archive ${index} of ${unpacked.length}`)
@@ -143,10 +144,10 @@ function unpack({ plan, refs, tasks }: PackedPlan): SeriesPlan {
   }
 }
 
-function unpackRef(series: Series, [form, period, sizeBytes, etag]: PackedRef): ArchiveRef {
+function unpackRef(series: Series, folders: Readonly<Record<Packaging, string>>, [form, period, sizeBytes, etag]: PackedRef): ArchiveRef {
   const packaging: Packaging = form === 'd' ? 'daily' : 'monthly'
-  const key = `${seriesFolder(series, packaging)}${periodStem(series, period)}.zip`
-  const parsed = parseArchiveKey(series, packaging, key)
+  const key = `${folders[packaging]}${periodStem(series, period)}.zip`
+  const parsed = parsePeriod(packaging, period)
   if (parsed === undefined) throw new CkvdError('CKVD_BUG', `the plan of ${series.symbol} names the period ${period}`)
   return { key, etag, sizeBytes, packaging, period, firstDay: parsed.firstDay }
 }

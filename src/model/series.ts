@@ -2,7 +2,7 @@ import type { Interval } from './interval.ts'
 import { chunkEndUs, intervalPathName, isMonthChunked } from './interval.ts'
 import type { Market } from './market.ts'
 import type { UtcDay } from './utc-day.ts'
-import { addDays, addMonths, dayOfUs, firstDayOf, monthOf } from './utc-day.ts'
+import { addDays, addMonths, dayOfUs, dayStartUs, firstDayOf, monthOf } from './utc-day.ts'
 
 /** One market, symbol and interval. */
 export interface Series {
@@ -70,5 +70,5 @@ export function nextChunk(day: UtcDay, interval: Interval): UtcDay {
 
 /** The range of open times that a chunk holds. */
 export function chunkRange(day: UtcDay, interval: Interval): TimeRange {
-  return { startUs: Date.parse(`${day}T00:00:00Z`) * 1000, endUs: chunkEndUs(day, interval) }
+  return { startUs: dayStartUs(day), endUs: chunkEndUs(day, interval) }
 }

@@ -6,7 +6,7 @@ import { parseUtcMonth } from '../model/utc-day.ts'
 import type { HttpClient } from './http.ts'
 import type { ListingPage } from './listing-xml.ts'
 import { parseListingPage } from './listing-page.ts'
-import { markerBefore, parseArchiveKey } from './vision-url.ts'
+import { archiveKeyParser, markerBefore, parseArchiveKey } from './vision-url.ts'
 
 /** An archive as the listing shows it. */
 export interface ArchiveEntry {
@@ -52,9 +52,10 @@ export class Listing {
     const archives: ArchiveEntry[] = []
     const prefix = seriesFolder(series, packaging)
     const marker = o.from === undefined ? undefined : markerBefore(series, packaging, o.from)
+    const parseKey = archiveKeyParser(series, packaging)
     for await (const page of this.#pages(prefix, marker, o.signal)) {
       for (const { key, etag, sizeBytes } of page.keys) {
-        const period = parseArchiveKey(series, packaging, key)
+        const period = parseKey(key)
         if (period === undefined) continue
         if (o.to !== undefined && period.firstDay >= o.to) {
           // keys that are not padded (`2020-8`) sort late, but never before a later year: what is left is later still

@@ -30,9 +30,20 @@ const PERIOD: Readonly<Record<Packaging, RegExp>> = {
 
 /** Reads the period out of an archive's key. */
 export function parseArchiveKey(series: Series, packaging: Packaging, key: string): ArchivePeriod | undefined {
+  return archiveKeyParser(series, packaging)(key)
+}
+
+/** `parseArchiveKey` for many keys of one series. */
+export function archiveKeyParser(series: Series, packaging: Packaging): (key: string) => ArchivePeriod | undefined {
   const head = `${seriesFolder(series, packaging)}${periodStem(series, '')}`
-  if (!key.startsWith(head) || !key.endsWith('.zip')) return undefined
-  const period = key.slice(head.length, -'.zip'.length)
+  return (key) =>
+    key.startsWith(head) && key.endsWith('.zip') ? parsePeriod(packaging, key.slice(head.length, -'.zip'.length)) : undefined
+}
+
+/** Reads a period as a key spells it. */
+export function parsePeriod(packaging: Packaging, period: string): ArchivePeriod | undefined {
+  const padded = packaging === 'daily' ? parseUtcDay(period) : monthStart(period)
+  if (padded !== undefined) return { period, firstDay: padded }
   const match = PERIOD[packaging].exec(period)
   if (match === null) return undefined
   const text = match

@@ -49,6 +49,34 @@ describe('counting', () => {
     expect(dayStartUs(day('2024-03-01'))).toBe(us('2024-03-01T00:00:00Z'))
   })
 
+  it('finds what Date finds, of every day from 1890 to 2110 and of each eleventh from the year 0 to 9999', () => {
+    const ms = 86_400_000
+    const wrong: string[] = []
+    const [first, from, to, last] = ['0000-01-01', '1890-01-01', '2110-12-31', '9999-12-31'].map((text) => Date.parse(text) / ms)
+    for (let number = first!; number <= last!; number += number >= from! && number <= to! ? 1 : 11) {
+      const text = new Date(number * ms).toISOString().slice(0, 10)
+      if (dayOfUs(number * ms * 1000) !== text || dayStartUs(day(text)) !== number * ms * 1000 || parseUtcDay(text) !== text)
+        wrong.push(text)
+    }
+    expect(wrong).toEqual([])
+  })
+
+  it('takes no day that Date does not take', () => {
+    const taken = (text: string): boolean => {
+      const ms = Date.parse(`${text}T00:00:00Z`)
+      return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)
+    }
+    const wrong: string[] = []
+    const pad = (number: number): string => String(number).padStart(2, '0')
+    for (const year of ['0000', '1900', '2000', '2023', '2024', '9999'])
+      for (let month = 0; month < 100; month++)
+        for (let date = 0; date < 100; date++) {
+          const text = `${year}-${pad(month)}-${pad(date)}`
+          if ((parseUtcDay(text) !== undefined) !== taken(text)) wrong.push(text)
+        }
+    expect(wrong).toEqual([])
+  })
+
   it('goes over the ends of months and years, both ways', () => {
     expect([addDays(day('2024-02-28'), 2), addDays(day('2024-01-01'), -1), addDays(day('2024-01-01'), 0)]).toEqual([
       '2024-03-01',
