@@ -53,7 +53,7 @@ const SIZES = flags.short
       exportEnd: '2024-02-02',
     }
   : {
-      minutes: { symbolCount: 3, days: 200, copies: 15 },
+      minutes: { symbolCount: 3, days: 600, copies: 15 },
       seconds: { symbolCount: 1, days: 16, copies: 16 },
       month: { symbolCount: 1, days: 31, copies: 1 },
       growth: { symbolCount: 1, days: 250, copies: 16 },
