@@ -2,9 +2,9 @@ import type { CkvdError } from '../errors.ts'
 import { isFailure } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
 import type { Rest } from '../sources/rest.ts'
 import type { KlineSource } from '../sources/source.ts'
-import type { ArchiveTask } from './archive-task.ts'
 import type { SeriesBounds } from './reconcile.ts'
 
 /** REST, which also tells where a series begins. */
@@ -28,7 +28,7 @@ export async function askBirth(series: Series, rest: BirthSource, signal: AbortS
  * word they stay open: what is then missing is unexplained. Throws CKVD_ABORTED and bugs.
  */
 export async function boundsFromBirth(
-  task: Pick<ArchiveTask, 'series' | 'days' | 'bounds'>,
+  task: { readonly series: Series; readonly days: readonly UtcDay[]; readonly bounds: SeriesBounds },
   { rest, signal }: { readonly rest: BirthSource | null; readonly signal: AbortSignal },
 ): Promise<SeriesBounds> {
   const { series, bounds } = task

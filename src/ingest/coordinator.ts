@@ -20,6 +20,7 @@ import { chunkOfUs, chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http.ts'
+import { Backlog } from './backlog.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan.ts'
 import { chunksOf } from '../acquire/plan.ts'
@@ -28,8 +29,10 @@ import type { Tally } from './result.ts'
 import { problemOf } from './result.ts'
 import { storeDay } from '../acquire/store.ts'
 
-/** Series worked on at once: enough to keep the lanes full where each series has few archives left. */
+/** Series worked on at once at most: enough to keep the lanes full where each series has few archives left. */
 const SERIES_LANES = 16
+/** No further series is begun while those at work have so many archives left for each lane: a plan of years is large. */
+const ARCHIVES_AHEAD = 2
 /** REST stretches at once; the limiter decides when each is sent. */
 const REST_LANES = 8
 /** Bytes that archives in flight may take, from the first byte fetched to the last byte stored. */
@@ -74,6 +77,7 @@ class Coordinator {
   readonly #archives: PQueue
   readonly #stretches = new PQueue({ concurrency: REST_LANES })
   readonly #budget = new ByteBudget(IN_FLIGHT_BYTES)
+  readonly #backlog = new Backlog()
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   #fatal: Error | undefined
@@ -90,8 +94,9 @@ class Coordinator {
     const series = new PQueue({ concurrency: SERIES_LANES })
     for await (const plan of plans) {
       await series.onSizeLessThan(1)
+      await this.#backlog.whenBelow(ARCHIVES_AHEAD * this.#archives.concurrency)
       if (this.#signal.aborted) break
-      void series.add(() => this.#guard(() => this.#runSeries(plan)))
+      void series.add(() => this.#beginSeries(plan))
     }
     await series.onIdle()
     await this.#context.lake.writer.drain()
@@ -110,7 +115,19 @@ class Coordinator {
     }
   }
 
-  async #runSeries(plan: SeriesPlan): Promise<void> {
+  /** Counts the archives of a series as left until they are done, or the series is given up. */
+  async #beginSeries(plan: SeriesPlan): Promise<void> {
+    let left = plan.tasks.length
+    this.#backlog.add(left)
+    const onArchive = (): void => {
+      left--
+      this.#backlog.add(-1)
+    }
+    await this.#guard(() => this.#runSeries(plan, onArchive))
+    this.#backlog.add(-left)
+  }
+
+  async #runSeries(plan: SeriesPlan, onArchive: () => void): Promise<void> {
     const { tally, lake, rest } = this.#context
     tally.series++
     for (const condition of CONDITIONS) {
@@ -146,7 +163,7 @@ class Coordinator {
       if (this.#signal.aborted) return
       const startsSeries = task.startsSeries && !isGuess
       const own = { ...task, startsSeries, endsSeries: ended && task === lastArchive, bounds }
-      const lane = this.#archives.add(() => this.#guard(() => this.#runArchive(own, seen, stores)))
+      const lane = this.#archives.add(() => this.#guard(() => this.#runArchive(own, seen, stores)).then(onArchive))
       lanes.push(lane)
       if (!startsSeries || bounds.startUs !== null) continue
       // where the series begins decides which bars the other archives lack
