@@ -51,8 +51,9 @@ export async function compareDays(
       continue
     }
     const differing = countChangedRows(decodeShard(chunk.shard).columns, decodeShard(daily.chunk.shard).columns)
+    if (differing === 0) ctx.pool.reuse(daily.chunk.shard)
     const verdict = differing === 0 ? 'equal' : `${differing} bars differ, the daily archive is preferred`
-    comparisons.set(day, { daily, differing, note: `compared with ${ref.key}: ${verdict}` })
+    comparisons.set(day, { daily: differing === 0 ? null : daily, differing, note: `compared with ${ref.key}: ${verdict}` })
   }
   return comparisons
 }

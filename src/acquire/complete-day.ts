@@ -44,7 +44,7 @@ export async function completeDay(
     differing += merge.differing
     if (merge.added > 0) sources.push('rest')
   }
-  return buildDay({
+  const built = await buildDay({
     series,
     day,
     columns,
@@ -59,6 +59,9 @@ export async function completeDay(
     error: null,
     explain: (gap) => explainGap(gap, answer, series),
   })
+  // the chunk has a shard of its own now
+  for (const { chunk } of found) ctx.pool.reuse(chunk.shard)
+  return built
 }
 
 /** Where the series may have ended in the chunk, the same request tells that too. */

@@ -16,6 +16,11 @@ const BACKLOG = 2 * MAX_BATCH
 const BUSY_MS = 100
 /** Memory that is kept for the archives to come, and for their shards: about what the archives of a run in flight need. */
 const SPARE_BYTES = 64 * 1024 * 1024
+/**
+ * Shared memory of shards that may be out at once: a month of 1s bars. It weighs nothing on V8's scales, so what is never given back stays
+ * until a thread happens to collect its garbage; past this, shards get memory of their own, which is collected in time.
+ */
+const MAX_SHARED_BYTES = 256 * 1024 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
 
@@ -48,18 +53,22 @@ export class DecodePool {
   readonly #workers: number
   readonly #shardBuffers = new BufferPool(SPARE_BYTES)
   #archiveBuffers: BufferPool | undefined
+  /** shared memory of shards that were handed out and have not come back */
+  #sharedBytes = 0
   /** tasks that Piscina has, the first given first */
   readonly #running = new Map<readonly Waiting[], Running>()
   readonly #taskTimeoutMs: number
+  readonly #maxSharedBytes: number
   #watch: NodeJS.Timeout | undefined
   /** why no worker can be started */
   #givenUp: CkvdError | undefined
   #closing: Promise<void> | undefined
 
-  /** @param o seams for fault tests: `workerFile`, a file with the same default export as the decode worker; `taskTimeoutMs` */
-  constructor(o: { workers: number; workerFile?: string | undefined; taskTimeoutMs?: number | undefined }) {
+  /** @param o seams for fault tests: `workerFile`, a file with the same default export as the decode worker; `taskTimeoutMs`; `maxSharedBytes` */
+  constructor(o: { workers: number; workerFile?: string | undefined; taskTimeoutMs?: number | undefined; maxSharedBytes?: number }) {
     this.#workers = o.workers
     this.#taskTimeoutMs = o.taskTimeoutMs ?? TASK_TIMEOUT_MS
+    this.#maxSharedBytes = o.maxSharedBytes ?? MAX_SHARED_BYTES
     this.#workerFile = o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url))
   }
 
@@ -106,8 +115,9 @@ export class DecodePool {
   }
 
   /** Takes the memory of a shard that nobody needs any more, for shards to come. */
-  reuse(shard: Uint8Array): void {
-    this.#shardBuffers.give(shard.buffer)
+  reuse({ buffer }: Uint8Array): void {
+    if (buffer instanceof SharedArrayBuffer) this.#sharedBytes -= buffer.byteLength
+    this.#shardBuffers.give(buffer)
   }
 
   /** False once it is known that no worker can be started. */
@@ -195,14 +205,18 @@ export class DecodePool {
     try {
       const requests = batch.map(({ request }) => request)
       const chunks = requests.reduce((sum, { days }) => sum + (days?.length ?? 1), 0)
-      const spares = this.#archiveBuffers === undefined ? null : this.#shardBuffers.drain(chunks)
+      const mayShare = this.#archiveBuffers !== undefined && this.#sharedBytes < this.#maxSharedBytes
+      const spares = mayShare ? this.#shardBuffers.drain(chunks) : null
       const transferList = requests.flatMap(({ zip: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
       this.#pool ??= this.#startPool()
       const outcomes = await this.#pool.run({ requests, spares }, { transferList, signal })
       for (const [i, { request, resolve }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
-        if (outcome.ok) this.#archiveBuffers?.give(request.zip.buffer)
+        if (outcome.ok) {
+          this.#archiveBuffers?.give(request.zip.buffer)
+          this.#countShared(outcome.result)
+        }
         resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
       }
     } catch (cause) {
@@ -217,6 +231,10 @@ export class DecodePool {
         )
       }
     }
+  }
+
+  #countShared({ chunks }: DecodeResult): void {
+    for (const { shard } of chunks) if (shard.buffer instanceof SharedArrayBuffer) this.#sharedBytes += shard.buffer.byteLength
   }
 
   #giveUp(cause: unknown): void {

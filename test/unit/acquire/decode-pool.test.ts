@@ -102,6 +102,27 @@ describe('decoding in worker threads', () => {
     expect(pool.archiveBuffers.drain(1)).toEqual([])
   })
 
+  test('while too much shared memory has not come back, shards get memory of their own', async () => {
+    const pool = new DecodePool({ workers: 1, maxSharedBytes: 1 })
+    pools.push(pool)
+    expect(pool.archiveBuffers.drain(1)).toEqual([])
+    const decode = async (day: string): Promise<Uint8Array> => {
+      const outcome = await pool.decode(requestFor(day), signal)
+      if (!outcome.ok) throw outcome.error
+      return outcome.result.chunks[0]!.shard
+    }
+    await decode('2024-03-01') // the library's, whose template serves the others
+    const shared = await decode('2024-03-02')
+    const own = await decode('2024-03-03')
+    pool.reuse(shared)
+    const again = await decode('2024-03-04')
+    expect([shared, own, again].map(({ buffer }) => buffer.constructor.name)).toEqual([
+      'SharedArrayBuffer',
+      'ArrayBuffer',
+      'SharedArrayBuffer',
+    ])
+  })
+
   test('who asks for no memory gets shards in memory of their own', async () => {
     const pool = createPool(1)
     for (const day of ['2024-03-01', '2024-03-02']) {
