@@ -156,12 +156,12 @@ export function isCkvdError(error: unknown, ...codes: ErrorCode[]): error is Ckv
   return error instanceof CkvdError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** Any thrown value as a `CkvdError`: what is not one already is a bug of ours (`CKVD_BUG`), kept as `cause`. */
 /** True for an error that a caller may tell of and go on: no interrupt, no bug. */
 export function isFailure(error: unknown): error is CkvdError {
   return error instanceof CkvdError && error.code !== 'CKVD_ABORTED' && error.code !== 'CKVD_BUG'
 }
 
+/** Any thrown value as a `CkvdError`: what is not one already is a bug of ours (`CKVD_BUG`), kept as `cause`. */
 export function toCkvdError(error: unknown): CkvdError {
   if (error instanceof CkvdError) return error
   // what `await using` throws when closing fails as well: the first error is what the reader must know
