@@ -34,7 +34,22 @@ function readObjects(root) {
 function listPage(params) {
   const prefix = params.get('prefix') ?? ''
   const marker = params.get('marker') ?? ''
-  const after = keys.filter((key) => key.startsWith(prefix) && key > marker)
-  const contents = after.slice(0, PAGE_KEYS).map((key) => objects.get(key))
-  return pageAnswer({ prefix, marker, contents, cut: after.length > contents.length })
+  // to look at every key for each page would take longer than what a page costs the client
+  let start = firstFrom(prefix > marker ? prefix : marker)
+  if (keys[start] === marker) start++
+  const found = keys.slice(start, start + PAGE_KEYS + 1).filter((key) => key.startsWith(prefix))
+  const contents = found.slice(0, PAGE_KEYS).map((key) => objects.get(key))
+  return pageAnswer({ prefix, marker, contents, cut: found.length > PAGE_KEYS })
+}
+
+/** Index of the first key that is `least` or comes after it. */
+function firstFrom(least) {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (keys[middle] < least) low = middle + 1
+    else high = middle
+  }
+  return low
 }
