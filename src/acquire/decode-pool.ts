@@ -3,16 +3,17 @@ import { Piscina } from 'piscina'
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
 import { abortError, CkvdError } from '../errors.ts'
-import { listenAbort } from '../sources/http.ts'
+import { listenAbort } from '../sources/waiting.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
 const MAX_BATCH = 32
 /**
  * While a thread has work, small archives wait for it until there are so many, or it is busy for so long: threads that take turns on the
- * processors of the main thread and of each other take a tenth more processor time for the same archives.
+ * processors of the main thread and of each other take a tenth more processor time for the same archives. More than a batch, but less than
+ * what the callers have in hand: downloads must go on.
  */
-const BACKLOG = 2 * MAX_BATCH
+const BACKLOG = 40
 const BUSY_MS = 100
 /** Memory that is kept for the archives to come, and for their shards: about what the archives of a run in flight need. */
 const SPARE_BYTES = 64 * 1024 * 1024
@@ -33,12 +34,35 @@ interface Running {
   readonly sinceMs: number
 }
 
-interface Waiting {
+/** An archive that waits for its outcome. */
+class Waiting {
   readonly request: DecodeRequest
   /** shares no task */
   readonly alone: boolean
-  readonly resolve: (outcome: PoolOutcome) => void
-  readonly reject: (error: Error) => void
+  readonly outcome: Promise<PoolOutcome>
+  #resolve!: (outcome: PoolOutcome) => void
+  #reject!: (error: Error) => void
+  readonly #stopListening: () => void
+
+  constructor(request: DecodeRequest, signal: AbortSignal, alone: boolean) {
+    this.request = request
+    this.alone = alone
+    this.outcome = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#stopListening = listenAbort(signal, () => this.reject(abortError(signal)))
+  }
+
+  resolve(outcome: PoolOutcome): void {
+    this.#stopListening()
+    this.#resolve(outcome)
+  }
+
+  reject(error: Error): void {
+    this.#stopListening()
+    this.#reject(error)
+  }
 }
 
 /**
@@ -133,22 +157,10 @@ export class DecodePool {
   decode(request: DecodeRequest, signal: AbortSignal, alone = false): Promise<PoolOutcome> {
     if (signal.aborted) return Promise.reject(abortError(signal))
     if (this.#givenUp !== undefined) return Promise.reject(this.#givenUp)
-    return new Promise<PoolOutcome>((resolve, reject) => {
-      const settle = listenAbort(signal, () => reject(abortError(signal)))
-      this.#waiting.push({
-        request,
-        alone,
-        resolve: (outcome) => {
-          settle()
-          resolve(outcome)
-        },
-        reject: (error) => {
-          settle()
-          reject(error)
-        },
-      })
-      this.#pump()
-    })
+    const waiting = new Waiting(request, signal, alone)
+    this.#waiting.push(waiting)
+    this.#pump()
+    return waiting.outcome
   }
 
   /**
@@ -210,25 +222,21 @@ export class DecodePool {
       const transferList = requests.flatMap(({ zip: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
       this.#pool ??= this.#startPool()
       const outcomes = await this.#pool.run({ requests, spares }, { transferList, signal })
-      for (const [i, { request, resolve }] of batch.entries()) {
+      for (const [i, waiting] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
         if (outcome.ok) {
-          this.#archiveBuffers?.give(request.zip.buffer)
+          this.#archiveBuffers?.give(waiting.request.zip.buffer)
           this.#countShared(outcome.result)
         }
-        resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
+        waiting.resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
       const ended = signal.aborted ? `gave no answer for ${this.#taskTimeoutMs / 1000} s` : 'died'
-      for (const { request, reject } of batch) {
-        reject(
-          new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${request.archive.key}: ${message}.`, {
-            details: { key: request.archive.key },
-            cause,
-          }),
-        )
+      for (const waiting of batch) {
+        const { key } = waiting.request.archive
+        waiting.reject(new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }))
       }
     }
   }
@@ -244,13 +252,13 @@ export class DecodePool {
       `Decode workers cannot be started: ${reason}. Install the package again.`,
       { cause },
     ))
-    for (const { reject } of [...this.#running.keys()].flat().concat(this.#waiting.splice(0))) reject(error)
+    for (const waiting of [...this.#running.keys()].flat().concat(this.#waiting.splice(0))) waiting.reject(error)
   }
 
   /** Ends all workers; what still waits is rejected. Idempotent. */
   close(): Promise<void> {
     clearTimeout(this.#watch)
-    for (const { reject } of this.#waiting.splice(0)) reject(new CkvdError('CKVD_ABORTED', 'The decode pool was closed.'))
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(new CkvdError('CKVD_ABORTED', 'The decode pool was closed.'))
     this.#closing ??= this.#pool?.destroy() ?? Promise.resolve()
     return this.#closing
   }

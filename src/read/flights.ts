@@ -1,5 +1,5 @@
 import { abortError, CkvdError } from '../errors.ts'
-import { listenAbort } from '../sources/http.ts'
+import { listenAbort } from '../sources/waiting.ts'
 
 const UNWANTED = 'Stopped: no call waits for this any more.'
 

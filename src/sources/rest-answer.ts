@@ -2,7 +2,7 @@ import { decodeRestRows } from '../codec/rest-rows.ts'
 import { CkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { isoOfUs } from '../model/utc-day.ts'
-import type { HttpAnswer } from './http.ts'
+import type { HttpAnswer } from './http-exchange.ts'
 import type { Page } from './rest-pages.ts'
 
 /*

@@ -6,7 +6,8 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CkvdError, isCkvdError } from '../../../src/errors.ts'
 import type { HttpRequest, HttpSettings } from '../../../src/sources/http.ts'
-import { backoffMs, HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http.ts'
+import { HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http.ts'
+import { backoffMs } from '../../../src/sources/waiting.ts'
 
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
