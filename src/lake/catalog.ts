@@ -126,20 +126,7 @@ export class Catalog {
   commit(batch: readonly CatalogWrite[]): void {
     if (batch.length === 0) return
     this.#transaction((sql) => {
-      for (const { row, gaps, revision } of batch) {
-        const key = keyOf(row)
-        const { startUs, endUs } = chunkRange(row.day, row.interval)
-        sql.putDay.run(DAY_KEYS.map((name) => row[name]))
-        sql.deleteGaps.run([...key, startUs, endUs])
-        for (const gap of gaps) {
-          if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
-          sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, gap.evidence])
-        }
-        if (revision !== undefined) {
-          const { archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt } = revision
-          sql.putRevision.run([...key, row.day, revision.revision, archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt])
-        }
-      }
+      for (const write of batch) putChunk(sql, write)
     })
   }
 
@@ -264,6 +251,20 @@ export class Catalog {
  */
 export function openCatalog(path: string, options: { readonly mode: CatalogMode }): Catalog {
   return new Catalog(path, options.mode)
+}
+
+function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void {
+  const key = keyOf(row)
+  const { startUs, endUs } = chunkRange(row.day, row.interval)
+  sql.putDay.run(DAY_KEYS.map((name) => row[name]))
+  sql.deleteGaps.run([...key, startUs, endUs])
+  for (const gap of gaps) {
+    if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
+    sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, gap.evidence])
+  }
+  if (revision === undefined) return
+  const { archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt } = revision
+  sql.putRevision.run([...key, row.day, revision.revision, archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt])
 }
 
 function keyOf(series: Series): Binding[] {

@@ -7,12 +7,12 @@ export type StepName = 'write' | 'sync' | 'rename' | 'sync-dir' | 'transaction'
  */
 export type Steps = (name: `before ${StepName}` | `after ${StepName}`, path: string) => void | Promise<void>
 
-/** Runs one step; without `steps` it costs nothing. */
-export async function runStep(steps: Steps | undefined, name: StepName, path: string, step: () => unknown): Promise<void> {
-  if (steps === undefined) {
-    await step()
-    return
-  }
+/** Runs one step; without `steps` it is nothing but the step, and returns when that does. */
+export function runStep(steps: Steps | undefined, name: StepName, path: string, step: () => Promise<void> | void): Promise<void> | void {
+  return steps === undefined ? step() : runWatched(steps, name, path, step)
+}
+
+async function runWatched(steps: Steps, name: StepName, path: string, step: () => Promise<void> | void): Promise<void> {
   await steps(`before ${name}`, path)
   await step()
   await steps(`after ${name}`, path)
