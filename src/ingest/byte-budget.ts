@@ -16,19 +16,13 @@ export class ByteBudget {
   /** Waits until `bytes` fit; resolves to the call that gives them back. Throws CKVD_ABORTED. */
   take(bytes: number, signal: AbortSignal): Promise<() => void> {
     if (signal.aborted) return Promise.reject(abortError(signal))
+    if (this.#waiting.length === 0 && this.#fits(bytes)) return Promise.resolve(this.#take(bytes))
     return new Promise((resolve, reject) => {
       const entry = {
         bytes,
         start: () => {
           signal.removeEventListener('abort', onAbort)
-          this.#taken += bytes
-          let given = false
-          resolve(() => {
-            if (given) return
-            given = true
-            this.#taken -= bytes
-            this.#pump()
-          })
+          resolve(this.#take(bytes))
         },
       }
       const onAbort = (): void => {
@@ -37,16 +31,26 @@ export class ByteBudget {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#waiting.push(entry)
-      this.#pump()
     })
   }
 
+  #fits(bytes: number): boolean {
+    return this.#taken === 0 || this.#taken + bytes <= this.#limit
+  }
+
+  /** Gives the call that gives them back, once. */
+  #take(bytes: number): () => void {
+    this.#taken += bytes
+    let left = bytes
+    return () => {
+      this.#taken -= left
+      left = 0
+      this.#pump()
+    }
+  }
+
   #pump(): void {
-    for (
-      let next = this.#waiting[0];
-      next !== undefined && (this.#taken === 0 || this.#taken + next.bytes <= this.#limit);
-      next = this.#waiting[0]
-    ) {
+    for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiting[0]) {
       this.#waiting.shift()
       next.start()
     }

@@ -1,0 +1,118 @@
+import type { SeriesPlan } from '../acquire/plan.ts'
+import type { AcquiredDay } from '../acquire/reconcile.ts'
+import { storeDay } from '../acquire/store.ts'
+import { CkvdError } from '../errors.ts'
+import { isAccepted } from '../lake/catalog-rows.ts'
+import type { WritableLake } from '../lake/lake.ts'
+import { CONDITIONS, isExplained } from '../model/condition.ts'
+import type { Series } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import type { HttpClient } from '../sources/http.ts'
+import type { IngestEvents, ProgressMeter } from './progress.ts'
+import type { Tally } from './result.ts'
+import { problemOf } from './result.ts'
+
+export interface ChunkSinkContext {
+  readonly lake: WritableLake
+  readonly http: HttpClient
+  readonly nowIso: () => string
+  readonly events: IngestEvents
+  readonly meter: ProgressMeter
+  readonly tally: Tally
+}
+
+/** The one way of a chunk into lake, summary, events and progress. Throws errors of the lake. */
+export class ChunkSink {
+  readonly #context: ChunkSinkContext
+
+  constructor(context: ChunkSinkContext) {
+    this.#context = context
+  }
+
+  /** Stores chunks, each with its condition. */
+  async store(series: Series, days: readonly AcquiredDay[]): Promise<void> {
+    await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))
+  }
+
+  async #storeDay(series: Series, acquired: AcquiredDay): Promise<void> {
+    const { lake, tally, meter, nowIso, events } = this.#context
+    const stored = await storeDay(lake, series, acquired, nowIso)
+    const { row } = stored
+    events.onChunk?.(row)
+    const accepted = isAccepted(row)
+    tally.count(row.condition, 1, accepted ? 1 : 0)
+    if (stored.written) tally.stored++
+    if (stored.upgraded) tally.upgraded++
+    if (stored.republished) tally.republished++
+    tally.rows += stored.written ? row.rows : 0
+    meter.rows += stored.written ? row.rows : 0
+    meter.days++
+    if (acquired.conflicts > 0 || acquired.differing > 0) {
+      tally.addDifference({
+        ...series,
+        day: row.day,
+        conflicts: acquired.conflicts,
+        differing_rows: acquired.differing,
+        evidence: acquired.evidence,
+      })
+    }
+    const refused = stored.refused
+    if (refused !== null && refused.error !== null) tally.addProblem(problemOf(series, row.day, row.condition, refused.error))
+    else if (!isExplained(row.condition) && !accepted)
+      tally.addProblem(problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired)))
+  }
+
+  /** Counts chunks in which nothing is expected. What an earlier run recorded of them, when it could not know that, is forgotten. */
+  countUnlisted(series: Series, days: readonly UtcDay[]): void {
+    const { lake, tally } = this.#context
+    tally.count('unlisted', days.length)
+    for (const day of days) if (lake.catalog.getDay(series, day)?.shardSha256 === null) lake.catalog.deleteDay(series, day)
+  }
+
+  /** Counts the requested chunks of which nothing was acquired: nothing is expected in them. */
+  countMissing(series: Series, requested: readonly UtcDay[], acquired: readonly AcquiredDay[]): void {
+    if (requested.every((day, i) => acquired[i]?.day === day)) return
+    const found = new Set(acquired.map(({ day }) => day))
+    this.countUnlisted(
+      series,
+      requested.filter((day) => !found.has(day)),
+    )
+  }
+
+  /** Counts what stays as it is in the lake, and tells again what is unexplained of it. */
+  countKept(plan: SeriesPlan): void {
+    const { tally } = this.#context
+    for (const condition of CONDITIONS) {
+      const count = plan.kept[condition] ?? 0
+      // what is unexplained and no problem was accepted by a person
+      const problems = plan.keptProblems.filter((problem) => problem.condition === condition).length
+      tally.count(condition, count, isExplained(condition) ? 0 : count - problems)
+    }
+    for (const { day, condition, error } of plan.keptProblems) {
+      const message = error ?? `${day} is ${condition} since an earlier run; see \`ckvd coverage\`.`
+      tally.addProblem(problemOf(plan.series, day, condition, new CkvdError('CKVD_PARTIAL', message)))
+    }
+    tally.count('unlisted', plan.unlisted)
+    tally.changed += plan.changed.length
+    tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Counts a series of which nothing can be had. */
+  countFailed(series: Series, chunks: number, error: CkvdError): void {
+    this.#context.tally.count('failed', chunks)
+    this.#context.tally.addProblem(problemOf(series, null, 'failed', error))
+  }
+
+  /** Shows that an archive, or a stretch of REST, is done. */
+  report(done: 'archives' | 'stretches'): void {
+    const { events, meter, http, tally } = this.#context
+    meter[done]++
+    events.onProgress?.(meter.snapshot(http, tally.problemCount))
+  }
+}
+
+function partialError(acquired: AcquiredDay): CkvdError {
+  const missing = acquired.gaps.reduce((sum, gap) => sum + gap.bars, 0)
+  const why = acquired.gaps[0]?.evidence ?? acquired.evidence ?? 'nothing is known of it'
+  return new CkvdError('CKVD_PARTIAL', `${missing} of ${acquired.expected} bars are missing, and it is not known why: ${why}.`)
+}
