@@ -2,7 +2,7 @@
  * Does the cost of a chunk stay the same as there are more of them? Ingests 1, 2, 4 and 8 times the 1m days (more symbols of the same
  * range) into new lakes, and one single day, whose time is the start that is subtracted: (t(n) - t(1)) / (n - 1) is the cost of a chunk.
  */
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { check, runCkvd, sourceFlags, startServer } from './command.mjs'
 import { median } from './report.mjs'
@@ -18,10 +18,11 @@ export async function measureGrowth({ archives, archiveFolder, symbols, interval
     const days = archives.length / symbols.length
     const rowsADay = archives[0].rows
     const universe = join(folder, 'growth-universe.txt')
-    const lake = join(folder, 'growth-lake')
+    let lakes = 0
     const run = (names, last, chunks) => {
       writeFileSync(universe, `${names.join('\n')}\n`)
-      rmSync(lake, { recursive: true, force: true })
+      // removed at the end, all together: ext4 searches long for inodes where many were freed just before
+      const lake = join(folder, `growth-lake-${lakes++}`)
       const range = ['--market', 'spot', '--intervals', interval, '--start', '2024-01-01', '--end', last]
       const flags = ['--universe', universe, ...range, '--archives', 'daily', '--no-rest', ...sourceFlags(server.origin), '--lake', lake]
       const found = runCkvd(dist, folder, ['ingest', ...flags])

@@ -150,7 +150,7 @@ export class Listing {
       })
     }
     const page = await parseListingPage(answer.body, url)
-    const stranger = [...page.keys.map(({ key }) => key), ...page.folders].find((key) => !key.startsWith(prefix))
+    const stranger = page.keys.find(({ key }) => !key.startsWith(prefix))?.key ?? page.folders.find((folder) => !folder.startsWith(prefix))
     if (stranger !== undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}.`, {
         details: { prefix, found: stranger },
