@@ -7,10 +7,9 @@ import type { RestAnswer } from './stretch.ts'
 import { refusalOf } from './stretch.ts'
 
 function emptyDay(
-  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
+  { archive }: { archive: ArchiveRef | ArchiveOrigin | null },
   day: UtcDay,
 ): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
-  const { archive } = task
   return {
     day,
     shard: null,
@@ -57,4 +56,10 @@ export function failedDay(
   reason: string | null = null,
 ): AcquiredDay {
   return { ...emptyDay(task, day), condition: 'failed', evidence: reason, error }
+}
+
+/** A day before a series' first archive of which REST could not tell whether the series had begun. */
+export function unaskedDay(series: Series, day: UtcDay, error: CkvdError): AcquiredDay {
+  const evidence = `REST could not be asked whether ${series.symbol} began before its first archive`
+  return { ...emptyDay({ archive: null }, day), condition: 'partial', evidence, error }
 }

@@ -1,18 +1,16 @@
 import type { AcquireContext } from '../acquire/archive-task.ts'
+import { unaskedDay } from '../acquire/barless-day.ts'
 import { askBirth } from '../acquire/birth.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan.ts'
 import { chunksOf } from '../acquire/plan.ts'
-import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
+import type { SeriesBounds } from '../acquire/reconcile.ts'
 import { acquireDaysFromRest } from '../acquire/rest-days.ts'
 import type { RestGate } from '../acquire/rest-gate.ts'
 import type { Tail } from '../acquire/tail.ts'
 import { acquireTail } from '../acquire/tail.ts'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
-import type { CkvdError } from '../errors.ts'
 import { chunkEndUs } from '../model/interval.ts'
-import type { Series } from '../model/series.ts'
 import { chunkOfUs } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { ChunkSink } from './chunk-sink.ts'
 import type { RestStretches } from './rest-stretches.ts'
@@ -43,7 +41,7 @@ export class SeriesEnds {
     const { series, lead } = plan
     const birth = await askBirth(series, rest, this.#acquire.signal)
     if (!birth.asked) {
-      const days = lead.map((day) => unasked(series, day, birth.error))
+      const days = lead.map((day) => unaskedDay(series, day, birth.error))
       await this.#sink.store(series, days)
       if (plan.askedFrom === null || plan.bounds.startUs !== null) return { bounds: plan.bounds, isGuess: false }
       return { bounds: { ...plan.bounds, startUs: dayStartUs(plan.askedFrom) }, isGuess: true }
@@ -108,25 +106,5 @@ export class SeriesEnds {
       requested.filter((day) => day < first),
     )
     await this.runTail({ ...plan, tail: requested.filter((day) => day >= first) }, { startUs: birth.firstUs, endUs: null })
-  }
-}
-
-function unasked(series: Series, day: UtcDay, error: CkvdError): AcquiredDay {
-  return {
-    day,
-    condition: 'partial',
-    shard: null,
-    shardSha256: null,
-    source: null,
-    rows: 0,
-    expected: 0,
-    offGrid: 0,
-    duplicates: 0,
-    conflicts: 0,
-    differing: 0,
-    archive: null,
-    gaps: [],
-    evidence: `REST could not be asked whether ${series.symbol} began before its first archive`,
-    error,
   }
 }

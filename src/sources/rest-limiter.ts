@@ -3,8 +3,8 @@ import { MARKET_FACTS } from '../../config/markets.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
-import { listenAbort, pause } from './waiting.ts'
 import { WeightAccount } from './rest-account.ts'
+import { listenAbort, pause } from './waiting.ts'
 
 /** Remembers bans across runs. The caller keeps it, in the lake's catalog; `createBanStore` keeps it in memory. */
 export interface BanStore {

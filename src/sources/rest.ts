@@ -9,13 +9,13 @@ import type { Series, TimeRange } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { HttpClient } from './http.ts'
 import { HTTP_DEFAULTS, MAX_RETRY_AFTER_MS } from './http.ts'
-import { backoffMs, pause } from './waiting.ts'
 import { decodeKlinesAnswer } from './rest-answer.ts'
 import { findFirstBarBackwards, findFirstBarForwards } from './rest-first-bar.ts'
 import type { RestLimiter } from './rest-limiter.ts'
 import type { Page, Span } from './rest-pages.ts'
 import { planPages } from './rest-pages.ts'
 import type { KlineSource, Stretch } from './source.ts'
+import { backoffMs, pause } from './waiting.ts'
 
 export interface RestOptions {
   /** base of each market's REST API, without a final slash */
