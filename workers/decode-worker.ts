@@ -20,9 +20,9 @@ export default async function decodeTask({ requests, spares }: DecodeTask): Prom
   return piscina.move({ [piscina.transferableSymbol]: moved, [piscina.valueSymbol]: outcomes })
 }
 
-/** This thread's own; without WebAssembly (`node --jitless`) the plain one works, slower, with the same result. */
+/** This thread's own; where WebAssembly cannot do it the plain one works, slower, with the same result. */
 function createCodec(): DayCodec | undefined {
-  if (!('WebAssembly' in globalThis)) return undefined
+  if (!WasmDecoder.isSupported) return undefined
   const wasm = new WasmDecoder(readFileSync(new URL('decoder.wasm', import.meta.url)))
   const shards = new ShardEncoder()
   return {

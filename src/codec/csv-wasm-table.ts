@@ -14,8 +14,8 @@ export interface WasmExports {
   scanRows(start: number, end: number, columns: number, capacity: number, row: number, minTimeUs: bigint, maxTimeUs: bigint): number
 }
 
-/** Zeros behind a CSV: the scanner reads words of eight bytes, up to sixteen past the last byte. */
-export const PADDING_BYTES = 64
+/** Zeros behind a CSV: the scanner reads a row as far as it may go before it looks whether it is one, up to 255 bytes past the last byte. */
+export const PADDING_BYTES = 256
 /** A CSV from elsewhere passes through the scanner's memory in windows, which stay in the processor's second-level cache. */
 const WINDOW_BYTES = 256 * 1024
 /** No row that the scanner takes is as long, so one that begins so close to a window's end may be cut by it. */

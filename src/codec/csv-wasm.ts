@@ -6,10 +6,16 @@ import { growTo, PADDING_BYTES, reserveInPlace, WasmTable } from './csv-wasm-tab
 
 /** The part of WebAssembly's API used here: @types/node 20 has none, and the types of the DOM would bring all of a browser's names. */
 declare const WebAssembly: {
+  validate(binary: Uint8Array): boolean
   readonly Module: new (binary: Uint8Array) => object
   readonly Instance: new (module: object) => { readonly exports: unknown }
 }
 
+/** The smallest module with a vector in it: a function that gives sixteen zeros. */
+const VECTOR_MODULE = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123], // what it is, and the type () -> v128
+  ...[3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11], // the function: i32.const 0, i8x16.splat
+)
 /** The inflater reads so far behind its input, and writes so far behind its output, before it sees that a stream is damaged. */
 const INFLATE_MARGIN_BYTES = 1024
 /** Larger entries (months of 1s bars) go through zlib, and through the scanner in windows: they would hold too much memory. */
@@ -25,6 +31,14 @@ const KEPT_BYTES = 64 * 1024 * 1024
 export class WasmDecoder {
   readonly #module: object
   #instance: WasmExports | undefined
+
+  /**
+   * False where V8 has no WebAssembly (`node --jitless`), or none with vectors: on x64 processors without SSE4.1, as virtual
+   * machines of the most careful models have (`qemu64`, `kvm64`).
+   */
+  static get isSupported(): boolean {
+    return 'WebAssembly' in globalThis && WebAssembly.validate(VECTOR_MODULE)
+  }
 
   /** @param binary `decoder.wasm`, which `npm run build` makes of `workers/assembly` */
   constructor(binary: Uint8Array) {

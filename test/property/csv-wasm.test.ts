@@ -81,6 +81,49 @@ describe('any CSV', () => {
   })
 })
 
+/** Rows as archives have them, all of one form: digits after the points, and of the prices before them, are the same everywhere. */
+const alike = fc
+  .record({
+    isMicros: fc.boolean(),
+    // most often eight digits after the point, as on spot; more than eight, and none, are of no usual form
+    fractions: fc.tuple(...[0, 1, 2].map(() => fc.oneof(fc.constant(8), fc.integer({ min: 0, max: 9 })))),
+    whole: fc.integer({ min: 1, max: 9 }),
+    numbers: fc.array(fc.array(fc.bigInt(0n, 10n ** 18n), { minLength: 8, maxLength: 8 }), { minLength: 20, maxLength: 40 }),
+    amountDigits: fc.integer({ min: 1, max: 9 }),
+  })
+  .map(({ isMicros, fractions, whole, numbers, amountDigits }) => {
+    const [price = 0, volume = 0, quote = 0] = fractions
+    const decimal = (number: bigint, digits: number, fraction: number): string => {
+      const digitsOf = String(number).padStart(18, '0')
+      return `${digitsOf.slice(0, digits)}${fraction === 0 ? '' : `.${digitsOf.slice(18 - fraction)}`}`
+    }
+    return numbers.map((row, i) => {
+      const [a = 0n, b = 0n, c = 0n, d = 0n, ...amounts] = row
+      const prices = [a, b, c, d].map((number) => decimal(number, whole, price)).sort((x, y) => Number(x) - Number(y))
+      const times = [START_MS + i * 60_000, START_MS + i * 60_000 + 59_999].map((time) => `${time}${isMicros ? '999' : ''}`)
+      const [e = '', f = '', g = '', h = ''] = amounts.map((number, k) =>
+        decimal(number, 1 + Number(number % BigInt(amountDigits)), k % 2 === 0 ? volume : quote),
+      )
+      return `${times[0]},${prices[1]},${prices[3]},${prices[0]},${prices[2]},${e},${times[1]},${f},${i * i * 997},${g},${h},0\n`
+    })
+  })
+/** Bytes that end a number, or are just beside the digits in ASCII, or in no text at all. */
+const strange = fc.constantFrom(...'0159.,-/:;+ e\n\r\0'.split('').map((char) => char.charCodeAt(0)), 0x80, 0xb0, 0xff)
+
+describe('rows of one form', () => {
+  test('give the columns that JavaScript gives, and with bytes changed the columns or the error', () => {
+    fc.assert(
+      fc.property(alike, fc.array(fc.tuple(fc.nat(), strange), { maxLength: 3 }), fc.boolean(), (rows, changes, isCut) => {
+        const csv = Buffer.from(rows.join(''))
+        for (const [at, byte] of changes) csv[at % csv.length] = byte
+        const bytes = isCut ? csv.subarray(0, csv.length - (changes.length + 1)) : csv
+        expect(outcomeOf(() => decoder.decodeCsv(bytes))).toEqual(outcomeOf(() => decodeCsv(bytes)))
+      }),
+      { numRuns: 4000 },
+    )
+  })
+})
+
 const text = fc.oneof(
   fc.uint8Array({ maxLength: 600 }),
   fc

@@ -1,27 +1,23 @@
 /**
  * The scanner of `src/codec/csv-scan.ts` in AssemblyScript (https://www.assemblyscript.org), compiled to WebAssembly by
- * `npm run build`. It takes the rows that look as rows do, eight bytes at a time in 64-bit integers, and leaves every other
- * row to JavaScript. Which rows it may take, and why its decimals are correctly rounded, is told there; both give the same.
+ * `npm run build`. It takes the rows that look as rows do, and leaves every other row to JavaScript. Which rows it may take,
+ * and why its decimals are correctly rounded, is told there; both give the same.
  *
  * Memory: the constants below `inputOffset()`, then what JavaScript puts there: a window of the CSV, followed by at least
- * 32 zero bytes (no read of a row that is taken goes further, and a zero is neither digit nor separator), and the columns.
+ * 256 zero bytes (no read of a row goes further, and a zero is neither digit nor separator), and the columns.
  */
+
+import { AMOUNT, Cell, COUNT, PRICE, skipDecimal, ZERO_LF } from './csv-cells'
+import { learnForm, usualRow } from './usual-row'
 
 const LF: u8 = 10
 const CR: u8 = 13
-const COMMA: u8 = 44
-const DOT: u8 = 46
+/** Rows that are not tried in the usual form at most, after as many that were not of it. */
+const MAX_PAUSE: u32 = 16
 
-/** What a number is, which decides how it is read. */
-const PRICE = 0
-const AMOUNT = 1
-const COUNT = 2
-/** `0` and a line feed: how nearly all rows end. */
-const ZERO_LF: u16 = 0x0a30
-
-const TWO_POW_53: f64 = 9007199254740992
-const F64_POW10 = memory.data<f64>([1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9])
-const U64_POW10 = memory.data<u64>([1, 10, 100, 1000, 10000, 100000, 1000000, 10000000])
+/** Rows in a row that were not of the usual form, and how many are left that are not tried. */
+let misses: u32 = 0
+let pause: u32 = 0
 
 /** Where the row begins at which the last scan stopped. */
 export let stoppedAt: u32 = 0
@@ -34,52 +30,28 @@ export function inputOffset(): u32 {
 /**
  * Scans the rows of [start, end) into columns of `capacity` cells of eight bytes each, one column after the other in the
  * shard's order, from `row` on. Stops at the end, at the first row that it does not take, or when the columns are full.
- * Gives the number of rows that the columns then hold. Times of rows that it takes are in [minTimeUs, maxTimeUs).
+ * Gives the number of rows that the columns then hold. Times of rows that it takes are in [minTimeUs, maxTimeUs),
+ * which is at most 2^52.
  */
 export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row: u32, minTimeUs: i64, maxTimeUs: i64): u32 {
   const stride: usize = (<usize>capacity) << 3
   let at: usize = start
   while (at < <usize>end && row < capacity) {
     const first: usize = <usize>columns + ((<usize>row) << 3)
-    let cell = first
-    let p = Cell.time(at, cell, minTimeUs, maxTimeUs)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), PRICE)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), PRICE)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), PRICE)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), PRICE)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), AMOUNT)
-    if (p == 0) break
-    p = Cell.time(p, (cell += stride), load<i64>(first), maxTimeUs)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), AMOUNT)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), COUNT)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), AMOUNT)
-    if (p == 0) break
-    p = Cell.number(p, (cell += stride), AMOUNT)
-    if (p == 0) break
-    // ---- the last column, whose value nobody needs, and the line's end
-    if (load<u16>(p) == ZERO_LF) {
-      p += 2
-    } else {
-      p = skipDecimal(p)
+    let p: usize = 0
+    if (pause == 0) {
+      p = usualRow(at, first, stride, minTimeUs, maxTimeUs)
+      if (p != 0) misses = 0
+      else {
+        pause = misses
+        if (misses < MAX_PAUSE) misses++
+      }
+    } else pause--
+    if (p == 0) {
+      p = anyRow(at, first, stride, minTimeUs, maxTimeUs)
       if (p == 0) break
-      if (load<u8>(p) == CR) p++
-      if (load<u8>(p) != LF) break
-      p++
+      if (pause == 0) learnForm(at)
     }
-    // ---- a bar that does not contradict itself
-    const open = load<f64>(first + stride)
-    const high = load<f64>(first + 2 * stride)
-    const low = load<f64>(first + 3 * stride)
-    const close = load<f64>(first + 4 * stride)
-    if (high < open || high < close || low > open || low > close) break
     row++
     at = p
   }
@@ -87,146 +59,45 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
   return row
 }
 
-/** Eight digits that most times of a day begin with, and what they write. */
-let knownHead: u64 = 0
-let knownTime: i64 = 0
-/** How many digits the prices have before the point. */
-let usual: u64 = 1
-
-/** The steps of a row. A class only because functions outside of one cannot have decorators, and these are to be inlined. */
-class Cell {
-  /** A time of 13 digits (milliseconds) or 16 (microseconds) and its comma. As the others: gives what comes after it; 0 where it takes nothing. */
-  @inline
-  static time(p: usize, cell: usize, earliestUs: i64, maxTimeUs: i64): usize {
-    const head = load<u64>(p)
-    const tail = load<u64>(p, 8)
-    if (head != knownHead) {
-      if (nonDigits(head) != 0) return 0
-      knownHead = head
-      knownTime = parseEight(head)
-    }
-    let timeUs: i64 = knownTime
-    const others = nonDigits(tail)
-    if (others == 0) {
-      timeUs = timeUs * 100000000 + parseEight(tail)
-      p += 16
-    } else {
-      if (digitsBefore(others) != 5) return 0
-      timeUs = (timeUs * 100000 + parseDigits(tail, 5)) * 1000
-      p += 13
-    }
-    if (timeUs < earliestUs || timeUs >= maxTimeUs) return 0
-    store<i64>(cell, timeUs)
-    return load<u8>(p) == COMMA ? p + 1 : 0
-  }
-
-  /** A number of 1 to 15 digits before the point and, unless it is a count, 0 to 9 after it, and its comma. `kind` is constant where this is inlined. */
-  @inline
-  static number(p: usize, cell: usize, kind: i32): usize {
-    let word = load<u64>(p)
-    let digits = digitsBefore(nonDigits(word))
-    if (digits == 0) return 0
-    let whole = parseDigits(word, digits)
-    if (kind == PRICE && digits == usual) {
-      // The four prices of a row have as many digits each. The processor predicts this branch, and goes on to the next
-      // cell without waiting until the digits are counted.
-      p += <usize>usual
-    } else {
-      if (kind == PRICE) usual = digits == 8 ? 1 : digits
-      p += <usize>digits
-      if (digits == 8) {
-        word = load<u64>(p)
-        digits = digitsBefore(nonDigits(word))
-        if (digits == 8) return 0
-        if (digits != 0) {
-          whole = whole * load<u64>(U64_POW10 + ((<usize>digits) << 3)) + parseDigits(word, digits)
-          p += <usize>digits
-        }
-      }
-    }
-    if (kind == COUNT) {
-      store<u64>(cell, whole)
-      return load<u8>(p) == COMMA ? p + 1 : 0
-    }
-    const value = <f64>(<i64>whole)
-    if (load<u8>(p) != DOT) {
-      store<f64>(cell, value)
-      return load<u8>(p) == COMMA ? p + 1 : 0
-    }
-    // ---- digits after the point: 1 to 9, on spot always 8
-    word = load<u64>(p, 1)
-    const others = nonDigits(word)
-    if (others == 0 && load<u8>(p, 9) == COMMA) {
-      Cell.store(cell, value, <f64>(<i64>parseEight(word)), 100000000)
-      return p + 10
-    }
+/** Takes the row at `at` into the cells that begin with `first`; gives where the next row begins, 0 where it takes none. */
+function anyRow(at: usize, first: usize, stride: usize, minTimeUs: i64, maxTimeUs: i64): usize {
+  let cell = first
+  let p = Cell.time(at, cell, minTimeUs, maxTimeUs)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), PRICE)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), PRICE)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), PRICE)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), PRICE)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), AMOUNT)
+  if (p == 0) return 0
+  p = Cell.time(p, (cell += stride), load<i64>(first), maxTimeUs)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), AMOUNT)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), COUNT)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), AMOUNT)
+  if (p == 0) return 0
+  p = Cell.number(p, (cell += stride), AMOUNT)
+  if (p == 0) return 0
+  // ---- the last column, whose value nobody needs, and the line's end
+  if (load<u16>(p) == ZERO_LF) {
+    p += 2
+  } else {
+    p = skipDecimal(p)
+    if (p == 0) return 0
+    if (load<u8>(p) == CR) p++
+    if (load<u8>(p) != LF) return 0
     p++
-    let fraction: u64
-    if (others == 0) {
-      const ninth = (<u32>load<u8>(p, 8)) ^ 48
-      if (ninth > 9) return 0
-      fraction = parseEight(word) * 10 + ninth
-      digits = 9
-    } else {
-      digits = digitsBefore(others)
-      if (digits == 0) return 0
-      fraction = parseDigits(word, digits)
-    }
-    p += <usize>digits
-    Cell.store(cell, value, <f64>(<i64>fraction), load<f64>(F64_POW10 + ((<usize>digits) << 3)))
-    return load<u8>(p) == COMMA ? p + 1 : 0
   }
-
-  @inline
-  static store(cell: usize, whole: f64, fraction: f64, scale: f64): void {
-    const mantissa = whole * scale + fraction
-    store<f64>(cell, mantissa < TWO_POW_53 ? mantissa / scale : whole + fraction / scale)
-  }
-}
-
-/** Past the decimal at `p` of at most 15 digits before and 9 after the point; 0 where there is none. */
-function skipDecimal(p: usize): usize {
-  const whole = skipDigits(p, 15)
-  if (whole == p) return 0
-  if (load<u8>(whole) != DOT) return whole
-  const fraction = skipDigits(whole + 1, 9)
-  return fraction == whole + 1 ? 0 : fraction
-}
-
-function skipDigits(start: usize, max: usize): usize {
-  let p = start
-  while (p < start + max && ((<u32>load<u8>(p)) ^ 48) < 10) p++
-  return p
-}
-
-/**
- * The top bit of each byte that is no digit, up to the first such byte; 0 when all eight are digits. After the xor a digit is
- * at most 9; adding 0x76 to anything larger sets the top bit of its byte, or carries into the next byte, which then no longer
- * matters.
- */
-function nonDigits(word: u64): u64 {
-  const bytes = word ^ 0x3030303030303030
-  return ((bytes + 0x7676767676767676) | bytes) & 0x8080808080808080
-}
-
-/** How many of eight bytes are digits, up to the first that is none (its top bit is the lowest one set). */
-function digitsBefore(others: u64): u64 {
-  return ctz(others) >> 3
-}
-
-/** The number that the first `digits` (1 to 8) bytes write: shifting the others out puts zeros before it. */
-function parseDigits(word: u64, digits: u64): u64 {
-  return joinDigits((word ^ 0x3030303030303030) << (64 - (digits << 3)))
-}
-
-function parseEight(word: u64): u64 {
-  return joinDigits(word ^ 0x3030303030303030)
-}
-
-/** Joins neighbours three times, to pairs, fours and eight (https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/). */
-function joinDigits(bytes: u64): u64 {
-  const pairs = bytes * 10 + (bytes >> 8)
-  const high = (pairs & 0x000000ff000000ff) * 0x000f424000000064
-  const low = ((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001
-  return (high + low) >> 32
+  // ---- a bar that does not contradict itself
+  const open = load<f64>(first + stride)
+  const high = load<f64>(first + 2 * stride)
+  const low = load<f64>(first + 3 * stride)
+  const close = load<f64>(first + 4 * stride)
+  return high < open || high < close || low > open || low > close ? 0 : p
 }

@@ -240,24 +240,32 @@ export function inflate(input: u32, inputBytes: u32, output: u32, outputBytes: u
       const distance = <usize>(entry >> 48) + extraBits(before, entry)
       let from = out - distance
       const end = out + length
-      if (distance > out - <usize>output || end > outputEnd || next > inputEnd + 8) return -1
+      if (distance > out - <usize>output) return -1
+      if (end > outputEnd) return -1
+      if (next > inputEnd + 8) return -1
       bits |= load<u64>(next) << bitCount
       next += 7 - ((<usize>(bitCount >> 3)) & 7)
       bitCount |= 56
       entry = load<u64>(pairTable + (((<usize>bits) & LITLEN_MASK) << 3))
-      // ---- the copy, which may write up to thirteen bytes too many
-      if (distance >= 8) {
-        store<u64>(out, load<u64>(from))
-        store<u64>(out, load<u64>(from, 8), 8)
+      // ---- the copy, which may write up to fifteen bytes too many
+      if (distance >= 16) {
+        v128.store(out, v128.load(from))
         if (length > 16) {
           let to = out + 16
           from += 16
           do {
-            store<u64>(to, load<u64>(from))
-            to += 8
-            from += 8
+            v128.store(to, v128.load(from))
+            to += 16
+            from += 16
           } while (to < end)
         }
+      } else if (distance >= 8) {
+        let to = out
+        do {
+          store<u64>(to, load<u64>(from))
+          to += 8
+          from += 8
+        } while (to < end)
       } else if (distance == 1) {
         memory.fill(out, load<u8>(from), length)
       } else {

@@ -1,15 +1,18 @@
+import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DecodePool as Pool } from '../../../src/acquire/decode-pool.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
 import { decodeArchive } from '../../../src/codec/decode-day.ts'
-import { DecodePool } from '../../support/dist.ts'
+import { DecodePool, MAIN } from '../../support/dist.ts'
 import { createTempDirectory } from '../../support/temp-lake.ts'
 import { buildArchive } from '../../support/zip-builder.ts'
 import { HOURS } from './bars.ts'
 
 const signal = new AbortController().signal
+const DIST = dirname(dirname(dirname(MAIN)))
 const pools: Pool[] = []
 
 afterEach(async () => {
@@ -144,6 +147,27 @@ describe('decoding in worker threads', () => {
       error: { code: 'CKVD_CSV_NUMBER', message: expect.stringContaining('spot AAAUSDT 1h 2024-03-02, line 6, column 3') as string },
     })
     expect(wrong?.ok === false && Buffer.from(wrong.zip ?? []).equals(bytes)).toBe(true)
+  })
+
+  test('where WebAssembly has no vectors, as on processors without SSE4.1, the same shards come from JavaScript', async () => {
+    await using directory = await createTempDirectory()
+    const request = requestFor('2024-03-01')
+    const script = join(directory.path, 'decode.mjs')
+    await writeFile(
+      script,
+      `const { DecodePool } = await import(${JSON.stringify(pathToFileURL(join(DIST, 'src/acquire/decode-pool.js')))})
+      const { WasmDecoder } = await import(${JSON.stringify(pathToFileURL(join(DIST, 'src/codec/csv-wasm.js')))})
+      const request = ${JSON.stringify({ ...request, zip: [...request.zip], checksum: [...(request.checksum ?? [])] })}
+      const pool = new DecodePool({ workers: 1 })
+      const bytes = { zip: Uint8Array.from(request.zip), checksum: Uint8Array.from(request.checksum) }
+      const { result } = await pool.decode({ ...request, ...bytes }, new AbortController().signal)
+      console.log(JSON.stringify([WasmDecoder.isSupported, result.chunks.map(({ shardSha256 }) => shardSha256)]))
+      await pool.close()`,
+    )
+    // V8's own flag; other processors have no SSE4.1, and their vectors stay
+    const { stdout, stderr } = spawnSync(process.execPath, ['--no-enable-sse4-1', script], { encoding: 'utf8' })
+    const { chunks } = await decodeArchive(requestFor('2024-03-01'))
+    expect(stdout, stderr).toBe(`${JSON.stringify([process.arch !== 'x64', chunks.map(({ shardSha256 }) => shardSha256)])}\n`)
   })
 
   test('an interrupt rejects what runs and what waits', async () => {

@@ -17,8 +17,17 @@ const decoder = new WasmDecoder(readDecoderModule())
 
 const START_MS = Date.UTC(2024, 0, 1)
 
+type Cells = Readonly<Record<number, string>>
+
+/** Forms of rows as archives have them, each with other digits after the points: spot's, and that of two futures. */
+const FORMS: Readonly<Record<string, Cells>> = {
+  spot: { 8: '1519032.10000000' },
+  um: { 2: '42283.58', 3: '42298.62', 4: '42261.02', 5: '42298.61', 6: '35.927', 8: '51519032.14730', 10: '23.187', 11: '980394.81569' },
+  cm: { 2: '42283.5', 3: '42298.6', 4: '42261.0', 5: '42298.6', 6: '19431', 8: '99.33183109', 10: '9916', 11: '50.69336469' },
+}
+
 /** A plausible row of minute `i`; cells by column from 1 replace its own. */
-function rowOf(i: number, cells: Readonly<Record<number, string>> = {}): string {
+function rowOf(i: number, cells: Cells = {}): string {
   const openMs = START_MS + i * 60_000
   const row = [
     openMs,
@@ -108,11 +117,42 @@ describe('the scanner', () => {
     ['a carriage return', { 12: '0\r' }],
     ['bytes past ASCII', { 6: '1\u{e9}2' }],
     ['a nine in every place', { 2: '99999999.99999999', 3: '99999999.99999999', 4: '99999999.99999999', 5: '99999999.99999999' }],
+    ['a time of the last millisecond before 2100', { 7: '4102444799999' }],
+    ['a time of 2100', { 1: '4102444800000', 7: '4102444800000' }],
+    ['a close time of 2100', { 7: '4102444800000' }],
+    ['nothing before the point of a full fraction', { 6: '.92724000' }],
+    ['an empty count', { 9: '' }],
+    ['a count of 9 digits', { 9: '123456789' }],
+    ['a count of 8 digits', { 9: '12345678' }],
+    ['a count with a letter', { 9: '1a3' }],
+    ['a colon, which comes after nine', { 2: '42283.5:000000' }],
+    ['a slash, which comes before zero', { 2: '42283.5/000000' }],
+    ['a slash in place of the point', { 2: '42283/58000000' }],
+    ['a comma in place of the point', { 6: '35,92724000' }],
+    ['a point more', { 6: '35.92.24000' }],
+    ['as many bytes with the point elsewhere', { 2: '4228.358000000' }],
+    ['a price of more digits', { 3: '100000.00000000' }],
+    ['a price of fewer digits', { 4: '9.99000000' }],
+    ['a semicolon for a comma', { 2: '42283.58000000;42298.62000000' }],
   ])('%s: in the first, a middle and the last row, as in JavaScript', (_, cells) => {
     expectSame(Buffer.from(rowOf(0, cells) + rowOf(1)))
-    expectSame(Buffer.from(rowOf(0) + rowOf(1, cells) + rowOf(2)))
-    expectSame(Buffer.from(rowOf(0) + rowOf(1, cells)))
-    expectSame(Buffer.from((rowOf(0) + rowOf(1, cells)).trimEnd()))
+    for (const form of [{}, ...Object.values(FORMS)]) {
+      // as many as it takes the scanner to know their form, whatever it saw before
+      const known = Array.from({ length: 20 }, (_, i) => rowOf(i, form)).join('')
+      const row = rowOf(20, { ...form, ...cells })
+      for (const csv of [known + row + rowOf(21, form), known + row, (known + row).trimEnd()]) expectSame(Buffer.from(csv))
+    }
+  })
+
+  test('rows of one form and then of another, in turn and for long', () => {
+    const forms = Object.values(FORMS)
+    const rows = Array.from({ length: 400 }, (_, i) => rowOf(i, forms[(i < 100 ? i : i < 200 ? i >> 3 : i >> 5) % forms.length]))
+    expectSame(Buffer.from(rows.join('')))
+  })
+
+  test('never reads past its memory, where a row stops anywhere', () => {
+    const csv = Array.from({ length: 21 }, (_, i) => rowOf(i, FORMS['spot'])).join('')
+    for (let end = csv.length - rowOf(20, FORMS['spot']).length; end < csv.length; end++) expectSame(Buffer.from(csv.slice(0, end)))
   })
 
   test('a file of several windows, with rows that it leaves to JavaScript at and around their ends', () => {
