@@ -12,10 +12,10 @@ import { learnForm, usualRow } from './usual-row'
 
 const LF: u8 = 10
 const CR: u8 = 13
-/** Rows that are not tried in the usual form at most, after as many that were not of it. */
+/** Rows that are not tried in the usual form at most, after one that was not of it. */
 const MAX_PAUSE: u32 = 16
 
-/** Rows in a row that were not of the usual form, and how many are left that are not tried. */
+/** More of late the more rows were not of the usual form, and how many are left that are not tried. */
 let misses: u32 = 0
 let pause: u32 = 0
 
@@ -41,7 +41,7 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
     let p: usize = 0
     if (pause == 0) {
       p = usualRow(at, first, stride, minTimeUs, maxTimeUs)
-      if (p != 0) misses = 0
+      if (p != 0) misses >>= 1
       else {
         pause = misses
         if (misses < MAX_PAUSE) misses++

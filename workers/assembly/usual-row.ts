@@ -1,13 +1,13 @@
 /**
  * Rows as nearly all are, sixteen bytes at a time: prices with as many digits before and after the point as those of the row
- * before, amounts with as many after it, and up to seven or eight before. Such a decimal is loaded so that its point is always
+ * before, amounts with as many after it; other amounts are left to `csv-cells.ts`. Such a decimal is loaded so that its point is always
  * the same byte, however long it is: then one subtraction checks all of its bytes, and multiplications of neighbours join its
  * digits. Nothing waits for a check: what is wrong in a row is gathered, and looked at once, at its end.
  *
  * A decimal is an integer below 2^53 divided by 10^8 or 10^7, which rounds once: the nearest double, as in `csv-cells.ts`.
  */
 
-import { COMMA, digitsBefore, DOT, joinDigits, nonDigits, skipDecimal, skipDigits, ZERO_LF, ZEROS } from './csv-cells'
+import { AMOUNT, Cell, COMMA, digitsBefore, DOT, joinDigits, nonDigits, skipDecimal, skipDigits, ZERO_LF, ZEROS } from './csv-cells'
 
 const TWO_POW_52: f64 = 4503599627370496
 /** The bits of 2^52 as a double: below them stands whatever integer is added to it. */
@@ -39,6 +39,9 @@ let priceWhole: usize = 0
 let priceFraction: usize = 0
 let volumeFraction: usize = 0
 let quoteFraction: usize = 0
+/** Rows that are looked at for long amounts, which takes a fifth more time. */
+let longRows: u32 = 0
+const MAX_LONG_ROWS: u32 = 16
 
 /** Learns the form of rows from one that was taken. */
 export function learnForm(at: usize): void {
@@ -68,14 +71,24 @@ function fractionAt(point: usize): usize {
  */
 export function usualRow(at: usize, first: usize, stride: usize, minTimeUs: i64, maxTimeUs: i64): usize {
   if (timeDigits == 0) return 0
-  return (priceFraction & volumeFraction & quoteFraction) == 8
-    ? Row.take(at, first, stride, minTimeUs, maxTimeUs, 8, 8, 8)
-    : Row.take(at, first, stride, minTimeUs, maxTimeUs, priceFraction, volumeFraction, quoteFraction)
+  const isSpot = (priceFraction & volumeFraction & quoteFraction) == 8
+  if (isSpot && longRows == 0) return Row.take(at, first, stride, minTimeUs, maxTimeUs, 8, 8, 8, false)
+  return isSpot
+    ? Row.take(at, first, stride, minTimeUs, maxTimeUs, 8, 8, 8, true)
+    : Row.take(at, first, stride, minTimeUs, maxTimeUs, priceFraction, volumeFraction, quoteFraction, true)
+}
+
+/** An amount that has more digits before its point than there is room for, or no point. */
+function longAmount(p: usize, cell: usize): usize {
+  return Cell.number(p, cell, AMOUNT)
 }
 
 /** A class, as those below, only because functions outside of one cannot have decorators, and these are to be inlined. */
 class Row {
-  /** The row, with so many digits after the points of prices, volumes and quote volumes. Spot has eight everywhere: as constants they spare a tenth. */
+  /**
+   * The row, with so many digits after the points of prices, volumes and quote volumes. Spot has eight everywhere: as constants they
+   * spare a tenth. Without `mayBeLong` a row with a long amount is not taken, but the next ones will be.
+   */
   @inline
   static take(
     at: usize,
@@ -86,6 +99,7 @@ class Row {
     priceFraction: usize,
     volumeFraction: usize,
     quoteFraction: usize,
+    mayBeLong: bool,
   ): usize {
     let wrong: u64 = 0 // what is no zero in here, or in `excess`, is no usual row
     let cell = first
@@ -126,29 +140,44 @@ class Row {
     excess = v128.or(excess, f64x2.lt(openClose, v128.shuffle<u64>(highLow, highLow, 1, 1)))
     // ---- volume, close time, quote volume
     const volumeCell = (cell += stride)
+    let volume = i8x16.splat(0)
     let digits = Decimal.digits(p)
-    let most = volumeFraction == 8 ? digits : 0
-    p += digits
-    const volume = Decimal.values(p, Decimal.mask(digits, volumeFraction), volumeFraction)
-    p += volumeFraction + 1
-    wrong |= load<u8>(p) ^ COMMA
-    p++
+    let most = digits
+    const longVolume = mayBeLong && Decimal.isLong(p, digits, volumeFraction)
+    if (longVolume) {
+      p = longAmount(p, volumeCell)
+      if (p == 0) return 0
+    } else {
+      p += digits
+      volume = Decimal.values(p, Decimal.mask(digits, volumeFraction), volumeFraction)
+      p += volumeFraction + 1
+      wrong |= load<u8>(p) ^ COMMA
+      p++
+    }
     const closeTimeCell = (cell += stride)
     const closeTime = Digits.time(p)
     p += timeDigits
     wrong |= load<u8>(p) ^ COMMA
     p++
+    const quoteCell = (cell += stride)
+    let quote = i8x16.splat(0)
     digits = Decimal.digits(p)
-    if (quoteFraction == 8) most |= digits
-    p += digits
-    const quote = Decimal.values(p, Decimal.mask(digits, quoteFraction), quoteFraction)
-    p += quoteFraction + 1
-    wrong |= load<u8>(p) ^ COMMA
-    p++
+    most |= digits
+    const longQuote = mayBeLong && Decimal.isLong(p, digits, quoteFraction)
+    if (longQuote) {
+      p = longAmount(p, quoteCell)
+      if (p == 0) return 0
+    } else {
+      p += digits
+      quote = Decimal.values(p, Decimal.mask(digits, quoteFraction), quoteFraction)
+      p += quoteFraction + 1
+      wrong |= load<u8>(p) ^ COMMA
+      p++
+    }
     excess = v128.or(excess, v128.or(Decimal.excess(volume, volumeFraction), Decimal.excess(quote, quoteFraction)))
     const amounts = Decimal.two(volume, quote, volumeFraction, quoteFraction)
-    v128.store_lane<u64>(volumeCell, amounts, 0)
-    v128.store_lane<u64>((cell += stride), amounts, 1)
+    if (!longVolume) v128.store_lane<u64>(volumeCell, amounts, 0)
+    if (!longQuote) v128.store_lane<u64>(quoteCell, amounts, 1)
     excess = v128.or(excess, v128.or(Digits.excess(openTime), Digits.excess(closeTime)))
     const times = Digits.times(openTime, closeTime)
     v128.store_lane<u64>(first, times, 0)
@@ -164,26 +193,49 @@ class Row {
     wrong |= load<u8>(p) ^ COMMA
     p++
     // ---- the taker's amounts, and the last column
+    const takerVolumeCell = (cell += stride)
+    let takerVolume = i8x16.splat(0)
     digits = Decimal.digits(p)
-    if (volumeFraction == 8) most |= digits
-    p += digits
-    const takerVolume = Decimal.values(p, Decimal.mask(digits, volumeFraction), volumeFraction)
-    p += volumeFraction + 1
-    wrong |= load<u8>(p) ^ COMMA
-    p++
+    most |= digits
+    const longTakerVolume = mayBeLong && Decimal.isLong(p, digits, volumeFraction)
+    if (longTakerVolume) {
+      p = longAmount(p, takerVolumeCell)
+      if (p == 0) return 0
+    } else {
+      p += digits
+      takerVolume = Decimal.values(p, Decimal.mask(digits, volumeFraction), volumeFraction)
+      p += volumeFraction + 1
+      wrong |= load<u8>(p) ^ COMMA
+      p++
+    }
+    const takerQuoteCell = (cell += stride)
+    let takerQuote = i8x16.splat(0)
     digits = Decimal.digits(p)
-    if (quoteFraction == 8) most |= digits
-    p += digits
-    const takerQuote = Decimal.values(p, Decimal.mask(digits, quoteFraction), quoteFraction)
-    p += quoteFraction + 1
-    wrong |= load<u8>(p) ^ COMMA
-    wrong |= load<u16>(p, 1) ^ ZERO_LF
-    wrong |= most & 8
+    most |= digits
+    const longTakerQuote = mayBeLong && Decimal.isLong(p, digits, quoteFraction)
+    if (longTakerQuote) {
+      p = longAmount(p, takerQuoteCell)
+      if (p == 0) return 0
+    } else {
+      p += digits
+      takerQuote = Decimal.values(p, Decimal.mask(digits, quoteFraction), quoteFraction)
+      p += quoteFraction + 1
+      wrong |= load<u8>(p) ^ COMMA
+      p++
+    }
+    wrong |= load<u16>(p) ^ ZERO_LF
     excess = v128.or(excess, v128.or(Decimal.excess(takerVolume, volumeFraction), Decimal.excess(takerQuote, quoteFraction)))
     const takerAmounts = Decimal.two(takerVolume, takerQuote, volumeFraction, quoteFraction)
-    v128.store_lane<u64>((cell += stride), takerAmounts, 0)
-    v128.store_lane<u64>((cell += stride), takerAmounts, 1)
-    return wrong != 0 || v128.any_true(excess) ? 0 : p + 3
+    if (!longTakerVolume) v128.store_lane<u64>(takerVolumeCell, takerAmounts, 0)
+    if (!longTakerQuote) v128.store_lane<u64>(takerQuoteCell, takerAmounts, 1)
+    if (mayBeLong) {
+      if (longVolume || longQuote || longTakerVolume || longTakerQuote) longRows = MAX_LONG_ROWS
+      else if (longRows != 0) longRows--
+    } else if ((most & 8) != 0) {
+      longRows = MAX_LONG_ROWS
+      return 0
+    }
+    return wrong != 0 || v128.any_true(excess) ? 0 : p + 2
   }
 }
 
@@ -241,6 +293,12 @@ class Decimal {
   @inline
   static digits(p: usize): usize {
     return <usize>digitsBefore((load<u64>(p) - ZEROS) & 0x8080808080808080)
+  }
+
+  /** Whether the number at `p`, of so many digits and perhaps more, is none that fits around a point. */
+  @inline
+  static isLong(p: usize, digits: usize, fraction: usize): bool {
+    return fraction == 0 || (digits == 8 && (fraction == 8 || load<u8>(p, 8) != DOT))
   }
 
   /** A mask of the digits around a point, and the point. */

@@ -95,6 +95,11 @@ describe('the scanner', () => {
     ['15 digits before the point', { 6: '123456789012345.123456789' }],
     ['16 digits before the point', { 6: '1234567890123456.1' }],
     ['8 digits before the point', { 6: '12345678.1' }],
+    ...[6, 8, 10, 11].map((column): [string, Cells] => [
+      `8 digits before the point in column ${column} alone`,
+      { [column]: '12345678.12345678' },
+    ]),
+    ...[6, 8, 10, 11].map((column): [string, Cells] => [`a letter in column ${column}`, { [column]: '1x345678.12345678' }]),
     ['9 digits after the point', { 6: '1.123456789' }],
     ['10 digits after the point', { 6: '1.1234567890' }],
     ['a mantissa past 2^53', { 8: '90071992.54740993', 11: '123456789.12345678' }],
