@@ -22,6 +22,7 @@ const REQUIRED = [
   'README.md',
   'config/universe/spot_synchronal.csv',
   'dist/src/cli/main.js',
+  'dist/src/cli/main.licences.txt',
   'dist/src/index.d.ts',
   'dist/src/index.js',
   'dist/src/sandbox/index.d.ts',

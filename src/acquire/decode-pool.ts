@@ -24,6 +24,11 @@ const SPARE_BYTES = 64 * 1024 * 1024
 const MAX_SHARED_BYTES = 256 * 1024 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
+/**
+ * A thread that has had nothing to do for so long ends, but for one. Piscina 5.3 forgets to stop a timer that it starts twice: a thread that
+ * starts may end once so much later if it is idle at that very moment, however short. After 5 s that met one run in three.
+ */
+const IDLE_TIMEOUT_MS = 60_000
 
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
@@ -71,7 +76,7 @@ class Waiting {
  */
 export class DecodePool {
   readonly #workerFile: string
-  /** started by the first archive: a run that decodes nothing starts no thread */
+  /** started by `start`, or else by the first archive */
   #pool: Piscina<DecodeTask, DecodeOutcome[]> | undefined
   readonly #waiting: Waiting[] = []
   readonly #workers: number
@@ -104,7 +109,7 @@ export class DecodePool {
       // for ever, while nothing keeps the process alive.
       minThreads: 1,
       maxThreads: this.#workers,
-      idleTimeout: 5_000,
+      idleTimeout: IDLE_TIMEOUT_MS,
       concurrentTasksPerWorker: 1,
       // Piscina first tries require() on the worker file. Node 20 aborts the whole process when a thread is ended while it
       // requires an ES module (v8::Module::IsGraphAsync); with import(), its second try, the thread just ends.

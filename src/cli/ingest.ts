@@ -1,15 +1,16 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
+import { DecodePool } from '../acquire/decode-pool.ts'
 import { CkvdError, describeSystemError } from '../errors.ts'
 import type { DryRunResult, IngestOptions } from '../ingest/ingest.ts'
-import { planIngest, runIngest } from '../ingest/ingest.ts'
 import type { IngestResult } from '../ingest/result.ts'
 import { parseUniverse } from '../ingest/universe.ts'
 import type { Interval } from '../model/interval.ts'
 import { dayOfUs } from '../model/utc-day.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
+import { letHeapGrow } from './heap-growth.ts'
 import { ingestSettings } from './ingest-settings.ts'
 import { showDryRun, showPlan, showResult } from './ingest-output.ts'
 import {
@@ -66,7 +67,7 @@ export function addIngestCommand(program: Command, context: CliContext): void {
   command.action((_options, self) =>
     runCommand(context, self, async (run) => {
       const options = await readOptions(run)
-      return run.options.dryRun === true ? printDryRun(run, await planIngest(options)) : printResult(run, await runIngest(options))
+      return run.options.dryRun === true ? await plan(run, options) : await ingest(run, options)
     }),
   )
 }
@@ -139,6 +140,25 @@ async function readUniverse(name: string, context: CliContext): Promise<Uint8Arr
     throw new CkvdError('CKVD_USAGE', `Could not read the universe file ${name}: ${describeSystemError(cause)}.`, { cause })
   }
   return Buffer.concat(chunks)
+}
+
+async function plan(run: CommandRun<IngestFlags>, options: IngestOptions): Promise<number> {
+  const { planIngest } = await import('../ingest/ingest.ts')
+  return printDryRun(run, await planIngest(options))
+}
+
+/** The decode threads start before the rest of the program is loaded: on two processors they are ready when the first archive comes. */
+async function ingest(run: CommandRun<IngestFlags>, options: IngestOptions): Promise<number> {
+  if (options.pool !== undefined) return await ingestWith(run, options)
+  letHeapGrow()
+  await using pool = new DecodePool({ workers: options.workers })
+  pool.start()
+  return await ingestWith(run, { ...options, pool })
+}
+
+async function ingestWith(run: CommandRun<IngestFlags>, options: IngestOptions): Promise<number> {
+  const { runIngest } = await import('../ingest/ingest.ts')
+  return printResult(run, await runIngest(options))
 }
 
 function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number {
