@@ -26,7 +26,7 @@ const MAX_SHARED_BYTES = 256 * 1024 * 1024
 const TASK_TIMEOUT_MS = 120_000
 /**
  * A thread that has had nothing to do for so long ends, but for one. Piscina 5.3 forgets to stop a timer that it starts twice: a thread that
- * starts may end once so much later if it is idle at that very moment, however short. After 5 s that met one run in three.
+ * starts may end once so much later if it is idle at that very moment, however short. With 5 s a run was seen to lose a thread so.
  */
 const IDLE_TIMEOUT_MS = 60_000
 
