@@ -3,6 +3,8 @@ import { Piscina } from 'piscina'
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
 import { abortError, CkvdError } from '../errors.ts'
+import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
+import { US_PER_DAY } from '../model/utc-day.ts'
 import { listenAbort } from '../sources/waiting.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
@@ -22,6 +24,9 @@ const SPARE_BYTES = 64 * 1024 * 1024
  * until a thread happens to collect its garbage; past this, shards get memory of their own, which is collected in time.
  */
 const MAX_SHARED_BYTES = 256 * 1024 * 1024
+/** a row of a shard, and about what a shard has beside its rows */
+const ROW_BYTES = 88
+const SHARD_HEAD_BYTES = 6 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
 /**
@@ -144,9 +149,9 @@ export class DecodePool {
   }
 
   /** Takes the memory of a shard that nobody needs any more, for shards to come. */
-  reuse({ buffer }: Uint8Array): void {
-    if (buffer instanceof SharedArrayBuffer) this.#sharedBytes -= buffer.byteLength
-    this.#shardBuffers.give(buffer)
+  reuse(shard: Uint8Array): void {
+    if (shard.buffer instanceof SharedArrayBuffer) this.#sharedBytes -= shard.length
+    this.#shardBuffers.give(shard)
   }
 
   /** False once it is known that no worker can be started. */
@@ -221,9 +226,8 @@ export class DecodePool {
   async #runBatch(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
     try {
       const requests = batch.map(({ request }) => request)
-      const chunks = requests.reduce((sum, { days }) => sum + (days?.length ?? 1), 0)
       const mayShare = this.#archiveBuffers !== undefined && this.#sharedBytes < this.#maxSharedBytes
-      const spares = mayShare ? this.#shardBuffers.drain(chunks) : null
+      const spares = mayShare ? requests.flatMap((request) => this.#sparesFor(request)) : null
       const transferList = requests.flatMap(({ zip: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
       this.#pool ??= this.#startPool()
       const outcomes = await this.#pool.run({ requests, spares }, { transferList, signal })
@@ -231,7 +235,7 @@ export class DecodePool {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
         if (outcome.ok) {
-          this.#archiveBuffers?.give(waiting.request.zip.buffer)
+          this.#archiveBuffers?.give(waiting.request.zip)
           this.#countShared(outcome.result)
         }
         waiting.resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
@@ -246,8 +250,13 @@ export class DecodePool {
     }
   }
 
+  #sparesFor({ series: { interval }, days }: DecodeRequest): Uint8Array[] {
+    const rows = ((isMonthChunked(interval) ? 31 : 1) * US_PER_DAY) / maxLengthUs(interval)
+    return this.#shardBuffers.takeSpares(rows * ROW_BYTES + SHARD_HEAD_BYTES, days?.length ?? 1)
+  }
+
   #countShared({ chunks }: DecodeResult): void {
-    for (const { shard } of chunks) if (shard.buffer instanceof SharedArrayBuffer) this.#sharedBytes += shard.buffer.byteLength
+    for (const { shard } of chunks) if (shard.buffer instanceof SharedArrayBuffer) this.#sharedBytes += shard.length
   }
 
   #giveUp(cause: unknown): void {

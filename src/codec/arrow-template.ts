@@ -67,7 +67,7 @@ function fillTemplate(template: Template, columns: KlineColumns, values: readonl
   const { sizeBytes, head, tail, tailStart, columnStarts } = template
   // not zeroed: each byte is written below
   const bytes = buffers?.take(sizeBytes) ?? new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
-  const shard = Buffer.from(bytes.buffer, 0, sizeBytes)
+  const shard = Buffer.from(bytes.buffer, bytes.byteOffset, sizeBytes)
   copyBytes(shard, 0, head)
   let written = head.length
   KLINE_COLUMNS.forEach(({ key }, i) => {

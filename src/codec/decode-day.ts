@@ -83,7 +83,7 @@ export interface DecodeResult {
 export interface DecodeTask {
   readonly requests: readonly DecodeRequest[]
   /** memory that threads share, for the shards: who sends some takes what comes and gives it back; null: each shard has its own memory */
-  readonly spares: readonly SharedArrayBuffer[] | null
+  readonly spares: readonly Uint8Array[] | null
 }
 
 /** What crosses threads: class instances do not. An archive that was moved here goes back with its error. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, fdatasync, open, openSync, renameSync, write, writeFileSync } from 'node:fs'
+import { closeSync, fdatasync, renameSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -12,6 +12,7 @@ import type { LakePaths } from './layout.ts'
 import { joinLake } from './layout.ts'
 import type { Steps } from './steps.ts'
 import { runStep } from './steps.ts'
+import { ByteWriter } from './write-bytes.ts'
 
 /** A file to write: its path relative to the lake, `/` separated, and its whole content. */
 export interface FileWrite {
@@ -37,13 +38,12 @@ export interface AtomicFiles {
 /** Names of our temporary files. A user may point the lake at a folder that has a `tmp/` of its own: nothing else is swept. */
 const TEMP_NAME = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
-const openAsync = promisify(open)
-const writeAsync = promisify(write)
 const fdatasyncAsync = promisify(fdatasync)
 
 /** `steps` is a seam for crash and fault tests. */
 export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles {
   const directories = createDirectories(paths.root)
+  const writer = new ByteWriter()
 
   async function writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
     await directories.prepare(paths.tmp)
@@ -55,7 +55,7 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
       await Promise.all([...folders].map(([folder, inside]) => prepareFolder(folder, inside, directories)))
       // All are written before the first one is synced: while a sync makes the file system commit its journal, the creation
       // of a file waits for the disk.
-      await forEach(pending, (file) => runStep(steps, 'write', file.target, () => file.write()))
+      await forEach(pending, (file) => runStep(steps, 'write', file.target, () => file.write(writer)))
       await forEach(pending, (file) => runStep(steps, 'sync', file.target, () => file.sync()))
       const full = pending.find(({ error }) => isCkvdError(error, 'CKVD_DISK_FULL'))
       if (full !== undefined) for (const file of pending) file.error ??= full.error
@@ -98,7 +98,7 @@ class PendingFile {
   readonly temp: string
   error: CkvdError | undefined
   readonly #bytes: Uint8Array
-  /** from its first byte to the end of its sync */
+  /** from its last byte to the end of its sync */
   #descriptor: number | undefined
 
   constructor(target: string, temp: string, bytes: Uint8Array) {
@@ -113,17 +113,10 @@ class PendingFile {
   }
 
   /** Writes all bytes under the temporary name. */
-  write(): Promise<void> | void {
-    if (this.#bytes.length > SMALL_BYTES) return this.#writeLarge()
-    this.#descriptor = openSync(this.temp, 'wx')
-    writeFileSync(this.#descriptor, this.#bytes)
-  }
-
-  async #writeLarge(): Promise<void> {
-    const descriptor = (this.#descriptor = await openAsync(this.temp, 'wx'))
-    // a disk that is nearly full takes a part, and refuses the rest
-    for (let done = 0; done < this.#bytes.length;)
-      done += (await writeAsync(descriptor, this.#bytes, done, Math.min(PIECE_BYTES, this.#bytes.length - done))).bytesWritten
+  write(writer: ByteWriter): Promise<void> | void {
+    const written = writer.write(this.temp, this.#bytes)
+    if (typeof written === 'number') this.#descriptor = written
+    else return written.then((descriptor) => void (this.#descriptor = descriptor))
   }
 
   /** Makes the bytes durable. */
@@ -139,18 +132,6 @@ class PendingFile {
     if (descriptor !== undefined) closeSync(descriptor)
   }
 }
-
-/**
- * Up to this size a file is written on the spot: the bytes go to the page cache in some 50 us, less than it costs to send the
- * work to Node's thread pool and to be told of its end, for each of open and write. What takes time is the syncing, which is
- * always done in the pool.
- */
-const SMALL_BYTES = 512 * 1024
-/**
- * Larger files are written in pieces of this size. Linux gives a write pages as large as the write, and those of megabytes are
- * found slowly: a day of 1s bars in one write took 15 ms of the kernel's time, in pieces of 256 KiB or 512 KiB 3 ms.
- */
-const PIECE_BYTES = 256 * 1024
 
 function groupByFolder(files: readonly PendingFile[]): Map<string, PendingFile[]> {
   const folders = new Map<string, PendingFile[]>()

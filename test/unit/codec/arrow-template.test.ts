@@ -94,7 +94,7 @@ describe('shards from templates', () => {
       const pool = new BufferPool(1 << 20)
       const encoder = new ShardEncoder()
       encoder.encode(bars(rows, 3), metaOf(rows), pool)
-      pool.give(used.buffer)
+      pool.give(used)
       const shard = encoder.encode(bars(rows, 5), metaOf(rows), pool)
       expect(shard.buffer, 'the memory that was given').toBe(used.buffer)
       expect(Buffer.compare(Buffer.from(shard), expected), `${rows} rows`).toBe(0)
