@@ -47,8 +47,8 @@ export class EncodePool {
       minThreads: 1,
       maxThreads: this.#workers,
       concurrentTasksPerWorker: 1,
-      idleTimeout: 5_000,
-      // see acquire/decode-pool: Node 20 aborts when a thread is ended while it requires an ES module
+      // see acquire/decode-pool, both: Piscina forgets a timer; Node 20 aborts when a thread is ended while it requires an ES module
+      idleTimeout: 60_000,
       execArgv: ['--no-experimental-require-module'],
       // what waits is bounded by the lanes of the run
       maxQueue: this.#workers * 4,
