@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { BufferPool } from '../src/codec/buffer-pool.ts'
 import { ShardEncoder } from '../src/codec/arrow-template.ts'
 import { WasmDecoder } from '../src/codec/csv-wasm.ts'
@@ -6,8 +6,8 @@ import { PageMemory } from '../src/codec/page-memory.ts'
 import type { DayCodec, DecodeOutcome, DecodeTask } from '../src/codec/decode-day.ts'
 import { runDecodeTask } from '../src/codec/decode-day.ts'
 
-/** Memory for shards: what came with a task and is not used yet, and new one, from which the lake can write past the page cache. */
-const buffers = new BufferPool(16 * 1024 * 1024, new PageMemory())
+/** Memory for shards: what came with a task and is not used yet; new one is such that the lake can write past the page cache. */
+const buffers = new BufferPool(16 * 1024 * 1024, 'O_DIRECT' in constants ? new PageMemory() : undefined)
 const codec = createCodec()
 
 /** Piscina's task: decodes archives. Shards (or, of a failure, the archive) go back in shared memory, or are moved, but never copied. */

@@ -3,6 +3,7 @@ import { Piscina } from 'piscina'
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
 import { abortError, CkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
 import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { listenAbort } from '../sources/waiting.ts'
@@ -24,9 +25,9 @@ const SPARE_BYTES = 64 * 1024 * 1024
  * until a thread happens to collect its garbage; past this, shards get memory of their own, which is collected in time.
  */
 const MAX_SHARED_BYTES = 256 * 1024 * 1024
-/** a row of a shard, and about what a shard has beside its rows */
+/** of a shard: eleven columns of eight bytes, and what describes them, once before and once after */
 const ROW_BYTES = 88
-const SHARD_HEAD_BYTES = 6 * 1024
+const LEAST_HEAD_BYTES = 3 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
 /**
@@ -251,8 +252,7 @@ export class DecodePool {
   }
 
   #sparesFor({ series: { interval }, days }: DecodeRequest): Uint8Array[] {
-    const rows = ((isMonthChunked(interval) ? 31 : 1) * US_PER_DAY) / maxLengthUs(interval)
-    return this.#shardBuffers.takeSpares(rows * ROW_BYTES + SHARD_HEAD_BYTES, days?.length ?? 1)
+    return this.#shardBuffers.takeSpares(leastShardBytes(interval), days?.length ?? 1)
   }
 
   #countShared({ chunks }: DecodeResult): void {
@@ -280,6 +280,12 @@ export class DecodePool {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** What the shard of a chunk with all its bars has at least: rows, and their description. What served for one serves for the next. */
+export function leastShardBytes(interval: Interval): number {
+  const rows = ((isMonthChunked(interval) ? 28 : 1) * US_PER_DAY) / maxLengthUs(interval)
+  return Math.floor(rows) * ROW_BYTES + LEAST_HEAD_BYTES
 }
 
 function isSmall(waiting: Waiting | undefined): boolean {

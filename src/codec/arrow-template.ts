@@ -43,7 +43,10 @@ export class ShardEncoder {
     const bytes = encodeShard(columns, meta)
     if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
     this.#templates.set(shape, cutTemplate(bytes))
-    return bytes
+    if (buffers === undefined) return bytes
+    const shard = buffers.take(bytes.length)
+    copyBytes(shard, 0, bytes)
+    return shard
   }
 }
 

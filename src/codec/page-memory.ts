@@ -7,7 +7,7 @@ const WASM_PAGE_BYTES = 64 * 1024
 /** a day of 1m bars takes 128 KiB */
 const SMALL_SLOT = { sizeBytes: 256 * 1024, count: 512 }
 /** a day of 1s bars takes 7.3 MiB */
-const LARGE_SLOT = { sizeBytes: 8 * 1024 * 1024, count: 48 }
+const LARGE_SLOT = { sizeBytes: 8 * 1024 * 1024, count: 24 }
 const LARGE_START = SMALL_SLOT.sizeBytes * SMALL_SLOT.count
 /** No other shared memory is as large: by this a region is known in the thread that gets a piece of it. */
 export const REGION_BYTES = LARGE_START + LARGE_SLOT.sizeBytes * LARGE_SLOT.count

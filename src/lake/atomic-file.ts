@@ -98,7 +98,7 @@ class PendingFile {
   readonly temp: string
   error: CkvdError | undefined
   readonly #bytes: Uint8Array
-  /** from its last byte to the end of its sync */
+  /** from its first byte to the end of its sync */
   #descriptor: number | undefined
 
   constructor(target: string, temp: string, bytes: Uint8Array) {
@@ -114,9 +114,7 @@ class PendingFile {
 
   /** Writes all bytes under the temporary name. */
   write(writer: ByteWriter): Promise<void> | void {
-    const written = writer.write(this.temp, this.#bytes)
-    if (typeof written === 'number') this.#descriptor = written
-    else return written.then((descriptor) => void (this.#descriptor = descriptor))
+    return writer.write(this.temp, this.#bytes, (descriptor) => void (this.#descriptor = descriptor))
   }
 
   /** Makes the bytes durable. */

@@ -24,10 +24,16 @@ export class ByteWriter {
   /** whether files may be written past the page cache: known to be false once the file system has refused it */
   #direct = 'O_DIRECT' in constants
 
-  /** Writes a file that must not be there yet; gives its descriptor, for syncing and closing. Throws what the system says. */
-  write(path: string, bytes: Uint8Array): Promise<number> | number {
-    if (this.#direct && slotOf(bytes) !== undefined) return this.#writeDirect(path, bytes)
-    return bytes.length > SMALL_BYTES ? writeLarge(path, bytes) : writeSmall(path, bytes)
+  /**
+   * Writes a file that must not be there yet. Throws what the system says.
+   * @param onOpen gets the descriptor, for syncing and closing, as soon as there is one
+   */
+  write(path: string, bytes: Uint8Array, onOpen: (descriptor: number) => void): Promise<void> | void {
+    if (this.#direct && slotOf(bytes) !== undefined) return this.#writeDirect(path, bytes, onOpen)
+    if (bytes.length > SMALL_BYTES) return writeLarge(path, bytes, onOpen)
+    const descriptor = openSync(path, 'wx')
+    onOpen(descriptor)
+    writeRest(descriptor, bytes, 0)
   }
 
   /**
@@ -35,62 +41,38 @@ export class ByteWriter {
    * costs the more the fuller memory is. Of days of 1s bars it took up to a third of a run's processor time. What the file
    * system does not take so, and the last bytes, go the ordinary way.
    */
-  async #writeDirect(path: string, bytes: Uint8Array): Promise<number> {
+  async #writeDirect(path: string, bytes: Uint8Array, onOpen: (descriptor: number) => void): Promise<void> {
     const descriptor = openSync(path, 'wx')
-    try {
-      const written = await this.#writeBlocks(path, bytes)
-      if (bytes.length - written > SMALL_BYTES) await writePieces(descriptor, bytes, written)
-      else writeRest(descriptor, bytes, written)
-      return descriptor
-    } catch (error) {
-      closeSync(descriptor)
-      throw error
-    }
+    onOpen(descriptor)
+    const written = await this.#writeBlocks(path, bytes)
+    if (bytes.length - written > SMALL_BYTES) await writePieces(descriptor, bytes, written)
+    else writeRest(descriptor, bytes, written)
   }
 
   /** Gives how many bytes, from the first, are in the file. */
   async #writeBlocks(path: string, bytes: Uint8Array): Promise<number> {
     const blocks = bytes.length - (bytes.length % BLOCK_BYTES)
     let written = 0
-    let descriptor: number | undefined
     try {
-      descriptor = openSync(path, constants.O_WRONLY | constants.O_DIRECT)
-      while (written < blocks) written += (await writeAsync(descriptor, bytes, written, blocks - written, written)).bytesWritten
-    } catch (error) {
-      if (!isRefusal(error)) throw error
+      const descriptor = openSync(path, constants.O_WRONLY | constants.O_DIRECT)
+      try {
+        while (written < blocks) written += (await writeAsync(descriptor, bytes, written, blocks - written, written)).bytesWritten
+      } finally {
+        closeSync(descriptor)
+      }
+    } catch {
+      // No `O_DIRECT` here, or other blocks than ours: file systems have several codes for that. Where it is more, a full disk or a
+      // broken one, the ordinary way meets it as well, when it writes the rest or at the latest when it syncs.
       this.#direct = false
-    } finally {
-      if (descriptor !== undefined) closeSync(descriptor)
     }
     return written
   }
 }
 
-/** No `O_DIRECT` on this file system, or other blocks than ours. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP')
-}
-
-function writeSmall(path: string, bytes: Uint8Array): number {
-  const descriptor = openSync(path, 'wx')
-  try {
-    writeRest(descriptor, bytes, 0)
-    return descriptor
-  } catch (error) {
-    closeSync(descriptor)
-    throw error
-  }
-}
-
-async function writeLarge(path: string, bytes: Uint8Array): Promise<number> {
+async function writeLarge(path: string, bytes: Uint8Array, onOpen: (descriptor: number) => void): Promise<void> {
   const descriptor = await openAsync(path, 'wx')
-  try {
-    await writePieces(descriptor, bytes, 0)
-    return descriptor
-  } catch (error) {
-    closeSync(descriptor)
-    throw error
-  }
+  onOpen(descriptor)
+  await writePieces(descriptor, bytes, 0)
 }
 
 // a disk that is nearly full takes a part, and refuses the rest

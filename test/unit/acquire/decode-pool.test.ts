@@ -1,12 +1,17 @@
 import { spawnSync } from 'node:child_process'
+import { constants } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DecodePool as Pool } from '../../../src/acquire/decode-pool.ts'
+import { leastShardBytes } from '../../../src/acquire/decode-pool.ts'
+import { BufferPool } from '../../../src/codec/buffer-pool.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
 import { decodeArchive } from '../../../src/codec/decode-day.ts'
-import { slotOf } from '../../../src/codec/page-memory.ts'
+import { PageMemory, slotOf } from '../../../src/codec/page-memory.ts'
+import { INTERVALS, isMonthChunked, maxLengthUs } from '../../../src/model/interval.ts'
+import { US_PER_DAY } from '../../../src/model/utc-day.ts'
 import type { Series } from '../../../src/model/series.ts'
 import { DecodePool, MAIN } from '../../support/dist.ts'
 import { createTempDirectory } from '../../support/temp-lake.ts'
@@ -108,8 +113,7 @@ describe('decoding in worker threads', () => {
       if (!outcome.ok) throw outcome.error
       const [chunk] = outcome.result.chunks
       expect(Buffer.from(chunk!.shard).equals(Buffer.from(here.chunks[0]!.shard))).toBe(true)
-      // the first one is the library's, whose template serves the others
-      if (day !== days[0]) expect(chunk!.shard.buffer).toBeInstanceOf(SharedArrayBuffer)
+      expect(chunk!.shard.buffer).toBeInstanceOf(SharedArrayBuffer)
       pool.reuse(chunk!.shard)
     }
   })
@@ -117,14 +121,26 @@ describe('decoding in worker threads', () => {
   test('days of 1m bars come in memory from which files are written past the page cache', async () => {
     const pool = createPool(1)
     expect(pool.archiveBuffers.takeSpares(1, 1)).toEqual([])
-    for (const day of ['2024-03-01', '2024-03-02', '2024-03-03']) {
+    for (const day of ['2024-03-01', '2024-03-02']) {
       const outcome = await pool.decode(minutesOf(day), signal)
       if (!outcome.ok) throw outcome.error
       const { shard } = outcome.result.chunks[0]!
-      // the first one is the library's, whose template serves the others
-      expect(slotOf(shard) !== undefined).toBe(day !== '2024-03-01')
+      expect(slotOf(shard) !== undefined).toBe('O_DIRECT' in constants)
       pool.reuse(shard)
     }
+  })
+
+  test.each(INTERVALS)('what served for a shard of %s bars is found for the next one', (interval) => {
+    const rows = isMonthChunked(interval) ? 31 : Math.floor(US_PER_DAY / maxLengthUs(interval))
+    const shardBytes = rows * 88 + 3_802 // 130,522 for a day of 1m bars of BTCUSDT
+    const plain = new BufferPool(1 << 30)
+    plain.give(plain.take(shardBytes))
+    expect(plain.takeSpares(leastShardBytes(interval), 1)[0]?.length).toBeGreaterThanOrEqual(shardBytes)
+    // this one keeps slots only
+    const paged = new BufferPool(0, new PageMemory())
+    const shard = paged.take(shardBytes)
+    paged.give(shard)
+    expect(paged.takeSpares(leastShardBytes(interval), 1)).toHaveLength(slotOf(shard) === undefined ? 0 : 1)
   })
 
   test('an archive in shared memory that is wrong comes back with its bytes, and its memory stays with whom it came from', async () => {
@@ -147,7 +163,6 @@ describe('decoding in worker threads', () => {
       if (!outcome.ok) throw outcome.error
       return outcome.result.chunks[0]!.shard
     }
-    await decode('2024-03-01') // the library's, whose template serves the others
     const shared = await decode('2024-03-02')
     const own = await decode('2024-03-03')
     pool.reuse(shared)

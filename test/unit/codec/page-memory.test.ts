@@ -12,7 +12,7 @@ describe('memory that starts at a page', () => {
     const memory = new PageMemory()
     for (const [sizeBytes, slotBytes, count] of [
       [DAY_1M_BYTES, 256 * 1024, 512],
-      [DAY_1S_BYTES, 8 * 1024 * 1024, 48],
+      [DAY_1S_BYTES, 8 * 1024 * 1024, 24],
     ] as const) {
       const slots = Array.from({ length: count }, () => memory.take(sizeBytes)!)
       expect(new Set(slots.map(({ byteOffset }) => byteOffset)).size).toBe(count)
