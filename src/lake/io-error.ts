@@ -10,6 +10,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'The file system is read-only: mount it writable, or choose another directory with --lake.',
   EIO: 'The device reports an error: check the disk, or choose another directory with --lake.',
   ENOTDIR: 'A file stands where a directory is needed: move it away, then run again.',
+  EEXIST: 'A file stands where a directory is needed: move it away, then run again.',
   EISDIR: 'A directory stands where a file is needed: move it away, then run again.',
   ENOTEMPTY: 'A directory stands where a file is needed: move it away, then run again.',
   ENOENT: 'Something removed a part of the lake meanwhile: run again.',

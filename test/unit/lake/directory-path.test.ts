@@ -17,7 +17,8 @@ describe('a path of directories', () => {
     await using directory = await createTempDirectory()
     writeFileSync(join(directory.path, 'a'), '')
     expect(() => makeDirectoryPath(join(directory.path, 'a'))).toThrow('EEXIST')
-    expect(() => makeDirectoryPath(join(directory.path, 'a', 'b'))).toThrow('ENOTDIR')
+    // Node 24 no longer tells of the file when it is asked for what is below
+    expect(() => makeDirectoryPath(join(directory.path, 'a', 'b'))).toThrow(/ENOTDIR|EEXIST/)
   })
 
   // Node's own recursive mkdir never ends there
