@@ -14,7 +14,9 @@ export interface WireAnswer {
 
 export function fetchWire(url: string, method: 'GET' | 'HEAD' = 'GET', signal?: AbortSignal): Promise<WireAnswer> {
   return new Promise((resolve, reject) => {
+    let answered = false
     const request = (method === 'GET' ? httpGet : httpRequest)(url, { method, agent: false, ...(signal ? { signal } : {}) }, (response) => {
+      answered = true
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', () => undefined)
@@ -22,7 +24,10 @@ export function fetchWire(url: string, method: 'GET' | 'HEAD' = 'GET', signal?: 
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks), complete: response.complete }),
       )
     })
-    request.on('error', reject)
+    // of a connection that breaks after that Node 24 tells the request as well; the response closes, incomplete
+    request.on('error', (error) => {
+      if (!answered) reject(error)
+    })
     request.end()
   })
 }
