@@ -36,6 +36,7 @@ async function bundle(file, { external, output }) {
   const packages = new Set(modules.filter((id) => id.includes(`${sep}node_modules${sep}`)).map(packageFolder))
   writeFileSync(file.replace(/\.js$/, '.licences.txt'), [...packages].sort().map(licenceOf).join('\n'))
 }
+
 /** The folder of the package that a module belongs to. */
 function packageFolder(id) {
   for (let folder = dirname(id); folder !== dirname(folder); folder = dirname(folder)) {

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
+import { leastShardBytes } from '../codec/shard-size.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
@@ -25,9 +26,6 @@ const SPARE_BYTES = 64 * 1024 * 1024
  * until a thread happens to collect its garbage; past this, shards get memory of their own, which is collected in time.
  */
 const MAX_SHARED_BYTES = 256 * 1024 * 1024
-/** of a shard: eleven columns of eight bytes, and what describes them, once before and once after */
-const ROW_BYTES = 88
-const LEAST_HEAD_BYTES = 3 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
 /**
@@ -252,7 +250,7 @@ export class DecodePool {
   }
 
   #sparesFor({ series: { interval }, days }: DecodeRequest): Uint8Array[] {
-    return this.#shardBuffers.takeSpares(leastShardBytes(interval), days?.length ?? 1)
+    return this.#shardBuffers.takeSpares(leastChunkBytes(interval), days?.length ?? 1)
   }
 
   #countShared({ chunks }: DecodeResult): void {
@@ -282,10 +280,10 @@ export class DecodePool {
   }
 }
 
-/** What the shard of a chunk with all its bars has at least: rows, and their description. What served for one serves for the next. */
-export function leastShardBytes(interval: Interval): number {
+/** What the shard of a chunk with all its bars has at least: what served for one is found for the next. */
+export function leastChunkBytes(interval: Interval): number {
   const rows = ((isMonthChunked(interval) ? 28 : 1) * US_PER_DAY) / maxLengthUs(interval)
-  return Math.floor(rows) * ROW_BYTES + LEAST_HEAD_BYTES
+  return leastShardBytes(Math.floor(rows))
 }
 
 function isSmall(waiting: Waiting | undefined): boolean {

@@ -3,6 +3,7 @@ import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import type { PlannerContext } from '../acquire/listed-plan.ts'
 import { planListed } from '../acquire/listed-plan.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
+import { leastShardBytes } from '../codec/shard-size.ts'
 import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { countSlots, parseInterval } from '../model/interval.ts'
@@ -14,8 +15,6 @@ import type { UniverseLine } from './universe.ts'
 
 /** Series whose listings are read at once. */
 const LISTING_LANES = 8
-/** Bytes of a row in a shard: 11 columns of 8 bytes. */
-const ROW_BYTES = 88
 
 /** A series that could not be planned. */
 export interface SeriesFailure {
@@ -58,7 +57,7 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
 
 function chunkBytes(series: Series, day: UtcDay): number {
   const { startUs, endUs } = chunkRange(day, series.interval)
-  return countSlots(startUs, endUs, series.interval) * ROW_BYTES + 3_000
+  return leastShardBytes(countSlots(startUs, endUs, series.interval))
 }
 
 export function addTotals(a: PlanTotals, b: PlanTotals): PlanTotals {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DecodePool as Pool } from '../../../src/acquire/decode-pool.ts'
-import { leastShardBytes } from '../../../src/acquire/decode-pool.ts'
+import { leastChunkBytes } from '../../../src/acquire/decode-pool.ts'
 import { BufferPool } from '../../../src/codec/buffer-pool.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
 import { decodeArchive } from '../../../src/codec/decode-day.ts'
@@ -135,12 +135,12 @@ describe('decoding in worker threads', () => {
     const shardBytes = rows * 88 + 3_802 // 130,522 for a day of 1m bars of BTCUSDT
     const plain = new BufferPool(1 << 30)
     plain.give(plain.take(shardBytes))
-    expect(plain.takeSpares(leastShardBytes(interval), 1)[0]?.length).toBeGreaterThanOrEqual(shardBytes)
+    expect(plain.takeSpares(leastChunkBytes(interval), 1)[0]?.length).toBeGreaterThanOrEqual(shardBytes)
     // this one keeps slots only
     const paged = new BufferPool(0, new PageMemory())
     const shard = paged.take(shardBytes)
     paged.give(shard)
-    expect(paged.takeSpares(leastShardBytes(interval), 1)).toHaveLength(slotOf(shard) === undefined ? 0 : 1)
+    expect(paged.takeSpares(leastChunkBytes(interval), 1)).toHaveLength(slotOf(shard) === undefined ? 0 : 1)
   })
 
   test('an archive in shared memory that is wrong comes back with its bytes, and its memory stays with whom it came from', async () => {
