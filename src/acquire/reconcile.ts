@@ -1,4 +1,4 @@
-import type { EvidencedGap } from '../codec/arrow.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
 import { sha256Hex } from '../codec/archive.ts'
 import type { CkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'

@@ -8,7 +8,7 @@ import { toDoubles } from './int64.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { decodeMeta, FORMAT_KEY } from './shard-meta.ts'
 
-export type { EvidencedGap, ShardMeta } from './shard-meta.ts'
+export type { ShardMeta } from './shard-meta.ts'
 
 /** A shard's rows and what it says of itself. */
 export interface DecodedShard {

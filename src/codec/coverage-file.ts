@@ -17,7 +17,8 @@ import type { Condition } from '../model/condition.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, isoOfUs, US_PER_DAY } from '../model/utc-day.ts'
 import { csvTextLine } from './csv-text.ts'
-import type { EvidencedGap } from './shard-meta.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
+import { describeEvidence } from '../model/evidence.ts'
 
 /** What is known of one chunk, as the ledger beside an export tells it. */
 export interface CoverageRow {

@@ -1,5 +1,6 @@
 import type { ErrorData } from '../errors.ts'
 import { CkvdError, toCkvdError } from '../errors.ts'
+import { doubt } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { isMonthChunked } from '../model/interval.ts'
@@ -105,8 +106,6 @@ export interface DayCodec {
 
 const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeShard(columns, meta) }
 
-const GAP_EVIDENCE = 'not in the archive'
-
 /**
  * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
  * @param buffers memory for the shards; default: each has its own
@@ -199,7 +198,7 @@ function encodeChunk(
     expected,
     offGrid,
     duplicates,
-    gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: GAP_EVIDENCE })),
+    gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
   const shard = codec.encodeShard(columns, meta, buffers)
   return {

@@ -1,5 +1,6 @@
 import type { Condition } from '../model/condition.ts'
-import type { Gap } from '../model/gaps.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
+import { doubt, parseEvidenceData, toEvidenceData } from '../model/evidence.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
@@ -8,13 +9,8 @@ import { chunkOfUs } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, parseUtcDay } from '../model/utc-day.ts'
 
-/** A gap and why it is believed or not explained. */
-export interface EvidencedGap extends Gap {
-  readonly evidence: string
-}
-
 /** The conditions of a chunk that has a shard. */
-export type ShardCondition = Extract<Condition, 'complete' | 'provisional' | 'outage' | 'partial'>
+export type ShardCondition = Extract<Condition, 'complete' | 'provisional' | 'outage' | 'partial' | 'disputed'>
 
 /** What a shard says of itself, in its schema metadata. Nothing of it depends on when or where it was written. */
 export interface ShardMeta {
@@ -39,11 +35,16 @@ export interface ShardMeta {
 const FORMAT = '1'
 export const FORMAT_KEY = 'ckvd.format'
 
-const CONDITIONS: readonly string[] = ['complete', 'provisional', 'outage', 'partial'] satisfies ShardCondition[]
+const CONDITIONS: readonly string[] = ['complete', 'provisional', 'outage', 'partial', 'disputed'] satisfies ShardCondition[]
 
 /** The metadata of a shard's schema, always in the same order: it is part of the shard's bytes. */
 export function encodeMeta(meta: ShardMeta): Map<string, string> {
-  const gaps = meta.gaps.map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence }))
+  const gaps = meta.gaps.map(({ startUs, endUs, bars, evidence }) => ({
+    start_us: startUs,
+    end_us: endUs,
+    bars,
+    ...toEvidenceData(evidence, { notes: false }),
+  }))
   return new Map([
     [FORMAT_KEY, FORMAT],
     ['ckvd.market', meta.market],
@@ -114,10 +115,16 @@ function parseGaps(text: string): EvidencedGap[] | undefined {
   if (!Array.isArray(parsed)) return undefined
   const gaps: EvidencedGap[] = []
   for (const item of parsed as unknown[]) {
-    const { start, end, bars, evidence } = (item ?? {}) as Record<string, unknown>
-    if (!isCount(start) || !isCount(end) || !isCount(bars) || typeof evidence !== 'string') return undefined
-    if (start >= end || bars === 0 || start < (gaps.at(-1)?.endUs ?? 0)) return undefined
-    gaps.push({ startUs: start, endUs: end, bars, evidence })
+    const fields = (item ?? {}) as Record<string, unknown>
+    // the first versions wrote words as evidence: they prove nothing
+    const isOld = typeof fields['evidence'] === 'string'
+    const { startUs, endUs, bars } = isOld
+      ? { startUs: fields['start'], endUs: fields['end'], bars: fields['bars'] }
+      : { startUs: fields['start_us'], endUs: fields['end_us'], bars: fields['bars'] }
+    const evidence = isOld ? doubt('text', String(fields['evidence'])) : parseEvidenceData(item)
+    if (!isCount(startUs) || !isCount(endUs) || !isCount(bars) || evidence === undefined) return undefined
+    if (startUs >= endUs || bars === 0 || startUs < (gaps.at(-1)?.endUs ?? 0)) return undefined
+    gaps.push({ startUs, endUs, bars, evidence })
   }
   return gaps
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ExportEncoding } from '../codec/export-format.ts'
-import type { EvidencedGap } from '../codec/shard-meta.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import type { NeverRequested } from '../lake/requested.ts'

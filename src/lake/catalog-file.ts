@@ -3,15 +3,11 @@ import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
 import { CkvdError } from '../errors.ts'
-import { CONDITIONS } from '../model/condition.ts'
-import { INTERVALS } from '../model/interval.ts'
-import { MARKETS } from '../model/market.ts'
+import { migrate, OLDEST, readInto, SCHEMA, TABLES, VERSION } from './catalog-versions.ts'
 import { resultCode, sqliteError } from './sqlite.ts'
 
 export type CatalogMode = 'write' | 'read'
 
-/** The version that this program writes, in `PRAGMA user_version`. */
-const VERSION = 1
 /** How long a statement waits for another program that has the catalog locked, e.g. a shell that checkpoints it. */
 const BUSY_TIMEOUT_MS = 5000
 
@@ -21,61 +17,6 @@ const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_CONSTRAINT = 19
 const SQLITE_NOTADB = 26
-
-const TABLES = ['series', 'days', 'gaps', 'revisions', 'runs', 'bans'] as const
-
-const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
-
-/** The columns that name a series, in every table. */
-const SERIES = `
-  market text NOT NULL CHECK (market IN (${quoted(MARKETS)})),
-  symbol text NOT NULL,
-  interval text NOT NULL CHECK (interval IN (${quoted(INTERVALS)}))`
-
-const DAY = `day text NOT NULL CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')`
-
-/**
- * Tables and columns are part of the contract with users (README, "On disk"). STRICT and the checks make SQLite refuse what
- * is not a row of ours, so rows that are read back need no second check.
- */
-const SCHEMA = `
-CREATE TABLE series (${SERIES},
-  first_day text, last_day text, first_open_us integer, listed_at text,
-  PRIMARY KEY (market, symbol, interval)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE days (${SERIES},
-  ${DAY},
-  condition text NOT NULL CHECK (condition IN (${quoted(CONDITIONS)})),
-  source text, rows integer NOT NULL, expected integer NOT NULL,
-  shard_sha256 text, shard_bytes integer, archive_key text, archive_etag text, archive_sha256 text,
-  revision integer NOT NULL, off_grid integer NOT NULL, duplicates integer NOT NULL, conflicts integer NOT NULL,
-  differing_rows integer NOT NULL, evidence text, error text, updated_at text NOT NULL,
-  PRIMARY KEY (market, symbol, interval, day),
-  CHECK ((shard_sha256 IS NULL) = (shard_bytes IS NULL))
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE gaps (${SERIES},
-  start_us integer NOT NULL, end_us integer NOT NULL, bars integer NOT NULL, evidence text NOT NULL,
-  PRIMARY KEY (market, symbol, interval, start_us)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE revisions (${SERIES},
-  ${DAY},
-  revision integer NOT NULL, archive_etag text, archive_sha256 text, shard_sha256 text, changed_rows integer, replaced_at text NOT NULL,
-  PRIMARY KEY (market, symbol, interval, day, revision)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE runs (
-  id integer PRIMARY KEY, started_at text NOT NULL, ended_at text, command text NOT NULL, counts text, exit integer
-) STRICT;
-
-CREATE TABLE bans (
-  market text PRIMARY KEY CHECK (market IN (${quoted(MARKETS)})), until text NOT NULL, reason text NOT NULL
-) STRICT, WITHOUT ROWID;
-
-PRAGMA user_version = ${VERSION};
-`
 
 /**
  * Opens the catalog's file. Writing creates it; reading never writes to it. Throws `CKVD_LAKE_MISSING` (reading, no such file),
@@ -95,7 +36,10 @@ export function openCatalogFile(path: string, mode: CatalogMode): Database.Datab
   try {
     if (mode === 'write') return openForWriting(path)
     database = openForReading(path)
-    checkVersion(database, path)
+    if (checkVersion(database, path) === VERSION) return database
+    // an older one is read as it will be once a run has migrated it: reading never writes to it
+    database.close()
+    database = readInto(new Database(':memory:'), path)
     return database
   } catch (error) {
     database?.close()
@@ -130,7 +74,7 @@ export function isSoundCatalogFile(path: string): boolean {
     database = new Database(path, { timeout: BUSY_TIMEOUT_MS })
     // Constraints, because `exec` alone leaves no statement behind: the file can be moved as soon as it is closed.
     database.exec(`
-      CREATE TEMP TABLE version (found integer CHECK (found >= ${VERSION}));
+      CREATE TEMP TABLE version (found integer CHECK (found >= ${OLDEST}));
       CREATE TEMP TABLE soundness (found text CHECK (found = 'ok'));
       INSERT INTO version SELECT user_version FROM pragma_user_version;
       INSERT INTO soundness SELECT quick_check FROM pragma_quick_check(1);`)
@@ -149,10 +93,11 @@ function openForWriting(path: string): Database.Database {
   try {
     const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
     // before anything is changed: the file of a newer version, or of another program, stays as it is
-    if (tables > 0) checkVersion(database, path)
+    const found = tables > 0 ? checkVersion(database, path) : VERSION
     // Readers go on beside the writer; a transaction is durable when COMMIT returns.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     if (tables === 0) database.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT;`)
+    migrate(database, found)
     return database
   } catch (error) {
     // as it is: the file of a newer version, or a damaged one, is not touched
@@ -165,7 +110,8 @@ function openForReading(path: string): Database.Database {
   return new Database(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS })
 }
 
-function checkVersion(database: Database.Database, path: string): void {
+/** The version of a catalog that this program can read. */
+function checkVersion(database: Database.Database, path: string): number {
   const [version] = database.prepare('PRAGMA user_version').raw().get([]) as [number]
   if (version > VERSION) {
     throw new CkvdError(
@@ -174,11 +120,12 @@ function checkVersion(database: Database.Database, path: string): void {
       { details: { path, expected: VERSION, found: version } },
     )
   }
-  if (version !== VERSION) {
+  if (version < OLDEST) {
     throw new CkvdError(
       'CKVD_CATALOG',
       `Expected a catalog of ckvd in ${path}, found another SQLite database. Run \`ckvd verify\`: it moves the file aside and rebuilds the catalog from the shards.`,
       { details: { path, expected: VERSION, found: version } },
     )
   }
+  return version
 }

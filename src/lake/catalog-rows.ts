@@ -1,16 +1,27 @@
-import type { EvidencedGap } from '../codec/arrow.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 
-/** What the listing says of a series. */
+export type FirstSource = 'rest' | 'archives' | 'provisional'
+
+/** What is known of a series. */
 export interface SeriesRow extends Series {
   readonly firstDay: UtcDay | null
   readonly lastDay: UtcDay | null
   /** open time of the first bar in microseconds, where it is known */
   readonly firstOpenUs: number | null
+  /** who told it: `rest` (its answer to "the first one of all"), `archives` (REST knows the series no more), `provisional` (REST could not be asked) */
+  readonly firstSource: FirstSource | null
+  /** open time of the last bar that any run saw, microseconds */
+  readonly lastOpenUs: number | null
+  /** no bar opens at or after this time, microseconds, since the series has ended; null: it goes on, or nobody knows */
+  readonly endedUs: number | null
+  /** of `3d`: the phase of the series' own bars, days since 1970-01-01 modulo 3; null: the default */
+  readonly phase: number | null
   /** ISO time at which the listing was read */
   readonly listedAt: string | null
 }
@@ -36,8 +47,19 @@ export interface DayRow extends Series {
   readonly conflicts: number
   /** rows in which two sources differ */
   readonly differingRows: number
+  /** bars whose close time is not the end of their slot */
+  readonly oddClose: number
+  /** bars that break a bar's rules in two sources */
+  readonly oddRows: number
+  /** what was compared and what came of it, in words */
   readonly evidence: string | null
+  /** code of `error`, by which it is known */
+  readonly errorCode: ErrorCode | null
   readonly error: string | null
+  /** why a person accepts that the chunk is unexplained; null: nobody does */
+  readonly accepted: string | null
+  /** 1: what is known of it rests on words of an older version; the next run asks again */
+  readonly recheck: 0 | 1
   /** ISO time */
   readonly updatedAt: string
 }
@@ -64,6 +86,12 @@ export interface RunRow {
   /** JSON text */
   readonly counts: string | null
   readonly exit: number | null
+}
+
+/** REST's answer to "the first bar of all" of a series. */
+export interface BeginningRow extends Series {
+  /** open time in microseconds */
+  readonly firstOpenUs: number
 }
 
 /** Until when a market's REST API must be left alone. */
@@ -101,8 +129,13 @@ export const DAY_COLUMNS = {
   duplicates: 'duplicates',
   conflicts: 'conflicts',
   differing_rows: 'differingRows',
+  odd_close: 'oddClose',
+  odd_rows: 'oddRows',
   evidence: 'evidence',
+  error_code: 'errorCode',
   error: 'error',
+  accepted: 'accepted',
+  recheck: 'recheck',
   updated_at: 'updatedAt',
 } as const satisfies Readonly<Record<string, keyof DayRow>>
 
@@ -131,16 +164,13 @@ export function dayRowOf(raw: RawRow): DayRow {
     duplicates: raw[15] as number,
     conflicts: raw[16] as number,
     differingRows: raw[17] as number,
-    evidence: raw[18] as string | null,
-    error: raw[19] as string | null,
-    updatedAt: raw[20] as string,
+    oddClose: raw[18] as number,
+    oddRows: raw[19] as number,
+    evidence: raw[20] as string | null,
+    errorCode: raw[21] as ErrorCode | null,
+    error: raw[22] as string | null,
+    accepted: raw[23] as string | null,
+    recheck: raw[24] as 0 | 1,
+    updatedAt: raw[25] as string,
   }
-}
-
-/** The prefix of `evidence` by which a person's acceptance of an unexplained chunk is known. */
-export const ACCEPTED = 'accepted: '
-
-/** True when a person has accepted this unexplained chunk (`ckvd coverage --accept`): it counts as explained. */
-export function isAccepted(row: Pick<DayRow, 'evidence'>): boolean {
-  return row.evidence?.startsWith(ACCEPTED) ?? false
 }

@@ -1,8 +1,8 @@
 import type Database from 'libsql'
-import type { EvidencedGap } from '../codec/arrow.ts'
 import { CkvdError } from '../errors.ts'
-import type { Condition } from '../model/condition.ts'
-import { CONDITIONS, isExplained } from '../model/condition.ts'
+import { isExplained } from '../model/condition.ts'
+import type { Evidence, EvidencedGap } from '../model/evidence.ts'
+import { doubt, parseEvidenceData, toEvidenceData } from '../model/evidence.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange, nextChunk, seriesLabel } from '../model/series.ts'
@@ -10,8 +10,8 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
-import type { BanRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
-import { ACCEPTED, DAY_COLUMNS, dayRowOf, isAccepted } from './catalog-rows.ts'
+import type { BanRow, BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, RunRow, SeriesRow } from './catalog-rows.ts'
+import { DAY_COLUMNS, dayRowOf } from './catalog-rows.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
 import { prepareStatements, SERIES_TABLES } from './catalog-statements.ts'
 import { sqliteError } from './sqlite.ts'
@@ -66,7 +66,17 @@ export class Catalog {
   }
 
   putSeries(row: SeriesRow): void {
-    this.#use('write', (sql) => sql.putSeries.run([...keyOf(row), row.firstDay, row.lastDay, row.firstOpenUs, row.listedAt]))
+    this.#use('write', (sql) => sql.putSeries.run([
+        ...keyOf(row),
+        row.firstDay,
+        row.lastDay,
+        row.firstOpenUs,
+        row.firstSource,
+        row.lastOpenUs,
+        row.endedUs,
+        row.phase,
+        row.listedAt,
+      ]))
   }
 
   getDay(series: Series, day: UtcDay): DayRow | undefined {
@@ -95,31 +105,22 @@ export class Catalog {
     const startUs = from === undefined ? 0 : dayStartUs(from)
     const endUs = to === undefined ? Number.MAX_SAFE_INTEGER : dayStartUs(to)
     const rows = this.#use('read', (sql) => sql.listGaps.all([...keyOf(series), startUs, endUs])) as [number, number, number, string][]
-    return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence }))
+    return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence: readEvidence(evidence) }))
   }
 
-  /** How many days of the series have each condition. `unlisted` days have no row, so they count 0. */
-  countConditions(series: Series): Record<Condition, number> {
-    const rows = this.#use('read', (sql) => sql.countConditions.all(keyOf(series))) as [Condition, number][]
-    const zeros = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0]))
-    return { ...zeros, ...Object.fromEntries(rows) } as Record<Condition, number>
+  /** The last chunk of the series that has bars, wherever it lies; null when none has. */
+  lastDayWithBars(series: Series): UtcDay | null {
+    return (this.#use('read', (sql) => sql.lastDayWithBars.get(keyOf(series))) as [UtcDay | null])[0]
   }
 
-  /** Versions of a chunk that were replaced, oldest first. */
-  listRevisions(series: Series, day: UtcDay): RevisionRow[] {
-    const rows = this.#use('read', (sql) => sql.listRevisions.all([...keyOf(series), day])) as RawRow[]
-    return rows.map((raw) => ({
-      market: series.market,
-      symbol: series.symbol,
-      interval: series.interval,
-      day,
-      revision: raw[0] as number,
-      archiveEtag: raw[1] as string | null,
-      archiveSha256: raw[2] as string | null,
-      shardSha256: raw[3] as string | null,
-      changedRows: raw[4] as number | null,
-      replacedAt: raw[5] as string,
-    }))
+  /** REST's answers to "the first bar of all" of a symbol, by interval. */
+  listBeginnings({ market, symbol }: Pick<Series, 'market' | 'symbol'>): BeginningRow[] {
+    const rows = this.#use('read', (sql) => sql.listBeginnings.all([market, symbol])) as [Series['interval'], number][]
+    return rows.map(([interval, firstOpenUs]) => ({ market, symbol, interval, firstOpenUs }))
+  }
+
+  putBeginning(row: BeginningRow): void {
+    this.#use('write', (sql) => sql.putBeginning.run([...keyOf(row), row.firstOpenUs]))
   }
 
   /** Records chunks in one transaction: all of them or, when it throws, none. Durable when it returns. */
@@ -162,10 +163,8 @@ export class Catalog {
       throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
     const words = reason.replaceAll(/\s+/g, ' ').trim()
     if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
-    const before = isAccepted(row) ? (row.evidence ?? '').split('\n').slice(1) : row.evidence === null ? [] : [row.evidence]
-    const evidence = [`${ACCEPTED}${words}`, ...before].join('\n')
-    this.#use('write', (sql) => sql.setEvidence.run([evidence, ...keyOf(series), day]))
-    return { ...row, evidence }
+    this.#use('write', (sql) => sql.setAccepted.run([words, ...keyOf(series), day]))
+    return { ...row, accepted: words }
   }
 
   /** Records that a run has begun; gives its id. `startedAt` is ISO text. */
@@ -176,19 +175,6 @@ export class Catalog {
   /** Records that a run has ended; `counts` is stored as JSON. */
   endRun(id: number, end: { readonly endedAt: string; readonly counts: unknown; readonly exit: number }): void {
     this.#use('write', (sql) => sql.endRun.run([end.endedAt, JSON.stringify(end.counts) ?? null, end.exit, id]))
-  }
-
-  /** Runs without an end: killed ones, and those that go on. */
-  unfinishedRuns(): RunRow[] {
-    const rows = this.#use('read', (sql) => sql.unfinishedRuns.all([])) as [
-      number,
-      string,
-      string | null,
-      string,
-      string | null,
-      number | null,
-    ][]
-    return rows.map(([id, startedAt, endedAt, command, counts, exit]) => ({ id, startedAt, endedAt, command, counts, exit }))
   }
 
   /** Remembers until when a market's REST API must be left alone; a longer ban that is known already stays. */
@@ -260,7 +246,7 @@ function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void 
   sql.deleteGaps.run([...key, startUs, endUs])
   for (const gap of gaps) {
     if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
-    sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, gap.evidence])
+    sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, JSON.stringify(toEvidenceData(gap.evidence, { notes: true }))])
   }
   if (revision === undefined) return
   const { archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt } = revision
@@ -279,7 +265,20 @@ function seriesRowOf(raw: RawRow): SeriesRow {
     firstDay: raw[3] as UtcDay | null,
     lastDay: raw[4] as UtcDay | null,
     firstOpenUs: raw[5] as number | null,
-    listedAt: raw[6] as string | null,
+    firstSource: raw[6] as FirstSource | null,
+    lastOpenUs: raw[7] as number | null,
+    endedUs: raw[8] as number | null,
+    phase: raw[9] as number | null,
+    listedAt: raw[10] as string | null,
+  }
+}
+
+/** Evidence as the catalog keeps it; words of an older version prove nothing. */
+function readEvidence(text: string): Evidence {
+  try {
+    return parseEvidenceData(JSON.parse(text)) ?? doubt('text', text)
+  } catch {
+    return doubt('text', text) // words, no JSON
   }
 }
 

@@ -1,5 +1,15 @@
 /** What is known of a chunk. See README, "Conditions". */
-export type Condition = 'complete' | 'provisional' | 'outage' | 'unlisted' | 'pending' | 'partial' | 'quarantined' | 'failed'
+export type Condition =
+  | 'complete'
+  | 'provisional'
+  | 'outage'
+  | 'unlisted'
+  | 'pending'
+  | 'partial'
+  | 'disputed'
+  | 'unexplainable'
+  | 'quarantined'
+  | 'failed'
 
 /** All conditions, explained ones first: the order of every table. */
 export const CONDITIONS: readonly Condition[] = [
@@ -9,11 +19,15 @@ export const CONDITIONS: readonly Condition[] = [
   'unlisted',
   'pending',
   'partial',
+  'disputed',
+  'unexplainable',
   'quarantined',
   'failed',
 ]
 
+const UNEXPLAINED: ReadonlySet<Condition> = new Set(['partial', 'disputed', 'unexplainable', 'quarantined', 'failed'])
+
 /** True when the chunk's bars are all there or their absence is explained. Anything else makes the exit code 3. */
 export function isExplained(condition: Condition): boolean {
-  return condition !== 'partial' && condition !== 'quarantined' && condition !== 'failed'
+  return !UNEXPLAINED.has(condition)
 }

@@ -1,6 +1,6 @@
 import type { AcquiredDay } from '../acquire/reconcile.ts'
 import { decodeShard } from '../codec/arrow.ts'
-import type { EvidencedGap } from '../codec/arrow.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'
 import { isExplained } from '../model/condition.ts'

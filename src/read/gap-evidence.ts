@@ -1,4 +1,4 @@
-import type { EvidencedGap } from '../codec/arrow.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Interval } from '../model/interval.ts'
 import { countSlots, firstSlotUs } from '../model/interval.ts'

@@ -1,4 +1,4 @@
-import type { EvidencedGap } from '../codec/arrow.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
 import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import { isAccepted } from '../lake/catalog-rows.ts'

@@ -1,63 +1,113 @@
 import type { RestFacts } from '../../config/markets.ts'
 import type { Interval } from '../model/interval.ts'
-import { countSlots, firstSlotUs, slotStartUs } from '../model/interval.ts'
-import type { KlineColumns } from '../model/kline.ts'
-import type { Page } from './rest-pages.ts'
-import { windowStartUs } from './rest-pages.ts'
-
-/** Asks for one page; null when the exchange does not know the symbol. */
-export type AskPage = (page: Page) => Promise<KlineColumns | null>
-
-/** Binance opened in July 2017: no market of it has an older bar. */
-const EXCHANGE_OPENED_US = Date.UTC(2017, 6, 1) * 1000
-/** The largest page of weight 1 on futures. */
-const SEARCH_ROWS = 99
-
-/** Where pages begin at startTime: the first row of all is one request away. */
-export async function findFirstBarForwards(ask: AskPage, nowUs: number, interval: Interval): Promise<number | null> {
-  const rows = await ask({ startUs: 0, endUs: slotStartUs(nowUs, interval), limit: 1 })
-  const first = rows?.openTime[0]
-  return first === undefined ? null : Number(first)
-}
+import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { AskPage, Page } from './rest-pages.ts'
+import { CHEAP_ROWS } from './rest-pages.ts'
+import { EXCHANGE_OPENED_US } from './rest-walk.ts'
 
 /**
- * Where the rows nearest endTime come, and of 200 days at most, the first bar has to be searched: forwards over windows
- * of 200 days since the exchange opened (one row each) to the first window that has bars, then by halves inside it.
- * Holes do not mislead it: only an empty answer for everything up to a time moves the search behind that time.
- * Some 30 requests of weight 1 in 2026.
+ * What REST says of a series' first bar: its open time (microseconds), proved by an answer that holds it and nothing before it;
+ * `unlisted`: it does not know the symbol; `unproved`: what came proves nothing.
  */
-export async function findFirstBarBackwards(ask: AskPage, nowUs: number, interval: Interval, facts: RestFacts): Promise<number | null> {
-  const lastUs = slotStartUs(nowUs, interval)
-  let startUs = firstSlotUs(EXCHANGE_OPENED_US, interval)
-  while (startUs <= lastUs) {
-    const endUs = Math.min(lastUs, windowEndUs(startUs, interval, facts))
-    const rows = await ask({ startUs, endUs, limit: 1 })
-    if (rows === null) return null
-    if (rows.openTime.length > 0) return searchWindow(ask, startUs, endUs, interval)
-    if (endUs >= lastUs) return null
-    startUs = endUs
+export type FirstBar = number | 'unlisted' | 'unproved'
+
+/** Steps of the search that bring an earlier bar: each halves what is left, or is a page further back. */
+const MAX_STEPS = 64
+/** Windows without a bar before the first one, where a range has a bound, that are looked at. */
+const EMPTY_WINDOWS = 2
+
+/**
+ * Asks for the first bar of all. A page of two rows that ends with a bar and holds it alone shows it to be the first, whichever end of a
+ * window a server begins at; one more shows that nothing opens before it to a server that gives one row a page. An empty answer proves
+ * nothing.
+ * @param heldUs a bar that is known; null: none is
+ */
+export async function findFirstBar(
+  send: AskPage,
+  heldUs: number | null,
+  nowUs: number,
+  interval: Interval,
+  facts: RestFacts,
+): Promise<FirstBar> {
+  const ask = async (page: Page): Promise<readonly number[] | null> => {
+    const rows = await send(page)
+    return rows === null ? null : Array.from(rows.openTime, Number)
+  }
+  return facts.maxRangeDays === undefined
+    ? firstOfAll(ask, heldUs, nowUs, interval)
+    : firstBackwards(ask, heldUs, nowUs, interval, facts.maxRangeDays)
+}
+
+type Ask = (page: Page) => Promise<readonly number[] | null>
+
+async function firstOfAll(ask: Ask, heldUs: number | null, nowUs: number, interval: Interval): Promise<FirstBar> {
+  let endUs = slotStartUs(heldUs ?? nowUs, interval)
+  for (let step = 0; step < MAX_STEPS; step++) {
+    const rows = await ask({ startUs: 0, endUs, limit: 2 })
+    if (rows === null) return 'unlisted'
+    const first = rows[0]
+    if (first === undefined) return heldUs === null || step > 0 ? 'unproved' : laterOrNothing(ask, nowUs, interval)
+    const slot = slotStartUs(first, interval)
+    if (slot === endUs) {
+      const before = await ask({ startUs: 0, endUs: slotStartUs(slot - 1, interval), limit: 1 })
+      const earlier = before?.at(-1)
+      if (earlier === undefined) return first
+      endUs = slotStartUs(earlier, interval)
+    } else endUs = slot
+  }
+  return 'unproved'
+}
+
+/** REST has nothing up to a bar that is held: its first bar may be a later one, of a symbol's second life. */
+async function laterOrNothing(ask: Ask, nowUs: number, interval: Interval): Promise<FirstBar> {
+  const rows = await ask({ startUs: 0, endUs: slotStartUs(nowUs, interval), limit: 2 })
+  const first = rows?.[0]
+  if (first === undefined) return 'unproved'
+  const alone = await ask({ startUs: 0, endUs: slotStartUs(first, interval), limit: 2 })
+  return alone?.length === 1 && alone[0] === first ? first : 'unproved'
+}
+
+/** Where a range has a bound: windows back in time from a bar that is known, to the first ones without a bar. */
+async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, interval: Interval, maxDays: number): Promise<FirstBar> {
+  // a day inside the bound: documents say both "up to" and "less than"
+  const reachUs = (maxDays - 1) * 86_400_000_000
+  let first = heldUs
+  let endUs = slotStartUs(heldUs ?? nowUs, interval)
+  let empty = 0
+  while (endUs >= EXCHANGE_OPENED_US && (first === null || empty < EMPTY_WINDOWS)) {
+    const startUs = firstSlotUs(Math.max(EXCHANGE_OPENED_US, endUs - reachUs), interval)
+    const rows = await ask({ startUs, endUs, limit: CHEAP_ROWS })
+    if (rows === null) return 'unlisted'
+    const found = rows[0]
+    if (found === undefined || found === first) {
+      // the bar that is held, or nothing: and before it?
+      empty++
+      endUs = found === undefined ? slotStartUs(startUs - 1, interval) : slotStartUs(found - 1, interval)
+      continue
+    }
+    empty = 0
+    first = await firstInWindow(ask, startUs, slotStartUs(found, interval), interval)
+    if (first === null) return 'unproved'
+    endUs = slotStartUs(first, interval)
+  }
+  if (first === null) return 'unproved'
+  // the proof: the bar alone in an answer that begins before it
+  const slot = slotStartUs(first, interval)
+  const alone = await ask({ startUs: firstSlotUs(slot - reachUs, interval), endUs: slot, limit: CHEAP_ROWS })
+  return alone?.[0] === first ? first : 'unproved'
+}
+
+/** The first bar of [fromUs, toUs], which has one at its end: by halves. */
+async function firstInWindow(ask: Ask, fromUs: number, toUs: number, interval: Interval): Promise<number | null> {
+  let low = fromUs
+  let high = toUs
+  for (let step = 0; step < MAX_STEPS && low <= high; step++) {
+    const isNarrow = countSlots(low, high + 1, interval) < CHEAP_ROWS
+    const middle = isNarrow ? high : slotStartUs(low + (high - low) / 2, interval)
+    const first = (await ask({ startUs: low, endUs: middle, limit: CHEAP_ROWS }))?.[0]
+    if (isNarrow) return first ?? null
+    if (first === undefined) low = nextSlotUs(middle, interval)
+    else high = slotStartUs(first, interval)
   }
   return null
-}
-
-/** The last slot start that a window from `startUs` may include. */
-function windowEndUs(startUs: number, interval: Interval, facts: RestFacts): number {
-  const reachUs = startUs - windowStartUs(startUs, interval, facts)
-  return slotStartUs(startUs + reachUs, interval)
-}
-
-/** The first bar of [startUs, endUs], which has at least one. */
-async function searchWindow(ask: AskPage, startUs: number, endUs: number, interval: Interval): Promise<number | null> {
-  let lowUs = startUs // no bar opens before
-  let highUs = endUs // a bar opens at or before
-  for (;;) {
-    const narrow = countSlots(lowUs, highUs + 1, interval) < SEARCH_ROWS
-    const middleUs = narrow ? highUs : slotStartUs(lowUs + (highUs - lowUs) / 2, interval)
-    const rows = await ask({ startUs: lowUs, endUs: middleUs, limit: SEARCH_ROWS })
-    const first = rows?.openTime[0]
-    if (rows === null || (first === undefined && narrow)) return null // what was there a moment ago is gone
-    if (first === undefined) lowUs = middleUs
-    else if (rows.openTime.length < SEARCH_ROWS || highUs <= lowUs) return Number(first)
-    else highUs = firstSlotUs(Number(first), interval)
-  }
 }
