@@ -45,7 +45,7 @@ const ENTRIES = {
   CKVD_REST_DISAGREES: { exit: 3, retryable: false, meaning: 'two sources give different bars for the same day' },
 
   CKVD_SHARD_FORMAT: { exit: 3, retryable: false, meaning: 'a file in the lake is not a shard of this format' },
-  CKVD_SHARD_DIGEST: { exit: 3, retryable: false, meaning: 'a shard is not the one that the catalog recorded' },
+  CKVD_SHARD_DIGEST: { exit: 3, retryable: false, meaning: 'a shard is not the one that the catalog, or the shard itself, recorded' },
   CKVD_SHARD_MISSING: { exit: 3, retryable: false, meaning: 'the catalog records a shard that is not on disk' },
   CKVD_PARTIAL: { exit: 3, retryable: false, meaning: 'bars are missing and it is not known why' },
 

@@ -18,6 +18,8 @@ function emptyDay(
     rows: 0,
     expected: 0,
     offGrid: 0,
+    oddClose: 0,
+    oddRows: 0,
     duplicates: 0,
     conflicts: 0,
     differing: 0,

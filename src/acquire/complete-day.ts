@@ -78,7 +78,7 @@ async function askForGaps(
 
 /** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */
 function wholeDay({ chunk, origin, packaging }: Found, note: string | null): AcquiredDay {
-  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, conflicts } = chunk
+  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts } = chunk
   return {
     day,
     condition: 'complete',
@@ -89,6 +89,8 @@ function wholeDay({ chunk, origin, packaging }: Found, note: string | null): Acq
     expected,
     offGrid,
     duplicates,
+    oddClose,
+    oddRows,
     conflicts,
     differing: 0,
     archive: origin,

@@ -1,5 +1,6 @@
 import type { EvidencedGap } from '../model/evidence.ts'
 import { sha256Hex } from '../codec/archive.ts'
+import { findOddRows } from '../codec/odd-rows.ts'
 import type { CkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import { countOffGrid, findGaps } from '../model/gaps.ts'
@@ -30,6 +31,9 @@ export interface AcquiredDay {
   readonly expected: number
   readonly offGrid: number
   readonly duplicates: number
+  /** see `findOddRows` */
+  readonly oddClose: number
+  readonly oddRows: number
   readonly conflicts: number
   /** rows in which two sources disagreed */
   readonly differing: number
@@ -185,11 +189,14 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   })
   const fromVision = sources.some((source) => source.startsWith('vision'))
   const condition = gaps.length === 0 ? (fromVision ? 'complete' : 'provisional') : explained ? 'outage' : 'partial'
+  const { oddClose, oddRows } = findOddRows(columns, series.interval)
   const facts = {
     rows,
     expected: countSlots(firstSlotUs(range.startUs, series.interval), range.endUs, series.interval),
     offGrid: countOffGrid(columns.openTime, series.interval),
     duplicates: parts.duplicates,
+    oddClose,
+    oddRows,
   }
   const source = rows === 0 ? null : sources.join('+')
   const shard =

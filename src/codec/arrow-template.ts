@@ -3,6 +3,7 @@ import { KLINE_COLUMNS } from '../model/kline.ts'
 import { encodeShard } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import { digestColumns } from './columns-digest.ts'
 import { copyBytes } from './copy-bytes.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { encodeMeta } from './shard-meta.ts'
@@ -35,7 +36,7 @@ export class ShardEncoder {
    * @param buffers memory for the shard; default: its own
    */
   encode(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
-    const values = [...encodeMeta(meta).values()]
+    const values = [...encodeMeta(meta, digestColumns(columns)).values()]
     const shape = `${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
     // where the metadata contradicts the rows, the library's way refuses it
     const template = columns.openTime.length === meta.rows ? this.#templates.get(shape) : undefined

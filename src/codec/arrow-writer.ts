@@ -15,6 +15,7 @@ import { CkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { ShardMeta } from './shard-meta.ts'
+import { digestColumns } from './columns-digest.ts'
 import { encodeMeta } from './shard-meta.ts'
 
 /**
@@ -27,7 +28,7 @@ export function encodeShard(columns: KlineColumns, meta: ShardMeta): Uint8Array<
   if (length === 0 || length !== meta.rows) {
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${length}`)
   }
-  return encodeKlines(columns, encodeMeta(meta))
+  return encodeKlines(columns, encodeMeta(meta, digestColumns(columns)))
 }
 
 /** Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer. */

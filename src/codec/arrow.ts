@@ -2,11 +2,14 @@ import { CkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { chunkRange } from '../model/series.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
 import { ArrowFormatError, parseArrowFile, peekMetadata } from './arrow-file.ts'
-import { toDoubles } from './int64.ts'
+import { digestColumns } from './columns-digest.ts'
+import { doubleAt, wordsOf } from './int64.ts'
+import { findOddRows } from './odd-rows.ts'
 import type { ShardMeta } from './shard-meta.ts'
-import { decodeMeta, FORMAT_KEY } from './shard-meta.ts'
+import { decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
 
 export type { ShardMeta } from './shard-meta.ts'
 
@@ -22,18 +25,21 @@ type ColumnType = (typeof KLINE_COLUMNS)[number]['type']
 const TYPE_NAMES: Readonly<Record<ColumnType, string>> = { timestamp: 'timestamp[us, UTC]', float64: 'float64', int64: 'int64' }
 
 /**
- * Reads a shard and checks everything that can be checked without its digest: structure, schema, metadata, order and rows.
- * The columns are views of `bytes` where these are aligned to 8, else copies.
- * @throws CKVD_SHARD_FORMAT with what was expected and found; any bytes end in a value or in this
+ * Reads a shard and checks everything that it says of itself: structure, schema, metadata, the digest of its columns (the first shards have
+ * none), order and rows. The columns are views of `bytes` where these are aligned to 8, else copies.
+ * @param isProven the digest of the whole file is the recorded one: that of the columns is not computed as well; default false
+ * @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST with what was expected and found; any bytes end in a value or in one of these
  */
-export function decodeShard(bytes: Uint8Array): DecodedShard {
+export function decodeShard(bytes: Uint8Array, isProven = false): DecodedShard {
   const file = parseFile(bytes)
   checkSchema(file.schema)
   const meta = decodeMeta(file.schema.metadata, refuse)
   if (meta.rows !== file.rows || file.rows === 0) refuse(`${meta.rows} rows, as ckvd.rows says, and at least one`, `${file.rows}`)
   const columns = readColumns(bytes, file)
+  const { metadata } = file.schema
+  if (!isProven && metadata.has(DIGEST_KEY)) checkDigest(columns, metadata.get(DIGEST_KEY))
   checkRows(columns, meta)
-  return { columns, meta }
+  return { columns, meta: checkOddities(columns, meta, statesDigest(metadata)) }
 }
 
 /** True when a file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
@@ -74,36 +80,40 @@ function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColu
   return Object.fromEntries(entries) as unknown as KlineColumns
 }
 
-/** The promises of a shard's rows: in the chunk, in order, no bar that contradicts itself. NaN fails each comparison. */
+function checkDigest(columns: KlineColumns, expected: string | undefined): void {
+  const found = digestColumns(columns)
+  if (found === expected) return
+  throw new CkvdError(
+    'CKVD_SHARD_DIGEST',
+    `Expected a shard whose columns have the SHA-256 ${expected}, as it says itself, found ${found}`,
+    {
+      details: { expected, found },
+    },
+  )
+}
+
+/** The promises of a shard's rows: in the chunk, in order, of finite numbers. NaN fails each comparison. */
 function checkRows(columns: KlineColumns, meta: ShardMeta): void {
   const { open, high, low, close, volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume } = columns
-  const openTimes = toDoubles(columns.openTime)
-  const closeTimes = toDoubles(columns.closeTime)
-  const counts = toDoubles(columns.count)
+  const openTimes = wordsOf(columns.openTime)
   const { startUs, endUs } = chunkRange(meta.day, meta.interval)
   let previous = startUs - 1
   for (let row = 0; row < meta.rows; row++) {
     // the indices are below the length of every column
-    const time = openTimes[row] as number
+    const time = doubleAt(openTimes, row)
     if (!(time > previous)) refuse(`open times in strictly ascending order from ${startUs} on`, `${time} after ${previous} in row ${row}`)
     if (!(time < endUs)) refuse(`open times before ${endUs}`, `${time} in row ${row}`)
     previous = time
-    const bottom = low[row] as number
-    const top = high[row] as number
-    const sound =
-      bottom >= 0 &&
-      bottom <= (open[row] as number) &&
-      bottom <= (close[row] as number) &&
-      top >= (open[row] as number) &&
-      top >= (close[row] as number) &&
-      (closeTimes[row] as number) >= time &&
-      (counts[row] as number) >= 0 &&
-      top < Infinity && // and with it open, low and close
-      isAmount(volume[row] as number) &&
-      isAmount(quoteVolume[row] as number) &&
-      isAmount(takerBuyVolume[row] as number) &&
-      isAmount(takerBuyQuoteVolume[row] as number)
-    if (!sound) refuse('bars of finite numbers that do not contradict themselves', `another one in row ${row}`)
+    const areNumbers =
+      Number.isFinite(open[row]) &&
+      Number.isFinite(high[row]) &&
+      Number.isFinite(low[row]) &&
+      Number.isFinite(close[row]) &&
+      Number.isFinite(volume[row]) &&
+      Number.isFinite(quoteVolume[row]) &&
+      Number.isFinite(takerBuyVolume[row]) &&
+      Number.isFinite(takerBuyQuoteVolume[row])
+    if (!areNumbers) refuse('bars of finite numbers', `another one in row ${row}`)
   }
   for (const gap of meta.gaps) {
     // its end may lie past the chunk: a week or three days that open in a month may close in the next
@@ -111,8 +121,26 @@ function checkRows(columns: KlineColumns, meta: ShardMeta): void {
   }
 }
 
-function isAmount(value: number): boolean {
-  return value >= 0 && value < Infinity
+/** What is odd in the rows must be counted in the metadata. The first shards count nothing: in them no bar contradicts itself. */
+function checkOddities(columns: KlineColumns, meta: ShardMeta, areCounted: boolean): ShardMeta {
+  const { oddClose, oddRows, times } = findOddRows(columns, meta.interval)
+  if (oddRows > meta.oddRows) {
+    const first = times[0] === undefined ? '' : `, the first one at ${isoOfUs(times[0])}`
+    refuse(`${meta.oddRows} bars that contradict themselves`, `${oddRows}${first}`)
+  }
+  if (!areCounted) {
+    if (closesEarly(columns)) refuse('bars that close after they open', 'another one')
+    return { ...meta, oddClose }
+  }
+  if (oddClose > meta.oddClose) refuse(`${meta.oddClose} bars with an odd close_time`, `${oddClose}`)
+  return meta
+}
+
+function closesEarly({ openTime, closeTime }: KlineColumns): boolean {
+  const openTimes = wordsOf(openTime)
+  const closeTimes = wordsOf(closeTime)
+  for (let row = 0; row < openTime.length; row++) if (doubleAt(closeTimes, row) < doubleAt(openTimes, row)) return true
+  return false
 }
 
 function refuse(expected: string, found: string, cause?: unknown): never {

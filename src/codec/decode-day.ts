@@ -58,6 +58,10 @@ export interface DecodedChunk {
   readonly conflicts: number
   /** the first conflicts with both values; empty when there are none */
   readonly conflictNote: string
+  /** bars with an odd close time, and bars that break a bar's own rules, with the open times (us) of the latter: see `findOddRows` */
+  readonly oddClose: number
+  readonly oddRows: number
+  readonly oddRowTimes: number[]
   readonly gaps: Gap[]
   readonly firstOpenUs: number
   readonly lastOpenUs: number
@@ -181,7 +185,7 @@ function encodeChunk(
   codec: DayCodec,
   buffers: BufferPool | undefined,
 ): DecodedChunk {
-  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
+  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, oddClose, oddRows, oddRowTimes, gaps } = chunk
   const rows = columns.openTime.length
   const condition = gaps.length === 0 ? 'complete' : 'partial'
   const meta: ShardMeta = {
@@ -198,6 +202,8 @@ function encodeChunk(
     expected,
     offGrid,
     duplicates,
+    oddClose,
+    oddRows,
     gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
   const shard = codec.encodeShard(columns, meta, buffers)
@@ -211,6 +217,9 @@ function encodeChunk(
     duplicates,
     conflicts,
     conflictNote,
+    oddClose,
+    oddRows,
+    oddRowTimes,
     gaps,
     firstOpenUs: Number(columns.openTime[0]),
     lastOpenUs: Number(columns.openTime[rows - 1]),

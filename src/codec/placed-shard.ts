@@ -24,7 +24,7 @@ export function decodePlacedShard(bytes: Uint8Array, place: ShardPlace): Decoded
   const { market, symbol, interval, day, path, expected } = place
   const details: ErrorDetails = { market, symbol, interval, day, path }
   if (expected !== undefined) checkDigest(bytes, expected, path, details)
-  const shard = decodeAt(bytes, path, details)
+  const shard = decodeAt(bytes, expected !== undefined, path, details)
   const { meta } = shard
   if (meta.market === market && meta.symbol === symbol && meta.interval === interval && meta.day === day) return shard
   throw new CkvdError(
@@ -48,9 +48,9 @@ function checkDigest(bytes: Uint8Array, expected: NonNullable<ShardPlace['expect
   )
 }
 
-function decodeAt(bytes: Uint8Array, path: string, details: ErrorDetails): DecodedShard {
+function decodeAt(bytes: Uint8Array, isProven: boolean, path: string, details: ErrorDetails): DecodedShard {
   try {
-    return decodeShard(bytes)
+    return decodeShard(bytes, isProven)
   } catch (error) {
     if (!isCkvdError(error)) throw error
     throw new CkvdError(error.code, `${error.message} (${path})`, { details: { ...details, ...error.details }, cause: error })

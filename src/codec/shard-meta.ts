@@ -28,17 +28,29 @@ export interface ShardMeta {
   readonly expected: number
   readonly offGrid: number
   readonly duplicates: number
+  /** bars with an odd close time, and bars that break a bar's own rules: see `findOddRows` */
+  readonly oddClose: number
+  readonly oddRows: number
   readonly gaps: readonly EvidencedGap[]
 }
 
 /** The format that this version writes, in `ckvd.format`. */
 const FORMAT = '1'
 export const FORMAT_KEY = 'ckvd.format'
+/** The digest of the columns: see `digestColumns`. */
+export const DIGEST_KEY = 'ckvd.digest'
+const ODD_CLOSE_KEY = 'ckvd.odd_close'
+const ODD_ROWS_KEY = 'ckvd.odd_rows'
+/** Keys that the first shards of format 1 do not have: a shard has all of them or none. */
+const LATER_KEYS = [ODD_CLOSE_KEY, ODD_ROWS_KEY, DIGEST_KEY]
 
 const CONDITIONS: readonly string[] = ['complete', 'provisional', 'outage', 'partial', 'disputed'] satisfies ShardCondition[]
 
-/** The metadata of a shard's schema, always in the same order: it is part of the shard's bytes. */
-export function encodeMeta(meta: ShardMeta): Map<string, string> {
+/**
+ * The metadata of a shard's schema, always in the same order: it is part of the shard's bytes.
+ * @param digest of the columns: see `digestColumns`
+ */
+export function encodeMeta(meta: ShardMeta, digest: string): Map<string, string> {
   const gaps = meta.gaps.map(({ startUs, endUs, bars, evidence }) => ({
     start_us: startUs,
     end_us: endUs,
@@ -60,12 +72,15 @@ export function encodeMeta(meta: ShardMeta): Map<string, string> {
     ['ckvd.expected', String(meta.expected)],
     ['ckvd.off_grid', String(meta.offGrid)],
     ['ckvd.duplicates', String(meta.duplicates)],
+    [ODD_CLOSE_KEY, String(meta.oddClose)],
+    [ODD_ROWS_KEY, String(meta.oddRows)],
+    [DIGEST_KEY, digest],
     ['ckvd.gaps', JSON.stringify(gaps)],
   ])
 }
 
 /**
- * Reads the metadata of a shard.
+ * Reads the metadata of a shard. One of the first, which does not count what is odd, gets zeros: `statesDigest` tells.
  * @param refuse throws the caller's error; gets what was expected and what was found
  */
 export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expected: string, found: string) => never): ShardMeta {
@@ -76,6 +91,8 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
   }
   const count = (key: string): number => read(key, 'a count', parseCount)
   read(FORMAT_KEY, `format ${FORMAT}`, (value) => (value === FORMAT ? value : undefined))
+  const isFirst = !statesDigest(metadata)
+  if (!isFirst) read(DIGEST_KEY, '64 hex digits', (value) => (/^[0-9a-f]{64}$/.test(value) ? value : undefined))
   const interval = read('ckvd.interval', 'an interval', (value) => (value === '1mo' ? undefined : parseInterval(value)))
   return {
     market: read('ckvd.market', 'a market', (value) => (isMarket(value) ? value : undefined)),
@@ -92,8 +109,15 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
     expected: count('ckvd.expected'),
     offGrid: count('ckvd.off_grid'),
     duplicates: count('ckvd.duplicates'),
+    oddClose: isFirst ? 0 : count(ODD_CLOSE_KEY),
+    oddRows: isFirst ? 0 : count(ODD_ROWS_KEY),
     gaps: read('ckvd.gaps', 'a list of gaps', parseGaps),
   }
+}
+
+/** False for a shard of the first version that wrote format 1: it has no digest of its columns, and no counts of what is odd. */
+export function statesDigest(metadata: ReadonlyMap<string, string>): boolean {
+  return LATER_KEYS.some((key) => metadata.has(key))
 }
 
 function parseCount(text: string): number | undefined {

@@ -257,7 +257,7 @@ async function settleAll<T>(work: readonly Promise<T>[]): Promise<T[]> {
 
 /** A day of which nothing was acquired. */
 function bareDay(day: UtcDay): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
-  const counts = { rows: 0, expected: 0, offGrid: 0, duplicates: 0, conflicts: 0, differing: 0 }
+  const counts = { rows: 0, expected: 0, offGrid: 0, duplicates: 0, oddClose: 0, oddRows: 0, conflicts: 0, differing: 0 }
   return { day, shard: null, shardSha256: null, source: null, ...counts, archive: null, gaps: [] }
 }
 

@@ -161,6 +161,8 @@ const metaArbitrary = fc.record({
   expected: fc.nat(),
   offGrid: fc.nat(),
   duplicates: fc.nat(),
+  oddClose: fc.integer({ min: 60, max: 1_000_000 }),
+  oddRows: fc.nat(),
   gaps: fc
     .array(fc.string(), { maxLength: 3 })
     .map((texts) =>
@@ -186,7 +188,7 @@ describe('shards', () => {
     )
   })
 
-  test('any bytes end in a value or CKVD_SHARD_FORMAT, and never in a throw of isOwnShard', () => {
+  test('any bytes end in a value or CKVD_SHARD_FORMAT or CKVD_SHARD_DIGEST, and never in a throw of isOwnShard', () => {
     fc.assert(
       fc.property(columnsArbitrary, metaArbitrary, mutation, (columns, facts, mutate) => {
         const bytes = mutate(encodeShard(columns, { ...facts, rows: columns.openTime.length }))
@@ -194,7 +196,7 @@ describe('shards', () => {
         try {
           expect(decodeShard(bytes).meta.rows).toBeGreaterThan(0)
         } catch (error) {
-          expect(error).toSatisfy((e) => isCkvdError(e, 'CKVD_SHARD_FORMAT'))
+          expect(error).toSatisfy((e) => isCkvdError(e, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST'))
         }
       }),
       { numRuns: 1500 },

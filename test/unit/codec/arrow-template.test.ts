@@ -34,6 +34,8 @@ function metaOf(rows: number, more: Partial<ShardMeta> = {}): ShardMeta {
     expected: rows,
     offGrid: 0,
     duplicates: 0,
+    oddClose: 0,
+    oddRows: 0,
     gaps: [],
     ...more,
   }
@@ -71,6 +73,8 @@ describe('shards from templates', () => {
           source: fc.constantFrom('rest', 'vision-daily', 'vision-daily+rest'),
           offGrid: fc.nat(2000),
           duplicates: fc.nat(2000),
+          oddClose: fc.nat(2000),
+          oddRows: fc.nat(2000),
           expected: fc.nat(100_000),
         }),
         fc.integer({ min: 1, max: 40 }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Data, DataType } from 'apache-arrow'
 import {
   Field,
@@ -41,6 +42,8 @@ const META: ShardMeta = {
   expected: 24,
   offGrid: 0,
   duplicates: 2,
+  oddClose: 0,
+  oddRows: 0,
   gaps: [{ startUs: START_US + 5 * 3_600_000_000, endUs: START_US + 24 * 3_600_000_000, bars: 19, evidence: 'REST has none: "asked"' }],
 }
 
@@ -60,6 +63,27 @@ function bars(rows: number): KlineColumns {
     columns.takerBuyQuoteVolume[i] = 1 / 3
   }
   return columns
+}
+
+/** SHA-256 of the eleven columns as they lie in a file: written down here a second time, value by value. */
+function digestOf(columns: KlineColumns): string {
+  const hash = createHash('sha256')
+  for (const { key, type } of KLINE_COLUMNS) {
+    for (const value of columns[key]) {
+      const bytes = Buffer.alloc(8)
+      if (type === 'float64') bytes.writeDoubleLE(value as number)
+      else bytes.writeBigInt64LE(value as bigint)
+      hash.update(bytes)
+    }
+  }
+  return hash.digest('hex')
+}
+
+/** A shard as the first version wrote it: no digest, no counts of what is odd. */
+function firstShard(columns: KlineColumns, meta: ShardMeta = META): Uint8Array {
+  const metadata = encodeMeta(meta, digestOf(columns))
+  for (const key of ['ckvd.digest', 'ckvd.odd_close', 'ckvd.odd_rows']) metadata.delete(key)
+  return encodeKlines(columns, metadata)
 }
 
 const refusal = (words: string): Error =>
@@ -160,6 +184,9 @@ describe('encodeShard', () => {
       ['ckvd.expected', '24'],
       ['ckvd.off_grid', '0'],
       ['ckvd.duplicates', '2'],
+      ['ckvd.odd_close', '0'],
+      ['ckvd.odd_rows', '0'],
+      ['ckvd.digest', digestOf(bars(5))],
       ['ckvd.gaps', '[{"start":1704085200000000,"end":1704153600000000,"bars":19,"evidence":"REST has none: \\"asked\\""}]'],
     ])
   })
@@ -183,7 +210,16 @@ describe('encodeShard', () => {
   })
 
   test('a month-sized interval is written as 1M, an absent archive as nothing', () => {
-    const meta: ShardMeta = { ...META, interval: '1M', rows: 1, archiveKey: null, archiveSha256: null, archiveEtag: null, gaps: [] }
+    const meta: ShardMeta = {
+      ...META,
+      interval: '1M',
+      rows: 1,
+      oddClose: 1,
+      archiveKey: null,
+      archiveSha256: null,
+      archiveEtag: null,
+      gaps: [],
+    }
     const shard = encodeShard(bars(1), meta)
     expect(tableFromIPC(shard).schema.metadata.get('ckvd.interval')).toBe('1M')
     expect(tableFromIPC(shard).schema.metadata.get('ckvd.archive.key')).toBe('')
@@ -219,9 +255,9 @@ describe('decodeShard', () => {
     }
   })
 
-  test('any single flipped bit ends in a value or CKVD_SHARD_FORMAT', () => {
+  test('any single flipped bit ends in a value or a code of shards, and one in the rows never in a value', () => {
     const bytes = Uint8Array.from(encodeShard(bars(2), { ...META, rows: 2 }))
-    const outcomes = { value: 0, refused: 0, other: [] as unknown[] }
+    const outcomes = { value: 0, refused: 0, digest: 0, other: [] as unknown[] }
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       bytes[bit >> 3]! ^= 1 << (bit & 7)
       try {
@@ -229,12 +265,14 @@ describe('decodeShard', () => {
         outcomes.value++
       } catch (error) {
         if (isCkvdError(error, 'CKVD_SHARD_FORMAT')) outcomes.refused++
+        else if (isCkvdError(error, 'CKVD_SHARD_DIGEST')) outcomes.digest++
         else outcomes.other.push(bit, error)
       }
       bytes[bit >> 3]! ^= 1 << (bit & 7)
     }
     expect(outcomes.other).toEqual([])
     expect(outcomes.refused).toBeGreaterThan(1000)
+    expect(outcomes.digest).toBeGreaterThanOrEqual(11 * 2 * 64)
   })
 
   test.each<[string, (columns: KlineColumns) => void, string]>([
@@ -250,11 +288,11 @@ describe('decodeShard', () => {
     ['a low above the open', ({ open, low }) => (low[1] = open[1]! + 0.5), 'contradict'],
     ['a low above the close', ({ open, low, close }) => (low[1] = (close[1] = open[1]! - 0.5) + 0.1), 'contradict'],
     ['a negative low', ({ low }) => (low[1] = -1e-8), 'contradict'],
-    ['a close before the open', ({ openTime, closeTime }) => (closeTime[1] = openTime[1]! - 1n), 'contradict'],
-    ['a price that is no number', ({ close }) => (close[1] = NaN), 'contradict'],
-    ['an infinite high', ({ high }) => (high[1] = Infinity), 'contradict'],
+    ['a close before the open', ({ openTime, closeTime }) => (closeTime[1] = openTime[1]! - 1n), '0 bars with an odd close_time'],
+    ['a price that is no number', ({ close }) => (close[1] = NaN), 'finite'],
+    ['an infinite high', ({ high }) => (high[1] = Infinity), 'finite'],
     ['a negative volume', ({ volume }) => (volume[3] = -1), 'contradict'],
-    ['an infinite quote volume', ({ quoteVolume }) => (quoteVolume[3] = Infinity), 'contradict'],
+    ['an infinite quote volume', ({ quoteVolume }) => (quoteVolume[3] = Infinity), 'finite'],
     ['a negative count', ({ count }) => (count[3] = -1n), 'contradict'],
   ])('refuses %s', (_, rows, words) => {
     expect(() => decodeShard(shardWith({ rows }))).toThrow(refusal(words))
@@ -263,20 +301,60 @@ describe('decodeShard', () => {
   test.each<[string, (columns: KlineColumns) => void]>([
     ['without a trade', ({ open, high, low, close, volume }) => [open, high, low, close, volume].forEach((values) => (values[1] = 0))],
     ['of one price', ({ open, high, low, close }) => [open, high, low, close].forEach((values) => (values[1] = 2))],
-    ['that closes as it opens', ({ openTime, closeTime }) => (closeTime[1] = openTime[1]!)],
+    ['that closes with the last microsecond', ({ closeTime }) => (closeTime[1]! += 999n)],
   ])('takes a bar %s', (_, rows) => {
     const columns = bars(5)
     rows(columns)
     expect(decodeShard(shardWith({ rows })).columns).toEqual(columns)
   })
 
+  test('takes odd close times and bars that contradict themselves as far as the metadata counts them', () => {
+    const rows = ({ openTime, closeTime, low, high, volume }: KlineColumns): void => {
+      closeTime[1] = openTime[1]! - 1n
+      closeTime[2] = openTime[2]!
+      high[0] = low[0]! / 2
+      volume[4] = -1
+    }
+    const columns = bars(5)
+    rows(columns)
+    expect(decodeShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 2 } })).columns).toEqual(columns)
+    expect(() => decodeShard(shardWith({ rows, meta: { oddClose: 1, oddRows: 2 } }))).toThrow(
+      refusal('1 bars with an odd close_time, found 2'),
+    )
+    expect(() => decodeShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 1 } }))).toThrow(
+      refusal('1 bars that contradict themselves, found 2, the first one at 2024-01-01T00:00:00.000000Z'),
+    )
+  })
+
+  test('refuses columns that do not have the digest that the shard states, unless the whole file is proven', () => {
+    const bytes = encodeKlines(bars(5), encodeMeta(META, digestOf(bars(4))))
+    const mismatch = expect.objectContaining({
+      code: 'CKVD_SHARD_DIGEST',
+      details: { expected: digestOf(bars(4)), found: digestOf(bars(5)) },
+    }) as Error
+    expect(() => decodeShard(bytes)).toThrow(mismatch)
+    expect(decodeShard(bytes, true).columns).toEqual(bars(5))
+  })
+
+  test('reads a shard of the first version, and counts its odd close times itself', () => {
+    const late = bars(5)
+    late.closeTime[3]! += 60_000_000n
+    expect(decodeShard(firstShard(late))).toEqual({ columns: late, meta: { ...META, oddClose: 1 } })
+    const early = bars(5)
+    early.closeTime[3] = early.openTime[3]! - 1n
+    expect(() => decodeShard(firstShard(early))).toThrow(refusal('close after they open'))
+    const crossed = bars(5)
+    crossed.high[3] = 0
+    expect(() => decodeShard(firstShard(crossed))).toThrow(refusal('0 bars that contradict themselves'))
+  })
+
   test('refuses rows that the metadata does not count, and a file of none', () => {
-    expect(() => decodeShard(encodeKlines(bars(5), encodeMeta({ ...META, rows: 4 })))).toThrow(refusal('4 rows'))
-    expect(() => decodeShard(encodeKlines(bars(0), encodeMeta({ ...META, rows: 0 })))).toThrow(refusal('0 rows'))
+    expect(() => decodeShard(encodeKlines(bars(5), encodeMeta({ ...META, rows: 4 }, digestOf(bars(5)))))).toThrow(refusal('4 rows'))
+    expect(() => decodeShard(encodeKlines(bars(0), encodeMeta({ ...META, rows: 0 }, digestOf(bars(0)))))).toThrow(refusal('0 rows'))
   })
 
   test('refuses columns with nulls, and columns of fewer values than rows', () => {
-    const metadata = encodeMeta({ ...META, rows: 9 })
+    const metadata = encodeMeta({ ...META, rows: 9 }, digestOf(bars(9)))
     expect(() => decodeShard(foreignFile({ metadata, rows: 9, nulls: 1 }))).toThrow(refusal('1 nulls'))
     expect(() => decodeShard(foreignFile({ metadata, rows: 9, values: 8 }))).toThrow(refusal('0 nulls and 64 bytes'))
   })
@@ -306,6 +384,8 @@ describe('decodeShard', () => {
   test.each<[string, string, string, string]>([
     ['another format', 'ckvd.format', 'ckvd.farmot', 'ckvd.format'],
     ['a missing key', 'ckvd.off_grid', 'ckvd.off_gird', 'ckvd.off_grid'],
+    ['counts without a digest', 'ckvd.digest', 'ckvd.didest', 'ckvd.digest'],
+    ['a digest without counts', 'ckvd.odd_rows', 'ckvd.odd_tows', 'ckvd.odd_rows'],
     ['another column name', 'taker_buy_volume', 'maker_buy_volume', 'taker_buy_volume float64'],
     ['another zone', 'UTC', 'CET', 'timestamp[us, UTC]'],
   ])('refuses %s', (_, from, to, words) => {

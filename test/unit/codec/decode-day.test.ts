@@ -63,6 +63,9 @@ describe('a daily archive', () => {
       duplicates: 0,
       conflicts: 0,
       conflictNote: '',
+      oddClose: 0,
+      oddRows: 0,
+      oddRowTimes: [],
       gaps: [],
       condition: 'complete',
       firstOpenUs: us('2024-01-01T00:00'),
@@ -83,6 +86,8 @@ describe('a daily archive', () => {
       expected: 24,
       offGrid: 0,
       duplicates: 0,
+      oddClose: 0,
+      oddRows: 0,
       gaps: [],
     })
   })

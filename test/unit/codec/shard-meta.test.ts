@@ -12,6 +12,7 @@ const gapAt = (hour: number, bars: number) => ({
   evidence: 'why',
 })
 
+const DIGEST = 'cd'.repeat(32)
 const META: ShardMeta = {
   market: 'um',
   symbol: '币安人生USDT',
@@ -26,13 +27,15 @@ const META: ShardMeta = {
   expected: 24,
   offGrid: 3,
   duplicates: 1,
+  oddClose: 4,
+  oddRows: 2,
   gaps: [gapAt(2, 2), gapAt(4, 1), gapAt(7, 1)],
 }
 
 /** Reads the metadata with some values replaced; a refusal is told as `refused: what was expected`. */
 function read(changes: Readonly<Record<string, string>>, meta = META): ShardMeta | string {
   try {
-    return decodeMeta(new Map([...encodeMeta(meta), ...Object.entries(changes)]), (expected) => {
+    return decodeMeta(new Map([...encodeMeta(meta, DIGEST), ...Object.entries(changes)]), (expected) => {
       throw new Error(`refused: ${expected}`)
     })
   } catch (error) {
@@ -56,8 +59,8 @@ describe('metadata of a shard', () => {
   })
 
   test('without one of its keys is refused by the name of the key', () => {
-    for (const key of encodeMeta(META).keys()) {
-      const rest = new Map(encodeMeta(META))
+    for (const key of encodeMeta(META, DIGEST).keys()) {
+      const rest = new Map(encodeMeta(META, DIGEST))
       rest.delete(key)
       let told = ''
       expect(() =>
@@ -83,8 +86,20 @@ describe('metadata of a shard', () => {
     ['ckvd.expected', ['-0']],
     ['ckvd.off_grid', ['0x1']],
     ['ckvd.duplicates', ['null']],
+    ['ckvd.odd_close', ['', '-1']],
+    ['ckvd.odd_rows', ['1.5']],
+    ['ckvd.digest', ['', 'cd', 'CD'.repeat(32), `${'cd'.repeat(32)}0`]],
   ])('%s is refused as any of %j', (key, values) => {
     for (const value of values) expect([value, read({ [key]: value })]).toEqual([value, expect.stringMatching(/^refused: /)])
+  })
+
+  test('of the first version, which had neither digest nor counts of what is odd, is read with zeros', () => {
+    const first = new Map(encodeMeta(META, DIGEST))
+    for (const key of ['ckvd.digest', 'ckvd.odd_close', 'ckvd.odd_rows']) first.delete(key)
+    const refuse = (expected: string): never => {
+      throw new Error(expected)
+    }
+    expect(decodeMeta(first, refuse)).toEqual({ ...META, oddClose: 0, oddRows: 0 })
   })
 
   test('a day that does not begin a chunk is refused: a week is filed under its month', () => {

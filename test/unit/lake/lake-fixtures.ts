@@ -87,6 +87,8 @@ export function hoursOf(
     expected: 24,
     offGrid: 0,
     duplicates: 0,
+    oddClose: 0,
+    oddRows: 0,
     gaps,
   }
   const shard = encodeShard(columns, meta)
