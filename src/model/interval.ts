@@ -27,8 +27,11 @@ const LENGTH_US: Readonly<Record<Exclude<Interval, '1M'>, number>> = {
   '1w': 7 * US_PER_DAY,
 }
 
-/** Weeks open on Monday: 1970-01-05 was one. All other grids start at the epoch. */
-const WEEK_OFFSET_US = 4 * US_PER_DAY
+/**
+ * Start of a grid that does not start at the epoch. Weeks open on Monday: 1970-01-05 was one. Bars of three days open on days that are
+ * 1 modulo 3 since 1970-01-01: BTCUSDT's archives open on 2017-08-17 first and on 2026-07-01 still.
+ */
+const OFFSET_US: Partial<Record<Interval, number>> = { '3d': US_PER_DAY, '1w': 4 * US_PER_DAY }
 
 /** All intervals, shortest first. */
 export const INTERVALS: readonly Interval[] = [
@@ -75,7 +78,7 @@ export function maxLengthUs(interval: Interval): number {
 export function slotStartUs(timeUs: number, interval: Interval): number {
   if (interval === '1M') return monthStartUs(timeUs)
   const length = LENGTH_US[interval]
-  const offset = interval === '1w' ? WEEK_OFFSET_US : 0
+  const offset = OFFSET_US[interval] ?? 0
   return Math.floor((timeUs - offset) / length) * length + offset
 }
 

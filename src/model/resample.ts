@@ -33,8 +33,8 @@ export interface ResampledBars {
 export const SUM_COLUMNS = ['volume', 'quoteVolume', 'takerBuyVolume', 'takerBuyQuoteVolume'] as const
 
 /**
- * Larger bars out of smaller ones, on the exchange's own grid (weeks open on Monday, `3d` counts from 1970-01-01, months are the
- * calendar's), given piece by piece so that a year need not be in memory at once.
+ * Larger bars out of smaller ones, on the exchange's own grid (weeks open on Monday, three days on days that are 1 modulo 3 since
+ * 1970-01-01, months are the calendar's), given piece by piece so that a year need not be in memory at once.
  *
  * A bar is the first open, the last close, the highest high, the lowest low and the sums of the rest, exact as `DecimalSum` says. On
  * COIN-M futures the sum of `quoteVolume` is base volume, as it is published.

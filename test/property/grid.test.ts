@@ -6,7 +6,7 @@ import { countSlots, firstSlotUs, INTERVALS, nextSlotUs, slotStartUs } from '../
 
 /*
  * The exchange's grid, laid by hand: bars of a fixed length follow each other from the epoch, weeks from the first Monday
- * after it, months by the calendar. Whatever the interval and the range, what the model says is what counting slots says.
+ * after it, three days from 1970-01-02, months by the calendar. Whatever the interval and the range, what the model says is what counting slots says.
  */
 const SECONDS: Readonly<Record<Exclude<Interval, '1M'>, number>> = {
   '1s': 1,
@@ -25,12 +25,13 @@ const SECONDS: Readonly<Record<Exclude<Interval, '1M'>, number>> = {
   '3d': 259_200,
   '1w': 604_800,
 }
-const FIRST_MONDAY = Date.UTC(1970, 0, 5) / 1000
+/** Where a grid starts in seconds, unless at the epoch. */
+const FIRST: Partial<Record<Interval, number>> = { '3d': Date.UTC(1970, 0, 2) / 1000, '1w': Date.UTC(1970, 0, 5) / 1000 }
 
-/** Start of the n-th slot in microseconds, n counted from 1970 (from the first Monday for weeks). */
+/** Start of the n-th slot in microseconds, n counted from the grid's first. */
 function slotAt(interval: Interval, n: number): number {
   if (interval === '1M') return Date.UTC(1970, n, 1) * 1000
-  return ((interval === '1w' ? FIRST_MONDAY : 0) + n * SECONDS[interval]) * 1_000_000
+  return ((FIRST[interval] ?? 0) + n * SECONDS[interval]) * 1_000_000
 }
 
 /** A slot number of some day between 2017 and 2030. */

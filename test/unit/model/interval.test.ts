@@ -7,9 +7,12 @@ import {
   intervalPathName,
   isMonthChunked,
   maxLengthUs,
+  nextSlotUs,
   parseInterval,
+  slotStartUs,
 } from '../../../src/model/interval.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
+import { US_PER_DAY } from '../../../src/model/utc-day.ts'
 
 const us = (iso: string): number => Date.parse(iso) * 1000
 
@@ -35,12 +38,25 @@ describe('chunks', () => {
     ['1m', '2024-02-29', '2024-03-01T00:00:00Z', '2024-03-01T00:00:00Z'],
     ['1d', '2024-12-31', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z'],
     ['1M', '2024-02-01', '2024-03-01T00:00:00Z', '2024-03-01T00:00:00Z'],
-    // the week of Monday 2024-01-29 and the three days of 2024-01-30 open in January and close in February
+    // the week of Monday 2024-01-29 and the three days of 2024-01-31 open in January and close in February
     ['1w', '2024-01-01', '2024-02-01T00:00:00Z', '2024-02-05T00:00:00Z'],
-    ['3d', '2024-01-01', '2024-02-01T00:00:00Z', '2024-02-02T00:00:00Z'],
+    ['3d', '2024-01-01', '2024-02-01T00:00:00Z', '2024-02-03T00:00:00Z'],
+    ['3d', '2024-02-01', '2024-03-01T00:00:00Z', '2024-03-01T00:00:00Z'],
   ])('%s of %s holds bars that open before %s, and is closed at %s', (interval, day, end, closed) => {
     expect(chunkEndUs(day as UtcDay, interval)).toBe(us(end))
     expect(chunkClosedUs(day as UtcDay, interval)).toBe(us(closed))
+  })
+})
+
+describe('the grid of 3d', () => {
+  // the first and the last bar of BTCUSDT's public archives of 3d, and the day that a key of um names
+  it.each(['2017-08-17', '2023-12-08', '2026-07-01'])('has a bar that opens on %s', (day) => {
+    const open = us(`${day}T00:00:00Z`)
+    expect([slotStartUs(open, '3d'), slotStartUs(open - 1, '3d'), nextSlotUs(open, '3d')]).toEqual([
+      open,
+      open - 3 * US_PER_DAY,
+      open + 3 * US_PER_DAY,
+    ])
   })
 })
 
