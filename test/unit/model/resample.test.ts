@@ -94,6 +94,20 @@ describe('larger bars', () => {
     expect(iso(months.columns.closeTime[2])).toBe('2024-02-29T23:59:59.999Z')
   })
 
+  test('three days open where the exchange’s own bars of that series do', () => {
+    const days = bars(us('2023-06-15T00:00'), 9, DAY_US)
+    const opensOf = (phase: 0 | 1 | 2 | null) =>
+      [...resampleColumns(days, { from: '1d', to: '3d', phase }).columns.openTime].map((time) => iso(time).slice(0, 10))
+    expect(opensOf(2)).toEqual(['2023-06-15', '2023-06-18', '2023-06-21'])
+    expect(opensOf(0)).toEqual(['2023-06-13', '2023-06-16', '2023-06-19', '2023-06-22'])
+    expect(opensOf(null)).toEqual(['2023-06-14', '2023-06-17', '2023-06-20', '2023-06-23'])
+    const { bars: found, expected } = resampleColumns(days, { from: '1d', to: '3d', phase: 2 })
+    expect([[...found], [...expected]]).toEqual([
+      [3, 3, 3],
+      [3, 3, 3],
+    ])
+  })
+
   test('a bar off the grid belongs to the slot in which it opens and fills one; two in a slot are both counted in', () => {
     const grid = bars(us('2017-12-04T06:00'), 5)
     const late = bars(us('2017-12-04T06:00:20.799'), 5)
