@@ -166,7 +166,8 @@ export async function ingest(options: IngestRequest & CKVDConfig): Promise<Inges
 }
 
 /**
- * Larger bars out of smaller ones, on the exchange's own grid: weeks open on Monday, `3d` counts from 1970-01-01, months are the calendar's.
+ * Larger bars out of smaller ones, on the exchange's own grid: weeks open on Monday, `3d` on days that are 1 modulo 3 since
+ * 1970-01-01 (2017-08-17, 2026-07-01), months are the calendar's.
  * Takes a table of `getData` (or any Arrow Table with such columns; rows with nulls are missing bars) or what `getColumns` gives, and gives
  * the same columns: first open, last close, highest high, lowest low, sums of the rest.
  *

@@ -1,12 +1,12 @@
 import { CkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
 import { countOffGrid, findGaps } from '../model/gaps.ts'
-import type { Interval } from '../model/interval.ts'
-import { countSlots, firstSlotUs, maxLengthUs, slotStartUs } from '../model/interval.ts'
+import type { Grid, Phase } from '../model/interval.ts'
+import { countSlots, firstSlotUs, isMonthChunked, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS, pickRows, sameRow, sliceColumns } from '../model/kline.ts'
-import type { TimeRange } from '../model/series.ts'
-import { chunkOfUs, chunkRange, nextChunk } from '../model/series.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import { chunkOfUs, chunkRange, gridOfBars, nextChunk, previousChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import { toDoubles } from './int64.ts'
@@ -14,10 +14,10 @@ import { findOddRows } from './odd-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
-  readonly interval: Interval
-  /** the period of the archive: rows outside of it are dropped */
+  readonly series: Pick<Series, 'interval' | 'phase'>
+  /** the period of the archive, whole chunks */
   readonly range: TimeRange
-  /** chunks wanted; null = all */
+  /** chunks wanted, of bars longer than a day also the one just before and just after the period; null = all of the period */
   readonly days: readonly UtcDay[] | null
   /** no bar before the first row is expected */
   readonly startsSeries: boolean
@@ -43,12 +43,23 @@ export interface ChunkRows {
   readonly gaps: Gap[]
 }
 
+/** Rows of an archive that open just before or just after its period, by the chunk in which they open. */
+export interface StrayRows {
+  readonly day: UtcDay
+  readonly rows: number
+}
+
 export interface SplitRows {
   readonly chunks: ChunkRows[]
-  /** wanted chunks of the period without a row, as far as a bar was expected in them */
+  /** wanted chunks without a row, as far as a bar was expected in them */
   readonly absentDays: UtcDay[]
-  /** rows outside of the period, and rows of an archive none of whose chunks is wanted */
+  /** at most two: wanted or not */
+  readonly strays: StrayRows[]
+  /** rows outside of the period that are in no wanted chunk, and rows of an archive none of whose chunks is wanted */
   readonly dropped: number
+  /** of `3d`, the phase that the archive's bars tell; null: it has none */
+  readonly phase: Phase | null
+  /** first and last open time of the period, of bars longer than a day also of the chunks beside it */
   readonly firstOpenUs: number | null
   readonly lastOpenUs: number | null
 }
@@ -63,32 +74,56 @@ const MAX_SCRATCH_ROWS = 86_400
 /** How many conflicting bars a note spells out. */
 const NOTED_CONFLICTS = 5
 
-/** Sorts the rows of an archive and splits them into chunks. */
+/**
+ * Sorts the rows of an archive and splits them into chunks, on the grid on which its own bars agree. Rows that open just before or just
+ * after the archive's period are told. Of bars longer than a day they are as good as those in it (a week that opens on the last Monday
+ * of February may stand in the archive of March): such a chunk is given when it is wanted.
+ */
 export function splitChunks(unsorted: KlineColumns, request: SplitRequest): SplitRows {
-  const { interval, range } = request
+  const { series, range, days } = request
+  const { interval } = series
   const { columns, times } = sortRows(unsorted)
-  const from = lowerBound(times, range.startUs, 0)
-  const to = lowerBound(times, range.endUs, from)
+  const grid = gridOfBars(series, columns.openTime)
+  const wanted = days === null ? null : new Set(days)
+  const before = previousChunk(chunkOfUs(range.startUs, interval), interval)
+  const after = chunkOfUs(range.endUs, interval)
+  const isReaching = isMonthChunked(interval)
+  const from = lowerBound(times, isReaching ? chunkRange(before, interval).startUs : range.startUs, 0)
+  const to = lowerBound(times, isReaching ? chunkRange(after, interval).endUs : range.endUs, from)
   const firstOpenUs = from < to ? (times[from] as number) : null
-  const wanted = request.days === null ? null : new Set(request.days)
   const chunks: ChunkRows[] = []
   const absentDays: UtcDay[] = []
-  const firstChunk = chunkOfUs(range.startUs, interval)
+  const strays: StrayRows[] = []
+  let inPeriod = 0
   let isWanted = false
-  let start = from
-  for (let day = firstChunk; chunkRange(day, interval).startUs < range.endUs; day = nextChunk(day, interval)) {
+  let givenStrays = 0
+  let start = lowerBound(times, chunkRange(before, interval).startUs, 0)
+  for (let day = before; day <= after; day = nextChunk(day, interval)) {
     const chunk = chunkRange(day, interval)
     const end = lowerBound(times, chunk.endUs, start)
-    if (wanted === null || wanted.has(day)) {
-      isWanted = true
-      const expected = narrow(chunk, firstOpenUs, request)
-      if (end > start) chunks.push({ day, ...measure(sliceColumns(columns, start, end), times.subarray(start, end), expected, interval) })
-      else if (countSlots(expected.startUs, expected.endUs, interval) > 0) absentDays.push(day)
+    const rows = end - start
+    const isInside = day !== before && day !== after
+    const isTaken = wanted === null ? isInside : (isInside || isReaching) && wanted.has(day)
+    if (isInside) inPeriod += rows
+    else if (rows > 0) strays.push({ day, rows })
+    if (isTaken) {
+      if (isInside) isWanted = true
+      else givenStrays += rows
+      const expected = narrow(chunk, firstOpenUs, grid, request)
+      if (rows > 0) chunks.push({ day, ...measure(sliceColumns(columns, start, end), times.subarray(start, end), expected, grid) })
+      else if (countSlots(expected.startUs, expected.endUs, grid) > 0) absentDays.push(day)
     }
     start = end
   }
-  const kept = isWanted ? to - from : 0
-  return { chunks, absentDays, dropped: times.length - kept, firstOpenUs, lastOpenUs: from < to ? (times[to - 1] as number) : null }
+  return {
+    chunks,
+    absentDays,
+    strays,
+    dropped: times.length - (isWanted ? inPeriod : 0) - givenStrays,
+    phase: interval === '3d' ? phaseOf(columns.openTime) : null,
+    firstOpenUs,
+    lastOpenUs: from < to ? (times[to - 1] as number) : null,
+  }
 }
 
 /** The rows in ascending order of open time; rows of one open time stay in the order of the file. */
@@ -128,25 +163,26 @@ function lowerBound(times: Float64Array, timeUs: number, start: number): number 
 function narrow(
   chunk: TimeRange,
   firstOpenUs: number | null,
-  { interval, startsSeries, seriesStartUs, seriesEndUs }: SplitRequest,
+  grid: Grid,
+  { startsSeries, seriesStartUs, seriesEndUs }: SplitRequest,
 ): TimeRange {
   const firstBarUs = seriesStartUs ?? (startsSeries ? firstOpenUs : null)
-  const firstSlot = firstBarUs === null ? chunk.startUs : slotStartUs(firstBarUs, interval)
+  const firstSlot = firstBarUs === null ? chunk.startUs : slotStartUs(firstBarUs, grid)
   return { startUs: Math.max(chunk.startUs, firstSlot), endUs: Math.min(chunk.endUs, seriesEndUs ?? chunk.endUs) }
 }
 
-function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: TimeRange, interval: Interval): Omit<ChunkRows, 'day'> {
+function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: TimeRange, grid: Grid): Omit<ChunkRows, 'day'> {
   const merged = isAscending(unmergedTimes, 1) ? undefined : mergeSameTimes(unmerged, unmergedTimes)
   const columns = merged?.columns ?? unmerged
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
-  const expected = countSlots(range.startUs, range.endUs, interval)
-  const lateBars = times.length === expected ? countLateBars(times, range, interval) : undefined
-  const { oddClose, oddRows, times: oddRowTimes } = findOddRows(columns, interval)
+  const expected = countSlots(range.startUs, range.endUs, grid)
+  const lateBars = times.length === expected ? countLateBars(times, range, grid) : undefined
+  const { oddClose, oddRows, times: oddRowTimes } = findOddRows(columns, grid)
   return {
     columns,
     expected,
-    offGrid: lateBars ?? countOffGrid(columns.openTime, interval),
-    gaps: lateBars === undefined ? findGaps(columns.openTime, range, interval) : [],
+    offGrid: lateBars ?? countOffGrid(columns.openTime, grid),
+    gaps: lateBars === undefined ? findGaps(columns.openTime, range, grid) : [],
     duplicates: merged?.duplicates ?? 0,
     conflicts: merged?.conflicts ?? 0,
     conflictNote: merged?.note ?? '',
@@ -160,10 +196,10 @@ function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: Tim
  * The usual case in one pass over doubles: where bar i opens in slot i, for every i, nothing is missing.
  * @returns how many bars open after their slot's start; undefined when it is not the usual case
  */
-function countLateBars(times: Float64Array, range: TimeRange, interval: Interval): number | undefined {
-  if (interval === '1M') return undefined // months differ in length
-  const lengthUs = maxLengthUs(interval)
-  const firstUs = firstSlotUs(range.startUs, interval)
+function countLateBars(times: Float64Array, range: TimeRange, grid: Grid): number | undefined {
+  if (grid === '1M') return undefined // months differ in length
+  const lengthUs = maxLengthUs(grid)
+  const firstUs = firstSlotUs(range.startUs, grid)
   let late = 0
   for (let i = 0; i < times.length; i++) {
     // no sum that is carried on: V8 would give it a place in the heap, anew for each row

@@ -3,15 +3,16 @@ import { CkvdError, toCkvdError } from '../errors.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
+import type { Phase } from '../model/interval.ts'
 import { isMonthChunked } from '../model/interval.ts'
 import type { Packaging, Series, TimeRange } from '../model/series.ts'
-import { periodStem, seriesLabel } from '../model/series.ts'
+import { chunkOfUs, chunkRange, periodStem, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { checkSha256, parseChecksum, readZipEntry, sha256Hex } from './archive.ts'
 import { encodeShard } from './arrow-writer.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import type { ChunkRows } from './chunks.ts'
+import type { ChunkRows, StrayRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
 import type { DecodedCsv } from './csv.ts'
 import { decodeCsv } from './csv.ts'
@@ -31,7 +32,7 @@ export interface DecodeRequest {
   readonly zip: Uint8Array
   /** the CHECKSUM file; null when there is none */
   readonly checksum: Uint8Array | null
-  /** chunks wanted; null = all in the archive */
+  /** chunks wanted, of bars longer than a day also the one just before and just after the archive's period; null = all of the period */
   readonly days: readonly UtcDay[] | null
   /** bars before the first row of this archive are not expected: the series starts here */
   readonly startsSeries: boolean
@@ -75,11 +76,15 @@ export interface DecodeResult {
   readonly csvBytes: number
   /** wanted chunks with at least one row, in order */
   readonly chunks: DecodedChunk[]
-  /** wanted chunks of the archive's period without a row, as far as bars were expected in them */
+  /** wanted chunks without a row, as far as bars were expected in them */
   readonly absentDays: UtcDay[]
-  /** rows outside of the archive's period, and all rows of a daily archive whose day is not wanted */
+  /** rows that open in the chunk just before or just after the archive's period, wanted or not: at most two entries */
+  readonly strays: readonly StrayRows[]
+  /** rows outside of the archive's period that are in no wanted chunk, and all rows of a daily archive whose day is not wanted */
   readonly dropped: number
-  /** first and last open time of the archive's period, wanted or not; null when it has no row */
+  /** of `3d`, the phase on which all rows agree (the usual one where they do not); null: it has no row, or is of another interval */
+  readonly phase: Phase | null
+  /** first and last open time of the archive's period, of bars longer than a day also of the chunks beside it; null when it has no row there */
   readonly firstOpenUs: number | null
   readonly lastOpenUs: number | null
 }
@@ -124,13 +129,15 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? {} : { inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const { columns, rows } = codec.decodeCsv(csv)
-    const split = splitChunks(columns, { interval: series.interval, range, days, startsSeries, seriesStartUs, seriesEndUs })
+    const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })
     return {
       archiveSha256,
       csvRows: rows,
       csvBytes: csv.length,
       absentDays: split.absentDays,
+      strays: split.strays,
       dropped: split.dropped,
+      phase: split.phase,
       firstOpenUs: split.firstOpenUs,
       lastOpenUs: split.lastOpenUs,
       chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
@@ -163,12 +170,11 @@ function parsePeriod({ series, archive }: DecodeRequest): TimeRange {
   const [, year = '', month = '', date] = PERIOD.exec(archive.period) ?? []
   const day = parseUtcDay(`${year}-${month.padStart(2, '0')}-${(date ?? '1').padStart(2, '0')}`)
   const packaging: Packaging = date === undefined ? 'monthly' : 'daily'
-  if (day === undefined || packaging !== archive.packaging || (packaging === 'daily' && isMonthChunked(series.interval))) {
-    throw new CkvdError(
-      'CKVD_BUG',
-      `Expected the period of a ${archive.packaging} archive whose chunks it can fill, found "${archive.period}"`,
-    )
+  if (day === undefined || packaging !== archive.packaging) {
+    throw new CkvdError('CKVD_BUG', `Expected the period of a ${archive.packaging} archive, found "${archive.period}"`)
   }
+  // a day's archive of bars that are longer than a day has a part of its month
+  if (isMonthChunked(series.interval)) return chunkRange(chunkOfUs(dayStartUs(day), series.interval), series.interval)
   const startUs = dayStartUs(day)
   return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }
 }

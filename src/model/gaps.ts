@@ -1,4 +1,4 @@
-import type { Interval } from './interval.ts'
+import type { Grid } from './interval.ts'
 import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from './interval.ts'
 import type { TimeRange } from './series.ts'
 
@@ -14,33 +14,33 @@ export interface Gap {
  * `openTimes` are microseconds in ascending order (times outside the range are ignored). A bar fills the slot into
  * which its open time falls, on the grid or off it; two bars in one slot fill it once.
  */
-export function findGaps(openTimes: BigInt64Array, range: TimeRange, interval: Interval): Gap[] {
+export function findGaps(openTimes: BigInt64Array, range: TimeRange, grid: Grid): Gap[] {
   const gaps: Gap[] = []
-  let expected = firstSlotUs(range.startUs, interval)
+  let expected = firstSlotUs(range.startUs, grid)
   for (const time of openTimes) {
-    const slot = slotStartUs(Number(time), interval)
+    const slot = slotStartUs(Number(time), grid)
     if (slot < expected) continue
     if (slot >= range.endUs) break
-    if (slot > expected) gaps.push({ startUs: expected, endUs: slot, bars: countSlots(expected, slot, interval) })
-    expected = nextSlotUs(slot, interval)
+    if (slot > expected) gaps.push({ startUs: expected, endUs: slot, bars: countSlots(expected, slot, grid) })
+    expected = nextSlotUs(slot, grid)
   }
   if (expected < range.endUs) {
-    const bars = countSlots(expected, range.endUs, interval)
-    if (bars > 0) gaps.push({ startUs: expected, endUs: lastSlotEnd(expected, range.endUs, bars, interval), bars })
+    const bars = countSlots(expected, range.endUs, grid)
+    if (bars > 0) gaps.push({ startUs: expected, endUs: lastSlotEnd(expected, range.endUs, bars, grid), bars })
   }
   return gaps
 }
 
-function lastSlotEnd(startUs: number, endUs: number, bars: number, interval: Interval): number {
-  if (interval !== '1M' && bars > 0) return startUs + bars * (nextSlotUs(startUs, interval) - startUs)
+function lastSlotEnd(startUs: number, endUs: number, bars: number, grid: Grid): number {
+  if (grid !== '1M' && bars > 0) return startUs + bars * (nextSlotUs(startUs, grid) - startUs)
   let end = startUs
-  while (end < endUs) end = nextSlotUs(end, interval)
+  while (end < endUs) end = nextSlotUs(end, grid)
   return end
 }
 
 /** How many bars do not open on the exchange's grid. */
-export function countOffGrid(openTimes: BigInt64Array, interval: Interval): number {
+export function countOffGrid(openTimes: BigInt64Array, grid: Grid): number {
   let count = 0
-  for (const time of openTimes) if (slotStartUs(Number(time), interval) !== Number(time)) count++
+  for (const time of openTimes) if (slotStartUs(Number(time), grid) !== Number(time)) count++
   return count
 }

@@ -4,12 +4,24 @@ import { dayStartUs, monthStartUs, nextMonth, US_PER_DAY } from './utc-day.ts'
 /** A bar length, written as Binance's REST API writes it (`1M` is a month; archives write `1mo`). */
 export type Interval = '1s' | '1m' | '3m' | '5m' | '15m' | '30m' | '1h' | '2h' | '4h' | '6h' | '8h' | '12h' | '1d' | '3d' | '1w' | '1M'
 
+/** Day on which bars of `3d` open, modulo 3 since 1970-01-01. */
+export type Phase = 0 | 1 | 2
+
+/** Bars of three days open on days that are 1 modulo 3: BTCUSDT's archives do from 2017-08-17 to 2026-07-01. */
+export const DEFAULT_PHASE: Phase = 1
+
+/**
+ * Where the bars of a series open. An interval has one grid, which has its name; only `3d` has others, of series whose own bars all open
+ * on other days than most. Whoever knows the series takes `gridOf` it, whoever knows the interval alone takes that.
+ */
+export type Grid = Interval | '3d/0' | '3d/2'
+
 const US_PER_SECOND = 1_000_000
 const US_PER_MINUTE = 60 * US_PER_SECOND
 const US_PER_HOUR = 60 * US_PER_MINUTE
 
 /** Length of a bar in microseconds; `1M` has none of its own. */
-const LENGTH_US: Readonly<Record<Exclude<Interval, '1M'>, number>> = {
+const LENGTH_US: Readonly<Record<Exclude<Grid, '1M'>, number>> = {
   '1s': US_PER_SECOND,
   '1m': US_PER_MINUTE,
   '3m': 3 * US_PER_MINUTE,
@@ -24,11 +36,13 @@ const LENGTH_US: Readonly<Record<Exclude<Interval, '1M'>, number>> = {
   '12h': 12 * US_PER_HOUR,
   '1d': US_PER_DAY,
   '3d': 3 * US_PER_DAY,
+  '3d/0': 3 * US_PER_DAY,
+  '3d/2': 3 * US_PER_DAY,
   '1w': 7 * US_PER_DAY,
 }
 
-/** Weeks open on Monday: 1970-01-05 was one. All other grids start at the epoch. */
-const WEEK_OFFSET_US = 4 * US_PER_DAY
+/** Start of a grid that does not start at the epoch. Weeks open on Monday: 1970-01-05 was one. */
+const OFFSET_US: Partial<Record<Grid, number>> = { '3d': DEFAULT_PHASE * US_PER_DAY, '3d/2': 2 * US_PER_DAY, '1w': 4 * US_PER_DAY }
 
 /** All intervals, shortest first. */
 export const INTERVALS: readonly Interval[] = [
@@ -62,32 +76,50 @@ export function intervalPathName(interval: Interval): string {
 }
 
 /** True for `3d`, `1w` and `1M`, whose chunks are months instead of days. */
-export function isMonthChunked(interval: Interval): boolean {
-  return interval === '3d' || interval === '1w' || interval === '1M'
+export function isMonthChunked(grid: Grid): boolean {
+  return grid === '1M' || LENGTH_US[grid] > US_PER_DAY
+}
+
+/** The grid of a series: `phase` is that of its own bars, null or absent where they do not tell. */
+export function gridOf({ interval, phase }: { readonly interval: Interval; readonly phase?: Phase | null | undefined }): Grid {
+  if (interval !== '3d') return interval
+  return phase === 0 ? '3d/0' : phase === 2 ? '3d/2' : '3d'
+}
+
+/** The phase of bars of `3d`: the one on which all agree, the usual one where they do not; null without a bar. Times are microseconds. */
+export function phaseOf(openTimes: BigInt64Array): Phase | null {
+  let phase: Phase | null = null
+  for (const time of openTimes) phase = joinPhases(phase, (Math.floor(Number(time) / US_PER_DAY) % 3) as Phase)
+  return phase
+}
+
+/** The phase of a series of which two parts have these. Whatever the order of the parts, the whole has the same. */
+export function joinPhases(a: Phase | null, b: Phase | null): Phase | null {
+  return a === null ? b : b === null || a === b ? a : DEFAULT_PHASE
 }
 
 /** Upper bound of a bar's length in microseconds (31 days for `1M`). */
-export function maxLengthUs(interval: Interval): number {
-  return interval === '1M' ? 31 * US_PER_DAY : LENGTH_US[interval]
+export function maxLengthUs(grid: Grid): number {
+  return grid === '1M' ? 31 * US_PER_DAY : LENGTH_US[grid]
 }
 
 /** Start, in microseconds, of the slot that holds `timeUs`: ⌊time / interval⌋ on the exchange's grid. */
-export function slotStartUs(timeUs: number, interval: Interval): number {
-  if (interval === '1M') return monthStartUs(timeUs)
-  const length = LENGTH_US[interval]
-  const offset = interval === '1w' ? WEEK_OFFSET_US : 0
+export function slotStartUs(timeUs: number, grid: Grid): number {
+  if (grid === '1M') return monthStartUs(timeUs)
+  const length = LENGTH_US[grid]
+  const offset = OFFSET_US[grid] ?? 0
   return Math.floor((timeUs - offset) / length) * length + offset
 }
 
 /** Start of the slot after the one that starts at `slotUs` (which must be a slot's start). */
-export function nextSlotUs(slotUs: number, interval: Interval): number {
-  return interval === '1M' ? nextMonth(slotUs) : slotUs + LENGTH_US[interval]
+export function nextSlotUs(slotUs: number, grid: Grid): number {
+  return grid === '1M' ? nextMonth(slotUs) : slotUs + LENGTH_US[grid]
 }
 
 /** First slot start at or after `timeUs`. */
-export function firstSlotUs(timeUs: number, interval: Interval): number {
-  const slot = slotStartUs(timeUs, interval)
-  return slot === timeUs ? slot : nextSlotUs(slot, interval)
+export function firstSlotUs(timeUs: number, grid: Grid): number {
+  const slot = slotStartUs(timeUs, grid)
+  return slot === timeUs ? slot : nextSlotUs(slot, grid)
 }
 
 /**
@@ -102,24 +134,24 @@ export function nestsIn(small: Interval, large: Interval): boolean {
 }
 
 /** How many slots start in [startUs, endUs). */
-export function countSlots(startUs: number, endUs: number, interval: Interval): number {
-  const first = firstSlotUs(startUs, interval)
+export function countSlots(startUs: number, endUs: number, grid: Grid): number {
+  const first = firstSlotUs(startUs, grid)
   if (first >= endUs) return 0
-  if (interval !== '1M') return Math.ceil((endUs - first) / LENGTH_US[interval])
+  if (grid !== '1M') return Math.ceil((endUs - first) / LENGTH_US[grid])
   let count = 0
   for (let slot = first; slot < endUs; slot = nextMonth(slot)) count++
   return count
 }
 
 /** First microsecond after the chunk named `day`. */
-export function chunkEndUs(day: UtcDay, interval: Interval): number {
+export function chunkEndUs(day: UtcDay, grid: Grid): number {
   const start = dayStartUs(day)
-  return isMonthChunked(interval) ? nextMonth(start) : start + US_PER_DAY
+  return isMonthChunked(grid) ? nextMonth(start) : start + US_PER_DAY
 }
 
 /** When the last bar of the chunk has closed, in microseconds: a week that opens in January may close in February. */
-export function chunkClosedUs(day: UtcDay, interval: Interval): number {
-  const end = chunkEndUs(day, interval)
-  const lastSlot = slotStartUs(end - 1, interval)
-  return nextSlotUs(lastSlot, interval)
+export function chunkClosedUs(day: UtcDay, grid: Grid): number {
+  const end = chunkEndUs(day, grid)
+  const lastSlot = slotStartUs(end - 1, grid)
+  return nextSlotUs(lastSlot, grid)
 }

@@ -1,7 +1,7 @@
 import { CkvdError } from '../errors.ts'
 import { DecimalSum } from './decimal-sum.ts'
-import type { Interval } from './interval.ts'
-import { countSlots, nestsIn, nextSlotUs, slotStartUs } from './interval.ts'
+import type { Grid, Interval, Phase } from './interval.ts'
+import { countSlots, gridOf, nestsIn, nextSlotUs, slotStartUs } from './interval.ts'
 import type { KlineColumns } from './kline.ts'
 import { concatColumns, createColumns, pickRows } from './kline.ts'
 import { isoOfUs } from './utc-day.ts'
@@ -13,6 +13,8 @@ export interface ResampleOptions {
   readonly to: Interval
   /** open time of the series' first bar in microseconds, where it is known: slots before it are not expected */
   readonly firstUs?: number | undefined
+  /** phase of the exchange's own bars of `3d`, where they have one of their own: larger bars of `3d` open on those days */
+  readonly phase?: Phase | null | undefined
 }
 
 /** Larger bars, complete ones and others, in order. */
@@ -33,8 +35,8 @@ export interface ResampledBars {
 export const SUM_COLUMNS = ['volume', 'quoteVolume', 'takerBuyVolume', 'takerBuyQuoteVolume'] as const
 
 /**
- * Larger bars out of smaller ones, on the exchange's own grid (weeks open on Monday, `3d` counts from 1970-01-01, months are the
- * calendar's), given piece by piece so that a year need not be in memory at once.
+ * Larger bars out of smaller ones, on the exchange's own grid (weeks open on Monday, three days on days that are 1 modulo 3 since
+ * 1970-01-01, months are the calendar's), given piece by piece so that a year need not be in memory at once.
  *
  * A bar is the first open, the last close, the highest high, the lowest low and the sums of the rest, exact as `DecimalSum` says. On
  * COIN-M futures the sum of `quoteVolume` is base volume, as it is published.
@@ -45,6 +47,7 @@ export const SUM_COLUMNS = ['volume', 'quoteVolume', 'takerBuyVolume', 'takerBuy
  */
 export class Resampler {
   readonly #options: ResampleOptions
+  readonly #grid: Grid
   readonly #sums = [new DecimalSum(), new DecimalSum(), new DecimalSum(), new DecimalSum()] as const
   #open = 0
   #high = 0
@@ -63,11 +66,12 @@ export class Resampler {
   constructor(options: ResampleOptions) {
     checkNesting(options.from, options.to)
     this.#options = options
+    this.#grid = gridOf({ interval: options.to, phase: options.phase })
   }
 
   /** Takes more bars, later than all before; gives the larger bars after which one of a later slot has come. Throws CKVD_USAGE. */
   push(columns: KlineColumns): ResampledBars {
-    const { from, to } = this.#options
+    const { from } = this.#options
     const target = createResampled(this.#countEnded(columns.openTime))
     const [volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume] = this.#sums
     let ended = 0
@@ -80,7 +84,7 @@ export class Resampler {
       const low = columns.low[row] as number
       if (timeUs >= this.#nextUs) {
         if (this.#bars > 0) this.#end(target, ended++)
-        this.#begin(slotStartUs(timeUs, to))
+        this.#begin(slotStartUs(timeUs, this.#grid))
         this.#open = columns.open[row] as number
         this.#high = high
         this.#low = low
@@ -119,7 +123,7 @@ export class Resampler {
     let slots = this.#bars > 0 ? 1 : 0
     for (const time of openTimes) {
       if (Number(time) < nextUs) continue
-      nextUs = nextSlotUs(slotStartUs(Number(time), this.#options.to), this.#options.to)
+      nextUs = nextSlotUs(slotStartUs(Number(time), this.#grid), this.#grid)
       slots++
     }
     return Math.max(0, slots - 1)
@@ -127,7 +131,7 @@ export class Resampler {
 
   #begin(slotUs: number): void {
     this.#slotUs = slotUs
-    this.#nextUs = nextSlotUs(slotUs, this.#options.to)
+    this.#nextUs = nextSlotUs(slotUs, this.#grid)
     this.#bars = 0
     this.#count = 0
     for (const sum of this.#sums) sum.clear()

@@ -1,5 +1,5 @@
-import type { Interval } from './interval.ts'
-import { chunkEndUs, intervalPathName, isMonthChunked } from './interval.ts'
+import type { Grid, Interval, Phase } from './interval.ts'
+import { chunkEndUs, gridOf, intervalPathName, isMonthChunked, phaseOf } from './interval.ts'
 import type { Market } from './market.ts'
 import type { UtcDay } from './utc-day.ts'
 import { addDays, addMonths, dayOfUs, dayStartUs, firstDayOf, monthOf } from './utc-day.ts'
@@ -12,6 +12,8 @@ export interface Series {
   readonly symbol: string
   /** `1s` to `1M` */
   readonly interval: Interval
+  /** of `3d`: the phase on which all bars known so far agree; null or absent: the usual one */
+  readonly phase?: Phase | null | undefined
 }
 
 /** Half-open range of times in microseconds: start included, end excluded. */
@@ -29,6 +31,15 @@ const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'fut
 /** `spot BTCUSDT 1m`: a series in messages. */
 export function seriesLabel(series: Series): string {
   return `${series.market} ${series.symbol} ${series.interval}`
+}
+
+/**
+ * The grid of some bars of a series, such as those of an archive or a chunk: their own where they agree on one, so that what is made of
+ * them depends on them alone, and the series' where there is none.
+ */
+export function gridOfBars(series: Pick<Series, 'interval' | 'phase'>, openTimes: BigInt64Array): Grid {
+  if (series.interval !== '3d') return series.interval
+  return gridOf({ interval: '3d', phase: phaseOf(openTimes) ?? series.phase })
 }
 
 /** Prefix below which Vision keeps the archives of a series and the lake its shards; `/` separated, with a final `/`. */
@@ -66,6 +77,11 @@ export function chunkOfUs(timeUs: number, interval: Interval): UtcDay {
 /** The chunk after `day`. */
 export function nextChunk(day: UtcDay, interval: Interval): UtcDay {
   return isMonthChunked(interval) ? firstDayOf(addMonths(monthOf(day), 1)) : addDays(day, 1)
+}
+
+/** The chunk before `day`. */
+export function previousChunk(day: UtcDay, interval: Interval): UtcDay {
+  return isMonthChunked(interval) ? firstDayOf(addMonths(monthOf(day), -1)) : addDays(day, -1)
 }
 
 /** The range of open times that a chunk holds. */

@@ -70,7 +70,7 @@ export const Interval = {
   HOUR_12: '12h',
   /** 1 day, UTC */
   DAY_1: '1d',
-  /** 3 days, counted from 1970-01-01 */
+  /** 3 days, opening on days that are 1 modulo 3 since 1970-01-01 */
   DAY_3: '3d',
   /** 1 week, from Monday */
   WEEK_1: '1w',

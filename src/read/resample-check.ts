@@ -1,6 +1,6 @@
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
-import { slotStartUs } from '../model/interval.ts'
+import { gridOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { SUM_COLUMNS } from '../model/resample.ts'
@@ -54,11 +54,9 @@ export class BarCheck {
   #chunk: Chunk | undefined
   #isDone = false
 
-  /**
-   * @param series the exchange's bars: market, symbol and the larger interval
-   * @param opens open times that are compared
-   */
-  constructor(lake: ReadLake, series: Series, opens: TimeRange, resampler: LakeResampler) {
+  /** @param opens open times that are compared */
+  constructor(lake: ReadLake, opens: TimeRange, resampler: LakeResampler) {
+    const series = resampler.target
     this.#lake = lake
     this.#series = series
     this.#opens = opens
@@ -119,7 +117,7 @@ export class BarCheck {
   }
 
   #slotOf({ columns, row }: Chunk): number {
-    return slotStartUs(Number(columns.openTime[row]), this.#series.interval)
+    return slotStartUs(Number(columns.openTime[row]), gridOf(this.#series))
   }
 
   /** True when the lake knows all of the exchange's bars around a slot. */

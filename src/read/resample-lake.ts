@@ -8,8 +8,8 @@ import { readRequested } from '../lake/requested.ts'
 import { readShard } from '../lake/shards.ts'
 import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
-import type { Interval } from '../model/interval.ts'
-import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { Grid, Interval } from '../model/interval.ts'
+import { countSlots, firstSlotUs, gridOf, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { sliceColumns } from '../model/kline.ts'
 import type { ResampledBars } from '../model/resample.ts'
@@ -71,9 +71,11 @@ export class LakeResampler {
   readonly unexplained: UnexplainedDay[] = []
   /** days of smaller bars of which the lake knows nothing; grows while `bars` goes on */
   readonly neverRequested: NeverRequested[] = []
+  /** the series that is made, with the phase of the exchange's own bars of it where the lake knows one */
+  readonly target: Series
   readonly #lake: ReadLake
   readonly #series: Series
-  readonly #to: Interval
+  readonly #grid: Grid
   /** open times of the smaller bars that are read */
   readonly #sources: TimeRange
   /** end of the open times that are made */
@@ -89,14 +91,15 @@ export class LakeResampler {
   constructor(lake: ReadLake, series: Series, to: Interval, opens: TimeRange) {
     const { startUs, endUs } = opens
     const firstUs = lake.catalog.getSeries(series)?.firstOpenUs ?? undefined
-    this.#resampler = new Resampler({ from: series.interval, to, firstUs })
+    this.target = { ...series, interval: to, phase: lake.catalog.getSeries({ ...series, interval: to })?.phase }
+    this.#resampler = new Resampler({ from: series.interval, to, firstUs, phase: this.target.phase })
     this.#lake = lake
     this.#series = series
-    this.#to = to
+    this.#grid = gridOf(this.target)
     this.#endUs = endUs
     this.#sources = {
-      startUs: startUs === -Infinity ? startUs : firstSlotUs(startUs, to),
-      endUs: endUs === Infinity ? endUs : nextSlotUs(slotStartUs(endUs - 1, to), to),
+      startUs: startUs === -Infinity ? startUs : firstSlotUs(startUs, this.#grid),
+      endUs: endUs === Infinity ? endUs : nextSlotUs(slotStartUs(endUs - 1, this.#grid), this.#grid),
     }
     this.#gaps = lake.catalog.listGaps(series, ...chunksOf(series, this.#sources))
   }
@@ -130,7 +133,7 @@ export class LakeResampler {
 
   /** How many smaller slots of the larger slot at `slotUs` are known to be empty. */
   countExplained(slotUs: number): number {
-    const endUs = nextSlotUs(slotUs, this.#to)
+    const endUs = nextSlotUs(slotUs, this.#grid)
     let count = 0
     for (let i = this.#firstGapAfter(slotUs); i < this.#gaps.length; i++) {
       const gap = this.#gaps[i] as EvidencedGap
@@ -142,7 +145,7 @@ export class LakeResampler {
 
   /** True when the larger slot at `slotUs` has no smaller bar for a reason that the lake knows. */
   isKnownEmpty(slotUs: number): boolean {
-    return this.countExplained(slotUs) >= countSlots(slotUs, nextSlotUs(slotUs, this.#to), this.#series.interval)
+    return this.countExplained(slotUs) >= countSlots(slotUs, nextSlotUs(slotUs, this.#grid), this.#series.interval)
   }
 
   #note(row: DayRow): void {

@@ -17,9 +17,9 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const DAILY = { '1s': 1000, '1m': 60_000, '3m': 180_000, '5m': 300_000, '15m': 900_000, '30m': 1_800_000, '1h': HOUR_MS, '2h': 2 * HOUR_MS }
 const LONGER = { '4h': 4 * HOUR_MS, '6h': 6 * HOUR_MS, '8h': 8 * HOUR_MS, '12h': 12 * HOUR_MS, '1d': DAY_MS }
-/** Open times of the bars that open in the month; those of 3d count from 1970-01-01, weeks open on Monday. */
+/** Open times of the bars that open in the month; those of 3d on days that are 1 modulo 3 since 1970-01-01, weeks open on Monday. */
 const MONTHLY = {
-  '3d': [3, 6, 9, 12, 15, 18, 21, 24, 27, 30],
+  '3d': [1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31],
   '1w': [1, 8, 15, 22, 29],
   '1mo': [1],
 }

@@ -137,6 +137,19 @@ describe('a daily archive', () => {
     const result = await decodeArchive(request([row('2023-12-31T23'), ...hours('2024-01-01'), row('2024-01-02T00')]))
     expect(result).toMatchObject({ dropped: 2, csvRows: 26, firstOpenUs: us('2024-01-01T00:00'), lastOpenUs: us('2024-01-01T23:00') })
     expect(result.chunks.map((chunk) => [chunk.day, chunk.rows])).toEqual([['2024-01-01', 24]])
+    expect(result.strays).toEqual([
+      { day: '2023-12-31', rows: 1 },
+      { day: '2024-01-02', rows: 1 },
+    ])
+  })
+
+  test('of bars longer than a day is a part of its month, whatever day of the month they open on', async () => {
+    const rows = ['2024-01-08', '2024-01-15'].map((text) => row(`${text}T00`))
+    const { chunks, strays } = await decodeArchive(request(rows, { period: '2024-01-15', interval: '1w' }))
+    expect(chunks).toMatchObject([{ day: '2024-01-01', rows: 2, expected: 5, condition: 'partial' }])
+    expect(chunks[0]!.gaps.map(({ bars }) => bars)).toEqual([1, 2])
+    expect(decodeShard(chunks[0]!.shard).meta.source).toBe('vision-daily')
+    expect(strays).toEqual([])
   })
 
   test('whose day is not wanted is dropped whole', async () => {
@@ -235,22 +248,23 @@ describe('a monthly archive', () => {
 
   test.each<[Interval, readonly string[], number]>([
     ['1w', ['2024-01-01', '2024-01-08', '2024-01-15', '2024-01-22', '2024-01-29'], 5],
-    // slots of three days are counted from 1970-01-01: the first in this month opens on the 3rd
+    // 2024-01-01 is day 19,723 since 1970-01-01, which is 1 modulo 3
     [
       '3d',
       [
-        '2024-01-03',
-        '2024-01-06',
-        '2024-01-09',
-        '2024-01-12',
-        '2024-01-15',
-        '2024-01-18',
-        '2024-01-21',
-        '2024-01-24',
-        '2024-01-27',
-        '2024-01-30',
+        '2024-01-01',
+        '2024-01-04',
+        '2024-01-07',
+        '2024-01-10',
+        '2024-01-13',
+        '2024-01-16',
+        '2024-01-19',
+        '2024-01-22',
+        '2024-01-25',
+        '2024-01-28',
+        '2024-01-31',
       ],
-      10,
+      11,
     ],
     ['1M', ['2024-01-01'], 1],
   ])('of %s bars is one chunk, named by the first day', async (interval, days, expected) => {
@@ -269,6 +283,88 @@ describe('a monthly archive', () => {
       gaps: [{ startUs: us('2024-01-29T00:00'), endUs: us('2024-02-05T00:00'), bars: 1 }],
     })
     expect(decodeShard(chunk!.shard).meta.gaps).toHaveLength(1)
+  })
+})
+
+describe('rows that open in another month than that of their archive', () => {
+  const march = ['2024-02-26', '2024-03-04', '2024-03-11', '2024-03-18', '2024-03-25', '2024-04-01', '2024-04-08', '2024-05-06']
+  const rows = march.map((text) => row(`${text}T00`))
+  const archive = { period: '2024-03', interval: '1w' } as const
+
+  test('are told, those of the month before and after by month, and begin the series', async () => {
+    const result = await decodeArchive(request(rows, archive))
+    expect(result.chunks.map(({ day, rows: count }) => [day, count])).toEqual([['2024-03-01', 4]])
+    expect(result.strays).toEqual([
+      { day: '2024-02-01', rows: 1 },
+      { day: '2024-04-01', rows: 2 },
+    ])
+    expect(result).toMatchObject({ dropped: 4, firstOpenUs: us('2024-02-26T00:00'), lastOpenUs: us('2024-04-08T00:00') })
+  })
+
+  test('are given when the month in which they open is wanted', async () => {
+    const days = ['2024-02-01', '2024-03-01', '2024-04-01'].map(day)
+    const result = await decodeArchive(request(rows, { ...archive, days, startsSeries: true }))
+    expect(result.chunks.map((chunk) => [chunk.day, chunk.rows, chunk.expected, chunk.condition])).toEqual([
+      ['2024-02-01', 1, 1, 'complete'],
+      ['2024-03-01', 4, 4, 'complete'],
+      ['2024-04-01', 2, 5, 'partial'],
+    ])
+    expect(result.dropped).toBe(1)
+    expect(decodeShard(result.chunks[0]!.shard).columns.openTime).toEqual(BigInt64Array.of(BigInt(us('2024-02-26T00:00'))))
+  })
+
+  test('that are wanted and not there are absent, unless the series begins later', async () => {
+    const inner = rows.slice(1, 5)
+    const days = [day('2024-02-01'), day('2024-03-01')]
+    expect((await decodeArchive(request(inner, { ...archive, days }))).absentDays).toEqual(['2024-02-01'])
+    expect((await decodeArchive(request(inner, { ...archive, days, startsSeries: true }))).absentDays).toEqual([])
+  })
+})
+
+describe('bars of 3d that all open on other days than most', () => {
+  // 2023-06-15 is day 19,523 since 1970-01-01, which is 2 modulo 3
+  const opens = [
+    '2023-06-03',
+    '2023-06-06',
+    '2023-06-09',
+    '2023-06-12',
+    '2023-06-15',
+    '2023-06-18',
+    '2023-06-21',
+    '2023-06-24',
+    '2023-06-27',
+  ]
+  const rows = [...opens, '2023-06-30'].map((text) => row(`${text}T00`))
+  const archive = { period: '2023-06', interval: '3d' } as const
+
+  test('have a grid of their own', async () => {
+    const result = await decodeArchive(request(rows, archive))
+    expect(result.phase).toBe(2)
+    expect(result.chunks).toMatchObject([{ rows: 10, expected: 10, offGrid: 0, gaps: [], condition: 'complete' }])
+  })
+
+  test('have it where one is missing, too: the gap lies on it', async () => {
+    const { chunks, phase } = await decodeArchive(request(rows.toSpliced(4, 1), archive))
+    expect(phase).toBe(2)
+    expect(chunks[0]).toMatchObject({ expected: 10, gaps: [{ startUs: us('2023-06-15T00:00'), endUs: us('2023-06-18T00:00'), bars: 1 }] })
+  })
+
+  test('have the usual one when one of them does not agree', async () => {
+    const result = await decodeArchive(request([...rows, row('2023-06-16T00')], archive))
+    expect(result.phase).toBe(1)
+    expect(result.chunks).toMatchObject([{ rows: 11, expected: 10, offGrid: 11 }])
+  })
+
+  test('an archive without rows takes the phase of its series', async () => {
+    const empty = request([], archive)
+    // a series that begins and ends on the 30th: on the usual grid a slot opens on the 29th, on its own none before the end
+    const on30th = { seriesStartUs: us('2023-06-30T00:00'), seriesEndUs: us('2023-06-30T00:00') }
+    const absentOf = async (phase: 1 | 2) => (await decodeArchive({ ...empty, ...on30th, series: { ...empty.series, phase } })).absentDays
+    expect([await absentOf(1), await absentOf(2)]).toEqual([['2023-06-01'], []])
+  })
+
+  test('the phase of other intervals is not told', async () => {
+    expect((await decodeArchive(request(hours('2024-01-01')))).phase).toBeNull()
   })
 })
 
@@ -332,11 +428,6 @@ describe('errors', () => {
       expect.objectContaining({ code: 'CKVD_BUG' }) as Error,
     )
   })
-})
-
-test('a daily archive of an interval whose shards are months is a bug of the caller', async () => {
-  const refused = expect.objectContaining({ code: 'CKVD_BUG' }) as Error
-  await expect(decodeArchive(request([], { interval: '3d' }))).rejects.toThrow(refused)
 })
 
 describe('runDecodeTask', () => {

@@ -78,7 +78,7 @@ describe('larger bars', () => {
     expect(columns.closeTime[0]).toBe(BigInt(us('2025-01-01T00:05')) - 1n)
   })
 
-  test('weeks open on Monday, three days count from 1970-01-01, months are those of the calendar', () => {
+  test('weeks open on Monday, three days on days that are 1 modulo 3 since 1970-01-01, months are those of the calendar', () => {
     // from a Sunday to the end of a leap February; the days of the week are those of any calendar
     const days = bars(us('2023-12-31T00:00'), 61, DAY_US)
     const opens = (to: Interval): string[] =>
@@ -86,12 +86,26 @@ describe('larger bars', () => {
     expect(opens('1w').slice(0, 3)).toEqual(['2023-12-25', '2024-01-01', '2024-01-08'])
     expect(opens('1M')).toEqual(['2023-12-01', '2024-01-01', '2024-02-01'])
     const threes = opens('3d')
-    expect(threes.slice(0, 2)).toEqual(['2023-12-31', '2024-01-03'])
-    for (const day of threes) expect((Date.parse(day) / 86_400_000) % 3).toBe(0)
+    expect(threes.slice(0, 2)).toEqual(['2023-12-29', '2024-01-01'])
+    for (const day of threes) expect((Date.parse(day) / 86_400_000) % 3).toBe(1)
     const months = resampleColumns(days, { from: '1d', to: '1M' })
     expect([...months.bars]).toEqual([1, 31, 29])
     expect([...months.expected]).toEqual([31, 31, 29])
     expect(iso(months.columns.closeTime[2])).toBe('2024-02-29T23:59:59.999Z')
+  })
+
+  test('three days open where the exchange’s own bars of that series do', () => {
+    const days = bars(us('2023-06-15T00:00'), 9, DAY_US)
+    const opensOf = (phase: 0 | 1 | 2 | null) =>
+      [...resampleColumns(days, { from: '1d', to: '3d', phase }).columns.openTime].map((time) => iso(time).slice(0, 10))
+    expect(opensOf(2)).toEqual(['2023-06-15', '2023-06-18', '2023-06-21'])
+    expect(opensOf(0)).toEqual(['2023-06-13', '2023-06-16', '2023-06-19', '2023-06-22'])
+    expect(opensOf(null)).toEqual(['2023-06-14', '2023-06-17', '2023-06-20', '2023-06-23'])
+    const { bars: found, expected } = resampleColumns(days, { from: '1d', to: '3d', phase: 2 })
+    expect([[...found], [...expected]]).toEqual([
+      [3, 3, 3],
+      [3, 3, 3],
+    ])
   })
 
   test('a bar off the grid belongs to the slot in which it opens and fills one; two in a slot are both counted in', () => {
