@@ -141,7 +141,7 @@ describe('synthetic bars', () => {
       ['1w', 7],
     ] as const) {
       const bars = await rowsOf(`${MONTHLY}/ADAUSDT/${interval}/ADAUSDT-${interval}-2024-01.zip`)
-      expect(bars.length).toBe(days === 7 ? 5 : 10)
+      expect(bars.length).toBe(days === 7 ? 5 : 11)
       for (const bar of bars) {
         const parts = minutes.filter(({ open }) => open >= bar.open && open <= bar.close)
         expect(parts).toHaveLength(days * 1440)
