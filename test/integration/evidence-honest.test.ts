@@ -30,7 +30,9 @@ describe.each(MARKETS)('an honest exchange, %s', (market) => {
     expect(told).toMatchObject({ exit: 0, problems: [] })
     expect(await lab.differences('2023-11-01', '2024-05-01')).toEqual([])
     // no slot is missed that the exchange's grid does not have
-    expect(lab.days().filter(({ condition, rows, expected }) => condition !== 'complete' || rows !== expected)).toEqual([])
+    expect(
+      lab.days().filter(({ day, condition, rows, expected }) => day < '2024-05-01' && (condition !== 'complete' || rows !== expected)),
+    ).toEqual([])
   })
 
   it('a series that ended: nothing is expected after its last bar', async () => {
