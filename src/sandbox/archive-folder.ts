@@ -7,7 +7,15 @@ import type { Series } from '../model/series.ts'
 import { seriesFolder } from '../model/series.ts'
 import type { BucketEntry, Exchange, KlinesQuery } from './bucket.ts'
 import { compareKeys, lowerBound } from './bucket.ts'
+import type { KnownSymbol } from './exchange-info.ts'
+import { MS_PER_DAY, nextSlotMs } from './grid.ts'
 import { readZipText } from './zip.ts'
+
+/** Market folder, symbol and period of an archive's key. */
+const ARCHIVE_NAME =
+  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/klines\/([^/]+)\/[^/]+\/[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
+const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+const SILENT_MS = 3 * MS_PER_DAY
 
 interface StoredFile {
   readonly key: string
@@ -77,6 +85,23 @@ export class ArchiveFolderExchange implements Exchange {
 
   hasSymbol(market: Market, symbol: string): boolean {
     return (['daily', 'monthly'] as const).some((packaging) => this.#symbols.has(symbolFolder(market, symbol, packaging)))
+  }
+
+  /** A symbol without an archive of the last three days has ended. */
+  symbolsOf(market: Market, nowMs: number): KnownSymbol[] {
+    const lives = new Map<string, { firstMs: number; endMs: number }>()
+    for (const { key } of this.#files) {
+      const [, folder, symbol, period] = ARCHIVE_NAME.exec(key) ?? []
+      if (folder !== MARKET_FOLDERS[market] || symbol === undefined || period === undefined) continue
+      const isMonth = period.length === 7
+      const firstMs = Date.parse(isMonth ? `${period}-01T00:00Z` : `${period}T00:00Z`)
+      const endMs = isMonth ? nextSlotMs(firstMs, '1M') : firstMs + MS_PER_DAY
+      const life = lives.get(symbol)
+      lives.set(symbol, { firstMs: Math.min(firstMs, life?.firstMs ?? firstMs), endMs: Math.max(endMs, life?.endMs ?? endMs) })
+    }
+    return [...lives]
+      .filter(([, { firstMs }]) => firstMs <= nowMs)
+      .map(([symbol, { firstMs, endMs }]) => ({ symbol, trading: nowMs < endMs + SILENT_MS, onboardMs: firstMs, endMs }))
   }
 
   async klines(query: KlinesQuery): Promise<Buffer> {

@@ -1,12 +1,10 @@
 import type { Interval } from '../model/interval.ts'
-import { chunkClosedUs, maxLengthUs, slotStartUs } from '../model/interval.ts'
 import type { Packaging } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
 import { compareKeys, lowerBound } from './bucket.ts'
 import type { ContentFaults } from './content.ts'
+import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from './grid.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
-import { MS_PER_DAY } from './synthetic.ts'
 import { isCoarse, monthMs, monthOfMs } from './synthetic-bars.ts'
 
 const MS_PER_HOUR = 3_600_000
@@ -39,7 +37,7 @@ function createFolder(listed: ListedSymbol, interval: Interval, packaging: Packa
   const series = { market: listed.market, symbol: listed.symbol, interval }
   const firstMs = listed.firstArchiveDay * MS_PER_DAY
   // a week's first bar may open in the month before the symbol's first day
-  const firstOpenMs = isCoarse(interval) ? slotStartUs(firstMs * 1000, interval) / 1000 : firstMs
+  const firstOpenMs = isCoarse(interval) ? slotStartMs(firstMs, interval) : firstMs
   const first = packaging === 'daily' ? listed.firstArchiveDay : monthOfMs(firstOpenMs)
   return { listed, interval, packaging, prefix: seriesFolder(series, packaging), first }
 }
@@ -49,7 +47,7 @@ export function lastPeriod(folder: ArchiveFolder, nowMs: number, delayMs: number
   const { listed } = folder
   if (folder.packaging === 'daily') return Math.min(listed.lastDay, Math.floor((nowMs - delayMs) / MS_PER_DAY) - 1)
   const lastMs = Math.min(nowMs, listed.endMs - 1)
-  return monthOfMs(isCoarse(folder.interval) ? slotStartUs(lastMs * 1000, folder.interval) / 1000 : lastMs)
+  return monthOfMs(isCoarse(folder.interval) ? slotStartMs(lastMs, folder.interval) : lastMs)
 }
 
 /** `2024-01-31` or `2024-01`. */
@@ -80,7 +78,7 @@ export function publishedMs(folder: ArchiveFolder, period: number, delayMs: numb
   const endMs = monthMs(period + 1)
   const weekday = new Date(endMs).getUTCDay()
   const mondayMs = endMs + ((8 - weekday) % 7) * MS_PER_DAY
-  const closedMs = chunkClosedUs(`${periodText('monthly', period)}-01` as UtcDay, folder.interval) / 1000
+  const closedMs = nextSlotMs(slotStartMs(endMs - 1, folder.interval), folder.interval)
   return Math.max(mondayMs, closedMs) + MONTHLY_HOUR * MS_PER_HOUR
 }
 
@@ -94,7 +92,7 @@ export function maxRows(folder: ArchiveFolder, period: number): number {
   const [from, to] = daysOfPeriod(folder, period)
   const { listed, interval } = folder
   if (interval === '1M') return 1
-  const lengthDays = maxLengthUs(interval) / 1000 / MS_PER_DAY
+  const lengthDays = maxLengthMs(interval) / MS_PER_DAY
   if (lengthDays >= 1) return Math.ceil((to - from) / lengthDays)
   return (Math.min(to, listed.lastDay + 1) - Math.max(from, listed.firstDay)) / lengthDays
 }

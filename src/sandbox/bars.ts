@@ -1,5 +1,5 @@
 import type { Interval } from '../model/interval.ts'
-import { nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { nextSlotMs, slotStartMs } from './grid.ts'
 
 /**
  * Bars as integers: prices in ticks, volumes in units of the last printed decimal, so that sums are exact.
@@ -76,11 +76,11 @@ export function aggregateBars(bars: Bars, interval: Interval, quoteBase: number)
   for (let from = 0; from < source.length; from += STRIDE) {
     const openMs = source[from] as number
     if (openMs >= slotEnd) {
-      const slotUs = slotStartUs(openMs * 1000, interval)
-      slotEnd = nextSlotUs(slotUs, interval) / 1000
+      const slotMs = slotStartMs(openMs, interval)
+      slotEnd = nextSlotMs(slotMs, interval)
       at += STRIDE
       target.set(source.subarray(from, from + STRIDE), at)
-      target[at + OPEN_MS] = slotUs / 1000
+      target[at + OPEN_MS] = slotMs
       continue
     }
     if ((source[from + HIGH] as number) > (target[at + HIGH] as number)) target[at + HIGH] = source[from + HIGH] as number

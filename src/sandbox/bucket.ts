@@ -1,5 +1,6 @@
 import type { Series } from '../model/series.ts'
 import type { Market } from '../model/market.ts'
+import type { KnownSymbol } from './exchange-info.ts'
 
 /** An object of the bucket, as its listing shows it. */
 export interface BucketEntry {
@@ -27,7 +28,10 @@ export interface Exchange {
   find(key: string): BucketEntry | undefined
   /** The bytes of an object; undefined where there is none. */
   read(key: string): Promise<Buffer | undefined>
+  /** whether klines of the symbol can be asked */
   hasSymbol(market: Market, symbol: string): boolean
+  /** What `exchangeInfo` names at `nowMs`. */
+  symbolsOf(market: Market, nowMs: number): KnownSymbol[]
   /** The body of a klines answer. */
   klines(query: KlinesQuery): Promise<Buffer>
 }

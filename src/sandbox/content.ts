@@ -3,7 +3,7 @@ import { baseOf } from './profile.ts'
 import { hashText, unitOf } from './random.ts'
 import type { ContentFault, FaultRule } from './faults.ts'
 import { isContentFault } from './faults.ts'
-import { MS_PER_DAY } from './synthetic.ts'
+import { MS_PER_DAY } from './grid.ts'
 
 /** A stretch of time, [fromMs, toMs). */
 export interface Stretch {

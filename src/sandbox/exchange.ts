@@ -3,15 +3,16 @@ import { MARKET_FACTS } from '../../config/markets.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { Answer } from './answer.ts'
-import { createAnswer, sendAnswer, spoilAnswer } from './answer.ts'
+import { banText, createAnswer, sendAnswer, spoilAnswer } from './answer.ts'
 import { ArchiveFolderExchange } from './archive-folder.ts'
 import type { Exchange } from './bucket.ts'
-import type { FaultRule } from './faults.ts'
+import { createExchangeInfo, EXCHANGE_INFO_WEIGHT, withStandIn } from './exchange-info.ts'
+import type { AnswerFault, FaultRule } from './faults.ts'
 import { AnswerFaults, checkFaultsForFiles, parseFaultRules } from './faults.ts'
 import { createListingPage, createNoSuchKey, createS3Error } from './listing.ts'
 import type { SandboxOptions, SandboxSettings } from './options.ts'
 import { resolveSandboxOptions } from './options.ts'
-import { isRefusal, parseKlinesQuery, refuse, rowsAskedFor } from './rest.ts'
+import { isRefusal, parseKlinesQuery, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
 import { listen } from './server.ts'
 import { SyntheticExchange } from './synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
@@ -97,7 +98,8 @@ interface Route {
   readonly kind: RequestRecord['kind']
   readonly market?: Market
   readonly weight?: number
-  respond(): Promise<Answer>
+  /** the right answer, or what an exchange says that is asked under a fault of klines */
+  respond(fault: AnswerFault | undefined): Promise<Answer>
 }
 
 class SandboxState {
@@ -136,8 +138,8 @@ class SandboxState {
     const path = decode(url.pathname) + decode(url.search.replaceAll('+', ' '))
     const fault = isRedirected ? undefined : this.#faults.take(path)
     const route = this.#routeOf(request.method ?? 'GET', url)
-    const right = await route.respond()
-    const answer = fault === undefined ? right : spoilAnswer(right, fault, rawUrl)
+    const right = await route.respond(fault)
+    const answer = fault === undefined ? right : spoilAnswer(right, fault, rawUrl, this.#settings.serverTime())
     const isSilent =
       fault !== undefined && ((fault.kind === 'reset' && fault.at !== 'body') || (fault.kind === 'stall' && fault.at === 'headers'))
     this.requests.push({
@@ -197,11 +199,23 @@ class SandboxState {
 
   #routeRest(market: Market, path: string, params: URLSearchParams): Route {
     const { rest } = MARKET_FACTS[market]
-    const weight = path === rest.klinesPath ? rest.weightOf(rowsAskedFor(market, params)) : 1
-    return { kind: 'rest', market, weight, respond: () => this.#answerRest(market, path, params, weight) }
+    const base = rest.klinesPath.replace('/klines', '')
+    const weight =
+      path === rest.klinesPath
+        ? rest.weightOf(rowsAskedFor(market, params))
+        : path === `${base}/exchangeInfo`
+          ? EXCHANGE_INFO_WEIGHT[market]
+          : 1
+    return { kind: 'rest', market, weight, respond: (fault) => this.#answerRest(market, path, params, weight, fault) }
   }
 
-  async #answerRest(market: Market, path: string, params: URLSearchParams, weight: number): Promise<Answer> {
+  async #answerRest(
+    market: Market,
+    path: string,
+    params: URLSearchParams,
+    weight: number,
+    fault: AnswerFault | undefined,
+  ): Promise<Answer> {
     const nowMs = this.#settings.now()
     const verdict = this.#accounts[market].charge(weight, nowMs)
     const headers = { 'x-mbx-used-weight-1m': String(verdict.usedWeight) }
@@ -211,16 +225,24 @@ class SandboxState {
       const msg =
         verdict.kind === 'limited'
           ? `Too much request weight used; current limit is ${this.#settings.budgets[market]} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`
-          : `Way too much request weight used; IP banned until ${nowMs + verdict.retryAfterSeconds * 1000}. Please use WebSocket Streams for live updates to avoid bans.`
+          : banText(this.#settings.serverTime() + verdict.retryAfterSeconds * 1000)
       return json(verdict.kind === 'limited' ? 429 : 418, refuse(-1003, msg).body, { 'retry-after': String(verdict.retryAfterSeconds) })
     }
     const base = MARKET_FACTS[market].rest.klinesPath.replace('/klines', '')
     if (path === `${base}/ping`) return json(200, '{}')
-    if (path === `${base}/time`) return json(200, JSON.stringify({ serverTime: nowMs }))
+    if (path === `${base}/time`) return json(200, JSON.stringify({ serverTime: this.#settings.serverTime() }))
+    if (path === `${base}/exchangeInfo`) {
+      // only spot takes the name of one symbol
+      const symbol = market === 'spot' ? params.get('symbol') : null
+      const known = this.#exchange.symbolsOf(market, nowMs)
+      const symbols = symbol === null ? withStandIn(market, known) : known.filter((one) => one.symbol === symbol)
+      if (symbols.length === 0) return json(400, refuse(-1121, 'Invalid symbol.').body)
+      return json(200, createExchangeInfo(market, symbols, this.#settings.serverTime()))
+    }
     if (path !== `${base}/klines`) return createAnswer(404, 'text/html', '<html><body><h2>404 Not found</h2></body></html>', headers)
     const query = parseKlinesQuery(market, params, nowMs, (symbol) => this.#exchange.hasSymbol(market, symbol))
     if (isRefusal(query)) return createAnswer(query.status, query.contentType ?? 'application/json;charset=UTF-8', query.body, headers)
-    return json(200, await this.#exchange.klines(query))
+    return json(200, await this.#exchange.klines(spoilQuery(query, fault, params.has('startTime'), nowMs)))
   }
 }
 

@@ -69,6 +69,24 @@ export type AnswerFault = RequestMatch &
     | { readonly kind: 'missing-checksum' }
     | { readonly kind: 'foreign-checksum' }
     | { readonly kind: 'bare-checksum' }
+    /** at most `rows` rows a page of klines, whatever the limit says */
+    | { readonly kind: 'cap'; readonly rows: number }
+    /** klines answer with the bars of so many days from `startTime` on, whatever `endTime` says */
+    | { readonly kind: 'lookahead'; readonly days: number }
+    /** klines take their rows from the other end of the range when there are more than a page */
+    | { readonly kind: 'wrong-end' }
+    /** klines lack the bars that opened in the last `minutes` of the exchange's clock */
+    | { readonly kind: 'lag'; readonly minutes: number }
+    /** nothing, with status 200: `[]` for klines, no key in a listing, no symbol in `exchangeInfo`, else no bytes */
+    | { readonly kind: 'empty' }
+    /** the time that the answer tells is off by so many seconds: the header `Date`, and `serverTime` in a body */
+    | { readonly kind: 'date'; readonly offsetSeconds: number }
+    /** 418 whose text says "banned until" in so many seconds; `Retry-After` only where it is given */
+    | { readonly kind: 'ban-text'; readonly seconds: number; readonly retryAfterSeconds?: number }
+    /** so many bytes (spaces) after the right body, and a length that says so */
+    | { readonly kind: 'oversize'; readonly bytes: number }
+    /** body: spaces after the right body, until the client goes away; pages (listing only): whole pages that never end the list */
+    | { readonly kind: 'endless'; readonly what: 'body' | 'pages' }
   )
 
 /** What is wrong with the rows or with an archive's content; CHECKSUM, size and ETag are those of the wrong content. */
@@ -164,6 +182,18 @@ const FIELDS: Readonly<Record<FaultKind, Readonly<Record<string, Field>>>> = {
   'missing-checksum': REQUEST,
   'foreign-checksum': REQUEST,
   'bare-checksum': REQUEST,
+  cap: { ...REQUEST, rows: count(0) },
+  lookahead: { ...REQUEST, days: count(1) },
+  'wrong-end': REQUEST,
+  lag: { ...REQUEST, minutes: count(1) },
+  empty: REQUEST,
+  date: {
+    ...REQUEST,
+    offsetSeconds: { expected: 'an integer, below 0 for the past', test: (value) => Number.isSafeInteger(value) && Number(value) !== 0 },
+  },
+  'ban-text': { ...REQUEST, seconds: count(1), retryAfterSeconds: optional(count(0)) },
+  oversize: { ...REQUEST, bytes: count(1) },
+  endless: { ...REQUEST, what: oneOf('body', 'pages') },
   outage: { ...STRETCH, rest: optional(flag) },
   'off-grid': {
     ...STRETCH,
@@ -253,6 +283,14 @@ export function isContentFault(rule: FaultRule): rule is ContentFault {
   return CONTENT_KINDS.has(rule.kind)
 }
 
+/** Requests to which a kind alone applies: others pass by it, and are not counted. */
+const PLACE_OF: Readonly<Partial<Record<FaultKind, RegExp>>> = {
+  cap: /\/klines\?/,
+  lookahead: /\/klines\?/,
+  'wrong-end': /\/klines\?/,
+  lag: /\/klines\?/,
+}
+
 /** The rules about answers, with how often each was used. */
 export class AnswerFaults {
   readonly #rules: { readonly rule: AnswerFault; readonly pattern: RegExp; seen: number }[]
@@ -264,7 +302,7 @@ export class AnswerFaults {
   /** The fault of this request, if any; counts it. */
   take(path: string): AnswerFault | undefined {
     for (const entry of this.#rules) {
-      if (!entry.pattern.test(path)) continue
+      if (!entry.pattern.test(path) || PLACE_OF[entry.rule.kind]?.test(path) === false) continue
       const turn = entry.seen - (entry.rule.skip ?? 0)
       if (turn >= (entry.rule.times ?? Infinity)) continue
       entry.seen++

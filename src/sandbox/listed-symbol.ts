@@ -10,7 +10,7 @@ import type { SyntheticMarket } from './options.ts'
 import type { Profile } from './profile.ts'
 import { baseOf, createProfile } from './profile.ts'
 import { hashText, unitOf } from './random.ts'
-import { MS_PER_DAY } from './synthetic.ts'
+import { MS_PER_DAY } from './grid.ts'
 
 /** A symbol of the synthetic exchange, ready for use. Days are counted from 1970-01-01. */
 export interface ListedSymbol {
@@ -27,6 +27,7 @@ export interface ListedSymbol {
   readonly firstMs: number
   readonly endMs: number
   readonly firstArchiveDay: number
+  readonly afterEnd: 'listed' | 'unlisted' | 'forgotten'
 }
 
 export function createListedSymbol(entry: SyntheticMarket, seed: number): ListedSymbol {
@@ -44,6 +45,7 @@ export function createListedSymbol(entry: SyntheticMarket, seed: number): Listed
     firstMs: Date.parse(`${entry.firstDay}T${entry.opensAt ?? '00:00'}Z`),
     endMs: lastDay * MS_PER_DAY + closesMs,
     firstArchiveDay: dayIndex(entry.archivesFrom ?? entry.firstDay),
+    afterEnd: entry.afterEnd ?? (/_\d{6}$/.test(symbol) ? 'unlisted' : 'listed'),
   }
 }
 

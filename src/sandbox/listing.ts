@@ -78,7 +78,7 @@ export function createS3Error(code: string, message: string, more = ''): string 
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message>${more}<RequestId>SANDBOX</RequestId><HostId>sandbox</HostId></Error>`
 }
 
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   if (!/[&<>"'\r\n]/.test(text)) return text
   return text
     .replaceAll('&', '&amp;')

@@ -25,6 +25,11 @@ export interface SyntheticMarket {
   readonly opensAt?: string
   /** end (excluded) of the last day, `HH:MM`; default midnight */
   readonly closesAt?: string
+  /**
+   * what REST tells once the last day is over. listed: exchangeInfo names the symbol, with another status; unlisted: it does not;
+   * forgotten: klines do not know it either (-1121). Default: unlisted for a contract with a date in its name, else listed
+   */
+  readonly afterEnd?: 'listed' | 'unlisted' | 'forgotten'
 }
 
 /** How a sandbox exchange is; everything has a default. */
@@ -37,8 +42,10 @@ export interface SandboxOptions {
   readonly faults?: readonly FaultRule[]
   /** the same seed gives the same bytes; default 1 */
   readonly seed?: number
-  /** the exchange's clock, epoch milliseconds; default `Date.now` */
+  /** the exchange's clock, epoch milliseconds: which bars and archives there are; default `Date.now` */
   readonly now?: () => number
+  /** the time that the exchange tells, in `exchangeInfo`, server time and ban texts, epoch milliseconds; default `Date.now` */
+  readonly serverTime?: () => number
   /** default: the shipped universe in spot, um and cm, and a few odd symbols */
   readonly markets?: readonly SyntheticMarket[]
   /** a daily archive appears so many hours after its day; default 10 */
@@ -59,6 +66,7 @@ export interface SandboxSettings {
   readonly faults: readonly FaultRule[]
   readonly seed: number
   readonly now: () => number
+  readonly serverTime: () => number
   readonly markets: readonly SyntheticMarket[] | undefined
   readonly publishDelayHours: number
   readonly budgets: Readonly<Record<Market, number>>
@@ -73,6 +81,7 @@ const DEFAULTS: SandboxSettings = {
   faults: [],
   seed: 1,
   now: Date.now,
+  serverTime: Date.now,
   markets: undefined,
   publishDelayHours: 10,
   budgets: { spot: 6000, um: 2400, cm: 2400 },
@@ -80,6 +89,8 @@ const DEFAULTS: SandboxSettings = {
   banSeconds: 120,
   builtInFaults: true,
 }
+
+const AFTER_END: ReadonlySet<string> = new Set(['listed', 'unlisted', 'forgotten'])
 
 /** Checks options once and fills the defaults. `CKVD_CONFIG` names the option, what it must be and what it is. */
 export function resolveSandboxOptions(options: SandboxOptions): SandboxSettings {
@@ -120,6 +131,8 @@ function checkMarket(entry: SyntheticMarket, index: number): void {
       throw refusal(`${name}.${key}`, 'a day YYYY-MM-DD', day)
   }
   for (const key of ['opensAt', 'closesAt'] as const) if (!isTime(entry[key])) throw refusal(`${name}.${key}`, 'a time HH:MM', entry[key])
+  if (entry.afterEnd !== undefined && !AFTER_END.has(entry.afterEnd))
+    throw refusal(`${name}.afterEnd`, [...AFTER_END].join(', '), entry.afterEnd)
   for (const interval of entry.intervals ?? []) {
     if (!INTERVALS.includes(interval)) throw refusal(`${name}.intervals`, `some of ${INTERVALS.join(', ')}`, interval)
   }

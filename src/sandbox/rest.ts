@@ -3,7 +3,8 @@ import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { KlinesQuery } from './bucket.ts'
-import { MS_PER_DAY } from './synthetic.ts'
+import type { AnswerFault } from './faults.ts'
+import { MS_PER_DAY } from './grid.ts'
 
 /** An answer that refuses a request, as Binance words it. */
 export interface Refusal {
@@ -71,6 +72,16 @@ export function parseKlinesQuery(
   const lastMs = endMs ?? (startMs === undefined ? nowMs : Math.min(startMs + rangeMs, nowMs))
   // a request without times gives the latest rows, however long they reach back; one with an end only, 200 days before it
   return { ...page, startMs: startMs ?? (endMs === undefined ? 0 : endMs - rangeMs), endMs: lastMs, nearest: 'end' }
+}
+
+/** The query as an exchange with a fault of klines takes it; other faults leave it as it is. */
+export function spoilQuery(query: KlinesQuery, fault: AnswerFault | undefined, hasStart: boolean, nowMs: number): KlinesQuery {
+  if (fault?.kind === 'cap') return { ...query, limit: Math.min(query.limit, fault.rows) }
+  if (fault?.kind === 'lookahead')
+    return hasStart ? { ...query, endMs: Math.min(query.endMs, query.startMs + fault.days * MS_PER_DAY - 1) } : query
+  if (fault?.kind === 'wrong-end') return { ...query, nearest: query.nearest === 'start' ? 'end' : 'start' }
+  if (fault?.kind === 'lag') return { ...query, endMs: Math.min(query.endMs, nowMs - fault.minutes * 60_000) }
+  return query
 }
 
 export function isRefusal(result: KlinesQuery | Refusal): result is Refusal {

@@ -1,7 +1,7 @@
 import type { Interval } from '../model/interval.ts'
-import { maxLengthUs, nextSlotUs } from '../model/interval.ts'
 import type { Bars } from './bars.ts'
 import { CLOSE, COUNT, HIGH, LOW, OPEN, OPEN_MS, QUOTE, STRIDE, TAKER, TAKER_QUOTE, VOLUME } from './bars.ts'
+import { nextSlotMs } from './grid.ts'
 import type { Profile } from './profile.ts'
 
 /** More bytes than any row takes: 12 cells of at most 17 digits, their separators and quotes. */
@@ -83,7 +83,7 @@ export function encodeRestBody(bars: Bars, profile: Profile, interval: Interval)
 
 /** The last millisecond of a bar. */
 function closeMsOf(openMs: number, interval: Interval): number {
-  return (interval === '1M' ? nextSlotUs(openMs * 1000, interval) / 1000 : openMs + maxLengthUs(interval) / 1000) - 1
+  return nextSlotMs(openMs, interval) - 1
 }
 
 /** Writes digits straight into a buffer: no string is made for a cell, which is what makes a day cost half a millisecond. */

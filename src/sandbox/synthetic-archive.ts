@@ -1,16 +1,14 @@
 import { crc32 } from 'node:zlib'
 import type { Interval } from '../model/interval.ts'
-import { maxLengthUs } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
-import { US_PER_DAY } from '../model/utc-day.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
 import { archiveStem, daysOfPeriod } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { filterBars } from './bars.ts'
 import type { ArchiveFault, ContentFaults } from './content.ts'
+import { maxLengthMs, MS_PER_DAY } from './grid.ts'
 import { LruCache } from './lru-cache.ts'
 import { CSV_HEADER, encodeCsvRows } from './rows.ts'
-import { MS_PER_DAY } from './synthetic.ts'
 import { isCoarse } from './synthetic-bars.ts'
 import type { SyntheticBars } from './synthetic-bars.ts'
 import { createZip, deflatePart, minimalZipBytes, sha256Of } from './zip.ts'
@@ -47,7 +45,7 @@ export class ArchiveBuilder {
   sizeOf(folder: ArchiveFolder, rows: number, nameBytes: number): number {
     const { listed, interval } = folder
     // a month is deflated day by day, and each part begins without the words of the one before
-    const parts = folder.packaging === 'monthly' && !isCoarse(interval) ? Math.ceil((rows * maxLengthUs(interval)) / US_PER_DAY) : 1
+    const parts = folder.packaging === 'monthly' && !isCoarse(interval) ? Math.ceil((rows * maxLengthMs(interval)) / MS_PER_DAY) : 1
     return 240 + 2 * nameBytes + (parts - 1) * PART_BYTES + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.market])
   }
 

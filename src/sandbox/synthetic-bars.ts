@@ -1,5 +1,4 @@
 import type { Interval } from '../model/interval.ts'
-import { maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Bars } from './bars.ts'
 import {
   aggregateBars,
@@ -21,15 +20,16 @@ import {
 import type { ContentFaults, Stretch, SymbolFaults } from './content.ts'
 import { builtInOutage } from './content.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
+import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from './grid.ts'
 import { LruCache } from './lru-cache.ts'
-import { createMinuteBars, createSecondBars, MS_PER_DAY } from './synthetic.ts'
+import { createMinuteBars, createSecondBars } from './synthetic.ts'
 
 /** From which source bars are asked: some faults make the sources disagree. */
 export type BarSource = 'daily' | 'monthly' | 'rest'
 
 /** True where the bars of an interval are made and archived by the month, from days: `1d` bars are cheap, and three are no part of a day. */
 export function isCoarse(interval: Interval): boolean {
-  return maxLengthUs(interval) >= MS_PER_DAY * 1000
+  return maxLengthMs(interval) >= MS_PER_DAY
 }
 
 /** First millisecond of a month; months count from year 0. */
@@ -72,9 +72,9 @@ export class SyntheticBars {
   ofMonth(listed: ListedSymbol, interval: Interval, month: number, source: BarSource, nowMs = Infinity): Bars {
     let [fromMs, toMs] = [monthMs(month), monthMs(month + 1)]
     if (interval !== '1d') {
-      const first = slotStartUs(fromMs * 1000, interval) / 1000
-      if (first < fromMs) fromMs = nextSlotUs(first * 1000, interval) / 1000
-      toMs = nextSlotUs(slotStartUs(toMs * 1000 - 1, interval), interval) / 1000
+      const first = slotStartMs(fromMs, interval)
+      if (first < fromMs) fromMs = nextSlotMs(first, interval)
+      toMs = nextSlotMs(slotStartMs(toMs - 1, interval), interval)
     }
     const parts: Bars[] = []
     const last = Math.min(Math.ceil(toMs / MS_PER_DAY) - 1, listed.lastDay, Math.floor(nowMs / MS_PER_DAY))
@@ -120,7 +120,7 @@ export class SyntheticBars {
     const faults = this.#content.forSymbol(listed.market, listed.symbol)
     let seen = bars
     if (source !== 'rest' && faults.archiveHoles.length > 0) {
-      const endOf = (openMs: number): number => nextSlotUs(openMs * 1000, interval) / 1000
+      const endOf = (openMs: number): number => nextSlotMs(openMs, interval)
       seen = filterBars(seen, (openMs) => !faults.archiveHoles.some((hole) => openMs >= hole.fromMs && endOf(openMs) <= hole.toMs))
     }
     const differing = source === 'daily' ? undefined : faults.differing[source]

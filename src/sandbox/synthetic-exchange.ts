@@ -16,13 +16,14 @@ import { concatBars, filterBars } from './bars.ts'
 import type { BucketEntry, Exchange, KlinesQuery } from './bucket.ts'
 import { lowerBound } from './bucket.ts'
 import { ContentFaults } from './content.ts'
+import type { KnownSymbol } from './exchange-info.ts'
 import type { FaultRule } from './faults.ts'
 import { createListedSymbol, defaultMarkets, universeBases } from './listed-symbol.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
 import type { SandboxSettings } from './options.ts'
 import { hashText, hashWith } from './random.ts'
 import { encodeRestBody } from './rows.ts'
-import { MS_PER_DAY } from './synthetic.ts'
+import { MS_PER_DAY } from './grid.ts'
 import { isCoarse, monthMs, monthOfMs, SyntheticBars } from './synthetic-bars.ts'
 import { ArchiveBuilder } from './synthetic-archive.ts'
 
@@ -92,7 +93,20 @@ export class SyntheticExchange implements Exchange {
   }
 
   hasSymbol(market: Market, symbol: string): boolean {
-    return this.#symbols.has(`${market}/${symbol}`)
+    const listed = this.#symbols.get(`${market}/${symbol}`)
+    return listed !== undefined && (listed.afterEnd !== 'forgotten' || this.#settings.now() < listed.endMs)
+  }
+
+  symbolsOf(market: Market, nowMs: number): KnownSymbol[] {
+    return [...this.#symbols.values()]
+      .filter((listed) => listed.market === market && listed.firstMs <= nowMs)
+      .filter(({ endMs, afterEnd }) => nowMs < endMs || afterEnd === 'listed')
+      .map(({ symbol, firstMs, endMs }) => ({
+        symbol,
+        trading: nowMs < endMs,
+        onboardMs: firstMs,
+        ...(endMs === Infinity ? {} : { endMs }),
+      }))
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- the seam is asynchronous: real archives are read from disk

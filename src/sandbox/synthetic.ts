@@ -1,9 +1,9 @@
 import type { Bars } from './bars.ts'
 import { barsOf, CLOSE, COUNT, HIGH, LOW, OPEN, OPEN_MS, QUOTE, STRIDE, TAKER, TAKER_QUOTE, VOLUME } from './bars.ts'
+import { MS_PER_DAY } from './grid.ts'
 import type { Profile } from './profile.ts'
 import { hashWith, noiseAt, Random } from './random.ts'
 
-export const MS_PER_DAY = 86_400_000
 const MS_PER_MINUTE = 60_000
 const MINUTES = 1440
 

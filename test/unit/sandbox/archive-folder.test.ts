@@ -53,6 +53,19 @@ describe.skipIf(SHARED === undefined)('a folder of real archives', () => {
     expect([unknown.status, unknown.body.toString()]).toEqual([400, '{"code":-1121,"msg":"Invalid symbol."}'])
   })
 
+  it('names in exchangeInfo what has an archive of the last three days as trading', async () => {
+    for (const [now, status] of [
+      ['2025-01-02T00:00:00Z', 'TRADING'],
+      ['2026-11-20T00:00:00Z', 'BREAK'],
+    ] as const) {
+      await using sandbox = await startSandbox({ archive: folder, now: () => at(now) })
+      const { symbols } = JSON.parse((await fetchWire(`${sandbox.urls.spotRest}/api/v3/exchangeInfo`)).body.toString()) as {
+        symbols: { symbol: string; status: string }[]
+      }
+      expect(symbols.find(({ symbol }) => symbol === 'BTCUSDT')?.status).toBe(status)
+    }
+  })
+
   it('takes faults of answers too', async () => {
     await using sandbox = await startSandbox({
       archive: folder,

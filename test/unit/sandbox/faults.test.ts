@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import { get } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { FaultRule, Sandbox } from '../../../src/sandbox/index.ts'
 import { parseFaultRules, startSandbox } from '../../../src/sandbox/index.ts'
-import type { ExactRow } from './client.ts'
+import type { ExactRow, WireAnswer } from './client.ts'
 import { at, fetchAllKeys, fetchKlines, fetchPage, fetchRows, fetchWire, unzip } from './client.ts'
 
 const NOW = at('2024-03-05T12:00:00Z')
@@ -115,6 +116,121 @@ describe('faults of answers', () => {
     const redirect = await fetchWire(url(KEY))
     expect(redirect.status).toBe(302)
     expect((await fetchWire(new URL(redirect.headers['location'] as string, sandbox.urls.vision).href)).body.equals(right)).toBe(true)
+  })
+
+  describe('of klines', () => {
+    const hours = async (query: string): Promise<string[]> =>
+      (await fetchKlines(`${sandbox.urls.spotRest}/api/v3/klines?symbol=BTCUSDT&interval=1h&${query}`)).map(({ open }) =>
+        new Date(Number(open)).toISOString().slice(5, 13),
+      )
+    const range = `startTime=${at('2024-02-01T00:00:00Z')}&endTime=${at('2024-02-09T00:00:00Z')}&limit=1000`
+
+    it('cap: so many rows at most, from the end that is right', async () => {
+      sandbox.setFaults([{ match: 'klines', kind: 'cap', rows: 2 }])
+      expect(await hours(range)).toEqual(['02-01T00', '02-01T01'])
+      expect(await hours(`${range}&limit=1`.replace('&limit=1000', ''))).toEqual(['02-01T00'])
+      sandbox.setFaults([{ match: 'klines', kind: 'cap', rows: 0 }])
+      expect(await hours(range)).toEqual([])
+    })
+
+    it('lookahead: so many days from the start on', async () => {
+      sandbox.setFaults([{ match: 'klines', kind: 'lookahead', days: 7 }])
+      const rows = await hours(range)
+      expect([rows.length, rows.at(-1)]).toEqual([7 * 24, '02-07T23'])
+    })
+
+    it('wrong-end: the other end of what is too long for a page', async () => {
+      sandbox.setFaults([{ match: 'klines', kind: 'wrong-end' }])
+      expect(await hours(range.replace('limit=1000', 'limit=2'))).toEqual(['02-08T23', '02-09T00'])
+    })
+
+    it('lag: without the newest', async () => {
+      sandbox.setFaults([{ match: 'klines', kind: 'lag', minutes: 90 }])
+      expect(await hours('limit=2')).toEqual(['03-05T09', '03-05T10'])
+    })
+
+    it('pass by requests that are not for klines, which do not count', async () => {
+      sandbox.setFaults([{ match: '', kind: 'cap', rows: 1, times: 1 }])
+      expect((await fetchWire(url(KEY))).status).toBe(200)
+      expect(await hours(range)).toHaveLength(1)
+      expect(await hours(range)).toHaveLength(193)
+    })
+  })
+
+  it('empty: nothing, in the form of the answer', async () => {
+    const list = (): ReturnType<typeof fetchPage> => fetchPage(sandbox.urls.listing, { prefix: FOLDER, delimiter: '/', 'max-keys': '10' })
+    expect(await list()).toMatchObject({ truncated: true, contents: { length: 10 } })
+    sandbox.setFaults([{ match: '', kind: 'empty' }])
+    expect(await list()).toEqual({ truncated: false, nextMarker: undefined, contents: [], folders: [] })
+    expect(await fetchKlines(`${sandbox.urls.spotRest}/api/v3/klines?symbol=BTCUSDT&interval=1h`)).toEqual([])
+    const info = await fetchWire(`${sandbox.urls.spotRest}/api/v3/exchangeInfo`)
+    expect(JSON.parse(info.body.toString())).toMatchObject({ symbols: [], timezone: 'UTC' })
+    expect((await fetchWire(url(KEY))).body).toHaveLength(0)
+  })
+
+  it('date: another time in the header and in the body', async () => {
+    sandbox.setFaults([{ match: '', kind: 'date', offsetSeconds: -7200 }])
+    const before = Date.now()
+    const answer = await fetchWire(`${sandbox.urls.spotRest}/api/v3/time`)
+    const late = [Date.parse(answer.headers['date'] as string), (JSON.parse(answer.body.toString()) as { serverTime: number }).serverTime]
+    for (const time of late) expect(Math.abs(time + 7_200_000 - before)).toBeLessThan(10_000)
+    expect(Math.abs(Date.parse((await fetchWire(url(KEY))).headers['date'] as string) + 7_200_000 - before)).toBeLessThan(10_000)
+  })
+
+  it('ban-text: the end of the ban stands in the text alone, or differs from Retry-After', async () => {
+    const ask = (): Promise<WireAnswer> => fetchWire(`${sandbox.urls.spotRest}/api/v3/klines?symbol=BTCUSDT&interval=1h`)
+    sandbox.setFaults([
+      { match: 'klines', kind: 'ban-text', seconds: 21_600, times: 1 },
+      { match: 'klines', kind: 'ban-text', seconds: 21_600, retryAfterSeconds: 60 },
+    ])
+    const [silent, both] = [await ask(), await ask()]
+    expect([silent.status, silent.headers['retry-after'], both.headers['retry-after']]).toEqual([418, undefined, '60'])
+    const { code, msg } = JSON.parse(silent.body.toString()) as { code: number; msg: string }
+    const until = Number(/banned until (\d+)\./.exec(msg)?.[1])
+    expect(code).toBe(-1003)
+    expect(Math.abs(until - Date.now() - 21_600_000)).toBeLessThan(10_000)
+  })
+
+  it('oversize: the right body and so many bytes more, as its length says', async () => {
+    const right = (await fetchWire(url(KEY))).body
+    sandbox.setFaults([{ ...zip, kind: 'oversize', bytes: 200_000 }])
+    const answer = await fetchWire(url(KEY))
+    expect([answer.complete, answer.body.length]).toEqual([true, right.length + 200_000])
+    expect(Number(answer.headers['content-length'])).toBe(answer.body.length)
+    expect(answer.body.subarray(0, right.length).equals(right)).toBe(true)
+  })
+
+  it('endless body: goes on until the client leaves', async () => {
+    sandbox.setFaults([{ ...zip, kind: 'endless', what: 'body' }])
+    const leave = new AbortController()
+    let seen = 0
+    const ended = new Promise<void>((resolve, reject) => {
+      get(url(KEY), { signal: leave.signal }, (response) => {
+        expect(response.headers['content-length']).toBeUndefined()
+        response.on('data', (chunk: Buffer) => {
+          seen += chunk.length
+          if (seen > 5_000_000) leave.abort()
+        })
+        response.on('error', () => resolve())
+        response.on('end', () => reject(new Error('it ended')))
+      }).on('error', () => resolve())
+    })
+    await ended
+    expect(seen).toBeGreaterThan(5_000_000)
+  })
+
+  it('endless pages: each is whole and says that more come, with another marker', async () => {
+    sandbox.setFaults([{ match: '^/listing', kind: 'endless', what: 'pages' }])
+    let marker = ''
+    const markers = new Set<string>()
+    for (let page = 0; page < 20; page++) {
+      const answer = await fetchPage(sandbox.urls.listing, { prefix: FOLDER, delimiter: '/', marker })
+      expect(answer.truncated).toBe(true)
+      expect(answer.contents.every(({ Key }) => Key > marker && Key.startsWith(FOLDER))).toBe(true)
+      marker = answer.nextMarker!
+      markers.add(marker)
+    }
+    expect(markers.size).toBe(20)
   })
 
   it('listing-cut', async () => {

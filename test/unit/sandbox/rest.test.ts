@@ -15,6 +15,7 @@ let sandbox: Sandbox
 beforeAll(async () => {
   sandbox = await startSandbox({
     now: () => now,
+    serverTime: () => now,
     markets: [
       { market: 'spot', symbol: 'BTCUSDT', firstDay: '2021-01-01' },
       { market: 'spot', symbol: 'OLDUSDT', firstDay: '2023-01-01', lastDay: '2023-03-10' },
@@ -116,6 +117,19 @@ describe.each(['spot', 'um', 'cm'] as const)('klines of %s', (market) => {
   })
 })
 
+describe('three days', () => {
+  it('open on days that are 1 modulo 3 since 1970-01-01, as the real archives do: 2017-08-17, 2023-12-08, 2026-07-01', async () => {
+    for (const market of ['spot', 'um', 'cm'] as const) {
+      const range = `interval=3d&startTime=${at('2023-12-07T00:00:00Z')}&endTime=${at('2023-12-15T00:00:00Z')}`
+      expect(await opens(market, range)).toEqual(['2023-12-08', '2023-12-11', '2023-12-14'].map((day) => `${day}T00:00:00`))
+    }
+    const month = await fetchRows(sandbox.urls.vision, 'data/spot/monthly/klines/BTCUSDT/3d/BTCUSDT-3d-2023-12.zip')
+    expect(month.map(({ open }) => (Number(open) / 86_400_000) % 3)).toEqual(Array.from({ length: 10 }, () => 1))
+    expect(Number(month[0]!.open)).toBe(at('2023-12-02T00:00:00Z'))
+    expect([Number(month[0]!.close), Number(month.at(-1)!.open)]).toEqual([at('2023-12-05T00:00:00Z') - 1, at('2023-12-29T00:00:00Z')])
+  })
+})
+
 describe('the life of a symbol', () => {
   it('begins on REST before its archives where it did, and its first week opens before it', async () => {
     expect(await opens('um', 'interval=1m&startTime=0&limit=1')).toEqual(['2019-09-08T17:00:00'])
@@ -140,6 +154,7 @@ describe('weights', () => {
   it('are counted by market, limit and wall-clock minute', async () => {
     await using quiet = await startSandbox({
       now: () => now,
+      serverTime: () => now,
       markets: [
         { market: 'um', symbol: 'BTCUSDT', firstDay: '2024-01-01' },
         { market: 'spot', symbol: 'BTCUSDT', firstDay: '2024-01-01' },
