@@ -1,88 +1,99 @@
 /**
  * The one catalogue of errors. Each code is stable: users match on `code`, never on the message.
- * `exit` is the exit code with which a command ends when this error stops it (see README, "Exit codes");
+ * `about` says what the error concerns, which decides what is done about it; `exit` is the exit code with which a command ends when this error stops it (see README, "Exit codes");
  * `retryable` tells whether the same call may succeed when it is tried again at once.
  */
 const ENTRIES = {
-  CKVD_BUG: { exit: 1, retryable: false, meaning: 'an unexpected error: a fault of this program' },
-  CKVD_USAGE: { exit: 2, retryable: false, meaning: 'a flag, an argument or a combination of them is wrong' },
-  CKVD_CONFIG: { exit: 2, retryable: false, meaning: 'a setting from the environment or the config file is wrong' },
-  CKVD_UNIVERSE: { exit: 2, retryable: false, meaning: 'a universe file is wrong; line and column are in details' },
-  CKVD_ORIGIN: { exit: 2, retryable: false, meaning: 'sandbox data and real data would be mixed in one lake' },
-  CKVD_ABORTED: { exit: 130, retryable: false, meaning: 'interrupted by a signal; safe to run again' },
+  CKVD_BUG: { about: 'program', exit: 1, retryable: false, meaning: 'an unexpected error: a fault of this program' },
+  CKVD_USAGE: { about: 'usage', exit: 2, retryable: false, meaning: 'a flag, an argument or a combination of them is wrong' },
+  CKVD_CONFIG: { about: 'usage', exit: 2, retryable: false, meaning: 'a setting from the environment or the config file is wrong' },
+  CKVD_UNIVERSE: { about: 'usage', exit: 2, retryable: false, meaning: 'a universe file is wrong; line and column are in details' },
+  CKVD_ORIGIN: { about: 'lake', exit: 2, retryable: false, meaning: 'sandbox data and real data would be mixed in one lake' },
+  CKVD_ABORTED: { about: 'program', exit: 130, retryable: false, meaning: 'interrupted by a signal; safe to run again' },
 
-  CKVD_HTTP_NETWORK: { exit: 4, retryable: true, meaning: 'the connection failed or broke' },
-  CKVD_HTTP_TIMEOUT: { exit: 4, retryable: true, meaning: 'the server did not answer in time' },
-  CKVD_HTTP_STATUS: { exit: 4, retryable: false, meaning: 'the server answered with an unexpected status' },
-  CKVD_HTTP_BUSY: { exit: 4, retryable: true, meaning: 'the server answered 408, 429 or 5xx' },
-  CKVD_HTTP_TRUNCATED: { exit: 4, retryable: true, meaning: 'the body was shorter or longer than content-length' },
-  CKVD_HTTP_TOO_LARGE: { exit: 4, retryable: false, meaning: 'the body was larger than any legal answer' },
-  CKVD_FORBIDDEN: { exit: 4, retryable: false, meaning: 'the server refuses this address (403, 451)' },
-  CKVD_RATE_LIMITED: { exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
-  CKVD_BANNED: { exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },
-  CKVD_UNREACHABLE: { exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
+  CKVD_HTTP_NETWORK: { about: 'network', exit: 4, retryable: true, meaning: 'the connection failed or broke' },
+  CKVD_HTTP_TIMEOUT: { about: 'network', exit: 4, retryable: true, meaning: 'the server did not answer in time' },
+  CKVD_HTTP_STATUS: { about: 'source', exit: 4, retryable: false, meaning: 'the server answered with an unexpected status' },
+  CKVD_HTTP_BUSY: { about: 'network', exit: 4, retryable: true, meaning: 'the server answered 408, 429 or 5xx' },
+  CKVD_HTTP_TRUNCATED: { about: 'network', exit: 4, retryable: true, meaning: 'the body was shorter or longer than content-length' },
+  CKVD_HTTP_TOO_LARGE: { about: 'source', exit: 4, retryable: false, meaning: 'the body was larger than any legal answer' },
+  CKVD_FORBIDDEN: { about: 'source', exit: 4, retryable: false, meaning: 'the server refuses this address (403, 451)' },
+  CKVD_RATE_LIMITED: { about: 'rest', exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
+  CKVD_BANNED: { about: 'rest', exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },
+  CKVD_UNREACHABLE: { about: 'network', exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
 
-  CKVD_LISTING: { exit: 3, retryable: false, meaning: 'an answer of the archive listing could not be understood' },
-  CKVD_UNKNOWN_SYMBOL: { exit: 3, retryable: false, meaning: 'neither the listing nor REST knows this series' },
-  CKVD_UNKNOWN_INTERVAL: { exit: 3, retryable: false, meaning: 'this market does not have this interval' },
-  CKVD_REST_RANGE: { exit: 3, retryable: false, meaning: 'REST refuses this range of times' },
-  CKVD_REST_BODY: { exit: 3, retryable: false, meaning: 'an answer of REST could not be understood' },
+  CKVD_LISTING: { about: 'listing', exit: 3, retryable: false, meaning: 'an answer of the archive listing could not be understood' },
+  CKVD_UNKNOWN_SYMBOL: { about: 'listing', exit: 3, retryable: false, meaning: 'neither the listing nor REST knows this series' },
+  CKVD_UNKNOWN_INTERVAL: { about: 'listing', exit: 3, retryable: false, meaning: 'this market does not have this interval' },
+  CKVD_REST_RANGE: { about: 'rest', exit: 3, retryable: false, meaning: 'REST refuses this range of times' },
+  CKVD_REST_BODY: { about: 'rest', exit: 3, retryable: false, meaning: 'an answer of REST could not be understood' },
 
-  CKVD_ARCHIVE_MISSING: { exit: 3, retryable: false, meaning: 'an archive that was listed is not there' },
-  CKVD_CHECKSUM_MISSING: { exit: 3, retryable: false, meaning: 'an archive has no CHECKSUM file' },
-  CKVD_CHECKSUM_FORMAT: { exit: 3, retryable: false, meaning: 'a CHECKSUM file is not one line "<64 hex>  <name>"' },
-  CKVD_CHECKSUM_NAME: { exit: 3, retryable: false, meaning: 'a CHECKSUM file names another archive' },
-  CKVD_CHECKSUM_MISMATCH: { exit: 3, retryable: false, meaning: 'the SHA-256 of an archive is not the one its CHECKSUM states' },
-  CKVD_ZIP_FORMAT: { exit: 3, retryable: false, meaning: 'an archive is not a readable ZIP file' },
-  CKVD_ZIP_ENTRY: { exit: 3, retryable: false, meaning: 'an archive does not hold exactly the one CSV that its name promises' },
-  CKVD_ZIP_SIZE: { exit: 3, retryable: false, meaning: 'a ZIP entry is larger than allowed or than it says' },
-  CKVD_ZIP_CRC: { exit: 3, retryable: false, meaning: 'the CRC-32 of a ZIP entry is wrong' },
-  CKVD_CSV_HEADER: { exit: 3, retryable: false, meaning: 'the first line of a CSV is neither data nor the known header' },
-  CKVD_CSV_COLUMNS: { exit: 3, retryable: false, meaning: 'a CSV line does not have 12 columns' },
-  CKVD_CSV_NUMBER: { exit: 3, retryable: false, meaning: 'a CSV cell is not a plain decimal number' },
-  CKVD_CSV_TIME: { exit: 3, retryable: false, meaning: 'a time is not in milliseconds or microseconds of a plausible year' },
-  CKVD_BAR_INVALID: { exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
-  CKVD_REST_DISAGREES: { exit: 3, retryable: false, meaning: 'two sources give different bars for the same day' },
+  CKVD_ARCHIVE_MISSING: { about: 'source', exit: 3, retryable: false, meaning: 'an archive that was listed is not there' },
+  CKVD_CHECKSUM_MISSING: { about: 'content', exit: 3, retryable: false, meaning: 'an archive has no CHECKSUM file' },
+  CKVD_CHECKSUM_FORMAT: { about: 'content', exit: 3, retryable: false, meaning: 'a CHECKSUM file is not one line "<64 hex>  <name>"' },
+  CKVD_CHECKSUM_NAME: { about: 'content', exit: 3, retryable: false, meaning: 'a CHECKSUM file names another archive' },
+  CKVD_CHECKSUM_MISMATCH: { about: 'content', exit: 3, retryable: false, meaning: 'the SHA-256 of an archive is not the one its CHECKSUM states' },
+  CKVD_ZIP_FORMAT: { about: 'content', exit: 3, retryable: false, meaning: 'an archive is not a readable ZIP file' },
+  CKVD_ZIP_ENTRY: { about: 'content', exit: 3, retryable: false, meaning: 'an archive does not hold exactly the one CSV that its name promises' },
+  CKVD_ZIP_SIZE: { about: 'content', exit: 3, retryable: false, meaning: 'a ZIP entry is larger than allowed or than it says' },
+  CKVD_ZIP_CRC: { about: 'content', exit: 3, retryable: false, meaning: 'the CRC-32 of a ZIP entry is wrong' },
+  CKVD_CSV_HEADER: { about: 'content', exit: 3, retryable: false, meaning: 'the first line of a CSV is neither data nor the known header' },
+  CKVD_CSV_COLUMNS: { about: 'content', exit: 3, retryable: false, meaning: 'a CSV line does not have 12 columns' },
+  CKVD_CSV_NUMBER: { about: 'content', exit: 3, retryable: false, meaning: 'a CSV cell is not a plain decimal number' },
+  CKVD_CSV_TIME: { about: 'content', exit: 3, retryable: false, meaning: 'a time is not in milliseconds or microseconds of a plausible year' },
+  CKVD_BAR_INVALID: { about: 'content', exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
+  CKVD_ARCHIVE_STALE: { about: 'content', exit: 3, retryable: false, meaning: 'an archive is not the one that the listing has: another size or ETag' },
+  CKVD_DISPUTED: { about: 'day', exit: 3, retryable: false, meaning: 'two sources give different bars for the same day, and no third decides' },
 
-  CKVD_SHARD_FORMAT: { exit: 3, retryable: false, meaning: 'a file in the lake is not a shard of this format' },
-  CKVD_SHARD_DIGEST: { exit: 3, retryable: false, meaning: 'a shard is not the one that the catalog, or the shard itself, recorded' },
-  CKVD_SHARD_MISSING: { exit: 3, retryable: false, meaning: 'the catalog records a shard that is not on disk' },
-  CKVD_PARTIAL: { exit: 3, retryable: false, meaning: 'bars are missing and it is not known why' },
+  CKVD_SHARD_FORMAT: { about: 'shard', exit: 3, retryable: false, meaning: 'a file in the lake is not a shard of this format' },
+  CKVD_SHARD_DIGEST: { about: 'shard', exit: 3, retryable: false, meaning: 'a shard is not the one that the catalog, or the shard itself, recorded' },
+  CKVD_SHARD_MISSING: { about: 'shard', exit: 3, retryable: false, meaning: 'the catalog records a shard that is not on disk' },
+  CKVD_PARTIAL: { about: 'day', exit: 3, retryable: false, meaning: 'bars are missing and it is not known why' },
 
-  CKVD_LAKE_LOCKED: { exit: 4, retryable: false, meaning: 'another run is writing to this lake' },
-  CKVD_LAKE_MISSING: { exit: 2, retryable: false, meaning: 'there is no lake in this directory' },
-  CKVD_LAKE_IO: { exit: 4, retryable: false, meaning: 'reading or writing the lake failed' },
-  CKVD_DISK_FULL: { exit: 4, retryable: false, meaning: 'the disk or the quota is full' },
-  CKVD_CATALOG: { exit: 4, retryable: false, meaning: 'the catalog could not be read or written' },
-  CKVD_CATALOG_VERSION: { exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
-  CKVD_TIME: { exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
-  CKVD_SYMBOL_FORMAT: { exit: 2, retryable: false, meaning: 'a symbol has the form of another market; details suggest the right one' },
+  CKVD_LAKE_LOCKED: { about: 'lake', exit: 4, retryable: false, meaning: 'another run is writing to this lake' },
+  CKVD_LAKE_MISSING: { about: 'lake', exit: 2, retryable: false, meaning: 'there is no lake in this directory' },
+  CKVD_LAKE_IO: { about: 'lake', exit: 4, retryable: false, meaning: 'reading or writing the lake failed' },
+  CKVD_DISK_FULL: { about: 'lake', exit: 4, retryable: false, meaning: 'the disk or the quota is full' },
+  CKVD_CATALOG: { about: 'lake', exit: 4, retryable: false, meaning: 'the catalog could not be read or written' },
+  CKVD_CATALOG_VERSION: { about: 'lake', exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
+  CKVD_TIME: { about: 'usage', exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
+  CKVD_SYMBOL_FORMAT: { about: 'usage', exit: 2, retryable: false, meaning: 'a symbol has the form of another market; details suggest the right one' },
   CKVD_UNAVAILABLE: {
+    about: 'day',
     exit: 3,
     retryable: false,
     meaning: 'a series has no bar in the range: it lies before the first or after the last one',
   },
-  CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
-  CKVD_DUCKDB_MISSING: { exit: 2, retryable: false, meaning: 'a query was asked for, but @duckdb/node-api is not installed' },
-  CKVD_QUERY: { exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
+  CKVD_POLARS_MISSING: { about: 'usage', exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
+  CKVD_DUCKDB_MISSING: { about: 'usage', exit: 2, retryable: false, meaning: 'a query was asked for, but @duckdb/node-api is not installed' },
+  CKVD_QUERY: { about: 'usage', exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
 
-  CKVD_EXPORT_MISSING: { exit: 2, retryable: false, meaning: 'there is no export in this directory' },
-  CKVD_EXPORT_MANIFEST: { exit: 2, retryable: false, meaning: 'manifest.json in the directory of an export is not one of this program' },
-  CKVD_EXPORT_SELECTION: { exit: 2, retryable: false, meaning: 'the directory holds an export of other filters or another format' },
-  CKVD_EXPORT_LOCKED: { exit: 4, retryable: false, meaning: 'another run is writing to this export' },
-  CKVD_EXPORT_IO: { exit: 4, retryable: false, meaning: 'reading or writing an export failed' },
+  CKVD_EXPORT_MISSING: { about: 'export', exit: 2, retryable: false, meaning: 'there is no export in this directory' },
+  CKVD_EXPORT_MANIFEST: { about: 'export', exit: 2, retryable: false, meaning: 'manifest.json in the directory of an export is not one of this program' },
+  CKVD_EXPORT_SELECTION: { about: 'export', exit: 2, retryable: false, meaning: 'the directory holds an export of other filters or another format' },
+  CKVD_EXPORT_LOCKED: { about: 'export', exit: 4, retryable: false, meaning: 'another run is writing to this export' },
+  CKVD_EXPORT_IO: { about: 'export', exit: 4, retryable: false, meaning: 'reading or writing an export failed' },
 
-  CKVD_CLOSED: { exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
-  CKVD_WORKER: { exit: 3, retryable: true, meaning: 'a worker thread died, or gave no answer' },
+  CKVD_CLOSED: { about: 'program', exit: 1, retryable: false, meaning: 'a client was used after it was closed' },
+  CKVD_WORKER: { about: 'program', exit: 3, retryable: true, meaning: 'a worker thread died, or gave no answer' },
 
-  CKVD_REPORT_IO: { exit: 4, retryable: false, meaning: 'a report file could not be read or written' },
+  CKVD_REPORT_IO: { about: 'report', exit: 4, retryable: false, meaning: 'a report file could not be read or written' },
 } as const
 
 /** A stable error code, `CKVD_…`. */
 export type ErrorCode = keyof typeof ENTRIES
 
+/**
+ * What an error is about. `network`: a connection or an overloaded server, which may do better soon; `source`: one object of a source;
+ * `content`: an archive's bytes, which are then quarantined, and other sources are asked.
+ */
+export type ErrorTopic =
+  'program' | 'usage' | 'network' | 'source' | 'listing' | 'rest' | 'content' | 'day' | 'shard' | 'lake' | 'export' | 'report'
+
 /** What the catalogue says of a code. */
 export interface ErrorEntry {
+  /** what the error is about: decides what is done about it */
+  readonly about: ErrorTopic
   /** exit code of a command that this error stops */
   readonly exit: 1 | 2 | 3 | 4 | 130
   /** whether the same call may succeed when it is tried again at once */
@@ -133,6 +144,11 @@ export class CkvdError extends Error {
   /** exit code of a command that this error stops */
   get exit(): ErrorEntry['exit'] {
     return ERROR_CATALOGUE[this.code].exit
+  }
+
+  /** what the error is about */
+  get about(): ErrorTopic {
+    return ERROR_CATALOGUE[this.code].about
   }
 
   /** The same error with more facts in `details` (the older ones win). */

@@ -1,21 +1,14 @@
-import { chunkEndUs } from '../model/interval.ts'
+import { chunkEndUs, firstSlotUs, gridOf, slotStartUs } from '../model/interval.ts'
+import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { compareDays, loadArchive, loadOther } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import { boundsFromBirth } from './birth.ts'
 import { completeDay } from './complete-day.ts'
-import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
+import type { AcquiredDay } from './reconcile.ts'
 import { acquireWithout } from './release.ts'
 import { acquireBare, consecutive } from './rest-days.ts'
-
-/** What an archive gave. */
-export interface AcquiredArchive {
-  /** in order */
-  readonly days: readonly AcquiredDay[]
-  /** open time of the series' first bar, us, where this archive tells it */
-  readonly startUs: number | null
-}
+import type { SeriesLife } from './series-life.ts'
 
 /**
  * Fetches, verifies and decodes an archive, completes what falls short from the other form and from REST, and gives
@@ -23,39 +16,50 @@ export interface AcquiredArchive {
  *
  * Archive and network errors become conditions (`quarantined`, `failed`); throws CKVD_ABORTED, errors of the lake and bugs.
  */
-export async function acquireArchive(task: ArchiveTask, ctx: AcquireContext): Promise<AcquiredArchive> {
-  const primary = await loadArchive(task, task.archive, task.days, ctx)
-  if (!primary.ok) return { days: await acquireWithout(task, primary.error, primary.fetched, ctx), startUs: null }
-  const bounds = await boundsOf(task, primary.result.firstOpenUs, ctx)
-  const chunks = new Map(primary.result.chunks.map((chunk) => [chunk.day, chunk]))
-  const absent = new Set(primary.result.absentDays)
+export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: AcquireContext): Promise<readonly AcquiredDay[]> {
+  const primary = await loadArchive(task, task.archive, task.days, life, ctx)
+  if (!primary.ok) return acquireWithout(task, primary.error, primary.fetched, life, ctx)
+  const { result, origin } = primary
+  life.saw(result.lastOpenUs)
+  life.sawPhase(result.phase)
+  await learnBeginning(task, result.firstOpenUs, life)
+  const chunks = new Map(result.chunks.map((chunk) => [chunk.day, chunk]))
+  const absent = new Set(result.absentDays)
   const days: AcquiredDay[] = []
   const bare: UtcDay[] = []
-  const compared = await compareDays(task, chunks, task.compare, bounds, ctx)
+  const compared = await compareDays(task, chunks, task.compare, life, ctx)
   const rest = task.days.filter((day) => !task.compare.includes(day))
   const monthDiffers = [...compared.values()].some(({ differing }) => differing > 0)
-  if (monthDiffers) for (const [day, comparison] of await compareDays(task, chunks, rest, bounds, ctx)) compared.set(day, comparison)
+  if (monthDiffers) for (const [day, comparison] of await compareDays(task, chunks, rest, life, ctx)) compared.set(day, comparison)
   for (const day of task.days) {
     const chunk = chunks.get(day)
-    if (chunk === undefined && (!absent.has(day) || chunkEndUs(day, task.series.interval) <= (bounds.startUs ?? 0))) continue
+    const isUnborn = chunkEndUs(day, task.series.interval) <= (life.bounds.startUs ?? 0)
+    if (chunk === undefined && (!absent.has(day) || isUnborn)) continue
     const comparison = compared.get(day)
-    const found: Found[] = chunk === undefined ? [] : [{ chunk, origin: primary.origin, packaging: task.archive.packaging }]
+    const found: Found[] = chunk === undefined ? [] : [{ chunk, origin, packaging: task.archive.packaging }]
     if (comparison !== undefined) {
       if (comparison.differing > 0 && comparison.daily !== null) found.unshift(comparison.daily)
     } else if (chunk?.condition !== 'complete' && task.archive.packaging === 'monthly') {
-      const other = await loadOther(task, day, bounds, ctx)
+      const other = await loadOther(task, day, life, ctx)
       if (other !== null) found.unshift(other)
     }
     if (found.length === 0) bare.push(day)
-    else days.push(await completeDay(task, day, found, bounds, comparison?.note ?? null, ctx))
+    else days.push(await completeDay(task, day, found, life, comparison?.note ?? null, ctx))
   }
   for (const run of consecutive(bare, task.series))
-    days.push(...(await acquireBare(task, run, bounds, `no bar of this day is in ${task.archive.key}`, ctx)))
-  return { days: days.sort((a, b) => (a.day < b.day ? -1 : 1)), startUs: task.startsSeries ? bounds.startUs : null }
+    days.push(...(await acquireBare(task, run, life, `no bar of this day is in ${task.archive.key}`, ctx)))
+  return days.sort((a, b) => (a.day < b.day ? -1 : 1))
 }
 
-/** The first archive of a series tells by its first row where the series begins; where it has no row, REST must. */
-async function boundsOf(task: ArchiveTask, firstOpenUs: number | null, ctx: AcquireContext): Promise<SeriesBounds> {
-  if (!task.startsSeries || task.bounds.startUs !== null) return task.bounds
-  return firstOpenUs === null ? await boundsFromBirth(task, ctx) : { ...task.bounds, startUs: firstOpenUs }
+/**
+ * The first archive of a series may be cut in front: unless its first bar opens with its first day, it is asked where the series begins.
+ * @param firstOpenUs its first bar, us; null: it has none
+ */
+export async function learnBeginning(task: ArchiveTask, firstOpenUs: number | null, life: SeriesLife): Promise<void> {
+  const [first] = task.days
+  if (!task.startsSeries || first === undefined) return
+  const grid = gridOf(task.series)
+  const startUs = firstSlotUs(chunkRange(first, task.series.interval).startUs, grid)
+  if (firstOpenUs !== null && slotStartUs(firstOpenUs, grid) <= startUs) return
+  await life.begin(firstOpenUs)
 }

@@ -1,12 +1,15 @@
+import { createHash } from 'node:crypto'
 import { decodeShard } from '../codec/arrow.ts'
 import type { DecodeResult, DecodedChunk } from '../codec/decode-day.ts'
+import type { ErrorCode } from '../errors.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { Packaging } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { FetchedArchive } from '../sources/vision.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from './archive-task.ts'
-import type { ArchiveOrigin, SeriesBounds } from './reconcile.ts'
+import type { ArchiveOrigin } from './reconcile.ts'
 import { countChangedRows } from './reconcile.ts'
+import type { SeriesLife } from './series-life.ts'
 
 /** Rows that an archive has for a chunk. */
 export interface Found {
@@ -19,9 +22,18 @@ export type Loaded =
   | { readonly ok: true; readonly result: DecodeResult; readonly origin: ArchiveOrigin }
   | { readonly ok: false; readonly error: CkvdError; readonly fetched: FetchedArchive | null }
 
-/** True for errors of an archive's content: it is quarantined, and other sources are asked. */
-export function isContentError(error: CkvdError): boolean {
-  return /^CKVD_(CHECKSUM|ZIP|CSV)_|^CKVD_BAR_INVALID$/.test(error.code)
+/** Errors of an archive whose rows may be sound: they are believed when a second source has them too. */
+const RELEASABLE: readonly ErrorCode[] = [
+  'CKVD_CHECKSUM_MISSING',
+  'CKVD_CHECKSUM_FORMAT',
+  'CKVD_CHECKSUM_NAME',
+  'CKVD_CHECKSUM_MISMATCH',
+  'CKVD_ARCHIVE_STALE',
+]
+
+/** True where the archive's rows may be sound all the same. */
+export function isReleasable(error: CkvdError): boolean {
+  return RELEASABLE.includes(error.code)
 }
 
 /** What the comparison of a month's day with its daily archive gave. */
@@ -36,7 +48,7 @@ export async function compareDays(
   task: ArchiveTask,
   chunks: ReadonlyMap<UtcDay, DecodedChunk>,
   days: readonly UtcDay[],
-  bounds: SeriesBounds,
+  life: SeriesLife,
   ctx: AcquireContext,
 ): Promise<Map<UtcDay, Comparison>> {
   const comparisons = new Map<UtcDay, Comparison>()
@@ -45,7 +57,7 @@ export async function compareDays(
     const chunk = chunks.get(day)
     const ref = otherArchive(task, day)
     if (chunk === undefined || ref === undefined) continue
-    const daily = await loadOther(task, day, bounds, ctx)
+    const daily = await loadOther(task, day, life, ctx)
     if (daily === null) {
       comparisons.set(day, { daily, differing: 0, note: `not compared: ${ref.key} gave nothing that may be believed` })
       continue
@@ -63,20 +75,27 @@ export async function loadArchive(
   task: ArchiveTask,
   archive: ArchiveRef,
   days: readonly UtcDay[],
+  life: SeriesLife,
   ctx: AcquireContext,
-  startUs?: number | null,
 ): Promise<Loaded> {
+  let listed = archive
   for (let last = false; ; last = true) {
     let fetched: FetchedArchive
     try {
-      fetched = await ctx.vision.fetchArchive(archive.key, { etag: archive.etag, signal: ctx.signal })
+      fetched = await ctx.vision.fetchArchive(archive.key, { etag: listed.etag, sizeBytes: listed.sizeBytes, signal: ctx.signal })
     } catch (error) {
       if (!isCkvdError(error) || error.code === 'CKVD_ABORTED') throw error
       return { ok: false, error, fetched: null }
     }
+    const stale = findStale(listed, fetched, ctx.crossCheck)
+    if (stale !== null && !last) {
+      // published anew between listing and download, or a stale edge: once more, by what the listing says now
+      listed = (await ctx.relist(task.series, archive)) ?? listed
+      if (findStale(listed, fetched, ctx.crossCheck) !== null) continue
+    } else if (stale !== null) return { ok: false, error: stale, fetched }
     const kept = ctx.keepArchive === null ? null : fetched.zip.slice()
     const alone = last
-    const outcome = await decode(task, archive, days, fetched, ctx, { startUs, alone }).catch((error: unknown) => workerDeath(error, ctx))
+    const outcome = await decode(task, listed, days, fetched, life, ctx, { alone }).catch((error: unknown) => workerDeath(error, ctx))
     if (outcome instanceof CkvdError) {
       // the bytes went with the worker; alone in its task, an archive that kills workers takes no other along
       if (last) return { ok: false, error: outcome, fetched: null }
@@ -84,13 +103,28 @@ export async function loadArchive(
     }
     if (outcome.ok) {
       if (kept !== null && fetched.checksum !== null) await ctx.keepArchive?.(archive.key, kept, fetched.checksum)
-      return { ok: true, result: outcome.result, origin: { key: archive.key, etag: fetched.etag, sha256: outcome.result.archiveSha256 } }
+      return { ok: true, result: outcome.result, origin: { key: archive.key, etag: listed.etag, sha256: outcome.result.archiveSha256 } }
     }
     const zip = outcome.zip === null ? null : new Uint8Array(outcome.zip)
-    if (zip !== null && isContentError(outcome.error)) await ctx.quarantine?.(archive.key, zip, outcome.error)
-    if (last || !isContentError(outcome.error))
-      return { ok: false, error: outcome.error, fetched: zip === null ? null : { ...fetched, zip } }
+    const isContent = outcome.error.about === 'content'
+    if (zip !== null && isContent) await ctx.quarantine?.(archive.key, zip, outcome.error)
+    if (last || !isContent) return { ok: false, error: outcome.error, fetched: zip === null ? null : { ...fetched, zip } }
   }
+}
+
+/** An MD5, as S3 states it for an object that was put in one piece. */
+const MD5 = /^[0-9a-f]{32}$/
+
+/** Compares what came with what the listing has: its size, and its ETag with that of the answer, or with the MD5 of the bytes. */
+function findStale(listed: ArchiveRef, { zip, etag }: FetchedArchive, checksAll: boolean): CkvdError | null {
+  const needsDigest = MD5.test(listed.etag) && (etag === null || checksAll)
+  const found = needsDigest ? createHash('md5').update(zip).digest('hex') : (etag ?? listed.etag)
+  if (zip.length === listed.sizeBytes && found === listed.etag) return null
+  return new CkvdError(
+    'CKVD_ARCHIVE_STALE',
+    `Expected ${listed.key} of ${listed.sizeBytes} bytes with ETag ${listed.etag}, as the listing has it, got ${zip.length} bytes with ${found}. Its rows are kept if another source has them; run the same command again later.`,
+    { details: { key: listed.key, expected: listed.etag, found, sizeBytes: zip.length } },
+  )
 }
 
 export function decode(
@@ -98,20 +132,21 @@ export function decode(
   archive: ArchiveRef,
   days: readonly UtcDay[],
   fetched: FetchedArchive,
+  life: SeriesLife,
   ctx: AcquireContext,
-  o: { readonly startUs?: number | null | undefined; readonly distrust?: boolean; readonly alone?: boolean } = {},
+  o: { readonly distrust?: boolean; readonly alone?: boolean } = {},
 ) {
-  const known = o.startUs === undefined ? task.bounds.startUs : o.startUs
+  const { startUs, endUs } = life.bounds
   return ctx.pool.decode(
     {
       series: task.series,
-      archive: { key: archive.key, etag: fetched.etag, packaging: archive.packaging, period: archive.period },
+      archive: { key: archive.key, etag: archive.etag, packaging: archive.packaging, period: archive.period },
       zip: fetched.zip,
       checksum: fetched.checksum,
       days,
-      startsSeries: task.startsSeries && known === null,
-      seriesStartUs: known,
-      seriesEndUs: task.bounds.endUs,
+      startsSeries: false,
+      seriesStartUs: startUs,
+      seriesEndUs: endUs,
       distrust: o.distrust ?? false,
     },
     ctx.signal,
@@ -125,15 +160,20 @@ export function workerDeath(error: unknown, ctx: AcquireContext): CkvdError {
   throw error
 }
 
+/** True when the other form of archive is listed for a day. */
+export function hasOther(task: ArchiveTask, day: UtcDay): boolean {
+  return otherArchive(task, day) !== undefined
+}
+
 function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
   return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
 }
 
 /** The chunk from the other form of archive; null when there is none or it is no better than nothing. */
-export async function loadOther(task: ArchiveTask, day: UtcDay, bounds: SeriesBounds, ctx: AcquireContext): Promise<Found | null> {
+export async function loadOther(task: ArchiveTask, day: UtcDay, life: SeriesLife, ctx: AcquireContext): Promise<Found | null> {
   const other = otherArchive(task, day)
   if (other === undefined) return null
-  const loaded = await loadArchive(task, other, [day], ctx, bounds.startUs)
-  const chunk = loaded.ok ? loaded.result.chunks[0] : undefined
+  const loaded = await loadArchive(task, other, [day], life, ctx)
+  const chunk = loaded.ok ? loaded.result.chunks.find((one) => one.day === day) : undefined
   return loaded.ok && chunk !== undefined ? { chunk, origin: loaded.origin, packaging: other.packaging } : null
 }

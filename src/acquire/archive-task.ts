@@ -1,11 +1,9 @@
 import type { CkvdError } from '../errors.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { KlineSource } from '../sources/source.ts'
+import type { RestSource } from '../sources/rest.ts'
 import type { Vision } from '../sources/vision.ts'
-import type { BirthSource } from './birth.ts'
 import type { DecodePool } from './decode-pool.ts'
-import type { SeriesBounds } from './reconcile.ts'
 
 /** An archive that the listing has. */
 export interface ArchiveRef {
@@ -23,13 +21,8 @@ export interface ArchiveTask {
   readonly archive: ArchiveRef
   /** chunks wanted, in order */
   readonly days: readonly UtcDay[]
-  /** the series' first bar is the first bar of this archive, unless `bounds.startUs` says better */
+  /** no earlier archive is listed: where the series begins is told by its first bar, or has to be asked */
   readonly startsSeries: boolean
-  /** no later archive is listed and REST has no later bar: trailing bars that REST lacks too are not expected */
-  readonly endsSeries: boolean
-  /** no later archive is listed, nor could one be missing yet: where REST has no bar after the last chunk either, the series has ended */
-  readonly mayEnd: boolean
-  readonly bounds: SeriesBounds
   /** the other form: daily archives of a month's days, or the month of a day */
   readonly others: readonly ArchiveRef[]
   /** of a monthly archive, days that are compared with their daily archives; one difference, and all days are */
@@ -39,7 +32,7 @@ export interface ArchiveTask {
 /** What asking REST for days needs. */
 export interface RestContext {
   /** null: REST is off */
-  readonly rest: KlineSource | null
+  readonly rest: RestSource | null
   readonly signal: AbortSignal
 }
 
@@ -47,7 +40,10 @@ export interface RestContext {
 export interface AcquireContext extends RestContext {
   readonly vision: Vision
   readonly pool: DecodePool
-  readonly rest: BirthSource | null
+  /** what the listing says now of an archive; undefined: it is not listed any more */
+  readonly relist: (series: Series, archive: ArchiveRef) => Promise<ArchiveRef | undefined>
+  /** compare the MD5 of each archive with the listing's ETag */
+  readonly crossCheck: boolean
   /** keeps an archive that failed verification, with the reason; null: nothing is kept (no lake) */
   readonly quarantine: ((key: string, zip: Uint8Array, error: CkvdError) => Promise<void>) | null
   /** keeps a verified archive as it was downloaded (`--keep-archives`) */

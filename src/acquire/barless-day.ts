@@ -1,15 +1,22 @@
-import type { CkvdError } from '../errors.ts'
+import { CkvdError } from '../errors.ts'
+import type { Doubt } from '../model/evidence.ts'
+import { describeEvidence } from '../model/evidence.ts'
+import { countSlots, firstSlotUs, gridOf } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ArchiveRef } from './archive-task.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
-import type { RestAnswer } from './stretch.ts'
-import { refusalOf } from './stretch.ts'
+import { expectedRange } from './reconcile.ts'
+import type { RestAnswer } from './rest-question.ts'
+import { refusalOf } from './rest-question.ts'
 
-function emptyDay(
-  { archive }: { archive: ArchiveRef | ArchiveOrigin | null },
-  day: UtcDay,
-): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
+/** The archive that should have had a day, if there is one. */
+export interface Origin {
+  readonly archive: ArchiveRef | ArchiveOrigin | null
+}
+
+/** A day without bars: all that is not said of it otherwise. */
+export function bareDay(day: UtcDay, { archive }: Origin = { archive: null }): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
   return {
     day,
     shard: null,
@@ -25,6 +32,7 @@ function emptyDay(
     differing: 0,
     archive: archive === null ? null : { key: archive.key, etag: archive.etag, sha256: null },
     gaps: [],
+    lastOpenUs: null,
   }
 }
 
@@ -32,36 +40,22 @@ function emptyDay(
  * A day whose archive failed verification and which REST does not give. It stays quarantined until the archive changes; but
  * where REST could not be asked, it is not known that no other source gives the day, and the next run tries again.
  */
-export function unverifiedDay(
-  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
-  day: UtcDay,
-  error: CkvdError,
-  answer: RestAnswer,
-): AcquiredDay {
-  const makeDay = answer.kind === 'silent' && answer.passing ? failedDay : quarantinedDay
-  return makeDay(task, day, error, refusalOf(answer))
+export function unverifiedDay(task: Origin, day: UtcDay, error: CkvdError, answer: RestAnswer): AcquiredDay {
+  const condition = answer.kind === 'silent' && answer.passing ? 'failed' : 'quarantined'
+  return { ...bareDay(day, task), condition, evidence: refusalOf(answer), error }
 }
 
-function quarantinedDay(
-  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
-  day: UtcDay,
-  error: CkvdError,
-  reason: string,
-): AcquiredDay {
-  return { ...emptyDay(task, day), condition: 'quarantined', evidence: reason, error }
+export function failedDay(task: Origin, day: UtcDay, error: CkvdError, reason: string | null = null): AcquiredDay {
+  return { ...bareDay(day, task), condition: 'failed', evidence: reason, error }
 }
 
-export function failedDay(
-  task: { series: Series; bounds: SeriesBounds; archive: ArchiveRef | ArchiveOrigin | null },
-  day: UtcDay,
-  error: CkvdError,
-  reason: string | null = null,
-): AcquiredDay {
-  return { ...emptyDay(task, day), condition: 'failed', evidence: reason, error }
-}
-
-/** A day before a series' first archive of which REST could not tell whether the series had begun. */
-export function unaskedDay(series: Series, day: UtcDay, error: CkvdError): AcquiredDay {
-  const evidence = `REST could not be asked whether ${series.symbol} began before its first archive`
-  return { ...emptyDay({ archive: null }, day), condition: 'partial', evidence, error }
+/** A day of which no bar could be had, and why that explains nothing. */
+export function doubtfulDay(series: Series, day: UtcDay, why: Doubt, bounds: SeriesBounds, cause: CkvdError | null = null): AcquiredDay {
+  const grid = gridOf(series)
+  const range = expectedRange(series, day, bounds)
+  const bars = countSlots(range.startUs, range.endUs, grid)
+  const startUs = firstSlotUs(range.startUs, grid)
+  const gaps = bars === 0 ? [] : [{ startUs, endUs: range.endUs, bars, evidence: why }]
+  const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, { cause: cause ?? undefined })
+  return { ...bareDay(day), condition: 'partial', expected: bars, gaps, evidence: null, error }
 }

@@ -1,84 +1,135 @@
 import { decodeShard } from '../codec/arrow.ts'
+import { findOddRows } from '../codec/odd-rows.ts'
 import { CkvdError } from '../errors.ts'
+import type { Evidence } from '../model/evidence.ts'
+import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
-import { chunkRange, seriesLabel } from '../model/series.ts'
+import { chunkRange, gridOfBars, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import type { AcquiredDay, SeriesBounds } from './reconcile.ts'
-import { buildDay, expectedRange, lastSlotEndUs, mergeRows, rowsWithin } from './reconcile.ts'
-import type { RestAnswer } from './stretch.ts'
-import { askRest, askRestAndSilence, explainGap } from './stretch.ts'
+import { unverifiedDay } from './barless-day.ts'
+import { settleDispute } from './dispute.ts'
+import type { AcquiredDay } from './reconcile.ts'
+import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
+import type { RestAnswer } from './rest-question.ts'
+import { askRest, explainGap, timesOf } from './rest-question.ts'
+import type { SeriesLife } from './series-life.ts'
 
 /** Joins what the archives have of a chunk (the first one is preferred), asks REST for the holes, and builds the chunk. */
 export async function completeDay(
   task: ArchiveTask,
   day: UtcDay,
   found: readonly Found[],
-  bounds: SeriesBounds,
+  life: SeriesLife,
   note: string | null,
   ctx: AcquireContext,
 ): Promise<AcquiredDay> {
   const { series } = task
   const [best, ...others] = found
   if (best === undefined) throw new CkvdError('CKVD_BUG', `no rows of ${seriesLabel(series)} ${day} to complete`)
-  if (best.chunk.condition === 'complete' && others.length === 0) return wholeDay(best, note)
-  let columns = decodeShard(best.chunk.shard).columns
-  const sources = [`vision-${best.packaging}`]
-  let differing = 0
-  for (const { chunk, packaging } of others) {
-    const merge = mergeRows(columns, decodeShard(chunk.shard).columns, series)
-    columns = merge.columns
-    differing += merge.differing + merge.added
-    if (merge.added > 0) sources.push(`vision-${packaging}`)
-  }
-  const gaps = findGaps(columns.openTime, expectedRange(series, day, bounds), series.interval)
-  const mayEnd = task.mayEnd && day === task.days.at(-1) && (gaps.at(-1)?.endUs ?? 0) >= chunkRange(day, series.interval).endUs
-  const { answer, silent } = await askForGaps(series, gaps, mayEnd, ctx)
-  if (answer.kind === 'asked') {
-    const merge = mergeRows(columns, rowsWithin(answer.rows, chunkRange(day, series.interval)), series)
-    columns = merge.columns
-    differing += merge.differing
-    if (merge.added > 0) sources.push('rest')
-  }
+  if (best.chunk.condition === 'complete' && best.chunk.oddRows === 0 && others.length === 0) return wholeDay(best, note)
+  const held = joinArchives(found, series)
+  const filled = await fillGaps(series, day, held.columns, life, ctx)
+  const isOdd = findOddRows(held.columns, gridOfBars(series, held.columns.openTime)).oddRows > held.confirmed
+  const settled = held.differing > 0 || filled.differing > 0 || isOdd ? await settleDispute(task, day, found, isOdd, life, ctx) : null
+  if (settled !== null && settled.verdict === 'unfounded') return unverifiedDay(task, day, settled.error, settled.answer)
+  const decided = settled === null ? { columns: filled.columns, sources: withRest(held.sources, filled.added) } : settled
+  // what was decided is asked for again where its holes are others than those that were asked for
+  const last = settled === null ? filled : await fillGaps(series, day, settled.columns, life, ctx, settled.trustsRest)
   const built = await buildDay({
     series,
     day,
-    columns,
-    bounds: endBounds({ ...task, bounds, endsSeries: task.endsSeries || silent }, day, columns, answer),
-    sources,
-    archive: best.origin,
+    columns: last.columns,
+    bounds: life.bounds,
+    sources: withRest(decided.sources, last.added),
+    archive: settled?.origin ?? best.origin,
     duplicates: best.chunk.duplicates,
     conflicts: best.chunk.conflicts,
-    differing,
-    restStretches: answer.kind === 'asked' ? gaps : [],
-    evidence: joinNotes(note, best.chunk.conflictNote),
-    error: null,
-    explain: (gap) => explainGap(gap, answer, series),
+    differing: settled?.differing ?? held.differing + held.added,
+    restStretches: last.answer.kind === 'asked' ? last.gaps : [],
+    evidence: joinNotes(note, best.chunk.conflictNote, settled?.note ?? ''),
+    error: settled?.verdict === 'disputed' || settled?.verdict === 'undecided' ? settled.error : null,
+    explain: last.explain,
+    disputed: settled?.verdict === 'disputed',
   })
   // the chunk has a shard of its own now
   for (const { chunk } of found) ctx.pool.reuse(chunk.shard)
-  return built
+  return settled?.verdict === 'undecided' ? { ...built, condition: 'partial' } : built
 }
 
-/** Where the series may have ended in the chunk, the same request tells that too. */
-async function askForGaps(
+/** The rows of all archives of a chunk, those of the first one where two have the same slot. */
+function joinArchives(found: readonly Found[], series: Series): { columns: KlineColumns; sources: string[]; differing: number; added: number; confirmed: number } {
+  const [best, ...others] = found as [Found, ...Found[]]
+  let { columns } = decodeShard(best.chunk.shard)
+  const sources = [`vision-${best.packaging}`]
+  let differing = 0
+  let added = 0
+  let confirmed = 0
+  for (const { chunk, packaging } of others) {
+    const merge = mergeRows(columns, decodeShard(chunk.shard).columns, series)
+    if (merge.differing === 0) confirmed = Math.min(best.chunk.oddRows, chunk.oddRows)
+    columns = merge.columns
+    differing += merge.differing
+    added += merge.added
+    if (merge.added > 0) sources.push(`vision-${packaging}`)
+  }
+  return { columns, sources, differing, added, confirmed }
+}
+
+/** What REST gave for the holes of a chunk. */
+export interface Filled {
+  readonly columns: KlineColumns
+  readonly answer: RestAnswer
+  /** the holes that were asked for */
+  readonly gaps: readonly Gap[]
+  readonly added: number
+  /** rows of REST, witnesses among them, that are not the ones that are held */
+  readonly differing: number
+  readonly explain: (gap: Gap) => Evidence
+}
+
+/**
+ * Asks REST for the holes of a chunk and for the bars around them. Where nothing follows the last bar, and none is known to, it is decided
+ * whether the series has ended there.
+ */
+export async function fillGaps(
   series: Series,
-  gaps: readonly Gap[],
-  mayEnd: boolean,
-  { rest, signal }: AcquireContext,
-): Promise<{ answer: RestAnswer; silent: boolean }> {
-  if (gaps.length === 0) return { answer: { kind: 'silent', reason: '', passing: false }, silent: false }
-  if (mayEnd) return askRestAndSilence(series, gaps, rest, signal)
-  return { answer: await askRest(series, gaps, rest, signal), silent: false }
+  day: UtcDay,
+  columns: KlineColumns,
+  life: SeriesLife,
+  { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
+  takesRows = true,
+): Promise<Filled> {
+  const grid = gridOfBars(series, columns.openTime)
+  const range = expectedRange(series, day, life.bounds)
+  const gaps = findGaps(columns.openTime, range, grid)
+  const times = timesOf(columns)
+  const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
+  const own = answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : null
+  const merge = own === null ? null : mergeRows(columns, own, series)
+  const filled = merge === null || !takesRows ? columns : merge.columns
+  const heldTimes = timesOf(filled)
+  let explain = (gap: Gap): Evidence => explainGap(gap, answer, heldTimes)
+  const lastGap = findGaps(filled.openTime, range, grid).at(-1)
+  if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {
+    const lastUs = heldTimes.at(-1) ?? life.lastOpenUs
+    const ending = await life.end(lastUs, answer)
+    if (!ending.ended) explain = (gap) => (gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes))
+  }
+  return { columns: filled, answer, gaps, added: takesRows ? (merge?.added ?? 0) : 0, differing: merge?.differing ?? 0, explain }
+}
+
+function withRest(sources: readonly string[], added: number): string[] {
+  return added > 0 && !sources.includes('rest') ? [...sources, 'rest'] : [...sources]
 }
 
 /** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */
 function wholeDay({ chunk, origin, packaging }: Found, note: string | null): AcquiredDay {
-  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts } = chunk
+  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts, lastOpenUs } = chunk
   return {
     day,
     condition: 'complete',
@@ -95,25 +146,13 @@ function wholeDay({ chunk, origin, packaging }: Found, note: string | null): Acq
     differing: 0,
     archive: origin,
     gaps: [],
-    evidence: joinNotes(note, chunk.conflictNote),
+    lastOpenUs,
+    evidence: joinNotes(note, chunk.conflictNote, ''),
     error: null,
   }
 }
 
-/** Where the series has ended and REST has no later bar, nothing is expected after the last one. */
-export function endBounds(
-  task: { series: Series; bounds: SeriesBounds; endsSeries: boolean; days: readonly UtcDay[] },
-  day: UtcDay,
-  columns: KlineColumns,
-  answer: RestAnswer,
-): SeriesBounds {
-  if (!task.endsSeries || answer.kind !== 'asked') return task.bounds
-  if (day !== task.days.at(-1)) return task.bounds
-  const endUs = lastSlotEndUs(columns, task.series)
-  return endUs === null ? task.bounds : { ...task.bounds, endUs }
-}
-
-function joinNotes(note: string | null, conflictNote: string): string | null {
-  const notes = [note, conflictNote === '' ? null : conflictNote].filter((text) => text !== null)
+function joinNotes(note: string | null, ...others: readonly string[]): string | null {
+  const notes = [note ?? '', ...others].filter((text) => text !== '')
   return notes.length === 0 ? null : notes.join('; ')
 }

@@ -36,10 +36,11 @@ export async function planListed(series: Series, ctx: PlannerContext): Promise<S
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
   if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
   const from = findListingStart(series, scope, known, rows)
-  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows)
+  const lastStored = catalog?.lastDayWithBars(series) ?? null
+  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows, lastStored)
   const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
   if (listings.firstDay === null && known?.firstDay == null && !scope.rest) throw unknownSymbol(series, false)
-  return planSeries(series, scope, listings, known, rows)
+  return planSeries(series, scope, listings, known, rows, lastStored)
 }
 
 function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {

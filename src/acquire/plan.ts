@@ -1,16 +1,15 @@
 import type { ArchiveRef, ArchiveTask } from './archive-task.ts'
-import type { SeriesBounds } from './reconcile.ts'
+import { expectedRange } from './reconcile.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { countsAsExplained, isFromVision } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
-import { chunkClosedUs, chunkEndUs, isMonthChunked } from '../model/interval.ts'
+import { chunkClosedUs, chunkEndUs, countSlots, gridOf, isMonthChunked } from '../model/interval.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
 import { monthEnd } from '../sources/vision-url.ts'
-import { silenceShownUs } from './stretch.ts'
 
 /** Which archives are taken. */
 export type ArchiveChoice = 'auto' | Packaging
@@ -68,31 +67,50 @@ export interface SeriesPlan {
   readonly tail: readonly UtcDay[]
   /** chunks before the first archive, of an explicit start: REST tells whether they have bars */
   readonly lead: readonly UtcDay[]
-  /** the first chunk before the first archive, `lead` or in the archive of its month: REST is asked for the first bar. Null: none */
-  readonly askedFrom: UtcDay | null
   /** stored chunks with missing bars whose archives have nothing new: REST alone is asked again */
   readonly repairs: readonly UtcDay[]
   /** stored chunks whose archive has another ETag now (taken with `--refresh` only) */
   readonly changed: readonly UtcDay[]
-  readonly bounds: SeriesBounds
+  /** stored chunks that expect fewer bars than their slots, for a reason that is not known to hold: they stay if it does */
+  readonly cut: readonly UtcDay[]
   readonly firstDay: UtcDay | null
   readonly lastDay: UtcDay | null
+  /** the last chunk with bars that the lake has, wherever it lies */
+  readonly lastStored: UtcDay | null
   /** the listing goes on after the range */
   readonly more: boolean
 }
 
-/** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
-function isFinal(row: DayRow): boolean {
-  return row.condition === 'complete' || (row.condition === 'outage' && fromVision(row))
+/** The last chunk of which bars or an archive are known; null: none is. */
+export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
+  return latest(latest(plan.lastDay, plan.lastKept), plan.lastStored)
 }
 
-function fromVision(row: DayRow): boolean {
-  return row.source?.includes('vision') ?? false
+/** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
+function isFinal(row: DayRow, series: Series, known: SeriesRow | undefined): boolean {
+  if (row.recheck === 1 || isCut(row, series, known)) return false
+  return row.condition === 'complete' || (row.condition === 'outage' && isFromVision(row.source))
 }
 
 /** Unexplained, and not accepted by a person. */
 function isProblem(row: DayRow): boolean {
-  return !isExplained(row.condition) && !isAccepted(row)
+  return !countsAsExplained(row)
+}
+
+/**
+ * True when a stored chunk expects fewer bars than it has slots, and what is known of the series' life does not say so. What an archive
+ * alone told of the beginning, or an older version remembered, is no such knowledge.
+ */
+function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boolean {
+  if (row.shardSha256 === null) return false
+  const own = { ...series, phase: known?.phase }
+  const count = (bounds: { startUs: number | null; endUs: number | null }): number => {
+    const range = expectedRange(own, row.day, bounds)
+    return countSlots(range.startUs, range.endUs, gridOf(own))
+  }
+  if (row.expected >= count({ startUs: null, endUs: null })) return false
+  const startUs = known?.firstSource === 'rest' || known?.firstSource === 'archives' ? known.firstOpenUs : null
+  return row.expected !== count({ startUs, endUs: known?.endedUs ?? null })
 }
 
 /** The first and the last requested chunk that is closed; null when there is none. `start` null begins at `from`. */
@@ -118,13 +136,18 @@ export function findListingStart(
   if (scope.start === null && born === null) return 'beginning'
   const start = scope.start === null || (born !== null && !scope.rest && born > scope.start) ? born : scope.start
   if (start === null) return 'beginning'
-  if (scope.force || scope.refresh) return start
+  if (scope.force || scope.refresh || isRetried(scope, known)) return start
   for (const day of chunksOf(series, start, scope)) {
     const row = rows.get(day)
-    if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row))
+    if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row, series, known))
       return day
   }
   return null
+}
+
+/** A series whose listing failed is what `--retry-failed` plans whole. */
+function isRetried(scope: PlanScope, known: SeriesRow | undefined): boolean {
+  return scope.retryFailed && (known === undefined || known.listedAt === null)
 }
 
 /** True when the whole chunk lies before the series' first bar. */
@@ -151,23 +174,24 @@ export function planSeries(
   listings: SeriesListings,
   known: SeriesRow | undefined,
   rows: ReadonlyMap<UtcDay, DayRow>,
+  lastStored: UtcDay | null = null,
 ): SeriesPlan {
   const archives = new ArchiveMap(scope, listings)
   const born = earliest(known?.firstDay ?? null, listings.firstDay)
   const start = scope.start ?? born
   const lastDay = latest(archives.lastDay(), known?.lastDay ?? null)
-  const draft = new Draft(series, scope, archives, rows)
+  const draft = new Draft(series, scope, archives, rows, known)
   if (start !== null) {
     for (const day of chunksOf(series, start, scope)) {
       const row = rows.get(day)
-      if (scope.retryFailed && (row === undefined || !isProblem(row))) {
+      if (scope.retryFailed && !isRetried(scope, known) && (row === undefined || !isProblem(row))) {
         if (row === undefined) continue
         draft.keep(day, row)
       } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
       else draft.place(day, row, lastDay !== null && day <= lastDay)
     }
   }
-  return draft.finish(born, lastDay, listings.more, known?.firstOpenUs ?? null)
+  return draft.finish(born, lastDay, listings.more, lastStored)
 }
 
 function earliest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
@@ -244,6 +268,8 @@ class Draft {
   readonly #scope: PlanScope
   readonly #archives: ArchiveMap
   readonly #rows: ReadonlyMap<UtcDay, DayRow>
+  readonly #known: SeriesRow | undefined
+  readonly #cut: UtcDay[] = []
   readonly #tasks = new Map<string, { archive: ArchiveRef; days: UtcDay[] }>()
   readonly #holes: UtcDay[] = []
   readonly #tail: UtcDay[] = []
@@ -256,11 +282,18 @@ class Draft {
   #last: UtcDay | null = null
   #days = 0
 
-  constructor(series: Series, scope: PlanScope, archives: ArchiveMap, rows: ReadonlyMap<UtcDay, DayRow>) {
+  constructor(
+    series: Series,
+    scope: PlanScope,
+    archives: ArchiveMap,
+    rows: ReadonlyMap<UtcDay, DayRow>,
+    known: SeriesRow | undefined,
+  ) {
     this.#series = series
     this.#scope = scope
     this.#archives = archives
     this.#rows = rows
+    this.#known = known
   }
 
   /** Decides what becomes of a chunk in the series' life. */
@@ -283,8 +316,12 @@ class Draft {
   /** A stored chunk that stays as it is. */
   keep(day: UtcDay, row: DayRow): void {
     this.#count(day)
-    this.#kept[row.condition] = (this.#kept[row.condition] ?? 0) + 1
     if (row.rows > 0) this.#lastKept = day
+    if (isCut(row, this.#series, this.#known)) {
+      this.#cut.push(day)
+      return
+    }
+    this.#kept[row.condition] = (this.#kept[row.condition] ?? 0) + 1
     if (isProblem(row)) this.#problems.push({ day, condition: row.condition, error: row.error })
   }
 
@@ -303,14 +340,14 @@ class Draft {
   /** True when a stored chunk must be worked on. */
   #isDue(day: UtcDay, row: DayRow, archive: ArchiveRef | undefined): boolean {
     const { force, refresh, retryFailed, rest } = this.#scope
-    if (force) return true
+    if (force || row.recheck === 1) return true
     const sameArchive = archive !== undefined && row.archiveKey === archive.key && row.archiveEtag === archive.etag
     switch (row.condition) {
       case 'complete':
       case 'outage':
       case 'provisional':
       case 'unlisted':
-        if (fromVision(row)) return refresh && archive !== undefined && row.archiveKey === archive.key && !sameArchive
+        if (isFromVision(row.source)) return refresh && archive !== undefined && row.archiveKey === archive.key && !sameArchive
         return archive !== undefined && !sameArchive
       case 'partial':
         return rest || !sameArchive || this.#untried(day, row)
@@ -318,13 +355,16 @@ class Draft {
         return retryFailed || !sameArchive
       case 'pending':
       case 'failed':
+      case 'disputed':
+      case 'unexplainable':
         return true
     }
   }
 
   /** A chunk with rows whose archives are the ones it was made from: fetching them again would change nothing. */
   #needsRestOnly(row: DayRow, archive: ArchiveRef | undefined): boolean {
-    if (this.#scope.force || row.condition !== 'partial' || row.shardSha256 === null || archive === undefined) return false
+    const isOpen = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
+    if (this.#scope.force || !isOpen || row.shardSha256 === null || archive === undefined) return false
     return row.archiveEtag === this.#refOf(row)?.etag && !this.#untried(row.day, row)
   }
 
@@ -338,18 +378,13 @@ class Draft {
     return daily !== undefined && row.archiveKey !== daily.key && !(row.source?.includes('vision-daily') ?? false)
   }
 
-  finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, firstOpenUs: number | null): SeriesPlan {
-    const bounds: SeriesBounds = { startUs: firstOpenUs, endUs: null }
-    const askedFrom = this.#scope.rest && this.#scope.start !== null ? (this.lead[0] ?? null) : null
+  finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, lastStored: UtcDay | null): SeriesPlan {
     const birth = firstDay === null ? null : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
     const tasks = [...this.#tasks.values()].map(({ archive, days }) => ({
       series: this.#series,
       archive,
       days: archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days,
       startsSeries: archive.key === birth?.key,
-      endsSeries: false,
-      mayEnd: !more && this.#isLastAndSilent(days.at(-1)),
-      bounds,
       others: this.#archives.others(archive, days),
       compare: this.#comparedDays(archive, days),
     }))
@@ -367,20 +402,14 @@ class Draft {
       holes: this.#holes,
       tail: this.#tail,
       lead: rest ? this.lead : [],
-      askedFrom,
       repairs: this.#repairs,
       changed: this.#changed,
-      bounds,
+      cut: this.#cut,
       firstDay,
       lastDay,
+      lastStored,
       more,
     }
-  }
-
-  /** True of the chunk that ends the range, once REST can tell that no bar followed it. Of chunks after it `tail` tells. */
-  #isLastAndSilent(day: UtcDay | undefined): boolean {
-    const { interval } = this.#series
-    return day !== undefined && nextChunk(day, interval) >= this.#scope.end && silenceShownUs(day, interval) <= this.#scope.nowUs
   }
 
   /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */

@@ -1,14 +1,18 @@
-import type { EvidencedGap } from '../model/evidence.ts'
 import { sha256Hex } from '../codec/archive.ts'
 import { findOddRows } from '../codec/odd-rows.ts'
 import type { CkvdError } from '../errors.ts'
+import type { ShardCondition } from '../codec/shard-meta.ts'
+import { isFromVision } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
+import type { Evidence, EvidencedGap } from '../model/evidence.ts'
+import { isProof } from '../model/evidence.ts'
+import type { Gap } from '../model/gaps.ts'
 import { countOffGrid, findGaps } from '../model/gaps.ts'
-import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { countSlots, firstSlotUs, gridOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { createColumns, pickRows, sameBar, sliceColumns } from '../model/kline.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkRange } from '../model/series.ts'
+import { chunkRange, gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 
 /** The archive from which rows came. */
@@ -41,6 +45,10 @@ export interface AcquiredDay {
   readonly gaps: readonly EvidencedGap[]
   /** of a day with bars of Vision, the stretches whose bars REST gave */
   readonly restStretches?: readonly TimeRange[]
+  /** what it is made of is not what the listing has: the next run fetches the archive again */
+  readonly recheck?: boolean
+  /** open time of its last bar, us; null without bars */
+  readonly lastOpenUs: number | null
   readonly evidence: string | null
   readonly error: CkvdError | null
 }
@@ -53,12 +61,10 @@ export interface SeriesBounds {
   readonly endUs: number | null
 }
 
-export const UNBOUNDED: SeriesBounds = { startUs: null, endUs: null }
-
 /** The part of a chunk in which bars are expected: from the series' first bar to its last. */
 export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds): TimeRange {
   const { startUs, endUs } = chunkRange(day, series.interval)
-  const first = bounds.startUs === null ? startUs : Math.max(startUs, slotStartUs(bounds.startUs, series.interval))
+  const first = bounds.startUs === null ? startUs : Math.max(startUs, slotStartUs(bounds.startUs, gridOf(series)))
   return { startUs: first, endUs: bounds.endUs === null ? endUs : Math.max(first, Math.min(endUs, bounds.endUs)) }
 }
 
@@ -94,10 +100,10 @@ export interface Merge {
  * compared. Both must be in order; the result is.
  */
 export function mergeRows(base: KlineColumns, extra: KlineColumns, series: Series): Merge {
-  const { interval } = series
+  const grid = base.openTime.length > 0 ? gridOfBars(series, base.openTime) : gridOfBars(series, extra.openTime)
   const filled = new Map<number, number[]>()
   for (let i = 0; i < base.openTime.length; i++) {
-    const slot = slotStartUs(Number(base.openTime[i]), interval)
+    const slot = slotStartUs(Number(base.openTime[i]), grid)
     const rows = filled.get(slot)
     if (rows === undefined) filled.set(slot, [i])
     else rows.push(i)
@@ -106,7 +112,7 @@ export function mergeRows(base: KlineColumns, extra: KlineColumns, series: Serie
   let agreeing = 0
   let differing = 0
   for (let j = 0; j < extra.openTime.length; j++) {
-    const rows = filled.get(slotStartUs(Number(extra.openTime[j]), interval))
+    const rows = filled.get(slotStartUs(Number(extra.openTime[j]), grid))
     if (rows === undefined) taken.push(j)
     else if (rows.some((i) => sameBar(base, i, extra, j))) agreeing++
     else differing++
@@ -169,8 +175,10 @@ export interface DayParts {
   readonly restStretches?: readonly TimeRange[]
   readonly evidence: string | null
   readonly error: CkvdError | null
-  /** why a gap is there, and whether that explains it */
-  readonly explain: (gap: TimeRange) => { evidence: string; explained: boolean }
+  /** why a gap is there */
+  readonly explain: (gap: Gap) => Evidence
+  /** two sources contradict each other in it, and no third decides */
+  readonly disputed?: boolean
 }
 
 /**
@@ -179,21 +187,16 @@ export interface DayParts {
  */
 export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const { series, day, columns, sources } = parts
+  const grid = gridOfBars(series, columns.openTime)
   const range = expectedRange(series, day, parts.bounds)
   const rows = columns.openTime.length
-  let explained = true
-  const gaps = findGaps(columns.openTime, range, series.interval).map((gap) => {
-    const reason = parts.explain(gap)
-    explained &&= reason.explained
-    return { ...gap, evidence: reason.evidence }
-  })
-  const fromVision = sources.some((source) => source.startsWith('vision'))
-  const condition = gaps.length === 0 ? (fromVision ? 'complete' : 'provisional') : explained ? 'outage' : 'partial'
-  const { oddClose, oddRows } = findOddRows(columns, series.interval)
+  const gaps = findGaps(columns.openTime, range, grid).map((gap) => ({ ...gap, evidence: parts.explain(gap) }))
+  const condition = conditionOf(gaps, sources, parts.disputed ?? false)
+  const { oddClose, oddRows } = findOddRows(columns, grid)
   const facts = {
     rows,
-    expected: countSlots(firstSlotUs(range.startUs, series.interval), range.endUs, series.interval),
-    offGrid: countOffGrid(columns.openTime, series.interval),
+    expected: countSlots(firstSlotUs(range.startUs, grid), range.endUs, grid),
+    offGrid: countOffGrid(columns.openTime, grid),
     duplicates: parts.duplicates,
     oddClose,
     oddRows,
@@ -225,13 +228,14 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
     archive: parts.archive,
     gaps,
     ...(parts.restStretches === undefined ? {} : { restStretches: parts.restStretches }),
+    lastOpenUs: rows === 0 ? null : Number(columns.openTime[rows - 1]),
     evidence: parts.evidence,
     error: parts.error,
   }
 }
 
-/** End of the slot in which the last row opens, us; null without rows. */
-export function lastSlotEndUs(columns: KlineColumns, series: Series): number | null {
-  const last = columns.openTime.at(-1)
-  return last === undefined ? null : nextSlotUs(slotStartUs(Number(last), series.interval), series.interval)
+function conditionOf(gaps: readonly EvidencedGap[], sources: readonly string[], disputed: boolean): ShardCondition {
+  if (disputed) return 'disputed'
+  if (gaps.length === 0) return isFromVision(sources.join('+')) ? 'complete' : 'provisional'
+  return gaps.every(({ evidence }) => isProof(evidence)) ? 'outage' : 'partial'
 }

@@ -1,58 +1,61 @@
 import { decodeShard } from '../codec/arrow.ts'
 import type { DecodedChunk } from '../codec/decode-day.ts'
 import { CkvdError } from '../errors.ts'
-import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
-import { chunkEndUs } from '../model/interval.ts'
+import { chunkEndUs, countSlots, gridOf } from '../model/interval.ts'
 import { createColumns } from '../model/kline.ts'
 import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { FetchedArchive } from '../sources/vision.ts'
 import type { Found } from './archive-load.ts'
-import { decode, isContentError, loadOther, workerDeath } from './archive-load.ts'
+import { decode, isReleasable, loadOther, workerDeath } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
 import { failedDay, unverifiedDay } from './barless-day.ts'
-import { boundsFromBirth } from './birth.ts'
-import { completeDay, endBounds } from './complete-day.ts'
+import { completeDay, fillGaps } from './complete-day.ts'
 import type { AcquiredDay } from './reconcile.ts'
 import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
 import { acquireBare, consecutive } from './rest-days.ts'
-import { askRest, explainGap } from './stretch.ts'
+import { askRest } from './rest-question.ts'
+import type { SeriesLife } from './series-life.ts'
 
 /** The planned archive gave nothing that may be believed: the other form, then REST, else the day stays unexplained. */
 export async function acquireWithout(
   task: ArchiveTask,
   error: CkvdError,
   fetched: FetchedArchive | null,
+  life: SeriesLife,
   ctx: AcquireContext,
 ): Promise<AcquiredDay[]> {
   const days: AcquiredDay[] = []
-  const content = isContentError(error)
-  if (!content && error.code !== 'CKVD_ARCHIVE_MISSING') return task.days.map((day) => failedDay(task, day, error))
-  const distrusted =
-    content && fetched !== null && error.code.startsWith('CKVD_CHECKSUM_')
-      ? await decodeDistrusted(task, fetched, ctx)
-      : new Map<UtcDay, DecodedChunk>()
-  const bounds = task.startsSeries && task.bounds.startUs === null ? await boundsFromBirth(task, ctx) : task.bounds
-  // where REST cannot tell the birth, a daily archive of the month must not: its missing first bars would go unnoticed
-  const known = { ...task, bounds, startsSeries: task.startsSeries && task.archive.packaging === 'daily' }
-  const alive = task.days.filter((day) => bounds.startUs === null || chunkEndUs(day, task.series.interval) > bounds.startUs)
+  // a network that fails is no fact about the archive; one object that is refused, or gone, is
+  if (error.about !== 'content' && error.about !== 'source') return task.days.map((day) => failedDay(task, day, error))
+  if (error.code === 'CKVD_FORBIDDEN' && ctx.vision.refusesAll) return task.days.map((day) => failedDay(task, day, error))
+  const distrusted = fetched !== null && isReleasable(error) ? await decodeDistrusted(task, fetched, life, ctx) : new Map<UtcDay, DecodedChunk>()
+  // an archive that is not believed does not tell where the series begins
+  if (task.startsSeries) await life.begin(null)
+  const alive = task.days.filter((day) => life.bounds.startUs === null || chunkEndUs(day, task.series.interval) > life.bounds.startUs)
   const bare: UtcDay[] = []
   for (const day of alive) {
-    const other = await loadOther(known, day, bounds, ctx)
+    const other = await loadOther(task, day, life, ctx)
     if (other === null) bare.push(day)
-    else days.push(await completeDay(known, day, [other], bounds, releaseNote(task, error, distrusted.get(day), other), ctx))
+    else days.push(await completeDay(task, day, [other], life, releaseNote(task, error, distrusted.get(day), other), ctx))
   }
   for (const run of consecutive(bare, task.series)) {
-    if (distrusted.size === 0) days.push(...(await acquireBare(known, run, bounds, `${error.code}: ${error.message}`, ctx, error)))
-    else for (const day of run) days.push(await releaseByRest(known, day, error, distrusted.get(day), ctx))
+    if (distrusted.size === 0) days.push(...(await acquireBare(task, run, life, `${error.code}: ${error.message}`, ctx, error)))
+    else for (const day of run) days.push(await releaseByRest(task, day, error, distrusted.get(day), life, ctx))
   }
-  return days.sort((a, b) => (a.day < b.day ? -1 : 1))
+  const isStale = error.code === 'CKVD_ARCHIVE_STALE'
+  return days.map((day) => (isStale ? { ...day, recheck: true } : day)).sort((a, b) => (a.day < b.day ? -1 : 1))
 }
 
-/** Rows of an archive whose CHECKSUM is wrong or missing but whose ZIP and CSV are sound: candidates for a release. */
-async function decodeDistrusted(task: ArchiveTask, fetched: FetchedArchive, ctx: AcquireContext): Promise<Map<UtcDay, DecodedChunk>> {
-  const outcome = await decode(task, task.archive, task.days, fetched, ctx, { distrust: true, alone: true }).catch((error: unknown) =>
+/** Rows of an archive that is not the one it should be but whose ZIP and CSV are sound: candidates for a release. */
+async function decodeDistrusted(
+  task: ArchiveTask,
+  fetched: FetchedArchive,
+  life: SeriesLife,
+  ctx: AcquireContext,
+): Promise<Map<UtcDay, DecodedChunk>> {
+  const outcome = await decode(task, task.archive, task.days, fetched, life, ctx, { distrust: true, alone: true }).catch((error: unknown) =>
     workerDeath(error, ctx),
   )
   return new Map(!(outcome instanceof CkvdError) && outcome.ok ? outcome.result.chunks.map((chunk) => [chunk.day, chunk]) : [])
@@ -69,51 +72,54 @@ function releaseNote(task: ArchiveTask, error: CkvdError, distrusted: DecodedChu
   return `${head}; ${verdict} ${other.origin.key}, from which the day comes`
 }
 
-/** A wrong checksum, no other archive: REST decides row by row whether the archive is believed. */
+/** No other archive: REST decides row by row whether the archive is believed. */
 async function releaseByRest(
   task: ArchiveTask,
   day: UtcDay,
   error: CkvdError,
   chunk: DecodedChunk | undefined,
+  life: SeriesLife,
   ctx: AcquireContext,
 ): Promise<AcquiredDay> {
-  const range = expectedRange(task.series, day, task.bounds)
-  const answer = await askRest(task.series, [{ ...range, bars: 0 }], ctx.rest, ctx.signal)
+  const { series } = task
+  const range = expectedRange(series, day, life.bounds)
+  const bars = countSlots(range.startUs, range.endUs, gridOf(series))
+  const answer = await askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'silent') return unverifiedDay(task, day, error, answer)
-  const restRows = rowsWithin(answer.rows, chunkRange(day, task.series.interval))
+  const restRows = rowsWithin(answer.rows, chunkRange(day, series.interval))
   const columns = chunk === undefined ? createColumns(0) : decodeShard(chunk.shard).columns
   const rows = columns.openTime.length
-  const merge = mergeRows(columns, restRows, task.series)
-  const bounds = endBounds(task, day, merge.columns, answer)
+  const merge = mergeRows(columns, restRows, series)
+  const agrees = chunk !== undefined && rows > 0 && merge.agreeing === rows && merge.differing === 0
+  if (!agrees && restRows.openTime.length === 0) return unverifiedDay(task, day, error, answer)
+  // the same walk tells of the holes; what is asked here again are those that are left
+  const filled = await fillGaps(series, day, agrees ? merge.columns : restRows, life, ctx)
   const base = {
-    series: task.series,
+    series,
     day,
-    bounds,
+    columns: filled.columns,
+    bounds: life.bounds,
+    archive: { key: task.archive.key, etag: task.archive.etag, sha256: null },
     error: null,
-    explain: (gap: Gap | { startUs: number; endUs: number }) => explainGap(gap, answer, task.series),
+    explain: filled.explain,
   }
-  if (chunk !== undefined && rows > 0 && merge.agreeing === rows && merge.differing === 0) {
+  if (agrees) {
     return buildDay({
       ...base,
-      columns: merge.columns,
-      sources: [`vision-${task.archive.packaging}`, ...(merge.added > 0 ? ['rest'] : [])],
-      archive: { key: task.archive.key, etag: task.archive.etag, sha256: null },
+      sources: [`vision-${task.archive.packaging}`, ...(merge.added + filled.added > 0 ? ['rest'] : [])],
       duplicates: chunk.duplicates,
       conflicts: chunk.conflicts,
       differing: 0,
-      restStretches: findGaps(columns.openTime, range, task.series.interval),
+      restStretches: findGaps(columns.openTime, range, gridOf(series)),
       evidence: `released: ${error.code}, but all ${rows} rows of the archive agree with REST`,
     })
   }
-  if (restRows.openTime.length === 0) return unverifiedDay(task, day, error, answer)
   return buildDay({
     ...base,
-    columns: restRows,
     sources: ['rest'],
-    archive: { key: task.archive.key, etag: task.archive.etag, sha256: null },
     duplicates: 0,
     conflicts: 0,
-    differing: merge.differing + (rows - merge.agreeing - merge.differing > 0 ? rows - merge.agreeing - merge.differing : 0),
+    differing: merge.differing + Math.max(0, rows - merge.agreeing - merge.differing),
     evidence: `the archive is quarantined (${error.code}) and its rows differ from REST, from which the day comes`,
   })
 }

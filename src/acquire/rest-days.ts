@@ -1,38 +1,39 @@
 import type { CkvdError } from '../errors.ts'
+import { isProof } from '../model/evidence.ts'
+import type { Evidence } from '../model/evidence.ts'
+import type { Gap } from '../model/gaps.ts'
+import { countSlots, gridOf, maxLengthUs } from '../model/interval.ts'
 import { createColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { isContentError } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask, RestContext } from './archive-task.ts'
 import { failedDay, unverifiedDay } from './barless-day.ts'
-import { endBounds } from './complete-day.ts'
-import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
+import type { AcquiredDay, ArchiveOrigin } from './reconcile.ts'
 import { buildDay, expectedRange, rowsWithin } from './reconcile.ts'
-import { askRest, explainGap, refusalOf } from './stretch.ts'
+import { askRest, explainGap, refusalOf } from './rest-question.ts'
+import type { Ending, SeriesLife } from './series-life.ts'
+
+/** A known bar is near when it opens within so many slots before what is asked for. */
+const NEAR_SLOTS = 400
 
 /** Days of which no archive has a bar. */
 export async function acquireBare(
   task: ArchiveTask,
   days: readonly UtcDay[],
-  bounds: SeriesBounds,
+  life: SeriesLife,
   reason: string,
   ctx: AcquireContext,
   error?: CkvdError,
 ): Promise<AcquiredDay[]> {
   const archive = { key: task.archive.key, etag: task.archive.etag, sha256: null }
-  return acquireDaysFromRest(
-    { series: task.series, days, bounds, endsSeries: task.endsSeries, archive, reason, ...(error === undefined ? {} : { error }) },
-    ctx,
-  )
+  return acquireDaysFromRest({ series: task.series, days, archive, reason, ...(error === undefined ? {} : { error }) }, life, ctx)
 }
 
 export interface RestTask {
   readonly series: Series
   /** consecutive chunks */
   readonly days: readonly UtcDay[]
-  readonly bounds: SeriesBounds
-  readonly endsSeries: boolean
   /** the archive that should have had them */
   readonly archive: ArchiveOrigin | null
   /** why they are asked from REST */
@@ -41,37 +42,49 @@ export interface RestTask {
   readonly error?: CkvdError
 }
 
-/** Asks REST for a run of consecutive chunks as one stretch. Chunks in which nothing is expected are left out. */
-export async function acquireDaysFromRest(task: RestTask, ctx: RestContext): Promise<AcquiredDay[]> {
+/**
+ * Asks REST for a run of consecutive chunks as one stretch. Chunks in which nothing is expected are left out, among them those after the
+ * series' last bar: where nothing follows, and none is known to, it is decided whether it has ended.
+ */
+export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx: RestContext): Promise<AcquiredDay[]> {
   const { series } = task
-  const wanted = task.days.filter((day) => {
-    const range = expectedRange(series, day, task.bounds)
-    return range.endUs > range.startUs
-  })
+  const wanted = task.days.filter((day) => isExpected(series, day, life))
   const first = wanted[0]
   const last = wanted.at(-1)
   if (first === undefined || last === undefined) return []
-  const whole = { startUs: expectedRange(series, first, task.bounds).startUs, endUs: expectedRange(series, last, task.bounds).endUs }
-  const answer = await askRest(series, [{ ...whole, bars: 0 }], ctx.rest, ctx.signal)
+  const { bounds } = life
+  const whole = { startUs: expectedRange(series, first, bounds).startUs, endUs: expectedRange(series, last, bounds).endUs }
+  // a bar that is known near by is where the walk begins; from one far away it would read what nobody asked for
+  const nearUs = whole.startUs - NEAR_SLOTS * maxLengthUs(gridOf(series))
+  const known = life.lastOpenUs !== null && life.lastOpenUs < whole.startUs && life.lastOpenUs >= nearUs ? [life.lastOpenUs] : []
+  const gap = { ...whole, bars: countSlots(whole.startUs, whole.endUs, gridOf(series)) }
+  const answer = await askRest(series, [gap], { times: known, firstUs: bounds.startUs }, ctx.rest, ctx.signal)
+  if (answer.kind === 'asked') life.saw(answer.seen.findLast((time) => time < whole.endUs) ?? null)
+  // REST's bars are all that is held
+  const times = answer.kind === 'asked' ? answer.seen : []
+  const reachesEnd = answer.kind === 'asked' && times.some((time) => time >= whole.endUs)
+  const ending: Ending | null = reachesEnd || !life.mayEndIn(last) ? null : await life.end(life.lastOpenUs, answer)
+  const explain = (one: Gap): Evidence => {
+    const evidence = explainGap(one, answer, times)
+    const trails = times.every((time) => time < one.endUs)
+    return !isProof(evidence) && trails && ending !== null && !ending.ended ? ending.doubt : evidence
+  }
   const days: AcquiredDay[] = []
   for (const day of wanted) {
+    if (!isExpected(series, day, life)) continue
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : createColumns(0)
     if (columns.openTime.length === 0 && task.error !== undefined) {
       // nothing lies in quarantine of an archive that was not there: the next run asks for it again
-      days.push(
-        isContentError(task.error) ? unverifiedDay(task, day, task.error, answer) : failedDay(task, day, task.error, refusalOf(answer)),
-      )
+      const isContent = task.error.about === 'content'
+      days.push(isContent ? unverifiedDay(task, day, task.error, answer) : failedDay(task, day, task.error, refusalOf(answer)))
       continue
     }
-    const bounds = endBounds(task, day, columns, answer)
-    const range = expectedRange(series, day, bounds)
-    if (columns.openTime.length === 0 && range.endUs <= range.startUs) continue
     days.push(
       await buildDay({
         series,
         day,
         columns,
-        bounds,
+        bounds: life.bounds,
         sources: ['rest'],
         archive: task.archive,
         duplicates: 0,
@@ -79,11 +92,17 @@ export async function acquireDaysFromRest(task: RestTask, ctx: RestContext): Pro
         differing: 0,
         evidence: task.reason,
         error: null,
-        explain: () => explainGap(whole, answer, series),
+        explain,
       }),
     )
   }
   return days
+}
+
+/** True of a chunk in which a bar is expected, as far as is known by now. */
+function isExpected(series: Series, day: UtcDay, life: SeriesLife): boolean {
+  const range = expectedRange(series, day, life.bounds)
+  return countSlots(range.startUs, range.endUs, gridOf(series)) > 0
 }
 
 /** Splits chunks in order into runs without a hole between them. */

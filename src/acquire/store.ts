@@ -3,7 +3,7 @@ import { countChangedRows } from './reconcile.ts'
 import { decodeShard } from '../codec/arrow.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow, RevisionRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { isFromVision } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
@@ -30,7 +30,7 @@ export interface Stored {
 export async function storeDay(lake: WritableLake, series: Series, acquired: AcquiredDay, nowIso: () => string): Promise<Stored> {
   const previous = lake.catalog.getDay(series, acquired.day)
   if (previous !== undefined && isBetter(previous, acquired)) {
-    const row = { ...previous, error: acquired.error?.message ?? acquired.evidence ?? previous.error, updatedAt: nowIso() }
+    const row = { ...previous, ...errorOf(acquired, previous), updatedAt: nowIso() }
     await lake.writer.put({ row, gaps: lake.catalog.listGaps(series, acquired.day, nextChunk(acquired.day, series.interval)), shard: null })
     return { row, written: false, upgraded: false, republished: false, refused: acquired }
   }
@@ -56,15 +56,20 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
     duplicates: acquired.duplicates,
     conflicts: acquired.conflicts,
     differingRows: acquired.differing + (replaced !== null && previous?.condition === 'provisional' ? (replaced.changedRows ?? 0) : 0),
-    evidence: keepAcceptance(previous, acquired),
-    error: acquired.error === null ? null : `${acquired.error.code}: ${acquired.error.message}`,
+    oddClose: acquired.oddClose,
+    oddRows: acquired.oddRows,
+    evidence: acquired.evidence,
+    ...errorOf(acquired),
+    // the catalog keeps an acceptance of the same unexplained condition
+    accepted: isExplained(acquired.condition) || previous?.condition !== acquired.condition ? null : previous.accepted,
+    recheck: acquired.recheck === true ? 1 : 0,
     updatedAt: nowIso(),
   }
   const revision: RevisionRow | null = replaced === null ? null : { ...replaced, replacedAt: nowIso() }
   const { gaps, shard } = acquired
   await lake.writer.put(revision === null ? { row, gaps, shard } : { row, gaps, shard, revision })
-  const wasVision = previous?.source?.includes('vision') ?? false
-  const isVision = acquired.source?.includes('vision') ?? false
+  const wasVision = isFromVision(previous?.source ?? null)
+  const isVision = isFromVision(acquired.source)
   return {
     row,
     // a shard that verify found broken is written anew, though its bytes are those of before
@@ -76,17 +81,20 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
   }
 }
 
-/** Bars that are stored are never given up for none, and an explained chunk never for an unexplained one. */
+/**
+ * Bars that are stored are never given up for none, and an explained chunk never for an unexplained one; but for one that is explained in an
+ * older version's words alone, or that expects more bars than were thought to be there.
+ */
 function isBetter(previous: DayRow, acquired: AcquiredDay): boolean {
   if (previous.shardSha256 !== null && acquired.shard === null) return true
+  if (previous.recheck === 1 || acquired.expected > previous.expected) return false
   return isExplained(previous.condition) && previous.condition !== 'pending' && !isExplained(acquired.condition)
 }
 
-/** A person's acceptance outlives a rerun that finds the same unexplained chunk. */
-function keepAcceptance(previous: DayRow | undefined, acquired: AcquiredDay): string | null {
-  if (previous === undefined || !isAccepted(previous) || isExplained(acquired.condition)) return acquired.evidence
-  const acceptance = (previous.evidence ?? '').split('\n')[0] ?? ''
-  return acquired.evidence === null ? acceptance : `${acceptance}\n${acquired.evidence}`
+/** Code and text of what went wrong, and where nothing did, of what is kept. */
+function errorOf({ error, evidence }: AcquiredDay, kept?: DayRow): Pick<DayRow, 'errorCode' | 'error'> {
+  if (error !== null) return { errorCode: error.code, error: `${error.code}: ${error.message}` }
+  return kept === undefined ? { errorCode: null, error: null } : { errorCode: kept.errorCode, error: evidence ?? kept.error }
 }
 
 async function changesOf(lake: WritableLake, previous: DayRow, acquired: AcquiredDay): Promise<Omit<RevisionRow, 'replacedAt'>> {

@@ -108,7 +108,7 @@ export function encodeCoverageCsv(rows: readonly CoverageRow[]): Uint8Array {
 }
 
 function plainGap({ startUs, endUs, bars, evidence }: EvidencedGap) {
-  return { start: isoOfUs(startUs), end: isoOfUs(endUs), bars, evidence }
+  return { start: isoOfUs(startUs), end: isoOfUs(endUs), bars, evidence: describeEvidence(evidence) }
 }
 
 /** The ledger as an Arrow record batch; `gaps` is a list of {start, end, bars, evidence}. */
@@ -162,7 +162,7 @@ function gapData(lists: readonly (readonly EvidencedGap[])[]): Data {
     { name: 'start', data: timeData(flat.map(({ startUs }) => startUs)) },
     { name: 'end', data: timeData(flat.map(({ endUs }) => endUs)) },
     { name: 'bars', data: countData(flat.map(({ bars }) => bars)) },
-    { name: 'evidence', data: textData(flat.map(({ evidence }) => evidence)) },
+    { name: 'evidence', data: textData(flat.map(({ evidence }) => describeEvidence(evidence))) },
   ]
   const fields = parts.map(({ name, data }) => new Field(name, data.type as DataType, false))
   const child = makeData({ type: new Struct(fields), length: flat.length, nullCount: 0, children: parts.map(({ data }) => data) })

@@ -1,4 +1,4 @@
-import type { Interval } from '../model/interval.ts'
+import type { Grid } from '../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { doubleAt, wordsOf } from './int64.ts'
@@ -14,18 +14,18 @@ export interface OddRows {
 }
 
 /**
- * Counts what is odd. A `close_time` is odd unless it is the last microsecond or the last millisecond of the slot in which its bar opens
- * (of `3d`, whose grid is the series' own: of the three days from its opening on); so that of a bar off the grid counts as well where it
+ * Counts what is odd. A `close_time` is odd unless it is the last microsecond or the last millisecond of the slot in which its bar opens;
+ * so that of a bar off the grid counts as well where it
  * does not end with its slot. A bar breaks its own rules when its high is below its open, close or low, its low above its open or close, or
  * a price, an amount or its count is negative. Values are finite.
  */
-export function findOddRows(columns: KlineColumns, interval: Interval): OddRows {
+export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
   const { open, high, low, close, volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume } = columns
   const openTimes = wordsOf(columns.openTime)
   const closeTimes = wordsOf(columns.closeTime)
   const counts = wordsOf(columns.count)
-  const lengthUs = maxLengthUs(interval)
-  const isEven = interval !== '1M'
+  const lengthUs = maxLengthUs(grid)
+  const isEven = grid !== '1M'
   const times: number[] = []
   let oddClose = 0
   let slotEndUs = -1
@@ -33,7 +33,7 @@ export function findOddRows(columns: KlineColumns, interval: Interval): OddRows 
     // the indices are below the length of every column
     const time = doubleAt(openTimes, row)
     // nearly every bar opens where the one before it ends: that spares a division
-    slotEndUs = isEven && time === slotEndUs ? time + lengthUs : endOfSlot(time, interval)
+    slotEndUs = isEven && time === slotEndUs ? time + lengthUs : endOfSlot(time, grid)
     const restUs = slotEndUs - doubleAt(closeTimes, row)
     if (restUs !== 1 && restUs !== 1000) oddClose++
     const top = high[row] as number
@@ -54,6 +54,6 @@ export function findOddRows(columns: KlineColumns, interval: Interval): OddRows 
   return { oddClose, oddRows: times.length, times }
 }
 
-function endOfSlot(openUs: number, interval: Interval): number {
-  return interval === '3d' ? openUs + maxLengthUs(interval) : nextSlotUs(slotStartUs(openUs, interval), interval)
+function endOfSlot(openUs: number, grid: Grid): number {
+  return nextSlotUs(slotStartUs(openUs, grid), grid)
 }

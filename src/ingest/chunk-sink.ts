@@ -2,14 +2,15 @@ import type { SeriesPlan } from '../acquire/plan.ts'
 import type { AcquiredDay } from '../acquire/reconcile.ts'
 import { storeDay } from '../acquire/store.ts'
 import { CkvdError } from '../errors.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
+import { describeEvidence, isProof } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http.ts'
 import type { IngestEvents, ProgressMeter } from './progress.ts'
-import type { Tally } from './result.ts'
+import type { Problem, Tally } from './result.ts'
 import { problemOf } from './result.ts'
 
 export interface ChunkSinkContext {
@@ -29,12 +30,21 @@ export class ChunkSink {
     this.#context = context
   }
 
-  /** Stores chunks, each with its condition. */
-  async store(series: Series, days: readonly AcquiredDay[]): Promise<void> {
-    await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))
+  /**
+   * Stores chunks, each with its condition. `isEdge`: they lie outside of the archives, and one cause holds for all of them: what is
+   * unexplained is told as one problem of the series.
+   */
+  async store(series: Series, days: readonly AcquiredDay[], isEdge: boolean): Promise<void> {
+    const problems = (await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))).filter((problem) => problem !== null)
+    const first = problems[0]
+    if (first === undefined) return
+    const { tally } = this.#context
+    if (!isEdge || problems.length === 1) for (const problem of problems) tally.addProblem(problem)
+    else tally.addProblem({ ...first, day: null, days: problems.length, message: `${problems.length} days from ${String(first.day)} on: ${first.message}` })
   }
 
-  async #storeDay(series: Series, acquired: AcquiredDay): Promise<void> {
+  /** What is unexplained of the chunk; null: nothing is. */
+  async #storeDay(series: Series, acquired: AcquiredDay): Promise<Problem | null> {
     const { lake, tally, meter, nowIso, events } = this.#context
     const stored = await storeDay(lake, series, acquired, nowIso)
     const { row } = stored
@@ -57,9 +67,9 @@ export class ChunkSink {
       })
     }
     const refused = stored.refused
-    if (refused !== null && refused.error !== null) tally.addProblem(problemOf(series, row.day, row.condition, refused.error))
-    else if (!isExplained(row.condition) && !accepted)
-      tally.addProblem(problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired)))
+    if (refused !== null && refused.error !== null) return problemOf(series, row.day, row.condition, refused.error)
+    if (countsAsExplained(row)) return null
+    return problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired))
   }
 
   /** Counts chunks in which nothing is expected. What an earlier run recorded of them, when it could not know that, is forgotten. */
@@ -77,6 +87,18 @@ export class ChunkSink {
       series,
       requested.filter((day) => !found.has(day)),
     )
+  }
+
+  /** Counts a chunk that stays as it is in the lake. */
+  countKeptDay(series: Series, day: UtcDay): void {
+    const { tally, lake } = this.#context
+    const row = lake.catalog.getDay(series, day)
+    if (row === undefined) return
+    tally.count(row.condition, 1, isAccepted(row) ? 1 : 0)
+    tally.skipped++
+    if (countsAsExplained(row)) return
+    const message = reasonOf(row) ?? `${day} is ${row.condition} since an earlier run; see \`ckvd coverage\`.`
+    tally.addProblem(problemOf(series, day, row.condition, new CkvdError(row.errorCode ?? 'CKVD_PARTIAL', message)))
   }
 
   /** Counts what stays as it is in the lake, and tells again what is unexplained of it. */
@@ -100,7 +122,7 @@ export class ChunkSink {
   /** Counts a series of which nothing can be had. */
   countFailed(series: Series, chunks: number, error: CkvdError): void {
     this.#context.tally.count('failed', chunks)
-    this.#context.tally.addProblem(problemOf(series, null, 'failed', error))
+    this.#context.tally.addProblem({ ...problemOf(series, null, 'failed', error), days: chunks })
   }
 
   /** Shows that an archive, or a stretch of REST, is done. */
@@ -113,6 +135,7 @@ export class ChunkSink {
 
 function partialError(acquired: AcquiredDay): CkvdError {
   const missing = acquired.gaps.reduce((sum, gap) => sum + gap.bars, 0)
-  const why = acquired.gaps[0]?.evidence ?? acquired.evidence ?? 'nothing is known of it'
+  const open = acquired.gaps.find(({ evidence }) => !isProof(evidence))
+  const why = open === undefined ? (acquired.evidence ?? 'nothing is known of it') : describeEvidence(open.evidence)
   return new CkvdError('CKVD_PARTIAL', `${missing} of ${acquired.expected} bars are missing, and it is not known why: ${why}.`)
 }

@@ -1,20 +1,18 @@
 import PQueue from 'p-queue'
-import { acquireArchive } from '../acquire/archive-days.ts'
 import type { AcquireContext, ArchiveTask } from '../acquire/archive-task.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan.ts'
-import type { AcquiredDay, SeriesBounds } from '../acquire/reconcile.ts'
-import { repairDay } from '../acquire/repair.ts'
+import type { AcquiredDay } from '../acquire/reconcile.ts'
 import type { RestGate } from '../acquire/rest-gate.ts'
+import type { LaneWork, SeriesHost } from '../acquire/run-series.ts'
+import { runSeries } from '../acquire/run-series.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import { readShard } from '../lake/shards.ts'
-import type { Series } from '../model/series.ts'
+import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { Backlog } from './backlog.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { ChunkSinkContext } from './chunk-sink.ts'
 import { ChunkSink } from './chunk-sink.ts'
-import { RestStretches } from './rest-stretches.ts'
-import { SeriesEnds } from './series-ends.ts'
 
 /** Series worked on at once at most: enough to keep the lanes full where each series has few archives left. */
 const SERIES_LANES = 16
@@ -26,6 +24,8 @@ const IN_FLIGHT_BYTES = 96 << 20
 const MEMORY_FACTOR = 4
 /** Archives in hand for each download at once: while some arrive, others are decoded, and the workers' next batches wait. */
 const ARCHIVES_PER_DOWNLOAD = 6
+/** REST stretches at once; the limiter decides when each is sent. */
+const REST_LANES = 8
 /** Archives that fail in a row for want of a network before the run is given up. */
 const MAX_NETWORK_FAILURES = 16
 
@@ -53,7 +53,9 @@ class Coordinator {
   readonly #acquire: AcquireContext
   readonly #archives: PQueue
   readonly #sink: ChunkSink
-  readonly #stretches: RestStretches
+  readonly #rest = new PQueue({ concurrency: REST_LANES })
+  /** what gives back the bytes of an archive, by the chunks that are wanted of it */
+  readonly #leases = new Map<readonly UtcDay[], () => void>()
   readonly #budget = new ByteBudget(IN_FLIGHT_BYTES)
   readonly #backlog = new Backlog()
   readonly #stop = new AbortController()
@@ -67,7 +69,6 @@ class Coordinator {
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal])
     this.#acquire = { ...context.acquire, rest: context.rest, signal: this.#signal }
     this.#sink = new ChunkSink(context)
-    this.#stretches = new RestStretches(this.#acquire, this.#sink, (work) => this.#guard(work))
   }
 
   async run(plans: AsyncIterable<SeriesPlan>): Promise<void> {
@@ -108,78 +109,83 @@ class Coordinator {
   }
 
   async #runSeries(plan: SeriesPlan, onArchive: () => void): Promise<void> {
-    const { tally, lake, rest } = this.#context
-    const ends = new SeriesEnds(this.#acquire, this.#context.scope, this.#sink, this.#stretches)
+    const { tally, lake } = this.#context
     tally.series++
     this.#sink.countKept(plan)
-    if (plan.firstDay === null && plan.lastKept === null && rest !== null) return await ends.runUnlisted(plan, rest)
-    const { bounds: boundsAtFirst, isGuess } =
-      plan.askedFrom !== null && rest !== null ? await ends.runLead(plan, rest) : { bounds: plan.bounds, isGuess: false }
-    let bounds = boundsAtFirst
-    const seen = { startUs: isGuess ? null : bounds.startUs }
-    const ended = plan.tail.length > 0 && !plan.more ? await ends.runTail(plan, bounds) : false
-    const lastArchive = plan.tasks.reduce<ArchiveTask | null>(
-      (last, task) => (last === null || task.archive.firstDay > last.archive.firstDay ? task : last),
-      null,
-    )
-    const lanes: Promise<void>[] = []
     const stores: Promise<void>[] = []
-    for (const task of birthFirst(plan.tasks)) {
-      await this.#archives.onSizeLessThan(this.#context.concurrency)
-      if (this.#signal.aborted) return
-      const startsSeries = task.startsSeries && !isGuess
-      const own = { ...task, startsSeries, endsSeries: ended && task === lastArchive, bounds }
-      const lane = this.#archives.add(() => this.#guard(() => this.#runArchive(own, seen, stores)).then(onArchive))
-      lanes.push(lane)
-      if (!startsSeries || bounds.startUs !== null) continue
-      // where the series begins decides which bars the other archives lack
-      await lane
-      bounds = { ...bounds, startUs: seen.startUs }
-    }
-    const holes = plan.more ? [...plan.holes, ...plan.tail] : plan.holes
-    lanes.push(this.#stretches.fill(plan.series, holes, bounds, 'no archive of this day is listed'))
-    for (const day of plan.repairs) lanes.push(this.#stretches.add(plan.series, [day], () => this.#repair(plan.series, day, bounds)))
-    await Promise.all(lanes)
+    const known = await runSeries(plan, this.#hostOf(plan, onArchive, stores))
     await Promise.all(stores)
-    if (this.#signal.aborted) return
-    lake.catalog.putSeries({
-      ...plan.series,
-      firstDay: plan.firstDay,
-      lastDay: plan.lastDay,
-      firstOpenUs: seen.startUs,
-      listedAt: this.#context.nowIso(),
-    })
+    if (this.#signal.aborted || known === undefined) return
+    lake.catalog.putSeries({ ...known, listedAt: this.#context.nowIso() })
   }
 
-  /**
-   * Takes an archive through download and decoding; storing goes on in `stores`, outside of the lane, so that downloads do
-   * not wait for disks. The byte budget bounds what waits for being stored.
-   */
-  async #runArchive(task: ArchiveTask, seen: { startUs: number | null }, stores: Promise<void>[]): Promise<void> {
-    const release = await this.#budget.take(task.archive.sizeBytes * MEMORY_FACTOR, this.#signal)
-    let isStoring = false
-    try {
-      const acquired = await acquireArchive(task, this.#acquire)
-      if (acquired.startUs !== null) seen.startUs = acquired.startUs
-      this.#watchNetwork(acquired.days)
-      this.#sink.countMissing(task.series, task.days, acquired.days)
-      stores.push(this.#guard(() => this.#storeArchive(task.series, acquired.days).finally(release)))
-      isStoring = true
-    } finally {
-      if (!isStoring) release()
+  #hostOf({ series }: SeriesPlan, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
+    const { lake, scope, concurrency, tally } = this.#context
+    const { catalog } = lake
+    const store = async (requested: readonly UtcDay[], days: readonly AcquiredDay[], isEdge: boolean): Promise<void> => {
+      await this.#sink.store(series, days, isEdge)
+      this.#sink.countMissing(series, requested, days)
+    }
+    return {
+      acquire: this.#acquire,
+      nowUs: scope.nowUs,
+      scope,
+      signal: this.#signal,
+      known: catalog.getSeries(series),
+      beginnings: { list: (one) => catalog.listBeginnings(one), put: (row) => catalog.putBeginning(row) },
+      ready: async () => {
+        await this.#archives.onSizeLessThan(concurrency)
+        return !this.#signal.aborted
+      },
+      inArchiveLane: (task, work) => this.#archives.add(() => this.#guard(() => this.#runArchive(task, work)).then(onArchive)),
+      inRestLane: (_days, work) =>
+        this.#rest.add(() =>
+          this.#guard(async () => {
+            await work(this.#signal)
+            this.#sink.report('stretches')
+          }),
+        ),
+      emit: async (requested, days, isEdge) => {
+        const release = this.#leases.get(requested)
+        if (release === undefined) return await store(requested, days, isEdge)
+        // storing goes on outside of the lane, so that downloads do not wait for disks; the byte budget bounds what waits for it
+        this.#leases.delete(requested)
+        this.#watchNetwork(days)
+        const stored = store(requested, days, isEdge).then(() => {
+          for (const { shard } of days) if (shard !== null) this.#acquire.pool.reuse(shard)
+          this.#sink.report('archives')
+        })
+        stores.push(this.#guard(() => stored.finally(release)))
+      },
+      keep: (day) => this.#sink.countKeptDay(series, day),
+      fail: (days, error) => this.#sink.countFailed(series, days, error),
+      readStored: async (day) => {
+        const row = catalog.getDay(series, day)
+        if (row === undefined || row.shardSha256 === null) return undefined
+        const shard = await readShard(lake.paths.root, series, day, row)
+        return { day, columns: shard.columns, meta: shard.meta, row }
+      },
+      rowOf: (day) => catalog.getDay(series, day),
+      noteProvisional: () => tally.provisionalBeginnings.add(seriesLabel(series)),
     }
   }
 
-  async #storeArchive(series: Series, days: readonly AcquiredDay[]): Promise<void> {
-    await this.#sink.store(series, days)
-    for (const { shard } of days) if (shard !== null) this.#acquire.pool.reuse(shard)
-    this.#sink.report('archives')
+  /** Takes an archive through download and decoding, within the byte budget until its days are stored. */
+  async #runArchive(task: ArchiveTask, work: LaneWork): Promise<void> {
+    const release = await this.#budget.take(task.archive.sizeBytes * MEMORY_FACTOR, this.#signal)
+    this.#leases.set(task.days, release)
+    try {
+      await work(this.#signal)
+    } finally {
+      // it ended without days to store
+      if (this.#leases.delete(task.days)) release()
+    }
   }
 
   /** Many archives in a row that fail for want of a network: the network is at fault, and going on would take hours. */
   #watchNetwork(days: readonly AcquiredDay[]): void {
     const error = days[0]?.error
-    if (error === null || error === undefined || !/^CKVD_(HTTP_(NETWORK|TIMEOUT|BUSY)|FORBIDDEN)$/.test(error.code)) {
+    if (error === null || error === undefined || (error.about !== 'network' && error.code !== 'CKVD_FORBIDDEN')) {
       this.#networkFailures = 0
       return
     }
@@ -194,17 +200,4 @@ class Coordinator {
       },
     )
   }
-
-  async #repair(series: Series, day: UtcDay, bounds: SeriesBounds): Promise<readonly AcquiredDay[]> {
-    const { lake, rest } = this.#context
-    const row = lake.catalog.getDay(series, day)
-    if (row === undefined) return []
-    const shard = await readShard(lake.paths.root, series, day, row)
-    return [await repairDay(series, { day, columns: shard.columns, meta: shard.meta, row }, bounds, { rest, signal: this.#signal })]
-  }
-}
-
-/** The archive with which the series begins before all others. */
-function birthFirst(tasks: readonly ArchiveTask[]): readonly ArchiveTask[] {
-  return [...tasks.filter(({ startsSeries }) => startsSeries), ...tasks.filter(({ startsSeries }) => !startsSeries)]
 }

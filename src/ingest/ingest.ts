@@ -267,6 +267,7 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
     bytes_downloaded: http.bytesReceived,
     requests: http.counts,
     problems: tally.problems,
+    notes: tally.notes,
     differences: tally.differences,
     stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
   }

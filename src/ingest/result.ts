@@ -7,8 +7,12 @@ import type { RequestKind } from '../sources/http.ts'
 
 /** A chunk, or a whole series (`day` null), that is not as it should be. */
 export interface Problem extends Series {
-  /** first day of the chunk; null: the whole series */
+  /** always `klines` */
+  readonly dataset: 'klines'
+  /** first day of the chunk; null: the whole series, `days` of it */
   readonly day: UtcDay | null
+  /** how many chunks */
+  readonly days: number
   /** `partial`, `quarantined` or `failed` */
   readonly condition: Condition
   /** of the error catalogue */
@@ -63,6 +67,8 @@ export interface IngestResult {
   readonly requests: Readonly<Record<RequestKind, number>>
   /** unexplained chunks and series, at most 10,000; `days` has their number */
   readonly problems: readonly Problem[]
+  /** what a person should know of the run, though nothing is unexplained by it */
+  readonly notes: readonly string[]
   /** chunks whose sources contradicted each other: stored, and explained */
   readonly differences: readonly Difference[]
   /** why the run stopped early; null when it finished */
@@ -72,12 +78,17 @@ export interface IngestResult {
 /** Problems listed one by one; beyond them only the counts tell. */
 const MAX_PROBLEMS = 10_000
 
+/** Series that a note names. */
+const SHOWN_NAMES = 5
+
 /** Gathers the outcome of every chunk. */
 export class Tally {
   readonly #days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
   readonly #problems: Problem[] = []
   readonly #differences: Difference[] = []
   #unexplained = 0
+  /** series of which REST could not say where they begin */
+  readonly provisionalBeginnings = new Set<string>()
   series = 0
   stored = 0
   skipped = 0
@@ -98,6 +109,14 @@ export class Tally {
 
   addDifference(difference: Difference): void {
     if (this.#differences.length < MAX_PROBLEMS) this.#differences.push(difference)
+  }
+
+  get notes(): readonly string[] {
+    const names = [...this.provisionalBeginnings].sort()
+    if (names.length === 0) return []
+    const shown = names.slice(0, SHOWN_NAMES).join(', ')
+    const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : ''
+    return [`REST could not be asked where ${shown}${more} begin: for now the first bar of the first archive counts as the first of all.`]
   }
 
   get problemCount(): number {
@@ -130,5 +149,6 @@ function byChunk(a: Series & { day: UtcDay | null }, b: Series & { day: UtcDay |
 
 /** A problem out of an error. */
 export function problemOf(series: Series, day: UtcDay | null, condition: Condition, error: CkvdError): Problem {
-  return { ...series, day, condition, code: error.code, message: error.message }
+  const { market, symbol, interval } = series
+  return { market, dataset: 'klines', symbol, interval, day, days: 1, condition, code: error.code, message: error.message }
 }

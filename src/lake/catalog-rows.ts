@@ -1,7 +1,7 @@
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
-import type { Interval } from '../model/interval.ts'
+import type { Interval, Phase } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -21,7 +21,7 @@ export interface SeriesRow extends Series {
   /** no bar opens at or after this time, microseconds, since the series has ended; null: it goes on, or nobody knows */
   readonly endedUs: number | null
   /** of `3d`: the phase of the series' own bars, days since 1970-01-01 modulo 3; null: the default */
-  readonly phase: number | null
+  readonly phase: Phase | null
   /** ISO time at which the listing was read */
   readonly listedAt: string | null
 }

@@ -3,6 +3,7 @@ import { CkvdError } from '../errors.ts'
 import { isExplained } from '../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../model/evidence.ts'
+import type { Phase } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange, nextChunk, seriesLabel } from '../model/series.ts'
@@ -268,7 +269,7 @@ function seriesRowOf(raw: RawRow): SeriesRow {
     firstSource: raw[6] as FirstSource | null,
     lastOpenUs: raw[7] as number | null,
     endedUs: raw[8] as number | null,
-    phase: raw[9] as number | null,
+    phase: raw[9] as Phase | null,
     listedAt: raw[10] as string | null,
   }
 }

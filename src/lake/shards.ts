@@ -4,6 +4,7 @@ import type { DecodedShard } from '../codec/arrow.ts'
 import { isOwnShard } from '../codec/arrow.ts'
 import { decodePlacedShard } from '../codec/placed-shard.ts'
 import { CkvdError } from '../errors.ts'
+import { isProof } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -69,8 +70,13 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
     duplicates: meta.duplicates,
     conflicts: 0,
     differingRows: 0,
+    oddClose: meta.oddClose,
+    oddRows: meta.oddRows,
     evidence: null,
+    errorCode: null,
     error: null,
+    accepted: null,
+    recheck: meta.gaps.some(({ evidence }) => !isProof(evidence) && evidence.reason === 'text') ? 1 : 0,
     updatedAt: mtime.toISOString(),
   }
   return { row, gaps: meta.gaps }

@@ -197,8 +197,8 @@ function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRo
 /** The row of a chunk of which nothing but its broken shard is known. */
 function unknownRow({ market, symbol, interval }: Series, day: UtcDay): DayRow {
   const shard = { source: null, shardSha256: null, shardBytes: null, archiveKey: null, archiveEtag: null, archiveSha256: null }
-  const counts = { rows: 0, expected: 0, revision: 1, offGrid: 0, duplicates: 0, conflicts: 0, differingRows: 0 }
-  return { market, symbol, interval, day, condition: 'failed', ...shard, ...counts, evidence: null, error: null, updatedAt: '' }
+  const counts = { rows: 0, expected: 0, revision: 1, offGrid: 0, duplicates: 0, conflicts: 0, differingRows: 0, oddClose: 0, oddRows: 0 }
+  return { market, symbol, interval, day, condition: 'failed', ...shard, ...counts, evidence: null, errorCode: null, error: null, accepted: null, recheck: 0, updatedAt: '' }
 }
 
 /** Everything below a folder of the lake that is not a directory; links are listed, never followed. */

@@ -88,16 +88,9 @@ export function sameRow(a: KlineColumns, i: number, b: KlineColumns, j: number):
   return KLINE_COLUMNS.every(({ key }) => Object.is(a[key][i], b[key][j]))
 }
 
-/**
- * True when two rows are the same bar as two sources may tell it: every column equal, close times to the millisecond.
- * (Spot archives are in microseconds from 2025 on, `…999999`, where REST answers in milliseconds, `…999`.)
- */
+/** True when two rows are the same bar as two sources may tell it: prices, amounts and count are equal. Another close time is an oddity. */
 export function sameBar(a: KlineColumns, i: number, b: KlineColumns, j: number): boolean {
-  return KLINE_COLUMNS.every(({ key }) =>
-    key === 'closeTime'
-      ? Number(a.closeTime[i]) - (Number(a.closeTime[i]) % 1000) === Number(b.closeTime[j]) - (Number(b.closeTime[j]) % 1000)
-      : a[key][i] === b[key][j],
-  )
+  return KLINE_COLUMNS.every(({ key }) => key === 'closeTime' || a[key][i] === b[key][j])
 }
 
 /** Several sets of columns, one after the other. */

@@ -1,11 +1,11 @@
 import type { Catalog } from '../lake/catalog.ts'
-import type { DayRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { isAccepted, reasonOf } from '../lake/day-facts.ts'
 import { ALL_LISTED, readRequested } from '../lake/requested.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import type { Condition } from '../model/condition.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
+import { describeEvidence } from '../model/evidence.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 
@@ -74,7 +74,7 @@ export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilte
   }
   const gaps = catalog
     .listGaps(series, filter.start, filter.end)
-    .map((gap) => ({ start: isoOfUs(gap.startUs), end: isoOfUs(gap.endUs), bars: gap.bars, evidence: gap.evidence }))
+    .map((gap) => ({ start: isoOfUs(gap.startUs), end: isoOfUs(gap.endUs), bars: gap.bars, evidence: describeEvidence(gap.evidence) }))
   return {
     ...series,
     first,
@@ -86,10 +86,6 @@ export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilte
     gaps,
     unexplained,
   }
-}
-
-function reasonOf(row: DayRow): string | null {
-  return row.error === null ? row.evidence : row.evidence === null ? row.error : `${row.evidence}; ${row.error}`
 }
 
 /** True when some day is unexplained and nobody has accepted it. */

@@ -1,5 +1,5 @@
 import type { RestFacts } from '../../config/markets.ts'
-import type { Interval } from '../model/interval.ts'
+import type { Grid } from '../model/interval.ts'
 import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { AskPage, Page } from './rest-pages.ts'
 import { CHEAP_ROWS } from './rest-pages.ts'
@@ -26,7 +26,7 @@ export async function findFirstBar(
   send: AskPage,
   heldUs: number | null,
   nowUs: number,
-  interval: Interval,
+  interval: Grid,
   facts: RestFacts,
 ): Promise<FirstBar> {
   const ask = async (page: Page): Promise<readonly number[] | null> => {
@@ -40,7 +40,7 @@ export async function findFirstBar(
 
 type Ask = (page: Page) => Promise<readonly number[] | null>
 
-async function firstOfAll(ask: Ask, heldUs: number | null, nowUs: number, interval: Interval): Promise<FirstBar> {
+async function firstOfAll(ask: Ask, heldUs: number | null, nowUs: number, interval: Grid): Promise<FirstBar> {
   let endUs = slotStartUs(heldUs ?? nowUs, interval)
   for (let step = 0; step < MAX_STEPS; step++) {
     const rows = await ask({ startUs: 0, endUs, limit: 2 })
@@ -59,7 +59,7 @@ async function firstOfAll(ask: Ask, heldUs: number | null, nowUs: number, interv
 }
 
 /** REST has nothing up to a bar that is held: its first bar may be a later one, of a symbol's second life. */
-async function laterOrNothing(ask: Ask, nowUs: number, interval: Interval): Promise<FirstBar> {
+async function laterOrNothing(ask: Ask, nowUs: number, interval: Grid): Promise<FirstBar> {
   const rows = await ask({ startUs: 0, endUs: slotStartUs(nowUs, interval), limit: 2 })
   const first = rows?.[0]
   if (first === undefined) return 'unproved'
@@ -68,7 +68,7 @@ async function laterOrNothing(ask: Ask, nowUs: number, interval: Interval): Prom
 }
 
 /** Where a range has a bound: windows back in time from a bar that is known, to the first ones without a bar. */
-async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, interval: Interval, maxDays: number): Promise<FirstBar> {
+async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, interval: Grid, maxDays: number): Promise<FirstBar> {
   // a day inside the bound: documents say both "up to" and "less than"
   const reachUs = (maxDays - 1) * 86_400_000_000
   let first = heldUs
@@ -98,7 +98,7 @@ async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, in
 }
 
 /** The first bar of [fromUs, toUs], which has one at its end: by halves. */
-async function firstInWindow(ask: Ask, fromUs: number, toUs: number, interval: Interval): Promise<number | null> {
+async function firstInWindow(ask: Ask, fromUs: number, toUs: number, interval: Grid): Promise<number | null> {
   let low = fromUs
   let high = toUs
   for (let step = 0; step < MAX_STEPS && low <= high; step++) {

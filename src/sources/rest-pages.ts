@@ -1,5 +1,5 @@
 import type { RestFacts } from '../../config/markets.ts'
-import type { Interval } from '../model/interval.ts'
+import type { Grid } from '../model/interval.ts'
 import { firstSlotUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
@@ -23,7 +23,7 @@ export type AskPage = (page: Page) => Promise<KlineColumns | null>
 export const CHEAP_ROWS = 99
 
 /** Latest end of a window that begins at `startUs`, on the grid and within the market's longest range. */
-export function latestEndUs(startUs: number, interval: Interval, facts: RestFacts): number {
+export function latestEndUs(startUs: number, interval: Grid, facts: RestFacts): number {
   if (facts.maxRangeDays === undefined) return Infinity
   // a slot inside the bound: documents say both "up to" and "less than" 200 days
   return firstSlotUs(startUs + facts.maxRangeDays * US_PER_DAY, interval) - 1

@@ -1,9 +1,9 @@
 import type { RestFacts } from '../../config/markets.ts'
 import { CkvdError } from '../errors.ts'
-import type { Interval } from '../model/interval.ts'
+import type { Grid } from '../model/interval.ts'
 import { countSlots, firstSlotUs, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
-import { concatColumns, pickRows } from '../model/kline.ts'
+import { concatColumns, pickRows, sliceColumns } from '../model/kline.ts'
 import type { AskPage, Page } from './rest-pages.ts'
 import { CHEAP_ROWS, latestEndUs, limitFor } from './rest-pages.ts'
 
@@ -23,8 +23,10 @@ export interface StretchAsk {
 
 /** What REST has of a stretch, its witnesses included. */
 export interface StretchRows {
-  /** every row that came, ascending, also outside of the stretch and one that is still forming */
+  /** every row that came and has closed, ascending, also outside of the stretch */
   readonly rows: KlineColumns
+  /** open times of all rows, ascending, of one that is still forming too: it may be a witness, but is never stored */
+  readonly seen: readonly number[]
   /** of each row's open time the next one's, as one page had them next to each other: nothing opens between */
   readonly links: ReadonlyMap<number, ReadonlySet<number>>
   /** open time of a row after which the same answer, up to now, has nothing */
@@ -51,7 +53,7 @@ export async function walkStretch(
   send: AskPage,
   ask: StretchAsk,
   nowUs: number,
-  interval: Interval,
+  interval: Grid,
   facts: RestFacts,
 ): Promise<StretchRows | null> {
   const walk = new Walk(send, nowUs, interval, facts)
@@ -71,8 +73,9 @@ const MAX_IDLE_PAGES = 24
 
 class Walk {
   readonly #send: AskPage
+  readonly #nowUs: number
   readonly #nowSlot: number
-  readonly #interval: Interval
+  readonly #interval: Grid
   readonly #facts: RestFacts
   readonly #pages: KlineColumns[] = []
   readonly #links = new Map<number, Set<number>>()
@@ -81,10 +84,11 @@ class Walk {
   #silentAfterUs: number | null = null
   #idle = 0
 
-  constructor(send: AskPage, nowUs: number, interval: Interval, facts: RestFacts) {
+  constructor(send: AskPage, nowUs: number, interval: Grid, facts: RestFacts) {
     this.#send = send
     this.#interval = interval
     this.#facts = facts
+    this.#nowUs = nowUs
     this.#nowSlot = slotStartUs(nowUs, interval)
     this.#bounded = facts.nearest === 'end'
   }
@@ -106,7 +110,24 @@ class Walk {
     const all = concatColumns(this.#pages)
     const order = Uint32Array.from(all.openTime.keys()).sort((a, b) => Number(all.openTime[a]) - Number(all.openTime[b]) || a - b)
     const kept = order.filter((row, i) => i === 0 || all.openTime[row] !== all.openTime[order[i - 1] ?? -1])
-    return { rows: pickRows(all, kept), links: this.#links, silentAfterUs: this.#silentAfterUs }
+    const rows = pickRows(all, kept)
+    return {
+      rows: sliceColumns(rows, 0, this.#countClosed(rows)),
+      seen: Array.from(rows.openTime, Number),
+      links: this.#links,
+      silentAfterUs: this.#silentAfterUs,
+    }
+  }
+
+  /** How many rows have closed: the last ones may not have. One that opens late in its slot closes after it; one of the slot that holds now may state a time that has passed. */
+  #countClosed({ openTime, closeTime }: KlineColumns): number {
+    let end = openTime.length
+    for (; end > 0; end--) {
+      const openUs = Number(openTime[end - 1])
+      const isOver = openUs + maxLengthUs(this.#interval) <= this.#nowUs || Number(closeTime[end - 1]) < this.#nowUs
+      if (isOver && slotStartUs(openUs, this.#interval) < this.#nowSlot) break
+    }
+    return end
   }
 
   /** From the slot at `atUs` until a row at or behind `targetUs` has been seen, or nothing more is to be had. */

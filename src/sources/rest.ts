@@ -1,5 +1,6 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
+import { gridOf } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
@@ -73,13 +74,13 @@ export class Rest implements RestSource {
    */
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    return walkStretch(send, ask, this.#options.nowMs() * 1000, series.interval, MARKET_FACTS[series.market].rest)
+    return walkStretch(send, ask, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
   }
 
   /** See `findFirstBar`. Throws as `fetchStretch`. */
   fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    return findFirstBar(send, heldUs, this.#options.nowMs() * 1000, series.interval, MARKET_FACTS[series.market].rest)
+    return findFirstBar(send, heldUs, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
   }
 
   /**

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue'
 import type { BufferPool } from '../codec/buffer-pool.ts'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, isCkvdError } from '../errors.ts'
 import type { HttpClient } from './http.ts'
 import { objectUrl } from './vision-url.ts'
 
@@ -9,13 +9,16 @@ export interface FetchedArchive {
   readonly zip: Uint8Array
   /** body of the CHECKSUM file; null when there is none */
   readonly checksum: Uint8Array | null
-  /** of the answer, without quotes; falls back to the listing's */
-  readonly etag: string
+  /** of the answer, without quotes; null: it has none */
+  readonly etag: string | null
 }
 
 /** A month of 1s bars is some 120 MB. */
 const MAX_ARCHIVE_BYTES = 1 << 30
 const MAX_CHECKSUM_BYTES = 4096
+
+/** Archives refused in a row before a firewall, or a country rule, is assumed. */
+const MANY_REFUSALS = 8
 
 export interface VisionOptions {
   /** memory for archives; default: new memory for each */
@@ -30,6 +33,7 @@ export class Vision {
   readonly #url: string
   readonly #buffers: BufferPool | undefined
   readonly #downloads: PQueue
+  #refusals = 0
 
   /** @param url base of the archive host, without a final slash */
   constructor(http: HttpClient, url: string, { buffers, concurrency = Infinity }: VisionOptions = {}) {
@@ -39,20 +43,25 @@ export class Vision {
     this.#downloads = new PQueue({ concurrency })
   }
 
+  /** True when so many archives in a row were refused that it is no matter of single ones. */
+  get refusesAll(): boolean {
+    return this.#refusals >= MANY_REFUSALS
+  }
+
   /**
    * Downloads an archive and its CHECKSUM side by side.
    * Throws CKVD_ARCHIVE_MISSING when the archive is not there, and the codes of HttpClient.
    */
-  fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+  fetchArchive(key: string, o: { etag: string; sizeBytes: number; signal: AbortSignal }): Promise<FetchedArchive> {
     return this.#downloads.add(() => this.#fetchArchive(key, o))
   }
 
-  async #fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+  async #fetchArchive(key: string, o: { etag: string; sizeBytes: number; signal: AbortSignal }): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
-    const [zip, checksum] = await Promise.all([
+    const [zip, checksum] = await this.#watch(Promise.all([
       this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES, buffers: this.#buffers }),
       this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
-    ])
+    ]))
     if (zip.status === 404) {
       throw new CkvdError('CKVD_ARCHIVE_MISSING', `The listing has ${key}, but ${url} answered 404. Run the same command again later.`, {
         details: { key, url },
@@ -62,7 +71,18 @@ export class Vision {
       zip: zip.body,
       checksum: checksum.status === 404 ? null : checksum.body,
       // a proxy may mark it weak
-      etag: zip.headers['etag']?.replace(/^W\//, '').replaceAll('"', '') ?? o.etag,
+      etag: zip.headers['etag']?.replace(/^W\//, '').replaceAll('"', '') ?? null,
+    }
+  }
+
+  async #watch<T>(download: Promise<T>): Promise<T> {
+    try {
+      const value = await download
+      this.#refusals = 0
+      return value
+    } catch (error) {
+      if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#refusals++
+      throw error
     }
   }
 }

@@ -1,0 +1,270 @@
+import type { CkvdError } from '../errors.ts'
+import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
+import { chunkEndUs, countSlots, firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
+import type { Series } from '../model/series.ts'
+import { chunkOfUs, chunkRange } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { acquireArchive } from './archive-days.ts'
+import type { AcquireContext, ArchiveTask } from './archive-task.ts'
+import { doubtfulDay } from './barless-day.ts'
+import type { SeriesPlan } from './plan.ts'
+import { chunksOf, lastKnownDay } from './plan.ts'
+import type { AcquiredDay } from './reconcile.ts'
+import { expectedRange } from './reconcile.ts'
+import type { StoredChunk } from './repair.ts'
+import { repairDay } from './repair.ts'
+import { acquireDaysFromRest, consecutive } from './rest-days.ts'
+import type { Beginnings } from './series-life.ts'
+import { SeriesLife } from './series-life.ts'
+import { acquireTail } from './tail.ts'
+import { unknownSymbol } from './unknown-symbol.ts'
+
+/** Rows of one REST stretch: a longer run of chunks is asked in parts, since its rows are held until they are stored. */
+const MAX_STRETCH_ROWS = 1_000_000
+
+/** Work in a lane; `signal` is that of the days it is for. */
+export type LaneWork = (signal: AbortSignal) => Promise<void>
+
+/** Who runs a series: the ingester with its lanes and its tally, or the library with its flights and signals. */
+export interface SeriesHost {
+  readonly acquire: Omit<AcquireContext, 'signal'>
+  readonly nowUs: number
+  /** first day that was asked for, null: from the first one on; and the day after the last one */
+  readonly scope: { readonly start: UtcDay | null; readonly end: UtcDay }
+  /** a signal for what all days of the series depend on */
+  readonly signal: AbortSignal
+  readonly known: SeriesRow | undefined
+  readonly beginnings: Beginnings
+  /** resolves when another archive may be begun; false: the run is being stopped */
+  ready(): Promise<boolean>
+  /** runs work on an archive, or on a REST stretch, in a lane of its kind; resolves when it is done */
+  inArchiveLane(task: ArchiveTask, work: LaneWork): Promise<void>
+  inRestLane(days: readonly UtcDay[], work: LaneWork): Promise<void>
+  /**
+   * What became of the chunks of one piece of work. Those of `requested` that are not among `days` are `unlisted`. `isEdge`: they lie after
+   * the last archive or before the first one, where one cause holds for all of them.
+   */
+  emit(requested: readonly UtcDay[], days: readonly AcquiredDay[], isEdge: boolean): Promise<void>
+  /** a stored chunk that stays as it is */
+  keep(day: UtcDay): void
+  /** nothing can be had of the series */
+  fail(days: number, error: CkvdError): void
+  /** the stored chunk, read from the lake; undefined: it is gone */
+  readStored(day: UtcDay): Promise<StoredChunk | undefined>
+  /** what is known of a day in the lake; undefined: nothing */
+  rowOf(day: UtcDay): DayRow | undefined
+  /** REST could not be asked where the series begins: what the archives say is believed for now */
+  noteProvisional(): void
+}
+
+/**
+ * The one way through a series: where it begins, its archives, its holes, what an earlier run had to leave, and whether it goes on after
+ * its last archive. Each chunk of the plan is told to the host once, in no fixed order. Gives what is known of the series afterwards.
+ * Throws CKVD_ABORTED, errors of the lake and bugs; other errors become conditions.
+ */
+export async function runSeries(plan: SeriesPlan, host: SeriesHost): Promise<SeriesRow | undefined> {
+  return await new SeriesRun(plan, host).run()
+}
+
+class SeriesRun {
+  readonly #plan: SeriesPlan
+  readonly #host: SeriesHost
+  readonly #series: Series
+  readonly #life: SeriesLife
+
+  constructor(plan: SeriesPlan, host: SeriesHost) {
+    this.#plan = plan
+    this.#host = host
+    this.#series = plan.series
+    const { known, beginnings, nowUs, signal, acquire } = host
+    const last = lastKnownDay(plan)
+    const goesOn = plan.more || (last !== null && plan.last !== null && last > plan.last)
+    this.#life = new SeriesLife({ series: plan.series, known, beginnings, rest: acquire.rest, lastKnownDay: last, goesOn, nowUs, signal })
+  }
+
+  async run(): Promise<SeriesRow | undefined> {
+    const plan = this.#plan
+    if (plan.firstDay === null && plan.lastKept === null && plan.lastStored === null && this.#host.acquire.rest !== null) {
+      if (!(await this.#runUnlisted())) return undefined
+    } else {
+      const lanes = [this.#runLead()]
+      // where the series begins decides which bars are expected: days that were asked for before its first archive, then that archive
+      await lanes[0]
+      let isOpen = true
+      for (const task of birthFirst(plan.tasks)) {
+        if (!(await this.#host.ready())) {
+          isOpen = false
+          break
+        }
+        const lane = this.#runArchive(task)
+        // awaited below, with all others
+        lane.catch(() => undefined)
+        lanes.push(lane)
+        if (task.startsSeries) await lane
+      }
+      const goesOn = plan.more || !this.#life.mayEndIn(plan.tail.at(-1) ?? plan.lastDay ?? ('0000-00-00' as UtcDay))
+      if (isOpen) {
+        const holes = goesOn ? [...plan.holes, ...plan.tail] : plan.holes
+        lanes.push(this.#fill(holes, 'no archive of this day is listed', false), ...plan.repairs.map((day) => this.#repair(day)))
+      }
+      await settleAll(lanes)
+      // after the last archive: its last bar is the first witness
+      if (isOpen && !goesOn && plan.tail.length > 0) await this.#runTail(plan.tail)
+      if (isOpen) await settleAll(plan.cut.map((day) => this.#recheck(day)))
+    }
+    return this.#known()
+  }
+
+  #known(): SeriesRow {
+    const { firstDay, lastDay } = this.#plan
+    const { known } = this.#host
+    const { startUs } = this.#life.bounds
+    return {
+      market: this.#series.market,
+      symbol: this.#series.symbol,
+      interval: this.#series.interval,
+      firstDay,
+      lastDay,
+      firstOpenUs: startUs,
+      firstSource: startUs === null ? null : this.#life.startSource,
+      lastOpenUs: this.#life.lastOpenUs,
+      endedUs: this.#life.endedUs,
+      phase: this.#series.interval === '3d' ? joinPhases(known?.phase ?? null, this.#life.phase) : null,
+      listedAt: known?.listedAt ?? null,
+    }
+  }
+
+  /** Days that were asked for before the first archive: REST tells where the series begins. */
+  async #runLead(): Promise<void> {
+    const { lead } = this.#plan
+    if (lead.length === 0) return
+    const beginning = await this.#life.begin(null)
+    if (!beginning.known) {
+      const days = lead.map((day) => doubtfulDay(this.#series, day, beginning.doubt, { startUs: null, endUs: null }))
+      return await this.#host.emit(lead, days, true)
+    }
+    if (beginning.source === 'provisional') this.#host.noteProvisional()
+    const { startUs } = this.#life.bounds
+    const first = startUs === null ? null : chunkOfUs(startUs, this.#series.interval)
+    const alive = beginning.source === 'rest' && first !== null ? lead.filter((day) => day >= first) : []
+    const unborn = lead.filter((day) => !alive.includes(day))
+    if (unborn.length > 0) await this.#host.emit(unborn, [], true)
+    await this.#fill(alive, 'before the first archive', true)
+  }
+
+  #runArchive(task: ArchiveTask): Promise<void> {
+    return this.#host.inArchiveLane(task, async (signal) => {
+      const days = await acquireArchive(task, this.#life, { ...this.#host.acquire, signal })
+      for (const day of days) this.#life.saw(day.lastOpenUs)
+      await this.#host.emit(task.days, days, false)
+      if (task.startsSeries && this.#life.startSource === 'provisional') this.#host.noteProvisional()
+    })
+  }
+
+  /** Chunks of which REST alone can tell, each run of them in as few stretches as its rows allow. */
+  async #fill(days: readonly UtcDay[], reason: string, isEdge: boolean): Promise<void> {
+    const series = this.#series
+    const parts = consecutive(days, series).flatMap((run) => stretchParts(run, series))
+    await settleAll(
+      parts.map((part) =>
+        this.#host.inRestLane(part, async (signal) => {
+          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason }, this.#life, { rest: this.#host.acquire.rest, signal })
+          for (const day of acquired) this.#life.saw(day.lastOpenUs)
+          await this.#host.emit(part, acquired, isEdge)
+        }),
+      ),
+    )
+  }
+
+  /** After the last archive; the latest part first: only where nothing is later a series can have ended. */
+  async #runTail(tail: readonly UtcDay[]): Promise<void> {
+    const series = this.#series
+    for (const part of consecutive(tail, series).flatMap((run) => stretchParts(run, series))) {
+      await this.#host.inRestLane(part, async (signal) => {
+        const days = await acquireTail({ series, days: part }, this.#life, { rest: this.#host.acquire.rest, signal })
+        for (const day of days) this.#life.saw(day.lastOpenUs)
+        await this.#host.emit(part, days, true)
+      })
+    }
+  }
+
+  /** A stored chunk with holes of which REST alone is asked again. */
+  #repair(day: UtcDay): Promise<void> {
+    return this.#host.inRestLane([day], async (signal) => {
+      const stored = await this.#host.readStored(day)
+      if (stored === undefined) return this.#host.keep(day)
+      await this.#learnFrom(stored)
+      const repaired = await repairDay(this.#series, stored, this.#life, { rest: this.#host.acquire.rest, signal })
+      if (repaired === undefined) return this.#host.keep(day)
+      this.#life.saw(repaired.lastOpenUs)
+      await this.#host.emit([day], [repaired], false)
+    })
+  }
+
+  /** Where no bar before a stored chunk's first one is known, the series may begin in it. */
+  async #learnFrom({ day, columns }: StoredChunk): Promise<void> {
+    const first = columns.openTime[0]
+    if (this.#life.startSource !== null || first === undefined) return
+    const grid = gridOf(this.#series)
+    const isBirth = this.#plan.firstDay === null || chunkOfUs(chunkRange(this.#plan.firstDay, this.#series.interval).startUs, this.#series.interval) >= day
+    if (isBirth && slotStartUs(Number(first), grid) > firstSlotUs(chunkRange(day, this.#series.interval).startUs, grid)) await this.#life.begin(Number(first))
+  }
+
+  /** A stored chunk that expects fewer bars than its slots: it stays where the series' life says so. */
+  async #recheck(day: UtcDay): Promise<void> {
+    const row = this.#host.rowOf(day)
+    if (row === undefined) return
+    const stored = this.#life.startSource === null ? await this.#host.readStored(day) : undefined
+    if (stored !== undefined) await this.#learnFrom(stored)
+    const range = expectedRange(this.#series, day, this.#life.bounds)
+    const expected = countSlots(range.startUs, range.endUs, gridOf(this.#series))
+    if (expected === row.expected) this.#host.keep(day)
+    else await this.#repair(day)
+  }
+
+  /** A series that the listing does not know: all from REST, from its first bar on, or failed. False: it failed. */
+  async #runUnlisted(): Promise<boolean> {
+    const { tail } = this.#plan
+    const beginning = await this.#life.begin(null)
+    const chunks = Math.max(1, tail.length)
+    if (!beginning.known || beginning.startUs === null) {
+      this.#host.fail(chunks, unknownSymbol(this.#series, true))
+      return false
+    }
+    const first = chunkOfUs(beginning.startUs, this.#series.interval)
+    const requested = tail.length > 0 ? tail : [...chunksOf(this.#series, first, { end: this.#host.scope.end, nowUs: this.#host.nowUs })]
+    const unborn = requested.filter((day) => chunkEndUs(day, this.#series.interval) <= (beginning.startUs ?? 0))
+    if (unborn.length > 0) await this.#host.emit(unborn, [], true)
+    const alive = requested.filter((day) => !unborn.includes(day))
+    if (alive.length > 0) await this.#runTail(alive)
+    return true
+  }
+}
+
+/** Waits for all, then throws the first error: no work goes on unseen behind one that failed. */
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(work)
+  await Promise.all(work)
+}
+
+/** The archive with which the series begins before all others. */
+function birthFirst(tasks: readonly ArchiveTask[]): readonly ArchiveTask[] {
+  return [...tasks.filter(({ startsSeries }) => startsSeries), ...tasks.filter(({ startsSeries }) => !startsSeries)]
+}
+
+/** Splits a run of chunks into parts of a bounded number of rows. */
+export function stretchParts(days: readonly UtcDay[], series: Series): UtcDay[][] {
+  const parts: UtcDay[][] = []
+  let rows = Infinity
+  for (const day of days) {
+    const { startUs, endUs } = chunkRange(day, series.interval)
+    const more = countSlots(startUs, endUs, gridOf(series))
+    if (rows + more > MAX_STRETCH_ROWS) {
+      parts.push([])
+      rows = 0
+    }
+    parts.at(-1)?.push(day)
+    rows += more
+  }
+  return parts
+}

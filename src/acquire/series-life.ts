@@ -1,0 +1,248 @@
+import type { CkvdError } from '../errors.ts'
+import { isCkvdError, isFailure } from '../errors.ts'
+import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog-rows.ts'
+import type { Doubt } from '../model/evidence.ts'
+import { doubt } from '../model/evidence.ts'
+import type { Phase } from '../model/interval.ts'
+import { gridOf, INTERVALS, joinPhases, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { Series } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { isoOfUs } from '../model/utc-day.ts'
+import { isPlausible } from '../sources/exchange-info.ts'
+import type { RestSource } from '../sources/rest.ts'
+import type { SeriesBounds } from './reconcile.ts'
+import type { RestAnswer } from './rest-question.ts'
+import { SILENCE_US } from './rest-question.ts'
+
+/** Where a series begins: known, or why it is not. A start of null: at the first bar that turns up. */
+export type Beginning =
+  | { readonly known: true; readonly startUs: number | null; readonly source: FirstSource }
+  | { readonly known: false; readonly doubt: Doubt }
+
+/** Whether a series has ended: no slot from `atUs` on is expected. `young`: it has been silent for too short a time to tell. */
+export type Ending = { readonly ended: true; readonly atUs: number } | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
+
+/** REST's answers to "the first bar of all", kept for all intervals of a symbol. */
+export interface Beginnings {
+  list(series: Series): readonly BeginningRow[]
+  put(row: BeginningRow): void
+}
+
+export interface SeriesLifeOptions {
+  readonly series: Series
+  /** what the lake, or an earlier call, knows */
+  readonly known: SeriesRow | undefined
+  readonly beginnings: Beginnings
+  /** null: REST is off */
+  readonly rest: RestSource | null
+  /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
+  readonly lastKnownDay: UtcDay | null
+  /** archives or bars are known after the range that is asked for */
+  readonly goesOn: boolean
+  readonly nowUs: number
+  readonly signal: AbortSignal
+}
+
+/** The date that a futures contract is named after, `BTCUSD_210625`: it is delivered at 08:00 UTC. */
+const DATED = /_(\d{2})(\d{2})(\d{2})$/
+
+/**
+ * The one place that decides where a series begins and whether it has ended. What it learns holds for the whole run; REST is asked only
+ * when a decision needs it, and once.
+ */
+export class SeriesLife {
+  readonly #series: Series
+  readonly #known: SeriesRow | undefined
+  readonly #beginnings: Beginnings
+  readonly #rest: RestSource | null
+  readonly #lastKnownDay: UtcDay | null
+  readonly #goesOn: boolean
+  readonly #nowUs: number
+  readonly #signal: AbortSignal
+  #startUs: number | null
+  #source: FirstSource | null
+  #lastOpenUs: number | null
+  #endUs: number | null = null
+  #phase: Phase | null = null
+  #asked: Promise<Beginning> | undefined
+
+  constructor({ series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal }: SeriesLifeOptions) {
+    this.#series = series
+    this.#known = known
+    this.#beginnings = beginnings
+    this.#rest = rest
+    this.#lastKnownDay = lastKnownDay
+    this.#goesOn = goesOn
+    this.#nowUs = nowUs
+    this.#signal = signal
+    this.#startUs = known?.firstOpenUs ?? null
+    this.#source = known?.firstSource ?? null
+    this.#lastOpenUs = known?.lastOpenUs ?? null
+    // REST is asked again where it could not be
+    if (this.#source === 'provisional' && rest !== null) {
+      this.#startUs = null
+      this.#source = null
+    }
+  }
+
+  /** Where bars are expected, as far as is known by now. */
+  get bounds(): SeriesBounds {
+    return { startUs: this.#startUs, endUs: this.#endUs }
+  }
+
+  get nowUs(): number {
+    return this.#nowUs
+  }
+
+  /** True of a chunk after which no bar is known, so that the series may have ended in it. */
+  mayEndIn(day: UtcDay): boolean {
+    return !this.#goesOn && (this.#lastKnownDay === null || day >= this.#lastKnownDay)
+  }
+
+  get startSource(): FirstSource | null {
+    return this.#source
+  }
+
+  /** Open time of the last bar that was seen, microseconds. */
+  get lastOpenUs(): number | null {
+    return this.#lastOpenUs
+  }
+
+  /** End of the series, microseconds; null: it goes on, or nobody knows. */
+  get endedUs(): number | null {
+    return this.#endUs
+  }
+
+  /** Of `3d`, the phase on which all bars that were seen agree; null: none was. */
+  get phase(): Phase | null {
+    return this.#phase
+  }
+
+  sawPhase(phase: Phase | null): void {
+    this.#phase = joinPhases(this.#phase, phase)
+  }
+
+  /** A bar of the series opens at this time. */
+  saw(openUs: number | null): void {
+    if (openUs === null) return
+    this.#lastOpenUs = Math.max(this.#lastOpenUs ?? openUs, openUs)
+    // a bar from before the beginning that was believed
+    if (this.#startUs !== null && openUs < this.#startUs) this.#startUs = openUs
+  }
+
+  /**
+   * Where the series begins. `heldUs` is its first bar as far as is known (null: none is). Throws CKVD_ABORTED and what is no failure.
+   */
+  async begin(heldUs: number | null): Promise<Beginning> {
+    if (this.#source !== null && (this.#startUs !== null || heldUs === null)) return this.#settle(this.#startUs, this.#source, heldUs)
+    const told = this.#toldByOthers()
+    if (told !== null) return this.#settle(told, 'rest', heldUs)
+    this.#asked ??= this.#ask(heldUs)
+    const answer = await this.#asked
+    if (!answer.known) return answer
+    return this.#settle(answer.startUs, answer.source, heldUs)
+  }
+
+  /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */
+  #settle(startUs: number | null, source: FirstSource, heldUs: number | null): Beginning {
+    const isLater = startUs !== null && heldUs !== null && heldUs < slotStartUs(startUs, gridOf(this.#series))
+    const own: { startUs: number | null; source: FirstSource } = isLater
+      ? { startUs: heldUs, source: source === 'rest' ? 'archives' : source }
+      : { startUs: startUs ?? heldUs, source }
+    this.#startUs = own.startUs
+    this.#source = own.source
+    return { known: true, ...own }
+  }
+
+  /** The beginning of a shorter interval is that of the longer ones. */
+  #toldByOthers(): number | null {
+    const rank = INTERVALS.indexOf(this.#series.interval)
+    const fitting = this.#beginnings.list(this.#series).filter(({ interval }) => INTERVALS.indexOf(interval) <= rank)
+    const best = fitting.sort((a, b) => INTERVALS.indexOf(b.interval) - INTERVALS.indexOf(a.interval))[0]
+    if (best === undefined) return null
+    return best.interval === this.#series.interval ? best.firstOpenUs : slotStartUs(best.firstOpenUs, gridOf(this.#series))
+  }
+
+  async #ask(heldUs: number | null): Promise<Beginning> {
+    if (this.#rest === null) return { known: true, startUs: null, source: 'provisional' }
+    try {
+      const first = await this.#rest.fetchFirstBar(this.#series, heldUs, { signal: this.#signal })
+      if (first === 'unproved') return { known: false, doubt: doubt('no-witness', 'asked for the first bar of all, what came proves nothing') }
+      if (first === 'unlisted') {
+        const gone = await this.#isGone()
+        return gone === true ? { known: true, startUs: null, source: 'archives' } : { known: false, doubt: gone }
+      }
+      const { market, symbol, interval } = this.#series
+      this.#beginnings.put({ market, symbol, interval, firstOpenUs: first })
+      return { known: true, startUs: first, source: 'rest' }
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return { known: true, startUs: null, source: 'provisional' }
+    }
+  }
+
+  /**
+   * Whether the series has ended with its last bar, given an answer that reaches to now. Throws CKVD_ABORTED and what is no failure.
+   * @param lastUs open time of the last bar that is known; null: none is
+   */
+  async end(lastUs: number | null, answer: RestAnswer): Promise<Ending> {
+    const ending = await this.#decideEnd(lastUs, answer)
+    if (ending.ended) this.#endUs = ending.atUs
+    return ending
+  }
+
+  /** What an earlier run knew of the end, if the exchange still says so. */
+  async rememberedEnd(): Promise<number | null> {
+    const endedUs = this.#known?.endedUs ?? null
+    if (endedUs === null || (this.#lastOpenUs ?? 0) >= endedUs) return null
+    if (this.#deliveredUs() === null && (await this.#isGone()) !== true) return null
+    this.#endUs = endedUs
+    return endedUs
+  }
+
+  async #decideEnd(lastUs: number | null, answer: RestAnswer): Promise<Ending> {
+    const grid = gridOf(this.#series)
+    const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
+    const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
+    if (answer.kind === 'silent') {
+      if (answer.reason !== 'unknown-symbol' || lastUs === null) return open(doubt(answer.reason, answer.note))
+      if (this.#deliveredUs() !== null) return at(lastUs)
+      const gone = await this.#isGone()
+      return gone === true ? at(lastUs) : open(gone)
+    }
+    const silentUs = answer.silentAfterUs
+    if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))
+    if (lastUs !== null && silentUs < slotStartUs(lastUs, grid)) {
+      return open(doubt('contradiction', `REST's last bar opens at ${isoOfUs(silentUs)}, the last one that is known at ${isoOfUs(lastUs)}`))
+    }
+    if (this.#deliveredUs() !== null) return at(silentUs)
+    const quietUs = this.#nowUs - nextSlotUs(slotStartUs(silentUs, grid), grid)
+    if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('not-ended', 'it has been silent for less than three days'), true)
+    const gone = await this.#isGone()
+    return gone === true ? at(silentUs) : open(gone)
+  }
+
+  /** When a dated contract was delivered, if that is past; null for others. */
+  #deliveredUs(): number | null {
+    if (this.#series.market === 'spot') return null
+    const [, year, month, day] = DATED.exec(this.#series.symbol) ?? []
+    if (year === undefined) return null
+    const atUs = Date.UTC(2000 + Number(year), Number(month) - 1, Number(day), 8) * 1000
+    return atUs <= this.#nowUs ? atUs : null
+  }
+
+  /** True when a whole, plausible exchangeInfo does not name the symbol as trading; else why that is not known. */
+  async #isGone(): Promise<true | Doubt> {
+    const { market, symbol } = this.#series
+    if (this.#rest === null) return doubt('not-ended', 'REST is off, so that exchangeInfo cannot be asked')
+    try {
+      const info = await this.#rest.fetchExchangeInfo(market, { signal: this.#signal })
+      if (!isPlausible(info, Date.now())) return doubt('not-ended', 'exchangeInfo is an old copy, or names no symbol that trades')
+      return info.trading.has(symbol) ? doubt('not-ended', `exchangeInfo names ${symbol} as trading`) : true
+    } catch (error) {
+      if (!isFailure(error) && !isCkvdError(error)) throw error
+      if (isCkvdError(error, 'CKVD_ABORTED', 'CKVD_BUG')) throw error
+      return doubt('not-ended', `exchangeInfo could not be had: ${(error as CkvdError).code}`)
+    }
+  }
+}
