@@ -20,6 +20,7 @@ const ENTRIES = {
   CKVD_FORBIDDEN: { exit: 4, retryable: false, meaning: 'the server refuses this address (403, 451)' },
   CKVD_RATE_LIMITED: { exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
   CKVD_BANNED: { exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },
+  CKVD_ACCOUNT: { exit: 4, retryable: false, meaning: 'the account of REST weight and bans could not be read or written' },
   CKVD_UNREACHABLE: { exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
 
   CKVD_LISTING: { exit: 3, retryable: false, meaning: 'an answer of the archive listing could not be understood' },
