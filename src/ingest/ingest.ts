@@ -356,7 +356,7 @@ function openConnections(options: IngestOptions, pool?: DecodePool): Connections
 
 /** A ban or a rate limit stops a run only after Vision's part of the work. */
 function stoppedError(error: CkvdError): CkvdError {
-  return new CkvdError(error.code, `${error.message} Vision's part of the work is done; run the same command again after that.`, {
+  return new CkvdError(error.code, `${error.message} Vision's part of the work is done.`, {
     details: error.details,
     cause: error,
   })
