@@ -76,3 +76,21 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
     funding: { path: '/dapi/v1/fundingRate', pageRows: 1000, weight: 1 },
   },
 }
+
+/**
+ * Hosts that count an address together: one weight budget, one pause, one ban. USDⓈ-M and COIN-M futures since 2026-06-30 (Binance's notice on
+ * the integration of the two; nautilus_trader#4301, ccxt#28971). Spot's documents name several base URLs of one API and say that limits are
+ * counted by address: taken together, which errs to the safe side.
+ */
+export const SHARED_ACCOUNTS: readonly (readonly string[])[] = [
+  ['fapi.binance.com', 'dapi.binance.com'],
+  [
+    'data-api.binance.vision',
+    'api.binance.com',
+    'api-gcp.binance.com',
+    'api1.binance.com',
+    'api2.binance.com',
+    'api3.binance.com',
+    'api4.binance.com',
+  ],
+]

@@ -69,6 +69,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   umRestUrl: baseUrl,
   cmRestUrl: baseUrl,
   sandbox: flag,
+  state: path.nullable(),
   workers: wholeNumber.pipe(z.number().int().min(1).max(256)),
   concurrency: wholeNumber.pipe(z.number().int().min(1).max(1024)),
   maxRate: rate,
@@ -85,7 +86,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   now: instant,
 })
 
-/** All settings, checked and filled. `maxRate` is in bytes a second; null means none. */
+/** All settings, checked and filled. `maxRate` is in bytes a second; null means none. `state` is null where this user has no home. */
 export type Settings = Readonly<z.infer<typeof SETTINGS_SCHEMA>>
 export type SettingKey = keyof Settings
 
@@ -117,7 +118,7 @@ function urlSetting(key: SettingKey, flag: string, environment: string, text: st
   }
 }
 
-/** The one literal of defaults; those of `lake`, `workers` and `logLevel` depend on the machine or the caller. */
+/** The one literal of defaults; those of `lake`, `state`, `workers` and `logLevel` depend on the machine or the caller. */
 export const FIXED_DEFAULTS = {
   visionUrl: 'https://data.binance.vision',
   listingUrl: 'https://s3-ap-northeast-1.amazonaws.com/data.binance.vision',
@@ -159,6 +160,15 @@ export const SETTINGS: readonly SettingDescription[] = [
     text: 'point all five URLs at an embedded exchange started for this run',
     expected: 'true, false, 1, 0, yes or no',
     defaultText: 'off',
+  },
+  {
+    key: 'state',
+    flag: '--state',
+    argument: 'DIR',
+    environment: 'CKVD_STATE',
+    text: 'directory of the account of REST weight, pauses and bans, which all lakes and programs of a machine share',
+    expected: 'a directory',
+    defaultText: 'ckvd in the user state directory (~/.local/state/ckvd on Linux)',
   },
   {
     key: 'workers',

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { CkvdError, describeSystemError } from '../src/errors.ts'
 import type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
 import { COMMAND_KEYS, FIXED_DEFAULTS, SETTINGS, SETTINGS_SCHEMA } from './setting-table.ts'
+import { stateDirectory } from './state-directory.ts'
 
 export type { SettingKey, Settings } from './setting-table.ts'
 export { COMMAND_KEYS, SETTINGS } from './setting-table.ts'
@@ -66,8 +67,9 @@ export function resolveSettings(options: ResolveOptions): ResolvedSettings {
   const result = SETTINGS_SCHEMA.safeParse(raw)
   if (!result.success) throw refusal(result.error, raw, origins)
   checkSandboxUrls(result.data, origins)
-  const { lake, logFile } = result.data
-  const settings = { ...result.data, lake: resolve(options.cwd, lake), logFile: logFile === null ? null : resolve(options.cwd, logFile) }
+  const { lake, state, logFile } = result.data
+  const absolute = (path: string | null): string | null => (path === null ? null : resolve(options.cwd, path))
+  const settings = { ...result.data, lake: resolve(options.cwd, lake), state: absolute(state), logFile: absolute(logFile) }
   const fileDefaults = Object.fromEntries(Object.entries(file?.values ?? {}).filter(([key]) => COMMAND_KEYS.includes(key)))
   return Object.freeze({ settings: Object.freeze(settings), origins: Object.freeze(origins), configFile: file?.path ?? null, fileDefaults })
 }
@@ -95,6 +97,7 @@ function pickValue(
   if (file !== null && Object.hasOwn(file.values, key)) return [file.values[key], `file ${file.path}`]
   if (key === 'workers') return [Math.min(availableParallelism(), 256), 'default']
   if (key === 'logLevel') return [caller === 'command' ? 'INFO' : 'ERROR', 'default']
+  if (key === 'state') return [stateDirectory(options.env ?? {}), 'default']
   return [key === 'lake' ? undefined : FIXED_DEFAULTS[key], 'default']
 }
 

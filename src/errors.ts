@@ -21,6 +21,7 @@ const ENTRIES = {
   CKVD_RATE_LIMITED: { about: 'rest', exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
   CKVD_BANNED: { about: 'rest', exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },
   CKVD_UNREACHABLE: { about: 'network', exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
+  CKVD_ACCOUNT: { about: 'rest', exit: 4, retryable: false, meaning: 'the account of REST weight and bans could not be read or written' },
 
   CKVD_LISTING: { about: 'listing', exit: 3, retryable: false, meaning: 'an answer of the archive listing could not be understood' },
   CKVD_UNKNOWN_SYMBOL: { about: 'listing', exit: 3, retryable: false, meaning: 'neither the listing nor REST knows this series' },

@@ -1,51 +1,60 @@
 import { CkvdError, isCkvdError } from '../errors.ts'
+import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { Rest } from '../sources/rest.ts'
 import type { KlineSource, Stretch } from '../sources/source.ts'
 
-/** Calls in a row that fail for want of a network before REST is taken for unreachable. */
+/** Calls in a row that fail for want of a network before a market's REST is taken for unreachable. */
 const MAX_FAILURES = 4
 
-/** REST of one run: remembers a ban, and stops asking when REST is unreachable, since each failing call takes all its retries. */
+/**
+ * REST of one run: remembers why the run will have to stop, and stops asking a market when its REST is unreachable, since each failing call
+ * takes all its retries, or has said that the address asks too much.
+ */
 export class RestGate implements KlineSource {
   readonly name = 'rest'
   readonly #rest: Rest
-  #failures = 0
-  #banned: CkvdError | null = null
+  readonly #failures = new Map<Market, number>()
+  readonly #limited = new Map<Market, CkvdError>()
+  #stopped: CkvdError | null = null
 
   constructor(rest: Rest) {
     this.#rest = rest
   }
 
-  /** The ban because of which bars could not be asked for in this run; null: none. */
-  get banned(): CkvdError | null {
-    return this.#banned
+  /** The ban or rate limit because of which bars could not be asked for in this run, or what kept the account from being used; null: none. */
+  get stopped(): CkvdError | null {
+    return this.#stopped
   }
 
-  /** As `Rest.fetchStretch`; CKVD_UNREACHABLE without a request after several network failures in a row. */
+  /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, and CKVD_RATE_LIMITED after one. */
   fetchStretch(series: Series, range: TimeRange, o: { readonly signal: AbortSignal }): Promise<Stretch> {
-    return this.#pass(() => this.#rest.fetchStretch(series, range, o))
+    return this.#pass(series.market, () => this.#rest.fetchStretch(series, range, o))
   }
 
-  /** As `Rest.fetchFirstBar`; CKVD_UNREACHABLE without a request after several network failures in a row. */
+  /** As `Rest.fetchFirstBar`; otherwise as `fetchStretch`. */
   fetchFirstBar(series: Series, o: { readonly signal: AbortSignal }): Promise<number | null> {
-    return this.#pass(() => this.#rest.fetchFirstBar(series, o))
+    return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, o))
   }
 
-  async #pass<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#failures >= MAX_FAILURES) {
+  async #pass<T>(market: Market, call: () => Promise<T>): Promise<T> {
+    const limited = this.#limited.get(market)
+    if (limited !== undefined) throw limited
+    const failures = this.#failures.get(market) ?? 0
+    if (failures >= MAX_FAILURES) {
       throw new CkvdError(
         'CKVD_UNREACHABLE',
-        `REST is not asked any more in this run: ${this.#failures} requests in a row failed for want of a network.`,
+        `REST of ${market} is not asked any more in this run: ${failures} requests in a row failed for want of a network.`,
       )
     }
     try {
       const value = await call()
-      this.#failures = 0
+      this.#failures.delete(market)
       return value
     } catch (error) {
-      if (isCkvdError(error, 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT', 'CKVD_FORBIDDEN')) this.#failures++
-      if (isCkvdError(error, 'CKVD_BANNED')) this.#banned ??= error
+      if (isCkvdError(error, 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT')) this.#failures.set(market, (this.#failures.get(market) ?? 0) + 1)
+      if (isCkvdError(error, 'CKVD_RATE_LIMITED')) this.#limited.set(market, error)
+      if (isCkvdError(error, 'CKVD_BANNED', 'CKVD_RATE_LIMITED', 'CKVD_ACCOUNT')) this.#stopped ??= error
       throw error
     }
   }

@@ -7,6 +7,7 @@ export type IngestSettings = Pick<
   | 'lake'
   | 'urls'
   | 'sandbox'
+  | 'state'
   | 'workers'
   | 'concurrency'
   | 'maxRateBytes'
@@ -14,6 +15,7 @@ export type IngestSettings = Pick<
   | 'maxRetries'
   | 'nowMs'
   | 'clockMs'
+  | 'systemMs'
   | 'env'
   | 'signal'
   | 'pool'
@@ -29,6 +31,7 @@ export function ingestSettings(run: CommandRun<object>, lake: string): IngestSet
       rest: { spot: settings.spotRestUrl, um: settings.umRestUrl, cm: settings.cmRestUrl },
     },
     sandbox: settings.sandbox,
+    state: settings.state,
     workers: settings.workers,
     concurrency: settings.concurrency,
     maxRateBytes: settings.maxRate,
@@ -36,6 +39,7 @@ export function ingestSettings(run: CommandRun<object>, lake: string): IngestSet
     maxRetries: settings.maxRetries,
     nowMs: run.nowMs(),
     clockMs: () => run.clockMs(),
+    systemMs: () => run.context.now(),
     env: run.context.env,
     signal: run.signal,
     ...(run.context.pool === undefined ? {} : { pool: run.context.pool }),

@@ -1,3 +1,5 @@
+import { misplacedMessage } from '../acquire/address-account.ts'
+import type { CkvdError } from '../errors.ts'
 import type { IngestEvents, IngestProgress } from '../ingest/progress.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import type { CommandRun } from './command.ts'
@@ -6,8 +8,10 @@ import { BAR_EVERY_MS, createBar, LINE_EVERY_MS } from './progress-bar.ts'
 
 /** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
 export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger'>): IngestEvents {
-  if (run.quiet) return {}
-  const view = run.interactive ? barView(run) : lineView(run)
+  const onMisplaced = (error: CkvdError, path: string | null): void =>
+    run.logger.warn({ code: error.code, path }, misplacedMessage(error, path))
+  if (run.quiet) return { onMisplaced }
+  const view = { ...(run.interactive ? barView(run) : lineView(run)), onMisplaced }
   return run.logger.isLevelEnabled('debug') ? { ...view, onChunk: (row) => logChunk(run.logger, row) } : view
 }
 

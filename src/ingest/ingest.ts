@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256Hex } from '../codec/archive.ts'
-import type { SourceUrls } from '../acquire/connections.ts'
-import { createHttp } from '../acquire/connections.ts'
+import type { Connections, SourceUrls } from '../acquire/connections.ts'
+import { createConnections } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { RestGate } from '../acquire/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-task.ts'
@@ -20,13 +20,7 @@ import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
-import type { HttpClient, HttpSettings } from '../sources/http.ts'
-import { HTTP_DEFAULTS } from '../sources/http.ts'
-import { Listing } from '../sources/listing.ts'
-import type { BanStore } from '../sources/rest-limiter.ts'
-import { createRestLimiter } from '../sources/rest-limiter.ts'
-import { Rest } from '../sources/rest.ts'
-import { Vision } from '../sources/vision.ts'
+import type { HttpSettings } from '../sources/http.ts'
 import { runPlans } from './coordinator.ts'
 import { PlanSpool } from './plan-spool.ts'
 import type { ArchiveChoice, PlanScope, SeriesPlan } from '../acquire/plan.ts'
@@ -55,8 +49,10 @@ export interface IngestOptions {
   /** directory of the lake */
   readonly lake: string
   readonly urls: SourceUrls
-  /** the sources are a sandbox */
+  /** the sources are an embedded exchange, whose clock is `clockMs` */
   readonly sandbox: boolean
+  /** directory of the user's state, where the account of REST weight is kept; null: there is none, the lake is used */
+  readonly state: string | null
   readonly workers: number
   readonly concurrency: number
   readonly maxRateBytes: number | null
@@ -66,6 +62,8 @@ export interface IngestOptions {
   readonly nowMs: number
   /** a clock that runs, epoch ms */
   readonly clockMs: () => number
+  /** the system's clock, whatever time planning takes for now: weight, pauses and bans are kept by it; default `Date.now` */
+  readonly systemMs?: () => number
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   readonly events: IngestEvents
@@ -146,7 +144,7 @@ function scopeOf(options: IngestOptions): PlanScope {
  */
 export async function planIngest(options: IngestOptions): Promise<DryRunResult> {
   const scope = scopeOf(options)
-  await using http = createHttp(options)
+  await using connections = openConnections(options)
   const lake = await openLake(options.lake, { mode: 'read', ...originOf(options) }).catch((error: unknown) => {
     if (isCkvdError(error, 'CKVD_LAKE_MISSING')) return null
     throw error
@@ -155,7 +153,7 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
   const tally = new Tally()
   let total = NO_PLAN
   try {
-    await planInto(options, scope, http, lake?.catalog ?? null, null, (planned) => {
+    await planInto(options, scope, connections, lake?.catalog ?? null, null, (planned) => {
       if ('error' in planned) {
         countFailure(tally, planned)
         return Promise.resolve()
@@ -184,12 +182,11 @@ function originOf(options: IngestOptions): { origin?: 'sandbox' } {
 async function planInto(
   options: IngestOptions,
   scope: PlanScope,
-  http: HttpClient,
+  { http, listing }: Connections,
   catalog: Catalog | null,
   adoptInto: string | null,
   emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
 ): Promise<void> {
-  const listing = new Listing(http, options.urls.listing)
   let planned = 0
   let last: CkvdError | null = null
   await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
@@ -238,13 +235,14 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
     ...originOf(options),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   })
-  await using http = createHttp(options)
+  await using connections = openConnections(options, pool)
+  const { http } = connections
   const tally = new Tally()
   const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
   let stopped: CkvdError | null = null
   try {
-    const banned = await work(options, scope, { lake, http, pool, tally })
-    if (banned !== null) stopped = bannedError(banned)
+    const held = await work(options, scope, { lake, connections, pool, tally })
+    if (held !== null) stopped = stoppedError(held)
   } catch (error) {
     stopped = toCkvdError(error)
     // a bug must be seen with its stack
@@ -284,16 +282,17 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
 async function work(
   options: IngestOptions,
   scope: PlanScope,
-  run: { lake: WritableLake; http: HttpClient; pool: DecodePool; tally: Tally },
+  run: { lake: WritableLake; connections: Connections; pool: DecodePool; tally: Tally },
 ): Promise<CkvdError | null> {
-  const { lake, http, pool, tally } = run
+  const { lake, connections, pool, tally } = run
+  const { http } = connections
   // named as all temporary files of the lake are: what a killed run leaves is swept
   const spool = new PlanSpool(join(lake.paths.tmp, `${randomUUID()}.tmp`))
   let totals = NO_PLAN
   let series = 0
   let checked = false
   try {
-    await planInto(options, scope, http, lake.catalog, lake.paths.root, async (planned) => {
+    await planInto(options, scope, connections, lake.catalog, lake.paths.root, async (planned) => {
       if (!checked && http.reached) {
         await lake.setOrigin(http.sandboxSeen || options.sandbox ? 'sandbox' : 'binance')
         checked = true
@@ -306,8 +305,8 @@ async function work(
     })
     options.events.onPlan?.(totals, series)
     await checkFreeDisk(lake.paths.root, totals, options.keepArchives)
-    const acquire = acquireContext(options, lake, http, pool)
-    const rest = createRest(options, lake, http)
+    const acquire = acquireContext(options, lake, connections, pool)
+    const rest = options.rest ? new RestGate(connections.rest) : null
     await runPlans(spool.read(), {
       lake,
       http,
@@ -321,7 +320,7 @@ async function work(
       meter: new ProgressMeter(totals.archives.daily + totals.archives.monthly),
       tally,
     })
-    return rest?.banned ?? null
+    return rest?.stopped ?? null
   } finally {
     await spool.remove()
   }
@@ -330,11 +329,11 @@ async function work(
 function acquireContext(
   options: IngestOptions,
   lake: WritableLake,
-  http: HttpClient,
+  { vision }: Connections,
   pool: DecodePool,
 ): Omit<AcquireContext, 'signal' | 'rest'> {
   return {
-    vision: new Vision(http, options.urls.vision, { buffers: pool.archiveBuffers, concurrency: options.concurrency }),
+    vision,
     pool,
     quarantine: async (key, zip, error) => {
       await quarantineArchive(lake.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
@@ -351,31 +350,16 @@ function acquireContext(
   }
 }
 
-function createRest(options: IngestOptions, lake: WritableLake, http: HttpClient): RestGate | null {
-  if (!options.rest) return null
-  const limiter = createRestLimiter({ share: options.restShare, nowMs: options.clockMs, bans: banStore(lake.catalog, options) })
-  const backoffMs = options.http?.backoffMs ?? HTTP_DEFAULTS.backoffMs
-  return new RestGate(
-    new Rest(http, { urls: options.urls.rest, limiter, nowMs: options.clockMs, maxRetries: options.maxRetries, backoffMs }),
-  )
+function openConnections(options: IngestOptions, pool?: DecodePool): Connections {
+  const { onMisplaced } = options.events
+  return createConnections({ ...options, onMisplaced, ...(pool === undefined ? {} : { buffers: pool.archiveBuffers }) })
 }
 
-/** Bans are kept in the catalog: a ban must survive a restart. */
-function banStore(catalog: Catalog, options: IngestOptions): BanStore {
-  return {
-    get: (market) => {
-      const ban = catalog.getBan(market, new Date(options.clockMs()).toISOString())
-      return ban === undefined ? undefined : { untilMs: Date.parse(ban.until), reason: ban.reason }
-    },
-    put: (market, untilMs, reason) => catalog.putBan(market, new Date(untilMs).toISOString(), reason),
-  }
-}
-
-/** A ban stops a run only after Vision's part of the work. */
-function bannedError(ban: CkvdError): CkvdError {
-  return new CkvdError('CKVD_BANNED', `${ban.message} Vision's part of the work is done; run the same command again after that.`, {
-    details: ban.details,
-    cause: ban,
+/** A ban or a rate limit stops a run only after Vision's part of the work. */
+function stoppedError(error: CkvdError): CkvdError {
+  return new CkvdError(error.code, `${error.message} Vision's part of the work is done.`, {
+    details: error.details,
+    cause: error,
   })
 }
 

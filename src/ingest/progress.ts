@@ -1,3 +1,4 @@
+import type { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import type { RequestKind } from '../sources/http.ts'
 import type { PlanTotals } from './planner.ts'
@@ -30,6 +31,8 @@ export interface IngestProgress {
 export interface IngestEvents {
   /** series planned so far, of how many universe lines */
   onPlanning?(planned: number, lines: number): void
+  /** the account of REST weight cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
+  onMisplaced?(error: CkvdError, path: string | null): void
   /** the plan, before the first download */
   onPlan?(totals: PlanTotals, series: number): void
   /** a chunk is recorded; for logs */

@@ -111,6 +111,7 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
       },
     },
     sandbox: settings.sandbox,
+    state: settings.state,
     workers: settings.workers,
     concurrency: settings.concurrency,
     maxRateBytes: settings.maxRate,

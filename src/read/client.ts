@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Table } from 'apache-arrow'
 import type { Settings } from '../../config/settings.ts'
+import { misplacedMessage } from '../acquire/address-account.ts'
 import { createConnections } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
@@ -182,7 +183,10 @@ export class MarketClient {
       restShare: settings.restShare,
       clockMs,
       env,
-      bans: lake.createBanStore(),
+      sandbox: settings.sandbox,
+      state: settings.state,
+      lake: settings.lake,
+      onMisplaced: (error, path) => logger.warn({ code: error.code, path }, misplacedMessage(error, path)),
     })
     const { http } = connections
     let pool: DecodePool | undefined

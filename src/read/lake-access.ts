@@ -1,6 +1,5 @@
-import { isCkvdError, toCkvdError } from '../errors.ts'
+import { isCkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
-import { openCatalog } from '../lake/catalog.ts'
 import type { Lake, WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import type { LakePaths } from '../lake/layout.ts'
@@ -8,8 +7,6 @@ import { lakePaths } from '../lake/layout.ts'
 import type { Origin } from '../lake/origin.ts'
 import { checkOrigin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
-import type { BanStore } from '../sources/rest-limiter.ts'
-import { createBanStore } from '../sources/rest-limiter.ts'
 
 /** After a refusal the lock is not asked for again for so long: a batch of days would ask hundreds of times. */
 const RETRY_MS = 1000
@@ -106,33 +103,6 @@ export class LakeAccess {
       this.#refusedAtMs = performance.now()
       this.#logger.warn({ code: error.code, lake: this.paths.root }, 'what is fetched is not stored')
       return null
-    }
-  }
-
-  /**
-   * Bans that other programs on this lake know of, and a place to tell them of ours. The write needs no lock of the lake: it is one row in
-   * one transaction, and a ban that is not remembered becomes a longer one.
-   */
-  createBanStore(): BanStore {
-    const own = createBanStore()
-    return {
-      get: (market) => {
-        const known = own.get(market)
-        // of any time: the limiter compares it with its clock
-        const row = this.#reader?.catalog.getBan(market, '1970-01-01T00:00:00.000Z')
-        const untilMs = row === undefined ? 0 : Date.parse(row.until)
-        return row === undefined || untilMs <= (known?.untilMs ?? 0) ? known : { untilMs, reason: row.reason }
-      },
-      put: (market, untilMs, reason) => {
-        own.put(market, untilMs, reason)
-        if (this.#reader === null) return
-        try {
-          using catalog = openCatalog(this.paths.catalog, { mode: 'write' })
-          catalog.putBan(market, new Date(untilMs).toISOString(), reason)
-        } catch (error) {
-          this.#logger.error({ code: toCkvdError(error).code, market }, 'the ban could not be recorded in the lake')
-        }
-      },
     }
   }
 

@@ -6,6 +6,7 @@ import type { BufferPool } from '../codec/buffer-pool.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import type { HttpAnswer } from './http-exchange.ts'
 import { codeOf, HttpExchange, Traffic } from './http-exchange.ts'
+import { parseRetryAfter } from './retry-after.ts'
 import { backoffMs, listenAbort, pause } from './waiting.ts'
 
 /** What a request is for: the summary counts requests by kind. */
@@ -208,10 +209,9 @@ function statusError(answer: HttpAnswer, url: string): CkvdError {
     })
   }
   if (status === 408 || status === 429 || status >= 500) {
-    const retryAfter = headers['retry-after']
-    const seconds = retryAfter !== undefined && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now())
     return new CkvdError('CKVD_HTTP_BUSY', `${url} answered ${status}.`, {
-      details: seconds === undefined ? details : { ...details, retryAfterMs: seconds * 1000 },
+      details: retryAfterMs === undefined ? details : { ...details, retryAfterMs },
     })
   }
   const location = headers['location']

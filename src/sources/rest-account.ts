@@ -1,109 +1,60 @@
-const MINUTE_MS = 60_000
-/** A minute's weight is released in this many equal parts. */
-const PARTS = 6
-const PART_MS = MINUTE_MS / PARTS
-
 /**
- * The weight of one market in the current wall-clock minute, ours and that of everyone else behind our address.
- * Pure bookkeeping: the caller brings the time and does the waiting.
+ * The account of an address: what REST has been asked for in the current wall-clock minute, and when it may be asked again. It belongs to the
+ * public address, not to a lake or a process: whoever shares the address must share the account. In memory (rest-account-memory.ts) for one
+ * process with an exchange of its own, in a file (rest-account-file.ts) for all of a machine. Both keep test/unit/sources/rest-account.test.ts.
  *
- * Why weight is released in parts instead of at once: what others will still spend in this minute is unknown. After
- * each part we have seen what they spent so far, and step back in time; a burst of the whole share at the turn of the
- * minute would leave a steady neighbour to run into the exchange's limit, and both of us into a ban.
+ * All methods may be called by any number of callers at once. What cannot be read or written throws CKVD_ACCOUNT, and no request is sent.
  */
-export class WeightAccount {
-  /** most weight that we, together with others, let the minute have */
+export interface RestAccount extends AsyncDisposable {
+  /** The clock that all who share the account go by, epoch milliseconds: it aligns the minutes and ends pauses and bans. */
+  nowMs(): number
+  /** Asks to send a request: books its weight in the minute in which it counts, or says why not yet. */
+  reserve(lane: AccountLane, weight: number): Promise<Reservation>
+  /**
+   * A request has ended: `answered` with the count that its answer stated, if any (`x-mbx-used-weight-1m`); left out when no answer came.
+   * @param minute of the reservation
+   */
+  settle(lane: AccountLane, weight: number, minute: number, answered?: { readonly count: number | undefined }): Promise<void>
+  /** Nobody sends for so long, at most MAX_HOLD_MS; where several were asked for, the latest end counts. Returns that end. */
+  hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number>
+  /** What is known of the current minute. */
+  usage(lane: AccountLane): Promise<LaneUsage>
+  /** Lets go of what is open; idempotent. What is booked stays. */
+  close(): Promise<void>
+}
+
+/** Markets that an exchange counts together. */
+export interface AccountLane {
+  /** names the lane in the account: what is booked under one name is one budget */
+  readonly name: string
+  /** weight that the exchange grants an address in a wall-clock minute */
+  readonly limit: number
+  /** the most of it that we use, together with what others are seen to use; callers may differ */
   readonly budget: number
-  readonly #limit: number
-  #minute = -1
-  /** our weight of this minute, in flight or ended */
-  #spent = 0
-  /** the part of it whose requests have ended, so that the exchange has surely counted it */
-  #ended = 0
-  #others = 0
-  /** last count that the exchange stated in this minute, and in the one before */
-  #count: number | undefined
-  #countBefore: number | undefined
-  #answered = false
+}
 
+/** A time in which nothing is sent. */
+export interface Hold {
+  readonly kind: 'pause' | 'ban'
+  readonly untilMs: number
+}
+
+export type Reservation =
+  | { readonly kind: 'booked'; readonly minute: number }
+  /** the minute has no room before that */
+  | { readonly kind: 'wait'; readonly delayMs: number }
   /**
-   * @param limit the exchange's weight budget of one address in a minute
-   * @param share the part of it that may be used, above 0 and at most 1
+   * the first request of a minute is on its way, and its answer will tell what others have spent; ask again when one of your own ends, or after
+   * `delayMs`, when another process may have had that answer
    */
-  constructor(limit: number, share: number) {
-    this.#limit = limit
-    this.budget = Math.floor(limit * share)
-  }
+  | { readonly kind: 'blind'; readonly delayMs: number }
+  | { readonly kind: 'held'; readonly hold: Hold }
 
-  /** Milliseconds from `nowMs` until `weight` may be spent, as far as is known now; 0: at once. */
-  delayMs(weight: number, nowMs: number): number {
-    this.#turn(nowMs)
-    const used = this.#spent + this.#others + weight
-    const parts = Math.ceil((used * PARTS) / this.budget)
-    const releasedMs = parts > PARTS ? MINUTE_MS : (parts - 1) * PART_MS
-    return Math.max(0, this.#minute * MINUTE_MS + releasedMs - nowMs)
-  }
-
-  /**
-   * True until the exchange has answered in this minute: what others have spent is unknown, so requests go one by one.
-   */
-  isBlind(nowMs: number): boolean {
-    this.#turn(nowMs)
-    return !this.#answered
-  }
-
-  /** Books the weight of a request that is about to be sent; returns its minute, for `settle`. */
-  spend(weight: number, nowMs: number): number {
-    this.#turn(nowMs)
-    this.#spent += weight
-    return this.#minute
-  }
-
-  /**
-   * A request has ended: undefined when without an answer, else with the count that its answer stated, if any
-   * (`x-mbx-used-weight-1m`). What the count holds beyond our own ended requests is taken for the weight of others.
-   * Requests of ours in flight may be in it too; that errs to the safe side.
-   */
-  settle(weight: number, minute: number, nowMs: number, answer: { readonly count: number | undefined } | undefined): void {
-    this.#turn(nowMs)
-    if (minute !== this.#minute) return
-    this.#ended += weight
-    if (answer === undefined) return
-    if (answer.count !== undefined) {
-      const others = Math.max(0, answer.count - this.#ended)
-      if (others > 0 && this.#isOfMinuteBefore(answer.count, nowMs)) return
-      this.#count = answer.count
-      this.#others = others
-    }
-    this.#answered = true
-  }
-
-  /** Our weight in the minute of `nowMs`, and that of others as far as answers told. */
-  usage(nowMs: number): { spent: number; others: number } {
-    this.#turn(nowMs)
-    return { spent: this.#spent, others: this.#others }
-  }
-
-  /**
-   * Clocks differ: shortly after our minute has turned the exchange's may not have, and its count goes on from where it
-   * was. Taken at its word, a whole minute would be lost each time.
-   */
-  #isOfMinuteBefore(count: number, nowMs: number): boolean {
-    const before = this.#countBefore
-    if (before === undefined || nowMs - this.#minute * MINUTE_MS >= PART_MS) return false
-    return count >= before && count <= before + this.#spent + this.#limit / PARTS
-  }
-
-  #turn(nowMs: number): void {
-    const minute = Math.floor(nowMs / MINUTE_MS)
-    // a clock that is set back by moments must not give the same minute a second budget
-    if (minute === this.#minute || minute === this.#minute - 1) return
-    this.#countBefore = minute === this.#minute + 1 ? this.#count : undefined
-    this.#count = undefined
-    this.#minute = minute
-    this.#spent = 0
-    this.#ended = 0
-    this.#others = 0
-    this.#answered = false
-  }
+export interface LaneUsage {
+  /** our weight of this minute, that of requests on their way included */
+  readonly spent: number
+  /** what others behind the address have used in it, as far as answers told */
+  readonly others: number
+  /** null: requests may be sent */
+  readonly hold: Hold | null
 }

@@ -1,82 +1,68 @@
 import Bottleneck from 'bottleneck'
 import { MARKET_FACTS } from '../../config/markets.ts'
-import { abortError, CkvdError } from '../errors.ts'
+import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
-import { WeightAccount } from './rest-account.ts'
+import type { AccountLane, Hold, RestAccount } from './rest-account.ts'
+import { MemoryRestAccount } from './rest-account-memory.ts'
+import { parseBanText, parseRetryAfter } from './retry-after.ts'
 import { listenAbort, pause } from './waiting.ts'
 
-/** Remembers bans across runs. The caller keeps it, in the lake's catalog; `createBanStore` keeps it in memory. */
-export interface BanStore {
-  /** The latest ban of a market, ended or not. */
-  get(market: Market): { readonly untilMs: number; readonly reason: string } | undefined
-  put(market: Market, untilMs: number, reason: string): void
-}
-
 export interface RestLimiterOptions {
-  /** part of each market's weight budget that may be used, above 0 and at most 1; default 0.8 */
+  /** what is known of our address; default: in memory, for this limiter alone */
+  readonly account?: RestAccount
+  /** the account's name for what each market is counted under (see rest-lanes.ts); default: spot apart, um and cm together */
+  readonly lanes?: Readonly<Record<Market, string>>
+  /** part of each weight budget that may be used, above 0 and at most 1; default 0.8 */
   readonly share?: number
-  /** weight budget of one address in a minute; default: the exchange's (config/markets.ts) */
+  /** weight budget of one address in a minute; default: the exchange's (config/markets.ts). Markets of one lane have the smallest of theirs */
   readonly budgets?: Partial<Readonly<Record<Market, number>>>
-  /** requests in flight in one market; default 4 */
+  /** requests in flight in one lane; default 4 */
   readonly maxConcurrent?: number
-  /** clock in epoch milliseconds that aligns the minutes; it must run. Default: the system's */
-  readonly nowMs?: () => number
-  /** waits, or throws as soon as the signal is aborted; default `pause` of http.ts */
+  /** waits, or throws as soon as the signal is aborted; default `pause` of waiting.ts */
   readonly sleep?: (delayMs: number, signal: AbortSignal) => Promise<void>
-  /** default: in memory, for this limiter alone */
-  readonly bans?: BanStore
 }
 
 /** The part of an answer that the limiter reads; header names in lower case. */
 export interface LimitedAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
 }
 
-/** Weight of the current wall-clock minute. */
-export interface RestUsage {
-  readonly usedThisMinute: number
-  /** what others behind the same address have used in it, as far as answers told */
-  readonly usedByOthers: number
-  readonly budget: number
-}
-
-const DEFAULTS = { share: 0.8, maxConcurrent: 4 } as const
+const DEFAULTS = { share: 0.8, maxConcurrent: 4, lanes: { spot: 'spot', um: 'futures', cm: 'futures' } } as const
 /** A call is tried again after this many 429 answers; then it fails. */
 const MAX_REFUSALS = 3
 /** A call does not sit out a pause that is longer than this. */
 const MAX_PAUSE_MS = 300_000
-/** Binance bans for 2 minutes to 3 days; a 418 without Retry-After is taken for the shortest. */
+/** Binance bans for 2 minutes to 3 days; a 418 that does not say for how long is taken for the shortest. */
 const SHORTEST_BAN_MS = 120_000
+/** After so many 403 or 451 in a row a market is not asked for a while: a firewall does not change its mind, and asking on is what it looks for. */
+const MAX_FORBIDDEN = 3
+const FORBIDDEN_MS = 300_000
 
-/** Bans in memory: forgotten when the process ends. */
-export function createBanStore(): BanStore {
-  const bans = new Map<Market, { untilMs: number; reason: string }>()
-  return { get: (market) => bans.get(market), put: (market, untilMs, reason) => void bans.set(market, { untilMs, reason }) }
-}
-
-/**
- * Creates a limiter: one lane a market, so that a ban of one never stops another. Throws CKVD_CONFIG when an option is
- * out of range.
- */
+/** Creates a limiter over an account, which the caller closes. Throws CKVD_CONFIG when an option is out of range. */
 export function createRestLimiter(options: RestLimiterOptions = {}): RestLimiter {
-  const { share, maxConcurrent } = { ...DEFAULTS, ...options }
+  const { share, maxConcurrent, lanes } = { ...DEFAULTS, ...options }
   if (!(share > 0 && share <= 1)) throw wrongOption('share', 'a number above 0 and at most 1', share)
   if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) throw wrongOption('maxConcurrent', 'a positive integer', maxConcurrent)
   const settings: LaneSettings = {
-    share,
+    account: options.account ?? new MemoryRestAccount(),
     maxConcurrent,
-    nowMs: options.nowMs ?? Date.now,
     sleep: options.sleep ?? pause,
-    bans: options.bans ?? createBanStore(),
   }
-  const lane = (market: Market): Lane => {
+  const budgetOf = (market: Market): number => {
     const budget = options.budgets?.[market] ?? MARKET_FACTS[market].rest.budgetPerMinute
     if (!Number.isInteger(budget) || budget < 1) throw wrongOption(`budgets.${market}`, 'a positive integer', budget)
-    return new Lane(market, budget, settings)
+    return budget
   }
-  return new RestLimiter({ spot: lane('spot'), um: lane('um'), cm: lane('cm') })
+  const made = new Map<string, Lane>()
+  for (const name of new Set(Object.values(lanes))) {
+    const limit = Math.min(...MARKETS.filter((market) => lanes[market] === name).map(budgetOf))
+    made.set(name, new Lane({ name, limit, budget: Math.floor(limit * share) }, settings))
+  }
+  const laneOf = (market: Market): Lane => made.get(lanes[market]) as Lane
+  return new RestLimiter({ spot: laneOf('spot'), um: laneOf('um'), cm: laneOf('cm') })
 }
 
 function wrongOption(name: string, expected: string, found: number): CkvdError {
@@ -95,70 +81,54 @@ export class RestLimiter {
 
   /**
    * Calls `send` when the market's budget has room for `weight`, and again after a 429 (paused for its Retry-After, or
-   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing.
+   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451.
    *
-   * Throws CKVD_BANNED after a 418, at once and without sending, for every call of the market until the ban ends;
-   * CKVD_RATE_LIMITED when 429 does not end; CKVD_ABORTED, also while waiting; CKVD_CONFIG when the share is too small
-   * for the weight; and what `send` throws.
+   * Throws CKVD_BANNED after a 418, at once and without sending, for every call of the lane until the ban ends;
+   * CKVD_RATE_LIMITED when 429 does not end, or asks for a pause of more than five minutes, until that has ended; CKVD_FORBIDDEN without sending
+   * for five minutes after three of them in a row in this market; CKVD_ABORTED, also while waiting; CKVD_CONFIG when the share is too small for
+   * the weight; CKVD_ACCOUNT when the account cannot be read or written; and what `send` throws.
    */
   run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
-    return this.#lanes[market].run(weight, signal, send)
-  }
-
-  /** Weight that was spent in the current minute. */
-  usage(market: Market): RestUsage {
-    return this.#lanes[market].usage()
-  }
-
-  /** Markets whose ban has not ended, with its end in epoch milliseconds. */
-  bans(): { market: Market; untilMs: number; reason: string }[] {
-    return MARKETS.flatMap((market) => {
-      const ban = this.#lanes[market].currentBan()
-      return ban === undefined ? [] : [{ market, ...ban }]
-    })
+    return this.#lanes[market].run(market, weight, signal, send)
   }
 }
 
 interface LaneSettings {
-  readonly share: number
+  readonly account: RestAccount
   readonly maxConcurrent: number
-  readonly nowMs: () => number
   readonly sleep: (delayMs: number, signal: AbortSignal) => Promise<void>
-  readonly bans: BanStore
 }
 
 /** A call on its way: stopped by its caller's signal, or by a ban while it has not been sent. */
 interface Ticket {
+  readonly market: Market
   readonly stop: AbortController
+  /** from its booking until its answer has been read: what stops the lane does not take it away */
   sending: boolean
 }
 
 /**
- * The requests of one market. Bottleneck queues them and bounds how many are under way; its reservoir is not used: it
+ * The requests of the markets that are counted together. Bottleneck queues them and bounds how many are under way; its reservoir is not used: it
  * refills on a timer of its own, so two budgets can fall into one minute of the exchange.
  */
 class Lane {
-  readonly #market: Market
+  readonly #lane: AccountLane
   readonly #settings: LaneSettings
   readonly #queue: Bottleneck
-  readonly #account: WeightAccount
   readonly #tickets = new Set<Ticket>()
-  #pausedUntilMs = 0
-  #inFlight = 0
+  readonly #forbidden = new Map<Market, { readonly count: number; readonly untilMs: number; readonly error: CkvdError }>()
   #onAnswer: (() => void)[] = []
 
-  constructor(market: Market, budget: number, settings: LaneSettings) {
-    this.#market = market
+  constructor(lane: AccountLane, settings: LaneSettings) {
+    this.#lane = lane
     this.#settings = settings
-    this.#account = new WeightAccount(budget, settings.share)
     this.#queue = new Bottleneck({ maxConcurrent: settings.maxConcurrent })
   }
 
-  async run<T extends LimitedAnswer>(weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+  async run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
     if (signal.aborted) throw abortError(signal)
-    if (weight > this.#account.budget) throw this.#tooSmall(weight)
-    this.#checkBan()
-    const ticket: Ticket = { stop: new AbortController(), sending: false }
+    if (weight > this.#lane.budget) throw this.#tooSmall(market, weight)
+    const ticket: Ticket = { market, stop: new AbortController(), sending: false }
     const stopListening = listenAbort(signal, () => ticket.stop.abort(abortError(signal)))
     this.#tickets.add(ticket)
     try {
@@ -171,108 +141,162 @@ class Lane {
   }
 
   async #send<T extends LimitedAnswer>(weight: number, ticket: Ticket, send: () => Promise<T>): Promise<T> {
+    const { market } = ticket
     for (let refusals = 0; ; refusals++) {
-      const minute = await this.#reserve(weight, ticket.stop.signal)
-      ticket.sending = true
+      const minute = await this.#reserve(weight, ticket)
       let answer: T | undefined
       try {
         answer = await send()
+        this.#forbidden.delete(market)
+      } catch (error) {
+        if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
+        throw error
       } finally {
-        ticket.sending = false
-        this.#settle(weight, minute, answer)
+        await this.#settle(weight, minute, answer)
       }
-      if (answer.status === 418) throw this.#startBan(answer)
+      if (answer.status === 418) throw await this.#startBan(market, answer)
       if (answer.status !== 429) return answer
-      this.#startPause(answer)
-      if (refusals >= MAX_REFUSALS) throw this.#rateLimited(`answered 429 to ${refusals + 1} tries of one request`)
+      const untilMs = await this.#startPause(market, answer)
+      ticket.sending = false
+      if (refusals >= MAX_REFUSALS) {
+        throw this.#stop(rateLimited(market, `answered 429 to ${refusals + 1} tries of one request`, untilMs), () => true)
+      }
     }
   }
 
   /** Waits until the weight may be spent, and books it. Returns the minute in which it counts. */
-  async #reserve(weight: number, signal: AbortSignal): Promise<number> {
+  async #reserve(weight: number, ticket: Ticket): Promise<number> {
+    const { account, sleep } = this.#settings
+    const { market, stop } = ticket
     for (;;) {
-      if (signal.aborted) throw abortError(signal)
-      this.#checkBan()
-      const nowMs = this.#settings.nowMs()
-      const pausedMs = this.#pausedUntilMs - nowMs
-      if (pausedMs > MAX_PAUSE_MS) throw this.#rateLimited(`asks for a pause of ${Math.ceil(pausedMs / 1000)} s`)
-      const delayMs = Math.max(pausedMs, this.#account.delayMs(weight, nowMs))
-      if (delayMs > 0) {
-        await this.#settings.sleep(delayMs, signal)
-      } else if (this.#inFlight > 0 && this.#account.isBlind(nowMs)) {
-        await new Promise<void>((resolve) => this.#onAnswer.push(resolve))
-      } else {
-        this.#inFlight++
-        return this.#account.spend(weight, nowMs)
+      if (stop.signal.aborted) throw abortError(stop.signal)
+      this.#checkForbidden(market)
+      const reservation = await account.reserve(this.#lane, weight)
+      switch (reservation.kind) {
+        case 'booked':
+          if (!stop.signal.aborted) {
+            ticket.sending = true
+            return reservation.minute
+          }
+          await this.#settle(weight, reservation.minute, undefined)
+          break
+        case 'wait':
+          await sleep(reservation.delayMs, stop.signal)
+          break
+        case 'blind':
+          await this.#waitForAnswer(reservation.delayMs, stop.signal)
+          break
+        case 'held':
+          await this.#sitOut(reservation.hold, ticket)
       }
     }
   }
 
-  #settle(weight: number, minute: number, answer: LimitedAnswer | undefined): void {
-    this.#inFlight--
-    const nowMs = this.#settings.nowMs()
+  async #sitOut({ kind, untilMs }: Hold, { market, stop }: Ticket): Promise<void> {
+    if (kind === 'ban') throw this.#stop(banned(market, untilMs), () => true)
+    const delayMs = untilMs - this.#settings.account.nowMs()
+    if (delayMs > MAX_PAUSE_MS) {
+      throw this.#stop(rateLimited(market, `asks for a pause of ${Math.ceil(delayMs / 1000)} s`, untilMs), () => true)
+    }
+    await this.#settings.sleep(Math.max(1, delayMs), stop.signal)
+  }
+
+  /** Until a request of ours ends, but no longer than `delayMs`. */
+  async #waitForAnswer(delayMs: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    const stopListening = listenAbort(signal, () => over.abort(abortError(signal)))
+    const answered = new Promise<void>((resolve) => this.#onAnswer.push(resolve))
+    const late = this.#settings.sleep(delayMs, over.signal)
+    // where the answer was first, it still ends: by us
+    late.catch(() => undefined)
+    try {
+      await Promise.race([answered, late])
+    } finally {
+      stopListening()
+      over.abort()
+    }
+  }
+
+  async #settle(weight: number, minute: number, answer: LimitedAnswer | undefined): Promise<void> {
     const header = answer?.headers['x-mbx-used-weight-1m']
-    const count = header !== undefined && /^\d+$/.test(header) ? Number(header) : undefined
-    this.#account.settle(weight, minute, nowMs, answer === undefined ? undefined : { count })
+    const count = header !== undefined && /^\d{1,9}$/.test(header) ? Number(header) : undefined
+    await this.#settings.account.settle(this.#lane, weight, minute, answer === undefined ? undefined : { count })
     for (const resolve of this.#onAnswer.splice(0)) resolve()
   }
 
-  #startPause(answer: LimitedAnswer): void {
-    const nowMs = this.#settings.nowMs()
+  /** Returns when the pause ends. An answer that speaks of a ban is one, whatever its status. */
+  async #startPause(market: Market, answer: LimitedAnswer): Promise<number> {
+    const { account } = this.#settings
+    const nowMs = account.nowMs()
+    if (parseBanText(answer.body, nowMs) !== undefined) throw await this.#startBan(market, answer)
     const minuteEndMs = (Math.floor(nowMs / 60_000) + 1) * 60_000
-    const untilMs = nowMs + (retryAfterMs(answer, nowMs) ?? minuteEndMs - nowMs)
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs)
+    return await account.hold(this.#lane, 'pause', parseRetryAfter(answer.headers['retry-after'], nowMs) ?? minuteEndMs - nowMs)
   }
 
-  #startBan(answer: LimitedAnswer): CkvdError {
-    const nowMs = this.#settings.nowMs()
-    const untilMs = nowMs + (retryAfterMs(answer, nowMs) ?? SHORTEST_BAN_MS)
-    this.#settings.bans.put(this.#market, untilMs, 'REST answered 418')
-    const error = this.#banned(untilMs)
-    for (const ticket of this.#tickets) if (!ticket.sending) ticket.stop.abort(error)
+  /** The later of header and text counts. */
+  async #startBan(market: Market, answer: LimitedAnswer): Promise<CkvdError> {
+    const { account } = this.#settings
+    const nowMs = account.nowMs()
+    const stated = [parseRetryAfter(answer.headers['retry-after'], nowMs), parseBanText(answer.body, nowMs)].filter(
+      (delayMs) => delayMs !== undefined,
+    )
+    const untilMs = await account.hold(this.#lane, 'ban', stated.length === 0 ? SHORTEST_BAN_MS : Math.max(...stated))
+    return this.#stop(banned(market, untilMs), () => true)
+  }
+
+  #countForbidden(market: Market, error: CkvdError): void {
+    const count = (this.#forbidden.get(market)?.count ?? 0) + 1
+    this.#forbidden.set(market, { count, error, untilMs: this.#settings.account.nowMs() + FORBIDDEN_MS })
+    if (count >= MAX_FORBIDDEN) this.#stop(forbidden(market, error), (ticket) => ticket.market === market)
+  }
+
+  #checkForbidden(market: Market): void {
+    const found = this.#forbidden.get(market)
+    if (found !== undefined && found.count >= MAX_FORBIDDEN && this.#settings.account.nowMs() < found.untilMs) {
+      throw forbidden(market, found.error)
+    }
+  }
+
+  /** Ends the calls that are not on the wire yet with this error, and returns it. */
+  #stop(error: CkvdError, matches: (ticket: Ticket) => boolean): CkvdError {
+    for (const ticket of this.#tickets) if (!ticket.sending && matches(ticket)) ticket.stop.abort(error)
     return error
   }
 
-  currentBan(): { untilMs: number; reason: string } | undefined {
-    const ban = this.#settings.bans.get(this.#market)
-    return ban !== undefined && ban.untilMs > this.#settings.nowMs() ? ban : undefined
-  }
-
-  #checkBan(): void {
-    const ban = this.currentBan()
-    if (ban !== undefined) throw this.#banned(ban.untilMs)
-  }
-
-  #banned(untilMs: number): CkvdError {
-    const until = new Date(untilMs).toISOString()
-    return new CkvdError(
-      'CKVD_BANNED',
-      `The ${this.#market} REST API has banned this address until ${until}; nothing is sent to it before. Run the same command again then.`,
-      { details: { market: this.#market, until } },
-    )
-  }
-
-  #rateLimited(what: string): CkvdError {
-    return new CkvdError(
-      'CKVD_RATE_LIMITED',
-      `The ${this.#market} REST API ${what}: the weight budget of this address is used up, perhaps by another program. Lower --rest-share or run again later.`,
-      { details: { market: this.#market, until: new Date(this.#pausedUntilMs).toISOString() } },
-    )
-  }
-
-  #tooSmall(weight: number): CkvdError {
-    const { budget } = this.#account
+  #tooSmall(market: Market, weight: number): CkvdError {
+    const { budget } = this.#lane
     return new CkvdError(
       'CKVD_CONFIG',
-      `Expected --rest-share to leave at least weight ${weight} a minute for ${this.#market}, it leaves ${budget}. Raise --rest-share.`,
-      { details: { market: this.#market, weight, budget } },
+      `Expected --rest-share to leave at least weight ${weight} a minute for ${market}, it leaves ${budget}. Raise --rest-share.`,
+      { details: { market, weight, budget } },
     )
   }
+}
 
-  usage(): RestUsage {
-    const { spent, others } = this.#account.usage(this.#settings.nowMs())
-    return { usedThisMinute: spent, usedByOthers: others, budget: this.#account.budget }
-  }
+function banned(market: Market, untilMs: number): CkvdError {
+  const until = new Date(untilMs).toISOString()
+  return new CkvdError(
+    'CKVD_BANNED',
+    `The ${market} REST API has banned this address until ${until}; nothing is sent to it before. Run the same command again then.`,
+    { details: { market, until } },
+  )
+}
+
+function rateLimited(market: Market, what: string, untilMs: number): CkvdError {
+  const until = new Date(untilMs).toISOString()
+  return new CkvdError(
+    'CKVD_RATE_LIMITED',
+    `The ${market} REST API ${what}, until ${until}: the weight budget of this address is used up, perhaps by another program. Run again then, or lower --rest-share.`,
+    { details: { market, until } },
+  )
+}
+
+function forbidden(market: Market, error: CkvdError): CkvdError {
+  return new CkvdError(
+    'CKVD_FORBIDDEN',
+    `The ${market} REST API is not asked for now: it refused this address ${MAX_FORBIDDEN} times in a row. ${error.message}`,
+    { details: { ...error.details, market }, cause: error },
+  )
 }
 
 function stopped(ticket: Ticket): Promise<never> {
@@ -280,12 +304,4 @@ function stopped(ticket: Ticket): Promise<never> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(abortError(signal)), { once: true })
   })
-}
-
-/** Retry-After in milliseconds, at least a second: seconds, or an HTTP date. Undefined when there is none to read. */
-function retryAfterMs(answer: LimitedAnswer, nowMs: number): number | undefined {
-  const text = answer.headers['retry-after']
-  if (text === undefined) return undefined
-  const delayMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs
-  return Number.isNaN(delayMs) ? undefined : Math.max(1000, delayMs)
 }

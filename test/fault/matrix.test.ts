@@ -199,9 +199,11 @@ function* restRows(): Generator<Row> {
   for (const fault of BROKEN) yield { stage, fault, outcome: partial(1) }
   for (const fault of STALLS) yield { stage, fault, outcome: partial(1), http: IMPATIENT }
   for (const code of [408, 500, 503]) yield { stage, fault: status(code), outcome: partial(1) }
-  for (const after of [undefined, 1]) yield { stage, fault: status(429, after), outcome: partial(3) }
+  const limited = (rest: number): Outcome => ({ exit: 4, condition: 'partial', code: 'CKVD_RATE_LIMITED', more: { rest } })
+  for (const after of [undefined, 1]) yield { stage, fault: status(429, after), outcome: limited(3) }
   yield { stage, fault: status(503, 1), outcome: partial(1) }
-  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: partial(0) }
+  yield { stage, fault: status(503, DAY_S), outcome: partial(0) }
+  yield { stage, fault: status(429, DAY_S), outcome: limited(0) }
   yield { stage, fault: drip(40), outcome: partial(1), http: UNDRIPPED }
   yield { stage, fault: { kind: 'flip', offset: 0 }, outcome: partial(0) }
   for (const code of [403, 404, 451]) yield { stage, fault: status(code), outcome: partial(0) }

@@ -63,6 +63,7 @@ export async function createWorld(faults: readonly FaultRule[] = [], more: Sandb
       rest: { spot: sandbox.urls.spotRest, um: sandbox.urls.umRest, cm: sandbox.urls.cmRest },
     },
     sandbox: true,
+    state: null,
     workers: 1,
     concurrency: 4,
     maxRateBytes: null,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Interval } from '../../src/model/interval.ts'
 import type { Market } from '../../src/model/market.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../src/sources/http.ts'
+import { MemoryRestAccount } from '../../src/sources/rest-account-memory.ts'
 import { createRestLimiter } from '../../src/sources/rest-limiter.ts'
 import { Rest } from '../../src/sources/rest.ts'
 import type { ModelBar, RestServer } from '../support/rest-server.ts'
@@ -75,7 +76,7 @@ test('paging tiles any range: the rows are those of the exchange, each request w
         server.rounding = onGrid ? { kind: 'grid', lengthMs } : { kind: 'open' }
         server.requests.length = 0
         let clockMs = NOW
-        const limiter = createRestLimiter({ nowMs: () => clockMs, sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
+        const limiter = createRestLimiter({ account: new MemoryRestAccount(() => clockMs), sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
         const rest = new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW })
         const stretch = await rest.fetchStretch(
           { market, symbol: 'TESTUSDT', interval },
@@ -122,7 +123,7 @@ test('the first bar is found wherever it is', async () => {
         server.rounding = { kind: 'open' }
         server.requests.length = 0
         let clockMs = NOW
-        const limiter = createRestLimiter({ nowMs: () => clockMs, sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
+        const limiter = createRestLimiter({ account: new MemoryRestAccount(() => clockMs), sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
         const rest = new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW })
         const first = await rest.fetchFirstBar({ market, symbol: 'TESTUSDT', interval }, { signal: new AbortController().signal })
         expect(first).toBe(server.bars[0] === undefined ? null : server.bars[0].openMs * 1000)

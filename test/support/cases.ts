@@ -97,6 +97,11 @@ export class World implements AsyncDisposable {
     this.#clock.now = iso
   }
 
+  /** Where what is known of REST is kept: each world is an address of its own. */
+  get state(): string {
+    return join(this.folder, 'state')
+  }
+
   get env(): Record<string, string> {
     const { spotRest, umRest, cmRest } = this.#rest.urls
     return {
@@ -108,6 +113,7 @@ export class World implements AsyncDisposable {
       CKVD_MAX_RETRIES: '1',
       CKVD_WORKERS: '1',
       CKVD_LAKE: this.lake,
+      CKVD_STATE: this.state,
     }
   }
 

@@ -28,10 +28,13 @@ export function startCkvd(args: readonly string[], around: Surroundings = {}): R
   return startNode([MAIN, ...args], around)
 }
 
-/** Starts `node ARGS`, with nothing of the tests' own environment but the search path. */
+/** Where commands keep their state: never in the home of the user who runs the tests (see state.ts). */
+const stateVariable = { CKVD_STATE: process.env['CKVD_STATE'] ?? '' }
+
+/** Starts `node ARGS`, with nothing of the tests' own environment but the search path and the state directory. */
 export function startNode(args: readonly string[], around: Surroundings = {}): RunningCommand {
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'] ?? '', ...around.env },
+    env: { PATH: process.env['PATH'] ?? '', ...stateVariable, ...around.env },
     ...(around.cwd === undefined ? {} : { cwd: around.cwd }),
     stdio: 'pipe',
   })
@@ -71,7 +74,7 @@ export async function runHere(
     stdin: textStream(around.stdin ?? ''),
     stdout: output('stdout'),
     stderr: output('stderr'),
-    env: around.env ?? {},
+    env: { ...stateVariable, ...around.env },
     cwd: around.cwd ?? process.cwd(),
     signal: around.signal ?? new AbortController().signal,
     ...(args.includes('--workers') ? {} : { pool: sharedPool }),

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { isCkvdError } from '../../../src/errors.ts'
+import { CkvdError, isCkvdError } from '../../../src/errors.ts'
+import { MemoryRestAccount } from '../../../src/sources/rest-account-memory.ts'
 import type { LimitedAnswer, RestLimiterOptions } from '../../../src/sources/rest-limiter.ts'
-import { createBanStore, createRestLimiter } from '../../../src/sources/rest-limiter.ts'
+import { createRestLimiter } from '../../../src/sources/rest-limiter.ts'
 import type { VirtualClock } from '../../support/virtual-clock.ts'
 import { createVirtualClock } from '../../support/virtual-clock.ts'
 
@@ -36,9 +37,11 @@ function createExchange(clock: VirtualClock, budget: number, others: (nowMs: num
 }
 
 function setup(options: RestLimiterOptions & { startMs?: number } = {}) {
-  const clock = createVirtualClock(options.startMs ?? START)
-  const limiter = createRestLimiter({ nowMs: clock.now, sleep: clock.sleep, ...options })
-  return { clock, limiter }
+  const { startMs, ...rest } = options
+  const clock = createVirtualClock(startMs ?? START)
+  const account = new MemoryRestAccount(clock.now)
+  const limiter = createRestLimiter({ account, sleep: clock.sleep, ...rest })
+  return { clock, limiter, account }
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -113,14 +116,27 @@ describe('weight budgets', () => {
     expect(await Promise.all(calls)).toHaveLength(8)
   })
 
-  test('usage tells the weight of the current minute', async () => {
-    const { clock, limiter } = setup()
-    const exchange = createExchange(clock, 2400, () => 7)
-    await clock.run(limiter.run('cm', 2, never, () => exchange.send(2)))
-    expect(limiter.usage('cm')).toEqual({ usedThisMinute: 2, usedByOthers: 7, budget: 1920 })
-    expect(limiter.usage('um')).toEqual({ usedThisMinute: 0, usedByOthers: 0, budget: 1920 })
-    clock.nowMs += MINUTE
-    expect(limiter.usage('cm').usedThisMinute).toBe(0)
+  test('um and cm are one budget, spot is apart', async () => {
+    const { clock, limiter } = setup({ budgets: { um: 240, cm: 240 }, startMs: START + 17_300 })
+    const exchange = createExchange(clock, 240)
+    const spot = createExchange(clock, 6000)
+    const calls = Array.from({ length: 200 }, (_, i) => limiter.run(i % 2 === 0 ? 'um' : 'cm', 2, never, () => exchange.send(2)))
+    await clock.run(Promise.all([...calls, limiter.run('spot', 2, never, () => spot.send(2))]))
+    expect(Math.max(...exchange.own.values())).toBeLessThanOrEqual(192)
+    expect(exchange.own.size).toBeGreaterThanOrEqual(3)
+    expect(exchange.mostInFlight).toBe(4)
+    expect(spot.own.get(Math.floor((START + 17_300) / MINUTE))).toBe(2)
+  })
+
+  test('two limiters on one account stay within the share together', async () => {
+    const { clock, limiter, account } = setup({ budgets: { spot: 240 }, startMs: START + 17_300 })
+    const second = createRestLimiter({ account, sleep: clock.sleep, budgets: { spot: 240 } })
+    const exchange = createExchange(clock, 240)
+    const calls = Array.from({ length: 300 }, (_, i) => (i % 2 === 0 ? limiter : second).run('spot', 2, never, () => exchange.send(2)))
+    await clock.run(Promise.all(calls))
+    expect(exchange.requests).toBe(300)
+    expect(Math.max(...exchange.own.values())).toBeLessThanOrEqual(192)
+    expect(exchange.refused).toBe(0)
   })
 
   test('wrong options and a share that no request fits into are refused', async () => {
@@ -175,29 +191,57 @@ describe('429', () => {
     expect(await codeOf(clock.run(limiter.run('spot', 2, never, send)))).toBe('CKVD_RATE_LIMITED')
     expect(clock.nowMs).toBe(START)
   })
+
+  test('its pause holds for whoever comes later, in another process too: an hour ends the call at once', async () => {
+    const { clock, limiter, account } = setup()
+    let sent = 0
+    const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: ++sent === 1 ? 429 : 200, headers: { 'retry-after': '3600' } })
+    expect(await codeOf(limiter.run('um', 2, never, send))).toBe('CKVD_RATE_LIMITED')
+    const later = createRestLimiter({ account, sleep: clock.sleep })
+    clock.nowMs = START + 3_299_999
+    const error: unknown = await later.run('cm', 2, never, send).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'CKVD_RATE_LIMITED', details: { market: 'cm', until: '2024-01-01T01:00:00.000Z' } })
+    expect(sent).toBe(1)
+    // the last five minutes are waited for
+    clock.nowMs = START + 3_300_000
+    await clock.run(later.run('cm', 2, never, send))
+    expect(clock.nowMs).toBe(START + 3_600_000)
+    expect(sent).toBe(2)
+  })
+
+  test('what waits behind a call that was refused for good ends with it, unsent', async () => {
+    const { clock, limiter } = setup({ maxConcurrent: 1 })
+    let sent = 0
+    const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: 429, headers: { 'retry-after': String(++sent) } })
+    const codes = await clock.run(Promise.all(Array.from({ length: 20 }, () => codeOf(limiter.run('spot', 2, never, send)))))
+    expect(new Set(codes)).toEqual(new Set(['CKVD_RATE_LIMITED']))
+    expect(sent).toBe(4)
+  })
 })
 
 describe('418', () => {
-  const banned = (seconds?: number): LimitedAnswer => ({
+  const banned = (retryAfter?: string, text?: string): LimitedAnswer => ({
     status: 418,
-    headers: seconds === undefined ? {} : { 'retry-after': String(seconds) },
+    headers: retryAfter === undefined ? {} : { 'retry-after': retryAfter },
+    ...(text === undefined ? {} : { body: new TextEncoder().encode(text) }),
   })
 
-  test('stops the lane at once: queued and later calls fail without a request, other markets go on', async () => {
-    const { clock, limiter } = setup({ budgets: { spot: 12 } })
+  test('stops the lane at once: queued and later calls fail without a request, cm with um, spot goes on', async () => {
+    const { clock, limiter } = setup({ budgets: { um: 12 } })
     let sent = 0
     const send = async (): Promise<LimitedAnswer> => {
       sent++
       await clock.sleep(10, never)
-      return banned(300)
+      return banned('300')
     }
-    const codes = await clock.run(Promise.all(Array.from({ length: 20 }, () => codeOf(limiter.run('spot', 2, never, send)))))
+    const codes = await clock.run(Promise.all(Array.from({ length: 20 }, () => codeOf(limiter.run('um', 2, never, send)))))
     expect(codes).toEqual(Array.from({ length: 20 }, () => 'CKVD_BANNED'))
     expect(sent).toBe(1)
     expect(clock.nowMs).toBeLessThan(START + 20_000)
-    expect(await codeOf(limiter.run('spot', 2, never, send))).toBe('CKVD_BANNED')
+    expect(await codeOf(limiter.run('um', 2, never, send))).toBe('CKVD_BANNED')
+    expect(await codeOf(limiter.run('cm', 2, never, send))).toBe('CKVD_BANNED')
     expect(sent).toBe(1)
-    expect((await clock.run(limiter.run('um', 2, never, () => Promise.resolve({ status: 200, headers: {} })))).status).toBe(200)
+    expect((await clock.run(limiter.run('spot', 2, never, () => Promise.resolve({ status: 200, headers: {} })))).status).toBe(200)
   })
 
   test('a call in flight keeps its answer when another one is banned', async () => {
@@ -207,37 +251,97 @@ describe('418', () => {
       await clock.sleep(500, never)
       return { status: 200, headers: {} }
     })
-    const refused = codeOf(limiter.run('spot', 2, never, () => Promise.resolve(banned(60))))
+    const refused = codeOf(limiter.run('spot', 2, never, () => Promise.resolve(banned('60'))))
     const [answer, code] = await clock.run(Promise.all([slow, refused]))
     expect(code).toBe('CKVD_BANNED')
     expect(answer.status).toBe(200)
   })
 
-  test('a new limiter with the same ban store sends nothing until the ban ends, and says until when', async () => {
-    const bans = createBanStore()
-    const before = setup({ bans })
-    await codeOf(before.clock.run(before.limiter.run('um', 1, never, () => Promise.resolve(banned(600)))))
+  test('a new limiter with the same account sends nothing until the ban ends, and says until when', async () => {
+    const { clock, limiter: before, account } = setup()
+    await codeOf(clock.run(before.run('um', 1, never, () => Promise.resolve(banned('600')))))
 
-    const { clock, limiter } = setup({ bans, startMs: START + 1000 })
+    const limiter = createRestLimiter({ account, sleep: clock.sleep })
     let sent = 0
     const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: 200, headers: {}, sent: ++sent })
     const error: unknown = await limiter.run('um', 1, never, send).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'CKVD_BANNED', details: { market: 'um', until: '2024-01-01T00:10:00.000Z' } })
-    expect(limiter.bans()).toEqual([{ market: 'um', untilMs: START + 600_000, reason: 'REST answered 418' }])
     clock.nowMs = START + 599_999
     expect(await codeOf(limiter.run('um', 1, never, send))).toBe('CKVD_BANNED')
     expect(sent).toBe(0)
     clock.nowMs = START + 600_000
     await clock.run(limiter.run('um', 1, never, send))
     expect(sent).toBe(1)
-    expect(limiter.bans()).toEqual([])
   })
 
-  test('without Retry-After a ban is taken for two minutes', async () => {
-    const bans = createBanStore()
-    const { clock, limiter } = setup({ bans })
-    await codeOf(clock.run(limiter.run('cm', 1, never, () => Promise.resolve(banned()))))
-    expect(bans.get('cm')?.untilMs).toBe(START + 120_000)
+  const HOUR = 3_600_000
+  const text = (untilMs: number | string): string => `{"code":-1003,"msg":"Way too much request weight used; IP banned until ${untilMs}. Please use WebSocket Streams."}`
+  test.each<[string, LimitedAnswer, number]>([
+    ['nothing is said', banned(), 120_000],
+    ['seconds', banned('300'), 300_000],
+    ['a fraction of seconds', banned('300.5'), 300_500],
+    ['a date', banned(new Date(START + 7_200_000).toUTCString()), 7_200_000],
+    ['a date in the obsolete form of C', banned('Mon Jan  1 02:00:00 2024'), 2 * HOUR],
+    ['a date that has passed', banned(new Date(START - 5000).toUTCString()), 120_000],
+    ['a date far away', banned('Fri, 31 Dec 9999 23:59:59 GMT'), 72 * HOUR],
+    ['a number without end', banned('99999999999999999999'), 72 * HOUR],
+    ['a number that no double holds', banned('9'.repeat(400)), 72 * HOUR],
+    ['a negative number', banned('-5'), 120_000],
+    ['no number', banned('soon'), 120_000],
+    ['an exponent', banned('1e9'), 120_000],
+    ['an empty header', banned(''), 120_000],
+    ['a text that ends later than the header', banned('300', text(START + 6 * HOUR)), 6 * HOUR],
+    ['a header that ends later than the text', banned('7200', text(START + 60_000)), 2 * HOUR],
+    ['a text alone', banned(undefined, text(START + 6 * HOUR)), 6 * HOUR],
+    ['a text that has passed', banned(undefined, text(START - 1)), 120_000],
+    ['a text far away', banned(undefined, text('9'.repeat(40))), 72 * HOUR],
+    ['a text that is none', banned(undefined, text('tomorrow')), 120_000],
+    ['a page of HTML', banned(undefined, '<html>'.repeat(10_000)), 120_000],
+    ['a 429 that speaks of a ban', { ...banned('5', text(START + 2 * HOUR)), status: 429 }, 2 * HOUR],
+  ])('how long it lasts: %s', async (_name, answer, expectedMs) => {
+    const { clock, limiter } = setup()
+    const error: unknown = await clock.run(limiter.run('cm', 1, never, () => Promise.resolve(answer)).catch((reason: unknown) => reason))
+    expect(error).toMatchObject({ code: 'CKVD_BANNED', details: { until: new Date(START + expectedMs).toISOString() } })
+  })
+})
+
+describe('403', () => {
+  const refusal = (): Promise<never> => Promise.reject(new CkvdError('CKVD_FORBIDDEN', 'spot answered 403'))
+
+  test('three in a row stop their market for five minutes, whatever other markets answer', async () => {
+    const { clock, limiter } = setup()
+    let sent = 0
+    const send = (): Promise<never> => {
+      sent++
+      return refusal()
+    }
+    const fine = (): Promise<LimitedAnswer> => Promise.resolve({ status: 200, headers: {} })
+    const calls = Array.from({ length: 60 }, () => codeOf(limiter.run('um', 2, never, send)))
+    const others = Array.from({ length: 60 }, () => limiter.run('cm', 2, never, fine))
+    expect(new Set(await clock.run(Promise.all(calls)))).toEqual(new Set(['CKVD_FORBIDDEN']))
+    expect(await clock.run(Promise.all(others))).toHaveLength(60)
+    // those that were on the wire with the third
+    expect(sent).toBeLessThanOrEqual(3 + 3)
+    const before = sent
+    expect(await codeOf(limiter.run('um', 2, never, send))).toBe('CKVD_FORBIDDEN')
+    expect(sent).toBe(before)
+    // later one request finds out whether it is still so
+    clock.nowMs += 300_000
+    const codes = Array.from({ length: 10 }, () => codeOf(limiter.run('um', 2, never, send)))
+    expect(new Set(await clock.run(Promise.all(codes)))).toEqual(new Set(['CKVD_FORBIDDEN']))
+    expect(sent).toBe(before + 1)
+    clock.nowMs += 300_000
+    expect((await clock.run(limiter.run('um', 2, never, fine))).status).toBe(200)
+    expect((await clock.run(limiter.run('um', 2, never, fine))).status).toBe(200)
+  })
+
+  test('an answer between them begins the count anew', async () => {
+    const { clock, limiter } = setup()
+    for (let i = 0; i < 9; i++) {
+      const send = i % 3 === 2 ? (): Promise<LimitedAnswer> => Promise.resolve({ status: 200, headers: {} }) : refusal
+      const code = codeOf(limiter.run('spot', 2, never, send))
+      expect(await clock.run(code)).toBe(i % 3 === 2 ? 'no error' : 'CKVD_FORBIDDEN')
+    }
   })
 })
 
@@ -260,8 +364,8 @@ describe('abort', () => {
   })
 
   test('what a request throws is thrown, and its weight stays counted', async () => {
-    const { clock, limiter } = setup()
+    const { clock, limiter, account } = setup()
     await expect(clock.run(limiter.run('um', 5, never, () => Promise.reject(new RangeError('socket'))))).rejects.toThrow('socket')
-    expect(limiter.usage('um').usedThisMinute).toBe(5)
+    expect(await account.usage({ name: 'futures', limit: 2400, budget: 1920 })).toMatchObject({ spent: 5 })
   })
 })

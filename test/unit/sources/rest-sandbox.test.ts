@@ -4,8 +4,9 @@ import { dayStartUs, parseUtcDay } from '../../../src/model/utc-day.ts'
 import type { Sandbox } from '../../../src/sandbox/index.ts'
 import { startSandbox } from '../../../src/sandbox/index.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http.ts'
-import type { BanStore } from '../../../src/sources/rest-limiter.ts'
-import { createBanStore, createRestLimiter } from '../../../src/sources/rest-limiter.ts'
+import type { RestAccount } from '../../../src/sources/rest-account.ts'
+import { MemoryRestAccount } from '../../../src/sources/rest-account-memory.ts'
+import { createRestLimiter } from '../../../src/sources/rest-limiter.ts'
 import { Rest } from '../../../src/sources/rest.ts'
 
 const MINUTE = 60_000
@@ -37,16 +38,15 @@ afterEach(async () => {
 })
 
 /** A source on the sandbox's clock; while it waits, `others` may spend. */
-function createRest(o: { bans?: BanStore; onTick?: () => void } = {}): Rest {
+function createRest(o: { account?: RestAccount; onTick?: () => void } = {}): Rest {
   const sleep = (delayMs: number): Promise<void> => {
     for (const endMs = nowMs + delayMs; nowMs < endMs; nowMs += Math.min(1000, endMs - nowMs)) o.onTick?.()
     return Promise.resolve()
   }
   const limiter = createRestLimiter({
-    nowMs: () => nowMs,
+    account: o.account ?? new MemoryRestAccount(() => nowMs),
     sleep,
     budgets: { spot: BUDGET, um: BUDGET, cm: BUDGET },
-    ...(o.bans === undefined ? {} : { bans: o.bans }),
   })
   const urls = { spot: sandbox.urls.spotRest, um: sandbox.urls.umRest, cm: sandbox.urls.cmRest }
   return new Rest(http, { urls, limiter, nowMs: () => nowMs, sleep })
@@ -98,7 +98,7 @@ describe.each(['spot', 'um', 'cm'] as const)('%s', (market) => {
   })
 
   test('a ban outlives the process: nothing is sent until it ends', async () => {
-    const bans = createBanStore()
+    const account = new MemoryRestAccount(() => nowMs)
     sandbox.addWeight(market, 10 * BUDGET)
     const greedy = { ...series }
     const url = { spot: sandbox.urls.spotRest, um: sandbox.urls.umRest, cm: sandbox.urls.cmRest }[market]
@@ -111,14 +111,15 @@ describe.each(['spot', 'um', 'cm'] as const)('%s', (market) => {
         return isCkvdError(error) ? error.code : String(error)
       }
     }
-    expect(await codeOf(createRest({ bans }))).toBe('CKVD_BANNED')
+    expect(await codeOf(createRest({ account }))).toBe('CKVD_BANNED')
     const sent = sandbox.requests.length
-    const untilMs = bans.get(market)?.untilMs ?? 0
+    const name = market === 'spot' ? 'spot' : 'futures'
+    const untilMs = (await account.usage({ name, limit: BUDGET, budget: BUDGET })).hold?.untilMs ?? 0
     expect(untilMs).toBeGreaterThan(nowMs)
     nowMs = untilMs - 1
-    expect(await codeOf(createRest({ bans }))).toBe('CKVD_BANNED')
+    expect(await codeOf(createRest({ account }))).toBe('CKVD_BANNED')
     expect(sandbox.requests.length).toBe(sent)
     nowMs = untilMs
-    expect(await codeOf(createRest({ bans }))).toBe('found')
+    expect(await codeOf(createRest({ account }))).toBe('found')
   })
 })

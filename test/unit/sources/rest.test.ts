@@ -4,7 +4,8 @@ import { isCkvdError } from '../../../src/errors.ts'
 import type { Interval } from '../../../src/model/interval.ts'
 import type { Market } from '../../../src/model/market.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http.ts'
-import { createBanStore, createRestLimiter } from '../../../src/sources/rest-limiter.ts'
+import { MemoryRestAccount } from '../../../src/sources/rest-account-memory.ts'
+import { createRestLimiter } from '../../../src/sources/rest-limiter.ts'
 import type { RestOptions } from '../../../src/sources/rest.ts'
 import { Rest } from '../../../src/sources/rest.ts'
 import type { ModelBar, Reply, RestServer } from '../../support/rest-server.ts'
@@ -32,7 +33,7 @@ afterEach(async () => {
 function createRest(options: Partial<RestOptions> = {}): Rest {
   let clockMs = NOW
   const limiter = createRestLimiter({
-    nowMs: () => clockMs,
+    account: new MemoryRestAccount(() => clockMs),
     sleep: (delayMs) => {
       clockMs += delayMs
       return Promise.resolve()
@@ -328,7 +329,8 @@ describe('retries', () => {
   test('5xx, a reset and a short body are tried again, each try through the limiter', async () => {
     server.bars = minutes(T, T + DAY_MS)
     let clockMs = NOW
-    const limiter = createRestLimiter({ nowMs: () => clockMs, sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
+    const account = new MemoryRestAccount(() => clockMs)
+    const limiter = createRestLimiter({ account, sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
     server.script = (index, request, response) => {
       if (index === 0) return { status: 503, body: 'busy' }
       if (index === 1) return (request.socket.destroy(), 'sent')
@@ -339,7 +341,7 @@ describe('retries', () => {
     const rest = createRest({ limiter, backoffMs: 100, sleep: (delayMs) => Promise.resolve(void pauses.push(delayMs)) })
     expect(await openTimes(rest, series('um'), us(T, T + 3 * MINUTE_MS), { signal })).toHaveLength(3)
     expect(server.requests).toHaveLength(5)
-    expect(limiter.usage('um').usedThisMinute).toBe(5)
+    expect((await account.usage({ name: 'futures', limit: 2400, budget: 1920 })).spent).toBe(5)
     expect(pauses).toHaveLength(4)
     pauses.forEach((delayMs, i) => expect(delayMs).toBeGreaterThanOrEqual(50 * 2 ** i))
   })
@@ -377,12 +379,10 @@ describe('retries', () => {
 
   test('429 is waited out once, 418 stops everything until the ban ends', async () => {
     server.bars = minutes(T, T + DAY_MS)
-    const bans = createBanStore()
     let clockMs = NOW
     const slept: number[] = []
     const options = {
-      bans,
-      nowMs: () => clockMs,
+      account: new MemoryRestAccount(() => clockMs),
       sleep: (delayMs: number) => {
         slept.push(delayMs)
         clockMs += delayMs

@@ -1,0 +1,206 @@
+/**
+ * `node scripts/one-address.mjs`: many processes on one simulated address, each with a lake of its own. First they fetch for some minutes of the
+ * exchange's clock, beside a client that is none of ours; then the exchange bans one of them in the middle of the work. Needs a built dist.
+ * Prints a line for each kind and number of processes: the largest weight of a minute, ours and with the other client's, answers 429, and
+ * requests that came after the ban. Exit 0: never above the share, never refused, silent after the ban; 1: one of these failed; 2: wrong usage.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { startSandbox } from '../dist/src/sandbox/index.js'
+import { fastClock } from './torture/fast-clock.mjs'
+
+const USAGE = `node scripts/one-address.mjs [--processes 1,4,16,64] [--kinds ckvd,library] [--minutes 3] [--speed 6] [--others 600] [--json]
+  --minutes N  minutes of the exchange's clock for which there is work at the full share
+  --speed N    so many times as fast as the real clock goes that of the exchange and of the processes
+  --others N   weight a minute that another client of the address spends`
+
+const MINUTE_MS = 60_000
+/** of um and cm together */
+const BUDGET = 2400
+const SHARE = 0.8
+const PAGE_ROWS = 499
+const PAGE_WEIGHT = 2
+const FIRST_DAY_MS = Date.parse('2020-01-02T00:00:00Z')
+const DAY_MS = 86_400_000
+const START_MS = Date.parse('2024-03-10T05:00:00Z')
+const CLOCK = new URL('./torture/fast-clock.mjs', import.meta.url)
+const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url))
+const LIBRARY = new URL('../dist/src/index.js', import.meta.url).href
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      processes: { type: 'string', default: '1,4,16,64' },
+      kinds: { type: 'string', default: 'ckvd,library' },
+      minutes: { type: 'string', default: '3' },
+      speed: { type: 'string', default: '6' },
+      others: { type: 'string', default: '600' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const count = (name, text = values[name]) => {
+    if (!/^[1-9]\d{0,4}$/.test(text)) throw new Error(`Expected --${name} to be a count, got ${text}.`)
+    return Number(text)
+  }
+  const kinds = values.kinds.split(',')
+  if (!kinds.every((kind) => kind === 'ckvd' || kind === 'library')) throw new Error(`Expected --kinds to be ckvd or library, got ${values.kinds}.`)
+  return {
+    kinds,
+    processes: values.processes.split(',').map((text) => count('processes', text)),
+    minutes: count('minutes'),
+    speed: count('speed'),
+    others: count('others'),
+    json: values.json,
+  }
+}
+
+const isoDay = (ms) => new Date(ms).toISOString().slice(0, 10)
+
+/** What a process of the library runs: the same range, from REST alone. */
+const LIBRARY_CODE = `
+  const { CryptoKlineVisionData, DataSource } = await import(${JSON.stringify(LIBRARY)})
+  const [symbol, start, end] = process.argv.slice(1)
+  await using ckvd = CryptoKlineVisionData.create('binance', 'um', { useCache: false })
+  try {
+    await ckvd.getData({ symbol, startTime: start + 'T00:00:00Z', endTime: end + 'T00:00:00Z', interval: '1m', enforceSource: DataSource.REST })
+  } catch (error) {
+    process.stderr.write(error.code + '\\n')
+    process.exitCode = error.exit ?? 1
+  }`
+
+function command(kind, symbol, start, end) {
+  if (kind === 'library') return ['--input-type=module', '-e', LIBRARY_CODE, symbol, start, end]
+  return [MAIN, 'ingest', '--universe', '-', '--market', 'um', '--intervals', '1m', '--start', start, '--end', end, '--quiet']
+}
+
+/** Weight by minute of the exchange's clock. */
+function byMinute(entries) {
+  const sums = new Map()
+  for (const { atMs, weight } of entries) {
+    const minute = Math.floor(atMs / MINUTE_MS)
+    sums.set(minute, (sums.get(minute) ?? 0) + weight)
+  }
+  return sums
+}
+
+/** One address: `count` processes that fetch, to the end or to the ban. */
+async function runTogether({ kind, count, minutes, speed, others, ban }) {
+  const directory = await mkdtemp(join(tmpdir(), 'ckvd-address-'))
+  const variable = `${Date.now()},${START_MS},${speed}`
+  const nowMs = fastClock(variable)
+  const symbols = Array.from({ length: count }, (_, i) => `S${i}USDT`)
+  const markets = symbols.map((symbol) => ({ market: 'um', symbol, firstDay: '2020-01-01', archivesFrom: '2025-01-01' }))
+  const sandbox = await startSandbox({ now: nowMs, markets, banSeconds: 7200 })
+  const foreign = []
+  // as timers are late on a busy machine: what is due by now, and counted in the minute that it is
+  const perSecond = others / 60
+  let spent = 0
+  const neighbour = setInterval(() => {
+    const due = Math.floor(((nowMs() - START_MS) / 1000) * perSecond) - spent
+    if (due <= 0) return
+    spent += due
+    foreign.push({ atMs: nowMs(), weight: due })
+    sandbox.addWeight('um', due)
+  }, 20)
+  const pages = (minutes * BUDGET * SHARE) / PAGE_WEIGHT / count
+  const days = Math.ceil((pages * PAGE_ROWS) / 1440)
+  const start = isoDay(FIRST_DAY_MS)
+  const end = isoDay(FIRST_DAY_MS + days * DAY_MS)
+  try {
+    const exits = symbols.map(async (symbol, i) => {
+      const child = spawn(process.execPath, ['--import', CLOCK.href, ...command(kind, symbol, start, end)], {
+        cwd: directory,
+        stdio: ['pipe', 'ignore', 'pipe'],
+        env: {
+          PATH: process.env.PATH,
+          CKVD_FAST_CLOCK: variable,
+          CKVD_STATE: join(directory, 'state'),
+          CKVD_LAKE: join(directory, `lake ${i}`),
+          CKVD_WORKERS: '1',
+          CKVD_VISION_URL: sandbox.urls.vision,
+          CKVD_LISTING_URL: sandbox.urls.listing,
+          CKVD_SPOT_REST_URL: sandbox.urls.spotRest,
+          CKVD_UM_REST_URL: sandbox.urls.umRest,
+          CKVD_CM_REST_URL: sandbox.urls.cmRest,
+        },
+      })
+      let said = ''
+      child.stderr.setEncoding('utf8').on('data', (text) => (said += text))
+      child.stdin.end(`${symbol}\n`)
+      const [exit] = await once(child, 'close')
+      return { exit, said }
+    })
+    if (ban) {
+      const isWorking = () => sandbox.requests.filter((request) => request.kind === 'rest').length >= 5 * count
+      while (!isWorking()) await new Promise((resolve) => setTimeout(resolve, 5))
+      sandbox.setFaults([{ kind: 'status', status: 418, retryAfterSeconds: 7200, match: '/um/', times: 1 }])
+    }
+    const ended = await Promise.all(exits)
+    const rest = sandbox.requests.filter((request) => request.kind === 'rest')
+    return { rest, foreign, ended, speed }
+  } finally {
+    clearInterval(neighbour)
+    await sandbox.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** What is said of some processes, and what is wrong with it. */
+async function measure(kind, count, { minutes, speed, others }) {
+  const wrong = []
+  const work = await runTogether({ kind, count, minutes, speed, others, ban: false })
+  const own = byMinute(work.rest)
+  const sums = byMinute([...work.rest, ...work.foreign])
+  const mostOwn = Math.max(...own.values())
+  const mostSum = Math.max(...sums.values())
+  const refused = work.rest.filter(({ status }) => status === 429 || status === 418).length
+  const failed = work.ended.filter(({ exit }) => exit !== 0)
+  if (mostOwn > BUDGET * SHARE) wrong.push(`${mostOwn} in a minute, the share is ${BUDGET * SHARE}`)
+  if (mostSum > BUDGET) wrong.push(`${mostSum} in a minute with the other client, the budget is ${BUDGET}`)
+  if (refused > 0) wrong.push(`${refused} answers 429 or 418`)
+  if (failed.length > 0) wrong.push(`${failed.length} processes failed, the first with exit ${failed[0].exit}: ${failed[0].said.slice(0, 300)}`)
+
+  const ban = await runTogether({ kind, count, minutes, speed, others, ban: true })
+  const at = ban.rest.findIndex(({ status }) => status === 418)
+  const bannedMs = ban.rest[at]?.atMs ?? NaN
+  const after = ban.rest.slice(at + 1)
+  // on the wire when it happened: at most four of each process, and gone within a moment of the real clock
+  const late = after.filter(({ atMs }) => (atMs - bannedMs) / speed > 2000)
+  if (at < 0) wrong.push('nobody was banned')
+  if (after.length > 4 * count || late.length > 0) wrong.push(`${after.length} requests after the ban, ${late.length} of them later than 2 s`)
+  const going = ban.ended.filter(({ exit }) => exit !== 4)
+  if (going.length > 0) wrong.push(`${going.length} of the banned processes ended with another exit than 4: ${going[0].exit}: ${going[0].said.slice(0, 300)}`)
+  return { kind, count, requests: work.rest.length, minutes: own.size, mostOwn, mostSum, refused, afterBan: after.length, late: late.length, wrong }
+}
+
+async function main() {
+  const options = readOptions()
+  const results = []
+  for (const kind of options.kinds) {
+    for (const count of options.processes) {
+      const result = await measure(kind, count, options)
+      results.push(result)
+      const { requests, minutes, mostOwn, mostSum, refused, afterBan, late, wrong } = result
+      if (options.json) continue
+      process.stdout.write(
+        `${kind.padEnd(8)}${String(count).padStart(3)} processes: ${requests} requests in ${minutes} minutes, at most ${mostOwn} of ${BUDGET * SHARE} a minute, ` +
+          `${mostSum} of ${BUDGET} with the other client, ${refused} refused; after a ban ${afterBan} on the wire, ${late} later\n`,
+      )
+      for (const what of wrong) process.stdout.write(`  WRONG: ${what}\n`)
+    }
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`)
+  return results.every(({ wrong }) => wrong.length === 0) ? 0 : 1
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(error.code?.startsWith('ERR_PARSE_ARGS') || error.message.startsWith('Expected --') ? `${error.message}\n${USAGE}` : error)
+  process.exitCode = 2
+}

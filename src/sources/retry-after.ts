@@ -1,0 +1,31 @@
+/**
+ * The longest time that a server can keep us from asking it: Binance bans for 2 minutes to 3 days. Whatever a header or a text says beyond
+ * that is an error or an attack, and would otherwise silence a machine for good.
+ */
+export const MAX_HOLD_MS = 3 * 86_400_000
+
+/** Dates as HTTP allows them (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, and two obsolete forms, of which one lacks the zone. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}(?: GMT| \d{4})$/
+
+/**
+ * What a `Retry-After` asks for, in milliseconds: seconds (also a fraction of them) or an HTTP date. At most MAX_HOLD_MS. Undefined where it is
+ * missing, cannot be read, or lies in the past: the caller then takes its own time.
+ */
+export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
+  const trimmed = text?.trim() ?? ''
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return bounded(Number(trimmed) * 1000)
+  if (!HTTP_DATE.test(trimmed)) return undefined
+  return bounded(Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`) - nowMs)
+}
+
+/** `IP banned until 1718000000000` in an error body: how far that lies ahead, in milliseconds, at most MAX_HOLD_MS; undefined: no such text, or it has passed. */
+export function parseBanText(body: Uint8Array | undefined, nowMs: number): number | undefined {
+  if (body === undefined) return undefined
+  const text = new TextDecoder().decode(body.subarray(0, 4096))
+  const untilMs = /banned until (\d+)/i.exec(text)?.[1]
+  return untilMs === undefined ? undefined : bounded(Number(untilMs) - nowMs)
+}
+
+function bounded(delayMs: number): number | undefined {
+  return delayMs > 0 ? Math.ceil(Math.min(delayMs, MAX_HOLD_MS)) : undefined
+}

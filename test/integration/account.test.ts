@@ -1,0 +1,292 @@
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { IngestResult } from '../../src/ingest/result.ts'
+import type { RequestRecord, Sandbox } from '../../src/sandbox/index.ts'
+import { createWorld, ingestArgs } from '../support/cases.ts'
+import type { Ask, World } from '../support/cases.ts'
+import { ingestResult, runCkvd, startNode } from '../support/ckvd.ts'
+import { MAIN, startSandbox } from '../support/dist.ts'
+import { urlVariables } from '../support/exchange.ts'
+import { startRestServer } from '../support/rest-server.ts'
+import type { Reply, RestServer } from '../support/rest-server.ts'
+import type { TempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory, waitUntil } from '../support/temp-lake.ts'
+
+/*
+ * What the exchange says of our address holds for whoever asks from it: other lakes, other processes, the library. Each test is an address of
+ * its own (a state directory, and a server with its own port).
+ */
+const NOW = '2024-03-10T05:00:00Z'
+const ASK: Ask = { symbols: ['BTCUSDT'], start: '2024-03-01' }
+const UNTIL = /until (\d{4}-\S+?Z)/
+
+function untilMsOf({ stopped }: IngestResult): number {
+  return Date.parse(UNTIL.exec(stopped?.message ?? '')?.[1] ?? '')
+}
+
+describe('what the exchange said outlives the run', () => {
+  let world: World
+  /** answers to REST requests; archives and the listing are the world's */
+  let rest: RestServer
+  let reply: Reply
+  beforeEach(async () => {
+    const market = (name: 'spot' | 'um' | 'cm', symbol: string) => ({ market: name, symbol, firstDay: '2024-02-01' })
+    world = await createWorld({ now: NOW, markets: [market('spot', 'BTCUSDT'), market('um', 'BTCUSDT'), market('cm', 'BTCUSD_PERP')] })
+    rest = await startRestServer()
+    rest.script = () => reply
+  })
+  afterEach(async () => {
+    await rest.close()
+    await world[Symbol.asyncDispose]()
+  })
+
+  const urls = (): Record<string, string> => ({
+    CKVD_SPOT_REST_URL: rest.urls.spot,
+    CKVD_UM_REST_URL: rest.urls.um,
+    CKVD_CM_REST_URL: rest.urls.cm,
+  })
+  const ingest = (ask: Ask = ASK, env: Record<string, string> = {}): Promise<IngestResult> => world.ingest(ask, { ...urls(), ...env })
+
+  test('a 429 with a pause of ten minutes: exit 4, and three more runs, elsewhere too, send nothing before its end', async () => {
+    reply = { status: 429, headers: { 'retry-after': '600' }, body: '{"code":-1003,"msg":"Too many requests."}' }
+    const first = await ingest()
+    expect(first).toMatchObject({ exit: 4, stopped: { code: 'CKVD_RATE_LIMITED' }, days: { complete: 8 }, requests: { rest: 1 } })
+    expect(untilMsOf(first) - Date.now()).toBeGreaterThan(570_000)
+    for (const env of [{}, { CKVD_LAKE: join(world.folder, 'another') }, { CKVD_NOW: '2024-03-10T07:00:00Z' }]) {
+      const run = await ingest(ASK, env)
+      expect(run).toMatchObject({ exit: 4, stopped: { code: 'CKVD_RATE_LIMITED' }, requests: { rest: 0 } })
+      expect(untilMsOf(run)).toBe(untilMsOf(first))
+    }
+    expect(rest.requests).toHaveLength(1)
+  })
+
+  test('a ban holds in another lake, one that does not exist yet, in another process, and whatever CKVD_NOW says', async () => {
+    reply = { status: 418, headers: { 'retry-after': '600' }, body: '' }
+    const lakes = ['lake one', 'lake two', 'lake three'].map((name) => join(world.folder, name))
+    // this one is there before the ban
+    expect(await ingest({ ...ASK, end: '2024-03-05' }, { CKVD_LAKE: lakes[1]! })).toMatchObject({ exit: 0 })
+    const first = await ingest(ASK, { CKVD_LAKE: lakes[0]! })
+    expect(first).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, days: { complete: 8 }, requests: { rest: 1 } })
+    for (const lake of lakes) {
+      for (const now of ['2024-03-10T05:00:00Z', '2024-03-10T23:00:00Z', '2024-03-11T12:00:00Z']) {
+        const run = await ingest(ASK, { CKVD_LAKE: lake, CKVD_NOW: now })
+        expect(run).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, requests: { rest: 0 } })
+        expect(untilMsOf(run)).toBe(untilMsOf(first))
+      }
+    }
+    const child = await runCkvd(ingestArgs(ASK), { env: { ...world.env, ...urls() }, stdin: 'BTCUSDT\n' })
+    expect(ingestResult(child)).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, requests: { rest: 0 } })
+    expect(rest.requests).toHaveLength(1)
+  })
+
+  test('um and cm at one address are banned together, spot is not', async () => {
+    reply = { status: 418, headers: { 'retry-after': '600' }, body: '' }
+    expect(await ingest({ ...ASK, market: 'um' })).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' } })
+    expect(rest.requests.map(({ market }) => market)).toEqual(['um'])
+    expect(await ingest({ ...ASK, market: 'cm', symbols: ['BTCUSD_PERP'] })).toMatchObject({ exit: 4, requests: { rest: 0 } })
+    expect(rest.requests).toHaveLength(1)
+    await ingest()
+    expect(rest.requests.map(({ market }) => market)).toEqual(['um', 'spot'])
+  })
+
+  const HOUR_MS = 3_600_000
+  const text = (delayMs: number): string => `{"code":-1003,"msg":"Way too much request weight used; IP banned until ${Date.now() + delayMs}."}`
+  test.each<[string, () => Reply, number]>([
+    ['a text that says six hours, without a header', () => ({ status: 418, body: text(6 * HOUR_MS) }), 6 * HOUR_MS],
+    ['a text that says more than the header', () => ({ status: 418, headers: { 'retry-after': '60' }, body: text(6 * HOUR_MS) }), 6 * HOUR_MS],
+    ['a header that no clock reaches', () => ({ status: 418, headers: { 'retry-after': '9'.repeat(20) }, body: '' }), 72 * HOUR_MS],
+    ['a text that no clock reaches', () => ({ status: 418, body: text(1e300).replace('e+300', '0'.repeat(300)) }), 72 * HOUR_MS],
+    ['a negative header', () => ({ status: 418, headers: { 'retry-after': '-600' }, body: '' }), 120_000],
+    ['a broken header', () => ({ status: 418, headers: { 'retry-after': 'in a while' }, body: '' }), 120_000],
+    ['a pause that no clock reaches', () => ({ status: 429, headers: { 'retry-after': '9'.repeat(20) }, body: '' }), 72 * HOUR_MS],
+  ])('%s: bounded, remembered, exit 4', async (_name, make, expectedMs) => {
+    reply = make()
+    const first = await ingest()
+    expect(first.exit).toBe(4)
+    expect(Math.abs(untilMsOf(first) - Date.now() - expectedMs)).toBeLessThan(30_000)
+    expect(await ingest()).toMatchObject({ exit: 4, requests: { rest: 0 } })
+    expect(rest.requests).toHaveLength(1)
+  })
+
+  test('403 stops its market after a few requests, whatever other markets answer', async () => {
+    reply = { status: 403, body: '<html>Request blocked.</html>' }
+    rest.script = (_index, request) => (request.url?.startsWith('/spot') === true ? reply : undefined)
+    rest.bars = []
+    const market = (name: string, symbols: number): string =>
+      Array.from({ length: symbols }, (_, i) => `${name},S${i}USDT,2024-02-01,"1h"\n`).join('')
+    await using other = await createWorld({
+      now: NOW,
+      markets: Array.from({ length: 30 }, (_, i) => i).flatMap((i) => [
+        { market: 'spot' as const, symbol: `S${i}USDT`, firstDay: '2024-02-01', archivesFrom: '2025-01-01' },
+        { market: 'um' as const, symbol: `S${i}USDT`, firstDay: '2024-02-01', archivesFrom: '2025-01-01' },
+      ]),
+    })
+    await writeFile(
+      join(other.folder, 'universe.csv'),
+      `market,symbol,earliest_date,available_intervals\n${market('spot', 30)}${market('um', 30)}`,
+    )
+    const args = ['ingest', '--universe', 'universe.csv', '--intervals', '1h', '--start', '2024-03-01', '--json']
+    const run = await other.ckvd(args, '', urls())
+    expect(run.exit).toBe(3)
+    const asked = (name: string): number => rest.requests.filter((request) => request.market === name).length
+    expect(asked('um')).toBeGreaterThanOrEqual(30)
+    // three in a row, and those on the wire with the third
+    expect(asked('spot')).toBeLessThanOrEqual(6)
+  })
+})
+
+describe('where the account is kept', () => {
+  const markets = [{ market: 'spot' as const, symbol: 'BTCUSDT', firstDay: '2024-02-01' }]
+
+  test('in --state, made for this user alone; a run that asks REST for nothing makes none', async () => {
+    await using world = await createWorld({ now: NOW, markets })
+    expect(await world.ingest({ ...ASK, end: '2024-03-05' })).toMatchObject({ exit: 0 })
+    await expect(stat(world.state)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await world.ingest({ ...ASK, flags: ['--state', 'here/below'] })).toMatchObject({ exit: 0, requests: { rest: 1 } })
+    expect(await readdir(join(world.folder, 'here/below'))).toContain('rest-account.sqlite')
+    if (process.platform !== 'win32') expect((await stat(join(world.folder, 'here/below'))).mode & 0o077).toBe(0)
+    await expect(stat(world.state)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('by default below the state directory of the user, also where HOME alone is known', async () => {
+    await using world = await createWorld({ now: NOW, markets })
+    const { CKVD_STATE: _state, ...env } = world.env
+    const run = async (more: Record<string, string>): Promise<void> => {
+      const child = await startNode([MAIN, ...ingestArgs(ASK), '--force'], {
+        env: { CKVD_STATE: '', ...env, ...more },
+        cwd: world.folder,
+        stdin: 'BTCUSDT\n',
+      }).ended
+      expect(child.exit).toBe(0)
+    }
+    await run({ HOME: join(world.folder, 'home') })
+    if (process.platform === 'linux') expect(await readdir(join(world.folder, 'home/.local/state/ckvd'))).toContain('rest-account.sqlite')
+    await run({ HOME: join(world.folder, 'home'), XDG_STATE_HOME: join(world.folder, 'xdg') })
+    if (process.platform === 'linux') expect(await readdir(join(world.folder, 'xdg/ckvd'))).toContain('rest-account.sqlite')
+  })
+
+  test('where it cannot be written: in the lake, told once, and still remembered', async () => {
+    await using world = await createWorld({
+      now: NOW,
+      markets,
+      faults: [{ kind: 'status', status: 418, retryAfterSeconds: 3600, match: '/spot/api', times: 1 }],
+    })
+    await writeFile(world.state, 'a file is in the way')
+    const first = await world.ingest(ASK)
+    expect(first).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' } })
+    expect(first.stderr.split('CKVD_ACCOUNT')).toHaveLength(2)
+    expect(first.stderr).toContain(join(world.lake, 'rest-account.sqlite'))
+    expect(await world.ingest(ASK)).toMatchObject({ exit: 4, requests: { rest: 0 } })
+  })
+
+  test('a file that is no account is left alone, and told with what to do', async () => {
+    await using world = await createWorld({ now: NOW, markets })
+    await mkdir(world.state)
+    const path = join(world.state, 'rest-account.sqlite')
+    await writeFile(path, 'something else entirely, and longer than the header of a database would be'.repeat(20))
+    const run = await world.ingest(ASK)
+    expect(run).toMatchObject({ exit: 0, requests: { rest: 1 } })
+    expect(run.stderr).toContain(path)
+    expect((await stat(path)).size).toBe(1480)
+    await chmod(path, 0o600)
+  })
+
+  test('the embedded sandbox keeps its account in memory: nothing of it is remembered', async () => {
+    await using temp = await createTempDirectory()
+    const state = join(temp.path, 'state')
+    const child = await runCkvd([...ingestArgs({ ...ASK, start: '2024-03-08' }), '--sandbox'], {
+      env: { CKVD_LAKE: temp.lake, CKVD_STATE: state, CKVD_NOW: NOW },
+      stdin: 'BTCUSDT\n',
+    })
+    expect(ingestResult(child)).toMatchObject({ exit: 0, requests: { rest: 1 } })
+    await expect(stat(state)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+describe('many processes on one address', () => {
+  /** A minute is three seconds, for processes and exchange alike. */
+  const SPEED = 20
+  const MINUTE_MS = 60_000
+  const CLOCK = new URL('../../scripts/torture/fast-clock.mjs', import.meta.url)
+  const SHARE = 240
+  let variable: string
+  let nowMs: () => number
+  let sandbox: Sandbox
+  let temp: TempDirectory
+  beforeEach(async () => {
+    const { fastClock } = (await import(CLOCK.href)) as { fastClock: (variable: string) => () => number }
+    variable = `${Date.now()},${Date.parse(NOW)},${SPEED}`
+    nowMs = fastClock(variable)
+    temp = await createTempDirectory()
+    const symbols = Array.from({ length: 4 }, (_, i) => `S${i}USDT`)
+    // only REST has these bars: 1m of 20 days is 28,800 bars, 58 pages of weight 2
+    sandbox = await startSandbox({
+      now: nowMs,
+      markets: symbols.map((symbol) => ({ market: 'um', symbol, firstDay: '2024-01-10', archivesFrom: '2025-01-01' })),
+    })
+  })
+  afterEach(async () => {
+    await sandbox.close()
+    await temp[Symbol.asyncDispose]()
+  })
+
+  /** `ckvd ingest` of its own symbol into its own lake. */
+  function start(i: number): Promise<{ exit: number | null; stdout: string; stderr: string }> {
+    const args = ingestArgs({ market: 'um', symbols: [], intervals: '1m', start: '2024-02-18', end: '2024-03-09', flags: ['--rest-share', '0.1'] })
+    const env = {
+      ...urlVariables(sandbox),
+      CKVD_FAST_CLOCK: variable,
+      CKVD_LAKE: join(temp.path, `lake ${i}`),
+      CKVD_STATE: join(temp.path, 'state'),
+      CKVD_WORKERS: '1',
+    }
+    return startNode(['--import', fileURLToPath(CLOCK), MAIN, ...args], { env, cwd: temp.path, stdin: `S${i}USDT\n` }).ended
+  }
+
+  const restOf = (): RequestRecord[] => sandbox.requests.filter(({ kind }) => kind === 'rest')
+
+  function byMinute(entries: readonly { readonly atMs: number; readonly weight?: number }[]): number[] {
+    const sums = new Map<number, number>()
+    for (const { atMs, weight = 0 } of entries) {
+      const minute = Math.floor(atMs / MINUTE_MS)
+      sums.set(minute, (sums.get(minute) ?? 0) + weight)
+    }
+    return [...sums.values()]
+  }
+
+  test('four stay within the share of one, beside another client that is left its room', async () => {
+    // it takes 120 a minute of the 240 that we let a minute have
+    const neighbour = setInterval(() => sandbox.addWeight('um', 2), 1000 / SPEED)
+    try {
+      const runs = await Promise.all([0, 1, 2, 3].map(start))
+      for (const run of runs) expect(ingestResult(run)).toMatchObject({ exit: 0, days: { provisional: 20 } })
+    } finally {
+      clearInterval(neighbour)
+    }
+    expect(restOf().every(({ status }) => status === 200)).toBe(true)
+    const weights = byMinute(restOf())
+    expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeGreaterThanOrEqual(4 * 58 * 2)
+    expect(weights.length).toBeGreaterThanOrEqual(3)
+    // each alone may use 240; what the neighbour has used when the last sixth is released is not used by us
+    expect(Math.max(...weights)).toBeLessThanOrEqual(SHARE - 80)
+  }, 90_000)
+
+  test('after a 418 to one of four none of them, and none that comes later, sends a request', async () => {
+    const running = [0, 1, 2, 3].map(start)
+    await waitUntil('some answers', () => restOf().length >= 12)
+    sandbox.setFaults([{ kind: 'status', status: 418, retryAfterSeconds: 7200, match: '/um/', times: 1 }])
+    const runs = await Promise.all(running)
+    const banned = restOf().findIndex(({ status }) => status === 418)
+    expect(banned).toBeGreaterThan(0)
+    // those that were on the wire: at most four of each process
+    const after = restOf().slice(banned + 1)
+    expect(after.length).toBeLessThanOrEqual(15)
+    for (const { atMs } of after) expect(atMs - (restOf()[banned]?.atMs ?? 0)).toBeLessThan(MINUTE_MS)
+    for (const run of runs) expect(ingestResult(run)).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' } })
+    const count = restOf().length
+    expect(ingestResult(await start(0))).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, requests: { rest: 0 } })
+    expect(restOf()).toHaveLength(count)
+  }, 90_000)
+})
