@@ -19,9 +19,12 @@ export type Loaded =
   | { readonly ok: true; readonly result: DecodeResult; readonly origin: ArchiveOrigin }
   | { readonly ok: false; readonly error: CkvdError; readonly fetched: FetchedArchive | null }
 
-/** True for errors of an archive's content: it is quarantined, and other sources are asked. */
+/**
+ * True for errors of an archive's content: it is quarantined, and other sources are asked. Of a body that is not the listed one by its size
+ * or encoding nothing was kept, so there is nothing to quarantine but the day.
+ */
 export function isContentError(error: CkvdError): boolean {
-  return /^CKVD_(CHECKSUM|ZIP|CSV)_|^CKVD_BAR_INVALID$/.test(error.code)
+  return /^CKVD_(CHECKSUM|ZIP|CSV|HTTP_TOO|HTTP_ENCODING$)|^CKVD_BAR_INVALID$/.test(error.code)
 }
 
 /** What the comparison of a month's day with its daily archive gave. */
@@ -69,7 +72,7 @@ export async function loadArchive(
   for (let last = false; ; last = true) {
     let fetched: FetchedArchive
     try {
-      fetched = await ctx.vision.fetchArchive(archive.key, { etag: archive.etag, signal: ctx.signal })
+      fetched = await ctx.vision.fetchArchive(archive.key, { etag: archive.etag, sizeBytes: archive.sizeBytes, signal: ctx.signal })
     } catch (error) {
       if (!isCkvdError(error) || error.code === 'CKVD_ABORTED') throw error
       return { ok: false, error, fetched: null }

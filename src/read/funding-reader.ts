@@ -10,6 +10,7 @@ import type { TimeRange } from '../model/series.ts'
 import { fundingFolder, fundingStem } from '../model/series.ts'
 import type { UtcMonth } from '../model/utc-day.ts'
 import { addMonths, dayOfUs, dayStartUs, firstDayOf, isoOfUs, monthOf } from '../model/utc-day.ts'
+import type { ArchiveEntry } from '../sources/listing.ts'
 import type { SourceName } from './day-parts.ts'
 import { Flights } from './flights.ts'
 import type { FundingGap } from './funding-grid.ts'
@@ -30,6 +31,8 @@ export interface FundingResult {
 
 /** A month as the lake or Vision has it; null: neither has. */
 type MonthRows = { readonly source: SourceName; readonly rows: readonly FundingRow[] } | null
+
+type ListedMonth = Pick<ArchiveEntry, 'etag' | 'sizeBytes'>
 
 /** Funding rates: closed months from the lake, else from Vision's monthly archives; REST for what these lack. */
 export class FundingReader {
@@ -140,14 +143,14 @@ export class FundingReader {
     if (missing.length === 0) return
     const listed =
       source === DataSource.CACHE
-        ? new Map<UtcMonth, string>()
+        ? new Map<UtcMonth, ListedMonth>()
         : await this.#context.connections.listing.fetchFundingMonths(query, missing[0] as UtcMonth, signal)
     const lease = useCache ? this.#context.lake.lease() : null
     try {
       for (const month of missing) {
         if (signal.aborted) throw abortError(signal)
-        const etag = listed.get(month)
-        emit(month, etag === undefined ? null : await this.#fetchMonth(query, month, etag, signal, lease))
+        const archive = listed.get(month)
+        emit(month, archive === undefined ? null : await this.#fetchMonth(query, month, archive, signal, lease))
       }
     } finally {
       await lease?.release()
@@ -170,7 +173,7 @@ export class FundingReader {
   async #fetchMonth(
     query: FundingQuery,
     month: UtcMonth,
-    etag: string,
+    archive: ListedMonth,
     signal: AbortSignal,
     lease: ReturnType<ReaderContext['lake']['lease']> | null,
   ): Promise<MonthRows> {
@@ -178,7 +181,7 @@ export class FundingReader {
     const { connections, origin } = this.#context
     const stem = fundingStem(symbol, month)
     const key = `${fundingFolder(market, symbol)}${stem}.zip`
-    const fetched = await connections.vision.fetchArchive(key, { etag, signal })
+    const fetched = await connections.vision.fetchArchive(key, { ...archive, signal })
     const writer = lease === null ? null : await lease.openWriter(origin() ?? 'binance')
     try {
       const { rows, sha256 } = await decodeFundingArchive(fetched.zip, fetched.checksum, stem)

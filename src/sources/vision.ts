@@ -13,9 +13,27 @@ export interface FetchedArchive {
   readonly etag: string
 }
 
-/** A month of 1s bars is some 120 MB. */
-const MAX_ARCHIVE_BYTES = 1 << 30
-const MAX_CHECKSUM_BYTES = 4096
+/**
+ * An archive may be so much larger than its listing says: it may be published anew between the two. Anything else is not what was listed,
+ * and neither memory nor disk is spent on it.
+ */
+const GROWTH = { ratio: 1.25, bytes: 64 * 1024 } as const
+/** A month of 1s bars is some 120 MB. Nothing is larger, whatever a listing claims. */
+const MAX_ARCHIVE_BYTES = 512 * 1024 * 1024
+/** 64 hex digits, two blanks, a file name. */
+const MAX_CHECKSUM_BYTES = 512
+
+/** What the listing says of an archive. */
+export interface FetchOptions {
+  readonly etag: string
+  readonly sizeBytes: number
+  readonly signal: AbortSignal
+}
+
+/** Largest body that is taken for an archive which the listing shows with `sizeBytes`. */
+function largestArchiveBytes(sizeBytes: number): number {
+  return Math.min(MAX_ARCHIVE_BYTES, Math.ceil(sizeBytes * GROWTH.ratio) + GROWTH.bytes)
+}
 
 export interface VisionOptions {
   /** memory for archives; default: new memory for each */
@@ -41,16 +59,17 @@ export class Vision {
 
   /**
    * Downloads an archive and its CHECKSUM side by side.
-   * Throws CKVD_ARCHIVE_MISSING when the archive is not there, and the codes of HttpClient.
+   * Throws CKVD_ARCHIVE_MISSING when the archive is not there, CKVD_HTTP_TOO_LARGE when it is larger than was listed, and the codes of HttpClient.
    */
-  fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+  fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
     return this.#downloads.add(() => this.#fetchArchive(key, o))
   }
 
-  async #fetchArchive(key: string, o: { etag: string; signal: AbortSignal }): Promise<FetchedArchive> {
+  async #fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
+    const maxBytes = largestArchiveBytes(o.sizeBytes)
     const [zip, checksum] = await Promise.all([
-      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES, buffers: this.#buffers }),
+      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, buffers: this.#buffers }),
       this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
     ])
     if (zip.status === 404) {
