@@ -5,7 +5,6 @@ import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'
 import { abortError, CkvdError, isCkvdError, isFailure } from '../errors.ts'
 import { fundingPath, joinLake } from '../lake/layout.ts'
-import { quarantineArchive } from '../lake/shards.ts'
 import type { TimeRange } from '../model/series.ts'
 import { fundingFolder, fundingStem } from '../model/series.ts'
 import type { UtcMonth } from '../model/utc-day.ts'
@@ -197,7 +196,7 @@ export class FundingReader {
       if (!isCkvdError(error) || !isContentError(error)) throw error
       this.#context.logger.warn({ key, code: error.code }, error.message)
       const reason = { ...error.toData() }
-      if (writer !== null) await quarantineArchive(writer.files, { key, bytes: fetched.zip, sha256: sha256Hex(fetched.zip), reason })
+      await writer?.quarantine.keep({ key, bytes: fetched.zip, sha256: sha256Hex(fetched.zip), reason })
       return null
     }
   }
