@@ -21,7 +21,7 @@ const ENTRIES = {
   CKVD_FORBIDDEN: { exit: 4, retryable: false, meaning: 'the server refuses this address (403, 451)' },
   CKVD_RATE_LIMITED: { exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
   CKVD_BANNED: { exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },
-  CKVD_PROXY: { exit: 4, retryable: false, meaning: 'the proxy refuses to connect (407 and the like)' },
+  CKVD_PROXY: { exit: 4, retryable: false, meaning: 'the proxy wants a user and a password, or other ones (407)' },
   CKVD_CLOCK: { exit: 4, retryable: false, meaning: "this machine's clock and the exchange's differ by more than an hour" },
   CKVD_UNREACHABLE: { exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
 
@@ -159,9 +159,12 @@ export function isCkvdError(error: unknown, ...codes: ErrorCode[]): error is Ckv
   return error instanceof CkvdError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** True for an error that a caller may tell of and go on: no interrupt, no bug. */
+/** Codes that end the whole call: an interrupt, a bug, and what is wrong for every source alike. */
+const ENDS_ALL: ReadonlySet<ErrorCode> = new Set(['CKVD_ABORTED', 'CKVD_BUG', 'CKVD_CLOCK', 'CKVD_PROXY', 'CKVD_CONFIG'])
+
+/** True for an error that a caller may tell of and go on. */
 export function isFailure(error: unknown): error is CkvdError {
-  return error instanceof CkvdError && error.code !== 'CKVD_ABORTED' && error.code !== 'CKVD_BUG'
+  return error instanceof CkvdError && !ENDS_ALL.has(error.code)
 }
 
 /** Any thrown value as a `CkvdError`: what is not one already is a bug of ours (`CKVD_BUG`), kept as `cause`. */

@@ -1,6 +1,6 @@
 import { decodeShard } from '../codec/arrow.ts'
 import type { DecodeResult, DecodedChunk } from '../codec/decode-day.ts'
-import { CkvdError, isCkvdError } from '../errors.ts'
+import { CkvdError, isCkvdError, isFailure } from '../errors.ts'
 import type { Packaging } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { FetchedArchive } from '../sources/vision.ts'
@@ -74,7 +74,7 @@ export async function loadArchive(
     try {
       fetched = await ctx.vision.fetchArchive(archive.key, { etag: archive.etag, sizeBytes: archive.sizeBytes, signal: ctx.signal })
     } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED') throw error
+      if (!isFailure(error)) throw error
       return { ok: false, error, fetched: null }
     }
     const kept = ctx.keepArchive === null ? null : fetched.zip.slice()

@@ -65,7 +65,7 @@ export function createConnections(options: ConnectionOptions): Connections {
     listing: new Listing(http, urls.listing),
     vision: new Vision(http, urls.vision),
     limiter,
-    rest: new Rest(http, { urls: urls.rest, limiter, nowMs: clockMs, maxRetries }),
+    rest: new Rest(http, { urls: urls.rest, limiter, nowMs: () => http.clock.notAfter(clockMs()), maxRetries }),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -7,7 +7,7 @@ import { BAR_EVERY_MS, createBar, LINE_EVERY_MS } from './progress-bar.ts'
 /** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
 export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger'>): IngestEvents {
   if (run.quiet) return {}
-  const view = run.interactive ? barView(run) : lineView(run)
+  const view = { ...(run.interactive ? barView(run) : lineView(run)), onNote: (note: string) => run.logger.warn(note) }
   return run.logger.isLevelEnabled('debug') ? { ...view, onChunk: (row) => logChunk(run.logger, row) } : view
 }
 

@@ -65,6 +65,8 @@ export interface IngestResult {
   readonly problems: readonly Problem[]
   /** chunks whose sources contradicted each other: stored, and explained */
   readonly differences: readonly Difference[]
+  /** what is worth knowing and no problem: a clock that is wrong, for instance */
+  readonly notes: readonly string[]
   /** why the run stopped early; null when it finished */
   readonly stopped: { readonly code: string; readonly message: string } | null
 }
@@ -77,6 +79,7 @@ export class Tally {
   readonly #days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
   readonly #problems: Problem[] = []
   readonly #differences: Difference[] = []
+  readonly #notes = new Set<string>()
   #unexplained = 0
   series = 0
   stored = 0
@@ -98,6 +101,15 @@ export class Tally {
 
   addDifference(difference: Difference): void {
     if (this.#differences.length < MAX_PROBLEMS) this.#differences.push(difference)
+  }
+
+  /** Told once, however often it is noted. */
+  addNote(note: string): void {
+    this.#notes.add(note)
+  }
+
+  get notes(): readonly string[] {
+    return [...this.#notes]
   }
 
   get problemCount(): number {

@@ -185,6 +185,7 @@ export class MarketClient {
       bans: lake.createBanStore(),
     })
     const { http } = connections
+    http.clock.onSkew = (message) => logger.warn(message)
     let pool: DecodePool | undefined
     const origin = (): Origin | undefined => (settings.sandbox || http.sandboxSeen ? 'sandbox' : http.reached ? 'binance' : undefined)
     const context = {
@@ -193,7 +194,7 @@ export class MarketClient {
       lake,
       concurrency: settings.concurrency,
       origin,
-      nowMs: clockMs,
+      nowMs: () => http.clock.notAfter(clockMs()),
       logger,
     }
     const klines = new KlineReader(context)

@@ -240,17 +240,14 @@ function networkError(error: Error, url: string, via: string | undefined): CkvdE
   })
 }
 
-/** A proxy that answered for itself. 5xx may pass (it did not reach the host); anything else, a wrong password above all, will not. */
+/** A proxy that answered for itself: 5xx may pass (it did not reach the host), a wrong password will not, and others refuse this host. */
 function tunnelError(status: number, url: string, via: string, cause: Error): CkvdError {
+  const code: ErrorCode = status === 407 ? 'CKVD_PROXY' : status >= 500 ? 'CKVD_HTTP_BUSY' : 'CKVD_FORBIDDEN'
   const why = status === 407 ? ': it wants a user and a password, or other ones. Correct the variable' : ''
-  return new CkvdError(
-    status >= 500 ? 'CKVD_HTTP_BUSY' : 'CKVD_PROXY',
-    `Expected ${via} to connect to ${url}, it answered ${status}${why}.`,
-    {
-      details: { url, proxy: via, status },
-      cause,
-    },
-  )
+  return new CkvdError(code, `Expected ${via} to connect to ${url}, it answered ${status}${why}.`, {
+    details: { url, proxy: via, status },
+    cause,
+  })
 }
 
 function adviceFor(reason: string): string {

@@ -463,7 +463,7 @@ describe('proxies', () => {
 
   test.each([
     [407, 'CKVD_PROXY', 1],
-    [403, 'CKVD_PROXY', 1],
+    [403, 'CKVD_FORBIDDEN', 1],
     [502, 'CKVD_HTTP_BUSY', 3],
   ])('one that answers %i is named with its status, never its password', async (status, code, tries) => {
     let asked = 0
