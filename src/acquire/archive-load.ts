@@ -1,8 +1,10 @@
 import { decodeShard } from '../codec/arrow.ts'
+import { largestArchiveBytes } from '../codec/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../codec/decode-day.ts'
 import { CkvdError, isCkvdError, isFailure } from '../errors.ts'
-import type { Packaging } from '../model/series.ts'
+import type { Packaging, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs, nextMonth, US_PER_DAY } from '../model/utc-day.ts'
 import type { FetchedArchive } from '../sources/vision.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from './archive-task.ts'
 import type { ArchiveOrigin, SeriesBounds } from './reconcile.ts'
@@ -69,10 +71,12 @@ export async function loadArchive(
   ctx: AcquireContext,
   startUs?: number | null,
 ): Promise<Loaded> {
+  const { etag, sizeBytes } = archive
+  const mostBytes = largestArchiveBytes(task.series.interval, periodOf(archive))
   for (let last = false; ; last = true) {
     let fetched: FetchedArchive
     try {
-      fetched = await ctx.vision.fetchArchive(archive.key, { etag: archive.etag, sizeBytes: archive.sizeBytes, signal: ctx.signal })
+      fetched = await ctx.vision.fetchArchive(archive.key, { etag, sizeBytes, mostBytes, signal: ctx.signal })
     } catch (error) {
       if (!isFailure(error)) throw error
       return { ok: false, error, fetched: null }
@@ -94,6 +98,12 @@ export async function loadArchive(
     if (last || !isContentError(outcome.error))
       return { ok: false, error: outcome.error, fetched: zip === null ? null : { ...fetched, zip } }
   }
+}
+
+/** The time that an archive covers. */
+function periodOf({ packaging, firstDay }: ArchiveRef): TimeRange {
+  const startUs = dayStartUs(firstDay)
+  return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }
 }
 
 export function decode(

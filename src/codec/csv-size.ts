@@ -10,6 +10,8 @@ const ROWS_PER_SLOT = 2
 const LEAST_BYTES = 1024 * 1024
 /** A month of `1s` bars is about 390 MB: what it may take is bounded by memory before it is by its rows. */
 const MOST_BYTES = 512 * 1024 * 1024
+/** Headers, directory and names of a ZIP file, and what deflate adds to bytes that do not shrink. */
+const FRAME_BYTES = 64 * 1024
 
 /**
  * Largest CSV that is unpacked for an archive: two rows of 256 bytes a slot of its period, but at least 1 MiB and at most 512 MiB. A day
@@ -18,6 +20,11 @@ const MOST_BYTES = 512 * 1024 * 1024
 export function largestCsvBytes(interval: Interval, period: TimeRange): number {
   const rows = countSlots(period.startUs, period.endUs, interval) * ROWS_PER_SLOT
   return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, rows * LONGEST_ROW_BYTES))
+}
+
+/** Largest archive that may hold such a CSV: what is packed is no longer than what it holds, but for its frame. A listing that says more lies. */
+export function largestArchiveBytes(interval: Interval, period: TimeRange): number {
+  return largestCsvBytes(interval, period) + FRAME_BYTES
 }
 
 /** Largest CSV of a month of funding rates: 744 rows of 40 bytes at most. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { isContentError } from '../acquire/archive-load.ts'
 import { sha256Hex } from '../codec/archive.ts'
+import { LARGEST_FUNDING_CSV_BYTES } from '../codec/csv-size.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'
 import { abortError, CkvdError, isCkvdError, isFailure } from '../errors.ts'
@@ -180,7 +181,7 @@ export class FundingReader {
     const { connections, origin } = this.#context
     const stem = fundingStem(symbol, month)
     const key = `${fundingFolder(market, symbol)}${stem}.zip`
-    const fetched = await connections.vision.fetchArchive(key, { ...archive, signal })
+    const fetched = await connections.vision.fetchArchive(key, { ...archive, mostBytes: LARGEST_FUNDING_CSV_BYTES, signal })
     const writer = lease === null ? null : await lease.openWriter(origin() ?? 'binance')
     try {
       const { rows, sha256 } = await decodeFundingArchive(fetched.zip, fetched.checksum, stem)

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
 import type { BufferPool } from '../codec/buffer-pool.ts'
-import { abortError, CkvdError } from '../errors.ts'
+import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { HttpAnswer } from './http-exchange.ts'
 import { codeOf, encodingError, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
@@ -178,6 +178,10 @@ export class HttpClient {
     try {
       route.dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers: this.#headers }, exchange)
       answer = await exchange.answer
+    } catch (error) {
+      // a server whose body we refuse has answered
+      if (isCkvdError(error, 'CKVD_HTTP_TOO_LARGE', 'CKVD_HTTP_ENCODING')) this.#answers++
+      throw error
     } finally {
       clearInterval(watch)
       stopListening()

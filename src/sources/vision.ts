@@ -18,8 +18,6 @@ export interface FetchedArchive {
  * and neither memory nor disk is spent on it.
  */
 const GROWTH = { ratio: 1.25, bytes: 64 * 1024 } as const
-/** A month of 1s bars is some 120 MB. Nothing is larger, whatever a listing claims. */
-const MAX_ARCHIVE_BYTES = 512 * 1024 * 1024
 /** 64 hex digits, two blanks, a file name. */
 const MAX_CHECKSUM_BYTES = 512
 
@@ -27,12 +25,9 @@ const MAX_CHECKSUM_BYTES = 512
 export interface FetchOptions {
   readonly etag: string
   readonly sizeBytes: number
+  /** no archive of its kind is larger, whatever the listing says */
+  readonly mostBytes: number
   readonly signal: AbortSignal
-}
-
-/** Largest body that is taken for an archive which the listing shows with `sizeBytes`. */
-function largestArchiveBytes(sizeBytes: number): number {
-  return Math.min(MAX_ARCHIVE_BYTES, Math.ceil(sizeBytes * GROWTH.ratio) + GROWTH.bytes)
 }
 
 export interface VisionOptions {
@@ -67,7 +62,7 @@ export class Vision {
 
   async #fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
-    const maxBytes = largestArchiveBytes(o.sizeBytes)
+    const maxBytes = Math.min(o.mostBytes, Math.ceil(o.sizeBytes * GROWTH.ratio) + GROWTH.bytes)
     const [zip, checksum] = await Promise.all([
       this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, buffers: this.#buffers }),
       this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
