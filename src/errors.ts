@@ -28,6 +28,9 @@ const ENTRIES = {
   CKVD_UNKNOWN_INTERVAL: { about: 'listing', exit: 3, retryable: false, meaning: 'this market does not have this interval' },
   CKVD_REST_RANGE: { about: 'rest', exit: 3, retryable: false, meaning: 'REST refuses this range of times' },
   CKVD_REST_BODY: { about: 'rest', exit: 3, retryable: false, meaning: 'an answer of REST could not be understood' },
+  CKVD_HTTP_ENCODING: { about: 'content', exit: 4, retryable: false, meaning: 'the body came in an encoding that nobody asked for' },
+  CKVD_PROXY: { about: 'program', exit: 4, retryable: false, meaning: 'the proxy wants a user and a password, or other ones (407)' },
+  CKVD_CLOCK: { about: 'network', exit: 4, retryable: false, meaning: "this machine's clock and the exchange's differ by more than an hour" },
 
   CKVD_ARCHIVE_MISSING: { about: 'source', exit: 3, retryable: false, meaning: 'an archive that was listed is not there' },
   CKVD_CHECKSUM_MISSING: { about: 'content', exit: 3, retryable: false, meaning: 'an archive has no CHECKSUM file' },
@@ -173,9 +176,12 @@ export function isCkvdError(error: unknown, ...codes: ErrorCode[]): error is Ckv
   return error instanceof CkvdError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** True for an error that a caller may tell of and go on: no interrupt, no bug. */
+/** Codes that end the whole call: an interrupt, a bug, and what is wrong for every source alike. */
+const ENDS_ALL: ReadonlySet<ErrorCode> = new Set(['CKVD_ABORTED', 'CKVD_BUG', 'CKVD_CLOCK', 'CKVD_PROXY', 'CKVD_CONFIG'])
+
+/** True for an error that a caller may tell of and go on. */
 export function isFailure(error: unknown): error is CkvdError {
-  return error instanceof CkvdError && error.code !== 'CKVD_ABORTED' && error.code !== 'CKVD_BUG'
+  return error instanceof CkvdError && !ENDS_ALL.has(error.code)
 }
 
 /** Any thrown value as a `CkvdError`: what is not one already is a bug of ours (`CKVD_BUG`), kept as `cause`. */

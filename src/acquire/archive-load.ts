@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { decodeShard } from '../codec/arrow.ts'
+import { largestArchiveBytes } from '../codec/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../codec/decode-day.ts'
 import type { ErrorCode } from '../errors.ts'
-import { CkvdError, isCkvdError } from '../errors.ts'
-import type { Packaging } from '../model/series.ts'
+import { CkvdError, isCkvdError, isFailure } from '../errors.ts'
+import type { Packaging, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs, nextMonth, US_PER_DAY } from '../model/utc-day.ts'
 import type { FetchedArchive } from '../sources/vision.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from './archive-task.ts'
 import type { ArchiveOrigin } from './reconcile.ts'
@@ -79,12 +81,14 @@ export async function loadArchive(
   ctx: AcquireContext,
 ): Promise<Loaded> {
   let listed = archive
+  const mostBytes = largestArchiveBytes(task.series.interval, periodOf(archive))
   for (let last = false; ; last = true) {
     let fetched: FetchedArchive
     try {
-      fetched = await ctx.vision.fetchArchive(archive.key, { etag: listed.etag, sizeBytes: listed.sizeBytes, signal: ctx.signal })
+      const { etag, sizeBytes } = listed
+      fetched = await ctx.vision.fetchArchive(archive.key, { etag, sizeBytes, mostBytes, signal: ctx.signal })
     } catch (error) {
-      if (!isCkvdError(error) || error.code === 'CKVD_ABORTED') throw error
+      if (!isFailure(error)) throw error
       return { ok: false, error, fetched: null }
     }
     const stale = findStale(listed, fetched, ctx.crossCheck)
@@ -125,6 +129,12 @@ function findStale(listed: ArchiveRef, { zip, etag }: FetchedArchive, checksAll:
     `Expected ${listed.key} of ${listed.sizeBytes} bytes with ETag ${listed.etag}, as the listing has it, got ${zip.length} bytes with ${found}. Its rows are kept if another source has them; run the same command again later.`,
     { details: { key: listed.key, expected: listed.etag, found, sizeBytes: zip.length } },
   )
+}
+
+/** The time that an archive covers. */
+function periodOf({ packaging, firstDay }: ArchiveRef): TimeRange {
+  const startUs = dayStartUs(firstDay)
+  return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }
 }
 
 export function decode(

@@ -82,7 +82,13 @@ export function createConnections(options: ConnectionOptions): Connections {
     listing: new Listing(http, urls.listing),
     vision: new Vision(http, urls.vision, { concurrency, ...(buffers === undefined ? {} : { buffers }) }),
     limiter,
-    rest: new Rest(http, { urls: urls.rest, limiter, nowMs: clockMs, maxRetries, backoffMs: settings.backoffMs }),
+    rest: new Rest(http, {
+      urls: urls.rest,
+      limiter,
+      nowMs: () => http.clock.notAfter(clockMs()),
+      maxRetries,
+      backoffMs: settings.backoffMs,
+    }),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -1,8 +1,10 @@
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
-import type { Series, TimeRange } from '../model/series.ts'
-import type { Rest } from '../sources/rest.ts'
-import type { KlineSource, Stretch } from '../sources/source.ts'
+import type { Series } from '../model/series.ts'
+import type { ExchangeInfo } from '../sources/exchange-info.ts'
+import type { FirstBar } from '../sources/rest-first-bar.ts'
+import type { StretchAsk, StretchRows } from '../sources/rest-walk.ts'
+import type { RestSource } from '../sources/rest.ts'
 
 /** Calls in a row that fail for want of a network before a market's REST is taken for unreachable. */
 const MAX_FAILURES = 4
@@ -11,14 +13,13 @@ const MAX_FAILURES = 4
  * REST of one run: remembers why the run will have to stop, and stops asking a market when its REST is unreachable, since each failing call
  * takes all its retries, or has said that the address asks too much.
  */
-export class RestGate implements KlineSource {
-  readonly name = 'rest'
-  readonly #rest: Rest
+export class RestGate implements RestSource {
+  readonly #rest: RestSource
   readonly #failures = new Map<Market, number>()
   readonly #limited = new Map<Market, CkvdError>()
   #stopped: CkvdError | null = null
 
-  constructor(rest: Rest) {
+  constructor(rest: RestSource) {
     this.#rest = rest
   }
 
@@ -28,13 +29,18 @@ export class RestGate implements KlineSource {
   }
 
   /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, and CKVD_RATE_LIMITED after one. */
-  fetchStretch(series: Series, range: TimeRange, o: { readonly signal: AbortSignal }): Promise<Stretch> {
-    return this.#pass(series.market, () => this.#rest.fetchStretch(series, range, o))
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+    return this.#pass(series.market, () => this.#rest.fetchStretch(series, ask, o))
   }
 
   /** As `Rest.fetchFirstBar`; otherwise as `fetchStretch`. */
-  fetchFirstBar(series: Series, o: { readonly signal: AbortSignal }): Promise<number | null> {
-    return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, o))
+  fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, heldUs, o))
+  }
+
+  /** As `Rest.fetchExchangeInfo`; otherwise as `fetchStretch`. */
+  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+    return this.#pass(market, () => this.#rest.fetchExchangeInfo(market, o))
   }
 
   async #pass<T>(market: Market, call: () => Promise<T>): Promise<T> {

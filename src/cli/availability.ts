@@ -101,6 +101,7 @@ async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
     env: context.env,
     signal: run.signal,
     onProgress: view.onProgress,
+    onNote: (note) => run.logger.warn(note),
   }).finally(() => view.stop())
   if (run.json) run.printJson(result)
   else if (options.csv === true) printCsv(run, result.symbols)

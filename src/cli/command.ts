@@ -6,6 +6,7 @@ import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, ERROR_CATALOGUE, toCkvdError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createLogger } from '../log.ts'
+import { checkProxies } from '../sources/proxy.ts'
 import type { Sandbox } from '../sandbox/index.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
@@ -85,6 +86,7 @@ export async function runCommand<Options extends object>(
       printed = true
     })
     logFile = run.settings.logFile
+    if (needs.sources && !run.settings.sandbox) checkProxies(sourceUrls(run.settings), context.env)
     context.setExit(needs.sources && run.settings.sandbox ? await runInSandbox(run, body) : await body(run))
   } catch (thrown) {
     const error = errorOf(thrown, context.signal)
@@ -134,6 +136,10 @@ async function runInSandbox<Options>(
   } finally {
     await sandbox.close()
   }
+}
+
+function sourceUrls({ visionUrl, listingUrl, spotRestUrl, umRestUrl, cmRestUrl }: Settings): string[] {
+  return [visionUrl, listingUrl, spotRestUrl, umRestUrl, cmRestUrl]
 }
 
 /** The settings that make a sandbox the five sources. */

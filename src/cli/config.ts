@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { ResolvedSettings } from '../../config/settings.ts'
 import { PROXY_VARIABLES, SETTINGS } from '../../config/settings.ts'
+import { hideCredentials } from '../sources/proxy.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings } from './options.ts'
@@ -59,8 +60,8 @@ function valueText(key: string, value: ShownSetting['value'], origin: string): s
   return key === 'maxRate' && typeof value === 'number' ? `${value} (${formatBytes(value)}/s)` : String(value)
 }
 
-/** A proxy's URL without its password; the lower-case name of a variable counts too. */
+/** A proxy's URL without its password; the lower-case name of a variable counts too, and before the other. */
 function proxyValue(env: CliContext['env'], name: string): string | null {
-  const value = env[name.toLowerCase()] ?? env[name] ?? ''
-  return value === '' ? null : value.replace(/\/\/[^/@\s]*@/, '//***@')
+  const value = [env[name.toLowerCase()], env[name]].map((text) => text?.trim() ?? '').find((text) => text !== '')
+  return value === undefined ? null : hideCredentials(value)
 }

@@ -81,6 +81,7 @@ export function showResult(stdout: Output, result: IngestResult): void {
     `requests: ${formatCount(listing)} listing, ${formatCount(archive)} archive, ${formatCount(checksum)} checksum, ${formatCount(rest)} REST`,
   ]
   stdout.write(`${lines.join('\n')}\n`)
+  for (const note of result.notes) stdout.write(`note: ${note}\n`)
   showDifferences(stdout, result.differences)
   showProblems(stdout, result.problems)
   if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${result.stopped.message}\n`)

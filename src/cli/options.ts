@@ -179,7 +179,7 @@ function helpFooter(help: CommandHelp): string {
       '',
       'Environment beside the variables above:',
       ...environment,
-      `  ${help.settings === undefined ? 'HTTPS_PROXY, HTTP_PROXY, NO_PROXY are honoured; ' : ''}NO_COLOR switches colours off`,
+      `  ${help.settings === undefined ? 'HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY are honoured; ' : ''}NO_COLOR switches colours off`,
     ],
     help.settings === undefined ? [] : ['', 'All other settings are taken and change nothing here: `ckvd config --help` lists them.'],
     ['', 'A flag goes before the environment, the environment before the config file. Days are UTC; an end is excluded.'],

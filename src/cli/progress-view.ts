@@ -11,7 +11,7 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
   const onMisplaced = (error: CkvdError, path: string | null): void =>
     run.logger.warn({ code: error.code, path }, misplacedMessage(error, path))
   if (run.quiet) return { onMisplaced }
-  const view = { ...(run.interactive ? barView(run) : lineView(run)), onMisplaced }
+  const view = { ...(run.interactive ? barView(run) : lineView(run)), onMisplaced, onNote: (note: string) => run.logger.warn(note) }
   return run.logger.isLevelEnabled('debug') ? { ...view, onChunk: (row) => logChunk(run.logger, row) } : view
 }
 

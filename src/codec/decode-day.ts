@@ -16,6 +16,7 @@ import type { ChunkRows, StrayRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
 import type { DecodedCsv } from './csv.ts'
 import { decodeCsv } from './csv.ts'
+import { largestCsvBytes } from './csv-size.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import type { Inflate } from './zip-entry.ts'
 
@@ -126,7 +127,8 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const range = parsePeriod(request)
     const stem = periodStem(series, archive.period)
     const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
-    const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? {} : { inflate: codec.inflate })
+    const maxBytes = largestCsvBytes(series.interval, range)
+    const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const { columns, rows } = codec.decodeCsv(csv)
     const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })

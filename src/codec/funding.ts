@@ -5,6 +5,7 @@ import { CkvdError } from '../errors.ts'
 import { checkSha256, parseChecksum, readZipEntry } from './archive.ts'
 import { ArrowFormatError, parseArrowFile } from './arrow-file.ts'
 import { ShardWriter } from './arrow-writer.ts'
+import { LARGEST_FUNDING_CSV_BYTES } from './csv-size.ts'
 import { FORMAT_KEY } from './shard-meta.ts'
 
 /** Funding rates as columns, in ascending order of time. */
@@ -48,7 +49,7 @@ export async function decodeFundingArchive(
 ): Promise<{ rows: FundingRow[]; sha256: string }> {
   if (checksum === null) throw new CkvdError('CKVD_CHECKSUM_MISSING', `Expected a CHECKSUM beside ${stem}.zip, found none.`)
   const sha256 = checkSha256(zip, parseChecksum(checksum, `${stem}.zip`))
-  const lines = new TextDecoder().decode(await readZipEntry(zip, stem)).split(/\r?\n/)
+  const lines = new TextDecoder().decode(await readZipEntry(zip, stem, { maxBytes: LARGEST_FUNDING_CSV_BYTES })).split(/\r?\n/)
   const rows: FundingRow[] = []
   lines.forEach((line, index) => {
     if (line === '' || (index === 0 && line === HEADER)) return

@@ -1,5 +1,7 @@
 import { CkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
+import { KLINE_COLUMNS } from '../model/kline.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import type { Bar } from './csv-row.ts'
 import { CSV_COLUMNS, findFlaw, isPlainDecimal, parseTimeUs } from './csv-row.ts'
 import { RowTable } from './row-table.ts'
@@ -11,7 +13,7 @@ const FOUND_CHARS = 40
  * `[openMs, "open", "high", "low", "close", "volume", closeMs, "quoteVolume", count, "takerBase", "takerQuote", "0"]`
  * (Binance's API documents, "Kline/Candlestick Data"), held to the same rules as the rows of an archive.
  * @returns the rows, strictly ascending by open time; none for `[]`
- * @throws CKVD_REST_BODY for anything else, an error body included; `details` {row (from 0), column (from 1), found}
+ * @throws CKVD_REST_BODY for anything else, an error body included; `details` {row (from 0), column (from 1), field, found}
  */
 export function decodeRestRows(body: Uint8Array | string): KlineColumns {
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body)
@@ -38,21 +40,22 @@ function parseJson(text: string): unknown {
 
 function parseRestRow(cells: unknown, row: number): Bar {
   if (!Array.isArray(cells) || cells.length !== CSV_COLUMNS) throw restError(`a kline of ${CSV_COLUMNS} values`, cells, { row })
+  const at = (index: number): { row: number; column: number; openMs: unknown } => ({ row, column: index + 1, openMs: cells[0] as unknown })
   const decimal = (index: number): number => {
     const cell: unknown = cells[index]
     const value = typeof cell === 'string' && isPlainDecimal(cell) ? Number(cell) : NaN
     if (Number.isFinite(value)) return value
-    throw restError('a plain decimal number in a string', cell, { row, column: index + 1 })
+    throw restError('a plain decimal number in a string', cell, at(index))
   }
   const integer = (index: number): number => {
     const cell: unknown = cells[index]
     if (typeof cell === 'number' && Number.isSafeInteger(cell) && cell >= 0) return cell
-    throw restError('a whole number', cell, { row, column: index + 1 })
+    throw restError('a whole number', cell, at(index))
   }
   const time = (index: number): number => {
     const timeUs = parseTimeUs(String(integer(index)))
     if (timeUs !== undefined) return timeUs
-    throw restError('a time in milliseconds or microseconds of the years 2009 to 2099', cells[index], { row, column: index + 1 })
+    throw restError('a time in milliseconds or microseconds of the years 2009 to 2099', cells[index], at(index))
   }
   const bar: Bar = [
     time(0),
@@ -69,16 +72,53 @@ function parseRestRow(cells: unknown, row: number): Bar {
   ]
   decimal(11)
   const flaw = findFlaw(bar)
-  if (flaw !== undefined) throw restError(flaw.expected, cells[flaw.column - 1], { row, column: flaw.column })
+  if (flaw !== undefined) throw restError(flaw.expected, cells[flaw.column - 1], at(flaw.column - 1))
   return bar
 }
 
-function restError(expected: string, value: unknown, place: { row?: number; column?: number }, cause?: unknown): CkvdError {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
-  const found = text.length > FOUND_CHARS ? `${text.slice(0, FOUND_CHARS)}…` : text
-  const where = place.row === undefined ? '' : ` (row ${place.row}${place.column === undefined ? '' : `, column ${place.column}`})`
-  return new CkvdError('CKVD_REST_BODY', `Expected ${expected} from REST, found ${found === '' ? 'nothing' : found}${where}`, {
-    details: { ...place, found },
-    cause,
-  })
+/** The error, with the field's name, its value, and the row with the time at which it says that it opens. */
+function restError(
+  expected: string,
+  value: unknown,
+  place: { row?: number; column?: number; openMs?: unknown },
+  cause?: unknown,
+): CkvdError {
+  const found = describeValue(value)
+  const field = place.column === undefined ? undefined : FIELDS[place.column - 1]
+  const where: string[] = []
+  if (place.row !== undefined) where.push(`row ${place.row}`)
+  if (place.column !== undefined) where.push(`column ${place.column}${field === undefined ? '' : ` ${field}`}`)
+  const opens = typeof place.openMs === 'number' && place.column !== 1 ? openTimeOf(place.openMs) : undefined
+  if (opens !== undefined) where.push(`open_time ${opens}`)
+  const { row, column } = place
+  return new CkvdError(
+    'CKVD_REST_BODY',
+    `Expected ${expected} from REST, found ${found}${where.length === 0 ? '' : ` (${where.join(', ')})`}`,
+    {
+      details: {
+        ...(row === undefined ? {} : { row }),
+        ...(column === undefined ? {} : { column }),
+        ...(field === undefined ? {} : { field }),
+        found,
+      },
+      cause,
+    },
+  )
+}
+
+/** The columns of a row by name: those of a shard, and the twelfth, which nobody uses. */
+const FIELDS: readonly string[] = [...KLINE_COLUMNS.map(({ name }) => name), 'ignore']
+
+function openTimeOf(openMs: number): string | undefined {
+  const timeUs = Number.isSafeInteger(openMs) ? parseTimeUs(String(openMs)) : undefined
+  return timeUs === undefined ? undefined : isoOfUs(timeUs)
+}
+
+/** A value from the network in a few characters. What it holds is not walked through: it may be nested deeper than any stack. */
+function describeValue(value: unknown): string {
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'object' && value !== null) return 'an object'
+  const text = typeof value === 'string' ? value : String(value)
+  if (text === '') return 'nothing'
+  return text.length > FOUND_CHARS ? `${text.slice(0, FOUND_CHARS)}…` : text
 }

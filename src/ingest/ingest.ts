@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256Hex } from '../codec/archive.ts'
 import type { Connections, SourceUrls } from '../acquire/connections.ts'
@@ -10,11 +9,9 @@ import type { AcquireContext } from '../acquire/archive-task.ts'
 
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
-import { ioError } from '../lake/io-error.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
-import { quarantineArchive } from '../lake/shards.ts'
 import type { Steps } from '../lake/steps.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
@@ -22,6 +19,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
 import type { HttpSettings } from '../sources/http.ts'
 import { runPlans } from './coordinator.ts'
+import { checkFreeDisk } from './free-disk.ts'
 import { PlanSpool } from './plan-spool.ts'
 import type { ArchiveChoice, PlanScope, SeriesPlan } from '../acquire/plan.ts'
 import type { PlanTotals, SeriesFailure } from './planner.ts'
@@ -138,13 +136,24 @@ function scopeOf(options: IngestOptions): PlanScope {
   return { start, end, archives, rest, crossCheck, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
 }
 
+/** The scope as the earlier of both clocks sees it: no chunk is planned that has not closed by the servers' clock. */
+function scopeBy(http: HttpClient, options: IngestOptions): PlanScope {
+  return {
+    ...scopeOf(options),
+    get nowUs() {
+      return http.clock.notAfter(options.nowMs) * 1000
+    },
+  }
+}
+
 /**
  * Plans only: nothing is written, no archive is downloaded. A lake that is there is read.
  * Throws CKVD_USAGE, CKVD_UNREACHABLE, CKVD_ABORTED and errors of the lake; failures of single series are problems.
  */
 export async function planIngest(options: IngestOptions): Promise<DryRunResult> {
-  const scope = scopeOf(options)
   await using connections = openConnections(options)
+  const scope = scopeBy(connections.http, options)
+  connections.http.clock.onSkew = (message) => options.events.onNote?.(message)
   const lake = await openLake(options.lake, { mode: 'read', ...originOf(options) }).catch((error: unknown) => {
     if (isCkvdError(error, 'CKVD_LAKE_MISSING')) return null
     throw error
@@ -227,7 +236,8 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
 }
 
 async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<IngestResult> {
-  const scope = scopeOf(options)
+  await using http = createHttp(options)
+  const scope = scopeBy(http, options)
   const startedAt = new Date(options.clockMs()).toISOString()
   const startedMs = performance.now()
   await using lake = await openLake(options.lake, {
@@ -238,6 +248,10 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   await using connections = openConnections(options, pool)
   const { http } = connections
   const tally = new Tally()
+  http.clock.onSkew = (message) => {
+    tally.addNote(message)
+    options.events.onNote?.(message)
+  }
   const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
   let stopped: CkvdError | null = null
   try {
@@ -267,6 +281,7 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
     problems: tally.problems,
     notes: tally.notes,
     differences: tally.differences,
+    notes: tally.notes,
     stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
   }
   const { problems, differences, ...counts } = result
@@ -304,7 +319,7 @@ async function work(
       await spool.add(planned)
     })
     options.events.onPlan?.(totals, series)
-    await checkFreeDisk(lake.paths.root, totals, options.keepArchives)
+    await checkFreeDisk(lake.paths.root, totals.shardBytes + (options.keepArchives ? totals.bytes : 0))
     const acquire = acquireContext(options, lake, connections, pool)
     const rest = options.rest ? new RestGate(connections.rest) : null
     await runPlans(spool.read(), {
@@ -336,7 +351,7 @@ function acquireContext(
     vision,
     pool,
     quarantine: async (key, zip, error) => {
-      await quarantineArchive(lake.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
+      await lake.quarantine.keep({ key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
     },
     keepArchive: options.keepArchives
       ? async (key, zip, checksum) => {
@@ -361,22 +376,4 @@ function stoppedError(error: CkvdError): CkvdError {
     details: error.details,
     cause: error,
   })
-}
-
-/** Compares the plan with the free disk, before the first download. */
-async function checkFreeDisk(root: string, totals: PlanTotals, keepArchives: boolean): Promise<void> {
-  const needed = totals.shardBytes + (keepArchives ? totals.bytes : 0)
-  const { bavail, bsize } = await statfs(root).catch((error: unknown) => {
-    throw ioError(error, 'find the free disk of', root)
-  })
-  const free = bavail * bsize
-  if (needed <= free) return
-  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
-  throw new CkvdError(
-    'CKVD_DISK_FULL',
-    `Expected about ${gib(needed)} of free disk for this plan, found ${gib(free)} at ${root}. Free some, choose another --lake, or ask for less.`,
-    {
-      details: { needed, free, root },
-    },
-  )
 }

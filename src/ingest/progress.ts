@@ -37,6 +37,8 @@ export interface IngestEvents {
   onPlan?(totals: PlanTotals, series: number): void
   /** a chunk is recorded; for logs */
   onChunk?(row: DayRow): void
+  /** something worth knowing that is no problem, as soon as it is known; it is in the result's `notes`, too */
+  onNote?(note: string): void
   /** called after every archive and stretch: the receiver decides how often it draws */
   onProgress?(progress: IngestProgress): void
 }

@@ -86,6 +86,7 @@ export class Tally {
   readonly #days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
   readonly #problems: Problem[] = []
   readonly #differences: Difference[] = []
+  readonly #notes = new Set<string>()
   #unexplained = 0
   /** series of which REST could not say where they begin */
   readonly provisionalBeginnings = new Set<string>()
@@ -111,12 +112,18 @@ export class Tally {
     if (this.#differences.length < MAX_PROBLEMS) this.#differences.push(difference)
   }
 
+  /** Told once, however often it is noted. */
+  addNote(note: string): void {
+    this.#notes.add(note)
+  }
+
   get notes(): readonly string[] {
     const names = [...this.provisionalBeginnings].sort()
-    if (names.length === 0) return []
+    if (names.length === 0) return [...this.#notes]
     const shown = names.slice(0, SHOWN_NAMES).join(', ')
     const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : ''
-    return [`REST could not be asked where ${shown}${more} begin: for now the first bar of the first archive counts as the first of all.`]
+    const begin = `REST could not be asked where ${shown}${more} begin: for now the first bar of the first archive counts as the first of all.`
+    return [...this.#notes, begin]
   }
 
   get problemCount(): number {

@@ -17,6 +17,8 @@ import type { LakeLock } from './lock.ts'
 import { acquireLock } from './lock.ts'
 import type { Origin } from './origin.ts'
 import { checkOrigin, readOrigin, writeOrigin } from './origin.ts'
+import type { Quarantine } from './quarantine.ts'
+import { createQuarantine } from './quarantine.ts'
 import type { Steps } from './steps.ts'
 
 /** A lake that is open for reading. */
@@ -38,6 +40,7 @@ export interface WritableLake extends Lake {
   readonly mode: 'write'
   readonly writer: LakeWriter
   readonly files: AtomicFiles
+  readonly quarantine: Quarantine
   /** how many temporary files of killed runs were removed when the lake was opened */
   readonly swept: number
   /** file name of the damaged catalog that was moved aside, where `repair` found one */
@@ -129,6 +132,7 @@ function createWritableLake(paths: LakePaths, lock: LakeLock, catalog: Catalog, 
     catalog,
     writer,
     files,
+    quarantine: createQuarantine(paths, files),
     swept: opened.swept,
     damagedCatalog: opened.damagedCatalog,
     get origin() {

@@ -8,10 +8,9 @@ import { isProof } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { AtomicFiles } from './atomic-file.ts'
 import type { CatalogWrite, DayRow } from './catalog-rows.ts'
 import { ioError } from './io-error.ts'
-import { joinLake, quarantinePath, quarantineReasonPath, shardPath } from './layout.ts'
+import { joinLake, shardPath } from './layout.ts'
 
 /** What the catalog says of a shard's bytes; a `DayRow` is one. */
 export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
@@ -80,27 +79,6 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
     updatedAt: mtime.toISOString(),
   }
   return { row, gaps: meta.gaps }
-}
-
-/** An archive that failed verification, and why: plain values that JSON can hold. */
-export interface Quarantined {
-  readonly key: string
-  readonly bytes: Uint8Array
-  readonly sha256: string
-  readonly reason: Readonly<Record<string, unknown>>
-}
-
-/** Keeps an archive that failed verification, with the reason beside it; gives its path relative to the lake. */
-export async function quarantineArchive(files: AtomicFiles, archive: Quarantined): Promise<string> {
-  const { key, bytes, sha256, reason } = archive
-  const path = quarantinePath(key, sha256)
-  const note = `${JSON.stringify({ key, sha256, sizeBytes: bytes.length, ...reason }, null, 2)}\n`
-  const errors = await files.writeGroup([
-    { path, bytes },
-    { path: quarantineReasonPath(key, sha256), bytes: new TextEncoder().encode(note) },
-  ])
-  for (const error of errors) if (error !== undefined) throw error
-  return path
 }
 
 /** A file's bytes; undefined when there is none. */

@@ -189,6 +189,7 @@ export class MarketClient {
       onMisplaced: (error, path) => logger.warn({ code: error.code, path }, misplacedMessage(error, path)),
     })
     const { http } = connections
+    http.clock.onSkew = (message) => logger.warn(message)
     let pool: DecodePool | undefined
     const origin = (): Origin | undefined => (settings.sandbox || http.sandboxSeen ? 'sandbox' : http.reached ? 'binance' : undefined)
     const context = {
@@ -197,7 +198,7 @@ export class MarketClient {
       lake,
       concurrency: settings.concurrency,
       origin,
-      nowMs: clockMs,
+      nowMs: () => http.clock.notAfter(clockMs()),
       logger,
     }
     const klines = new KlineReader(context)

@@ -5,7 +5,6 @@ import type { CkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
-import { quarantineArchive } from '../lake/shards.ts'
 import { storeDay } from '../acquire/store.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
@@ -113,8 +112,7 @@ export class DayDownloads {
           pool: pool(),
           quarantine: async (key, zip, error) => {
             const writer = await openWriter()
-            if (writer !== null)
-              await quarantineArchive(writer.files, { key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
+            await writer?.quarantine.keep({ key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
           },
           keepArchive: null,
         },

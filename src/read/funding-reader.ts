@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { isContentError } from '../acquire/archive-load.ts'
 import { sha256Hex } from '../codec/archive.ts'
+import { LARGEST_FUNDING_CSV_BYTES } from '../codec/csv-size.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'
 import { abortError, CkvdError, isCkvdError, isFailure } from '../errors.ts'
 import { fundingPath, joinLake } from '../lake/layout.ts'
-import { quarantineArchive } from '../lake/shards.ts'
 import type { TimeRange } from '../model/series.ts'
 import { fundingFolder, fundingStem } from '../model/series.ts'
 import type { UtcMonth } from '../model/utc-day.ts'
 import { addMonths, dayOfUs, dayStartUs, firstDayOf, isoOfUs, monthOf } from '../model/utc-day.ts'
+import type { ArchiveEntry } from '../sources/listing.ts'
 import type { SourceName } from './day-parts.ts'
 import { Flights } from './flights.ts'
 import type { FundingGap } from './funding-grid.ts'
@@ -30,6 +31,8 @@ export interface FundingResult {
 
 /** A month as the lake or Vision has it; null: neither has. */
 type MonthRows = { readonly source: SourceName; readonly rows: readonly FundingRow[] } | null
+
+type ListedMonth = Pick<ArchiveEntry, 'etag' | 'sizeBytes'>
 
 /** Funding rates: closed months from the lake, else from Vision's monthly archives; REST for what these lack. */
 export class FundingReader {
@@ -140,14 +143,14 @@ export class FundingReader {
     if (missing.length === 0) return
     const listed =
       source === DataSource.CACHE
-        ? new Map<UtcMonth, string>()
+        ? new Map<UtcMonth, ListedMonth>()
         : await this.#context.connections.listing.fetchFundingMonths(query, missing[0] as UtcMonth, signal)
     const lease = useCache ? this.#context.lake.lease() : null
     try {
       for (const month of missing) {
         if (signal.aborted) throw abortError(signal)
-        const etag = listed.get(month)
-        emit(month, etag === undefined ? null : await this.#fetchMonth(query, month, etag, signal, lease))
+        const archive = listed.get(month)
+        emit(month, archive === undefined ? null : await this.#fetchMonth(query, month, archive, signal, lease))
       }
     } finally {
       await lease?.release()
@@ -170,7 +173,7 @@ export class FundingReader {
   async #fetchMonth(
     query: FundingQuery,
     month: UtcMonth,
-    etag: string,
+    archive: ListedMonth,
     signal: AbortSignal,
     lease: ReturnType<ReaderContext['lake']['lease']> | null,
   ): Promise<MonthRows> {
@@ -178,7 +181,7 @@ export class FundingReader {
     const { connections, origin } = this.#context
     const stem = fundingStem(symbol, month)
     const key = `${fundingFolder(market, symbol)}${stem}.zip`
-    const fetched = await connections.vision.fetchArchive(key, { etag, signal })
+    const fetched = await connections.vision.fetchArchive(key, { ...archive, mostBytes: LARGEST_FUNDING_CSV_BYTES, signal })
     const writer = lease === null ? null : await lease.openWriter(origin() ?? 'binance')
     try {
       const { rows, sha256 } = await decodeFundingArchive(fetched.zip, fetched.checksum, stem)
@@ -194,7 +197,7 @@ export class FundingReader {
       if (!isCkvdError(error) || !isContentError(error)) throw error
       this.#context.logger.warn({ key, code: error.code }, error.message)
       const reason = { ...error.toData() }
-      if (writer !== null) await quarantineArchive(writer.files, { key, bytes: fetched.zip, sha256: sha256Hex(fetched.zip), reason })
+      await writer?.quarantine.keep({ key, bytes: fetched.zip, sha256: sha256Hex(fetched.zip), reason })
       return null
     }
   }

@@ -1,19 +1,21 @@
 import type { CkvdError } from '../errors.ts'
 import { isCkvdError } from '../errors.ts'
-import type { Series, TimeRange } from '../model/series.ts'
-import type { Rest } from '../sources/rest.ts'
-import type { KlineSource, Stretch } from '../sources/source.ts'
+import type { Market } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
+import type { ExchangeInfo } from '../sources/exchange-info.ts'
+import type { FirstBar } from '../sources/rest-first-bar.ts'
+import type { StretchAsk, StretchRows } from '../sources/rest-walk.ts'
+import type { RestSource } from '../sources/rest.ts'
 
 /** Failures of REST that a caller can act on by waiting: they are thrown themselves, not only as missing bars. */
 const TELLING = ['CKVD_BANNED', 'CKVD_RATE_LIMITED', 'CKVD_FORBIDDEN'] as const
 
 /** REST, remembering why it failed: a missing bar is then told with its cause. */
-export class RestWitness implements KlineSource {
-  readonly name = 'rest'
-  readonly #rest: Rest
+export class RestWitness implements RestSource {
+  readonly #rest: RestSource
   #failure: CkvdError | null = null
 
-  constructor(rest: Rest) {
+  constructor(rest: RestSource) {
     this.#rest = rest
   }
 
@@ -22,12 +24,16 @@ export class RestWitness implements KlineSource {
     return this.#failure
   }
 
-  fetchStretch(series: Series, range: TimeRange, o: { readonly signal: AbortSignal }): Promise<Stretch> {
-    return this.#watch(this.#rest.fetchStretch(series, range, o))
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+    return this.#watch(this.#rest.fetchStretch(series, ask, o))
   }
 
-  fetchFirstBar(series: Series, o: { readonly signal: AbortSignal }): Promise<number | null> {
-    return this.#watch(this.#rest.fetchFirstBar(series, o))
+  fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    return this.#watch(this.#rest.fetchFirstBar(series, heldUs, o))
+  }
+
+  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+    return this.#watch(this.#rest.fetchExchangeInfo(market, o))
   }
 
   async #watch<T>(answer: Promise<T>): Promise<T> {

@@ -41,6 +41,8 @@ export interface AvailabilityOptions extends AsOf {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   readonly onProgress?: ScanOptions['onProgress']
+  /** told once where this machine's clock and the listing's differ */
+  readonly onNote?: (note: string) => void
 }
 
 /** Exactly what `--json` prints. */
@@ -72,6 +74,7 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
   checkAsOf(asOf, options.nowMs)
   const startedMs = performance.now()
   await using http = new HttpClient({ ...HTTP_DEFAULTS, connections: Math.max(4, concurrency), maxRetries }, env)
+  http.clock.onSkew = options.onNote
   const cache = await AvailabilityCache.open(join(out, CACHE_NAME), options.listingUrl)
   try {
     const need = { asOf, allDays: options.allDays || options.html, nowMs: options.nowMs, maxAgeMs: options.maxAgeMs }

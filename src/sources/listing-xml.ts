@@ -26,6 +26,15 @@ const pageSchema = z.object({
   }),
 })
 
+/** What S3 says instead of a page, now and then with status 200: `<Error><Code>InternalError</Code><Message>We encountered …` */
+const S3_ERROR = /^\s*(?:<\?xml[^<>]*\?>\s*)?<Error>(.{0,2000})/s
+
+function describeRefusal(text: string): string {
+  const code = /<Code>([A-Za-z]{1,60})<\/Code>/.exec(text)?.[1] ?? 'without a code'
+  const message = /<Message>([^<>]{1,200})<\/Message>/.exec(text)?.[1]?.replaceAll(/[^\x20-\x7e]/g, '?')
+  return message === undefined ? code : `${code}: ${message}`
+}
+
 /** Reads a page with a whole XML parser. Slow (13 ms for 1,000 keys), strict, and the word on what a page means. */
 export function parsePage(xml: string, where: string): ListingPage {
   const fail = (found: string, cause?: unknown): CkvdError =>
@@ -33,6 +42,8 @@ export function parsePage(xml: string, where: string): ListingPage {
       details: { where, found, start: xml.slice(0, 120) },
       cause,
     })
+  const refusal = S3_ERROR.exec(xml)
+  if (refusal !== null) throw fail(`the error ${describeRefusal(refusal[1] ?? '')}`)
   if (!xml.trimEnd().endsWith('</ListBucketResult>')) throw fail('a text that does not end with </ListBucketResult>')
   if (xml.includes('<!DOCTYPE') || xml.includes('<!ENTITY')) throw fail('a document type declaration')
   let raw: unknown

@@ -3,6 +3,7 @@ import type { Packaging, Series } from '../model/series.ts'
 import { fundingFolder, fundingStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay, UtcMonth } from '../model/utc-day.ts'
 import { parseUtcMonth } from '../model/utc-day.ts'
+import type { HttpAnswer } from './http-exchange.ts'
 import type { HttpClient } from './http.ts'
 import type { ListingPage } from './listing-xml.ts'
 import { parseListingPage } from './listing-page.ts'
@@ -26,8 +27,17 @@ export interface SeriesListing {
   readonly more: boolean
 }
 
-/** A page has at most 1,000 keys of some 400 bytes; 4 MiB is ten times that. */
-const MAX_PAGE_BYTES = 4 << 20
+/** A page has at most 1,000 keys of some 400 bytes; 2 MiB is five times that. */
+const MAX_PAGE_BYTES = 2 << 20
+/** A listing that goes on for longer than this is none: nine years of days are 8 pages, and servers with smaller pages exist. */
+const MAX_PAGES = 200
+/** The first archives are of August 2017. */
+const FIRST_DAY_MS = Date.UTC(2017, 0, 1)
+/** A day has its archive and the CHECKSUM beside it; twice that leaves room for strangers and other spellings. */
+const KEYS_PER_DAY = 4
+const SPARE_KEYS = 1000
+/** Symbols of a market, or intervals of a symbol: the largest market has some 4,000 symbols. */
+const MAX_FOLDERS = 50_000
 
 /** The listing of the bucket: which archives exist, with size and ETag. Every error of a page is an error of the list. */
 export class Listing {
@@ -53,7 +63,7 @@ export class Listing {
     const prefix = seriesFolder(series, packaging)
     const marker = o.from === undefined ? undefined : markerBefore(series, packaging, o.from)
     const parseKey = archiveKeyParser(series, packaging)
-    for await (const page of this.#pages(prefix, marker, o.signal)) {
+    for await (const page of this.#pages(prefix, marker, mostKeys(), o.signal)) {
       for (const { key, etag, sizeBytes } of page.keys) {
         const period = parseKey(key)
         if (period === undefined) continue
@@ -96,19 +106,19 @@ export class Listing {
     return undefined
   }
 
-  /** Months from `from` on of which the listing has an archive of funding rates, each with the archive's ETag. */
+  /** Months from `from` on of which the listing has an archive of funding rates, each with the archive's ETag and size. */
   async fetchFundingMonths(
     contract: { readonly market: 'um' | 'cm'; readonly symbol: string },
     from: UtcMonth,
     signal: AbortSignal,
-  ): Promise<Map<UtcMonth, string>> {
+  ): Promise<Map<UtcMonth, Pick<ArchiveEntry, 'etag' | 'sizeBytes'>>> {
     const prefix = fundingFolder(contract.market, contract.symbol)
     const stem = prefix + fundingStem(contract.symbol, '')
-    const months = new Map<UtcMonth, string>()
-    for await (const page of this.#pages(prefix, stem + from, signal)) {
-      for (const { key, etag } of page.keys) {
+    const months = new Map<UtcMonth, Pick<ArchiveEntry, 'etag' | 'sizeBytes'>>()
+    for await (const page of this.#pages(prefix, stem + from, mostKeys(), signal)) {
+      for (const { key, etag, sizeBytes } of page.keys) {
         const month = key.startsWith(stem) && key.endsWith('.zip') ? parseUtcMonth(key.slice(stem.length, -'.zip'.length)) : undefined
-        if (month !== undefined) months.set(month, etag)
+        if (month !== undefined) months.set(month, { etag, sizeBytes })
       }
     }
     return months
@@ -117,16 +127,26 @@ export class Listing {
   /** Names of the folders directly below `prefix` (which ends with `/`). */
   async fetchFolders(prefix: string, signal: AbortSignal): Promise<string[]> {
     const names: string[] = []
-    for await (const page of this.#pages(prefix, undefined, signal)) {
+    for await (const page of this.#pages(prefix, undefined, MAX_FOLDERS, signal)) {
       for (const folder of page.folders) names.push(folder.slice(prefix.length, -1))
     }
     return names
   }
 
-  async *#pages(prefix: string, start: string | undefined, signal: AbortSignal): AsyncGenerator<ListingPage> {
+  /** Pages until the last one. A listing without an end is refused as soon as it holds more than anything that is listed can have. */
+  async *#pages(prefix: string, start: string | undefined, mostEntries: number, signal: AbortSignal): AsyncGenerator<ListingPage> {
     let marker = start
-    for (;;) {
+    let entries = 0
+    for (let pages = 1; ; pages++) {
       const page = await this.#page(prefix, marker, signal)
+      entries += page.keys.length + page.folders.length
+      if (entries > mostEntries || pages > MAX_PAGES) {
+        throw new CkvdError(
+          'CKVD_LISTING',
+          `Expected the listing of ${prefix} to end after ${mostEntries} entries or ${MAX_PAGES} pages at most, it goes on after ${entries} on ${pages}.`,
+          { details: { prefix, entries, pages } },
+        )
+      }
       yield page
       if (page.next === undefined) return
       if (marker !== undefined && Buffer.compare(Buffer.from(page.next), Buffer.from(marker)) <= 0) {
@@ -143,14 +163,18 @@ export class Listing {
     if (marker !== undefined) query.set('marker', marker)
     if (maxKeys !== undefined) query.set('max-keys', String(maxKeys))
     const url = `${this.#url}?${query.toString()}`
-    const answer = await this.#http.fetch(url, { kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES })
-    if (answer.status !== 200) {
+    const pages: ListingPage[] = []
+    // S3 may say InternalError with status 200, and a proxy may send a page of its own: both pass as a 5xx does
+    const check = async ({ body }: HttpAnswer): Promise<void> => void pages.push(await parseListingPage(body, url))
+    const answer = await this.#http.fetch(url, { kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES, check })
+    const page = pages.at(-1)
+    if (page === undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected a listing from ${url}, got status ${answer.status}. Check --listing-url.`, {
         details: { url, status: answer.status },
       })
     }
-    const page = await parseListingPage(answer.body, url)
-    const stranger = page.keys.find(({ key }) => !key.startsWith(prefix))?.key ?? page.folders.find((folder) => !folder.startsWith(prefix))
+    const { keys, folders } = page
+    const stranger = keys.find(({ key }) => !key.startsWith(prefix))?.key ?? folders.find((folder) => !folder.startsWith(prefix))
     if (stranger !== undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}.`, {
         details: { prefix, found: stranger },
@@ -158,6 +182,11 @@ export class Listing {
     }
     return page
   }
+}
+
+/** Most keys that the folder of one series can have today: by this machine's clock, but a wrong one only makes it a little less or more. */
+function mostKeys(): number {
+  return SPARE_KEYS + KEYS_PER_DAY * Math.max(0, Math.ceil((Date.now() - FIRST_DAY_MS) / 86_400_000))
 }
 
 /** Oldest first; of a padded and an un-padded key for one period (`2020-08`, `2020-8`) the padded one, which sorts first. */

@@ -1,5 +1,5 @@
 import { decodeRestRows } from '../codec/rest-rows.ts'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, isCkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { HttpAnswer } from './http-exchange.ts'
@@ -33,9 +33,17 @@ export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string):
       },
     )
   }
-  const rows = decodeRestRows(answer.body)
+  const rows = decodeRows(answer.body, url)
   checkPage(rows, page, url)
   return rows
+}
+
+function decodeRows(body: Uint8Array, url: string): KlineColumns {
+  try {
+    return decodeRestRows(body)
+  } catch (error) {
+    throw isCkvdError(error) ? error.with({ url }) : error
+  }
 }
 
 interface Refusal {

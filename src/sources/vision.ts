@@ -13,9 +13,22 @@ export interface FetchedArchive {
   readonly etag: string | null
 }
 
-/** A month of 1s bars is some 120 MB. */
-const MAX_ARCHIVE_BYTES = 1 << 30
-const MAX_CHECKSUM_BYTES = 4096
+/**
+ * An archive may be so much larger than its listing says: it may be published anew between the two. Anything else is not what was listed,
+ * and neither memory nor disk is spent on it.
+ */
+const GROWTH = { ratio: 1.25, bytes: 64 * 1024 } as const
+/** 64 hex digits, two blanks, a file name. */
+const MAX_CHECKSUM_BYTES = 512
+
+/** What the listing says of an archive. */
+export interface FetchOptions {
+  readonly etag: string
+  readonly sizeBytes: number
+  /** no archive of its kind is larger, whatever the listing says */
+  readonly mostBytes: number
+  readonly signal: AbortSignal
+}
 
 /** Archives refused in a row before a firewall, or a country rule, is assumed. */
 const MANY_REFUSALS = 8
@@ -50,16 +63,17 @@ export class Vision {
 
   /**
    * Downloads an archive and its CHECKSUM side by side.
-   * Throws CKVD_ARCHIVE_MISSING when the archive is not there, and the codes of HttpClient.
+   * Throws CKVD_ARCHIVE_MISSING when the archive is not there, CKVD_HTTP_TOO_LARGE when it is larger than was listed, and the codes of HttpClient.
    */
-  fetchArchive(key: string, o: { etag: string; sizeBytes: number; signal: AbortSignal }): Promise<FetchedArchive> {
+  fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
     return this.#downloads.add(() => this.#fetchArchive(key, o))
   }
 
-  async #fetchArchive(key: string, o: { etag: string; sizeBytes: number; signal: AbortSignal }): Promise<FetchedArchive> {
+  async #fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
+    const maxBytes = Math.min(o.mostBytes, Math.ceil(o.sizeBytes * GROWTH.ratio) + GROWTH.bytes)
     const [zip, checksum] = await this.#watch(Promise.all([
-      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes: MAX_ARCHIVE_BYTES, buffers: this.#buffers }),
+      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, buffers: this.#buffers }),
       this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
     ]))
     if (zip.status === 404) {

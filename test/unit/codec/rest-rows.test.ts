@@ -48,22 +48,33 @@ describe('decodeRestRows', () => {
     expect(() => decodeRestRows(JSON.stringify([rowWith(0, -1)]))).toThrow(expect.objectContaining({ code: 'CKVD_REST_BODY' }) as Error)
   })
 
-  test.each<[string, unknown[], number, string]>([
-    ['a decimal', rowWith(5, '1e3'), 6, '"1e3"|1e3'],
-    ['a count', rowWith(8, 'many'), 9, 'many'],
-    ['a time', rowWith(6, 12), 7, '12'],
-    ['a bar that contradicts itself', rowWith(2, '6733.54'), 3, '6733.54'],
-    ['a long text', rowWith(5, 'x'.repeat(500)), 6, 'x{20,100}…'],
-  ])('a refusal of %s tells row, column and what was found', (_name, row, column, found) => {
+  test.each<[string, unknown[], number, string, string]>([
+    ['a decimal', rowWith(5, '1e3'), 6, 'volume', '1e3'],
+    ['a count', rowWith(8, 'many'), 9, 'count', 'many'],
+    ['a time', rowWith(6, 12), 7, 'close_time', '12'],
+    ['a bar that contradicts itself', rowWith(2, '6733.54'), 3, 'high', '6733.54'],
+    ['a long text', rowWith(5, 'x'.repeat(500)), 6, 'volume', 'x{20,100}…'],
+    ['a list', rowWith(9, [1, 2]), 10, 'taker_buy_volume', 'an array of 2'],
+    ['nothing', rowWith(11, ''), 12, 'ignore', 'nothing'],
+  ])('a refusal of %s tells row, field, the time of the bar and what was found', (_name, row, column, field, found) => {
     let thrown: CkvdError | undefined
     try {
       decodeRestRows(JSON.stringify([ROW, row]))
     } catch (error) {
       thrown = error as CkvdError
     }
-    expect(thrown?.details).toMatchObject({ row: 1, column })
-    expect(thrown?.message).toMatch(new RegExp(`found (${found}).* \\(row 1, column ${column}\\)`))
+    expect(thrown?.details).toMatchObject({ row: 1, column, field })
+    expect(thrown?.message).toMatch(
+      new RegExp(`found ${found} \\(row 1, column ${column} ${field}, open_time 2020-04-15T21:55:00.000000Z\\)$`),
+    )
     expect(thrown?.message.length).toBeLessThan(300)
+  })
+
+  test.each(['[', '[{"a":', '[[1586987400000,"1",'])('JSON nested 100,000 deep by %s is refused as any other body', (open) => {
+    const close = open === '[' ? ']' : open === '[{"a":' ? '}]' : ']]'
+    const body = open.repeat(100_000) + '1' + close.repeat(100_000)
+    expect(() => decodeRestRows(body)).toThrow(expect.objectContaining({ code: 'CKVD_REST_BODY' }) as Error)
+    expect(() => decodeRestRows(open.repeat(100_000))).toThrow(expect.objectContaining({ code: 'CKVD_REST_BODY' }) as Error)
   })
 
   test('an empty page has no rows', () => {

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { acquireLock } from '../../../src/lake/lock.ts'
 import { openLake } from '../../../src/lake/lake.ts'
+import { createQuarantine } from '../../../src/lake/quarantine.ts'
 import { pruneSeries } from '../../../src/lake/prune.ts'
-import { adoptShard, quarantineArchive, readShard } from '../../../src/lake/shards.ts'
+import { adoptShard, readShard } from '../../../src/lake/shards.ts'
 import type { Steps } from '../../../src/lake/steps.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
 import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, shardFile, systemError, tmpFiles } from './lake-fixtures.ts'
@@ -328,17 +329,52 @@ describe('quarantine', () => {
   it('keeps the archive with its reason beside it', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const path = await quarantineArchive(lake.files, archive)
+      const path = (await lake.quarantine.keep(archive)) ?? ''
       expect(new Uint8Array(await readFile(join(root, path)))).toEqual(archive.bytes)
       const reason: unknown = JSON.parse(await readFile(join(root, `${path}.reason.json`), 'utf8'))
       expect(reason).toEqual({ key: archive.key, sha256: archive.sha256, sizeBytes: 3, code: 'CKVD_ZIP_CRC' })
     })
   })
 
+  it('is bounded: what was kept first stays, then reasons alone are written, then nothing', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const bounds = { maxBytes: 10, maxArchives: 4 }
+      const bad = (n: number, sizeBytes: number) => ({
+        ...archive,
+        key: archive.key.replace('01-01', `01-0${n}`),
+        bytes: new Uint8Array(sizeBytes),
+      })
+      const quarantine = createQuarantine(lake.paths, lake.files, bounds)
+      const kept = await Promise.all([bad(1, 6), bad(2, 6), bad(3, 4)].map((one) => quarantine.keep(one)))
+      expect(kept.map((path) => path !== null)).toEqual([true, false, true])
+      // another run knows what lies there
+      const next = createQuarantine(lake.paths, lake.files, bounds)
+      expect(await next.keep(bad(1, 6))).toBe(kept[0])
+      expect(await next.keep(bad(4, 1))).toBeNull()
+      expect(await next.keep(bad(5, 0))).toBeNull()
+      const files = (await readdir(join(root, 'quarantine'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+      const names = files.map(({ name }) => name.replace(/^BTCUSDT-1m-2024-|f{12}/g, '')).sort()
+      expect(names).toEqual([
+        '01-01..zip',
+        '01-01..zip.reason.json',
+        '01-02..zip.reason.json',
+        '01-03..zip',
+        '01-03..zip.reason.json',
+        '01-04..zip.reason.json',
+      ])
+      const reason = await readFile(
+        join(root, 'quarantine', dirname(archive.key), `BTCUSDT-1m-2024-01-02.${'f'.repeat(12)}.zip.reason.json`),
+        'utf8',
+      )
+      expect(JSON.parse(reason)).toMatchObject({ sizeBytes: 6, kept: false, code: 'CKVD_ZIP_CRC' })
+    })
+  })
+
   it('refuses a key that leaves the lake', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      await expect(quarantineArchive(lake.files, { ...archive, key: '../../../x.zip' })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
+      await expect(lake.quarantine.keep({ ...archive, key: '../../../x.zip' })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
     })
     await inTempDirectory(async (root) => {
       await symlink(join(root, '..'), join(root, 'quarantine'))

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -8,6 +9,7 @@ import { CkvdError, isCkvdError } from '../../../src/errors.ts'
 import type { HttpRequest, HttpSettings } from '../../../src/sources/http.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http.ts'
 import { backoffMs } from '../../../src/sources/waiting.ts'
+import { CERTIFICATE, KEY } from '../../support/certificate.ts'
 
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -86,9 +88,9 @@ describe('bodies', () => {
     expect((await createClient().fetch(url, plain())).status).toBe(404)
   })
 
-  test('gzip is unpacked, although nobody asked for it', async () => {
+  test('gzip of a listing or of REST is unpacked, although nobody asked for it', async () => {
     const { url } = await serve((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('hello')))
-    expect(text((await createClient().fetch(url, plain())).body)).toBe('hello')
+    for (const kind of ['listing', 'rest'] as const) expect(text((await createClient().fetch(url, plain({ kind }))).body)).toBe('hello')
   })
 
   test('gzip that is damaged or unpacks to more than allowed is refused', async () => {
@@ -96,15 +98,41 @@ describe('bodies', () => {
       const packed = gzipSync('x'.repeat(5000))
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(request.url === '/x' ? packed.subarray(0, -9) : packed)
     })
-    expect((await errorOf(createClient().fetch(url, plain()))).code).toBe('CKVD_HTTP_TRUNCATED')
+    const listing = plain({ kind: 'listing' })
+    expect((await errorOf(createClient().fetch(url, listing))).code).toBe('CKVD_HTTP_TRUNCATED')
     expect(paths).toHaveLength(3)
-    expect((await errorOf(createClient().fetch(`${url}/bomb`, plain({ maxBytes: 1000 })))).code).toBe('CKVD_HTTP_TOO_LARGE')
+    expect((await errorOf(createClient().fetch(`${url}/bomb`, { ...listing, maxBytes: 1000 }))).code).toBe('CKVD_HTTP_TOO_LARGE')
     expect(paths).toHaveLength(4)
   })
 
   test('another content-encoding is refused', async () => {
     const { url } = await serve((_request, response) => response.writeHead(200, { 'content-encoding': 'br' }).end('?'))
-    expect((await errorOf(createClient().fetch(url, plain()))).code).toBe('CKVD_HTTP_STATUS')
+    expect((await errorOf(createClient().fetch(url, plain({ kind: 'rest' })))).code).toBe('CKVD_HTTP_ENCODING')
+  })
+
+  test.each(['archive', 'checksum'] as const)(
+    'an encoded %s is refused before a byte of it is read, and not asked for again',
+    async (kind) => {
+      const { url, paths } = await serve((_request, response) => {
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'.repeat(100_000)))
+      })
+      const client = createClient()
+      expect(await errorOf(client.fetch(url, plain({ kind })))).toMatchObject({ code: 'CKVD_HTTP_ENCODING', details: { encoding: 'gzip' } })
+      expect(paths).toHaveLength(1)
+      expect(client.bytesReceived).toBe(0)
+    },
+  )
+
+  test('the text of an error that never ends is cut, and the error stays what it is', async () => {
+    const { url } = await serve((request, response) => {
+      response.writeHead(request.url === '/x' ? 404 : 400)
+      const more = (): void => void response.write('x'.repeat(65_536), (error) => (error == null ? more() : undefined))
+      more()
+    })
+    const client = createClient()
+    expect((await client.fetch(url, plain({ maxBytes: 100 }))).status).toBe(404)
+    expect((await errorOf(client.fetch(`${url}/bad`, plain({ maxBytes: 100 })))).code).toBe('CKVD_HTTP_STATUS')
+    expect(client.bytesReceived).toBeLessThan(1_000_000)
   })
 
   test('a body larger than allowed is refused once, stated or not', async () => {
@@ -216,6 +244,45 @@ describe('waiting', () => {
     expect(error.code).toBe('CKVD_HTTP_TIMEOUT')
   })
 
+  test('tries that drip end all together in minutes, however many are allowed', async () => {
+    const { url, paths } = await serve((_request, response) => {
+      response.writeHead(200)
+      const drip = setInterval(() => response.write('x'), 5)
+      response.on('close', () => clearInterval(drip))
+    })
+    // a try is given up after 2 to 4 times the idle timeout; with 30 s instead of 20 ms these would be minutes
+    const error = await errorOf(createClient({ idleTimeoutMs: 20, maxRetries: 20 }).fetch(url, plain({ maxBytes: 100 })))
+    expect(error.code).toBe('CKVD_HTTP_TIMEOUT')
+    expect(paths.length).toBeGreaterThan(1)
+    expect(paths.length).toBeLessThan(8)
+  })
+
+  test('a body that comes fast enough, but never ends, ends with the time that its size may take', async () => {
+    const { url } = await serve((_request, response) => {
+      response.writeHead(200)
+      const stream = setInterval(() => response.write('x'.repeat(20)), 10)
+      response.on('close', () => clearInterval(stream))
+    })
+    // about 2,000 bytes a second: 4,000 bytes at 4 KiB a second and two idle timeouts are over before they have come
+    const error = await errorOf(createClient({ idleTimeoutMs: 50, maxRetries: 0 }).fetch(url, plain({ maxBytes: 4000 })))
+    expect(error.code).toBe('CKVD_HTTP_TIMEOUT')
+  })
+
+  test('a request that waits for a connection is not given up for it', async () => {
+    const { url } = await serve((_request, response, index) => void setTimeout(() => response.end(`${index}`), 150))
+    const client = createClient({ connections: 1, idleTimeoutMs: 200, maxRetries: 0 })
+    const answers = await Promise.all(Array.from({ length: 6 }, () => client.fetch(url, plain())))
+    expect(answers.map(({ body }) => text(body)).sort()).toEqual(['0', '1', '2', '3', '4', '5'])
+  })
+
+  test('what a request waits for Retry-After is bounded over all its tries', async () => {
+    const { url, paths } = await serve((_request, response, index) => {
+      response.writeHead(503, { 'retry-after': index === 0 ? '1' : '300' }).end()
+    })
+    expect((await errorOf(createClient({ maxRetries: 9 }).fetch(url, plain()))).code).toBe('CKVD_HTTP_BUSY')
+    expect(paths).toHaveLength(2)
+  })
+
   test('a download that our own rate limit holds up is no drip', async () => {
     const { url } = await serve((_request, response) => response.end('x'.repeat(1500)))
     const client = createClient({ idleTimeoutMs: 20, maxRetries: 0, maxRateBytes: 1000 })
@@ -277,6 +344,60 @@ describe('waiting', () => {
   })
 })
 
+describe('an answer that `check` finds no good', () => {
+  test('is tried again where its error may pass, and only then', async () => {
+    const { url, paths } = await serve((_request, response, index) => response.end(index < 2 ? 'bad' : 'good'))
+    const check = ({ body }: { body: Uint8Array }): void => {
+      if (text(body) === 'bad') throw new CkvdError('CKVD_LISTING', 'bad')
+    }
+    expect(text((await createClient().fetch(url, plain({ check }))).body)).toBe('good')
+    expect(paths).toHaveLength(3)
+    const never = (): void => {
+      throw new CkvdError('CKVD_REST_BODY', 'never')
+    }
+    expect((await errorOf(createClient().fetch(url, plain({ check: never })))).code).toBe('CKVD_REST_BODY')
+    expect(paths).toHaveLength(4)
+  })
+})
+
+describe('the Date of answers', () => {
+  const dated = (date: Date, headers: Record<string, string> = {}): Answerer => {
+    return (_request, response) => response.writeHead(200, { date: date.toUTCString(), ...headers }).end()
+  }
+
+  test.each(['listing', 'rest'] as const)('of a %s an hour off stops, both times named', async (kind) => {
+    const behind = new Date(Date.now() - 18 * 3_600_000)
+    const { url } = await serve(dated(behind))
+    const error = await errorOf(createClient().fetch(url, plain({ kind })))
+    expect(error).toMatchObject({ code: 'CKVD_CLOCK', exit: 4 })
+    expect(error.message).toContain(new Date(Math.floor(behind.getTime() / 1000) * 1000).toISOString())
+    expect(error.message).toContain(new Date().toISOString().slice(0, 14))
+  })
+
+  test('of an archive, or of an answer that a cache kept, says nothing', async () => {
+    const old = new Date(Date.now() - 18 * 3_600_000)
+    const client = createClient()
+    await client.fetch((await serve(dated(old))).url, plain({ kind: 'archive' }))
+    await client.fetch((await serve(dated(old, { age: '60' }))).url, plain({ kind: 'listing' }))
+    expect(client.clock.skewMs).toBe(0)
+  })
+
+  test('two minutes behind is told once, and holds "now" back', async () => {
+    const told: string[] = []
+    const { url } = await serve((_request, response) =>
+      response.writeHead(200, { date: new Date(Date.now() - 120_000).toUTCString() }).end(),
+    )
+    const client = createClient()
+    client.clock.onSkew = (message) => void told.push(message)
+    await client.fetch(url, plain({ kind: 'rest' }))
+    await client.fetch(url, plain({ kind: 'rest' }))
+    expect(told).toHaveLength(1)
+    expect(Date.now() - client.clock.nowMs()).toBeGreaterThan(117_000)
+    expect(Date.now() - client.clock.nowMs()).toBeLessThan(122_000)
+    expect(client.clock.notAfter(1000)).toBe(1000)
+  })
+})
+
 describe('proxies', () => {
   /** An HTTP proxy: tunnels every CONNECT to `host`, whatever was asked for. */
   async function serveProxy(host: string): Promise<{ url: string; tunnels: string[] }> {
@@ -320,4 +441,72 @@ describe('proxies', () => {
     expect((await errorOf(direct.fetch('http://other.invalid/', plain()))).code).toBe('CKVD_HTTP_NETWORK')
     expect(proxy.tunnels).toEqual([])
   })
+  test('a proxy without a scheme and with signs in its password gets what curl would send', async () => {
+    const target = await serve((_request, response) => response.end('through'))
+    const asked: (string | undefined)[] = []
+    const server = createServer()
+    server.on('connect', (request, client: Socket) => {
+      asked.push(request.headers['proxy-authorization'])
+      const [name = '', port] = target.host.split(':')
+      const upstream = connect(Number(port), name, () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n')
+        upstream.pipe(client).pipe(upstream)
+      })
+      for (const socket of [client, upstream]) socket.on('error', () => socket.destroy())
+      closers.push(() => Promise.resolve(void (client.destroy(), upstream.destroy())))
+    })
+    const port = await listen(server)
+    const client = createClient({ maxRetries: 0 }, { all_proxy: `  jan:100%@p%40ss@127.0.0.1:${port} ` })
+    expect(text((await client.fetch('http://archive.invalid/', plain())).body)).toBe('through')
+    expect(asked).toEqual([`Basic ${Buffer.from('jan:100%@p@ss').toString('base64')}`])
+  })
+
+  test.each([
+    [407, 'CKVD_PROXY', 1],
+    [403, 'CKVD_FORBIDDEN', 1],
+    [502, 'CKVD_HTTP_BUSY', 3],
+  ])('one that answers %i is named with its status, never its password', async (status, code, tries) => {
+    let asked = 0
+    const server = createServer()
+    server.on('connect', (_request, client: Socket) => {
+      asked++
+      client.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`)
+    })
+    const port = await listen(server)
+    const client = createClient({}, { HTTPS_PROXY: `http://jan:secret@127.0.0.1:${port}` })
+    const error = await errorOf(client.fetch('https://archive.invalid/', plain()))
+    expect(error.code).toBe(code)
+    expect(error.message).toContain(`the proxy 127.0.0.1:${port} (HTTPS_PROXY)`)
+    expect(error.message).toContain(String(status))
+    expect(JSON.stringify(error.toData())).not.toContain('secret')
+    expect(asked).toBe(tries)
+  })
+
+  test('a dead one is named', async () => {
+    const port = await listen(createServer())
+    await closers.pop()?.()
+    const error = await errorOf(
+      createClient({ maxRetries: 0 }, { https_proxy: `127.0.0.1:${port}` }).fetch('https://archive.invalid/', plain()),
+    )
+    expect(error.code).toBe('CKVD_HTTP_NETWORK')
+    expect(error.message).toContain(`through the proxy 127.0.0.1:${port} (https_proxy) failed: ECONNREFUSED`)
+  })
+
+  test('one that takes the connection and says nothing ends', async () => {
+    const server = createServer()
+    server.on('connect', (_request, client: Socket) => void closers.push(() => Promise.resolve(void client.destroy())))
+    const port = await listen(server)
+    const error = await errorOf(
+      createClient({ maxRetries: 0, idleTimeoutMs: 300 }, { https_proxy: `127.0.0.1:${port}` }).fetch('https://archive.invalid/', plain()),
+    )
+    expect(error.code).toBe('CKVD_HTTP_TIMEOUT')
+  })
+})
+
+test('a certificate that is not known here names NODE_EXTRA_CA_CERTS', async () => {
+  const server = createSecureServer({ key: KEY, cert: CERTIFICATE }, (_request, response) => response.end())
+  const port = await listen(server)
+  const error = await errorOf(createClient({ maxRetries: 0 }).fetch(`https://127.0.0.1:${port}/`, plain()))
+  expect(error.code).toBe('CKVD_HTTP_NETWORK')
+  expect(error.message).toContain('NODE_EXTRA_CA_CERTS')
 })

@@ -34,7 +34,7 @@ afterEach(async () => {
 /** A bucket on loopback that lists by the rules of S3 (version 1), `pageKeys` at most a page; `spoil` changes a page's text. */
 async function startBucket(
   keys: readonly string[],
-  o: { pageKeys?: number; spoil?: (page: string, index: number) => string } = {},
+  o: { pageKeys?: number; maxRetries?: number; spoil?: (page: string, index: number) => string } = {},
 ): Promise<Bucket> {
   const queries: string[] = []
   const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
@@ -45,7 +45,7 @@ async function startBucket(
     response.end(o.spoil?.(page, queries.length - 1) ?? page)
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
-  const http = new HttpClient({ ...HTTP_DEFAULTS, maxRetries: 0 }, {})
+  const http = new HttpClient({ ...HTTP_DEFAULTS, maxRetries: o.maxRetries ?? 0, backoffMs: 1 }, {})
   open.push({ server, http })
   return { listing: new Listing(http, `http://127.0.0.1:${(server.address() as AddressInfo).port}`), queries }
 }
@@ -207,6 +207,54 @@ describe('a page that is not what it should be fails the whole list', () => {
     const error = await errorOf(listing.fetchArchives(HOURS, 'daily', { signal }))
     expect(error.code).toBe('CKVD_LISTING')
     expect(queries).toHaveLength(2)
+  })
+
+  const S3_ERROR =
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>'
+  test.each([
+    ['an error of S3 with status 200', S3_ERROR],
+    ['a page of HTML', '<!DOCTYPE html><html><body>Please wait</body></html>'],
+    ['half a page', '<ListBucketResult><IsTruncated>false</IsTruncated><Cont'],
+    ['nothing', ''],
+  ])('%s passes as a 5xx does: asked for again', async (_name, answer) => {
+    const { listing, queries } = await startBucket(keys, { maxRetries: 2, spoil: (page, index) => (index < 2 ? answer : page) })
+    expect((await listing.fetchArchives(HOURS, 'daily', { signal })).archives.length * 2).toBe(keys.length)
+    expect(queries).toHaveLength(3)
+  })
+
+  test('an error of S3 that does not pass is told by its code', async () => {
+    const { listing, queries } = await startBucket(keys, { maxRetries: 2, spoil: () => S3_ERROR })
+    const error = await errorOf(listing.fetchArchives(HOURS, 'daily', { signal }))
+    expect(error).toMatchObject({ code: 'CKVD_LISTING', message: expect.stringContaining('InternalError: We encountered') as string })
+    expect(queries).toHaveLength(3)
+  })
+
+  /** Pages without an end: each goes on behind the last one. */
+  const endless = (entries: number, entry: (n: number) => string) => (_page: string, index: number) => {
+    const name = (n: number): string => entry(index * entries + n)
+    const list = Array.from({ length: entries }, (_, n) =>
+      name(n).endsWith('/')
+        ? `<CommonPrefixes><Prefix>${name(n)}</Prefix></CommonPrefixes>`
+        : `<Contents><Key>${name(n)}</Key><ETag>&quot;e&quot;</ETag><Size>1</Size></Contents>`,
+    )
+    return `<ListBucketResult><IsTruncated>true</IsTruncated><NextMarker>${name(entries - 1)}</NextMarker>${list.join('')}</ListBucketResult>`
+  }
+  const digits = (n: number): string => String(n).padStart(9, '0')
+
+  test.each([
+    ['full pages of keys', 1000, (n: number) => `${FOLDER}x${digits(n)}`, 20],
+    ['pages of one key', 1, (n: number) => `${FOLDER}x${digits(n)}`, 201],
+  ])('a listing without an end ends: %s', async (_name, entries, entry, mostPages) => {
+    const { listing, queries } = await startBucket([], { spoil: endless(entries, entry) })
+    const error = await errorOf(listing.fetchArchives(HOURS, 'daily', { signal }))
+    expect(error).toMatchObject({ code: 'CKVD_LISTING', message: expect.stringContaining('goes on') as string })
+    expect(queries.length).toBeLessThanOrEqual(mostPages)
+  })
+
+  test('symbols without an end end, too', async () => {
+    const { listing, queries } = await startBucket([], { spoil: endless(1000, (n) => `data/spot/daily/klines/A${digits(n)}/`) })
+    expect((await errorOf(listing.fetchFolders('data/spot/daily/klines/', signal))).code).toBe('CKVD_LISTING')
+    expect(queries).toHaveLength(51)
   })
 
   test('a status other than 200 tells the setting to check', async () => {

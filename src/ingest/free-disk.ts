@@ -1,0 +1,33 @@
+import { statfs } from 'node:fs/promises'
+import { CkvdError } from '../errors.ts'
+import { ioError } from '../lake/io-error.ts'
+
+/**
+ * Compares what a plan needs with the free disk, before the first download.
+ * @throws CKVD_DISK_FULL, CKVD_LAKE_IO
+ */
+export async function checkFreeDisk(root: string, needed: number): Promise<void> {
+  const { bavail, bsize } = await statfs(root).catch((error: unknown) => {
+    throw ioError(error, 'find the free disk of', root)
+  })
+  const free = bavail * bsize
+  if (needed <= free) return
+  const [neededText, freeText] = tellApart(needed, free)
+  throw new CkvdError(
+    'CKVD_DISK_FULL',
+    `Expected about ${neededText} of free disk for this plan, found ${freeText} at ${root}. Free some, choose another --lake, or ask for less.`,
+    { details: { needed, free, root } },
+  )
+}
+
+const UNITS = ['GiB', 'MiB', 'KiB'] as const
+
+/** Two sizes in the largest unit in which both are something and a reader sees which one is larger. */
+export function tellApart(a: number, b: number): readonly [string, string] {
+  for (const [i, unit] of UNITS.entries()) {
+    const text = (bytes: number): string => `${(bytes / 1024 ** (UNITS.length - i)).toFixed(1)} ${unit}`
+    const texts = [text(a), text(b)] as const
+    if (texts[0] !== texts[1] && Math.max(a, b) >= 1024 ** (UNITS.length - i)) return texts
+  }
+  return [`${a} bytes`, `${b} bytes`]
+}

@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Sandbox } from '../../src/sandbox/index.ts'
+
+/** Answers a request in the exchange's place; false leaves it to the exchange. */
+export type Attack = (path: string, response: ServerResponse, request: IncomingMessage) => boolean
+
+export interface HostileFront extends AsyncDisposable {
+  /** the exchange's URLs, through the front */
+  readonly urls: Sandbox['urls']
+  /** paths of the requests that were attacked */
+  readonly attacked: readonly string[]
+  /** bytes that went out in attacks, as far as they were taken */
+  readonly bytesSent: () => number
+}
+
+/**
+ * A server between the program and a sandbox exchange that answers some requests as nobody should.
+ * @param clockOffMs by how much the `Date` of the other answers is off
+ */
+export async function startHostileFront(
+  sandbox: Pick<Sandbox, 'urls'>,
+  attack: Attack = () => false,
+  clockOffMs = 0,
+): Promise<HostileFront> {
+  const behind = new URL(sandbox.urls.vision).origin
+  const attacked: string[] = []
+  let bytes = 0
+  const server = createServer((request, response) => {
+    const path = request.url ?? '/'
+    const { socket } = response
+    const before = socket?.bytesWritten ?? 0
+    if (attack(path, response, request)) {
+      attacked.push(path)
+      response.on('close', () => (bytes += (socket?.bytesWritten ?? 0) - before))
+      return
+    }
+    relay(behind + path, response, clockOffMs).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const urls = Object.fromEntries(Object.entries(sandbox.urls).map(([name, url]) => [name, url.replace(behind, origin)]))
+  return {
+    urls: urls as unknown as Sandbox['urls'],
+    attacked,
+    bytesSent: () => bytes,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+async function relay(url: string, response: ServerResponse, clockOffMs: number): Promise<void> {
+  const answer = await fetch(url)
+  const body = Buffer.from(await answer.arrayBuffer())
+  const headers = Object.fromEntries([...answer.headers].filter(([name]) => !/^(connection|keep-alive|transfer-encoding)$/.test(name)))
+  const date = new Date(Date.now() + clockOffMs).toUTCString()
+  response.writeHead(answer.status, { ...headers, date, 'content-length': body.length }).end(body)
+}
+
+/** Writes `chunk` again and again, `times` times, as fast as the other side takes it. */
+export function pour(response: ServerResponse, chunk: Uint8Array | string, times = Infinity): void {
+  let left = times
+  const more = (): void => {
+    while (left-- > 0) if (!response.write(chunk)) return void response.once('drain', more)
+    response.end()
+  }
+  more()
+}
