@@ -68,7 +68,7 @@ export interface SeriesPlan {
   /** chunks before the first archive, of an explicit start: REST tells whether they have bars */
   readonly lead: readonly UtcDay[]
   /** stored chunks with missing bars whose archives have nothing new: REST alone is asked again */
-  readonly repairs: readonly UtcDay[]
+  readonly repairs: readonly ArchiveTask[]
   /** stored chunks whose archive has another ETag now (taken with `--refresh` only) */
   readonly changed: readonly UtcDay[]
   /** stored chunks that expect fewer bars than their slots, for a reason that is not known to hold: they stay if it does */
@@ -273,7 +273,7 @@ class Draft {
   readonly #tasks = new Map<string, { archive: ArchiveRef; days: UtcDay[] }>()
   readonly #holes: UtcDay[] = []
   readonly #tail: UtcDay[] = []
-  readonly #repairs: UtcDay[] = []
+  readonly #repairs: { archive: ArchiveRef; day: UtcDay }[] = []
   readonly #changed: UtcDay[] = []
   readonly #kept: Partial<Record<Condition, number>> = {}
   readonly #problems: { day: UtcDay; condition: Condition; error: string | null }[] = []
@@ -302,9 +302,9 @@ class Draft {
     if (row !== undefined && archive !== undefined && row.archiveKey === archive.key && row.archiveEtag !== archive.etag)
       this.#changed.push(day)
     if (row !== undefined && !this.#isDue(day, row, archive)) this.keep(day, row)
-    else if (row !== undefined && this.#needsRestOnly(row, archive)) {
+    else if (row !== undefined && archive !== undefined && this.#needsRestOnly(row)) {
       this.#count(day)
-      this.#repairs.push(day)
+      this.#repairs.push({ archive, day })
     } else {
       this.#count(day)
       if (archive !== undefined) this.#addTask(archive, day)
@@ -362,9 +362,9 @@ class Draft {
   }
 
   /** A chunk with rows whose archives are the ones it was made from: fetching them again would change nothing. */
-  #needsRestOnly(row: DayRow, archive: ArchiveRef | undefined): boolean {
+  #needsRestOnly(row: DayRow): boolean {
     const isOpen = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
-    if (this.#scope.force || !isOpen || row.shardSha256 === null || archive === undefined) return false
+    if (this.#scope.force || !isOpen || row.shardSha256 === null) return false
     return row.archiveEtag === this.#refOf(row)?.etag && !this.#untried(row.day, row)
   }
 
@@ -380,14 +380,17 @@ class Draft {
 
   finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, lastStored: UtcDay | null): SeriesPlan {
     const birth = firstDay === null ? null : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
-    const tasks = [...this.#tasks.values()].map(({ archive, days }) => ({
+    const taskOf = (archive: ArchiveRef, days: readonly UtcDay[]): ArchiveTask => ({
       series: this.#series,
       archive,
-      days: archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days,
+      days,
       startsSeries: archive.key === birth?.key,
       others: this.#archives.others(archive, days),
       compare: this.#comparedDays(archive, days),
-    }))
+    })
+    const tasks = [...this.#tasks.values()].map(({ archive, days }) =>
+      taskOf(archive, archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days),
+    )
     const rest = this.#scope.rest
     return {
       series: this.#series,
@@ -402,7 +405,7 @@ class Draft {
       holes: this.#holes,
       tail: this.#tail,
       lead: rest ? this.lead : [],
-      repairs: this.#repairs,
+      repairs: this.#repairs.map(({ archive, day }) => taskOf(archive, [day])),
       changed: this.#changed,
       cut: this.#cut,
       firstDay,

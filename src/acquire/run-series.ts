@@ -105,7 +105,7 @@ class SeriesRun {
       const goesOn = plan.more || !this.#life.mayEndIn(plan.tail.at(-1) ?? plan.lastDay ?? ('0000-00-00' as UtcDay))
       if (isOpen) {
         const holes = goesOn ? [...plan.holes, ...plan.tail] : plan.holes
-        lanes.push(this.#fill(holes, 'no archive of this day is listed', false), ...plan.repairs.map((day) => this.#repair(day)))
+        lanes.push(this.#fill(holes, 'no archive of this day is listed', false), ...plan.repairs.map((task) => this.#repair(task.days[0] as UtcDay, task)))
       }
       await settleAll(lanes)
       // after the last archive: its last bar is the first witness
@@ -189,16 +189,22 @@ class SeriesRun {
   }
 
   /** A stored chunk with holes of which REST alone is asked again. */
-  #repair(day: UtcDay): Promise<void> {
-    return this.#host.inRestLane([day], async (signal) => {
+  async #repair(day: UtcDay, task?: ArchiveTask): Promise<void> {
+    let isContradicted = false
+    await this.#host.inRestLane([day], async (signal) => {
       const stored = await this.#host.readStored(day)
       if (stored === undefined) return this.#host.keep(day)
       await this.#learnFrom(stored)
       const repaired = await repairDay(this.#series, stored, this.#life, { rest: this.#host.acquire.rest, signal })
-      if (repaired === undefined) return this.#host.keep(day)
+      if (repaired === undefined) {
+        isContradicted = task !== undefined
+        return isContradicted ? undefined : this.#host.keep(day)
+      }
       this.#life.saw(repaired.lastOpenUs)
       await this.#host.emit([day], [repaired], false)
     })
+    // the sources contradict each other: the day is made anew, from all of them
+    if (isContradicted && task !== undefined) await this.#runArchive(task)
   }
 
   /** Where no bar before a stored chunk's first one is known, the series may begin in it. */

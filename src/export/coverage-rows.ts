@@ -1,6 +1,6 @@
 import type { CoverageRow } from '../codec/coverage-file.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
-import { countsAsExplained, isAccepted } from '../lake/day-facts.ts'
+import { isAccepted } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
 import { intervalPathName } from '../model/interval.ts'
 import type { UnitState } from './export-plan.ts'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { sha256Hex } from '../codec/archive.ts'
 import type { Connections, SourceUrls } from '../acquire/connections.ts'
 import { createConnections } from '../acquire/connections.ts'
+import { relistArchive } from '../acquire/listed-plan.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { RestGate } from '../acquire/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-task.ts'
@@ -15,9 +16,10 @@ import { archivePath } from '../lake/layout.ts'
 import type { Steps } from '../lake/steps.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
-import type { HttpSettings } from '../sources/http.ts'
+import type { HttpClient, HttpSettings } from '../sources/http.ts'
 import { runPlans } from './coordinator.ts'
 import { checkFreeDisk } from './free-disk.ts'
 import { PlanSpool } from './plan-spool.ts'
@@ -216,6 +218,14 @@ async function planInto(
   }
 }
 
+/** Records that the listing of a series could not be read. */
+function forgetListing(catalog: Catalog, series: Series): void {
+  const known = catalog.getSeries(series)
+  const nothing = { firstDay: null, lastDay: null, firstOpenUs: null, firstSource: null, lastOpenUs: null, endedUs: null, phase: null }
+  const { market, symbol, interval } = series
+  catalog.putSeries({ ...nothing, ...known, market, symbol, interval, listedAt: null })
+}
+
 function countFailure(tally: Tally, failure: SeriesFailure): void {
   tally.series++
   tally.count('failed')
@@ -236,7 +246,8 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
 }
 
 async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<IngestResult> {
-  await using http = createHttp(options)
+  await using connections = openConnections(options, pool)
+  const { http } = connections
   const scope = scopeBy(http, options)
   const startedAt = new Date(options.clockMs()).toISOString()
   const startedMs = performance.now()
@@ -245,8 +256,6 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
     ...originOf(options),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   })
-  await using connections = openConnections(options, pool)
-  const { http } = connections
   const tally = new Tally()
   http.clock.onSkew = (message) => {
     tally.addNote(message)
@@ -281,7 +290,6 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
     problems: tally.problems,
     notes: tally.notes,
     differences: tally.differences,
-    notes: tally.notes,
     stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
   }
   const { problems, differences, ...counts } = result
@@ -312,7 +320,11 @@ async function work(
         await lake.setOrigin(http.sandboxSeen || options.sandbox ? 'sandbox' : 'binance')
         checked = true
       }
-      if ('error' in planned) return countFailure(tally, planned)
+      if ('error' in planned) {
+        // `--retry-failed` plans it whole
+        if (planned.error.code !== 'CKVD_UNKNOWN_SYMBOL') forgetListing(lake.catalog, planned.series)
+        return countFailure(tally, planned)
+      }
       if (planned.tasks.length > 0) pool.start()
       series++
       totals = addTotals(totals, planTotals(planned))
@@ -344,12 +356,14 @@ async function work(
 function acquireContext(
   options: IngestOptions,
   lake: WritableLake,
-  { vision }: Connections,
+  { vision, listing }: Connections,
   pool: DecodePool,
 ): Omit<AcquireContext, 'signal' | 'rest'> {
   return {
     vision,
     pool,
+    crossCheck: options.crossCheck,
+    relist: (series, archive) => relistArchive(listing, series, archive, options.signal),
     quarantine: async (key, zip, error) => {
       await lake.quarantine.keep({ key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
     },

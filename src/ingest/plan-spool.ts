@@ -78,8 +78,6 @@ interface PackedTask {
   readonly d?: readonly UtcDay[]
   /** the series starts here */
   readonly s?: 1
-  /** the series may end here */
-  readonly e?: 1
   /** indices of the other form in `refs` */
   readonly o?: readonly number[]
   /** days to compare */
@@ -87,13 +85,14 @@ interface PackedTask {
 }
 
 interface PackedPlan {
-  readonly plan: Omit<SeriesPlan, 'tasks'>
+  readonly plan: Omit<SeriesPlan, 'tasks' | 'repairs'>
   readonly refs: readonly PackedRef[]
   readonly tasks: readonly PackedTask[]
+  readonly repairs: readonly PackedTask[]
 }
 
 function pack(plan: SeriesPlan): PackedPlan {
-  const { tasks, ...rest } = plan
+  const { tasks, repairs, ...rest } = plan
   const refs: PackedRef[] = []
   const indices = new Map<string, number>()
   const indexOf = (ref: ArchiveRef): number => {
@@ -102,22 +101,21 @@ function pack(plan: SeriesPlan): PackedPlan {
     indices.set(ref.key, refs.length)
     return refs.push([ref.packaging === 'daily' ? 'd' : 'm', ref.period, ref.sizeBytes, ref.etag]) - 1
   }
-  const packed = tasks.map((task): PackedTask => {
+  const packTask = (task: ArchiveTask): PackedTask => {
     const { archive, days, others, compare } = task
     return {
       a: indexOf(archive),
       ...(days.length === 1 && days[0] === archive.firstDay ? {} : { d: days }),
       ...(task.startsSeries ? { s: 1 } : {}),
-      ...(task.mayEnd ? { e: 1 } : {}),
       ...(others.length === 0 ? {} : { o: others.map(indexOf) }),
       ...(compare.length === 0 ? {} : { c: compare }),
     }
-  })
-  return { plan: rest, refs, tasks: packed }
+  }
+  return { plan: rest, tasks: tasks.map(packTask), repairs: repairs.map(packTask), refs }
 }
 
-function unpack({ plan, refs, tasks }: PackedPlan): SeriesPlan {
-  const { series, bounds } = plan
+function unpack({ plan, refs, tasks, repairs }: PackedPlan): SeriesPlan {
+  const { series } = plan
   const folders = { daily: seriesFolder(series, 'daily'), monthly: seriesFolder(series, 'monthly') }
   const unpacked = refs.map((ref) => unpackRef(series, folders, ref))
   const refAt = (index: number): ArchiveRef => {
@@ -125,23 +123,18 @@ function unpack({ plan, refs, tasks }: PackedPlan): SeriesPlan {
     if (ref === undefined) throw new CkvdError('CKVD_BUG', `the plan of ${series.symbol} names archive ${index} of ${unpacked.length}`)
     return ref
   }
-  return {
-    ...plan,
-    tasks: tasks.map((task): ArchiveTask => {
-      const archive = refAt(task.a)
-      return {
-        series,
-        archive,
-        days: task.d ?? [archive.firstDay],
-        startsSeries: task.s === 1,
-        endsSeries: false,
-        mayEnd: task.e === 1,
-        bounds,
-        others: (task.o ?? []).map(refAt),
-        compare: task.c ?? [],
-      }
-    }),
+  const unpackTask = (task: PackedTask): ArchiveTask => {
+    const archive = refAt(task.a)
+    return {
+      series,
+      archive,
+      days: task.d ?? [archive.firstDay],
+      startsSeries: task.s === 1,
+      others: (task.o ?? []).map(refAt),
+      compare: task.c ?? [],
+    }
   }
+  return { ...plan, tasks: tasks.map(unpackTask), repairs: repairs.map(unpackTask) }
 }
 
 function unpackRef(series: Series, folders: Readonly<Record<Packaging, string>>, [form, period, sizeBytes, etag]: PackedRef): ArchiveRef {

@@ -49,7 +49,7 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
       daily: plan.tasks.filter(({ archive }) => archive.packaging === 'daily').length + compared.length,
       monthly: plan.tasks.filter(({ archive }) => archive.packaging === 'monthly').length,
     },
-    restDays: plan.holes.length + plan.tail.length + plan.repairs.length,
+    restDays: plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
     bytes: [...plan.tasks.map(({ archive }) => archive), ...compared].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     shardBytes,
   }
@@ -123,7 +123,7 @@ async function planOne(series: Series, ctx: PlannerContext): Promise<SeriesPlan 
 
 /** Errors that concern one series: those of the listing. Errors of the lake, an interrupt and bugs end the run. */
 function isSeriesError(error: unknown): error is CkvdError {
-  return isCkvdError(error) && /^CKVD_(HTTP_|LISTING|FORBIDDEN|UNKNOWN_)/.test(error.code)
+  return isCkvdError(error) && (error.about === 'listing' || error.about === 'network' || error.about === 'source' || error.code === 'CKVD_HTTP_TOO_LARGE')
 }
 
 /** The intervals that the listing has for a symbol, shortest first. */

@@ -116,7 +116,7 @@ function* shardRows(lake: WritableLake): Generator<DayRow, void> {
 
 /** True when it was a verify that recorded the chunk as failed, not the failure of a run to fetch it. */
 function wasFoundBad(row: DayRow): boolean {
-  return row.condition === 'failed' && SHARD_CODES.some((code) => row.error?.startsWith(`${code}: `))
+  return row.condition === 'failed' && row.errorCode !== null && SHARD_CODES.includes(row.errorCode)
 }
 
 /** A shard that was bad and is whole again (its digest says so) counts again as what it says of itself. */
@@ -188,6 +188,7 @@ function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRo
   const row = {
     ...(known ?? unknownRow(series, day)),
     condition: 'failed' as const,
+    errorCode: error.code,
     error: `${error.code}: ${error.message}`,
     updatedAt: new Date().toISOString(),
   }

@@ -2,8 +2,9 @@ import type PQueue from 'p-queue'
 import { sha256Hex } from '../codec/archive.ts'
 import { isCkvdError } from '../errors.ts'
 import type { CkvdError } from '../errors.ts'
+import { relistArchive } from '../acquire/listed-plan.ts'
 import type { Catalog } from '../lake/catalog.ts'
-import type { DayRow } from '../lake/catalog-rows.ts'
+import type { BeginningRow, DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { storeDay } from '../acquire/store.ts'
 import type { Series } from '../model/series.ts'
@@ -15,7 +16,7 @@ import { DataSource } from './names.ts'
 import type { KlineQuery } from './query.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { RestWitness } from './rest-witness.ts'
-import type { DayOutcome, KnownSeries } from './series-days.ts'
+import type { DayOutcome } from './series-days.ts'
 import { acquireSeriesDays } from './series-days.ts'
 
 /** What the caller knows of the days that it wants. */
@@ -43,7 +44,9 @@ export class DayDownloads {
   readonly #flights = new Flights<Landed>()
   readonly #running = new Set<Promise<void>>()
   /** what the listing and REST told of series, for as long as the client lives */
-  readonly #known = new Map<string, KnownSeries>()
+  readonly #known = new Map<string, SeriesRow>()
+  /** REST's answers to "the first bar of all", by symbol */
+  readonly #beginnings = new Map<string, BeginningRow[]>()
 
   constructor(context: ReaderContext, lanes: PQueue) {
     this.#context = context
@@ -51,7 +54,7 @@ export class DayDownloads {
   }
 
   /** Where a series begins and ends, as far as an earlier call or the lake knows. */
-  known(series: Series, catalog: Catalog | null): KnownSeries | undefined {
+  known(series: Series, catalog: Catalog | null): SeriesRow | undefined {
     return this.#known.get(seriesLabel(series)) ?? catalog?.getSeries(series)
   }
 
@@ -98,12 +101,13 @@ export class DayDownloads {
     // with Vision enforced a day is fetched though the lake has it
     const rows = new Map([...wanted.rows].filter(([day]) => source !== DataSource.VISION && !wanted.damaged.has(day)))
     const store = async (outcome: DayOutcome): Promise<void> => {
-      if (outcome.kind === 'unlisted' || !isStored(outcome.day)) return
+      if (outcome.kind !== 'acquired' || !isStored(outcome.day)) return
       const writer = await openWriter()
       if (writer === null) return
       await storeDay(writer, series, outcome.day, () => new Date(nowMs()).toISOString())
     }
-    const learn = (known: KnownSeries): void => void this.#known.set(seriesLabel(series), known)
+    const catalog = await lake.openCatalog(undefined)
+    const symbol = `${series.market} ${series.symbol}`
     try {
       const known = await acquireSeriesDays(series, days, {
         listing: connections.listing,
@@ -115,15 +119,21 @@ export class DayDownloads {
             await writer?.quarantine.keep({ key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
           },
           keepArchive: null,
+          crossCheck: false,
+          relist: (one, archive) => relistArchive(connections.listing, one, archive, batch.signal),
         },
         rest,
         lanes: this.#lanes,
-        known: this.#known.get(seriesLabel(series)) ?? (await lake.openCatalog(undefined))?.getSeries(series),
+        known: this.known(series, catalog),
+        beginnings: {
+          list: () => [...(this.#beginnings.get(symbol) ?? []), ...(catalog?.listBeginnings(series) ?? [])],
+          put: (row) => void this.#beginnings.set(symbol, [...(this.#beginnings.get(symbol) ?? []), row]),
+        },
+        lastStored: catalog?.lastDayWithBars(series) ?? null,
         rows,
         lakeRoot: useCache ? lake.paths.root : null,
         nowUs: wanted.nowUs,
         signal: batch.signal,
-        learn,
         signalFor: (part) => batch.split(part.map((day) => head + day)),
         emit: async (day, outcome) => {
           await store(outcome).catch((error: unknown) => {
@@ -133,9 +143,11 @@ export class DayDownloads {
           batch.resolve(head + day, { outcome, failure: rest?.failure ?? null })
         },
       })
-      learn(known)
+      if (known === undefined) return
+      this.#known.set(seriesLabel(series), known)
       const writer = lease === null ? null : await openWriter()
       writer?.catalog.putSeries({ ...known, listedAt: new Date(nowMs()).toISOString() })
+      for (const row of this.#beginnings.get(symbol) ?? []) writer?.catalog.putBeginning(row)
     } finally {
       await lease?.release()
     }

@@ -2,7 +2,7 @@ import type { AcquiredDay } from '../acquire/reconcile.ts'
 import { decodeShard } from '../codec/arrow.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { countsAsExplained, isFromVision, reasonOf } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
 import { countSlots } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
@@ -11,6 +11,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { findRow } from './column-block.ts'
 import type { ReadGap } from './gap-evidence.ts'
+import { readGap, wordGap } from './gap-evidence.ts'
 import type { DayOutcome } from './series-days.ts'
 
 export type SourceName = 'CACHE' | 'VISION' | 'REST'
@@ -44,24 +45,26 @@ export interface DayPart {
 export function storedPart(series: Series, row: DayRow, gaps: readonly EvidencedGap[]): DayPart {
   const { day, rows } = row
   const range = chunkRange(day, series.interval)
-  const explained = isExplained(row.condition) || isAccepted(row)
-  const whole = { ...range, bars: row.expected, evidence: row.evidence ?? row.error ?? row.condition, explained }
+  const explained = countsAsExplained(row)
+  const whole = wordGap({ ...range, bars: row.expected }, reasonOf(row) ?? row.condition, explained)
   // a chunk without rows and without gaps of its own: all of it is what the condition says
-  const evidence = rows === 0 && gaps.length === 0 ? [whole] : gaps.map((gap) => ({ ...gap, explained }))
+  const evidence = rows === 0 && gaps.length === 0 ? [whole] : gaps.map((gap) => readGap(gap, explained))
   const isFull = gaps.length === 0 && rows > 0 && row.expected === countSlots(range.startUs, range.endUs, series.interval)
   return { day, rows, columns: null, row, runs: [{ source: 'CACHE', end: rows }], range, isFull, isUnlisted: false, evidence }
 }
 
 /** A chunk that was acquired for this call, or one that it shares with. */
-export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome): DayPart {
+export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome, gapsOf: (day: UtcDay) => readonly EvidencedGap[] = () => []): DayPart {
   const range = chunkRange(day, series.interval)
+  if (outcome.kind === 'kept') return storedPart(series, outcome.row, gapsOf(day))
   if (outcome.kind === 'unlisted')
     return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: true, evidence: [] }
   const acquired = outcome.day
   const columns = acquired.shard === null ? null : decodeShard(acquired.shard).columns
   const explained = isExplained(acquired.condition)
-  const why = acquired.error === null ? (acquired.evidence ?? acquired.condition) : `${acquired.error.code}: ${acquired.error.message}`
-  const whole = { ...range, bars: acquired.expected, evidence: why, explained }
+  const error = acquired.error === null ? null : `${acquired.error.code}: ${acquired.error.message}`
+  const why = reasonOf({ accepted: null, error, evidence: acquired.evidence }) ?? acquired.condition
+  const whole = wordGap({ ...range, bars: acquired.expected }, why, explained)
   return {
     day,
     rows: acquired.rows,
@@ -71,12 +74,12 @@ export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome): 
     range,
     isFull: columns !== null && acquired.gaps.length === 0 && acquired.expected === countSlots(range.startUs, range.endUs, series.interval),
     isUnlisted: false,
-    evidence: columns === null && acquired.gaps.length === 0 ? [whole] : acquired.gaps.map((gap) => ({ ...gap, explained })),
+    evidence: columns === null && acquired.gaps.length === 0 ? [whole] : acquired.gaps.map((gap) => readGap(gap, explained)),
   }
 }
 
 function runsOf(acquired: AcquiredDay, { openTime }: ColumnBlock): SourceRun[] {
-  if (!(acquired.source ?? '').startsWith('vision')) return [{ source: 'REST', end: openTime.length }]
+  if (!isFromVision(acquired.source)) return [{ source: 'REST', end: openTime.length }]
   const runs: SourceRun[] = []
   for (const { startUs, endUs } of acquired.restStretches ?? []) {
     const from = findRow(openTime, startUs)

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { isContentError } from '../acquire/archive-load.ts'
 import { sha256Hex } from '../codec/archive.ts'
 import { LARGEST_FUNDING_CSV_BYTES } from '../codec/csv-size.ts'
 import type { FundingRow } from '../codec/funding.ts'
@@ -190,11 +189,11 @@ export class FundingReader {
         [],
         rows.filter(([timeUs]) => timeUs >= range.startUs && timeUs < range.endUs),
       )
-      const meta = { market, symbol, month, archiveKey: key, archiveSha256: sha256, archiveEtag: fetched.etag }
+      const meta = { market, symbol, month, archiveKey: key, archiveSha256: sha256, archiveEtag: fetched.etag ?? archive.etag }
       await writer?.files.write({ path: fundingPath(market, symbol, month), bytes: encodeFunding(fundingColumns(own), meta) })
       return { source: 'VISION', rows: own }
     } catch (error) {
-      if (!isCkvdError(error) || !isContentError(error)) throw error
+      if (!isCkvdError(error) || error.about !== 'content') throw error
       this.#context.logger.warn({ key, code: error.code }, error.message)
       const reason = { ...error.toData() }
       await writer?.quarantine.keep({ key, bytes: fetched.zip, sha256: sha256Hex(fetched.zip), reason })

@@ -1,12 +1,29 @@
-import type { EvidencedGap } from '../model/evidence.ts'
+import type { EvidencedGap, Proof } from '../model/evidence.ts'
+import { describeEvidence, isProof } from '../model/evidence.ts'
+import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Interval } from '../model/interval.ts'
 import { countSlots, firstSlotUs } from '../model/interval.ts'
 import type { TimeRange } from '../model/series.ts'
 
 /** A stretch without bars, why that is so, and whether the reason explains it. */
-export interface ReadGap extends EvidencedGap {
+export interface ReadGap extends Gap {
+  /** in words */
+  readonly evidence: string
+  /** the witnesses, where there are any */
+  readonly proof: Proof | null
   readonly explained: boolean
+}
+
+/** A gap as the lake, or an answer, explains it. */
+export function readGap(gap: EvidencedGap, explained: boolean): ReadGap {
+  const { startUs, endUs, bars, evidence } = gap
+  return { startUs, endUs, bars, evidence: describeEvidence(evidence), proof: isProof(evidence) ? evidence : null, explained }
+}
+
+/** A stretch of which words are all that is known. */
+export function wordGap(gap: Gap, evidence: string, explained: boolean): ReadGap {
+  return { startUs: gap.startUs, endUs: gap.endUs, bars: gap.bars, evidence, proof: null, explained }
 }
 
 export const NO_BAR_EXPECTED = "no bar is expected: before the series' first bar or after its last one"
@@ -34,7 +51,7 @@ export function explainGaps(openTimes: BigInt64Array, range: TimeRange, interval
 }
 
 function unlisted(startUs: number, endUs: number, interval: Interval): ReadGap {
-  return { startUs, endUs, bars: countSlots(startUs, endUs, interval), evidence: NO_BAR_EXPECTED, explained: true }
+  return wordGap({ startUs, endUs, bars: countSlots(startUs, endUs, interval) }, NO_BAR_EXPECTED, true)
 }
 
 /** The part of gaps whose slots open in a range; neighbours with the same evidence become one. */

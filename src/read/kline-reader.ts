@@ -1,15 +1,17 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { rowsWithin } from '../acquire/reconcile.ts'
-import type { RestAnswer } from '../acquire/stretch.ts'
-import { askRest, explainGap } from '../acquire/stretch.ts'
+import type { RestAnswer } from '../acquire/rest-question.ts'
+import { askRest, explainGap } from '../acquire/rest-question.ts'
+import { SeriesLife } from '../acquire/series-life.ts'
 import { CkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { countsAsExplained, isCredible, reasonOf } from '../lake/day-facts.ts'
 import type { Logger } from '../log.ts'
-import { isExplained } from '../model/condition.ts'
+import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
+import { isProof } from '../model/evidence.ts'
 import { chunkClosedUs, chunkEndUs, firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { chunkOfUs, chunkRange, nextChunk, seriesLabel } from '../model/series.ts'
@@ -19,6 +21,8 @@ import { DayDownloads } from './day-downloads.ts'
 import type { DayPart, SourceRun } from './day-parts.ts'
 import { acquiredPart, storedPart } from './day-parts.ts'
 import { Flights } from './flights.ts'
+import type { ReadGap } from './gap-evidence.ts'
+import { NO_BAR_EXPECTED, readGap, wordGap } from './gap-evidence.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
 import { checkMissing, unavailable } from './missing-bars.ts'
@@ -26,7 +30,6 @@ import { DataSource } from './names.ts'
 import type { KlineQuery } from './query.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { RestWitness } from './rest-witness.ts'
-import type { KnownSeries } from './series-days.ts'
 
 /** Shards that are found damaged are fetched again; with the second round all of them are known. */
 const MAX_ROUNDS = 3
@@ -127,10 +130,11 @@ export class KlineReader {
       )
       return { parts, known, failure: null, elapsedMs: performance.now() - startedMs }
     }
+    const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series.interval)) ?? []
     const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged })
     const parts = days.map((day) => {
       const outcome = outcomes.get(day)
-      return usable.get(day) ?? (outcome === undefined ? unlisted(day) : acquiredPart(series, day, outcome))
+      return usable.get(day) ?? (outcome === undefined ? unlisted(day) : acquiredPart(series, day, outcome, gapsOf))
     })
     return { parts, known: this.#downloads.known(series, catalog), failure, elapsedMs: performance.now() - startedMs }
   }
@@ -151,26 +155,59 @@ export class KlineReader {
           ? 'the lake never holds a day that is not over'
           : 'Vision has no archive of a day that is not over'
       return {
-        parts: [{ ...bare, rows: 0, columns: null, runs: [], evidence: [{ ...stretch, bars: 0, evidence: why, explained: false }] }],
+        parts: [{ ...bare, rows: 0, columns: null, runs: [], evidence: [wordGap({ ...stretch, bars: 0 }, why, false)] }],
         elapsedMs: 0,
       }
     }
     const startedMs = performance.now()
     const key = `${seriesLabel(series)} ${stretch.startUs} ${stretch.endUs}`
     const answers = await this.#stretches.fetch([key], signal, async (_keys, batch) => {
-      batch.resolve(key, await askRest(series, [{ ...stretch, bars: 0 }], rest, batch.signal))
+      batch.resolve(key, await askRest(series, [{ ...stretch, bars: 0 }], { times: [], firstUs: null }, rest, batch.signal))
     })
     const answer = answers.get(key) as RestAnswer
-    if (answer.kind === 'silent' && answer.reason === 'REST does not know this symbol') throw unknownSymbol(series, true)
+    if (answer.kind === 'silent' && answer.reason === 'unknown-symbol') throw unknownSymbol(series, true)
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, stretch) : null
     const rows = columns?.openTime.length ?? 0
     const gaps = columns === null ? [{ ...stretch, bars: 0 }] : findGaps(columns.openTime, stretch, interval)
-    const evidence = gaps.map((gap) => ({ ...gap, ...explainGap(gap, answer, series) }))
+    const evidence = await explainOpen(series, gaps, answer, { rest, nowUs, signal })
     return {
       parts: [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }],
       elapsedMs: performance.now() - startedMs,
     }
   }
+}
+
+/**
+ * Gaps of a stretch that reaches to now: explained as between bars, and where no bar is before them, or none after them up to now, by where
+ * the series begins and ends. What has been silent for under three days is not published yet.
+ */
+async function explainOpen(
+  series: Series,
+  gaps: readonly Gap[],
+  answer: RestAnswer,
+  o: { readonly rest: RestWitness; readonly nowUs: number; readonly signal: AbortSignal },
+): Promise<ReadGap[]> {
+  const times = answer.kind === 'asked' ? answer.seen : []
+  const beginnings = { list: () => [], put: () => undefined }
+  const life = new SeriesLife({ series, known: undefined, beginnings, lastKnownDay: null, goesOn: false, ...o })
+  const explained: ReadGap[] = []
+  for (const gap of gaps) {
+    const evidence = explainGap(gap, answer, times)
+    const isLed = times.some((time) => time < gap.startUs)
+    const isFollowed = times.some((time) => time >= gap.endUs)
+    if (isProof(evidence) || answer.kind === 'silent' || times.length === 0) explained.push(readGap({ ...gap, evidence }, isProof(evidence)))
+    else if (!isLed) {
+      const beginning = await life.begin(times[0] ?? null)
+      const isUnborn = beginning.known && beginning.source === 'rest' && (beginning.startUs ?? 0) >= gap.endUs
+      explained.push(isUnborn ? wordGap(gap, NO_BAR_EXPECTED, true) : readGap({ ...gap, evidence }, false))
+    } else if (!isFollowed) {
+      const ending = await life.end(times.at(-1) ?? null, answer)
+      if (ending.ended) explained.push(wordGap(gap, NO_BAR_EXPECTED, true))
+      else if (ending.young) explained.push(wordGap(gap, 'not published yet: REST has no later bar up to now', true))
+      else explained.push(readGap({ ...gap, evidence: ending.doubt }, false))
+    } else explained.push(readGap({ ...gap, evidence }, false))
+  }
+  return explained
 }
 
 /** The chunks in which a range's bars open. One that has not begun to close yet is left out. */
@@ -191,19 +228,19 @@ function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog
     row.condition === 'complete' || row.condition === 'provisional'
       ? []
       : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
-  if (isExplained(row.condition) || isAccepted(row)) return storedPart(series, row, gaps)
+  if (!isCredible(row)) return undefined
+  if (countsAsExplained(row)) return storedPart(series, row, gaps)
   const touches = gaps.some((gap) => gap.startUs < range.endUs && gap.endUs > range.startUs)
   return row.shardSha256 !== null && row.condition === 'partial' && !touches ? storedPart(series, row, gaps) : undefined
 }
 
 /**
- * True when the whole chunk lies before the series' first bar. What an archive tells of it holds for the lake alone: REST may know bars
- * from before the first archive, and is asked once for them.
+ * True when the whole chunk lies before the series' first bar. What the archives told while REST could not be asked holds for the lake
+ * alone: REST may know earlier bars.
  */
-function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: KnownSeries | undefined): boolean {
+function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: SeriesRow | undefined): boolean {
   if (known?.firstOpenUs == null || chunkEndUs(day, series.interval) > known.firstOpenUs) return false
-  const isTold = known.isStartAsked === true || known.firstDay === null || known.firstOpenUs < dayStartUs(known.firstDay)
-  return isTold || source === DataSource.CACHE
+  return known.firstSource === 'rest' || known.firstSource === 'archives' || source === DataSource.CACHE
 }
 
 function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDamaged: boolean): DayPart {
@@ -212,8 +249,8 @@ function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDama
     ? 'its shard in the lake is damaged'
     : row === undefined
       ? 'not in the lake'
-      : `${row.condition} in the lake: ${row.error ?? row.evidence ?? 'see `ckvd coverage`'}`
-  const evidence = [{ ...range, bars: 0, evidence: why, explained: false }]
+      : `${row.condition} in the lake: ${reasonOf(row) ?? 'see `ckvd coverage`'}`
+  const evidence = [wordGap({ ...range, bars: 0 }, why, false)]
   return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: false, evidence }
 }
 

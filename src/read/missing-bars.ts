@@ -19,12 +19,25 @@ export interface MissingBars {
   readonly end: number
   /** how many bars are missing */
   readonly bars: number
-  /** why: who was asked for them, and what it answered */
+  /** why, in words: who was asked for them, and what it answered */
   readonly evidence: string
+  /** who has the bars on both sides and none between; null: nobody is known to */
+  readonly source: string | null
+  /** open times of these bars, microseconds; null without them */
+  readonly before_us: number | null
+  readonly after_us: number | null
 }
 
 export function describeGaps(gaps: KlineRows['gaps']): MissingBars[] {
-  return gaps.map(({ startUs, endUs, bars, evidence }) => ({ start: startUs, end: endUs, bars, evidence }))
+  return gaps.map(({ startUs, endUs, bars, evidence, proof }) => ({
+    start: startUs,
+    end: endUs,
+    bars,
+    evidence,
+    source: proof?.source ?? null,
+    before_us: proof?.beforeUs ?? null,
+    after_us: proof?.afterUs ?? null,
+  }))
 }
 
 /**

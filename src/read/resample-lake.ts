@@ -1,13 +1,12 @@
 import type { EvidencedGap } from '../model/evidence.ts'
 import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/catalog-rows.ts'
+import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import { readRequested } from '../lake/requested.ts'
 import { readShard } from '../lake/shards.ts'
 import type { Condition } from '../model/condition.ts'
-import { isExplained } from '../model/condition.ts'
 import type { Grid, Interval } from '../model/interval.ts'
 import { countSlots, firstSlotUs, gridOf, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
@@ -149,8 +148,8 @@ export class LakeResampler {
   }
 
   #note(row: DayRow): void {
-    if (isExplained(row.condition) || isAccepted(row)) return
-    this.unexplained.push({ day: row.day, condition: row.condition, reason: row.error ?? row.evidence })
+    if (countsAsExplained(row)) return
+    this.unexplained.push({ day: row.day, condition: row.condition, reason: reasonOf(row) })
     const startUs = dayStartUs(row.day)
     const endUs = dayStartUs(nextChunk(row.day, row.interval))
     this.#gaps = this.#gaps.filter((gap) => gap.startUs < startUs || gap.startUs >= endUs)

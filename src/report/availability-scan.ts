@@ -171,7 +171,7 @@ function marketFolder(market: Market, packaging: Packaging): string {
 
 /** Errors that concern one symbol. A refused address concerns all of them, and so do a full disk, an interrupt and a bug. */
 function isSymbolError(error: unknown): error is CkvdError {
-  return isCkvdError(error) && /^CKVD_(HTTP_|LISTING)/.test(error.code)
+  return isCkvdError(error) && error.code !== 'CKVD_FORBIDDEN' && ['network', 'source', 'listing'].includes(error.about)
 }
 
 function unreachable(last: CkvdError, count: number): CkvdError {

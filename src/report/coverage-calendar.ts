@@ -1,5 +1,5 @@
 import type { Catalog } from '../lake/catalog.ts'
-import { countsAsExplained, isAccepted } from '../lake/day-facts.ts'
+import { isAccepted } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import { nextChunk } from '../model/series.ts'

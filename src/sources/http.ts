@@ -40,8 +40,6 @@ export const HTTP_DEFAULTS: HttpSettings = {
 
 /** Longest Retry-After that we sit out inside a request, all its tries together; a longer one ends it. */
 export const MAX_RETRY_AFTER_MS = 300_000
-/** A Retry-After of more digits than this (eleven days) is as good as for ever. */
-const MAX_RETRY_AFTER_S = 999_999
 /** A request must bring enough in each period of so many idle timeouts (a minute by default). */
 const PERIOD_FACTOR = 2
 /**
