@@ -71,6 +71,8 @@ export interface Stored {
   listed: { etag: string; sizeBytes: number; modifiedMs: number }
   /** of the answer's header; undefined: none */
   etag: string | undefined
+  /** true: served, but no listing has it */
+  hidden?: boolean
   /** answers instead of the object, while it gives one */
   refuse?: () => { status: number; body: string } | undefined
 }
@@ -537,7 +539,8 @@ function listingPage(objects: ReadonlyMap<string, Stored>, params: URLSearchPara
   const marker = params.get('marker') ?? ''
   const delimiter = params.get('delimiter') ?? ''
   const limit = Math.min(1000, Number(params.get('max-keys') ?? 1000))
-  const keys = [...objects].flatMap(([key, stored]) => [
+  const shown = [...objects].filter(([, { hidden }]) => hidden !== true)
+  const keys = shown.flatMap(([key, stored]) => [
     { key, listed: stored.listed },
     {
       key: `${key}.CHECKSUM`,
