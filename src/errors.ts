@@ -41,6 +41,7 @@ const ENTRIES = {
   CKVD_CSV_COLUMNS: { exit: 3, retryable: false, meaning: 'a CSV line does not have 12 columns' },
   CKVD_CSV_NUMBER: { exit: 3, retryable: false, meaning: 'a CSV cell is not a plain decimal number' },
   CKVD_CSV_TIME: { exit: 3, retryable: false, meaning: 'a time is not in milliseconds or microseconds of a plausible year' },
+  CKVD_CSV_INTERVAL: { exit: 3, retryable: false, meaning: 'an archive holds the bars of another interval than its name says' },
   CKVD_BAR_INVALID: { exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
   CKVD_REST_DISAGREES: { exit: 3, retryable: false, meaning: 'two sources give different bars for the same day' },
 

@@ -1,5 +1,6 @@
 import { decodeShard } from '../codec/arrow.ts'
 import type { DecodeResult, DecodedChunk } from '../codec/decode-day.ts'
+import { oddRowsError } from '../codec/odd-rows.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { Packaging } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -83,6 +84,12 @@ export async function loadArchive(
       continue
     }
     if (outcome.ok) {
+      // no second source is asked for them yet
+      const odd = oddRowsError(
+        outcome.result.chunks.flatMap((chunk) => chunk.oddRowTimes),
+        archive.key,
+      )
+      if (odd !== undefined) return { ok: false, error: odd, fetched: null }
       if (kept !== null && fetched.checksum !== null) await ctx.keepArchive?.(archive.key, kept, fetched.checksum)
       return { ok: true, result: outcome.result, origin: { key: archive.key, etag: fetched.etag, sha256: outcome.result.archiveSha256 } }
     }

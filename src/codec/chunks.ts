@@ -10,7 +10,6 @@ import { chunkOfUs, chunkRange, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import { toDoubles } from './int64.ts'
-import { findOddRows } from './odd-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
@@ -36,10 +35,6 @@ export interface ChunkRows {
   readonly duplicates: number
   readonly conflicts: number
   readonly conflictNote: string
-  /** see `findOddRows` */
-  readonly oddClose: number
-  readonly oddRows: number
-  readonly oddRowTimes: number[]
   readonly gaps: Gap[]
 }
 
@@ -141,7 +136,6 @@ function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: Tim
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
   const expected = countSlots(range.startUs, range.endUs, interval)
   const lateBars = times.length === expected ? countLateBars(times, range, interval) : undefined
-  const { oddClose, oddRows, times: oddRowTimes } = findOddRows(columns, interval)
   return {
     columns,
     expected,
@@ -150,9 +144,6 @@ function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: Tim
     duplicates: merged?.duplicates ?? 0,
     conflicts: merged?.conflicts ?? 0,
     conflictNote: merged?.note ?? '',
-    oddClose,
-    oddRows,
-    oddRowTimes,
   }
 }
 

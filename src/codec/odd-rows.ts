@@ -1,6 +1,8 @@
+import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import { doubleAt, wordsOf } from './int64.ts'
 
 /** Bars that the exchange published and that are kept, although something about them is odd. */
@@ -52,6 +54,17 @@ export function findOddRows(columns: KlineColumns, interval: Interval): OddRows 
     if (!isSound) times.push(time)
   }
   return { oddClose, oddRows: times.length, times }
+}
+
+/** The error of bars that break a bar's own rules where no second source has them too: CKVD_BAR_INVALID, or nothing where there are none. */
+export function oddRowsError(times: readonly number[], source: string): CkvdError | undefined {
+  const [first] = times
+  if (first === undefined) return undefined
+  return new CkvdError(
+    'CKVD_BAR_INVALID',
+    `Expected bars that do not contradict themselves in ${source}, found ${times.length}, the first one of ${isoOfUs(first)}`,
+    { details: { source, rows: times.length, firstOpenUs: first } },
+  )
 }
 
 function endOfSlot(openUs: number, interval: Interval): number {

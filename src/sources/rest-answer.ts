@@ -1,5 +1,7 @@
+import { findOddRows, oddRowsError } from '../codec/odd-rows.ts'
 import { decodeRestRows } from '../codec/rest-rows.ts'
 import { CkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { HttpAnswer } from './http-exchange.ts'
@@ -21,7 +23,7 @@ const PASSING = new Set([-1000, -1001, -1006, -1007, -1008, -1016])
  * Reads the answer to a klines request: its rows, or 'unlisted' when the exchange does not know the symbol.
  * Throws CKVD_UNKNOWN_INTERVAL, CKVD_REST_RANGE, CKVD_HTTP_BUSY, CKVD_HTTP_STATUS, CKVD_REST_BODY.
  */
-export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string): KlineColumns | 'unlisted' {
+export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string, interval: Interval): KlineColumns | 'unlisted' {
   const refusal = parseRefusal(answer.body)
   if (refusal !== undefined) return readRefusal(refusal, url)
   if (answer.status !== 200) {
@@ -33,8 +35,11 @@ export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string):
       },
     )
   }
-  const rows = decodeRestRows(answer.body)
+  const rows = decodeRestRows(answer.body, interval)
   checkPage(rows, page, url)
+  // no second source is asked for them yet
+  const odd = oddRowsError(findOddRows(rows, interval).times, url)
+  if (odd !== undefined) throw new CkvdError('CKVD_REST_BODY', odd.message, { details: odd.details, cause: odd })
   return rows
 }
 

@@ -156,7 +156,7 @@ export class Rest implements KlineSource {
     const answer = await this.#options.limiter.run(market, rest.weightOf(page.limit), signal, () =>
       this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, maxRetries: 0, pass: isRefusal }),
     )
-    return decodeKlinesAnswer(answer, page, url)
+    return decodeKlinesAnswer(answer, page, url, interval)
   }
 }
 
