@@ -48,6 +48,7 @@ const ENTRIES = {
   CKVD_BAR_INVALID: { about: 'content', exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
   CKVD_ARCHIVE_STALE: { about: 'content', exit: 3, retryable: false, meaning: 'an archive is not the one that the listing has: another size or ETag' },
   CKVD_DISPUTED: { about: 'day', exit: 3, retryable: false, meaning: 'two sources give different bars for the same day, and no third decides' },
+  CKVD_CSV_INTERVAL: { about: 'content', exit: 3, retryable: false, meaning: 'an archive holds the bars of another interval than its name says' },
 
   CKVD_SHARD_FORMAT: { about: 'shard', exit: 3, retryable: false, meaning: 'a file in the lake is not a shard of this format' },
   CKVD_SHARD_DIGEST: { about: 'shard', exit: 3, retryable: false, meaning: 'a shard is not the one that the catalog, or the shard itself, recorded' },

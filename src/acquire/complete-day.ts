@@ -109,7 +109,7 @@ export async function fillGaps(
   const gaps = findGaps(columns.openTime, range, grid)
   const times = timesOf(columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
-  const own = answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : null
+  const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)
   const filled = merge === null || !takesRows ? columns : merge.columns
   const heldTimes = timesOf(filled)

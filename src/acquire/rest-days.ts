@@ -72,7 +72,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const days: AcquiredDay[] = []
   for (const day of wanted) {
     if (!isExpected(series, day, life)) continue
-    const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, chunkRange(day, series.interval)) : createColumns(0)
+    const columns = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : createColumns(0)
     if (columns.openTime.length === 0 && task.error !== undefined) {
       // nothing lies in quarantine of an archive that was not there: the next run asks for it again
       const isContent = task.error.about === 'content'

@@ -1,3 +1,4 @@
+import { findOddRows } from '../codec/odd-rows.ts'
 import type { CkvdError } from '../errors.ts'
 import { isFailure } from '../errors.ts'
 import type { DoubtReason, Evidence } from '../model/evidence.ts'
@@ -7,6 +8,7 @@ import { gridOf, nextSlotUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { concatColumns, createColumns, pickRows } from '../model/kline.ts'
 import type { Series, TimeRange } from '../model/series.ts'
+import { gridOfBars } from '../model/series.ts'
 import { isoOfUs, US_PER_DAY } from '../model/utc-day.ts'
 import type { RestSource } from '../sources/rest.ts'
 
@@ -22,6 +24,8 @@ export type RestAnswer =
       readonly kind: 'asked'
       /** rows that have closed, ascending, also beyond the gaps */
       readonly rows: KlineColumns
+      /** those of them that do not break a bar's rules: what no second source has may be stored */
+      readonly sound: KlineColumns
       /** open times of all rows that came, ascending */
       readonly seen: readonly number[]
       /** true when one answer has both bars, next to each other */
@@ -44,6 +48,7 @@ export interface KnownBars {
 export const NOTHING_ASKED: RestAnswer = {
   kind: 'asked',
   rows: createColumns(0),
+  sound: createColumns(0),
   seen: [],
   linked: () => false,
   silentAfterUs: null,
@@ -86,9 +91,11 @@ export async function askRest(
     if (!isFailure(error)) throw error
     return { kind: 'silent', reason: 'rest-failed', note: `${error.code}: ${error.message}`, passing: true, error }
   }
+  const rows = inOrder(parts)
   return {
     kind: 'asked',
-    rows: inOrder(parts),
+    rows,
+    sound: withoutOdd(rows, series),
     seen: [...new Set(seen)].sort((a, b) => a - b),
     linked: (beforeUs, afterUs) => links.some((own) => own.get(beforeUs)?.has(afterUs) ?? false),
     silentAfterUs,
@@ -106,6 +113,15 @@ function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
     else stretches.push({ startUs, endUs })
   }
   return stretches
+}
+
+function withoutOdd(rows: KlineColumns, series: Series): KlineColumns {
+  const odd = new Set(findOddRows(rows, gridOfBars(series, rows.openTime)).times)
+  if (odd.size === 0) return rows
+  return pickRows(
+    rows,
+    Uint32Array.from(rows.openTime.keys()).filter((row) => !odd.has(Number(rows.openTime[row]))),
+  )
 }
 
 /** Rows of stretches, each in order, without those that a later stretch has as well. */

@@ -10,7 +10,6 @@ import { chunkOfUs, chunkRange, gridOfBars, nextChunk, previousChunk } from '../
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import { toDoubles } from './int64.ts'
-import { findOddRows } from './odd-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
@@ -36,10 +35,6 @@ export interface ChunkRows {
   readonly duplicates: number
   readonly conflicts: number
   readonly conflictNote: string
-  /** see `findOddRows` */
-  readonly oddClose: number
-  readonly oddRows: number
-  readonly oddRowTimes: number[]
   readonly gaps: Gap[]
 }
 
@@ -177,7 +172,6 @@ function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: Tim
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
   const expected = countSlots(range.startUs, range.endUs, grid)
   const lateBars = times.length === expected ? countLateBars(times, range, grid) : undefined
-  const { oddClose, oddRows, times: oddRowTimes } = findOddRows(columns, grid)
   return {
     columns,
     expected,
@@ -186,9 +180,6 @@ function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: Tim
     duplicates: merged?.duplicates ?? 0,
     conflicts: merged?.conflicts ?? 0,
     conflictNote: merged?.note ?? '',
-    oddClose,
-    oddRows,
-    oddRowTimes,
   }
 }
 

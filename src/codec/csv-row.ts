@@ -1,6 +1,5 @@
 import { CkvdError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import { isoOfUs } from '../model/utc-day.ts'
 
 /** Columns of a kline CSV: the eleven of a shard and a last one that is always `0`. */
 export const CSV_COLUMNS = 12
@@ -29,8 +28,10 @@ const CR = 13
 /** A row has about 150 bytes; what is longer than this is no row, and is not looked at as a whole. */
 const MAX_LINE_BYTES = 65_536
 const FOUND_CHARS = 40
-const PLAIN_DECIMAL = /^[0-9]+(?:\.[0-9]+)?$/
-const PLAIN_INTEGER = /^[0-9]+$/
+/** A sign is no part of a sound bar, but a bar that has one is kept and counted: see `findOddRows`. */
+const PLAIN_DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?$/
+const PLAIN_COUNT = /^-?[0-9]+$/
+const PLAIN_TIME = /^[0-9]+$/
 
 const COLUMN_NAMES = [
   'open_time',
@@ -65,7 +66,8 @@ export function lineText(bytes: Uint8Array, start: number, end: number, line: nu
 /**
  * Reads one line strictly: the definition of what a row is. It is slow and exact; the scanner in `csv.ts` must agree with it
  * and hands it every row that it does not take itself.
- * @throws CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_BAR_INVALID, each with line and column
+ * A bar that contradicts itself is one too: what is odd is found in columns (`findOddRows`), wherever they come from.
+ * @throws CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, each with line and column
  */
 export function parseRow(text: string, line: number): Bar {
   const cells = text.split(',')
@@ -83,7 +85,7 @@ export function parseRow(text: string, line: number): Bar {
   }
   const time = (index: number): number => {
     const text = cell(index)
-    if (!PLAIN_INTEGER.test(text)) throw numberError('a whole number', text, line, index)
+    if (!PLAIN_TIME.test(text)) throw numberError('a whole number', text, line, index)
     const timeUs = parseTimeUs(text)
     if (timeUs !== undefined) return timeUs
     throw csvError(
@@ -97,7 +99,7 @@ export function parseRow(text: string, line: number): Bar {
   const count = (index: number): number => {
     const text = cell(index)
     const value = Number(text)
-    if (PLAIN_INTEGER.test(text) && Number.isSafeInteger(value)) return value
+    if (PLAIN_COUNT.test(text) && Number.isSafeInteger(value)) return value
     throw numberError('a whole number', text, line, index)
   }
   const bar: Bar = [
@@ -114,10 +116,6 @@ export function parseRow(text: string, line: number): Bar {
     decimal(10),
   ]
   decimal(11)
-  const flaw = findFlaw(bar)
-  if (flaw !== undefined) {
-    throw csvError('CKVD_BAR_INVALID', `Expected ${flaw.expected}, found ${flaw.found}`, line, flaw.column, cell(flaw.column - 1))
-  }
   return bar
 }
 
@@ -127,19 +125,7 @@ export function parseTimeUs(digits: string): number | undefined {
   return timeUs >= MIN_TIME_US && timeUs < MAX_TIME_US ? timeUs : undefined
 }
 
-/** What contradicts itself in a bar, if anything; `column` counts from 1. */
-export function findFlaw(bar: Bar): { readonly expected: string; readonly found: string; readonly column: number } | undefined {
-  const [openTimeUs, open, high, low, close, , closeTimeUs] = bar
-  if (high < Math.max(open, close))
-    return { expected: `a high of at least open ${open} and close ${close}`, found: String(high), column: 3 }
-  if (low > Math.min(open, close)) return { expected: `a low of at most open ${open} and close ${close}`, found: String(low), column: 4 }
-  if (closeTimeUs < openTimeUs) {
-    return { expected: `a close_time at or after open_time ${isoOfUs(openTimeUs)}`, found: isoOfUs(closeTimeUs), column: 7 }
-  }
-  return undefined
-}
-
-/** True for a plain decimal, `digits[.digits]`: no sign, exponent, blank or quote. */
+/** True for a plain decimal, `[-]digits[.digits]`: no exponent, blank or quote. */
 export function isPlainDecimal(text: string): boolean {
   return PLAIN_DECIMAL.test(text)
 }

@@ -41,7 +41,7 @@ const SPARE_ROWS = 16
  * A scanner takes the rows that look as rows do; it never decides that a row is wrong, but hands every other row to
  * `parseRow`, which reads it slowly and either returns it or throws the exact error. So there is one definition of a row.
  * @param open the scanner; default the one in JavaScript (see `csv-wasm.ts` for the fast one)
- * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_BAR_INVALID with `details` {line, column, found}
+ * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME with `details` {line, column, found}
  */
 export function decodeCsv(bytes: Uint8Array, open: OpenTaker = openTable): DecodedCsv {
   let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0

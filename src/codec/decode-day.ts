@@ -3,10 +3,11 @@ import { CkvdError, toCkvdError } from '../errors.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
-import type { Phase } from '../model/interval.ts'
-import { isMonthChunked } from '../model/interval.ts'
+import { concatColumns } from '../model/kline.ts'
+import type { Interval, Phase } from '../model/interval.ts'
+import { countSlots, isMonthChunked } from '../model/interval.ts'
 import type { Packaging, Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs, chunkRange, periodStem, seriesLabel } from '../model/series.ts'
+import { chunkOfUs, chunkRange, gridOfBars, periodStem, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { checkSha256, parseChecksum, readZipEntry, sha256Hex } from './archive.ts'
@@ -17,6 +18,9 @@ import { splitChunks } from './chunks.ts'
 import type { DecodedCsv } from './csv.ts'
 import { decodeCsv } from './csv.ts'
 import { largestCsvBytes } from './csv-size.ts'
+import type { OddRows } from './odd-rows.ts'
+import { findOddRows } from './odd-rows.ts'
+import { findOtherInterval } from './other-interval.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import type { Inflate } from './zip-entry.ts'
 
@@ -142,7 +146,7 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
       phase: split.phase,
       firstOpenUs: split.firstOpenUs,
       lastOpenUs: split.lastOpenUs,
-      chunks: split.chunks.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
+      chunks: judgeChunks(split.chunks, series).map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
     }
   } catch (error) {
     throw error instanceof CkvdError ? locate(error, request) : error
@@ -186,14 +190,49 @@ function checkArchive({ zip, checksum }: DecodeRequest, name: string): string {
   return checkSha256(zip, parseChecksum(checksum, name))
 }
 
+/** A chunk, and what is odd in it. */
+interface JudgedChunk {
+  readonly chunk: ChunkRows
+  readonly odd: OddRows
+}
+
+/** Counts what is odd, and refuses chunks of which too much is: these are bars of another interval. */
+function judgeChunks(chunks: readonly ChunkRows[], series: Series): JudgedChunk[] {
+  const { interval } = series
+  const judged = chunks.map((chunk) => ({ chunk, odd: findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime)) }))
+  const unusual = judged.filter(({ chunk, odd }) => odd.oddClose > 0 || chunk.offGrid > 0)
+  if (unusual.length === 0) return judged
+  for (const { chunk } of unusual) checkInterval([chunk], interval, 3)
+  checkInterval(chunks, interval, 1)
+  return judged
+}
+
+function checkInterval(chunks: readonly ChunkRows[], interval: Interval, fewest: number): void {
+  const slots = chunks.reduce((sum, { day }) => {
+    const { startUs, endUs } = chunkRange(day, interval)
+    return sum + countSlots(startUs, endUs, interval)
+  }, 0)
+  const [first, ...others] = chunks
+  if (first === undefined) return
+  const columns = others.length === 0 ? first.columns : concatColumns(chunks.map((chunk) => chunk.columns))
+  const found = findOtherInterval({ columns, interval, slots, fewest })
+  if (found === undefined) return
+  throw new CkvdError(
+    'CKVD_CSV_INTERVAL',
+    `Expected ${interval} bars, found ${found}: the archive was published with the bars of another interval, whatever --intervals asks for`,
+    { details: { expected: interval, found } },
+  )
+}
+
 function encodeChunk(
-  chunk: ChunkRows,
+  { chunk, odd }: JudgedChunk,
   { series, archive }: DecodeRequest,
   archiveSha256: string,
   codec: DayCodec,
   buffers: BufferPool | undefined,
 ): DecodedChunk {
-  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, oddClose, oddRows, oddRowTimes, gaps } = chunk
+  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
+  const { oddClose, oddRows, times: oddRowTimes } = odd
   const rows = columns.openTime.length
   const condition = gaps.length === 0 ? 'complete' : 'partial'
   const meta: ShardMeta = {

@@ -1,9 +1,12 @@
 import { CkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
+import { countSlots, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { Bar } from './csv-row.ts'
-import { CSV_COLUMNS, findFlaw, isPlainDecimal, parseTimeUs } from './csv-row.ts'
+import { CSV_COLUMNS, isPlainDecimal, parseTimeUs } from './csv-row.ts'
+import { findOtherInterval } from './other-interval.ts'
 import { RowTable } from './row-table.ts'
 
 const FOUND_CHARS = 40
@@ -11,11 +14,13 @@ const FOUND_CHARS = 40
 /**
  * Decodes the body of a REST klines request: a JSON array of rows
  * `[openMs, "open", "high", "low", "close", "volume", closeMs, "quoteVolume", count, "takerBase", "takerQuote", "0"]`
- * (Binance's API documents, "Kline/Candlestick Data"), held to the same rules as the rows of an archive.
+ * (Binance's API documents, "Kline/Candlestick Data"), read as the rows of an archive: one that contradicts itself is a row, which
+ * `findOddRows` tells.
+ * @param interval that was asked for: an answer with the bars of another one is refused; default: not compared
  * @returns the rows, strictly ascending by open time; none for `[]`
  * @throws CKVD_REST_BODY for anything else, an error body included; `details` {row (from 0), column (from 1), field, found}
  */
-export function decodeRestRows(body: Uint8Array | string): KlineColumns {
+export function decodeRestRows(body: Uint8Array | string, interval?: Interval): KlineColumns {
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body)
   const rows = parseJson(text)
   if (!Array.isArray(rows)) throw restError('an array of klines', text, {})
@@ -27,7 +32,23 @@ export function decodeRestRows(body: Uint8Array | string): KlineColumns {
     previousUs = bar[0]
     table.push(bar)
   }
-  return table.columns()
+  const columns = table.columns()
+  if (interval !== undefined) checkInterval(columns, interval)
+  return columns
+}
+
+/** So many bars must be alike before they are called another interval's: the bar before an outage may close early. */
+const FEWEST_BARS = 3
+
+function checkInterval(columns: KlineColumns, interval: Interval): void {
+  const [firstUs, lastUs] = [columns.openTime[0], columns.openTime.at(-1)]
+  if (firstUs === undefined || lastUs === undefined) return
+  const slots = countSlots(slotStartUs(Number(firstUs), interval), Number(lastUs) + 1, interval)
+  const found = findOtherInterval({ columns, interval, slots, fewest: FEWEST_BARS })
+  if (found === undefined) return
+  throw new CkvdError('CKVD_REST_BODY', `Expected ${interval} bars from REST, found ${found}: those of another interval`, {
+    details: { expected: interval, found },
+  })
 }
 
 function parseJson(text: string): unknown {
@@ -49,7 +70,7 @@ function parseRestRow(cells: unknown, row: number): Bar {
   }
   const integer = (index: number): number => {
     const cell: unknown = cells[index]
-    if (typeof cell === 'number' && Number.isSafeInteger(cell) && cell >= 0) return cell
+    if (typeof cell === 'number' && Number.isSafeInteger(cell)) return cell
     throw restError('a whole number', cell, at(index))
   }
   const time = (index: number): number => {
@@ -71,8 +92,6 @@ function parseRestRow(cells: unknown, row: number): Bar {
     decimal(10),
   ]
   decimal(11)
-  const flaw = findFlaw(bar)
-  if (flaw !== undefined) throw restError(flaw.expected, cells[flaw.column - 1], at(flaw.column - 1))
   return bar
 }
 

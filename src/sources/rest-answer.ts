@@ -1,5 +1,6 @@
 import { decodeRestRows } from '../codec/rest-rows.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
+import type { Interval } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { HttpAnswer } from './http-exchange.ts'
@@ -21,7 +22,7 @@ const PASSING = new Set([-1000, -1001, -1006, -1007, -1008, -1016])
  * Reads the answer to a klines request: its rows, or 'unlisted' when the exchange does not know the symbol.
  * Throws CKVD_UNKNOWN_INTERVAL, CKVD_REST_RANGE, CKVD_HTTP_BUSY, CKVD_HTTP_STATUS, CKVD_REST_BODY.
  */
-export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string): KlineColumns | 'unlisted' {
+export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string, interval: Interval): KlineColumns | 'unlisted' {
   const refusal = parseRefusal(answer.body)
   if (refusal !== undefined) return readRefusal(refusal, url)
   if (answer.status !== 200) {
@@ -33,14 +34,14 @@ export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string):
       },
     )
   }
-  const rows = decodeRows(answer.body, url)
+  const rows = decodeRows(answer.body, interval, url)
   checkPage(rows, page, url)
   return rows
 }
 
-function decodeRows(body: Uint8Array, url: string): KlineColumns {
+function decodeRows(body: Uint8Array, interval: Interval, url: string): KlineColumns {
   try {
-    return decodeRestRows(body)
+    return decodeRestRows(body, interval)
   } catch (error) {
     throw isCkvdError(error) ? error.with({ url }) : error
   }

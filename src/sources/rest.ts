@@ -162,7 +162,7 @@ export class Rest implements RestSource {
     const answer = await this.#options.limiter.run(market, rest.weightOf(page.limit), signal, () =>
       this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, maxRetries: 0, pass: isRefusal }),
     )
-    return decodeKlinesAnswer(answer, page, url)
+    return decodeKlinesAnswer(answer, page, url, interval)
   }
 }
 

@@ -202,11 +202,11 @@ test('a REST answer of any bytes is rows in order inside the page, or a code', a
     },
   )
   const statuses = fc.constantFrom(200, 400, 404, 429)
-  const whole = decodeKlinesAnswer({ status: 200, headers: {}, body: new Uint8Array(klines) }, page, 'here')
+  const whole = decodeKlinesAnswer({ status: 200, headers: {}, body: new Uint8Array(klines) }, page, 'here', '1h')
   expect(whole === 'unlisted' ? 0 : whole.openTime.length).toBeGreaterThan(0)
   await checkCases('REST', fc.record({ status: statuses, body: bodies }), ({ status, body }) => {
     try {
-      const rows = decodeKlinesAnswer({ status, headers: {}, body }, page, 'here')
+      const rows = decodeKlinesAnswer({ status, headers: {}, body }, page, 'here', '1h')
       if (rows === 'unlisted') return
       const times = [...rows.openTime]
       expect(times).toEqual([...new Set(times)].sort((a, b) => (a < b ? -1 : 1)))

@@ -28,6 +28,12 @@ beforeEach(() => {
   exchange.sandbox.clearRequests()
 })
 
+/** An hour of the day as minutes, where one line of an hour belongs. */
+const OTHER_INTERVAL = Array.from({ length: 60 }, (_, minute) => {
+  const openMs = 1709377200000 + minute * 60_000
+  return `${openMs},2,3,1,2,1,${openMs + 59_999},1,1,1,1,0`
+}).join('\n')
+
 /** Three days without REST, unless the flags say otherwise. */
 async function ingest(lake: string, ...flags: string[]) {
   const range = flags.includes('--start') ? [] : ['--start', '2024-03-01', '--end', '2024-03-04']
@@ -60,11 +66,7 @@ describe('an archive that fails verification', () => {
       { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,1,1,one,1,1,1709380799999,1,1,1,1,0' },
       'CKVD_CSV_NUMBER',
     ],
-    [
-      'a high below the low',
-      { kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,2,1,3,2,1,1709380799999,1,1,1,1,0' },
-      'CKVD_BAR_INVALID',
-    ],
+    ['the bars of another interval', { kind: 'corrupt-line', match: ZIP, line: 12, text: OTHER_INTERVAL }, 'CKVD_CSV_INTERVAL'],
   ])('%s: fetched twice, quarantined with its reason, exit 3, nothing of it under data/', async (_name, fault, code) => {
     exchange.sandbox.setFaults([fault])
     await using directory = await createTempDirectory()
@@ -97,6 +99,27 @@ describe('an archive that fails verification', () => {
     })
     expect(await listFiles(join(lake, 'tmp'))).toEqual([])
     expect(jsonOf(await runHere(['verify', '--lake', lake, '--json', '--quiet']))).toMatchObject({ exit: 0, bad: [], foreign: [] })
+  })
+
+  test('a bar that contradicts itself, which no second source has, is not stored', async () => {
+    exchange.sandbox.setFaults([{ kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,2,1,3,2,1,1709380799999,1,1,1,1,0' }])
+    await using directory = await createTempDirectory()
+    const { lake } = directory
+    const result = await ingest(lake)
+    expect(result).toMatchObject({ exit: 3, stored: 2, problems: [{ day: '2024-03-02' }] })
+    expect(result.problems[0]?.code).toBe('CKVD_BAR_INVALID')
+    expect(result.problems[0]?.message).toContain('found 1, the first one of 2024-03-02T11:00:00.000000Z')
+    expect((await listFiles(join(lake, 'data'))).map((file) => file.slice(-16))).toEqual(['2024-03-01.arrow', '2024-03-03.arrow'])
+  })
+
+  test('a bar that closes before it opens is stored with its day', async () => {
+    exchange.sandbox.setFaults([{ kind: 'corrupt-line', match: ZIP, line: 12, text: '1709377200000,2,3,1,2,1,1709377199999,1,1,1,1,0' }])
+    await using directory = await createTempDirectory()
+    const { lake } = directory
+    expect(await ingest(lake)).toMatchObject({ exit: 0, stored: 3, problems: [], days: { complete: 3 } })
+    const { metadata } = readShardFile(readFileSync(join(lake, `data/${FOLDER}/${BAD}.arrow`)))
+    expect(Object.fromEntries(metadata)).toMatchObject({ 'ckvd.rows': '24', 'ckvd.odd_close': '1', 'ckvd.odd_rows': '0' })
+    expect(jsonOf(await runHere(['verify', '--lake', lake, '--json', '--quiet']))).toMatchObject({ exit: 0, bad: [] })
   })
 
   test('once: the second fetch is believed, and the first one lies in quarantine', async () => {

@@ -40,7 +40,7 @@ describe('decimals', () => {
 
 const time = fc.oneof(fc.constant(String(START_MS)), fc.constant(`${START_MS}123`), digits(12, 18), fc.constant('1704067200000.1'))
 const cell = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom('1', '1.5', '0', '0.00000000', '2.25000000') },
+  { weight: 6, arbitrary: fc.constantFrom('1', '1.5', '0', '0.00000000', '2.25000000', '-1', '-0.5') },
   { weight: 1, arbitrary: decimal },
   { weight: 1, arbitrary: fc.string({ maxLength: 4 }) },
 )

@@ -58,6 +58,14 @@ describe('the scanner', () => {
   test.each<[string, string]>([
     ['sixteen digits before the point', rowWith({ 5: '1234567890123456' })],
     ['ten digits after the point', rowWith({ 5: '1.0000000001' })],
+    ['a minus', rowWith({ 5: '-5' })],
+    ['a minus before each price', rowWith({ 1: '-2', 2: '-1.5', 3: '-3.25', 4: '-2' })],
+    ['less than no trades', rowWith({ 8: '-4294967297' })],
+    ['a close before the open', rowWith({ 6: '1577836799999' })],
+    ['a high below the open', rowWith({ 2: '7195.23' })],
+    ['a high below the close', rowWith({ 1: '7184', 2: '7186.67' })],
+    ['a low above the open', rowWith({ 3: '7195.25', 4: '7195.5' })],
+    ['a low above the close', rowWith({ 3: '7187', 4: '7186.68' })],
   ])('leaves %s to parseRow, which takes it', (_name, row) => {
     expect(scan(`${row}\n`).taken).toBe(false)
     const { columns, rows } = decodeCsv(Buffer.from(`${row}\n${REST}`))
@@ -68,7 +76,12 @@ describe('the scanner', () => {
     ['no digit before the point', rowWith({ 5: '.5' })],
     ['no digit after it', rowWith({ 5: '5.' })],
     ['two points', rowWith({ 5: '5.5.5' })],
-    ['a minus', rowWith({ 5: '-5' })],
+    ['two minuses', rowWith({ 5: '--5' })],
+    ['a plus', rowWith({ 5: '+5' })],
+    ['a minus alone', rowWith({ 5: '-' })],
+    ['not a number', rowWith({ 5: 'NaN' })],
+    ['no finite number', rowWith({ 5: 'Infinity' })],
+    ['a minus before a time', rowWith({ 6: '-1577836859999' })],
     ['an exponent', rowWith({ 5: '5e3' })],
     ['an empty cell', rowWith({ 5: '' })],
     ['eleven columns', ROW.slice(0, ROW.lastIndexOf(','))],
@@ -78,11 +91,6 @@ describe('the scanner', () => {
     ['a time of seventeen digits', rowWith({ 0: '15778368000000000' })],
     ['a time before 2009', rowWith({ 0: '1230767999999' })],
     ['a time of 2100', rowWith({ 6: '4102444800000' })],
-    ['a close before the open', rowWith({ 6: '1577836799999' })],
-    ['a high below the open', rowWith({ 2: '7195.23' })],
-    ['a high below the close', rowWith({ 1: '7184', 2: '7186.67' })],
-    ['a low above the open', rowWith({ 3: '7195.25', 4: '7195.5' })],
-    ['a low above the close', rowWith({ 3: '7187', 4: '7186.68' })],
     ['a carriage return inside', `${ROW.slice(0, 20)}\r${ROW.slice(20)}`],
   ])('leaves %s to parseRow, which refuses it', (_name, row) => {
     expect(scan(`${row}\n`).taken).toBe(false)

@@ -113,7 +113,9 @@ describe('what is refused, with line and column', () => {
   test.each<[string, string, ErrorCode, number, string]>([
     ['11 columns', ROW.slice(0, ROW.lastIndexOf(',')), 'CKVD_CSV_COLUMNS', 11, 'Expected 12 columns, found 11'],
     ['13 columns', `${ROW},0`, 'CKVD_CSV_COLUMNS', 12, 'Expected 12 columns, found 13'],
-    ['a sign', rowWith({ 2: '-7195.24' }), 'CKVD_CSV_NUMBER', 2, '"-7195.24"'],
+    ['a plus', rowWith({ 2: '+7195.24' }), 'CKVD_CSV_NUMBER', 2, '"+7195.24"'],
+    ['a sign in a time', rowWith({ 7: '-1577836859999' }), 'CKVD_CSV_NUMBER', 7, '"-1577836859999"'],
+    ['what is not a number', rowWith({ 6: 'NaN' }), 'CKVD_CSV_NUMBER', 6, '"NaN"'],
     ['an exponent', rowWith({ 6: '5e3' }), 'CKVD_CSV_NUMBER', 6, '"5e3"'],
     ['a blank', rowWith({ 3: ' 7196.25' }), 'CKVD_CSV_NUMBER', 3, '" 7196.25"'],
     ['quotes', rowWith({ 4: '"7183.14"' }), 'CKVD_CSV_NUMBER', 4, ''],
@@ -134,17 +136,6 @@ describe('what is refused, with line and column', () => {
     ['a time in nanoseconds', rowWith({ 1: '1577836800000000000' }), 'CKVD_CSV_TIME', 1, ''],
     ['a time in 2008', rowWith({ 1: '1230767999999' }), 'CKVD_CSV_TIME', 1, ''],
     ['a time in 2100', rowWith({ 7: '4102444800000000' }), 'CKVD_CSV_TIME', 7, ''],
-    [
-      'a high below the close',
-      rowWith({ 3: '7195.25', 5: '7195.26' }),
-      'CKVD_BAR_INVALID',
-      3,
-      'Expected a high of at least open 7195.24 and close 7195.26, found 7195.25',
-    ],
-    ['a high below the open', rowWith({ 3: '7195.23' }), 'CKVD_BAR_INVALID', 3, ''],
-    ['a low above the open', rowWith({ 4: '7195.25', 5: '7196' }), 'CKVD_BAR_INVALID', 4, ''],
-    ['a low above the close', rowWith({ 4: '7186.69' }), 'CKVD_BAR_INVALID', 4, ''],
-    ['a close before the open', rowWith({ 7: '1577836799999' }), 'CKVD_BAR_INVALID', 7, 'found 2019-12-31T23:59:59.999000Z'],
   ])('%s', (_, row, code, column, words) => {
     // last lines are read by the slow path, lines further up by the scanner: both must say the same
     for (const tail of ['', '\n', SCANNED]) {

@@ -19,6 +19,21 @@ function hours(day: string, from = 0, to = 24): string[] {
   return Array.from({ length: to - from }, (_, i) => row(`${day}T${String(from + i).padStart(2, '0')}`))
 }
 
+/** A row of `row` that closes with its bar, which may be longer than an hour; one of another hour's end stays as it is. */
+function closedWith(line: string, interval: Interval): string {
+  const cells = line.split(',')
+  const openMs = Number(cells[0])
+  const days = {
+    '1d': 1,
+    '3d': 3,
+    '1w': 7,
+    '1M': new Date(openMs + 32 * 24 * HOUR_MS).setUTCDate(1) / (24 * HOUR_MS) - openMs / (24 * HOUR_MS),
+  }
+  const length = interval in days ? days[interval as keyof typeof days] * 24 * HOUR_MS : HOUR_MS
+  if (Number(cells[6]) === openMs + HOUR_MS - 1) cells[6] = String(openMs + length - 1)
+  return cells.join(',')
+}
+
 interface Change extends Partial<Omit<DecodeRequest, 'archive' | 'series'>> {
   readonly period?: string
   readonly interval?: Interval
@@ -30,7 +45,7 @@ function request(rows: readonly string[], { period = '2024-01-01', interval = '1
   return {
     series: { market: 'spot', symbol: 'BTCUSDT', interval },
     archive: { key: `data/spot/${packaging}/klines/BTCUSDT/${interval}/${stem}.zip`, etag: '"e"', packaging, period },
-    ...buildArchive(stem, rows.map((line) => `${line}\n`).join('')),
+    ...buildArchive(stem, rows.map((line) => `${closedWith(line, interval)}\n`).join('')),
     days: null,
     startsSeries: false,
     seriesEndUs: null,
@@ -365,6 +380,119 @@ describe('bars of 3d that all open on other days than most', () => {
 
   test('the phase of other intervals is not told', async () => {
     expect((await decodeArchive(request(hours('2024-01-01')))).phase).toBeNull()
+describe('odd rows', () => {
+  const withCells = (line: string, cells: Readonly<Record<number, string | number>>): string =>
+    line
+      .split(',')
+      .map((cell, i) => cells[i] ?? cell)
+      .join(',')
+  const hour = (n: number, cells: Readonly<Record<number, string | number>>): string[] =>
+    hours('2024-01-01').map((line, i) => (i === n ? withCells(line, cells) : line))
+  const endMs = Date.parse('2024-01-01T06:00Z')
+
+  test.each<[string, number]>([
+    ['before its open', endMs - 2 * HOUR_MS],
+    ['as it opens', endMs - HOUR_MS],
+    ['early', endMs - 60_000],
+    ['a millisecond early', endMs - 2],
+    ['a millisecond late', endMs],
+    ['late', endMs + 5 * HOUR_MS - 1],
+  ])('a bar that closes %s is kept and counted', async (_name, closeMs) => {
+    const [chunk] = (await decodeArchive(request(hour(5, { 6: closeMs })))).chunks
+    expect(chunk).toMatchObject({ rows: 24, oddClose: 1, oddRows: 0, oddRowTimes: [], condition: 'complete' })
+    const { columns, meta } = decodeShard(chunk!.shard)
+    expect([columns.closeTime[5], meta.oddClose]).toEqual([BigInt(closeMs) * 1000n, 1])
+  })
+
+  test('a bar that closes with the last microsecond of its slot is not odd, with the one before it is', async () => {
+    const oddOf = async (closeUs: number) => (await decodeArchive(request(hour(5, { 6: closeUs })))).chunks[0]?.oddClose
+    expect(await oddOf(endMs * 1000 - 1)).toBe(0)
+    expect(await oddOf(endMs * 1000 - 2)).toBe(1)
+  })
+
+  test.each<[string, Readonly<Record<number, string | number>>]>([
+    ['a high below its close', { 2: '10.5' }],
+    ['a high below its low', { 1: 8, 2: 8, 3: '8.5', 4: 8 }],
+    ['a low above its open', { 3: '10.5' }],
+    ['a negative price', { 3: '-9' }],
+    ['a negative volume', { 5: '-1' }],
+    ['a negative quote volume', { 7: '-50.25' }],
+    ['a negative count', { 8: '-7' }],
+    ["a negative taker's volume", { 9: '-0.5' }],
+    ["a negative taker's quote volume", { 10: '-25' }],
+  ])('a bar with %s is data: counted, and told by its time', async (_name, cells) => {
+    // the last rows of a CSV are read by the slow path in any case, the first by the scanner where it takes them
+    for (const n of [0, 23]) {
+      const [chunk] = (await decodeArchive(request(hour(n, cells)))).chunks
+      const time = us('2024-01-01T00:00') + n * HOUR_MS * 1000
+      expect(chunk).toMatchObject({ rows: 24, oddClose: 0, oddRows: 1, oddRowTimes: [time], gaps: [], condition: 'complete' })
+      expect(decodeShard(chunk!.shard).meta).toMatchObject({ oddClose: 0, oddRows: 1 })
+    }
+  })
+
+  test('are counted by chunk', async () => {
+    const rows = [
+      ...hours('2024-02-01'),
+      ...hours('2024-02-02').map((line, i) => (i % 8 === 1 ? withCells(line, { 5: '-1', 6: 1706832000000 }) : line)),
+    ]
+    const result = await decodeArchive(request(rows, { period: '2024-02' }))
+    expect(result.chunks.map(({ oddClose, oddRows, oddRowTimes }) => [oddClose, oddRows, oddRowTimes])).toEqual([
+      [0, 0, []],
+      [3, 3, [1, 9, 17].map((n) => us('2024-02-02T00:00') + n * HOUR_MS * 1000)],
+    ])
+  })
+
+  test('what is no finite number is still refused', async () => {
+    for (const text of ['NaN', 'Infinity', '-Infinity', '9'.repeat(400)]) {
+      await expect(decodeArchive(request(hour(5, { 5: text })))).rejects.toThrow(
+        expect.objectContaining({ code: 'CKVD_CSV_NUMBER' }) as Error,
+      )
+    }
+  })
+})
+
+describe('bars of another interval', () => {
+  /** A day of bars, or a part of it, each so many minutes after the one before. */
+  const bars = (minutes: number, count = 1440 / minutes, lengthMinutes = minutes): string[] =>
+    Array.from({ length: count }, (_, i) => {
+      const openMs = Date.parse('2024-01-01T00:00Z') + i * minutes * 60_000
+      return `${openMs},10,12,9,11,1,${openMs + lengthMinutes * 60_000 - 1},50,7,0.5,25,0`
+    })
+
+  test.each<[string, Interval, readonly string[], string]>([
+    ['1m for 5m', '5m', bars(1), '1440 of 1440 bars that close 1m after they open'],
+    ['5m for 1m', '1m', bars(5), '288 of 288 bars that close 5m after they open'],
+    ['an hour of 1m for 5m', '5m', bars(1, 60), '60 of 60 bars that close 1m after they open'],
+    ['15m for 1h, as if they were 1h', '1h', bars(15, 96, 60), '96 bars for 24 slots'],
+    ['1h for 12h', '12h', bars(60), '24 of 24 bars that close 1h after they open'],
+    ['30m for 1h', '1h', bars(30), '48 of 48 bars that close 30m after they open'],
+    ['20 minutes for 30m', '30m', bars(20, 30), '30 of 30 bars that close 1200 s after they open'],
+    ['one of 1m for 1h', '1h', bars(1, 1), '1 of 1 bars that close 1m after they open'],
+  ])('%s are refused, naming what was found', async (_name, interval, rows, found) => {
+    const refusal = expect.objectContaining({
+      code: 'CKVD_CSV_INTERVAL',
+      message: expect.stringContaining(`Expected ${interval} bars, found ${found}`) as string,
+    }) as Error
+    await expect(decodeArchive(request(rows, { interval }))).rejects.toThrow(refusal)
+  })
+
+  test('one day of them in a month is enough', async () => {
+    const minutes = bars(1, 50).map((line) => line.replaceAll('17040', '17044'))
+    const rows = [...hours('2024-01-01'), ...minutes, ...hours('2024-01-08')]
+    await expect(decodeArchive(request(rows, { period: '2024-01' }))).rejects.toThrow(
+      expect.objectContaining({ code: 'CKVD_CSV_INTERVAL' }) as Error,
+    )
+  })
+
+  test('a single early close is none, even as long after the opening as an interval', async () => {
+    const rows = hours('2024-01-01')
+    rows[3] = row('2024-01-01T03').replace(String(Date.parse('2024-01-01T04:00Z') - 1), String(Date.parse('2024-01-01T03:01Z') - 1))
+    expect((await decodeArchive(request(rows))).chunks[0]).toMatchObject({ rows: 24, oddClose: 1 })
+  })
+
+  test('bars that all open late and close with their slots are of their interval', async () => {
+    const late = hours('2024-01-01').map((line) => line.replace(/^(\d+)/, (text) => String(Number(text) + 14_789)))
+    expect((await decodeArchive(request(late))).chunks[0]).toMatchObject({ rows: 24, offGrid: 24, oddClose: 0 })
   })
 })
 
