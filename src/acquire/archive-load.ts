@@ -106,6 +106,7 @@ export async function loadArchive(
       continue
     }
     if (outcome.ok) {
+      if (kept !== null && fetched.checksum !== null) await ctx.keepArchive?.(archive.key, kept, fetched.checksum)
       return { ok: true, result: outcome.result, origin: { key: archive.key, etag: listed.etag, sha256: outcome.result.archiveSha256 } }
     }
     const zip = outcome.zip === null ? null : new Uint8Array(outcome.zip)

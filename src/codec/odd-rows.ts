@@ -1,8 +1,6 @@
-import { CkvdError } from '../errors.ts'
 import type { Grid } from '../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
-import { isoOfUs } from '../model/utc-day.ts'
 import { doubleAt, wordsOf } from './int64.ts'
 
 /** Bars that the exchange published and that are kept, although something about them is odd. */

@@ -200,6 +200,8 @@ class Walk {
       const rows = await this.#ask({ startUs, endUs, limit: limitFor(Math.min(countSlots(startUs, endUs + 1, this.#interval), CHEAP_ROWS - 1), this.#facts) })
       return rows.find((time) => time > last) ?? found
     }
+    // too far apart for one page: the windows between were empty, each asked twice
+    if (isHeld) this.#link(last, found)
     return found
   }
 
@@ -216,11 +218,24 @@ class Walk {
       const endUs = Math.min(this.#nowSlot, latestEndUs(startUs, this.#interval, this.#facts))
       const rows = await this.#ask({ startUs, endUs: slotStartUs(endUs, this.#interval), limit: 1 })
       // an empty window is asked for twice, with other bounds
-      const again = rows.length > 0 ? rows : await this.#ask({ startUs, endUs: slotStartUs(endUs, this.#interval), limit: CHEAP_ROWS })
+      const again = rows.length > 0 ? rows : await this.#askHalves(startUs, slotStartUs(endUs, this.#interval))
       if (again.length > 0) return this.#halve(startUs, slotStartUs(again[0] ?? endUs, this.#interval))
       startUs = nextSlotUs(slotStartUs(endUs, this.#interval), this.#interval)
     }
     return null
+  }
+
+  async #askHalves(startUs: number, endUs: number): Promise<readonly number[]> {
+    const middle = slotStartUs(startUs + (endUs - startUs) / 2, this.#interval)
+    const early = await this.#ask({ startUs, endUs: middle, limit: CHEAP_ROWS })
+    if (early.length > 0 || middle >= endUs) return early
+    return this.#ask({ startUs: nextSlotUs(middle, this.#interval), endUs, limit: CHEAP_ROWS })
+  }
+
+  #link(fromUs: number, toUs: number): void {
+    const known = this.#links.get(fromUs)
+    if (known === undefined) this.#links.set(fromUs, new Set([toUs]))
+    else known.add(toUs)
   }
 
   /** The first row in [lowUs, highUs], which has one at its end. */
