@@ -17,6 +17,7 @@ import type { IngestResult } from './ingest/result.ts'
 import { createClock } from './read/clock.ts'
 import type { ColumnArrays, ColumnResult } from './read/client.ts'
 import { MarketClient } from './read/client.ts'
+import { misplacedMessage } from './acquire/address-account.ts'
 import type { CKVDConfig, ClientSettings } from './read/config.ts'
 import { resolveConfig } from './read/config.ts'
 import type { DataProvider, MarketType } from './read/names.ts'
@@ -159,7 +160,11 @@ export async function ingest(options: IngestRequest & CKVDConfig): Promise<Inges
   const own = settings.sandbox ? await startOwnSandbox(clockMs) : undefined
   try {
     const parsed = await parseIngestRequest(request, settings, { clockMs, urls: own?.urls, env: process.env, cwd: process.cwd() })
-    return request.dryRun === true ? await planIngest(parsed) : await runIngest(parsed)
+    if (request.dryRun === true) return await planIngest(parsed)
+    const logger = createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY })
+    const onMisplaced = (error: CkvdError, path: string | null): void =>
+      logger.warn({ code: error.code, path }, misplacedMessage(error, path))
+    return await runIngest({ ...parsed, events: { ...parsed.events, onMisplaced } })
   } finally {
     await own?.close()
   }

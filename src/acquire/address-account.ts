@@ -22,7 +22,10 @@ export interface AccountPlace {
 
 /** What a person is told of an account that is not where it belongs. */
 export function misplacedMessage(error: CkvdError, path: string | null): string {
-  const where = path === null ? 'in the memory of this process: other programs do not know of it' : `in ${path}: programs with other lakes do not know of it`
+  const where =
+    path === null
+      ? 'in the memory of this process: other programs do not know of it'
+      : `in ${path}: programs with other lakes do not know of it`
   return `${error.message} Until then the account is ${where}.`
 }
 

@@ -74,7 +74,9 @@ export function createConnections(options: ConnectionOptions): Connections {
   const account = options.sandbox ? new MemoryRestAccount(clockMs) : new AddressAccount({ ...options, systemMs })
   const limiter = createRestLimiter({ account, lanes: restLanes(urls.rest), share: options.restShare })
   const close = async (): Promise<void> => {
-    await Promise.all([http.close(), account.close()])
+    // what was on the wire is settled first
+    await http.close()
+    await account.close()
   }
   return {
     urls,

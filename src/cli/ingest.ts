@@ -60,7 +60,7 @@ export function addIngestCommand(program: Command, context: CliContext): void {
       1: 'a bug',
       2: 'wrong usage, configuration or universe file; nothing was done',
       3: 'finished, but some days are partial, quarantined or failed; they are listed',
-      4: 'stopped early: banned, disk full, lake locked, sources unreachable',
+      4: 'stopped early: banned or rate limited, disk full, lake locked, sources unreachable',
       130: 'interrupted; safe to run again',
     },
   })

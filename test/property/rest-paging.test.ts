@@ -76,7 +76,10 @@ test('paging tiles any range: the rows are those of the exchange, each request w
         server.rounding = onGrid ? { kind: 'grid', lengthMs } : { kind: 'open' }
         server.requests.length = 0
         let clockMs = NOW
-        const limiter = createRestLimiter({ account: new MemoryRestAccount(() => clockMs), sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
+        const limiter = createRestLimiter({
+          account: new MemoryRestAccount(() => clockMs),
+          sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)),
+        })
         const rest = new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW })
         const stretch = await rest.fetchStretch(
           { market, symbol: 'TESTUSDT', interval },
@@ -123,7 +126,10 @@ test('the first bar is found wherever it is', async () => {
         server.rounding = { kind: 'open' }
         server.requests.length = 0
         let clockMs = NOW
-        const limiter = createRestLimiter({ account: new MemoryRestAccount(() => clockMs), sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)) })
+        const limiter = createRestLimiter({
+          account: new MemoryRestAccount(() => clockMs),
+          sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)),
+        })
         const rest = new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW })
         const first = await rest.fetchFirstBar({ market, symbol: 'TESTUSDT', interval }, { signal: new AbortController().signal })
         expect(first).toBe(server.bars[0] === undefined ? null : server.bars[0].openMs * 1000)

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -270,16 +271,22 @@ describe('account in a file', () => {
       await using account = await FileRestAccount.open(path, () => nowMs)
       await request(account, 1, 1)
     }
-    const children = Array.from({ length: 3 }, () =>
-      spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
-        env: { PATH: process.env['PATH'], TS_LOADER_CACHE: directory },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }),
-    )
-    await Promise.all(children.map((child) => once(child.stdout, 'data')))
-    for (const child of children) {
-      child.kill('SIGKILL')
-      await once(child, 'close')
+    const children: ChildProcess[] = []
+    try {
+      // one after the other: the first one translates what all of them load
+      for (let i = 0; i < 3; i++) {
+        const child = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
+          env: { PATH: process.env['PATH'], TS_LOADER_CACHE: directory },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        children.push(child)
+        const [said] = (await Promise.race([once(child.stdout, 'data'), once(child, 'close')])) as [unknown]
+        expect(String(said)).toBe('ready\n')
+      }
+    } finally {
+      const ended = children.map((child) => child.exitCode ?? once(child, 'close'))
+      for (const child of children) child.kill('SIGKILL')
+      await Promise.all(ended)
     }
     await using account = await FileRestAccount.open(path, () => nowMs)
     expect(await account.usage(LANE)).toMatchObject({ spent: 1 })

@@ -275,7 +275,8 @@ describe('418', () => {
   })
 
   const HOUR = 3_600_000
-  const text = (untilMs: number | string): string => `{"code":-1003,"msg":"Way too much request weight used; IP banned until ${untilMs}. Please use WebSocket Streams."}`
+  const text = (untilMs: number | string): string =>
+    `{"code":-1003,"msg":"Way too much request weight used; IP banned until ${untilMs}. Please use WebSocket Streams."}`
   test.each<[string, LimitedAnswer, number]>([
     ['nothing is said', banned(), 120_000],
     ['seconds', banned('300'), 300_000],
