@@ -56,6 +56,7 @@ const ENTRIES = {
   CKVD_LAKE_MISSING: { exit: 2, retryable: false, meaning: 'there is no lake in this directory' },
   CKVD_LAKE_IO: { exit: 4, retryable: false, meaning: 'reading or writing the lake failed' },
   CKVD_DISK_FULL: { exit: 4, retryable: false, meaning: 'the disk or the quota is full' },
+  CKVD_OPEN_FILES: { exit: 4, retryable: false, meaning: 'this process may not open as many files as it needs (ulimit -n)' },
   CKVD_CATALOG: { exit: 4, retryable: false, meaning: 'the catalog could not be read or written' },
   CKVD_CATALOG_VERSION: { exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
   CKVD_TIME: { exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
@@ -173,7 +174,20 @@ export function toCkvdError(error: unknown): CkvdError {
   // what `await using` throws when closing fails as well: the first error is what the reader must know
   if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) return toCkvdError(error.suppressed)
   const message = error instanceof Error ? error.message : String(error)
+  const crowded = openFilesError(error)
+  if (crowded !== undefined) return crowded
   return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+}
+
+/**
+ * What comes of too many open files where nobody expects it, such as where Node loads a module: the program is not at fault. From a thread
+ * only the message may have come. Undefined for every other error.
+ */
+export function openFilesError(error: unknown): CkvdError | undefined {
+  if (!(error instanceof Error) || error instanceof CkvdError || !/\bE[MN]FILE\b/.test(error.message)) return undefined
+  return new CkvdError('CKVD_OPEN_FILES', `Too many files are open: ${error.message}. Raise the limit (ulimit -n), then run again.`, {
+    cause: error,
+  })
 }
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
