@@ -7,6 +7,8 @@ import { CSV_COLUMNS, findFlaw, isPlainDecimal, parseTimeUs } from './csv-row.ts
 import { RowTable } from './row-table.ts'
 
 const FOUND_CHARS = 40
+/** The largest page of any market. */
+const LARGEST_PAGE_ROWS = 1500
 
 /**
  * Decodes the body of a REST klines request: a JSON array of rows
@@ -19,7 +21,8 @@ export function decodeRestRows(body: Uint8Array | string): KlineColumns {
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body)
   const rows = parseJson(text)
   if (!Array.isArray(rows)) throw restError('an array of klines', text, {})
-  const table = new RowTable(rows.length)
+  // room for what a page has; what claims more has to bring its rows first
+  const table = new RowTable(Math.min(rows.length, LARGEST_PAGE_ROWS))
   let previousUs = -1
   for (let row = 0; row < rows.length; row++) {
     const bar = parseRestRow(rows[row], row)
