@@ -63,6 +63,7 @@ const ENTRIES = {
   CKVD_CATALOG_VERSION: { about: 'lake', exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
   CKVD_TIME: { about: 'usage', exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
   CKVD_SYMBOL_FORMAT: { about: 'usage', exit: 2, retryable: false, meaning: 'a symbol has the form of another market; details suggest the right one' },
+  CKVD_OPEN_FILES: { about: 'program', exit: 4, retryable: false, meaning: 'this process may not open as many files as it needs (ulimit -n)' },
   CKVD_UNAVAILABLE: {
     about: 'day',
     exit: 3,
@@ -191,7 +192,20 @@ export function toCkvdError(error: unknown): CkvdError {
   // what `await using` throws when closing fails as well: the first error is what the reader must know
   if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) return toCkvdError(error.suppressed)
   const message = error instanceof Error ? error.message : String(error)
+  const crowded = openFilesError(error)
+  if (crowded !== undefined) return crowded
   return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+}
+
+/**
+ * What comes of too many open files where nobody expects it, such as where Node loads a module: the program is not at fault. From a thread
+ * only the message may have come. Undefined for every other error.
+ */
+export function openFilesError(error: unknown): CkvdError | undefined {
+  if (!(error instanceof Error) || error instanceof CkvdError || !/\bE[MN]FILE\b/.test(error.message)) return undefined
+  return new CkvdError('CKVD_OPEN_FILES', `Too many files are open: ${error.message}. Raise the limit (ulimit -n), then run again.`, {
+    cause: error,
+  })
 }
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {

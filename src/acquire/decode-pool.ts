@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
+import { fileShares } from '../../config/open-files.ts'
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
 import { leastShardBytes } from '../codec/shard-size.ts'
-import { abortError, CkvdError } from '../errors.ts'
+import { abortError, CkvdError, openFilesError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
@@ -99,7 +100,7 @@ export class DecodePool {
 
   /** @param o seams for fault tests: `workerFile`, a file with the same default export as the decode worker; `taskTimeoutMs`; `maxSharedBytes` */
   constructor(o: { workers: number; workerFile?: string | undefined; taskTimeoutMs?: number | undefined; maxSharedBytes?: number }) {
-    this.#workers = o.workers
+    this.#workers = Math.min(o.workers, fileShares().workers)
     this.#taskTimeoutMs = o.taskTimeoutMs ?? TASK_TIMEOUT_MS
     this.#maxSharedBytes = o.maxSharedBytes ?? MAX_SHARED_BYTES
     this.#workerFile = o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url))
@@ -259,11 +260,9 @@ export class DecodePool {
 
   #giveUp(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const error = (this.#givenUp ??= new CkvdError(
-      'CKVD_WORKER',
-      `Decode workers cannot be started: ${reason}. Install the package again.`,
-      { cause },
-    ))
+    const error = (this.#givenUp ??=
+      openFilesError(cause) ??
+      new CkvdError('CKVD_WORKER', `Decode workers cannot be started: ${reason}. Install the package again.`, { cause }))
     for (const waiting of [...this.#running.keys()].flat().concat(this.#waiting.splice(0))) waiting.reject(error)
   }
 

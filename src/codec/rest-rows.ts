@@ -10,6 +10,8 @@ import { findOtherInterval } from './other-interval.ts'
 import { RowTable } from './row-table.ts'
 
 const FOUND_CHARS = 40
+/** The largest page of any market. */
+const LARGEST_PAGE_ROWS = 1500
 
 /**
  * Decodes the body of a REST klines request: a JSON array of rows
@@ -24,7 +26,8 @@ export function decodeRestRows(body: Uint8Array | string, interval?: Interval): 
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body)
   const rows = parseJson(text)
   if (!Array.isArray(rows)) throw restError('an array of klines', text, {})
-  const table = new RowTable(rows.length)
+  // room for what a page has; what claims more has to bring its rows first
+  const table = new RowTable(Math.min(rows.length, LARGEST_PAGE_ROWS))
   let previousUs = -1
   for (let row = 0; row < rows.length; row++) {
     const bar = parseRestRow(rows[row], row)

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import type { ExportedBytes, ExportOutcome, ExportTask } from '../codec/export-task.ts'
-import { abortError, CkvdError } from '../errors.ts'
+import { abortError, CkvdError, openFilesError } from '../errors.ts'
 
 /** Makes files of an export in worker threads. */
 export class EncodePool {
@@ -73,6 +73,8 @@ export class EncodePool {
 }
 
 function workerError(cause: unknown): CkvdError {
+  const crowded = openFilesError(cause)
+  if (crowded !== undefined) return crowded
   const message = cause instanceof Error ? cause.message : String(cause)
   return new CkvdError(
     'CKVD_WORKER',

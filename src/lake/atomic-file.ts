@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, fdatasync, renameSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { CkvdError } from '../errors.ts'
 import { isCkvdError } from '../errors.ts'
+import { CROWDED_PAUSES_MS, isCrowded } from './crowded.ts'
 import type { Directories } from './directories.ts'
 import { createDirectories } from './directories.ts'
 import { ioError } from './io-error.ts'
@@ -45,7 +47,35 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
   const directories = createDirectories(paths.root)
   const writer = new ByteWriter()
 
+  /** Writes a group once, and again with fewer at once where too many files are open: connections and threads have some, too, and give them back. */
   async function writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
+    const errors = await writeCrowded(files)
+    let atOnce = files.length
+    for (const pauseMs of CROWDED_PAUSES_MS) {
+      const crowded = files.flatMap((_, i) => (isCrowded(errors[i]) ? [i] : []))
+      if (crowded.length === 0) break
+      await pause(pauseMs)
+      atOnce = Math.ceil(atOnce / 2)
+      for (let at = 0; at < crowded.length; at += atOnce) {
+        const part = crowded.slice(at, at + atOnce)
+        const again = await writeCrowded(part.map((i) => files[i] as FileWrite))
+        for (const [n, i] of part.entries()) errors[i] = again[n]
+      }
+    }
+    return errors
+  }
+
+  /** As `writeOnce`: where the lake's own folders could not be opened for want of files, each file has that error. */
+  async function writeCrowded(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
+    try {
+      return await writeOnce(files)
+    } catch (error) {
+      if (isCkvdError(error) && isCrowded(error)) return files.map(() => error)
+      throw error
+    }
+  }
+
+  async function writeOnce(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
     await directories.prepare(paths.tmp)
     const pending = files.map(
       ({ path, bytes }) => new PendingFile(joinLake(paths.root, path), join(paths.tmp, `${randomUUID()}.tmp`), bytes),

@@ -1,3 +1,4 @@
+import { fileShares } from '../../config/open-files.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { AtomicFiles } from './atomic-file.ts'
 import type { CatalogWrite } from './catalog-rows.ts'
@@ -108,12 +109,13 @@ export function createLakeWriter(files: AtomicFiles, catalog: Catalog, steps?: S
 /** The head of the queue that may be stored together: a chunk twice in one group would race with itself. */
 function takeGroup(queue: readonly Waiting[]): Waiting[] {
   const paths = new Set<string>()
+  const maxShards = Math.min(GROUP_ITEMS, fileShares().writes)
   let sizeBytes = 0
   let shards = 0
   for (const { item, path } of queue) {
     sizeBytes += item.shard?.length ?? 0
     if (item.shard !== null) shards++
-    if (shards > GROUP_ITEMS || paths.size === GROUP_ROWS || paths.has(path) || (sizeBytes > GROUP_BYTES && paths.size > 0)) break
+    if (shards > maxShards || paths.size === GROUP_ROWS || paths.has(path) || (sizeBytes > GROUP_BYTES && paths.size > 0)) break
     paths.add(path)
   }
   return queue.slice(0, paths.size)

@@ -9,6 +9,7 @@ import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog-rows.ts'
+import { whenUncrowded } from './crowded.ts'
 import { ioError } from './io-error.ts'
 import { joinLake, shardPath } from './layout.ts'
 
@@ -84,7 +85,7 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
 /** A file's bytes; undefined when there is none. */
 async function readWhole(path: string): Promise<Uint8Array | undefined> {
   try {
-    return await readFile(path)
+    return await whenUncrowded(() => readFile(path))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw ioError(error, 'read', path)

@@ -2,6 +2,7 @@ import { gunzip } from 'node:zlib'
 import { promisify } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
+import { fileShares } from '../../config/open-files.ts'
 import type { BufferPool } from '../codec/buffer-pool.ts'
 import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { HttpAnswer } from './http-exchange.ts'
@@ -108,7 +109,7 @@ export class HttpClient {
   #agentOptions(): Agent.Options {
     const { connections, idleTimeoutMs } = this.#settings
     return {
-      connections,
+      connections: Math.min(connections, fileShares().connections),
       pipelining: 1,
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,

@@ -33,7 +33,7 @@ interface Attacked {
   readonly quarantineBytes: number
 }
 
-/** Ingests 20 days of 1h bars, by a process of its own, from an exchange behind the attack. `CKVD_PRINT_PEAKS=1` prints what it took. */
+/** Ingests 20 days of 1h bars, by a process of its own, from an exchange behind the attack. `PRINT_PEAKS=1` prints what it took. */
 async function ingestUnder(attack: Attack): Promise<Attacked> {
   await using temp = await createTempDirectory()
   await using sandbox = await startSandbox({
@@ -52,7 +52,7 @@ async function ingestUnder(attack: Attack): Promise<Attacked> {
   const kept = await listFiles(join(temp.lake, 'quarantine'))
   const sizes = await Promise.all(kept.map(async (file) => (await stat(join(temp.lake, 'quarantine', file))).size))
   const peakMib = Number(/peak (\d+)/.exec(outcome.stderr)?.[1]) / 1024
-  if (process.env['CKVD_PRINT_PEAKS'] !== undefined)
+  if (process.env['PRINT_PEAKS'] !== undefined)
     process.stdout.write(
       `${expect.getState().currentTestName ?? ''}: peak ${peakMib.toFixed(0)} MiB, ${(front.bytesSent() / MEBIBYTE).toFixed(1)} MiB sent\n`,
     )

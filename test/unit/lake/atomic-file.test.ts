@@ -58,6 +58,26 @@ describe('atomic files', () => {
     },
   )
 
+  it('too many open files for a while: written again with fewer at once, all whole', async () => {
+    await inTempDirectory(async (root) => {
+      let open = 0
+      const most: number[] = []
+      // as if two could be open at once: closed by their sync
+      const files = createAtomicFiles(lakePaths(root), (name, path) => {
+        if (!/\/[a-h]$/.test(path)) return
+        if (name === 'before write' && open >= 2) throw systemError('EMFILE')
+        if (name === 'before write') most.push(++open)
+        if (name === 'after sync') open--
+      })
+      const names = [...'abcdefgh']
+      const errors = await files.writeGroup(names.map((name) => ({ path: `data/${name}`, bytes: bytes(name) })))
+      expect(errors).toEqual(names.map(() => undefined))
+      expect(await Promise.all(names.map((name) => readFile(join(root, 'data', name), 'utf8')))).toEqual(names)
+      expect(Math.max(...most)).toBe(2)
+      expect(await tmpFiles(root)).toEqual([])
+    })
+  })
+
   it.each(['ENOSPC', 'EDQUOT'])('a full disk (%s) fails the whole group before anything is renamed', async (code) => {
     await inTempDirectory(async (root) => {
       const files = createAtomicFiles(lakePaths(root), (name, path) => {

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+
+/** How many of the files that the process may have open at once each part of the program takes at most. */
+export interface FileShares {
+  /** connections to one host */
+  readonly connections: number
+  /** files being written at once */
+  readonly writes: number
+  /** decoding threads: each has some eight files of its own */
+  readonly workers: number
+}
+
+/** Node itself, SQLite, logs, modules that are loaded late, and up to four threads. */
+const RESERVED = 64
+/** Where the system tells no limit, there is none that matters here. */
+const UNLIMITED = 1_000_000
+
+/**
+ * The shares under a limit (`ulimit -n`). A quarter of what is not reserved goes to one host's connections (an embedded sandbox has the
+ * other ends, the other hosts some more), a quarter to writing. From 1,100 files on nothing is held back any more.
+ */
+export function shareFiles(limit: number): FileShares {
+  const part = Math.floor((limit - RESERVED) / 4)
+  return { connections: Math.max(2, part), writes: Math.max(1, part), workers: Math.max(1, Math.floor(part / 4)) }
+}
+
+let shares: FileShares | undefined
+
+/** The shares of this process. Its limit is read once: Node raises it to what is allowed when it starts, and leaves it there. */
+export function fileShares(): FileShares {
+  return (shares ??= shareFiles(openFileLimit()))
+}
+
+function openFileLimit(): number {
+  const limit = process.platform === 'linux' ? readLinuxLimit() : readReportedLimit()
+  return limit === undefined || !Number.isFinite(limit) || limit < 1 ? UNLIMITED : limit
+}
+
+function readLinuxLimit(): number | undefined {
+  try {
+    const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
+    return found === undefined ? undefined : Number(found)
+  } catch {
+    return undefined // without /proc nothing is known: errors that tell of too many files are still met by fewer at once
+  }
+}
+
+function readReportedLimit(): number | undefined {
+  const report = process.report as typeof process.report & { excludeNetwork?: boolean }
+  report.excludeNetwork = true // or it looks up names
+  const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
+  const soft = userLimits?.open_files?.soft
+  return typeof soft === 'number' ? soft : undefined
+}
