@@ -12,12 +12,13 @@ import { formatCoveragePage } from '../report/coverage-page.ts'
 import type { SeriesCoverage } from '../report/coverage.ts'
 import { hasUnexplained, readCoverage } from '../report/coverage.ts'
 import { writeReport } from '../report/report-file.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import type { FilterFlags } from './options.ts'
 import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from './options.ts'
 import { checkOutside } from './out-file.ts'
-import { csvLine, formatBytes, formatCount, formatCountOf, printTable } from './output.ts'
+import { csvLine, formatBytes, formatCount, formatCountOf, printTable, writeData } from './output.ts'
 import { parseSeriesDay } from './series-name.ts'
 
 const SHOWN_GAPS = 20
@@ -124,9 +125,10 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
     'conflicts',
     'differing_rows',
   ] as const
-  stdout.write(csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
+  writeData(stdout, csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
   for (const row of rows) {
-    stdout.write(
+    writeData(
+      stdout,
       csvLine([
         row.market,
         row.symbol,
@@ -193,6 +195,6 @@ function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exi
 
 function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {
   if (lines.length === 0) return
-  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).join('\n')}\n`)
+  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).map(cleanLine).join('\n')}\n`)
   if (lines.length > SHOWN_GAPS) run.context.stdout.write(`  … and ${formatCount(lines.length - SHOWN_GAPS)} more; --json lists them all\n`)
 }

@@ -9,6 +9,7 @@ import { pruneSeries } from '../lake/prune.ts'
 import type { VerifyResult } from '../lake/verify.ts'
 import { runVerify } from '../lake/verify.ts'
 import { seriesLabel } from '../model/series.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings } from './options.ts'
@@ -85,11 +86,11 @@ async function check(run: CommandRun<object>, root: string): Promise<VerifyResul
       if (run.quiet || performance.now() - shownMs < (run.interactive ? 100 : 10_000)) return
       shownMs = performance.now()
       if (run.interactive)
-        run.context.stderr.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
+        run.context.stderr.raw.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
       else run.logger.info({ step, done }, 'verifying')
     },
   }).finally(() => {
-    if (run.interactive) run.context.stderr.write('\r\x1b[K')
+    if (run.interactive) run.context.stderr.raw.write('\r\x1b[K')
   })
 }
 
@@ -128,7 +129,7 @@ function show(run: CommandRun<object>, result: VerifyResult, repair: { exit: num
   function list(title: string, items: readonly string[]): void {
     if (items.length === 0) return
     line(`${title}:`)
-    for (const item of items.slice(0, SHOWN)) line(`  ${item}`)
+    for (const item of items.slice(0, SHOWN)) line(`  ${cleanLine(item)}`)
     if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
   }
 }
