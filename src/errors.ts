@@ -63,6 +63,7 @@ const ENTRIES = {
     meaning: 'a series has no bar in the range: it lies before the first or after the last one',
   },
   CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
+  CKVD_SQLITE_MISSING: { exit: 2, retryable: false, meaning: 'SQLite, in which a lake keeps its catalog, cannot be loaded on this platform' },
   CKVD_DUCKDB_MISSING: { exit: 2, retryable: false, meaning: 'a query was asked for, but @duckdb/node-api is not installed' },
   CKVD_QUERY: { exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
 
@@ -143,6 +144,11 @@ export class CkvdError extends Error {
   /** The error as plain values, for JSON and other threads. */
   toData(): ErrorData {
     return { code: this.code, message: this.message, details: this.details }
+  }
+
+  /** What `JSON.stringify` makes of the error: without it an error would be `{}`, its message and its cause gone. */
+  toJSON(): ErrorData {
+    return this.toData()
   }
 
   /** The error of `toData`. */

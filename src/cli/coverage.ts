@@ -19,6 +19,7 @@ import type { FilterFlags } from './options.ts'
 import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from './options.ts'
 import { checkOutside } from './out-file.ts'
 import { csvLine, formatBytes, formatCount, formatCountOf, printTable, writeData } from './output.ts'
+import { localOrigin, tellSandbox } from './sandbox-data.ts'
 import { parseSeriesDay } from './series-name.ts'
 
 const SHOWN_GAPS = 20
@@ -67,7 +68,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
   if (reason === undefined)
     throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
   const { series, day } = parseSeriesDay('--accept', name)
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write' })
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write', ...localOrigin(run) })
   const row = lake.catalog.acceptDay(series, day, reason)
   if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
   else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
@@ -78,7 +79,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const filter = filterOf(run.options)
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
-  await using lake = await openLake(root, { mode: 'read' })
+  await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
   const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
@@ -93,6 +94,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
   else printText(run, rows, absent, exit)
+  tellSandbox(run, lake.origin, run.options.csv === true ? 'stderr' : 'stdout')
   return exit
 }
 

@@ -27,6 +27,7 @@ import {
 } from './options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { createBar, LINE_EVERY_MS } from './progress-bar.ts'
+import { localOrigin, tellSandbox } from './sandbox-data.ts'
 
 const SHOWN = 20
 
@@ -80,7 +81,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const view = createExportView(run)
   const result = await runExport(lake, {
     out,
@@ -94,6 +95,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
   }).finally(() => view.stop())
   if (run.json) run.printJson(result)
   else printResult(run, result)
+  tellSandbox(run, lake.origin, 'stdout')
   return result.exit
 }
 

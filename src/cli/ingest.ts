@@ -23,6 +23,7 @@ import {
   symbolsOption,
   wordOption,
 } from './options.ts'
+import { tellSandbox } from './sandbox-data.ts'
 import type { ProgressView } from './progress-view.ts'
 import { createProgressView } from './progress-view.ts'
 
@@ -171,5 +172,6 @@ function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number
 function printResult(run: CommandRun<IngestFlags>, result: IngestResult): number {
   if (run.json) run.printJson(result)
   else showResult(run.context.stdout, result)
+  tellSandbox(run, run.settings.sandbox ? 'sandbox' : null, 'stdout')
   return result.exit
 }

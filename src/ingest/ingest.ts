@@ -14,6 +14,8 @@ import { ioError } from '../lake/io-error.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
+import type { Origin, Sources } from '../lake/origin.ts'
+import { answeredOrigin, claimedOrigin } from '../lake/origin.ts'
 import { quarantineArchive } from '../lake/shards.ts'
 import type { Steps } from '../lake/steps.ts'
 import type { Market } from '../model/market.ts'
@@ -177,8 +179,17 @@ function printable(totals: PlanTotals): DryRunNumbers {
   return { days: totals.days, stored: totals.stored, archives: totals.archives, rest_days: totals.restDays, bytes: totals.bytes }
 }
 
-function originOf(options: IngestOptions): { origin?: 'sandbox' } {
-  return options.sandbox ? { origin: 'sandbox' } : {}
+/** The sources that a run may ask. */
+function sourcesOf({ sandbox, urls, rest, universe }: IngestOptions): Sources {
+  const markets = rest ? [...new Set(universe.map(({ market }) => market))] : []
+  return { sandbox, urls: [urls.vision, urls.listing, ...markets.map((market) => urls.rest[market])] }
+}
+
+/** What the lake is to be: a sandbox is recorded at once, the exchange when it has answered. */
+function originOf(options: IngestOptions): { origin?: 'sandbox'; expected?: Origin } {
+  const claimed = claimedOrigin(sourcesOf(options))
+  if (claimed === 'sandbox') return { origin: claimed }
+  return claimed === undefined ? {} : { expected: claimed }
 }
 
 async function planInto(
@@ -294,7 +305,7 @@ async function work(
   try {
     await planInto(options, scope, http, lake.catalog, lake.paths.root, async (planned) => {
       if (!checked && http.reached) {
-        await lake.setOrigin(http.sandboxSeen || options.sandbox ? 'sandbox' : 'binance')
+        await lake.setOrigin(answeredOrigin(sourcesOf(options), http) ?? 'binance')
         checked = true
       }
       if ('error' in planned) return countFailure(tally, planned)

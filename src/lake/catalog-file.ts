@@ -1,12 +1,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import Database from 'libsql'
+import type Database from 'libsql'
 import { CkvdError } from '../errors.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import { INTERVALS } from '../model/interval.ts'
 import { MARKETS } from '../model/market.ts'
-import { resultCode, sqliteError } from './sqlite.ts'
+import { openDatabase, resultCode, sqliteError } from './sqlite.ts'
 
 export type CatalogMode = 'write' | 'read'
 
@@ -127,7 +127,7 @@ export function isSoundCatalogFile(path: string): boolean {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return true
   let database: Database.Database | undefined
   try {
-    database = new Database(path, { timeout: BUSY_TIMEOUT_MS })
+    database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
     // Constraints, because `exec` alone leaves no statement behind: the file can be moved as soon as it is closed.
     database.exec(`
       CREATE TEMP TABLE version (found integer CHECK (found >= ${VERSION}));
@@ -145,7 +145,7 @@ export function isSoundCatalogFile(path: string): boolean {
 }
 
 function openForWriting(path: string): Database.Database {
-  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS })
+  const database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
     // before anything is changed: the file of a newer version, or of another program, stays as it is
@@ -162,7 +162,7 @@ function openForWriting(path: string): Database.Database {
 }
 
 function openForReading(path: string): Database.Database {
-  return new Database(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS })
+  return openDatabase(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS })
 }
 
 function checkVersion(database: Database.Database, path: string): void {

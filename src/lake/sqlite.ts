@@ -1,4 +1,39 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type Database from 'libsql'
 import { CkvdError, toCkvdError } from '../errors.ts'
+
+/** SQLite refuses longer paths: it adds up to eight bytes for its journal, and has room for 512. */
+const LONGEST_PATH_BYTES = 504
+
+/**
+ * Opens a database, named by a path or by SQLite's kind of `file:` URL. SQLite is a binary for each platform, so it is loaded here and not at the top: only who uses a lake needs it.
+ * Throws CKVD_SQLITE_MISSING, CKVD_LAKE_IO for a path that is too long, and errors of SQLite, for `sqliteError`.
+ */
+export function openDatabase(path: string, options: { readonly timeout: number }): Database.Database {
+  const file = path.startsWith('file:') ? fileURLToPath(path.replace(/\?.*$/, '')) : path
+  const sizeBytes = Buffer.byteLength(file)
+  if (sizeBytes > LONGEST_PATH_BYTES)
+    throw new CkvdError(
+      'CKVD_LAKE_IO',
+      `Cannot open ${file}: SQLite takes paths of at most ${LONGEST_PATH_BYTES} bytes, this one has ${sizeBytes}. Choose a directory with a shorter path with --lake.`,
+      { details: { path: file, sizeBytes } },
+    )
+  return new (loadSqlite())(path, options)
+}
+
+function loadSqlite(): typeof Database {
+  try {
+    return createRequire(import.meta.url)('libsql') as typeof Database
+  } catch (cause) {
+    const platform = `${process.platform} ${process.arch}`
+    throw new CkvdError(
+      'CKVD_SQLITE_MISSING',
+      `Expected the SQLite of this platform (${platform}), which comes with the package libsql, but it cannot be loaded. Install again on this machine, with optional dependencies (no --omit=optional); README, "Limits", lists the platforms that have one. A bundler must leave libsql out of its bundle.`,
+      { details: { platform: process.platform, arch: process.arch }, cause },
+    )
+  }
+}
 
 /** SQLITE_READONLY_DBMOVED: the file is no longer at its path */
 const READONLY_DBMOVED = 1032

@@ -5,6 +5,7 @@ import { createConnections } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
+import { answeredOrigin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
@@ -66,6 +67,8 @@ export interface ClientOptions {
 interface Runtime {
   readonly klines: KlineReader
   readonly funding: FundingReader
+  /** undefined while neither a source nor the lake has told */
+  origin(): Origin | undefined
   close(): Promise<void>
 }
 
@@ -110,6 +113,11 @@ export class MarketClient {
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
     return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps) }
+  }
+
+  /** Where the data of the calls so far is from; undefined where nothing has told. */
+  async readOrigin(): Promise<Origin | undefined> {
+    return (await this.#runtime)?.origin()
   }
 
   /** Stops what is under way, then closes everything; may be called more than once. */
@@ -186,7 +194,12 @@ export class MarketClient {
     })
     const { http } = connections
     let pool: DecodePool | undefined
-    const origin = (): Origin | undefined => (settings.sandbox || http.sandboxSeen ? 'sandbox' : http.reached ? 'binance' : undefined)
+    const { market } = this.#options
+    const sources = {
+      sandbox: settings.sandbox,
+      urls: [urls.vision, urls.listing, { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }[market]],
+    }
+    const origin = (): Origin | undefined => answeredOrigin(sources, http)
     const context = {
       connections,
       pool: () => (pool ??= new DecodePool({ workers: settings.workers })),
@@ -201,6 +214,7 @@ export class MarketClient {
     return {
       klines,
       funding,
+      origin: () => origin() ?? lake.origin,
       async close() {
         await klines.drain()
         await funding.drain()
