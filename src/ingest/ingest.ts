@@ -243,17 +243,39 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
 async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<IngestResult> {
   const scope = scopeOf(options)
   const startedAt = new Date(options.clockMs()).toISOString()
-  const startedMs = performance.now()
-  await using lake = await openLake(options.lake, {
+  const lake = await openLake(options.lake, {
     mode: 'write',
     ...originOf(options),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   })
+  const result = await runOnLake(options, scope, { lake, pool, startedAt }).catch(async (error: unknown) => {
+    await lake.close().catch(() => undefined) // what failed first is what counts
+    throw error
+  })
+  const failure = await lake.close().then(() => null, toCkvdError)
+  return failure === null ? result : stoppedBy(failure, result)
+}
+
+/** A run whose last step failed, of which all else is true: what was done is told. */
+function stoppedBy(failure: CkvdError, result: IngestResult): IngestResult {
+  if (failure.code === 'CKVD_BUG') throw failure
+  // what stopped the run before is what is told
+  if (result.stopped !== null) return result
+  return { ...result, exit: failure.exit, stopped: { code: failure.code, message: failure.message } }
+}
+
+async function runOnLake(
+  options: IngestOptions,
+  scope: PlanScope,
+  { lake, pool, startedAt }: { lake: WritableLake; pool: DecodePool; startedAt: string },
+): Promise<IngestResult> {
+  const startedMs = performance.now()
   await using http = createHttp(options)
   const tally = new Tally()
-  const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
+  let runId: number | null = null
   let stopped: CkvdError | null = null
   try {
+    runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
     const banned = await work(options, scope, { lake, http, pool, tally })
     if (banned !== null) stopped = bannedError(banned)
   } catch (error) {
@@ -283,10 +305,10 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   }
   const { problems, differences, ...counts } = result
   try {
-    lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+    if (runId !== null) lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
   } catch (error) {
-    // a disk that stopped the run refuses this, too: what stopped it is told
-    if (stopped === null) throw error
+    // a disk that stopped the run refuses this, too
+    return stoppedBy(toCkvdError(error), result)
   }
   return result
 }

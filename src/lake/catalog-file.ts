@@ -19,6 +19,7 @@ const BUSY_TIMEOUT_MS = 5000
 const SQLITE_ERROR = 1
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
 const SQLITE_CONSTRAINT = 19
 const SQLITE_NOTADB = 26
 
@@ -112,8 +113,8 @@ export function closeCatalogFile(database: Database.Database, mode: CatalogMode)
   try {
     if (mode === 'write') database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE;')
   } catch (error) {
-    // a reader has it open: the log stays beside the file, complete and durable
-    if (((resultCode(error) ?? 0) & 0xff) !== SQLITE_BUSY) throw error
+    // a reader has it open, or the disk is full: the log stays beside the file, complete and durable
+    if (![SQLITE_BUSY, SQLITE_FULL].includes((resultCode(error) ?? 0) & 0xff)) throw error
   } finally {
     database.close()
   }

@@ -86,7 +86,10 @@ export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> 
 export function checkOrigin(recorded: Origin | undefined, wanted: Origin, root: string): void {
   if (recorded === undefined || recorded === wanted) return
   const name = { binance: 'the exchange', sandbox: 'a sandbox' }
-  const advice = recorded === 'sandbox' ? 'Choose another directory with --lake, or go on with the sandbox (--sandbox).' : 'Choose another directory with --lake.'
+  const advice =
+    recorded === 'sandbox'
+      ? 'Choose another directory with --lake, or go on with the sandbox (--sandbox).'
+      : 'Choose another directory with --lake.'
   throw new CkvdError(
     'CKVD_ORIGIN',
     `Expected a lake with data of ${name[wanted]}, but ${root} holds data of ${name[recorded]}. ${advice}`,

@@ -49,7 +49,9 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
   const result = resultCode(error)
   if (result === undefined) return toCkvdError(error)
   const options = { details: { path, operation, sqlite: result }, cause: error }
-  const found = `Cannot ${operation} ${path}: ${error instanceof Error ? error.message : String(error)}`
+  const said = error instanceof Error ? error.message : String(error)
+  const reason = said.startsWith('ConnectionFailed') && (result & 0xff) === 14 ? 'it cannot be opened or created' : said
+  const found = `Cannot ${operation} ${path}: ${reason}`
   // the low byte is the primary code, the rest refines it
   if (result === READONLY_DBMOVED) {
     return new CkvdError('CKVD_LAKE_IO', `${found}. Something moved or removed it meanwhile: run again.`, options)
@@ -64,7 +66,7 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
     case 23: // SQLITE_AUTH
       return new CkvdError(
         'CKVD_LAKE_IO',
-        `${found}. Give this user read and write access to the lake, and check the disk and its quota.`,
+        `${found}. Give this user read and write access to the lake, and check the disk and its quota. On a read-only disk coverage, export, resample and fetch --source cache work; what writes to the lake, verify among them, does not.`,
         options,
       )
     case 5: // SQLITE_BUSY

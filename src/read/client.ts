@@ -19,7 +19,7 @@ import type { DataSource } from './names.ts'
 import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } from './query.ts'
-import { isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from './query.ts'
+import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from './query.ts'
 import { FundingReader } from './funding-reader.ts'
 import { createFundingTable } from './funding-table.ts'
 import { createTable } from './table.ts'
@@ -72,6 +72,8 @@ interface Runtime {
   close(): Promise<void>
 }
 
+const QUERY_EXAMPLE = "{ symbol: 'BTCUSDT', interval: '1h', days: 7 }"
+
 /** One market's data by the Failover Control Protocol. Nothing is opened before the first call. */
 export class MarketClient {
   readonly #options: ClientOptions
@@ -87,6 +89,7 @@ export class MarketClient {
 
   /** See `CryptoKlineVisionData.getData`. */
   async getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
+    checkOptions('getData', options, QUERY_EXAMPLE)
     const form = parseTableForm(options, this.#defaults())
     const table = isFundingQuery(options) ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#klineTable(options)
     return form.returnPolars ? toPolars(table) : table
@@ -108,6 +111,7 @@ export class MarketClient {
   async getColumns<Name extends ColumnName>(
     options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined },
   ): Promise<ColumnResult<Name>> {
+    checkOptions('getColumns', options, QUERY_EXAMPLE)
     const query = parseKlineQuery(options, this.#defaults())
     const { block, gaps } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
