@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
+import type { Origin } from '../lake/origin.ts'
 import { listAbsent, listSelectedSeries } from '../lake/selection.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import { seriesLabel } from '../model/series.ts'
@@ -93,8 +94,8 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   }
   if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
-  else printText(run, rows, absent, exit)
-  tellSandbox(run, lake.origin, run.options.csv === true ? 'stderr' : 'stdout')
+  else printText(run, rows, { absent, exit, origin: lake.origin })
+  if (run.options.csv === true) tellSandbox(run, lake.origin, true)
   return exit
 }
 
@@ -145,7 +146,12 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
   }
 }
 
-function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): void {
+function printText(
+  run: CommandRun<CoverageFlags>,
+  rows: readonly SeriesCoverage[],
+  told: { readonly absent: readonly string[]; readonly exit: number; readonly origin: Origin | undefined },
+): void {
+  const { absent, exit, origin } = told
   const { stdout } = run.context
   const total = sumOf(rows)
   const used = SHOWN_CONDITIONS.filter((condition) => (total.days[condition] ?? 0) > 0)
@@ -184,7 +190,9 @@ function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage
     ),
   )
   printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)
-  stdout.write(`${formatBytes(total.bytes)} in shards. ${closing(rows, absent, exit)} (exit ${exit})\n`)
+  stdout.write(
+    `${formatBytes(total.bytes)} in shards${origin === 'sandbox' ? ' of sandbox data' : ''}. ${closing(rows, absent, exit)} (exit ${exit})\n`,
+  )
 }
 
 function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): string {

@@ -95,7 +95,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
   }).finally(() => view.stop())
   if (run.json) run.printJson(result)
   else printResult(run, result)
-  tellSandbox(run, lake.origin, 'stdout')
+  tellSandbox(run, lake.origin)
   return result.exit
 }
 

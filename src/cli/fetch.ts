@@ -90,7 +90,7 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
       await file.commit()
     } else if (!run.json) run.context.stdout.write(render(run, table) as string)
     const origin = (await client.readOrigin()) ?? null
-    tellSandbox(run, origin, file === undefined && options.format === 'table' ? 'stdout' : 'stderr')
+    tellSandbox(run, origin, file === undefined && options.format !== 'table')
     if (run.json) {
       const summary = { command: 'fetch', exit: 0, origin, symbol, rows: table.numRows, gaps: gapsOf(table), steps }
       run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })

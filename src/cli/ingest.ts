@@ -172,6 +172,6 @@ function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number
 function printResult(run: CommandRun<IngestFlags>, result: IngestResult): number {
   if (run.json) run.printJson(result)
   else showResult(run.context.stdout, result)
-  tellSandbox(run, run.settings.sandbox ? 'sandbox' : null, 'stdout')
+  tellSandbox(run, run.settings.sandbox ? 'sandbox' : null)
   return result.exit
 }

@@ -76,7 +76,7 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
         data.push(...chunk.map((row) => Object.fromEntries(answer.columns.map(({ name }, i) => [name, row[i]]))))
       run.printJson({ command: 'query', exit: 0, origin: database.manifest.origin, columns: answer.columns, rows: data.length, data })
     } else await writeAnswer(answer, format, run.context.stdout)
-    tellSandbox(run, database.manifest.origin, format === 'table' ? 'stdout' : 'stderr')
+    tellSandbox(run, database.manifest.origin, format !== 'table')
     return 0
   }
   const path = resolve(run.context.cwd, out)
@@ -84,7 +84,7 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
   const answer = await database.select(sql, run.signal)
   const rows = await writeAnswerTo(file, answer, format)
   await file.commit()
-  tellSandbox(run, database.manifest.origin, 'stderr')
+  tellSandbox(run, database.manifest.origin)
   if (run.json) run.printJson({ command: 'query', exit: 0, origin: database.manifest.origin, columns: answer.columns, rows, out: path })
   return 0
 }

@@ -3,9 +3,6 @@ import type { Origin } from '../lake/origin.ts'
 import { claimedOrigin } from '../lake/origin.ts'
 import type { CommandRun } from './command.ts'
 
-/** What is said wherever data of a sandbox is shown. */
-export const SANDBOX_NOTICE = 'This is sandbox data: its prices are invented.'
-
 /**
  * What a command that asks no source for data says to the lake that it opens: with `--sandbox` it means a sandbox's; without it reads
  * either, and says so.
@@ -24,12 +21,16 @@ function urlsOf(settings: Settings): string[] {
   return [settings.visionUrl, settings.listingUrl, settings.spotRestUrl, settings.umRestUrl, settings.cmRestUrl]
 }
 
-/** Says under a report, or beside data in a pipe or a file, that it is of a sandbox; JSON says it itself. */
+/**
+ * Says on standard error that data is of a sandbox. Beside data for programs (`isData`) only where a person looks on: a program takes any
+ * word there for trouble. `--json` says it itself.
+ */
 export function tellSandbox(
   run: Pick<CommandRun<object>, 'context' | 'json' | 'quiet'>,
   origin: Origin | null | undefined,
-  on: 'stdout' | 'stderr',
+  isData = false,
 ): void {
-  if (origin !== 'sandbox' || run.json || (run.quiet && on === 'stderr')) return
-  run.context[on].write(`${SANDBOX_NOTICE}\n`)
+  const { stderr } = run.context
+  if (origin !== 'sandbox' || run.json || run.quiet || (isData && stderr.isTTY !== true)) return
+  stderr.write('This is sandbox data: its prices are invented.\n')
 }

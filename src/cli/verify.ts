@@ -78,7 +78,7 @@ async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise
   const exit = repair === null ? (result.bad.length > 0 ? 3 : 0) : repair.exit
   if (run.json) run.printJson({ command: 'verify', exit, ...jsonOf(result), repair })
   else show(run, result, repair)
-  tellSandbox(run, origin, 'stdout')
+  tellSandbox(run, origin)
   return exit
 }
 

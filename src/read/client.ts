@@ -15,7 +15,7 @@ import { KlineReader } from './kline-reader.ts'
 import { LakeAccess } from './lake-access.ts'
 import type { MissingBars } from './missing-bars.ts'
 import { describeGaps } from './missing-bars.ts'
-import type { DataSource } from './names.ts'
+import { DataSource } from './names.ts'
 import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } from './query.ts'
@@ -198,12 +198,9 @@ export class MarketClient {
     })
     const { http } = connections
     let pool: DecodePool | undefined
-    const { market } = this.#options
-    const sources = {
-      sandbox: settings.sandbox,
-      urls: [urls.vision, urls.listing, { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }[market]],
-    }
-    const origin = (): Origin | undefined => answeredOrigin(sources, http)
+    const asked = [urls.vision, urls.listing, { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }[this.#options.market]]
+    const origin = (source?: DataSource): Origin | undefined =>
+      answeredOrigin({ sandbox: settings.sandbox, urls: source === DataSource.CACHE ? [] : asked }, http)
     const context = {
       connections,
       pool: () => (pool ??= new DecodePool({ workers: settings.workers })),
@@ -218,7 +215,7 @@ export class MarketClient {
     return {
       klines,
       funding,
-      origin: () => origin() ?? lake.origin,
+      origin: () => lake.origin ?? origin(),
       async close() {
         await klines.drain()
         await funding.drain()
