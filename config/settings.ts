@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
-import envPaths from 'env-paths'
 import { z } from 'zod'
 import { CkvdError, describeSystemError } from '../src/errors.ts'
 import type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
 import { COMMAND_KEYS, FIXED_DEFAULTS, SETTINGS, SETTINGS_SCHEMA } from './setting-table.ts'
 import { stateDirectory } from './state-directory.ts'
+import { userCacheDirectory } from './user-directories.ts'
 
 export type { SettingKey, Settings } from './setting-table.ts'
 export { COMMAND_KEYS, SETTINGS } from './setting-table.ts'
@@ -63,7 +63,7 @@ export function resolveSettings(options: ResolveOptions): ResolvedSettings {
     origins[setting.key] = origin
   }
   const sandbox = SETTINGS_SCHEMA.shape.sandbox.safeParse(raw['sandbox'])
-  raw['lake'] ??= defaultLake(sandbox.data === true)
+  raw['lake'] ??= defaultLake(sandbox.data === true, options.env ?? {})
   const result = SETTINGS_SCHEMA.safeParse(raw)
   if (!result.success) throw refusal(result.error, raw, origins)
   checkSandboxUrls(result.data, origins)
@@ -79,8 +79,11 @@ export function nowMs(settings: Pick<Settings, 'now'>): number {
   return settings.now === null ? Date.now() : Date.parse(settings.now)
 }
 
-function defaultLake(sandbox: boolean): string {
-  return join(envPaths('crypto-kline-vision-data', { suffix: '' }).cache, sandbox ? 'sandbox' : 'lake')
+/** Asked for only where no lake is named: a container may have no home. */
+function defaultLake(sandbox: boolean, env: Readonly<Record<string, string | undefined>>): string {
+  const name = sandbox ? 'sandbox' : 'lake'
+  const own = join(userCacheDirectory(env), 'crypto-kline-vision-data')
+  return process.platform === 'win32' ? join(own, 'Cache', name) : join(own, name)
 }
 
 function pickValue(

@@ -14,6 +14,7 @@ import ts from 'typescript'
 /** The house from the ground up. Rooms on one floor do not know each other. */
 const FLOORS = [
   ['errors'],
+  ['terminal-text'],
   ['log-file'],
   ['log'],
   ['model'],

@@ -1,6 +1,6 @@
 /**
  * `npm run quickstart`: the product in a minute without the network. Ingests the last seven days of the 45 symbols
- * in config/universe/spot_synchronal.csv from the embedded sandbox exchange into ./lake, then shows what the lake
+ * in config/universe/spot_synchronal.csv from the embedded sandbox exchange into ./sandbox-lake, then shows what the lake
  * holds. Ends with the exit code of the first command that does not end with 0 (README, "Exit codes").
  */
 import { spawn } from 'node:child_process'
@@ -37,10 +37,10 @@ function daysAgo(days) {
 }
 
 async function runQuickstart() {
-  const ingest = ['ingest', '--sandbox', '--universe', 'config/universe/spot_synchronal.csv', '--lake', './lake', '--start', daysAgo(DAYS)]
-  const exit = await runCkvd(`1/2 Ingesting ${DAYS} days of 45 symbols from the embedded sandbox exchange into ./lake`, ingest)
+  const ingest = ['ingest', '--sandbox', '--universe', 'config/universe/spot_synchronal.csv', '--lake', './sandbox-lake', '--start', daysAgo(DAYS)]
+  const exit = await runCkvd(`1/2 Ingesting ${DAYS} days of 45 symbols from the embedded sandbox exchange into ./sandbox-lake`, ingest)
   if (exit !== 0) return exit
-  return runCkvd('2/2 What the lake holds', ['coverage', '--lake', './lake'])
+  return runCkvd('2/2 What the lake holds', ['coverage', '--lake', './sandbox-lake'])
 }
 
 if (existsSync(join(root, cli))) process.exitCode = await runQuickstart()

@@ -73,6 +73,7 @@ const ENTRIES = {
   CKVD_POLARS_MISSING: { about: 'usage', exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
   CKVD_DUCKDB_MISSING: { about: 'usage', exit: 2, retryable: false, meaning: 'a query was asked for, but @duckdb/node-api is not installed' },
   CKVD_QUERY: { about: 'usage', exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
+  CKVD_SQLITE_MISSING: { about: 'program', exit: 2, retryable: false, meaning: 'SQLite, in which a lake keeps its catalog, cannot be loaded on this platform' },
 
   CKVD_EXPORT_MISSING: { about: 'export', exit: 2, retryable: false, meaning: 'there is no export in this directory' },
   CKVD_EXPORT_MANIFEST: { about: 'export', exit: 2, retryable: false, meaning: 'manifest.json in the directory of an export is not one of this program' },
@@ -165,6 +166,11 @@ export class CkvdError extends Error {
   /** The error as plain values, for JSON and other threads. */
   toData(): ErrorData {
     return { code: this.code, message: this.message, details: this.details }
+  }
+
+  /** What `JSON.stringify` makes of the error: without it an error would be `{}`, its message and its cause gone. */
+  toJSON(): ErrorData {
+    return this.toData()
   }
 
   /** The error of `toData`. */

@@ -23,7 +23,10 @@ import { resolveConfig } from './read/config.ts'
 import type { DataProvider, MarketType } from './read/names.ts'
 import { checkProvider, checkMarketType } from './read/names.ts'
 import type { PolarsDataFrame } from './read/polars.ts'
+import type { PlainRow } from './read/objects.ts'
+import { tableRows } from './read/objects.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './read/query.ts'
+import { checkOptions } from './read/query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './read/resample.ts'
 import { checkBars, resampleArrays, resampleTable } from './read/resample.ts'
 import type { Sandbox } from './sandbox/index.ts'
@@ -45,6 +48,7 @@ export type { CKVDConfig, SourceUrlOptions } from './read/config.ts'
 export type { MissingBars } from './read/missing-bars.ts'
 export { ChartType, DataProvider, DataSource, Interval, MarketType } from './read/names.ts'
 export type { PolarsDataFrame } from './read/polars.ts'
+export type { PlainRow, PlainValue } from './read/objects.ts'
 export type { ColumnName, FetchStep, GetColumnsOptions, GetDataOptions } from './read/query.ts'
 export type { IncompleteBar, ResampledColumns, ResampleTableOptions } from './read/resample.ts'
 export { calculateTimeRange } from './read/time-range.ts'
@@ -132,6 +136,7 @@ export interface MarketData<T = Table> {
 export function fetchMarketData(options: FetchMarketDataOptions & { readonly returnPolars: true }): Promise<MarketData<PolarsDataFrame>>
 export function fetchMarketData(options: FetchMarketDataOptions): Promise<MarketData>
 export async function fetchMarketData(options: FetchMarketDataOptions): Promise<MarketData<Table | PolarsDataFrame>> {
+  checkOptions('fetchMarketData', options, "{ provider: 'binance', marketType: 'spot', symbol: 'BTCUSDT', interval: '1h', days: 7 }")
   const { provider, marketType, lake, maxRetries, logLevel, sources, sandbox, workers, ...call } = options
   const startedMs = performance.now()
   const config = { lake, maxRetries, logLevel, sources, sandbox, workers }
@@ -148,6 +153,7 @@ export async function fetchMarketData(options: FetchMarketDataOptions): Promise<
 export function ingest(options: IngestRequest & CKVDConfig & { readonly dryRun: true }): Promise<DryRunResult>
 export function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult>
 export async function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult | DryRunResult> {
+  checkOptions('ingest', options, "{ universe: [{ market: 'spot', symbol: 'BTCUSDT' }], start: '2024-01-01' }")
   const { lake, useCache, maxRetries, logLevel, sources, sandbox, workers, enforceSource, ...request } = options
   if (useCache !== undefined || enforceSource !== undefined) {
     throw new CkvdError(
@@ -194,7 +200,18 @@ export function resample(
   options: ResampleTableOptions,
 ): Table | ResampledColumns {
   checkBars(given)
+  checkOptions('resample', options, "{ to: '1h' }")
   return 'columns' in given ? resampleArrays(given, options) : resampleTable(given, options)
+}
+
+/**
+ * The rows of a table as plain objects, for JSON, tables on a page, or a test: times are ISO text with microseconds
+ * (`2024-01-05T00:08:00.000000Z`), whole numbers are numbers (text beyond 2^53, which JSON cannot carry), missing values null. For many rows
+ * `getColumns` takes a fraction of the memory.
+ * @throws CkvdError `CKVD_USAGE` for something else than a table
+ */
+export function toObjects(table: Table): PlainRow[] {
+  return tableRows(table)
 }
 
 /**

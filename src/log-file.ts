@@ -13,6 +13,11 @@ const MAX_MOVES = 3
 /** How names of files that were put aside go on after the log file's name: the time (UTC, to the microsecond) and a random end. */
 const ASIDE = /^\.\d{8}T\d{12}Z-[0-9a-f]{6}(\.gz)?$/
 
+/** A compressed file that is being written, or that a killed program left. */
+const UNFINISHED = /^\.\d{8}T\d{12}Z-[0-9a-f]{6}\.tmp$/
+/** No compression takes so long. */
+const UNFINISHED_MS = 60_000
+
 export interface LogFileOptions {
   /** size in bytes at which the file is put aside. Default 10 MB. */
   readonly limitBytes?: number | undefined
@@ -92,18 +97,28 @@ function putAside(path: string, filesKept: number): void {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }
-  // a kill in between leaves the plain file whole
-  writeFileSync(`${aside}.tmp`, gzipSync(readFileSync(aside)))
-  renameSync(`${aside}.tmp`, `${aside}.gz`)
-  rmSync(aside, { force: true })
-  for (const name of listAside(path).slice(0, -filesKept)) rmSync(name, { force: true })
+  // a kill in between leaves the plain file whole; so does a full disk
+  try {
+    writeFileSync(`${aside}.tmp`, gzipSync(readFileSync(aside)))
+    renameSync(`${aside}.tmp`, `${aside}.gz`)
+    rmSync(aside, { force: true })
+  } catch {
+    rmSync(`${aside}.tmp`, { force: true })
+  }
+  for (const name of listAside(path, ASIDE).slice(0, -filesKept)) rmSync(name, { force: true })
+  for (const name of listAside(path, UNFINISHED)) if (Date.now() - modifiedMs(name) > UNFINISHED_MS) rmSync(name, { force: true })
 }
 
 /** Files that were put aside, the oldest first. */
-function listAside(path: string): string[] {
+function listAside(path: string, ending: RegExp): string[] {
   const name = basename(path)
   return readdirSync(dirname(path))
-    .filter((entry) => entry.startsWith(name) && ASIDE.test(entry.slice(name.length)))
+    .filter((entry) => entry.startsWith(name) && ending.test(entry.slice(name.length)))
     .sort()
     .map((entry) => join(dirname(path), entry))
+}
+
+/** When a file was written last, epoch ms; one that is gone is as young as can be. */
+function modifiedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity
 }

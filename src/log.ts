@@ -1,8 +1,10 @@
+import { Console } from 'node:console'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
 import type PinoPretty from 'pino-pretty'
 import { createLogFile } from './log-file.ts'
+import { cleanLine, cleanText } from './terminal-text.ts'
 
 export type { Logger } from 'pino'
 
@@ -35,21 +37,30 @@ export interface LogOptions {
 /**
  * A pino logger: JSON lines `{"level":"WARNING","time":"2024-06-01T12:00:00.000Z",…,"msg":…}`, or pretty ones. Writing is synchronous:
  * no line is lost when the process ends, and no worker thread is started. Neither the environment, the host nor the process id is logged.
+ * Control characters of what servers said are spelled out (`\\u001b`), in JSON as its own escapes: a terminal shows them, and obeys none.
+ * A destination that cannot be written to does not stop what is being logged.
  * @throws CkvdError `CKVD_CONFIG` when the log file cannot be written
  */
 export function createLogger(options: LogOptions): Logger {
-  const destination = options.destination ?? process.stderr
+  const destination = options.destination ?? standardError()
   const terminal = options.pretty === true ? prettyStream(destination, options.color === true) : destination
   const level = PINO_LEVELS[options.level]
   const streams: { level: typeof level; stream: { write(text: string): void } }[] = [
-    { level, stream: { write: (text) => void terminal.write(text) } },
+    { level, stream: { write: (text) => void terminal.write(cleanText(text)) } },
   ]
   if (options.file !== undefined) {
     const onFailure = (message: string): void => void destination.write(message)
-    streams.push({ level, stream: createLogFile(options.file, { limitBytes: options.fileLimitBytes, onFailure }) })
+    const file = createLogFile(options.file, { limitBytes: options.fileLimitBytes, onFailure })
+    streams.push({ level, stream: { write: (text) => file.write(cleanText(text)) } })
   }
   const formatters = { level: (label: string) => ({ level: levelName(label) }) }
   return pino({ level, base: null, timestamp: stdTimeFunctions.isoTime, formatters }, multistream(streams))
+}
+
+/** Standard error of the process that we are a guest of. A console, unlike the stream, is silent when it cannot be written to. */
+function standardError(): { write(text: string): void } {
+  const console = new Console({ stdout: process.stderr, stderr: process.stderr, ignoreErrors: true })
+  return { write: (text) => console.error(text.replace(/\n$/, '')) }
 }
 
 function levelName(pinoLabel: string): string {
@@ -66,5 +77,18 @@ function prettyStream(destination: { write(text: string): unknown }, color: bool
     customLevels: { CRITICAL: 60, ERROR: 50, WARNING: 40, INFO: 30, DEBUG: 20 },
     customColors: { critical: 'bgRed', error: 'red', warning: 'yellow', info: 'green', debug: 'blue' },
   })
-  return { write: (text) => destination.write(format(text) ?? text) }
+  return {
+    write: (text) => {
+      const line: unknown = JSON.parse(text)
+      return destination.write(format(cleanValue(line)) ?? text)
+    },
+  }
+}
+
+/** The strings of a log line, each on its line; a stack has several. */
+function cleanValue(value: unknown, key = ''): unknown {
+  if (typeof value === 'string') return key === 'stack' ? cleanText(value) : cleanLine(value)
+  if (Array.isArray(value)) return value.map((member) => cleanValue(member))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, cleanValue(member, name)]))
 }

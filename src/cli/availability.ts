@@ -9,11 +9,12 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { AvailabilityResult } from '../report/availability-run.ts'
 import { CACHE_NAME, PAGE_NAME, runAvailability } from '../report/availability-run.ts'
 import type { SymbolAvailability } from '../report/availability.ts'
+import { cleanLine } from '../terminal-text.ts'
 import { createListingView } from './availability-view.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings, dayOption, integerOption, marketOption, wordOption } from './options.ts'
-import { csvLine, formatCount, formatCountOf, formatDuration, printTable } from './output.ts'
+import { csvLine, formatCount, formatCountOf, formatDuration, printTable, writeData } from './output.ts'
 
 const SHOWN_PROBLEMS = 20
 const MS_PER_HOUR = 3_600_000
@@ -126,9 +127,9 @@ function printCsv(run: CommandRun<AvailabilityFlags>, symbols: readonly SymbolAv
     'missing_days',
     'interval',
   ] as const
-  stdout.write(csvLine([...columns, 'available_intervals']))
+  writeData(stdout, csvLine([...columns, 'available_intervals']))
   for (const symbol of symbols)
-    stdout.write(csvLine([...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]))
+    writeData(stdout, csvLine([...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]))
 }
 
 function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResult): void {
@@ -168,7 +169,9 @@ function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResul
 
 function printProblems(run: CommandRun<AvailabilityFlags>, { problems }: AvailabilityResult): void {
   if (problems.length === 0) return
-  const lines = problems.slice(0, SHOWN_PROBLEMS).map(({ market, symbol, code, message }) => `  ${market} ${symbol}  ${code}: ${message}`)
+  const lines = problems
+    .slice(0, SHOWN_PROBLEMS)
+    .map(({ market, symbol, code, message }) => `  ${market} ${symbol}  ${code}: ${cleanLine(message)}`)
   if (problems.length > SHOWN_PROBLEMS) lines.push(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all`)
   run.context.stderr.write(
     `${formatCountOf(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3):\n${lines.join('\n')}\n`,

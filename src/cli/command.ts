@@ -8,10 +8,11 @@ import type { Logger } from '../log.ts'
 import { createLogger } from '../log.ts'
 import { checkProxies } from '../sources/proxy.ts'
 import type { Sandbox } from '../sandbox/index.ts'
+import { cleanLine, cleanText } from '../terminal-text.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
-import type { Output } from './output.ts'
-import { jsonLine } from './output.ts'
+import type { Output, TextOutput } from './output.ts'
+import { createTextOutput, jsonLine } from './output.ts'
 
 /** The world around a command: `main.ts` passes the process's, tests pass their own. */
 export interface CliContext {
@@ -20,7 +21,7 @@ export interface CliContext {
   readonly stderr: Output
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** aborted with `CKVD_ABORTED` by the first SIGINT or SIGTERM; the second ends the process */
+  /** aborted with `CKVD_ABORTED` by the first SIGINT, SIGTERM or SIGHUP; the second ends the process */
   readonly signal: AbortSignal
   /** decode threads that outlive the command; left out: it starts its own */
   readonly pool?: DecodePool
@@ -30,9 +31,15 @@ export interface CliContext {
   setExit(exit: number): void
 }
 
+/** The world as a command's body sees it: what it writes is made harmless for a terminal. */
+export interface RunContext extends CliContext {
+  readonly stdout: TextOutput
+  readonly stderr: TextOutput
+}
+
 /** What a command's body works with. */
 export interface CommandRun<Options> {
-  readonly context: CliContext
+  readonly context: RunContext
   /** the command's flags, the config file's defaults filled in */
   readonly options: Options
   /** with `--sandbox` the five URLs are those of the exchange that was started */
@@ -91,7 +98,7 @@ export async function runCommand<Options extends object>(
   } catch (thrown) {
     const error = errorOf(thrown, context.signal)
     printError(context, error, command.name())
-    if (logFile !== null) createLogger({ level: 'ERROR', file: logFile, destination: { write: () => true } }).error(error)
+    if (logFile !== null) logTo(logFile, error)
     if ((command.opts() as CommonFlags).json === true && !printed) {
       context.stdout.write(jsonLine({ command: command.name(), exit: error.exit, error: error.toData() }))
     }
@@ -99,7 +106,17 @@ export async function runCommand<Options extends object>(
   }
 }
 
-function createRun<Options extends object>(context: CliContext, command: ParsedCommand<Options>, onJson: () => void): CommandRun<Options> {
+/** Writes an error to the log file. One that cannot be opened any more must not hide the error. */
+function logTo(file: string, error: CkvdError): void {
+  try {
+    createLogger({ level: 'ERROR', file, destination: { write: () => true } }).error(error)
+  } catch (thrown) {
+    if (!(thrown instanceof CkvdError)) throw thrown
+  }
+}
+
+function createRun<Options extends object>(around: CliContext, command: ParsedCommand<Options>, onJson: () => void): CommandRun<Options> {
+  const context: RunContext = { ...around, stdout: createTextOutput(around.stdout), stderr: createTextOutput(around.stderr) }
   const given = command.opts() as CommonFlags & Readonly<Record<string, unknown>>
   const resolved = resolveSettings({ flags: settingFlags(given), env: context.env, cwd: context.cwd, configPath: given.config })
   applyFileDefaults(command, resolved.fileDefaults, resolved.configFile ?? '')
@@ -111,10 +128,11 @@ function createRun<Options extends object>(context: CliContext, command: ParsedC
   const level = verbose === true ? 'DEBUG' : quiet === true ? 'ERROR' : settings.logLevel
   const pretty = context.stderr.isTTY === true
   const color = hasColor(context.stderr, context.env)
-  const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr })
+  const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
-    interactive: context.stderr.isTTY === true && quiet !== true && json !== true,
+    // a dumb terminal does not know how to draw a bar
+    interactive: context.stderr.isTTY === true && context.env['TERM'] !== 'dumb' && quiet !== true && json !== true,
     nowMs: () => (settings.now === null ? context.now() : nowMs(settings)),
     clockMs: () => (settings.now === null ? context.now() : nowMs(settings) + context.now() - startedMs),
     printJson(value) {
@@ -164,17 +182,18 @@ export function hasColor(output: Output, env: Readonly<Record<string, string | u
 /** Shows an error: what happened, the facts that the message does not tell, and what to do. A bug shows its stack. */
 export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: CkvdError, commandName: string): void {
   const colors = pc.createColors(hasColor(context.stderr, context.env))
-  const lines = [`${colors.red(`error ${error.code}:`)} ${error.message}`]
+  const lines = [`${colors.red(`error ${error.code}:`)} ${cleanText(error.message)}`]
   for (const [key, value] of Object.entries(error.details)) {
     const text = typeof value === 'string' ? value : jsonLine(value).trimEnd()
-    if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${String(problem)}`))
-    else if (!error.message.includes(text)) lines.push(`  ${key}: ${shorten(text)}`)
+    if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${cleanLine(String(problem))}`))
+    else if (!error.message.includes(text)) lines.push(`  ${key}: ${shorten(cleanLine(text))}`)
   }
   if (error.code === 'CKVD_BUG') {
     const cause = error.cause instanceof Error ? error.cause : error
-    lines.push(...(cause.stack ?? cause.message).split('\n').map((line) => `  ${line}`))
+    lines.push(...(cause.stack ?? cause.message).split('\n').map((line) => `  ${cleanText(line)}`))
   }
   lines.push(colors.dim(`  ${adviceFor(error.code, commandName)}`))
+  // the colours are ours, all else is clean
   context.stderr.write(`${lines.join('\n')}\n`)
 }
 

@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
+import type { Origin } from '../lake/origin.ts'
 import { listAbsent, listSelectedSeries } from '../lake/selection.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import { seriesLabel } from '../model/series.ts'
@@ -12,12 +13,14 @@ import { formatCoveragePage } from '../report/coverage-page.ts'
 import type { SeriesCoverage } from '../report/coverage.ts'
 import { hasUnexplained, readCoverage } from '../report/coverage.ts'
 import { writeReport } from '../report/report-file.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import type { FilterFlags } from './options.ts'
 import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from './options.ts'
 import { checkOutside } from './out-file.ts'
-import { csvLine, formatBytes, formatCount, formatCountOf, printTable } from './output.ts'
+import { csvLine, formatBytes, formatCount, formatCountOf, printTable, writeData } from './output.ts'
+import { localOrigin, tellSandbox } from './sandbox-data.ts'
 import { parseSeriesDay } from './series-name.ts'
 
 const SHOWN_GAPS = 20
@@ -66,7 +69,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
   if (reason === undefined)
     throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
   const { series, day } = parseSeriesDay('--accept', name)
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write' })
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write', ...localOrigin(run) })
   const row = lake.catalog.acceptDay(series, day, reason)
   if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
   else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
@@ -77,7 +80,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const filter = filterOf(run.options)
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
-  await using lake = await openLake(root, { mode: 'read' })
+  await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
   const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
@@ -91,7 +94,8 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   }
   if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
-  else printText(run, rows, absent, exit)
+  else printText(run, rows, { absent, exit, origin: lake.origin })
+  if (run.options.csv === true) tellSandbox(run, lake.origin, true)
   return exit
 }
 
@@ -124,9 +128,10 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
     'conflicts',
     'differing_rows',
   ] as const
-  stdout.write(csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
+  writeData(stdout, csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
   for (const row of rows) {
-    stdout.write(
+    writeData(
+      stdout,
       csvLine([
         row.market,
         row.symbol,
@@ -141,7 +146,12 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
   }
 }
 
-function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): void {
+function printText(
+  run: CommandRun<CoverageFlags>,
+  rows: readonly SeriesCoverage[],
+  told: { readonly absent: readonly string[]; readonly exit: number; readonly origin: Origin | undefined },
+): void {
+  const { absent, exit, origin } = told
   const { stdout } = run.context
   const total = sumOf(rows)
   const used = SHOWN_CONDITIONS.filter((condition) => (total.days[condition] ?? 0) > 0)
@@ -180,7 +190,9 @@ function printText(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage
     ),
   )
   printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)
-  stdout.write(`${formatBytes(total.bytes)} in shards. ${closing(rows, absent, exit)} (exit ${exit})\n`)
+  stdout.write(
+    `${formatBytes(total.bytes)} in shards${origin === 'sandbox' ? ' of sandbox data' : ''}. ${closing(rows, absent, exit)} (exit ${exit})\n`,
+  )
 }
 
 function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): string {
@@ -193,6 +205,6 @@ function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exi
 
 function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {
   if (lines.length === 0) return
-  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).join('\n')}\n`)
+  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).map(cleanLine).join('\n')}\n`)
   if (lines.length > SHOWN_GAPS) run.context.stdout.write(`  … and ${formatCount(lines.length - SHOWN_GAPS)} more; --json lists them all\n`)
 }

@@ -9,6 +9,7 @@ import { runExport } from '../export/export.ts'
 import { openLake } from '../lake/lake.ts'
 import { CONDITIONS } from '../model/condition.ts'
 import { seriesLabel } from '../model/series.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
@@ -26,6 +27,7 @@ import {
 } from './options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { createBar, LINE_EVERY_MS } from './progress-bar.ts'
+import { localOrigin, tellSandbox } from './sandbox-data.ts'
 
 const SHOWN = 20
 
@@ -79,7 +81,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read' })
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const view = createExportView(run)
   const result = await runExport(lake, {
     out,
@@ -93,6 +95,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
   }).finally(() => view.stop())
   if (run.json) run.printJson(result)
   else printResult(run, result)
+  tellSandbox(run, lake.origin)
   return result.exit
 }
 
@@ -100,7 +103,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
 function createExportView(run: CommandRun<object>): { readonly update: (progress: ExportProgress) => void; readonly stop: () => void } {
   if (run.quiet) return { update: () => undefined, stop: () => undefined }
   if (run.interactive) {
-    const bar = createBar(run.context.stderr)
+    const bar = createBar(run)
     return { update: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)), stop: () => bar.stop() }
   }
   let loggedMs = performance.now()
@@ -164,6 +167,6 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
 function printList(line: (text: string) => void, title: string, items: readonly string[]): void {
   if (items.length === 0) return
   line(`${title}:`)
-  for (const item of items.slice(0, SHOWN)) line(`  ${item}`)
+  for (const item of items.slice(0, SHOWN)) line(`  ${cleanLine(item)}`)
   if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
 }

@@ -17,6 +17,7 @@ import { addSettings, intervalOption, marketOption, wordOption } from './options
 import { describeTable } from './fetch-table.ts'
 import { OutFile } from './out-file.ts'
 import { csvLine } from './output.ts'
+import { tellSandbox } from './sandbox-data.ts'
 import { gapsOf, mapObjects, mapRows, namesOf } from './table-rows.ts'
 
 const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
@@ -88,8 +89,10 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
       await file.write(render(run, table))
       await file.commit()
     } else if (!run.json) run.context.stdout.write(render(run, table) as string)
+    const origin = (await client.readOrigin()) ?? null
+    tellSandbox(run, origin, file === undefined && options.format !== 'table')
     if (run.json) {
-      const summary = { command: 'fetch', exit: 0, symbol, rows: table.numRows, gaps: gapsOf(table), steps }
+      const summary = { command: 'fetch', exit: 0, origin, symbol, rows: table.numRows, gaps: gapsOf(table), steps }
       run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
     }
     return 0

@@ -3,6 +3,7 @@ import type { PlanTotals } from '../ingest/planner.ts'
 import type { IngestResult, Problem } from '../ingest/result.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
 import { nextChunk } from '../model/series.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
 
@@ -84,7 +85,7 @@ export function showResult(stdout: Output, result: IngestResult): void {
   for (const note of result.notes) stdout.write(`note: ${note}\n`)
   showDifferences(stdout, result.differences)
   showProblems(stdout, result.problems)
-  if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${result.stopped.message}\n`)
+  if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${cleanLine(result.stopped.message)}\n`)
   stdout.write(`${verdict(result)}\n`)
 }
 
@@ -95,7 +96,7 @@ function showProblems(stdout: Output, problems: readonly Problem[]): void {
   for (const { first, last, count } of runs.slice(0, SHOWN_PROBLEMS)) {
     const { market, symbol, interval, day, condition, code, message } = first
     const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`
-    stdout.write(`  ${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${message}\n`)
+    stdout.write(`  ${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${cleanLine(message)}\n`)
   }
   if (runs.length > SHOWN_PROBLEMS)
     stdout.write(`  … and ${formatCount(runs.length - SHOWN_PROBLEMS)} more stretches; --json lists all days\n`)
@@ -126,7 +127,7 @@ function showDifferences(stdout: Output, differences: IngestResult['differences'
   )
   for (const { market, symbol, interval, day, conflicts, differing_rows: differing, evidence } of differences.slice(0, SHOWN_PROBLEMS)) {
     stdout.write(
-      `  ${market} ${symbol} ${interval} ${day}  ${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}: ${evidence ?? 'see the catalog'}\n`,
+      `  ${market} ${symbol} ${interval} ${day}  ${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}: ${cleanLine(evidence ?? 'see the catalog')}\n`,
     )
   }
   if (differences.length > SHOWN_PROBLEMS)

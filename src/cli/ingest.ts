@@ -23,6 +23,8 @@ import {
   symbolsOption,
   wordOption,
 } from './options.ts'
+import { tellSandbox } from './sandbox-data.ts'
+import type { ProgressView } from './progress-view.ts'
 import { createProgressView } from './progress-view.ts'
 
 const MAX_UNIVERSE_BYTES = 64 << 20
@@ -66,8 +68,9 @@ export function addIngestCommand(program: Command, context: CliContext): void {
   })
   command.action((_options, self) =>
     runCommand(context, self, async (run) => {
-      const options = await readOptions(run)
-      return run.options.dryRun === true ? await plan(run, options) : await ingest(run, options)
+      const view = createProgressView(run)
+      const options = await readOptions(run, view.events)
+      return run.options.dryRun === true ? await plan(run, options, view) : await ingest(run, options, view)
     }),
   )
 }
@@ -91,7 +94,7 @@ interface IngestFlags {
   readonly keepArchives?: true
 }
 
-async function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions> {
+async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['events']): Promise<IngestOptions> {
   const { options: flags, settings, context } = run
   if (flags.force === true && flags.retryFailed === true)
     throw new CkvdError('CKVD_USAGE', 'Expected `--force` (all days) or `--retry-failed` (unexplained days only), got both. Leave one out.')
@@ -106,7 +109,6 @@ async function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions>
   })
   for (const line of universe.withoutInterval)
     run.logger.warn({ market: line.market, symbol: line.symbol }, 'symbol left out: its line lists none of the intervals asked for')
-  const view = createProgressView(run)
   return {
     universe: universe.series,
     start: flags.start ?? null,
@@ -119,7 +121,7 @@ async function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions>
     crossCheck: flags.crossCheck === true,
     keepArchives: flags.keepArchives === true,
     ...ingestSettings(run, resolve(context.cwd, settings.lake)),
-    events: { ...view, onPlan: (totals, series) => showPlan(run, totals, series) },
+    events: { ...events, onPlan: (totals, series) => showPlan(run, totals, series) },
   }
 }
 
@@ -142,23 +144,23 @@ async function readUniverse(name: string, context: CliContext): Promise<Uint8Arr
   return Buffer.concat(chunks)
 }
 
-async function plan(run: CommandRun<IngestFlags>, options: IngestOptions): Promise<number> {
+async function plan(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
   const { planIngest } = await import('../ingest/ingest.ts')
-  return printDryRun(run, await planIngest(options))
+  return printDryRun(run, await planIngest(options).finally(() => view.stop()))
 }
 
 /** The decode threads start before the rest of the program is loaded: on two processors they are ready when the first archive comes. */
-async function ingest(run: CommandRun<IngestFlags>, options: IngestOptions): Promise<number> {
-  if (options.pool !== undefined) return await ingestWith(run, options)
+async function ingest(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
+  if (options.pool !== undefined) return await ingestWith(run, options, view)
   tuneHeapGrowth()
   await using pool = new DecodePool({ workers: options.workers })
   pool.start()
-  return await ingestWith(run, { ...options, pool })
+  return await ingestWith(run, { ...options, pool }, view)
 }
 
-async function ingestWith(run: CommandRun<IngestFlags>, options: IngestOptions): Promise<number> {
+async function ingestWith(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
   const { runIngest } = await import('../ingest/ingest.ts')
-  return printResult(run, await runIngest(options))
+  return printResult(run, await runIngest(options).finally(() => view.stop()))
 }
 
 function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number {
@@ -170,5 +172,6 @@ function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number
 function printResult(run: CommandRun<IngestFlags>, result: IngestResult): number {
   if (run.json) run.printJson(result)
   else showResult(run.context.stdout, result)
+  tellSandbox(run, run.settings.sandbox ? 'sandbox' : null)
   return result.exit
 }

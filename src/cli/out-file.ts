@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { realpathSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { open, rename, rm } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { CkvdError } from '../errors.ts'
 import { reportError } from '../report/report-file.ts'
+import { sweepTempFiles, tempPath } from '../report/temp-file.ts'
 
 /** Where rows of any number go, piece by piece. */
 export interface Sink {
@@ -12,17 +13,28 @@ export interface Sink {
 
 /** Throws CKVD_USAGE when a file (absolute) that a flag names would lie in the lake. */
 export function checkOutside(flag: string, path: string, lakeRoot: string): void {
-  const inside = relative(resolve(lakeRoot), path)
-  if (inside.startsWith('..') || inside === path) return
+  const inside = relative(realPathOf(resolve(lakeRoot)), realPathOf(path))
+  if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return
   throw new CkvdError(
     'CKVD_USAGE',
     `Expected \`${flag}\` outside of the lake, got ${path}: nothing but verified data and its catalog lies there.`,
   )
 }
 
+/** A path without the symbolic links in the part of it that exists. */
+function realPathOf(path: string): string {
+  const parent = dirname(path)
+  if (parent === path) return path
+  try {
+    return realpathSync(path)
+  } catch {
+    return join(realPathOf(parent), basename(path)) // not there, or not to be looked at: then opening it fails too
+  }
+}
+
 /**
  * A file that is there when it is whole: parts go to a file beside it, which takes its name in `commit`. Without `commit` closing it leaves
- * nothing, and a file of that name as it was.
+ * nothing, and a file of that name as it was. What killed commands left beside it is removed first.
  */
 export class OutFile implements Sink {
   readonly #path: string
@@ -39,7 +51,8 @@ export class OutFile implements Sink {
   /** Throws CKVD_USAGE when the file would lie in the lake, CKVD_DISK_FULL and CKVD_REPORT_IO when it cannot be created. */
   static async create(path: string, lakeRoot: string): Promise<OutFile> {
     checkOutside('--out', path, lakeRoot)
-    const temp = `${path}.${randomUUID()}.tmp`
+    const temp = tempPath(path)
+    await sweepTempFiles(path)
     try {
       return new OutFile(path, temp, await open(temp, 'wx'))
     } catch (cause) {

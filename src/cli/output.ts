@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import { cleanText } from '../terminal-text.ts'
 import { fitTable } from './fit-table.ts'
 
 /** Where a command writes: `process.stdout`, `process.stderr`, or a test's own. */
@@ -6,7 +7,33 @@ export interface Output {
   write(text: string): unknown
   readonly isTTY?: boolean
   /** width of the terminal in columns */
-  readonly columns?: number
+  readonly columns?: number | undefined
+}
+
+/** An output whose `write` makes text from anywhere harmless for a terminal: text of servers and of files comes with control characters. */
+export interface TextOutput extends Output {
+  /** the place itself, for what is meant to move a cursor or to colour a word, and for data */
+  readonly raw: Output
+}
+
+/** The one place where the text of commands is cleaned; see `cleanText`. */
+export function createTextOutput(raw: Output): TextOutput {
+  return {
+    raw,
+    write: (text) => raw.write(cleanText(text)),
+    get isTTY() {
+      return raw.isTTY === true
+    },
+    get columns() {
+      return raw.columns
+    },
+  }
+}
+
+/** Writes data for other programs (CSV) as it is; on a terminal a person reads it, so it is cleaned. */
+export function writeData(output: TextOutput, text: string): void {
+  if (output.isTTY === true) output.write(text)
+  else output.raw.write(text)
 }
 
 /** Alignment of a column; numbers stand right. */
@@ -26,7 +53,9 @@ const NO_LINES = {
 /** Writes a table: framed and wrapped to the width on a terminal, plain columns in a pipe. Nothing is cut. */
 export function printTable(output: Output, content: TableContent): void {
   const framed = output.isTTY === true
-  const { head, rows } = content
+  const head = content.head.map(cleanText)
+  // cleaned before they are measured
+  const rows = content.rows.map((row) => row.map(cleanText))
   const { columns = Infinity } = output
   const fitted = framed && columns < Infinity ? fitTable(head, rows, columns) : { head, rows, padding: framed ? 1 : 0 }
   const table = new Table({
@@ -42,7 +71,8 @@ export function printTable(output: Output, content: TableContent): void {
 
 /** One JSON value on a line. A bigint becomes a number where that is exact, else text. */
 export function jsonLine(value: unknown): string {
-  return `${JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? plainBigint(member) : member))}\n`
+  // spelled out within its strings, a control character is the same to a parser, and nothing to a terminal
+  return `${cleanText(JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? plainBigint(member) : member)))}\n`
 }
 
 function plainBigint(value: bigint): number | string {

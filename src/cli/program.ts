@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from '@commander-js/extra-typings'
 import { CommanderError } from 'commander'
 import { CkvdError, toCkvdError } from '../errors.ts'
+import { cleanText } from '../terminal-text.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
 import { jsonLine } from './output.ts'
@@ -46,8 +47,8 @@ export function createBareProgram(name: string, context: CliContext): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void context.stdout.write(text),
-      writeErr: (text) => void context.stderr.write(text),
+      writeOut: (text) => void context.stdout.write(cleanText(text)),
+      writeErr: (text) => void context.stderr.write(cleanText(text)),
       // commander's usage errors are shown by runCli, in the form of all errors
       outputError: () => undefined,
       getOutHelpWidth: () => context.stdout.columns ?? 100,

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
-import type { Output } from './output.ts'
+import { listenAbort } from '../sources/waiting.ts'
+import type { CommandRun } from './command.ts'
 
 /** On a terminal: drawn anew so often. */
 export const BAR_EVERY_MS = 100
@@ -14,12 +15,14 @@ export interface Bar {
   stop(): void
 }
 
-/** A bar that is drawn from its first update on. */
-export function createBar(stderr: Output): Bar {
+/** A bar that is drawn from its first update on, and goes away for good when the command is interrupted. `unit` stands behind the counts. */
+export function createBar({ context, signal }: Pick<CommandRun<object>, 'context' | 'signal'>, unit = ''): Bar {
   const bar = new SingleBar(
     {
-      format: '{bar} {percentage}% {value}/{total}  {text}',
-      stream: stderr as unknown as NodeJS.WritableStream,
+      format: `{bar} {percentage}% {value}/{total}${unit}  {text}`,
+      stream: context.stderr.raw as unknown as NodeJS.WritableStream,
+      // signals are ours
+      gracefulExit: false,
       hideCursor: true,
       clearOnComplete: true,
       stopOnComplete: true,
@@ -29,11 +32,17 @@ export function createBar(stderr: Output): Bar {
   )
   let drawnMs = -Infinity
   let started = false
+  const stop = (): void => {
+    if (started) bar.stop()
+  }
+  const stopListening = listenAbort(signal, stop)
   return {
     update(done, total, text) {
+      // drawn after an interrupt it would stay behind
+      if (signal.aborted) return
       if (done < total && performance.now() - drawnMs < BAR_EVERY_MS) return
       drawnMs = performance.now()
-      // an interrupt has taken it away already: drawn again it would stay behind
+      // complete, it has gone away already
       if (started && !bar.isActive) return
       if (!started) bar.start(total, 0, { text: '' })
       started = true
@@ -41,7 +50,8 @@ export function createBar(stderr: Output): Bar {
       bar.update(done, { text: text() })
     },
     stop() {
-      if (started) bar.stop()
+      stopListening()
+      stop()
     },
   }
 }

@@ -6,13 +6,22 @@ import type { CommandRun } from './command.ts'
 import { formatBytes, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { BAR_EVERY_MS, createBar, LINE_EVERY_MS } from './progress-bar.ts'
 
+/** What shows a run as it goes on. */
+export interface ProgressView {
+  readonly events: IngestEvents
+  /** Takes away what was drawn, however the run ended. */
+  stop(this: void): void
+}
+
 /** Shows a run as it goes on: a bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
-export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger'>): IngestEvents {
+export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger' | 'signal'>): ProgressView {
   const onMisplaced = (error: CkvdError, path: string | null): void =>
     run.logger.warn({ code: error.code, path }, misplacedMessage(error, path))
-  if (run.quiet) return { onMisplaced }
-  const view = { ...(run.interactive ? barView(run) : lineView(run)), onMisplaced, onNote: (note: string) => run.logger.warn(note) }
-  return run.logger.isLevelEnabled('debug') ? { ...view, onChunk: (row) => logChunk(run.logger, row) } : view
+  if (run.quiet) return { events: { onMisplaced }, stop: () => undefined }
+  const { events: drawn, stop } = run.interactive ? barView(run) : { events: lineView(run), stop: () => undefined }
+  const events = { ...drawn, onMisplaced, onNote: (note: string) => run.logger.warn(note) }
+  const isDebug = run.logger.isLevelEnabled('debug')
+  return { events: isDebug ? { ...events, onChunk: (row) => logChunk(run.logger, row) } : events, stop }
 }
 
 /** At DEBUG: one line a chunk. */
@@ -21,18 +30,29 @@ function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
   logger.debug({ market, symbol, interval, day, condition, source, rows, revision, archiveKey, error }, 'chunk recorded')
 }
 
-function barView(run: Pick<CommandRun<object>, 'context'>): IngestEvents {
-  const bar = createBar(run.context.stderr)
+function barView(run: Pick<CommandRun<object>, 'context' | 'signal'>): ProgressView {
+  const { raw } = run.context.stderr
+  const bar = createBar(run)
   let drawnMs = -Infinity
+  const clearLine = (): void => {
+    if (drawnMs > -Infinity) raw.write('\r\x1b[K')
+    drawnMs = -Infinity
+  }
   return {
-    onPlanning: (planned, lines) => {
-      if (planned === lines) run.context.stderr.write('\r\x1b[K')
-      else if (performance.now() - drawnMs >= BAR_EVERY_MS) {
-        drawnMs = performance.now()
-        run.context.stderr.write(`\rReading listings: ${planned} of ${lines} symbols\x1b[K`)
-      }
+    events: {
+      onPlanning: (planned, lines) => {
+        if (planned === lines) clearLine()
+        else if (performance.now() - drawnMs >= BAR_EVERY_MS) {
+          drawnMs = performance.now()
+          raw.write(`\rReading listings: ${planned} of ${lines} symbols\x1b[K`)
+        }
+      },
+      onProgress: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)),
     },
-    onProgress: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)),
+    stop: () => {
+      clearLine()
+      bar.stop()
+    },
   }
 }
 

@@ -3,8 +3,8 @@ import type { PlainValue } from '../export/query-value.ts'
 import { cellText, jsonText } from '../export/query-value.ts'
 import type { QueryRows } from '../export/query.ts'
 import type { Sink } from './out-file.ts'
-import type { Output } from './output.ts'
-import { csvLine, formatCountOf, printTable } from './output.ts'
+import type { Output, TextOutput } from './output.ts'
+import { csvLine, formatCountOf, printTable, writeData } from './output.ts'
 
 export type QueryFormat = 'table' | 'csv' | 'json' | 'arrow'
 
@@ -12,10 +12,10 @@ export type QueryFormat = 'table' | 'csv' | 'json' | 'arrow'
 const SHOWN_ROWS = 20
 
 /** Writes an answer as text, chunk by chunk; gives how many rows. Arrow is no text: see `writeAnswerTo`. */
-export async function writeAnswer(answer: QueryRows, format: QueryFormat, output: Output): Promise<number> {
+export async function writeAnswer(answer: QueryRows, format: QueryFormat, output: TextOutput): Promise<number> {
   if (format === 'table') return await writeTable(answer, output)
   let rows = 0
-  for await (const text of textOf(answer, format === 'json' ? 'json' : 'csv', (count) => (rows += count))) output.write(text)
+  for await (const text of textOf(answer, format === 'json' ? 'json' : 'csv', (count) => (rows += count))) writeData(output, text)
   return rows
 }
 

@@ -10,6 +10,7 @@ import { addSettings, LOCAL_SETTINGS, requireOption, wordOption } from './option
 import { OutFile } from './out-file.ts'
 import type { QueryFormat } from './query-output.ts'
 import { writeAnswer, writeAnswerTo } from './query-output.ts'
+import { tellSandbox } from './sandbox-data.ts'
 
 interface QueryFlags {
   readonly from?: string
@@ -73,8 +74,9 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
       const data: Record<string, unknown>[] = []
       for await (const chunk of answer.chunks)
         data.push(...chunk.map((row) => Object.fromEntries(answer.columns.map(({ name }, i) => [name, row[i]]))))
-      run.printJson({ command: 'query', exit: 0, columns: answer.columns, rows: data.length, data })
+      run.printJson({ command: 'query', exit: 0, origin: database.manifest.origin, columns: answer.columns, rows: data.length, data })
     } else await writeAnswer(answer, format, run.context.stdout)
+    tellSandbox(run, database.manifest.origin, format !== 'table')
     return 0
   }
   const path = resolve(run.context.cwd, out)
@@ -82,7 +84,8 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
   const answer = await database.select(sql, run.signal)
   const rows = await writeAnswerTo(file, answer, format)
   await file.commit()
-  if (run.json) run.printJson({ command: 'query', exit: 0, columns: answer.columns, rows, out: path })
+  tellSandbox(run, database.manifest.origin)
+  if (run.json) run.printJson({ command: 'query', exit: 0, origin: database.manifest.origin, columns: answer.columns, rows, out: path })
   return 0
 }
 

@@ -5,6 +5,7 @@ import { seriesLabel } from '../model/series.ts'
 import type { BarDifference, CheckCounts } from '../read/resample-check.ts'
 import type { BarState, UnexplainedDay } from '../read/resample-lake.ts'
 import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { Output } from './output.ts'
 import { formatCount, formatCountOf, printTable } from './output.ts'
 
@@ -54,7 +55,7 @@ export function printReport(
   const days = results.flatMap(({ unexplained, from, ...series }) =>
     unexplained.map(
       ({ day, condition, reason }) =>
-        `  ${seriesLabel({ ...series, interval: from })}  ${day}  ${condition}: ${reason ?? 'no reason known'}`,
+        `  ${seriesLabel({ ...series, interval: from })}  ${day}  ${condition}: ${cleanLine(reason ?? 'no reason known')}`,
     ),
   )
   if (days.length > 0)

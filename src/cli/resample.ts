@@ -33,6 +33,7 @@ import type { Sink } from './out-file.ts'
 import { OutFile } from './out-file.ts'
 import type { SeriesResult } from './resample-report.ts'
 import { exitOf, printReport } from './resample-report.ts'
+import { localOrigin, tellSandbox } from './sandbox-data.ts'
 
 /** The flags of `resample`, as commander hands them over. */
 interface ResampleFlags {
@@ -110,7 +111,7 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
   if (format === 'arrow' && options.out === undefined)
     throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
   const root = resolve(context.cwd, run.settings.lake)
-  await using lake = await openLake(root, { mode: 'read' })
+  await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
   const chosen = chooseSeries(lake, options, symbols)
   const opens = openRange(options.start, options.end)
   checkAny(lake, chosen, to, opens)
@@ -130,6 +131,7 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
     // bars in a pipe are alone there
     const isPiped = writer !== undefined && file === undefined && format !== 'table'
     printReport(isPiped ? context.stderr : context.stdout, results, { checked: options.check === true, out: options.out, exit })
+    tellSandbox(run, lake.origin, isPiped)
   }
   return exit
 }

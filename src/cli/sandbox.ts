@@ -26,7 +26,7 @@ export function addSandboxCommand(program: Command, context: CliContext): void {
   addSettings(command, {
     settings: ['logLevel', 'logFile', 'now'],
     example:
-      'ckvd sandbox --port 8700 &\nckvd ingest --universe symbols.csv --vision-url http://127.0.0.1:8700/vision --listing-url http://127.0.0.1:8700/listing',
+      'ckvd sandbox --port 8700 &\nckvd ingest --universe symbols.csv --no-rest --lake ./sandbox-lake --vision-url http://127.0.0.1:8700/vision --listing-url http://127.0.0.1:8700/listing',
     exits: { 0: 'stopped by SIGINT or SIGTERM', 2: 'wrong flags, faults file or folder, or the port is in use' },
   })
   command.action((_options, parsed) => runCommand(context, parsed, runSandbox, { sources: false }))

@@ -2,18 +2,21 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
-import { CkvdError } from '../errors.ts'
+import { isCkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
 import { lakePaths } from '../lake/layout.ts'
+import type { Origin } from '../lake/origin.ts'
 import { pruneSeries } from '../lake/prune.ts'
 import type { VerifyResult } from '../lake/verify.ts'
 import { runVerify } from '../lake/verify.ts'
 import { seriesLabel } from '../model/series.ts'
+import { cleanLine } from '../terminal-text.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { addSettings } from './options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration } from './output.ts'
 import { repairDays } from './repair.ts'
+import { fetchedOrigin, localOrigin, tellSandbox } from './sandbox-data.ts'
 import { parseSeriesName } from './series-name.ts'
 
 const SHOWN = 20
@@ -45,11 +48,13 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
       self,
       async (run) => {
         const root = resolve(context.cwd, run.settings.lake)
-        await openLake(root, { mode: 'read' }).then(
+        const origin = run.options.repair === true ? fetchedOrigin(run) : localOrigin(run)
+        await openLake(root, { mode: 'read', ...origin }).then(
           (lake) => lake.close(),
           (error: unknown) => {
             // a lost or damaged catalog is what verify is for; a directory that is no lake is not
-            if (!(error instanceof CkvdError) || (error.code === 'CKVD_LAKE_MISSING' && !existsSync(lakePaths(root).data))) throw error
+            if (!isCkvdError(error) || error.code === 'CKVD_ORIGIN') throw error
+            if (error.code === 'CKVD_LAKE_MISSING' && !existsSync(lakePaths(root).data)) throw error
           },
         )
         return run.options.prune === undefined ? verify(run, root) : prune(run, root, run.options.prune)
@@ -60,7 +65,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
 }
 
 async function prune(run: CommandRun<object>, root: string, series: ReturnType<typeof parseSeriesName>): Promise<number> {
-  await using lake = await openLake(root, { mode: 'write' })
+  await using lake = await openLake(root, { mode: 'write', ...localOrigin(run) })
   const { shards, bytes } = await pruneSeries(lake, series)
   if (run.json) run.printJson({ command: 'verify', exit: 0, pruned: { ...series, shards, bytes } })
   else run.context.stdout.write(`Removed ${seriesLabel(series)}: ${formatCountOf(shards, 'shard')}, ${formatBytes(bytes)}.\n`)
@@ -68,29 +73,31 @@ async function prune(run: CommandRun<object>, root: string, series: ReturnType<t
 }
 
 async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise<number> {
-  const result = await check(run, root)
+  const { result, origin } = await check(run, root)
   const repair = run.options.repair === true && result.bad.length > 0 ? await repairDays(run, root, result.bad) : null
   const exit = repair === null ? (result.bad.length > 0 ? 3 : 0) : repair.exit
   if (run.json) run.printJson({ command: 'verify', exit, ...jsonOf(result), repair })
   else show(run, result, repair)
+  tellSandbox(run, origin)
   return exit
 }
 
-async function check(run: CommandRun<object>, root: string): Promise<VerifyResult> {
-  await using lake = await openLake(root, { mode: 'write', repair: true })
+async function check(run: CommandRun<object>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
+  await using lake = await openLake(root, { mode: 'write', repair: true, ...localOrigin(run) })
   let shownMs = performance.now()
-  return await runVerify(lake, {
+  const result = await runVerify(lake, {
     signal: run.signal,
     onProgress: ({ step, done }) => {
       if (run.quiet || performance.now() - shownMs < (run.interactive ? 100 : 10_000)) return
       shownMs = performance.now()
       if (run.interactive)
-        run.context.stderr.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
+        run.context.stderr.raw.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
       else run.logger.info({ step, done }, 'verifying')
     },
   }).finally(() => {
-    if (run.interactive) run.context.stderr.write('\r\x1b[K')
+    if (run.interactive) run.context.stderr.raw.write('\r\x1b[K')
   })
+  return { result, origin: lake.origin }
 }
 
 function jsonOf(result: VerifyResult) {
@@ -128,7 +135,7 @@ function show(run: CommandRun<object>, result: VerifyResult, repair: { exit: num
   function list(title: string, items: readonly string[]): void {
     if (items.length === 0) return
     line(`${title}:`)
-    for (const item of items.slice(0, SHOWN)) line(`  ${item}`)
+    for (const item of items.slice(0, SHOWN)) line(`  ${cleanLine(item)}`)
     if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
   }
 }

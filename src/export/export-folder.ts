@@ -1,8 +1,9 @@
-import { readdir, rm, rmdir, stat } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { join, posix } from 'node:path'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { AtomicFiles, FileWrite } from '../lake/atomic-file.ts'
 import { createAtomicFiles } from '../lake/atomic-file.ts'
+import { createDirectories } from '../lake/directories.ts'
 import { makeDirectoryPath } from '../lake/directory-path.ts'
 import { ioError } from '../lake/io-error.ts'
 import { joinLake, lakePaths } from '../lake/layout.ts'
@@ -18,7 +19,10 @@ export const OWN_FOLDER = '.ckvd'
 export interface ExportFolder {
   /** Writes a file whole or not at all. Throws CKVD_EXPORT_IO, CKVD_DISK_FULL. */
   write(file: FileWrite): Promise<void>
-  /** Removes a file, and the folders of partitions that are empty then; one that is gone is no error. */
+  /**
+   * Removes a file, and the folders of partitions that are empty then; one that is gone is no error. Throws CKVD_EXPORT_IO, also where a
+   * link leads a folder out of the export.
+   */
   remove(path: string): Promise<void>
   /** Size of a file in bytes; undefined when there is none. */
   sizeOf(path: string): Promise<number | undefined>
@@ -35,7 +39,9 @@ export interface ExportFolder {
 export async function openExportFolder(root: string, steps?: Steps): Promise<ExportFolder> {
   const own = join(root, OWN_FOLDER)
   try {
-    makeDirectoryPath(join(own, 'tmp'))
+    makeDirectoryPath(root)
+    // a link in its place would have us lock and sweep elsewhere
+    await createDirectories(root).prepare(join(own, 'tmp'))
   } catch (error) {
     throw exportIoError(error, 'create the directory', own)
   }
@@ -59,12 +65,11 @@ function createFolder(root: string, files: AtomicFiles, lock: LakeLock): ExportF
       })
     },
     async remove(path) {
-      const target = joinLake(root, path)
       try {
-        await rm(target, { force: true })
-        await removeEmpty(root, dirname(target))
+        await files.remove(path)
+        await removeEmpty(files, posix.dirname(path))
       } catch (error) {
-        throw exportIoError(error, 'remove', target)
+        throw exportIoError(error, 'remove', path)
       }
     },
     async sizeOf(path) {
@@ -83,12 +88,8 @@ function createFolder(root: string, files: AtomicFiles, lock: LakeLock): ExportF
 }
 
 /** Removes a folder of a partition and those above it while they are empty. */
-async function removeEmpty(root: string, folder: string): Promise<void> {
-  const parts = relative(join(root, DATA_FOLDER), folder).split(sep)
-  for (let directory = folder, depth = parts.length; depth > 0 && parts[0] !== '..'; directory = dirname(directory), depth--) {
-    if ((await readdir(directory)).length > 0) return
-    await rmdir(directory)
-  }
+async function removeEmpty(files: AtomicFiles, folder: string): Promise<void> {
+  for (let path = folder; path.startsWith(`${DATA_FOLDER}/`); path = posix.dirname(path)) if (!(await files.removeEmpty(path))) return
 }
 
 function takeLock(root: string, own: string): LakeLock {
@@ -108,7 +109,10 @@ function takeLock(root: string, own: string): LakeLock {
 export function exportIoError(error: unknown, operation: string, path: string): CkvdError {
   const known = ioError(error, operation, path)
   if (!isCkvdError(known, 'CKVD_LAKE_IO', 'CKVD_DISK_FULL')) return known
-  const message = known.message.replace('a part of the lake', 'a part of the export').replaceAll('--lake', '--out')
+  const message = known.message
+    .replace('a part of the lake', 'a part of the export')
+    .replaceAll('the lake', 'the export')
+    .replaceAll('--lake', '--out')
   return new CkvdError(known.code === 'CKVD_LAKE_IO' ? 'CKVD_EXPORT_IO' : known.code, message, {
     details: known.details,
     cause: known.cause,

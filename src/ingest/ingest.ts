@@ -13,6 +13,8 @@ import type { Catalog } from '../lake/catalog.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
+import type { Origin, Sources } from '../lake/origin.ts'
+import { answeredOrigin, claimedOrigin } from '../lake/origin.ts'
 import type { Steps } from '../lake/steps.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
@@ -186,8 +188,17 @@ function printable(totals: PlanTotals): DryRunNumbers {
   return { days: totals.days, stored: totals.stored, archives: totals.archives, rest_days: totals.restDays, bytes: totals.bytes }
 }
 
-function originOf(options: IngestOptions): { origin?: 'sandbox' } {
-  return options.sandbox ? { origin: 'sandbox' } : {}
+/** The sources that a run may ask. */
+function sourcesOf({ sandbox, urls, rest, universe }: IngestOptions): Sources {
+  const markets = rest ? [...new Set(universe.map(({ market }) => market))] : []
+  return { sandbox, urls: [urls.vision, urls.listing, ...markets.map((market) => urls.rest[market])] }
+}
+
+/** What the lake is to be: a sandbox is recorded at once, the exchange when it has answered. */
+function originOf(options: IngestOptions): { origin?: 'sandbox'; expected?: Origin } {
+  const claimed = claimedOrigin(sourcesOf(options))
+  if (claimed === 'sandbox') return { origin: claimed }
+  return claimed === undefined ? {} : { expected: claimed }
 }
 
 async function planInto(
@@ -250,20 +261,43 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   const { http } = connections
   const scope = scopeBy(http, options)
   const startedAt = new Date(options.clockMs()).toISOString()
-  const startedMs = performance.now()
-  await using lake = await openLake(options.lake, {
+  const lake = await openLake(options.lake, {
     mode: 'write',
     ...originOf(options),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   })
+  const result = await runOnLake(options, scope, { lake, connections, pool, startedAt }).catch(async (error: unknown) => {
+    await lake.close().catch(() => undefined) // what failed first is what counts
+    throw error
+  })
+  const failure = await lake.close().then(() => null, toCkvdError)
+  return failure === null ? result : stoppedBy(failure, result)
+}
+
+/** A run whose last step failed, of which all else is true: what was done is told. */
+function stoppedBy(failure: CkvdError, result: IngestResult): IngestResult {
+  if (failure.code === 'CKVD_BUG') throw failure
+  // what stopped the run before is what is told
+  if (result.stopped !== null) return result
+  return { ...result, exit: failure.exit, stopped: { code: failure.code, message: failure.message } }
+}
+
+async function runOnLake(
+  options: IngestOptions,
+  scope: PlanScope,
+  { lake, connections, pool, startedAt }: { lake: WritableLake; connections: Connections; pool: DecodePool; startedAt: string },
+): Promise<IngestResult> {
+  const startedMs = performance.now()
+  const { http } = connections
   const tally = new Tally()
   http.clock.onSkew = (message) => {
     tally.addNote(message)
     options.events.onNote?.(message)
   }
-  const runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
+  let runId: number | null = null
   let stopped: CkvdError | null = null
   try {
+    runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
     const held = await work(options, scope, { lake, connections, pool, tally })
     if (held !== null) stopped = stoppedError(held)
   } catch (error) {
@@ -294,10 +328,10 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   }
   const { problems, differences, ...counts } = result
   try {
-    lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+    if (runId !== null) lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
   } catch (error) {
-    // a disk that stopped the run refuses this, too: what stopped it is told
-    if (stopped === null) throw error
+    // a disk that stopped the run refuses this, too
+    return stoppedBy(toCkvdError(error), result)
   }
   return result
 }
@@ -317,7 +351,7 @@ async function work(
   try {
     await planInto(options, scope, connections, lake.catalog, lake.paths.root, async (planned) => {
       if (!checked && http.reached) {
-        await lake.setOrigin(http.sandboxSeen || options.sandbox ? 'sandbox' : 'binance')
+        await lake.setOrigin(answeredOrigin(sourcesOf(options), http) ?? 'binance')
         checked = true
       }
       if ('error' in planned) {

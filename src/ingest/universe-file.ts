@@ -32,6 +32,9 @@ const PROBLEMS_SHOWN = 10
 const REQUIRED = ['market', 'symbol', 'earliest_date', 'available_intervals'] as const
 const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol']
 
+/** What separates cells: a comma, or what spreadsheets of other languages and their "Unicode text" write. */
+const DELIMITERS = [',', ';', '\t'] as const
+
 const CSV_OPTIONS = { info: true, relax_column_count: true, skip_empty_lines: true, trim: true, record_delimiter: ['\r\n', '\n', '\r'] }
 
 interface Row {
@@ -68,14 +71,33 @@ function decodeText(bytes: Uint8Array, name: string): string {
       { line: 1, column: 1, expected: `a file of at most ${LARGEST_BYTES} bytes`, found: `${bytes.length} bytes` },
     ])
   }
+  const utf16 = utf16Of(bytes)
+  if (utf16 !== undefined) return decodeUtf16(bytes, utf16, name)
   const nul = bytes.indexOf(0)
-  if (nul >= 0) throw universeError(name, [{ ...placeOf(bytes, nul), expected: 'text', found: '\0' }])
+  if (nul >= 0)
+    throw universeError(name, [{ ...placeOf(bytes, nul), expected: 'text in UTF-8, or in UTF-16 with a byte order mark', found: '\0' }])
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     const bad = firstBadByte(bytes)
     throw universeError(name, [
       { ...placeOf(bytes, bad), expected: 'UTF-8 text', found: `byte 0x${(bytes[bad] ?? 0).toString(16).padStart(2, '0')}` },
+    ])
+  }
+}
+
+/** The byte order of a file that begins with the mark of UTF-16, as spreadsheets write it. */
+function utf16Of(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
+  const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)
+  return mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : undefined
+}
+
+function decodeUtf16(bytes: Uint8Array, encoding: 'utf-16le' | 'utf-16be', name: string): string {
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch {
+    throw universeError(name, [
+      { line: 1, column: 1, expected: 'whole UTF-16 text, as its byte order mark promises', found: 'other bytes' },
     ])
   }
 }
@@ -110,7 +132,7 @@ function placeOf(bytes: Uint8Array, offset: number): { line: number; column: num
 function parseRows(text: string, name: string): Row[] {
   let records: { record: string[]; info: Info }[]
   try {
-    records = parse(text, CSV_OPTIONS) as unknown as typeof records
+    records = parse(text, { ...CSV_OPTIONS, delimiter: delimiterOf(text) }) as unknown as typeof records
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
     const { lines, column } = error as unknown as { lines?: number; column?: number | string }
@@ -120,6 +142,13 @@ function parseRows(text: string, name: string): Row[] {
   return records
     .filter(({ record }) => record.length > 1 || record[0] !== '')
     .map(({ record, info }) => ({ cells: record, line: info.lines - record.reduce((sum, cell) => sum + cell.split('\n').length - 1, 0) }))
+}
+
+/** The delimiter that the first line that says something has most often; a comma where it has none. */
+function delimiterOf(text: string): string {
+  const [header = ''] = /\S.*/.exec(text) ?? []
+  const count = (sign: string): number => header.split(sign).length - 1
+  return DELIMITERS.reduce((best, sign) => (count(sign) > count(best) ? sign : best))
 }
 
 function parseList(rows: readonly Row[], name: string, market: Market | undefined): UniverseFile {

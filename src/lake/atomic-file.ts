@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, fdatasync, renameSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -33,7 +33,14 @@ export interface AtomicFiles {
    * rename (a directory that cannot be synced) may be there nevertheless, whole.
    */
   writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]>
-  /** Removes what killed runs left in `tmp/`; gives how many files. Only for the holder of the write lock. */
+  /**
+   * Removes a file, a link instead of it too, but never what a link leads to; false where there is none. Throws `CKVD_LAKE_IO` when a
+   * symbolic link leads its directory out of the lake.
+   */
+  remove(path: string): Promise<boolean>
+  /** Removes a directory that is empty; false where it is not, or is not there. Throws as `remove`. */
+  removeEmpty(path: string): Promise<boolean>
+  /** Removes what killed runs left in `tmp/`; gives how many files. Only for the holder of the write lock. Throws as `remove`. */
   sweepTmp(): Promise<number>
 }
 
@@ -105,7 +112,19 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
       const [error] = await writeGroup([file])
       if (error !== undefined) throw error
     },
+    async remove(path) {
+      const target = joinLake(paths.root, path)
+      if (!(await directories.locate(dirname(target)))) return false
+      return await removeWith(rm, target, 'ENOENT')
+    },
+    async removeEmpty(path) {
+      const target = joinLake(paths.root, path)
+      if (!(await directories.locate(target))) return false
+      directories.forget(target)
+      return await removeWith(rmdir, target, 'ENOENT', 'ENOTEMPTY', 'EEXIST')
+    },
     async sweepTmp() {
+      if (!(await directories.locate(paths.tmp))) return 0
       const names = await readdir(paths.tmp).catch((error: unknown) => {
         throw ioError(error, 'list', paths.tmp)
       })
@@ -118,6 +137,17 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
       }
       return leftovers.length
     },
+  }
+}
+
+/** Removes what lies at a path; false after one of the system errors that say that there is nothing to remove. */
+async function removeWith(action: (path: string) => Promise<void>, path: string, ...nothing: string[]): Promise<boolean> {
+  try {
+    await action(path)
+    return true
+  } catch (error) {
+    if (nothing.includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    throw ioError(error, 'remove', path)
   }
 }
 

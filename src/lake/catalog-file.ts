@@ -1,10 +1,10 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import Database from 'libsql'
+import type Database from 'libsql'
 import { CkvdError } from '../errors.ts'
 import { migrate, OLDEST, readInto, SCHEMA, TABLES, VERSION } from './catalog-versions.ts'
-import { resultCode, sqliteError } from './sqlite.ts'
+import { openDatabase, resultCode, sqliteError } from './sqlite.ts'
 
 export type CatalogMode = 'write' | 'read'
 
@@ -15,6 +15,7 @@ const BUSY_TIMEOUT_MS = 5000
 const SQLITE_ERROR = 1
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
 const SQLITE_CONSTRAINT = 19
 const SQLITE_NOTADB = 26
 
@@ -39,7 +40,7 @@ export function openCatalogFile(path: string, mode: CatalogMode): Database.Datab
     if (checkVersion(database, path) === VERSION) return database
     // an older one is read as it will be once a run has migrated it: reading never writes to it
     database.close()
-    database = readInto(new Database(':memory:'), path)
+    database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS }), path)
     return database
   } catch (error) {
     database?.close()
@@ -56,8 +57,8 @@ export function closeCatalogFile(database: Database.Database, mode: CatalogMode)
   try {
     if (mode === 'write') database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE;')
   } catch (error) {
-    // a reader has it open: the log stays beside the file, complete and durable
-    if (((resultCode(error) ?? 0) & 0xff) !== SQLITE_BUSY) throw error
+    // a reader has it open, or the disk is full: the log stays beside the file, complete and durable
+    if (![SQLITE_BUSY, SQLITE_FULL].includes((resultCode(error) ?? 0) & 0xff)) throw error
   } finally {
     database.close()
   }
@@ -71,7 +72,7 @@ export function isSoundCatalogFile(path: string): boolean {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return true
   let database: Database.Database | undefined
   try {
-    database = new Database(path, { timeout: BUSY_TIMEOUT_MS })
+    database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
     // Constraints, because `exec` alone leaves no statement behind: the file can be moved as soon as it is closed.
     database.exec(`
       CREATE TEMP TABLE version (found integer CHECK (found >= ${OLDEST}));
@@ -89,7 +90,7 @@ export function isSoundCatalogFile(path: string): boolean {
 }
 
 function openForWriting(path: string): Database.Database {
-  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS })
+  const database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
     // before anything is changed: the file of a newer version, or of another program, stays as it is
@@ -107,7 +108,7 @@ function openForWriting(path: string): Database.Database {
 }
 
 function openForReading(path: string): Database.Database {
-  return new Database(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS })
+  return openDatabase(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS })
 }
 
 /** The version of a catalog that this program can read. */

@@ -11,6 +11,11 @@ const fsyncAsync = promisify(fsync)
 export interface Directories {
   /** Creates a directory of the lake and its parents. Throws `CKVD_LAKE_IO` when a symbolic link leads it out of the lake. */
   prepare(directory: string): Promise<void>
+  /**
+   * True where a directory of the lake is there; creates nothing. Throws `CKVD_LAKE_IO` when a symbolic link leads it, or one above it, out
+   * of the lake: to be asked before anything in it is removed.
+   */
+  locate(directory: string): Promise<boolean>
   /** Makes renames into a directory durable. */
   sync(directory: string): Promise<void>
   /** Looks at a directory and its parents again when it is next prepared. */
@@ -41,8 +46,7 @@ export function createDirectories(root: string): Directories {
       await prepare(parent)
       const created = await makeDirectory(directory)
       const real = await realpath(directory)
-      const realRoot = await prepare(root)
-      if (!real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)) throw outside(directory, real, root)
+      if (!isBelow(real, await prepare(root))) throw outside(directory, real, root)
       if (created) await syncDirectory(parent)
       return real
     } catch (error) {
@@ -54,6 +58,17 @@ export function createDirectories(root: string): Directories {
     async prepare(directory) {
       await prepare(directory)
     },
+    // looked at each time: what is removed is worth the call
+    async locate(directory) {
+      try {
+        const [real, realRoot] = await Promise.all([realpath(directory), realpath(root)])
+        if (real === realRoot ? directory !== root : !isBelow(real, realRoot)) throw outside(directory, real, root)
+        return true
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+        throw ioError(error, 'find the directory', directory)
+      }
+    },
     sync: syncDirectory,
     forget(directory) {
       for (let path = directory; prepared.delete(path) && path !== root;) path = dirname(path)
@@ -61,10 +76,14 @@ export function createDirectories(root: string): Directories {
   }
 }
 
+function isBelow(real: string, realRoot: string): boolean {
+  return real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)
+}
+
 function outside(directory: string, real: string, root: string): CkvdError {
   return new CkvdError(
     'CKVD_LAKE_IO',
-    `Expected ${directory} to lie inside the lake ${root}, but a symbolic link leads it to ${real}. Nothing is written outside the lake: remove the link.`,
+    `Expected ${directory} to lie inside the lake ${root}, but a symbolic link leads it to ${real}. Nothing is written or removed outside the lake: remove the link. To keep the lake on another disk, move the whole of it there and name it with --lake, or make the lake's own directory the link.`,
     { details: { path: directory, real, root } },
   )
 }

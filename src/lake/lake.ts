@@ -52,6 +52,8 @@ export interface WritableLake extends Lake {
 export interface OpenLakeOptions {
   /** checked, and recorded when writing */
   readonly origin?: Origin
+  /** checked alone: where data that is not there yet would be from */
+  readonly expected?: Origin
   /** moves a damaged catalog aside and begins an empty one instead of throwing `CKVD_CATALOG`; for `verify` */
   readonly repair?: boolean
   /** a seam for crash and fault tests */
@@ -68,7 +70,7 @@ export async function openLake(root: string, options: OpenLakeOptions & { readon
 export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake> {
   const paths = lakePaths(resolve(root))
   const origin = await readOrigin(paths)
-  if (options.origin !== undefined) checkOrigin(origin, options.origin, paths.root)
+  for (const wanted of [options.origin, options.expected]) if (wanted !== undefined) checkOrigin(origin, wanted, paths.root)
   return options.mode === 'write' ? await openForWriting(paths, options) : openForReading(paths, origin)
 }
 

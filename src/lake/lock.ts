@@ -1,7 +1,7 @@
-import Database from 'libsql'
+import type Database from 'libsql'
 import { CkvdError } from '../errors.ts'
 import { lakePaths } from './layout.ts'
-import { sqliteError } from './sqlite.ts'
+import { openDatabase, sqliteError } from './sqlite.ts'
 
 /** The right to write to a lake. */
 export interface LakeLock {
@@ -22,7 +22,7 @@ export function acquireLock(root: string): LakeLock {
   const path = lakePaths(root).lock
   let database: Database.Database
   try {
-    database = new Database(path, { timeout: 0 })
+    database = openDatabase(path, { timeout: 0 })
   } catch (error) {
     throw sqliteError(error, 'open the lock', path)
   }

@@ -8,6 +8,48 @@ import type { LakePaths } from './layout.ts'
 /** Where a lake's data is from: the exchange itself, or a sandbox. The two are never mixed in one lake. */
 export type Origin = 'binance' | 'sandbox'
 
+/** Hosts of the exchange, and its bucket where it is asked for by Amazon's name. */
+const EXCHANGE_HOST = /(?:^|\.)binance\.(?:com|vision|us)$/
+const EXCHANGE_BUCKET = /\bdata\.binance\.vision\b/
+
+/** What is known of sources before any of them is asked. */
+export interface Sources {
+  /** `--sandbox` */
+  readonly sandbox: boolean
+  /** URLs that may be asked */
+  readonly urls: readonly string[]
+}
+
+/**
+ * Where the data of a run will be from, as far as it can be told before a source is asked: undefined for a mirror or a server of tests,
+ * which tells it with its first answer.
+ */
+export function claimedOrigin({ sandbox, urls }: Sources): Origin | undefined {
+  if (sandbox) return 'sandbox'
+  return urls.some(isExchange) ? 'binance' : undefined
+}
+
+function isExchange(url: string): boolean {
+  const { hostname } = new URL(url)
+  return EXCHANGE_HOST.test(hostname) || (hostname.endsWith('.amazonaws.com') && EXCHANGE_BUCKET.test(url))
+}
+
+/**
+ * Where the data of a run is from, once a source has answered; before, what `claimedOrigin` says.
+ * Throws `CKVD_ORIGIN` where a sandbox answered and another of the sources is the exchange itself.
+ */
+export function answeredOrigin(sources: Sources, seen: { readonly sandboxSeen: boolean; readonly reached: boolean }): Origin | undefined {
+  const claimed = claimedOrigin(sources)
+  if (!seen.sandboxSeen) return claimed ?? (seen.reached ? 'binance' : undefined)
+  if (claimed !== 'binance') return 'sandbox'
+  const real = sources.urls.filter(isExchange)
+  throw new CkvdError(
+    'CKVD_ORIGIN',
+    `Expected all sources to be a sandbox's, as one that answered is, but ${real.join(' and ')} ${real.length === 1 ? 'is' : 'are'} the exchange's. Give all five URLs of the sandbox, or --sandbox.`,
+    { details: { real } },
+  )
+}
+
 const FORMAT = 1
 const OriginFile = z.object({ format: z.literal(FORMAT), origin: z.enum(['binance', 'sandbox']) })
 const AnyFormat = z.object({ format: z.number() })
@@ -44,9 +86,13 @@ export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> 
 export function checkOrigin(recorded: Origin | undefined, wanted: Origin, root: string): void {
   if (recorded === undefined || recorded === wanted) return
   const name = { binance: 'the exchange', sandbox: 'a sandbox' }
+  const advice =
+    recorded === 'sandbox'
+      ? 'Choose another directory with --lake, or go on with the sandbox (--sandbox).'
+      : 'Choose another directory with --lake.'
   throw new CkvdError(
     'CKVD_ORIGIN',
-    `Expected a lake with data of ${name[wanted]}, but ${root} holds data of ${name[recorded]}. Choose another directory with --lake.`,
+    `Expected a lake with data of ${name[wanted]}, but ${root} holds data of ${name[recorded]}. ${advice}`,
     {
       details: { root, recorded, wanted },
     },

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
@@ -13,8 +13,8 @@ export interface PruneResult {
 
 /**
  * Removes a series from a lake: its shards, then what the catalog knows of it, in this order, so that a prune that was
- * interrupted is finished by the next one. Files in its folder that are not shards of its own stay.
- * Throws CKVD_USAGE where there is neither, CKVD_LAKE_IO, CKVD_CATALOG.
+ * interrupted is finished by the next one. Files in its folder that are not shards of its own stay, and so does all that a link leads to.
+ * Throws CKVD_USAGE where there is neither, CKVD_LAKE_IO (also where a link leads its folder out of the lake), CKVD_CATALOG.
  */
 export async function pruneSeries(lake: WritableLake, series: Series): Promise<PruneResult> {
   const folder = shardFolder(series)
@@ -24,9 +24,9 @@ export async function pruneSeries(lake: WritableLake, series: Series): Promise<P
   try {
     for (const name of await listNames(directory)) {
       if (parseShardPath(folder + name) === undefined) continue
-      const path = joinLake(lake.paths.root, folder + name)
-      bytes += (await stat(path)).size
-      await rm(path)
+      const { size } = await lstat(joinLake(lake.paths.root, folder + name))
+      if (!(await lake.files.remove(folder + name))) continue
+      bytes += size
       shards++
     }
   } catch (error) {

@@ -1,4 +1,39 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type Database from 'libsql'
 import { CkvdError, toCkvdError } from '../errors.ts'
+
+/** SQLite refuses longer paths: it adds up to eight bytes for its journal, and has room for 512. */
+const LONGEST_PATH_BYTES = 504
+
+/**
+ * Opens a database, named by a path or by SQLite's kind of `file:` URL. SQLite is a binary for each platform, so it is loaded here and not at the top: only who uses a lake needs it.
+ * Throws CKVD_SQLITE_MISSING, CKVD_LAKE_IO for a path that is too long, and errors of SQLite, for `sqliteError`.
+ */
+export function openDatabase(path: string, options: { readonly timeout: number }): Database.Database {
+  const file = path.startsWith('file:') ? fileURLToPath(path.replace(/\?.*$/, '')) : path
+  const sizeBytes = Buffer.byteLength(file)
+  if (sizeBytes > LONGEST_PATH_BYTES)
+    throw new CkvdError(
+      'CKVD_LAKE_IO',
+      `Cannot open ${file}: SQLite takes paths of at most ${LONGEST_PATH_BYTES} bytes, this one has ${sizeBytes}. Choose a directory with a shorter path with --lake.`,
+      { details: { path: file, sizeBytes } },
+    )
+  return new (loadSqlite())(path, options)
+}
+
+function loadSqlite(): typeof Database {
+  try {
+    return createRequire(import.meta.url)('libsql') as typeof Database
+  } catch (cause) {
+    const platform = `${process.platform} ${process.arch}`
+    throw new CkvdError(
+      'CKVD_SQLITE_MISSING',
+      `Expected the SQLite of this platform (${platform}), which comes with the package libsql, but it cannot be loaded. Install again on this machine, with optional dependencies (no --omit=optional); README, "Limits", lists the platforms that have one. A bundler must leave libsql out of its bundle.`,
+      { details: { platform: process.platform, arch: process.arch }, cause },
+    )
+  }
+}
 
 /** SQLITE_READONLY_DBMOVED: the file is no longer at its path */
 const READONLY_DBMOVED = 1032
@@ -14,7 +49,9 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
   const result = resultCode(error)
   if (result === undefined) return toCkvdError(error)
   const options = { details: { path, operation, sqlite: result }, cause: error }
-  const found = `Cannot ${operation} ${path}: ${error instanceof Error ? error.message : String(error)}`
+  const said = error instanceof Error ? error.message : String(error)
+  const reason = said.startsWith('ConnectionFailed') && (result & 0xff) === 14 ? 'it cannot be opened or created' : said
+  const found = `Cannot ${operation} ${path}: ${reason}`
   // the low byte is the primary code, the rest refines it
   if (result === READONLY_DBMOVED) {
     return new CkvdError('CKVD_LAKE_IO', `${found}. Something moved or removed it meanwhile: run again.`, options)
@@ -29,7 +66,7 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
     case 23: // SQLITE_AUTH
       return new CkvdError(
         'CKVD_LAKE_IO',
-        `${found}. Give this user read and write access to the lake, and check the disk and its quota.`,
+        `${found}. Give this user read and write access to the lake, and check the disk and its quota. On a read-only disk coverage, export, resample and fetch --source cache work; what writes to the lake, verify among them, does not.`,
         options,
       )
     case 5: // SQLITE_BUSY

@@ -6,6 +6,7 @@ import { createConnections } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
+import { answeredOrigin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
@@ -15,11 +16,11 @@ import { KlineReader } from './kline-reader.ts'
 import { LakeAccess } from './lake-access.ts'
 import type { MissingBars } from './missing-bars.ts'
 import { describeGaps } from './missing-bars.ts'
-import type { DataSource } from './names.ts'
+import { DataSource } from './names.ts'
 import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } from './query.ts'
-import { isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from './query.ts'
+import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from './query.ts'
 import { FundingReader } from './funding-reader.ts'
 import { createFundingTable } from './funding-table.ts'
 import { createTable } from './table.ts'
@@ -67,8 +68,12 @@ export interface ClientOptions {
 interface Runtime {
   readonly klines: KlineReader
   readonly funding: FundingReader
+  /** undefined while neither a source nor the lake has told */
+  origin(): Origin | undefined
   close(): Promise<void>
 }
+
+const QUERY_EXAMPLE = "{ symbol: 'BTCUSDT', interval: '1h', days: 7 }"
 
 /** One market's data by the Failover Control Protocol. Nothing is opened before the first call. */
 export class MarketClient {
@@ -85,6 +90,7 @@ export class MarketClient {
 
   /** See `CryptoKlineVisionData.getData`. */
   async getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
+    checkOptions('getData', options, QUERY_EXAMPLE)
     const form = parseTableForm(options, this.#defaults())
     const table = isFundingQuery(options) ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#klineTable(options)
     return form.returnPolars ? toPolars(table) : table
@@ -106,11 +112,17 @@ export class MarketClient {
   async getColumns<Name extends ColumnName>(
     options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined },
   ): Promise<ColumnResult<Name>> {
+    checkOptions('getColumns', options, QUERY_EXAMPLE)
     const query = parseKlineQuery(options, this.#defaults())
     const { block, gaps } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
     return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps) }
+  }
+
+  /** Where the data of the calls so far is from; undefined where nothing has told. */
+  async readOrigin(): Promise<Origin | undefined> {
+    return (await this.#runtime)?.origin()
   }
 
   /** Stops what is under way, then closes everything; may be called more than once. */
@@ -191,7 +203,9 @@ export class MarketClient {
     const { http } = connections
     http.clock.onSkew = (message) => logger.warn(message)
     let pool: DecodePool | undefined
-    const origin = (): Origin | undefined => (settings.sandbox || http.sandboxSeen ? 'sandbox' : http.reached ? 'binance' : undefined)
+    const asked = [urls.vision, urls.listing, { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }[this.#options.market]]
+    const origin = (source?: DataSource): Origin | undefined =>
+      answeredOrigin({ sandbox: settings.sandbox, urls: source === DataSource.CACHE ? [] : asked }, http)
     const context = {
       connections,
       pool: () => (pool ??= new DecodePool({ workers: settings.workers })),
@@ -206,6 +220,7 @@ export class MarketClient {
     return {
       klines,
       funding,
+      origin: () => lake.origin ?? origin(),
       async close() {
         await klines.drain()
         await funding.drain()

@@ -133,7 +133,7 @@ export class FundingReader {
   ): Promise<void> {
     const { source, useCache } = query
     const missing: UtcMonth[] = []
-    if (useCache) await this.#context.lake.openCatalog(this.#context.origin())
+    if (useCache) await this.#context.lake.openCatalog(this.#context.origin(source))
     for (const month of months) {
       const stored = useCache && source !== DataSource.VISION ? await this.#readStored(query, month) : null
       if (stored !== null) emit(month, { source: 'CACHE', rows: stored })

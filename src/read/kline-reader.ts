@@ -67,7 +67,7 @@ export class KlineReader {
   async read(query: KlineQuery, log: Logger): Promise<KlineRows> {
     const { series, source } = query
     // the lake knows of bans that other programs met, also where no day of it is asked for
-    if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin())
+    if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin(source))
     const nowUs = this.#context.nowMs() * 1000
     const chunks = listChunks(query, nowUs)
     const closed = source === DataSource.REST ? [] : chunks.filter((day) => chunkClosedUs(day, series.interval) <= nowUs)
@@ -110,7 +110,7 @@ export class KlineReader {
     const last = days.at(-1)
     if (first === undefined || last === undefined) return { parts: [], known: undefined, failure: null, elapsedMs: 0 }
     const { series, source, useCache } = query
-    const catalog = useCache ? await this.#context.lake.openCatalog(this.#context.origin()) : null
+    const catalog = useCache ? await this.#context.lake.openCatalog(this.#context.origin(source)) : null
     const startedMs = performance.now()
     // from here to the call of `fetch` nothing may wait: each day is in the lake, on its way, or missing, and a day must not change between
     const rows = new Map((catalog?.readDays(series, first, nextChunk(last, series.interval)) ?? []).map((row) => [row.day, row]))

@@ -53,6 +53,11 @@ export class LakeAccess {
     return lake?.catalog ?? null
   }
 
+  /** where the lake's data is from; undefined while it is not open, or does not say */
+  get origin(): Origin | undefined {
+    return this.#reader?.origin
+  }
+
   async #open(): Promise<Lake | null> {
     if (this.#reader !== null) return this.#reader
     try {

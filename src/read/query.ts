@@ -166,6 +166,15 @@ export function isFundingQuery(options: GetDataOptions): boolean {
   return parseWord('chartType', options.chartType, ChartType, ChartType.KLINES) === ChartType.FUNDING_RATE
 }
 
+/** Throws `CKVD_USAGE` where a call got something else than an object of options: a caller without types may give none. */
+export function checkOptions(call: string, options: unknown, example: string): void {
+  if (typeof options === 'object' && options !== null) return
+  const found = options === undefined ? 'nothing' : options === null ? 'null' : `a ${typeof options}`
+  throw new CkvdError('CKVD_USAGE', `Expected \`${call}\` to get an object of options, such as ${example}, got ${found}.`, {
+    details: { option: 'options' },
+  })
+}
+
 /** One of the values of a constant object, or the default. Throws `CKVD_USAGE`. */
 export function parseWord<T extends string>(option: string, value: unknown, words: Readonly<Record<string, T>>, otherwise: T): T {
   if (value === undefined) return otherwise
@@ -216,6 +225,8 @@ function parseIntervalOption(text: string, market: Market): IntervalName {
 
 function parseColumns(columns: readonly string[] | undefined): readonly ColumnName[] | null {
   if (columns === undefined) return null
+  // a caller without types may give one name
+  if (typeof columns !== 'object') throw wrongOption('columns', 'a list of names', columns)
   const wrong = columns.find((name) => !COLUMN_NAMES.includes(name))
   if (wrong !== undefined || columns.length === 0 || new Set(columns).size !== columns.length) {
     throw wrongOption('columns', `different names out of ${COLUMN_NAMES.join(', ')}`, columns)

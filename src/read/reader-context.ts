@@ -3,6 +3,7 @@ import type { DecodePool } from '../acquire/decode-pool.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
 import type { LakeAccess } from './lake-access.ts'
+import type { DataSource } from './names.ts'
 
 /** What a reader works with; its owner closes it. */
 export interface ReaderContext {
@@ -11,8 +12,11 @@ export interface ReaderContext {
   readonly pool: () => DecodePool
   readonly lake: LakeAccess
   readonly concurrency: number
-  /** where the data is from, as far as is known: undefined before the first answer */
-  readonly origin: () => Origin | undefined
+  /**
+   * Where the data of a call is from, as far as is known: what the sources' URLs say before the first answer; undefined where they say
+   * nothing, and for a call that asks the lake alone. Throws CKVD_ORIGIN where a sandbox and the exchange are mixed.
+   */
+  readonly origin: (source?: DataSource) => Origin | undefined
   readonly nowMs: () => number
   readonly logger: Logger
 }

@@ -1,17 +1,18 @@
-import { randomUUID } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CkvdError, describeSystemError } from '../errors.ts'
 import { makeDirectoryPath } from '../lake/directory-path.ts'
+import { sweepTempFiles, tempPath } from './temp-file.ts'
 
 /**
- * Writes a report whole or not at all: a reader never sees half of it. It is not synced to the disk, since it can be made again.
+ * Writes a report whole or not at all: a reader never sees half of it, and what killed commands left beside it goes. It is not synced to the disk, since it can be made again.
  * Throws CKVD_REPORT_IO, CKVD_DISK_FULL.
  */
 export async function writeReport(path: string, text: string): Promise<void> {
-  const temp = `${path}.${randomUUID()}.tmp`
+  const temp = tempPath(path)
   try {
     makeDirectoryPath(dirname(path))
+    await sweepTempFiles(path)
     await writeFile(temp, text, { flag: 'wx' })
     await rename(temp, path)
   } catch (error) {

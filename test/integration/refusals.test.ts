@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ingestCommand, ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
+import { openLake } from '../../src/lake/lake.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
+import { library } from '../support/library.ts'
 import { createTempDirectory, digestTree, listFiles, waitUntil } from '../support/temp-lake.ts'
 
 const NOW = '2024-03-20T12:00:00Z'
@@ -95,6 +97,98 @@ describe('the origin of a lake', () => {
       plain.closeAllConnections()
       await new Promise((resolve) => plain.close(resolve))
     }
+  })
+
+  /** The exchange's own addresses: a request that got so far would end at a closed door. */
+  const real = async () => ({ CKVD_NOW: NOW, CKVD_MAX_RETRIES: '0', HTTPS_PROXY: await closedPort() })
+
+  test('a lake of a sandbox is refused before anything is asked, also where all days are stored', async () => {
+    await using directory = await createTempDirectory()
+    const { lake } = directory
+    expect((await runHere(command(lake), { env: exchange.env, stdin: 'AAAUSDT' })).exit).toBe(0)
+    const before = await digestTree(lake)
+    const env = await real()
+    const range = ['--interval', '1h', '--start', '2024-03-02', '--end', '2024-03-03', '--lake', lake]
+    for (const args of [
+      command(lake),
+      command(lake, '--dry-run'),
+      command(lake, '--no-rest'),
+      command(lake, '--retry-failed'),
+      ['fetch', 'AAAUSDT', ...range],
+      ['fetch', 'AAAUSDT', ...range, '--source', 'vision'],
+      ['verify', '--repair', '--lake', lake],
+    ]) {
+      const { exit, stdout, stderr } = await runHere(args, { env, stdin: 'AAAUSDT' })
+      expect({ args, exit }).toEqual({ args, exit: 2 })
+      expect(`${stdout}${stderr}`).toMatch(/CKVD_ORIGIN.*data of a sandbox/)
+    }
+    const { CryptoKlineVisionData, DataProvider, MarketType, ingest } = library
+    const call = { symbol: 'AAAUSDT', interval: '1h' as const, startTime: '2024-03-02T00:00:00Z', endTime: '2024-03-03T00:00:00Z' }
+    await using client = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.SPOT, { lake, maxRetries: 0 })
+    await expect(client.getData(call)).rejects.toMatchObject({ code: 'CKVD_ORIGIN', exit: 2 })
+    await expect(client.getColumns(call)).rejects.toMatchObject({ code: 'CKVD_ORIGIN' })
+    const universe = [{ market: 'spot', symbol: 'AAAUSDT' }] as const
+    await expect(ingest({ universe, start: '2024-03-01', lake, maxRetries: 0 })).rejects.toMatchObject({ code: 'CKVD_ORIGIN' })
+    expect(await digestTree(lake)).toEqual(before)
+  })
+
+  test('what only reads it works, and says that it is sandbox data', async () => {
+    await using directory = await createTempDirectory()
+    const { lake, path } = directory
+    const out = join(path, 'out')
+    const made = await runHere(ingestCommand(lake, '--start', '2024-03-10', '--sandbox'), { env: { CKVD_NOW: NOW }, stdin: 'BTCUSDT' })
+    expect(made).toMatchObject({ exit: 0, stderr: expect.stringContaining('sandbox data') as string })
+    const env = await real()
+    const range = ['--interval', '1h', '--start', '2024-03-12', '--end', '2024-03-13', '--lake', lake]
+    for (const args of [
+      ['coverage', '--lake', lake],
+      ['verify', '--lake', lake],
+      ['export', '--lake', lake, '--out', out],
+      ['resample', '--from', '1h', '--to', '1d', '--lake', lake],
+      ['query', 'SELECT count(*) FROM spot_1h', '--from', out],
+      ['fetch', 'BTCUSDT', ...range, '--source', 'cache'],
+    ]) {
+      const { exit, stdout, stderr } = await runHere(args, { env })
+      expect({ args, exit }).toEqual({ args, exit: 0 })
+      expect(`${stdout}${stderr}`).toContain('sandbox data')
+    }
+    // the last line of all, which a first run ends with
+    expect((await runHere(['coverage', '--lake', lake], { env })).stdout.trimEnd().split('\n').at(-1)).toContain('sandbox data')
+    expect(jsonOf(await runHere(['fetch', 'BTCUSDT', ...range, '--source', 'cache', '--json'], { env }))).toMatchObject({
+      origin: 'sandbox',
+    })
+    expect(jsonOf(await runHere(['query', 'SELECT 1', '--from', out, '--json'], { env }))).toMatchObject({ origin: 'sandbox' })
+  })
+
+  test('a lake of the exchange is refused by every command with --sandbox', async () => {
+    await using directory = await createTempDirectory()
+    const { lake, path } = directory
+    await (await openLake(lake, { mode: 'write', origin: 'binance' })).close()
+    for (const args of [
+      ['coverage', '--lake', lake],
+      ['coverage', '--lake', lake, '--accept', 'spot/AAAUSDT/1h/2024-03-01', '--reason', 'x'],
+      ['verify', '--lake', lake],
+      ['verify', '--lake', lake, '--prune', 'spot/AAAUSDT/1h'],
+      ['export', '--lake', lake, '--out', join(path, 'out')],
+      ['resample', '--to', '1h', '--lake', lake],
+      ['fetch', 'BTCUSDT', '--interval', '1h', '--days', '1', '--source', 'cache', '--lake', lake],
+      command(lake),
+    ]) {
+      const { exit, stderr } = await runHere([...args, '--sandbox'], { env: { CKVD_NOW: NOW }, stdin: 'AAAUSDT' })
+      expect({ args, exit, stderr }).toEqual({ args, exit: 2, stderr: expect.stringMatching(/^error CKVD_ORIGIN: /) as string })
+    }
+  })
+
+  test('a sandbox beside the exchange in one run is refused as soon as it answers', async () => {
+    await using directory = await createTempDirectory()
+    const { CKVD_VISION_URL = '', CKVD_LISTING_URL = '' } = exchange.env
+    const mixed = { ...(await real()), CKVD_VISION_URL, CKVD_LISTING_URL }
+    const refused = await runHere(command(directory.lake), { env: mixed, stdin: 'AAAUSDT' })
+    expect(refused).toMatchObject({ exit: 2 })
+    expect(`${refused.stdout}${refused.stderr}`).toMatch(/CKVD_ORIGIN.*https:\/\/data-api\.binance\.vision is the exchange's/)
+    expect(await listFiles(join(directory.lake, 'data'))).toEqual([])
+    // archives alone, REST is not asked: no mixture
+    expect((await runHere(command(directory.lake, '--no-rest', '--end', '2024-03-10'), { env: mixed, stdin: 'AAAUSDT' })).exit).toBe(0)
   })
 })
 

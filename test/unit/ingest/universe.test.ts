@@ -276,3 +276,40 @@ describe.skipIf(SHARED === undefined)("the original project's files", () => {
     expect(error.message).toMatch(/^consolidated_base_symbols\.csv, line 1, column 2: .*missing: market, symbol/)
   })
 })
+
+describe('what spreadsheets write', () => {
+  const utf16 = (text: string, order: 'le' | 'be'): Uint8Array => {
+    const bytes = Buffer.from(`\uFEFF${text}`, 'utf16le')
+    return new Uint8Array(order === 'le' ? bytes : bytes.swap16())
+  }
+  const expected = parse(TWO).series
+  const semicolons = TWO.replaceAll('"', '')
+    .replace(/,(?=.*\n)/g, ';')
+    .replace(/1d;1h;1m;1s/, '1d,1h,1m,1s')
+    .replace(/1d;1m;/, '1d,1m;')
+
+  test.each([
+    ['semicolons', semicolons],
+    [
+      'semicolons and quotes',
+      'market;symbol;earliest_date;available_intervals;base_symbol\r\nspot;BTCUSDT;2017-08-17;"1d,1h,1m,1s";BTC\r\nspot;ETHUSDT;2017-08-17;"1d,1m";ETH\r\n',
+    ],
+    ['tabs', semicolons.replaceAll(';', '\t')],
+    ['UTF-16, little-endian', utf16(TWO, 'le')],
+    ['UTF-16, big-endian', utf16(TWO, 'be')],
+    ['UTF-16 and tabs', utf16(semicolons.replaceAll(';', '\t'), 'le')],
+  ])('is read as the CSV that it stands for: %s', (_form, text) => {
+    expect(parse(text).series).toEqual(expected)
+  })
+
+  test('a list of one symbol a line may be in UTF-16, too', () => {
+    expect(parse(utf16('BTCUSDT\nETHUSDT\n', 'le'), { market: 'um' }).series.map(({ symbol }) => symbol)).toEqual(['BTCUSDT', 'ETHUSDT'])
+  })
+
+  test('UTF-16 without its mark, or cut in the middle of a sign, is refused with what to write', () => {
+    expect(refusal(new Uint8Array(Buffer.from(TWO, 'utf16le'))).message).toMatch(
+      /expected text in UTF-8, or in UTF-16 with a byte order mark/,
+    )
+    expect(refusal(utf16(TWO, 'le').subarray(0, 21)).message).toMatch(/expected whole UTF-16 text/)
+  })
+})
