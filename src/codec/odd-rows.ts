@@ -14,9 +14,9 @@ export interface OddRows {
 }
 
 /**
- * Counts what is odd. A `close_time` is odd unless it is the last microsecond or the last millisecond of the slot in which its bar opens;
- * so that of a bar off the grid counts as well where it
- * does not end with its slot. A bar breaks its own rules when its high is below its open, close or low, its low above its open or close, or
+ * Counts what is odd. A `close_time` is odd unless it is the last microsecond or the last millisecond of the slot in which its bar opens
+ * (of three days: of the three days from its opening on); so that of a bar off the grid counts as well where it does not end with its
+ * slot. A bar breaks its own rules when its high is below its open, close or low, its low above its open or close, or
  * a price, an amount or its count is negative. Values are finite.
  */
 export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
@@ -54,6 +54,8 @@ export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
   return { oddClose, oddRows: times.length, times }
 }
 
+/** Of three days, whose grid is the series' own, they end three days after the opening: a shard alone does not tell its grid. */
 function endOfSlot(openUs: number, grid: Grid): number {
+  if (grid === '3d' || grid === '3d/0' || grid === '3d/2') return openUs + maxLengthUs(grid)
   return nextSlotUs(slotStartUs(openUs, grid), grid)
 }

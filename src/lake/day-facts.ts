@@ -23,9 +23,3 @@ export function reasonOf(row: Pick<DayRow, 'accepted' | 'error' | 'evidence'>): 
   const parts = [row.accepted === null ? null : `accepted: ${row.accepted}`, row.error, row.evidence].filter((text) => text !== null)
   return parts.length === 0 ? null : parts.join('; ')
 }
-
-/** False of a row that cannot be: a whole chunk without a shard, or with fewer bars than it expects. The catalog refuses such rows. */
-export function isCredible(row: Pick<DayRow, 'condition' | 'shardSha256' | 'rows' | 'expected'>): boolean {
-  if (row.condition !== 'complete' && row.condition !== 'provisional') return true
-  return row.shardSha256 !== null && row.rows >= row.expected
-}

@@ -12,6 +12,7 @@ import type { CatalogWrite, DayRow } from './catalog-rows.ts'
 import { whenUncrowded } from './crowded.ts'
 import { ioError } from './io-error.ts'
 import { joinLake, shardPath } from './layout.ts'
+import { findRowFlaw } from './row-flaw.ts'
 
 /** What the catalog says of a shard's bytes; a `DayRow` is one. */
 export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
@@ -40,7 +41,7 @@ export async function readShardBytes(root: string, series: Series, day: UtcDay):
 /**
  * What a whole shard of ours says of its chunk, from the file alone: a run that was killed between rename and transaction
  * leaves such files, and a lost catalog is rebuilt from them. Undefined where there is no file, or none of ours; throws
- * `CKVD_SHARD_FORMAT` where a file of ours is damaged or names another chunk.
+ * `CKVD_SHARD_FORMAT`, `CKVD_SHARD_DIGEST` where a file of ours is damaged or names another chunk.
  */
 export async function adoptShard(root: string, series: Series, day: UtcDay): Promise<CatalogWrite | undefined> {
   const path = joinLake(root, shardPath(series, day))
@@ -78,6 +79,14 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
     accepted: null,
     recheck: meta.gaps.some(({ evidence }) => !isProof(evidence) && evidence.reason === 'text') ? 1 : 0,
     updatedAt: mtime.toISOString(),
+  }
+  const flaw = findRowFlaw(row)
+  if (flaw !== undefined) {
+    const found = `${meta.condition} with ${meta.rows} of ${meta.expected} bars`
+    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected a condition that the bars allow in ${path}, found ${found}`, {
+      details: { market, symbol, interval, day, path, found },
+      cause: flaw,
+    })
   }
   return { row, gaps: meta.gaps }
 }

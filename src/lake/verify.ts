@@ -10,6 +10,7 @@ import type { DayRow } from './catalog-rows.ts'
 import { ioError } from './io-error.ts'
 import type { WritableLake } from './lake.ts'
 import { isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
+import { findRowFlaw } from './row-flaw.ts'
 import { adoptShard, readShard } from './shards.ts'
 
 /** A chunk whose shard cannot be trusted. */
@@ -64,7 +65,7 @@ interface Findings {
 
 /**
  * Checks every shard of a lake: those that the catalog knows (digest, size, format, row invariants, metadata equal to the
- * row), then whatever else lies below `data/`. Open the lake with `repair: true`, so that a damaged catalog is moved aside
+ * row, a row that can be), then whatever else lies below `data/`. Open the lake with `repair: true`, so that a damaged catalog is moved aside
  * first: a lost one and a damaged one are then rebuilt by the same step that adopts what a killed run left. A bad shard stays
  * where it is; its chunk is recorded as `failed`, so the next ingest replaces it. Throws `CKVD_ABORTED` between two shards.
  */
@@ -96,6 +97,12 @@ export async function runVerify(lake: WritableLake, options: VerifyOptions = {})
 async function checkShards(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
   const rows = shardRows(lake)
   await forEachOf(rows, options, 'checkShards', async (row) => {
+    const flaw = findRowFlaw(row)
+    if (flaw !== undefined) {
+      recordBad(lake, row, row.day, row, flaw, findings)
+      return
+    }
+    if (row.shardSha256 === null) return
     try {
       findings.shards++
       const { meta } = await readShard(lake.paths.root, row, row.day, row)
@@ -108,9 +115,10 @@ async function checkShards(lake: WritableLake, findings: Findings, options: Veri
   })
 }
 
+/** Rows that have a shard, or should have one. */
 function* shardRows(lake: WritableLake): Generator<DayRow, void> {
   for (const series of lake.catalog.listStoredSeries()) {
-    for (const row of lake.catalog.iterateDays(series)) if (row.shardSha256 !== null) yield row
+    for (const row of lake.catalog.iterateDays(series)) if (row.shardSha256 !== null || findRowFlaw(row) !== undefined) yield row
   }
 }
 
@@ -158,7 +166,7 @@ async function findUncatalogued(lake: WritableLake, findings: Findings, options:
     }
     const { series, day } = place
     const known = lake.catalog.getDay(series, day)
-    if (known !== undefined && known.shardSha256 !== null) return
+    if (known !== undefined && (known.shardSha256 !== null || findings.bad.some((bad) => bad.path === path))) return
     try {
       const write = await adoptShard(lake.paths.root, series, day)
       if (write === undefined) {
@@ -176,8 +184,14 @@ async function findUncatalogued(lake: WritableLake, findings: Findings, options:
   })
 }
 
-/** Codes that say something of one shard's file. */
-const SHARD_CODES: readonly ErrorCode[] = ['CKVD_SHARD_MISSING', 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO']
+/** Codes that say something of one shard's file, or of its row. */
+const SHARD_CODES: readonly ErrorCode[] = [
+  'CKVD_SHARD_MISSING',
+  'CKVD_SHARD_DIGEST',
+  'CKVD_SHARD_FORMAT',
+  'CKVD_LAKE_IO',
+  'CKVD_CATALOG_ROW',
+]
 
 /** Records a bad chunk; an error that is not about the shard's own file is thrown on. */
 function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRow | undefined, thrown: unknown, findings: Findings): void {
@@ -185,8 +199,9 @@ function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRo
   if (!SHARD_CODES.includes(error.code)) throw error
   const { market, symbol, interval } = series
   findings.bad.push({ series: { market, symbol, interval }, day, path: shardPath(series, day), code: error.code, message: error.message })
+  // of a row that cannot be, nothing is kept that could be taken for true
   const row = {
-    ...(known ?? unknownRow(series, day)),
+    ...(known === undefined || error.code === 'CKVD_CATALOG_ROW' ? unknownRow(series, day) : known),
     condition: 'failed' as const,
     errorCode: error.code,
     error: `${error.code}: ${error.message}`,
@@ -199,7 +214,21 @@ function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRo
 function unknownRow({ market, symbol, interval }: Series, day: UtcDay): DayRow {
   const shard = { source: null, shardSha256: null, shardBytes: null, archiveKey: null, archiveEtag: null, archiveSha256: null }
   const counts = { rows: 0, expected: 0, revision: 1, offGrid: 0, duplicates: 0, conflicts: 0, differingRows: 0, oddClose: 0, oddRows: 0 }
-  return { market, symbol, interval, day, condition: 'failed', ...shard, ...counts, evidence: null, errorCode: null, error: null, accepted: null, recheck: 0, updatedAt: '' }
+  return {
+    market,
+    symbol,
+    interval,
+    day,
+    condition: 'failed',
+    ...shard,
+    ...counts,
+    evidence: null,
+    errorCode: null,
+    error: null,
+    accepted: null,
+    recheck: 0,
+    updatedAt: '',
+  }
 }
 
 /** Everything below a folder of the lake that is not a directory; links are listed, never followed. */

@@ -7,7 +7,8 @@ import { SeriesLife } from '../acquire/series-life.ts'
 import { CkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
-import { countsAsExplained, isCredible, reasonOf } from '../lake/day-facts.ts'
+import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
+import { findRowFlaw } from '../lake/row-flaw.ts'
 import type { Logger } from '../log.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
@@ -114,11 +115,13 @@ export class KlineReader {
     const startedMs = performance.now()
     // from here to the call of `fetch` nothing may wait: each day is in the lake, on its way, or missing, and a day must not change between
     const rows = new Map((catalog?.readDays(series, first, nextChunk(last, series.interval)) ?? []).map((row) => [row.day, row]))
+    const flawed = [...rows.values()].filter((row) => findRowFlaw(row) !== undefined).map(({ day }) => day)
+    const distrusted = flawed.length === 0 ? damaged : new Set([...damaged, ...flawed])
     const known = this.#downloads.known(series, catalog)
     const reads = source !== DataSource.VISION
     const usable = new Map<UtcDay, DayPart>()
     for (const row of rows.values()) {
-      const part = reads && catalog !== null && !damaged.has(row.day) ? usablePart(query, row, catalog) : undefined
+      const part = reads && catalog !== null && !distrusted.has(row.day) ? usablePart(query, row, catalog) : undefined
       if (part !== undefined) usable.set(row.day, part)
     }
     const missing = days.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
@@ -126,12 +129,12 @@ export class KlineReader {
     if (source === DataSource.CACHE || missing.length === 0) {
       const absent = new Set(missing)
       const parts = days.map(
-        (day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), damaged.has(day)) : unlisted(day)),
+        (day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), distrusted.has(day)) : unlisted(day)),
       )
       return { parts, known, failure: null, elapsedMs: performance.now() - startedMs }
     }
     const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series.interval)) ?? []
-    const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged })
+    const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged: distrusted })
     const parts = days.map((day) => {
       const outcome = outcomes.get(day)
       return usable.get(day) ?? (outcome === undefined ? unlisted(day) : acquiredPart(series, day, outcome, gapsOf))
@@ -195,7 +198,8 @@ async function explainOpen(
     const evidence = explainGap(gap, answer, times)
     const isLed = times.some((time) => time < gap.startUs)
     const isFollowed = times.some((time) => time >= gap.endUs)
-    if (isProof(evidence) || answer.kind === 'silent' || times.length === 0) explained.push(readGap({ ...gap, evidence }, isProof(evidence)))
+    if (isProof(evidence) || answer.kind === 'silent' || times.length === 0)
+      explained.push(readGap({ ...gap, evidence }, isProof(evidence)))
     else if (!isLed) {
       const beginning = await life.begin(times[0] ?? null)
       const isUnborn = beginning.known && beginning.source === 'rest' && (beginning.startUs ?? 0) >= gap.endUs
@@ -228,7 +232,6 @@ function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog
     row.condition === 'complete' || row.condition === 'provisional'
       ? []
       : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
-  if (!isCredible(row)) return undefined
   if (countsAsExplained(row)) return storedPart(series, row, gaps)
   const touches = gaps.some((gap) => gap.startUs < range.endUs && gap.endUs > range.startUs)
   return row.shardSha256 !== null && row.condition === 'partial' && !touches ? storedPart(series, row, gaps) : undefined
@@ -246,7 +249,7 @@ function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: SeriesRow 
 function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDamaged: boolean): DayPart {
   const range: TimeRange = chunkRange(day, series.interval)
   const why = isDamaged
-    ? 'its shard in the lake is damaged'
+    ? 'its shard in the lake is damaged, or missing'
     : row === undefined
       ? 'not in the lake'
       : `${row.condition} in the lake: ${reasonOf(row) ?? 'see `ckvd coverage`'}`

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { tableFromIPC } from 'apache-arrow'
+import Database from 'libsql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { GetDataOptions, CKVDConfig } from '../../src/index.ts'
 import { openLake } from '../../src/lake/lake.ts'
@@ -341,6 +343,44 @@ describe('sources by choice', () => {
     exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData(wide)))).toEqual(new Set(['CACHE']))
     expect(exchange.sandbox.requests).toEqual([])
+  })
+})
+
+describe('a lake that lies', () => {
+  const days = { ...HOURS, startTime: '2024-03-04T00:00:00Z', endTime: '2024-03-07T00:00:00Z' }
+
+  test('a rotten byte among sound days is never handed out: refused from the cache, fetched again otherwise', async () => {
+    await using ckvd = create()
+    const sound = valuesOf(await ckvd.getData(days))
+    const path = join(temp.lake, 'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-03-05.arrow')
+    const bytes = readFileSync(path)
+    const shard = tableFromIPC(bytes)
+    // the last close of the day, doubled in place
+    const at = bytes.indexOf(Buffer.from(Float64Array.from(shard.getChild('close')?.toArray() as Float64Array).buffer)) + 23 * 8
+    bytes.writeDoubleLE(2 * bytes.readDoubleLE(at), at)
+    writeFileSync(path, bytes)
+    for (const columns of [undefined, ['close' as const]]) {
+      const options = { ...days, enforceSource: DataSource.CACHE, ...(columns === undefined ? {} : { columns }) }
+      const error = await refusal(ckvd.getData(options))
+      expect(error).toMatchObject({ code: 'CKVD_PARTIAL', details: { gaps: [{ bars: 24 }] } })
+    }
+    expect(valuesOf(await ckvd.getData(days))['close']).toEqual(sound['close'])
+    expect(valuesOf(await ckvd.getData({ ...days, enforceSource: DataSource.CACHE }))['close']).toEqual(sound['close'])
+  })
+
+  test('a day that the catalog calls complete without a shard is fetched again', async () => {
+    await using ckvd = create()
+    const sound = valuesOf(await ckvd.getData(days))
+    await ckvd.close()
+    const database = new Database(join(temp.lake, 'catalog.sqlite'))
+    database.exec(
+      "PRAGMA ignore_check_constraints = ON; UPDATE days SET shard_sha256 = NULL, shard_bytes = NULL, rows = 0 WHERE day = '2024-03-05'",
+    )
+    database.close()
+    await using again = create()
+    const error = await refusal(again.getData({ ...days, enforceSource: DataSource.CACHE }))
+    expect(error).toMatchObject({ code: 'CKVD_PARTIAL', details: { gaps: [{ bars: 24 }] } })
+    expect(valuesOf(await again.getData(days))['close']).toEqual(sound['close'])
   })
 })
 

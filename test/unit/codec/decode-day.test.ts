@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { decodeShard } from '../../../src/codec/arrow.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
 import { decodeArchive, runDecodeTask } from '../../../src/codec/decode-day.ts'
+import { findOddRows } from '../../../src/codec/odd-rows.ts'
 import type { Interval } from '../../../src/model/interval.ts'
+import { gridOf } from '../../../src/model/interval.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
 import { buildArchive, buildZip, checksumOf } from '../../support/zip-builder.ts'
 
@@ -380,6 +382,18 @@ describe('bars of 3d that all open on other days than most', () => {
 
   test('the phase of other intervals is not told', async () => {
     expect((await decodeArchive(request(hours('2024-01-01')))).phase).toBeNull()
+  })
+
+  test('close with their own three days: none is odd, and the shard says so', async () => {
+    const [chunk] = (await decodeArchive(request(rows, archive))).chunks
+    expect(chunk).toMatchObject({ oddClose: 0 })
+    expect(decodeShard(chunk!.shard).meta).toMatchObject({ oddClose: 0, rows: 10 })
+    const { columns, meta } = decodeShard(chunk!.shard)
+    for (const series of [{ interval: '3d' as const }, { interval: '3d' as const, phase: 0 as const }])
+      expect(findOddRows(columns, gridOf(series)).oddClose).toBe(meta.oddClose)
+  })
+})
+
 describe('odd rows', () => {
   const withCells = (line: string, cells: Readonly<Record<number, string | number>>): string =>
     line

@@ -2,6 +2,8 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
+import { decodeShard } from '../../../src/codec/arrow.ts'
+import { encodeShard } from '../../../src/codec/arrow-writer.ts'
 import type { WritableLake } from '../../../src/lake/lake.ts'
 import { openLake } from '../../../src/lake/lake.ts'
 import type { VerifyResult } from '../../../src/lake/verify.ts'
@@ -83,9 +85,61 @@ describe('verify', () => {
     await withLake(async (root) => {
       const lake = await openLake(root, { mode: 'write' })
       const { row, gaps } = ITEMS[2]!
-      lake.catalog.commit([{ row: { ...row, rows: 23 }, gaps }])
+      lake.catalog.commit([{ row: { ...row, rows: 25 }, gaps }])
       await lake.close()
       await verify(root, (result) => expect(result.bad).toMatchObject([{ day: row.day, code: 'CKVD_SHARD_FORMAT' }]))
+    })
+  })
+
+  it.each<[string, string]>([
+    ['complete without a shard', 'shard_sha256 = NULL, shard_bytes = NULL, rows = 0'],
+    ['complete without a shard, with bars', 'shard_sha256 = NULL, shard_bytes = NULL'],
+    ['complete without the digest of its shard', 'shard_sha256 = NULL'],
+    ['provisional without a shard', "condition = 'provisional', shard_sha256 = NULL, shard_bytes = NULL, rows = 0"],
+    ['complete with fewer bars than expected', 'expected = 25'],
+    ['an outage with bars and no shard', "condition = 'outage', shard_sha256 = NULL, shard_bytes = NULL"],
+    ['partial with a shard of no bars', "condition = 'partial', rows = 0"],
+  ])('finds a row that cannot be, %s, though its file is whole', async (_what, change) => {
+    await withLake(async (root) => {
+      const { row } = ITEMS[2]!
+      // as a hand, or a damaged page, may: the schema refuses some of them
+      const database = new Database(join(root, 'catalog.sqlite'))
+      database.exec(`PRAGMA ignore_check_constraints = ON; UPDATE days SET ${change} WHERE day = '${row.day}'`)
+      database.close()
+      await verify(root, (result, { catalog }) => {
+        expect(result.bad).toMatchObject([{ day: row.day, code: 'CKVD_CATALOG_ROW', message: expect.stringContaining(row.day) as string }])
+        expect(catalog.getDay(BTC, row.day)).toMatchObject({ condition: 'failed', shardSha256: null, rows: 0 })
+      })
+      // what the file says of itself can be: the next look takes it in
+      await verify(root, (result, { catalog }) => {
+        expect(result).toMatchObject({ bad: [], adopted: 1 })
+        expect({ ...catalog.getDay(BTC, row.day), updatedAt: row.updatedAt }).toEqual(row)
+      })
+    })
+  })
+
+  it('finds a rotten byte of a shard although the catalog is lost with its digests', async () => {
+    await withLake(async (root) => {
+      const path = shardFile(root, BTC, ITEMS[2]!.row.day)
+      const bytes = await readFile(path)
+      // one price, still between the others of its bar
+      const at = bytes.indexOf(Buffer.from(new Float64Array([100, 100]).buffer))
+      for (let column = 0; column < 4; column++) bytes.writeDoubleLE(200, at + column * 24 * 8)
+      await writeFile(path, bytes)
+      await rm(join(root, 'catalog.sqlite'))
+      await verify(root, (result, { catalog }) => {
+        expect(result).toMatchObject({ adopted: 39, rebuilt: true, bad: [{ day: ITEMS[2]!.row.day, code: 'CKVD_SHARD_DIGEST' }] })
+        expect(catalog.getDay(BTC, ITEMS[2]!.row.day)).toMatchObject({ condition: 'failed', shardSha256: null })
+      })
+    })
+  })
+
+  it('does not take in a shard whose metadata calls it complete with fewer bars than expected', async () => {
+    await withLake(async (root) => {
+      const { columns, meta } = decodeShard(ITEMS[2]!.shard)
+      await writeFile(shardFile(root, BTC, '2024-01-03'), encodeShard(columns, { ...meta, expected: 25 }))
+      await rm(join(root, 'catalog.sqlite'))
+      await verify(root, (result) => expect(result).toMatchObject({ adopted: 39, bad: [{ day: '2024-01-03', code: 'CKVD_SHARD_FORMAT' }] }))
     })
   })
 
