@@ -32,9 +32,11 @@ export interface PlannerContext {
  * Reads what the listing has of a series' requested days and plans them.
  * Throws CKVD_UNKNOWN_SYMBOL when the listing does not know the series and REST is off, errors of the listing and of the lake.
  */
-export async function planListed(series: Series, ctx: PlannerContext): Promise<SeriesPlan> {
+export async function planListed(given: Series, ctx: PlannerContext): Promise<SeriesPlan> {
   const { scope, catalog } = ctx
-  const known = catalog?.getSeries(series)
+  const known = catalog?.getSeries(given)
+  // the phase of its bars decides when a month has closed, and where bars are missing
+  const series = known?.phase == null ? given : { ...given, phase: known.phase }
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
   if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
   const from = findListingStart(series, scope, known, rows)

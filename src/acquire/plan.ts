@@ -85,7 +85,9 @@ export interface SeriesPlan {
 
 /** The last chunk of which bars or an archive are known; null: none is. */
 export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
-  return latest(latest(plan.lastDay, plan.lastKept), plan.lastStored)
+  // an archive of a month ends on another day than that which names its chunk
+  const day = latest(latest(plan.lastDay, plan.lastKept), plan.lastStored)
+  return day === null ? null : chunkOfUs(dayStartUs(day), plan.series.interval)
 }
 
 /** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
@@ -119,7 +121,7 @@ function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boole
 export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
   const { interval } = series
   for (let day = isMonthChunked(interval) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, interval)) {
-    if (chunkClosedUs(day, interval) > scope.nowUs) return
+    if (chunkClosedUs(day, gridOf(series)) > scope.nowUs) return
     yield day
   }
 }
