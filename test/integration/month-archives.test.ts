@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { BucketArchive, World } from '../support/cases.ts'
-import { cellsOfCsv, createWorld, csvRow, DAY_MS, ingestArgs } from '../support/cases.ts'
+import { cellsOfCsv, createWorld, csvRow, csvRows, DAY_MS, ingestArgs } from '../support/cases.ts'
 import type { DryRunResult } from '../../src/ingest/ingest.ts'
 import { jsonOf } from '../support/ckvd.ts'
+import { queryCatalog } from '../support/temp-lake.ts'
 
 /*
  * Bars of three days, of weeks and of months, in archives that do not hold just the bars that open in their month: a bar belongs to the
@@ -200,13 +201,13 @@ test('archives without any bar are partial where REST is off, and nothing is sai
   expect(summary(world).map((row) => (row as unknown[])[0])).toEqual(['2024-03-01', '2024-04-01'])
 })
 
-test('a series whose bars of 3d all open on days that are 2 modulo 3 is complete', async () => {
+test('a series whose bars of 3d all open on days that are 2 modulo 3 is complete, is read so, and `resample` makes such bars', async () => {
   const opens: string[] = []
   // 2023-06-15 is day 19,523 since 1970-01-01
   for (let ms = Date.parse('2023-06-15'); ms < Date.parse('2024-06-01'); ms += 3 * DAY_MS)
     opens.push(new Date(ms).toISOString().slice(0, 10))
   const months = [...new Set(opens.map((day) => day.slice(0, 7)))]
-  const bucket = months.map((period) => ({
+  const thirds = months.map((period) => ({
     market: 'cm' as const,
     symbol: 'AAAUSD_PERP',
     interval: '3d',
@@ -216,8 +217,31 @@ test('a series whose bars of 3d all open on days that are 2 modulo 3 is complete
       3 * DAY_MS,
     ),
   }))
-  await using world = await createWorld({ now: NOW, bucket })
-  const run = await world.ingest({ market: 'cm', symbols: ['AAAUSD_PERP'], intervals: '3d', end: '2024-06-01', flags: ['--no-rest'] })
+  const cm = { market: 'cm', symbol: 'AAAUSD_PERP' } as const
+  const days = csvRows('2023-06-15T00:00Z', '2023-07-01T00:00Z', DAY_MS)
+  await using world = await createWorld({ now: NOW, bucket: [...thirds, { ...cm, interval: '1d', period: '2023-06', csv: days }] })
+  const ask = { market: 'cm', symbols: ['AAAUSD_PERP'], flags: ['--no-rest'] } as const
+  const run = await world.ingest({ ...ask, intervals: '3d', end: '2024-06-01' })
   expect(run).toMatchObject({ exit: 0, days: { complete: 12 }, rows: opens.length, problems: [] })
   expect(world.days().every(({ off_grid, rows, expected }) => off_grid === 0 && rows === expected)).toBe(true)
+  expect(queryCatalog(world.lake, 'SELECT interval, phase FROM series')).toEqual([{ interval: '3d', phase: 2 }])
+
+  const opensOf = ({ stdout }: { stdout: string }): (string | undefined)[] =>
+    stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => /\d{4}-\d\d-\d\d/.exec(line)?.[0])
+  const range = ['--start', '2023-06-01', '--end', '2023-07-15', '--format', 'csv']
+  const fetched = await world.ckvd(['fetch', 'AAAUSD_PERP', '--market', 'cm', '--interval', '3d', '--source', 'cache', ...range])
+  expect([fetched.exit, opensOf(fetched)]).toEqual([0, opens.filter((day) => day < '2023-07-15')])
+
+  await world.ingest({ ...ask, intervals: '1d', start: '2023-06-15', end: '2023-07-01', flags: ['--no-rest', '--archives', 'monthly'] })
+  const larger = await world.ckvd(['resample', 'AAAUSD_PERP', '--market', 'cm', '--from', '1d', '--to', '3d', '--format', 'csv'])
+  expect(opensOf(larger)).toEqual(['2023-06-15', '2023-06-18', '2023-06-21', '2023-06-24', '2023-06-27'])
+
+  // a run that knows the lake leaves it as it is
+  world.clearRequests()
+  expect(await world.ingest({ ...ask, intervals: '3d', end: '2024-06-01' })).toMatchObject({ exit: 0, stored: 0 })
+  expect(world.requests('archive')).toEqual([])
 })

@@ -420,6 +420,9 @@ describe('bars of 3d that all open on other days than most', () => {
 
   test('the phase of other intervals is not told', async () => {
     expect((await decodeArchive(request(hours('2024-01-01')))).phase).toBeNull()
+  })
+})
+
 describe('odd rows', () => {
   const withCells = (line: string, cells: Readonly<Record<number, string | number>>): string =>
     line
