@@ -1,13 +1,14 @@
-import { chunkEndUs, firstSlotUs, gridOf, slotStartUs } from '../model/interval.ts'
+import { chunkEndUs, firstSlotUs, gridOf, isMonthChunked, slotStartUs } from '../model/interval.ts'
 import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { compareDays, loadArchive, loadOther } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import { completeDay } from './complete-day.ts'
+import { completeDay, joinNotes } from './complete-day.ts'
 import type { AcquiredDay } from './reconcile.ts'
 import { acquireWithout } from './release.ts'
 import { acquireBare, consecutive } from './rest-days.ts'
+import { firstOpenOfParts, gatherMonth, strayNote } from './stray-rows.ts'
 import type { SeriesLife } from './series-life.ts'
 
 /**
@@ -22,7 +23,7 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
   const { result, origin } = primary
   life.saw(result.lastOpenUs)
   life.sawPhase(result.phase)
-  await learnBeginning(task, result.firstOpenUs, life)
+  await learnBeginning(task, result.firstOpenUs ?? (await firstOpenOfParts(task, life, ctx)), life)
   const chunks = new Map(result.chunks.map((chunk) => [chunk.day, chunk]))
   const absent = new Set(result.absentDays)
   const days: AcquiredDay[] = []
@@ -31,20 +32,27 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
   const rest = task.days.filter((day) => !task.compare.includes(day))
   const monthDiffers = [...compared.values()].some(({ differing }) => differing > 0)
   if (monthDiffers) for (const [day, comparison] of await compareDays(task, chunks, rest, life, ctx)) compared.set(day, comparison)
+  let stray = strayNote(result, task.archive.key, task.days)
   for (const day of task.days) {
     const chunk = chunks.get(day)
     const isUnborn = chunkEndUs(day, task.series.interval) <= (life.bounds.startUs ?? 0)
-    if (chunk === undefined && (!absent.has(day) || isUnborn)) continue
+    if (chunk === undefined && (!absent.has(day) || isUnborn || day === task.guess)) continue
     const comparison = compared.get(day)
     const found: Found[] = chunk === undefined ? [] : [{ chunk, origin, packaging: task.archive.packaging }]
     if (comparison !== undefined) {
       if (comparison.differing > 0 && comparison.daily !== null) found.unshift(comparison.daily)
+    } else if (chunk?.condition !== 'complete' && isMonthChunked(task.series.interval)) {
+      const gathered = await gatherMonth(task, day, found.pop(), life, ctx)
+      if (gathered !== undefined) found.push(gathered)
     } else if (chunk?.condition !== 'complete' && task.archive.packaging === 'monthly') {
       const other = await loadOther(task, day, life, ctx)
       if (other !== null) found.unshift(other)
     }
     if (found.length === 0) bare.push(day)
-    else days.push(await completeDay(task, day, found, life, comparison?.note ?? null, ctx))
+    else {
+      days.push(await completeDay(task, day, found, life, joinNotes(stray, comparison?.note ?? ''), ctx))
+      stray = null
+    }
   }
   for (const run of consecutive(bare, task.series))
     days.push(...(await acquireBare(task, run, life, `no bar of this day is in ${task.archive.key}`, ctx)))
@@ -56,10 +64,11 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
  * @param firstOpenUs its first bar, us; null: it has none
  */
 export async function learnBeginning(task: ArchiveTask, firstOpenUs: number | null, life: SeriesLife): Promise<void> {
-  const [first] = task.days
+  const first = task.days.find((day) => day !== task.guess)
   if (!task.startsSeries || first === undefined) return
   const grid = gridOf(task.series)
-  const startUs = firstSlotUs(chunkRange(first, task.series.interval).startUs, grid)
-  if (firstOpenUs !== null && slotStartUs(firstOpenUs, grid) <= startUs) return
+  const { startUs } = chunkRange(first, task.series.interval)
+  // a bar that opens in the chunk before opens in the middle of that
+  if (firstOpenUs !== null && firstOpenUs >= startUs && slotStartUs(firstOpenUs, grid) <= firstSlotUs(startUs, grid)) return
   await life.begin(firstOpenUs)
 }

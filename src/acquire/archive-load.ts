@@ -4,6 +4,7 @@ import { largestArchiveBytes } from '../codec/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../codec/decode-day.ts'
 import type { ErrorCode } from '../errors.ts'
 import { CkvdError, isCkvdError, isFailure } from '../errors.ts'
+import { isMonthChunked } from '../model/interval.ts'
 import type { Packaging, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, US_PER_DAY } from '../model/utc-day.ts'
@@ -18,6 +19,8 @@ export interface Found {
   readonly chunk: DecodedChunk
   readonly origin: ArchiveOrigin
   readonly packaging: Packaging
+  /** where its rows were gathered from archives of both forms; default: that of its own form */
+  readonly sources?: readonly string[]
 }
 
 export type Loaded =
@@ -175,7 +178,9 @@ export function hasOther(task: ArchiveTask, day: UtcDay): boolean {
   return otherArchive(task, day) !== undefined
 }
 
+/** Of bars longer than a day the others have parts of the month, which `gatherMonth` joins: none of them can stand for all of it. */
 function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
+  if (isMonthChunked(task.series.interval)) return undefined
   return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
 }
 

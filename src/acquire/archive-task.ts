@@ -21,6 +21,8 @@ export interface ArchiveTask {
   readonly archive: ArchiveRef
   /** chunks wanted, in order */
   readonly days: readonly UtcDay[]
+  /** one of them that nobody asked for: it counts only if an archive has a bar of it; null: there is none */
+  readonly guess: UtcDay | null
   /** no earlier archive is listed: where the series begins is told by its first bar, or has to be asked */
   readonly startsSeries: boolean
   /** the other form: daily archives of a month's days, or the month of a day */

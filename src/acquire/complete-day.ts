@@ -65,7 +65,7 @@ export async function completeDay(
 function joinArchives(found: readonly Found[], series: Series): { columns: KlineColumns; sources: string[]; differing: number; added: number; confirmed: number } {
   const [best, ...others] = found as [Found, ...Found[]]
   let { columns } = decodeShard(best.chunk.shard)
-  const sources = [`vision-${best.packaging}`]
+  const sources = [...sourcesOf(best)]
   let differing = 0
   let added = 0
   let confirmed = 0
@@ -123,19 +123,24 @@ export async function fillGaps(
   return { columns: filled, answer, gaps, added: takesRows ? (merge?.added ?? 0) : 0, differing: merge?.differing ?? 0, explain }
 }
 
+function sourcesOf({ packaging, sources }: Found): readonly string[] {
+  return sources ?? [`vision-${packaging}`]
+}
+
 function withRest(sources: readonly string[], added: number): string[] {
   return added > 0 && !sources.includes('rest') ? [...sources, 'rest'] : [...sources]
 }
 
 /** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */
-function wholeDay({ chunk, origin, packaging }: Found, note: string | null): AcquiredDay {
+function wholeDay(found: Found, note: string | null): AcquiredDay {
+  const { chunk, origin } = found
   const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts, lastOpenUs } = chunk
   return {
     day,
     condition: 'complete',
     shard,
     shardSha256,
-    source: `vision-${packaging}`,
+    source: sourcesOf(found).join('+'),
     rows,
     expected,
     offGrid,
@@ -152,7 +157,8 @@ function wholeDay({ chunk, origin, packaging }: Found, note: string | null): Acq
   }
 }
 
-function joinNotes(note: string | null, ...others: readonly string[]): string | null {
+/** Notes as one; null: there is nothing to say. */
+export function joinNotes(note: string | null, ...others: readonly string[]): string | null {
   const notes = [note ?? '', ...others].filter((text) => text !== '')
   return notes.length === 0 ? null : notes.join('; ')
 }

@@ -5,6 +5,7 @@ import type { Catalog } from '../lake/catalog.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../lake/layout.ts'
 import { adoptShard } from '../lake/shards.ts'
+import { isMonthChunked } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { chunkOfUs } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -14,7 +15,7 @@ import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
 import type { ArchiveRef } from './archive-task.ts'
 import { unknownSymbol } from './unknown-symbol.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
-import { findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
+import { chunksOf, findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
 
 /** What planning needs. */
 export interface PlannerContext {
@@ -31,9 +32,11 @@ export interface PlannerContext {
  * Reads what the listing has of a series' requested days and plans them.
  * Throws CKVD_UNKNOWN_SYMBOL when the listing does not know the series and REST is off, errors of the listing and of the lake.
  */
-export async function planListed(series: Series, ctx: PlannerContext): Promise<SeriesPlan> {
+export async function planListed(given: Series, ctx: PlannerContext): Promise<SeriesPlan> {
   const { scope, catalog } = ctx
-  const known = catalog?.getSeries(series)
+  const known = catalog?.getSeries(given)
+  // the phase of its bars decides when a month has closed, and where bars are missing
+  const series = known?.phase == null ? given : { ...given, phase: known.phase }
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
   if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
   const from = findListingStart(series, scope, known, rows)
@@ -81,20 +84,21 @@ export async function fetchListings(
   ctx: PlannerContext,
 ): Promise<SeriesListings> {
   const { scope, signal, listing } = ctx
-  const packagings = packagingsOf(series.interval).filter((packaging) => {
-    if (packaging === 'daily') return true
-    return (
-      scope.archives === 'monthly' ||
-      !packagingsOf(series.interval).includes('daily') ||
-      (scope.archives === 'auto' && holdsWholeMonth(scope, from))
-    )
-  })
+  const isMonthly = isMonthChunked(series.interval)
+  const packagings = packagingsOf(series.interval).filter(
+    (packaging) =>
+      packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsWholeMonth(scope, from)),
+  )
   const none: SeriesListing = { archives: [], more: false }
   const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
     packagings.includes(packaging)
       ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal })
       : Promise.resolve(none)
-  const [daily, monthly] = await Promise.all([read('daily'), read('monthly')])
+  const readMonthsFirst = async (): Promise<[SeriesListing, SeriesListing]> => {
+    const months = await read('monthly')
+    return [lacksMonth(series, months, from, scope) ? await read('daily') : none, months]
+  }
+  const [daily, monthly] = isMonthly ? await readMonthsFirst() : await Promise.all([read('daily'), read('monthly')])
   const listed = firstOf(daily.archives[0], monthly.archives[0])
   const firstDay =
     from === null || known?.firstDay != null
@@ -107,6 +111,18 @@ export async function fetchListings(
 export async function relistArchive(listing: Listing, series: Series, archive: ArchiveRef, signal: AbortSignal): Promise<ArchiveRef | undefined> {
   const page = await listing.fetchArchivesPage(series, archive.packaging, { from: archive.firstDay, maxKeys: 4, signal })
   return page.archives.find(({ key }) => key === archive.key)
+}
+
+/**
+ * True when archives of days may have what those of months have not: a closed month, or of futures, some of which have the archives of
+ * days alone, what lies before the first month.
+ */
+function lacksMonth(series: Series, { archives }: SeriesListing, from: UtcDay | null, scope: PlanScope): boolean {
+  const start = from ?? archives[0]?.firstDay
+  if (start === undefined || (from === null && series.market !== 'spot')) return true
+  const months = new Set(archives.map(({ firstDay }) => firstDay))
+  for (const month of chunksOf(series, start, scope)) if (!months.has(month)) return true
+  return false
 }
 
 function earlierOf(a: UtcDay | null, b: UtcDay | null): UtcDay | null {

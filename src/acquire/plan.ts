@@ -1,12 +1,14 @@
 import type { ArchiveRef, ArchiveTask } from './archive-task.ts'
 import { expectedRange } from './reconcile.ts'
+import type { ListedArchives } from './month-archives.ts'
+import { archivesAroundMonth, archivesOfMonth } from './month-archives.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { countsAsExplained, isFromVision } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
 import { chunkClosedUs, chunkEndUs, countSlots, gridOf, isMonthChunked } from '../model/interval.ts'
 import type { Packaging, Series } from '../model/series.ts'
-import { chunkOfUs, nextChunk } from '../model/series.ts'
+import { chunkOfUs, nextChunk, previousChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
 import { monthEnd } from '../sources/vision-url.ts'
@@ -83,7 +85,9 @@ export interface SeriesPlan {
 
 /** The last chunk of which bars or an archive are known; null: none is. */
 export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
-  return latest(latest(plan.lastDay, plan.lastKept), plan.lastStored)
+  // an archive of a month ends on another day than that which names its chunk
+  const day = latest(latest(plan.lastDay, plan.lastKept), plan.lastStored)
+  return day === null ? null : chunkOfUs(dayStartUs(day), plan.series.interval)
 }
 
 /** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
@@ -117,7 +121,7 @@ function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boole
 export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
   const { interval } = series
   for (let day = isMonthChunked(interval) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, interval)) {
-    if (chunkClosedUs(day, interval) > scope.nowUs) return
+    if (chunkClosedUs(day, gridOf(series)) > scope.nowUs) return
     yield day
   }
 }
@@ -210,29 +214,30 @@ function isLead(row: DayRow | undefined, scope: PlanScope): boolean {
 /** The archives of a series by the chunk that they serve. */
 class ArchiveMap {
   readonly #scope: PlanScope
-  readonly #daily: ReadonlyMap<UtcDay, ArchiveRef>
-  readonly #monthly: ReadonlyMap<UtcDay, ArchiveRef>
+  readonly #listed: ListedArchives
   readonly #listings: SeriesListings
 
   constructor(scope: PlanScope, listings: SeriesListings) {
     this.#scope = scope
     this.#listings = listings
-    this.#daily = new Map(listings.daily.map((ref) => [ref.firstDay, ref]))
-    this.#monthly = new Map(listings.monthly.map((ref) => [ref.firstDay, ref]))
+    this.#listed = {
+      daily: new Map(listings.daily.map((ref) => [ref.firstDay, ref])),
+      monthly: new Map(listings.monthly.map((ref) => [ref.firstDay, ref])),
+    }
   }
 
   daily(day: UtcDay): ArchiveRef | undefined {
-    return this.#daily.get(day)
+    return this.#listed.daily.get(day)
   }
 
   monthly(day: UtcDay): ArchiveRef | undefined {
-    return this.#monthly.get(firstDayOf(monthOf(day)))
+    return this.#listed.monthly.get(firstDayOf(monthOf(day)))
   }
 
   /** The archive from which a chunk is taken. */
   pick(series: Series, day: UtcDay): ArchiveRef | undefined {
+    if (isMonthChunked(series.interval)) return archivesOfMonth(day, this.#listed)[0]
     const month = this.monthly(day)
-    if (isMonthChunked(series.interval)) return month
     const daily = this.daily(day)
     switch (this.#scope.archives) {
       case 'daily':
@@ -245,9 +250,16 @@ class ArchiveMap {
   }
 
   /** The other form of an archive, to complete or confirm it. */
-  others(archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
+  others(series: Series, archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
+    if (isMonthChunked(series.interval))
+      return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
     const refs = archive.packaging === 'monthly' ? days.map((day) => this.daily(day)) : [this.monthly(archive.firstDay)]
     return refs.filter((ref) => ref !== undefined)
+  }
+
+  /** Of a month of bars longer than a day: all archives that may have some of it, the preferred ones first. */
+  around(month: UtcDay): ArchiveRef[] {
+    return archivesAroundMonth(month, this.#listed)
   }
 
   lastDay(): UtcDay | null {
@@ -372,9 +384,10 @@ class Draft {
     return [this.#archives.daily(row.day), this.#archives.monthly(row.day)].find((ref) => ref !== undefined && ref.key === row.archiveKey)
   }
 
-  /** A daily archive is listed, but the chunk was made from the month alone. */
+  /** A daily archive is listed, but the chunk was made from the month alone; of a month, another archive that may have its bars. */
   #untried(day: UtcDay, row: DayRow): boolean {
-    const daily = isMonthChunked(this.#series.interval) ? undefined : this.#archives.daily(day)
+    if (isMonthChunked(this.#series.interval)) return this.#archives.around(day).some(({ key }) => key !== row.archiveKey)
+    const daily = this.#archives.daily(day)
     return daily !== undefined && row.archiveKey !== daily.key && !(row.source?.includes('vision-daily') ?? false)
   }
 
@@ -384,13 +397,17 @@ class Draft {
       series: this.#series,
       archive,
       days,
+      guess: null,
       startsSeries: archive.key === birth?.key,
-      others: this.#archives.others(archive, days),
+      others: this.#archives.others(this.#series, archive, days),
       compare: this.#comparedDays(archive, days),
     })
-    const tasks = [...this.#tasks.values()].map(({ archive, days }) =>
-      taskOf(archive, archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days),
-    )
+    const isGuessing = isMonthChunked(this.#series.interval) && this.#scope.start === null
+    const tasks = [...this.#tasks.values()].map(({ archive, days }) => {
+      const own = archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days
+      const first = own[0] ?? null
+      return { ...taskOf(archive, own), guess: isGuessing && first !== days[0] ? first : null }
+    })
     const rest = this.#scope.rest
     return {
       series: this.#series,
@@ -427,7 +444,8 @@ class Draft {
 
   /** The month in which a series begins may hold days before the first daily archive: they are taken when they are there. */
   #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
-    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return [...days]
+    if (isMonthChunked(this.#series.interval)) return this.#withMonthBefore(archive, days)
+    if (archive.packaging !== 'monthly') return [...days]
     const early = this.lead.filter((day) => day >= archive.firstDay && !this.#rows.has(day))
     if (this.#scope.start !== null) {
       this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !early.includes(day)))
@@ -438,5 +456,15 @@ class Draft {
     for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval))
       if (!this.#rows.has(day)) all.push(day)
     return [...all, ...days]
+  }
+
+  /** The first bar of a series may open in the month before that of its first archive: it is taken when it is there. */
+  #withMonthBefore(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    const { interval } = this.#series
+    const before = previousChunk(chunkOfUs(dayStartUs(archive.firstDay), interval), interval)
+    const isLead = this.lead.includes(before)
+    if (this.#rows.has(before) || (this.#scope.start !== null && !isLead)) return [...days]
+    if (isLead) this.lead.splice(this.lead.indexOf(before), 1)
+    return [before, ...days]
   }
 }

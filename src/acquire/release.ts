@@ -2,7 +2,7 @@ import { decodeShard } from '../codec/arrow.ts'
 import type { DecodedChunk } from '../codec/decode-day.ts'
 import { CkvdError } from '../errors.ts'
 import { findGaps } from '../model/gaps.ts'
-import { chunkEndUs, countSlots, gridOf } from '../model/interval.ts'
+import { chunkEndUs, countSlots, gridOf, isMonthChunked } from '../model/interval.ts'
 import { createColumns } from '../model/kline.ts'
 import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -17,6 +17,7 @@ import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
 import { acquireBare, consecutive } from './rest-days.ts'
 import { askRest } from './rest-question.ts'
 import type { SeriesLife } from './series-life.ts'
+import { gatherMonth } from './stray-rows.ts'
 
 /** The planned archive gave nothing that may be believed: the other form, then REST, else the day stays unexplained. */
 export async function acquireWithout(
@@ -36,8 +37,10 @@ export async function acquireWithout(
   const alive = task.days.filter((day) => life.bounds.startUs === null || chunkEndUs(day, task.series.interval) > life.bounds.startUs)
   const bare: UtcDay[] = []
   for (const day of alive) {
-    const other = await loadOther(task, day, life, ctx)
-    if (other === null) bare.push(day)
+    const other = isMonthChunked(task.series.interval)
+      ? await gatherMonth(task, day, undefined, life, ctx)
+      : ((await loadOther(task, day, life, ctx)) ?? undefined)
+    if (other === undefined) bare.push(day)
     else days.push(await completeDay(task, day, [other], life, releaseNote(task, error, distrusted.get(day), other), ctx))
   }
   for (const run of consecutive(bare, task.series)) {

@@ -1,7 +1,7 @@
 import { CkvdError } from '../errors.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
-import { chunkRange } from '../model/series.ts'
+import { chunkRange, gridOfBars } from '../model/series.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
 import { ArrowFormatError, parseArrowFile, peekMetadata } from './arrow-file.ts'
@@ -123,7 +123,7 @@ function checkRows(columns: KlineColumns, meta: ShardMeta): void {
 
 /** What is odd in the rows must be counted in the metadata. The first shards count nothing: in them no bar contradicts itself. */
 function checkOddities(columns: KlineColumns, meta: ShardMeta, areCounted: boolean): ShardMeta {
-  const { oddClose, oddRows, times } = findOddRows(columns, meta.interval)
+  const { oddClose, oddRows, times } = findOddRows(columns, gridOfBars(meta, columns.openTime))
   if (oddRows > meta.oddRows) {
     const first = times[0] === undefined ? '' : `, the first one at ${isoOfUs(times[0])}`
     refuse(`${meta.oddRows} bars that contradict themselves`, `${oddRows}${first}`)

@@ -170,6 +170,29 @@ export async function runDecodeTask(
   return outcomes
 }
 
+/** A chunk whose rows stand in several archives. */
+export interface ChunkParts {
+  readonly series: Series
+  readonly day: UtcDay
+  /** the preferred ones first: of two rows of one open time, that of the earlier part stays */
+  readonly parts: readonly KlineColumns[]
+  /** the archive from which most is taken */
+  readonly archive: DecodeRequest['archive'] & { readonly sha256: string }
+  readonly sources: readonly string[]
+  readonly seriesStartUs: number | null
+  readonly seriesEndUs: number | null
+}
+
+/** Joins the rows that several archives have of a chunk, as if they stood in one. Undefined without a row. */
+export function joinChunk({ series, day, parts, archive, sources, seriesStartUs, seriesEndUs }: ChunkParts): DecodedChunk | undefined {
+  const range = chunkRange(day, series.interval)
+  const bounds = { days: [day], startsSeries: false, seriesStartUs, seriesEndUs }
+  const [chunk] = splitChunks(concatColumns(parts.toReversed()), { series, range, ...bounds }).chunks
+  if (chunk === undefined) return undefined
+  const odd = findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime))
+  return encodeChunk({ chunk, odd }, { series, archive }, archive.sha256, PLAIN_CODEC, undefined, sources)
+}
+
 const PERIOD = /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?$/
 
 function parsePeriod({ series, archive }: DecodeRequest): TimeRange {
@@ -224,12 +247,14 @@ function checkInterval(chunks: readonly ChunkRows[], interval: Interval, fewest:
   )
 }
 
+/** Rows of a chunk as a shard. `sources` default to the form of the archive. */
 function encodeChunk(
   { chunk, odd }: JudgedChunk,
-  { series, archive }: DecodeRequest,
+  { series, archive }: Pick<DecodeRequest, 'series' | 'archive'>,
   archiveSha256: string,
   codec: DayCodec,
   buffers: BufferPool | undefined,
+  sources: readonly string[] = [`vision-${archive.packaging}`],
 ): DecodedChunk {
   const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
   const { oddClose, oddRows, times: oddRowTimes } = odd
@@ -240,7 +265,7 @@ function encodeChunk(
     symbol: series.symbol,
     interval: series.interval,
     day,
-    source: `vision-${archive.packaging}`,
+    source: sources.join('+'),
     archiveKey: archive.key,
     archiveSha256,
     archiveEtag: archive.etag,

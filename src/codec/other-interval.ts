@@ -1,6 +1,7 @@
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, maxLengthUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
+import { gridOfBars } from '../model/series.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { doubleAt, wordsOf } from './int64.ts'
 import { findOddRows } from './odd-rows.ts'
@@ -38,7 +39,7 @@ function findOtherLength({ columns, interval }: BarSet): string | undefined {
   const name = nameOf(lengthMs)
   if (lengthMs <= 0 || bars * 2 <= rows || name === interval) return undefined
   // bars that open late, all by as much, and close with their slots are as long as no interval is
-  if (name === undefined && (rows < 3 || findOddRows(columns, interval).oddClose * 2 <= rows)) return undefined
+  if (name === undefined && (rows < 3 || findOddRows(columns, gridOfBars({ interval }, columns.openTime)).oddClose * 2 <= rows)) return undefined
   return `${bars} of ${rows} bars that close ${name ?? `${lengthMs / 1000} s`} after they open`
 }
 

@@ -76,6 +76,8 @@ interface PackedTask {
   readonly a: number
   /** chunks; left out where the archive's first day is the only one */
   readonly d?: readonly UtcDay[]
+  /** a day that nobody asked for */
+  readonly g?: UtcDay
   /** the series starts here */
   readonly s?: 1
   /** indices of the other form in `refs` */
@@ -106,6 +108,7 @@ function pack(plan: SeriesPlan): PackedPlan {
     return {
       a: indexOf(archive),
       ...(days.length === 1 && days[0] === archive.firstDay ? {} : { d: days }),
+      ...(task.guess === null ? {} : { g: task.guess }),
       ...(task.startsSeries ? { s: 1 } : {}),
       ...(others.length === 0 ? {} : { o: others.map(indexOf) }),
       ...(compare.length === 0 ? {} : { c: compare }),
@@ -129,6 +132,7 @@ function unpack({ plan, refs, tasks, repairs }: PackedPlan): SeriesPlan {
       series,
       archive,
       days: task.d ?? [archive.firstDay],
+      guess: task.g ?? null,
       startsSeries: task.s === 1,
       others: (task.o ?? []).map(refAt),
       compare: task.c ?? [],

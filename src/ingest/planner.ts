@@ -6,10 +6,11 @@ import type { SeriesPlan } from '../acquire/plan.ts'
 import { leastShardBytes } from '../codec/shard-size.ts'
 import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
-import { countSlots, parseInterval } from '../model/interval.ts'
+import { countSlots, isMonthChunked, parseInterval } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
-import { chunkRange, seriesFolder } from '../model/series.ts'
+import { chunkOfUs, chunkRange, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
 import { packagingsOf } from '../sources/vision-url.ts'
 import type { UniverseLine } from './universe.ts'
 
@@ -41,7 +42,16 @@ export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, m
 export function planTotals(plan: SeriesPlan): PlanTotals {
   let shardBytes = 0
   for (const { days } of plan.tasks) for (const day of days) shardBytes += chunkBytes(plan.series, day)
-  const compared = plan.tasks.flatMap(({ compare, others }) => others.filter(({ firstDay }) => compare.includes(firstDay)))
+  // days that are compared, and days from which a month without an archive of its own is gathered
+  const compared = plan.tasks.flatMap(({ archive, compare, days, others }) =>
+    others.filter(({ packaging, firstDay }) =>
+      archive.packaging === 'monthly'
+        ? compare.includes(firstDay)
+        : isMonthChunked(plan.series.interval) &&
+          packaging === 'daily' &&
+          days.includes(chunkOfUs(dayStartUs(firstDay), plan.series.interval)),
+    ),
+  )
   return {
     days: plan.days,
     stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),

@@ -8,7 +8,7 @@ export type Interval = '1s' | '1m' | '3m' | '5m' | '15m' | '30m' | '1h' | '2h' |
 export type Phase = 0 | 1 | 2
 
 /** Bars of three days open on days that are 1 modulo 3: BTCUSDT's archives do from 2017-08-17 to 2026-07-01. */
-export const DEFAULT_PHASE: Phase = 1
+const DEFAULT_PHASE: Phase = 1
 
 /**
  * Where the bars of a series open. An interval has one grid, which has its name; only `3d` has others, of series whose own bars all open

@@ -2,7 +2,7 @@ import type { EvidencedGap, Proof } from '../model/evidence.ts'
 import { describeEvidence, isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
-import type { Interval } from '../model/interval.ts'
+import type { Grid } from '../model/interval.ts'
 import { countSlots, firstSlotUs } from '../model/interval.ts'
 import type { TimeRange } from '../model/series.ts'
 
@@ -33,39 +33,39 @@ export const NO_BAR_EXPECTED = "no bar is expected: before the series' first bar
  * @param openTimes of the chunk's rows, in order
  * @param range the part of the chunk in which bars have closed
  */
-export function explainGaps(openTimes: BigInt64Array, range: TimeRange, interval: Interval, evidence: readonly ReadGap[]): ReadGap[] {
+export function explainGaps(openTimes: BigInt64Array, range: TimeRange, grid: Grid, evidence: readonly ReadGap[]): ReadGap[] {
   const pieces: ReadGap[] = []
-  for (const gap of findGaps(openTimes, range, interval)) {
+  for (const gap of findGaps(openTimes, range, grid)) {
     let startUs = gap.startUs
     for (const known of evidence) {
       if (known.endUs <= startUs || known.startUs >= gap.endUs) continue
-      if (known.startUs > startUs) pieces.push(unlisted(startUs, known.startUs, interval))
+      if (known.startUs > startUs) pieces.push(unlisted(startUs, known.startUs, grid))
       const endUs = Math.min(known.endUs, gap.endUs)
       const from = Math.max(known.startUs, startUs)
-      pieces.push({ ...known, startUs: from, endUs, bars: countSlots(from, endUs, interval) })
+      pieces.push({ ...known, startUs: from, endUs, bars: countSlots(from, endUs, grid) })
       startUs = endUs
     }
-    if (startUs < gap.endUs) pieces.push(unlisted(startUs, gap.endUs, interval))
+    if (startUs < gap.endUs) pieces.push(unlisted(startUs, gap.endUs, grid))
   }
   return pieces
 }
 
-function unlisted(startUs: number, endUs: number, interval: Interval): ReadGap {
-  return wordGap({ startUs, endUs, bars: countSlots(startUs, endUs, interval) }, NO_BAR_EXPECTED, true)
+function unlisted(startUs: number, endUs: number, grid: Grid): ReadGap {
+  return wordGap({ startUs, endUs, bars: countSlots(startUs, endUs, grid) }, NO_BAR_EXPECTED, true)
 }
 
 /** The part of gaps whose slots open in a range; neighbours with the same evidence become one. */
-export function clipGaps(gaps: readonly ReadGap[], range: TimeRange, interval: Interval): ReadGap[] {
+export function clipGaps(gaps: readonly ReadGap[], range: TimeRange, grid: Grid): ReadGap[] {
   const clipped: ReadGap[] = []
   for (const gap of gaps) {
-    const startUs = Math.max(gap.startUs, firstSlotUs(range.startUs, interval))
-    const endUs = Math.min(gap.endUs, firstSlotUs(range.endUs, interval))
+    const startUs = Math.max(gap.startUs, firstSlotUs(range.startUs, grid))
+    const endUs = Math.min(gap.endUs, firstSlotUs(range.endUs, grid))
     if (startUs >= endUs) continue
     const last = clipped.at(-1)
     const joins = last?.endUs === startUs && last.evidence === gap.evidence && last.explained === gap.explained
     const from = joins ? last.startUs : startUs
     if (joins) clipped.pop()
-    clipped.push({ ...gap, startUs: from, endUs, bars: countSlots(from, endUs, interval) })
+    clipped.push({ ...gap, startUs: from, endUs, bars: countSlots(from, endUs, grid) })
   }
   return clipped
 }

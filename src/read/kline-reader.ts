@@ -15,7 +15,7 @@ import { findGaps } from '../model/gaps.ts'
 import { isProof } from '../model/evidence.ts'
 import { chunkClosedUs, chunkEndUs, firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs, chunkRange, nextChunk, seriesLabel } from '../model/series.ts'
+import { chunkOfUs, chunkRange, gridOfBars, nextChunk, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import { DayDownloads } from './day-downloads.ts'
@@ -171,7 +171,7 @@ export class KlineReader {
     if (answer.kind === 'silent' && answer.reason === 'unknown-symbol') throw unknownSymbol(series, true)
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, stretch) : null
     const rows = columns?.openTime.length ?? 0
-    const gaps = columns === null ? [{ ...stretch, bars: 0 }] : findGaps(columns.openTime, stretch, interval)
+    const gaps = columns === null ? [{ ...stretch, bars: 0 }] : findGaps(columns.openTime, stretch, gridOfBars(series, columns.openTime))
     const evidence = await explainOpen(series, gaps, answer, { rest, nowUs, signal })
     return {
       parts: [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }],

@@ -1,3 +1,4 @@
+import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { copyRows, createBlock, findRow, keysOf, sliceBlock } from './column-block.ts'
@@ -52,13 +53,13 @@ function addRun(runs: SourceRun[], source: SourceRun['source'], end: number): vo
 /** Gaps of the chunks, found before the rows are cut: a bar that opens late fills its slot though it may open outside of the range. */
 function findMissing({ series, range }: KlineQuery, block: ColumnBlock, parts: readonly DayPart[]): ReadGap[] {
   const gaps: ReadGap[] = []
+  const grid = gridOfBars(series, block.openTime)
   let offset = 0
   for (const part of parts) {
-    if (!part.isFull)
-      gaps.push(...explainGaps(block.openTime.subarray(offset, offset + part.rows), part.range, series.interval, part.evidence))
+    if (!part.isFull) gaps.push(...explainGaps(block.openTime.subarray(offset, offset + part.rows), part.range, grid, part.evidence))
     offset += part.rows
   }
-  return clipGaps(gaps, range, series.interval)
+  return clipGaps(gaps, range, grid)
 }
 
 function cutRows({ range }: KlineQuery, block: ColumnBlock, runs: readonly SourceRun[], gaps: readonly ReadGap[]): KlineRows {

@@ -59,9 +59,12 @@ function monthStart(text: string): UtcDay | undefined {
   return month === undefined ? undefined : firstDayOf(month)
 }
 
-/** The packagings in which the archives of an interval are taken: `3d`, `1w` and `1M` only monthly. */
+/**
+ * The packagings in which archives of an interval are looked for, that which is read first before the other. Archives of `3d`, `1w` and
+ * `1M` are monthly; some futures have them by day as well, or by day alone.
+ */
 export function packagingsOf(interval: Interval): readonly Packaging[] {
-  return isMonthChunked(interval) ? ['monthly'] : ['daily', 'monthly']
+  return isMonthChunked(interval) ? ['monthly', 'daily'] : ['daily', 'monthly']
 }
 
 /** The first day after a monthly archive that starts at `firstDay`. */

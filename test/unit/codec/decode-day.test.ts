@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { decodeShard } from '../../../src/codec/arrow.ts'
-import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
-import { decodeArchive, runDecodeTask } from '../../../src/codec/decode-day.ts'
+import type { DecodedChunk, DecodeRequest } from '../../../src/codec/decode-day.ts'
+import { decodeArchive, joinChunk, runDecodeTask } from '../../../src/codec/decode-day.ts'
 import { findOddRows } from '../../../src/codec/odd-rows.ts'
 import type { Interval } from '../../../src/model/interval.ts'
 import { gridOf } from '../../../src/model/interval.ts'
@@ -335,6 +335,46 @@ describe('rows that open in another month than that of their archive', () => {
     const days = [day('2024-02-01'), day('2024-03-01')]
     expect((await decodeArchive(request(inner, { ...archive, days }))).absentDays).toEqual(['2024-02-01'])
     expect((await decodeArchive(request(inner, { ...archive, days, startsSeries: true }))).absentDays).toEqual([])
+  })
+})
+
+describe('a month whose bars stand in several archives', () => {
+  const week = (opens: readonly string[], volume = '1'): Promise<DecodedChunk | undefined> =>
+    decodeArchive(
+      request(
+        opens.map((text) => row(`${text}T00`, volume)),
+        { period: '2024-03', interval: '1w' },
+      ),
+    ).then(({ chunks }) => chunks[0])
+  const join = async (...parts: readonly (readonly string[])[]): Promise<DecodedChunk | undefined> => {
+    const chunks = await Promise.all(parts.map((opens, i) => week(opens, String(i + 1))))
+    return joinChunk({
+      series: { market: 'um', symbol: 'BTCUSDT', interval: '1w' },
+      day: day('2024-03-01'),
+      parts: chunks.filter((chunk) => chunk !== undefined).map(({ shard }) => decodeShard(shard).columns),
+      archive: { key: 'k', etag: 'e', packaging: 'monthly', period: '2024-03', sha256: 'a'.repeat(64) },
+      sources: ['vision-monthly', 'vision-daily'],
+      seriesStartUs: null,
+      seriesEndUs: null,
+    })
+  }
+
+  test('is one shard, in order, whole when no part is missing', async () => {
+    const chunk = await join(['2024-03-04', '2024-03-18'], ['2024-03-11'], ['2024-03-25'])
+    expect(chunk).toMatchObject({ day: '2024-03-01', rows: 4, expected: 4, condition: 'complete', gaps: [], conflicts: 0 })
+    const { columns, meta } = decodeShard(chunk!.shard)
+    expect([...columns.volume]).toEqual([1, 2, 1, 3])
+    expect(meta.source).toBe('vision-monthly+vision-daily')
+  })
+
+  test('takes a bar that two have from the first, and counts where they differ', async () => {
+    const chunk = await join(['2024-03-04', '2024-03-18'], ['2024-03-18', '2024-03-11'])
+    expect(chunk).toMatchObject({ rows: 3, condition: 'partial', conflicts: 1 })
+    expect([...decodeShard(chunk!.shard).columns.volume]).toEqual([1, 2, 1])
+  })
+
+  test('is nothing without a bar', async () => {
+    expect(await join([])).toBeUndefined()
   })
 })
 
