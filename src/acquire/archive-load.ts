@@ -9,6 +9,7 @@ import type { Packaging, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, US_PER_DAY } from '../model/utc-day.ts'
 import type { FetchedArchive } from '../sources/vision.ts'
+import { relistArchive } from './relist.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from './archive-task.ts'
 import type { ArchiveOrigin } from './reconcile.ts'
 import { countChangedRows } from './reconcile.ts'
@@ -97,7 +98,7 @@ export async function loadArchive(
     const stale = findStale(listed, fetched, ctx.crossCheck)
     if (stale !== null && !last) {
       // published anew between listing and download, or a stale edge: once more, by what the listing says now
-      listed = (await ctx.relist(task.series, archive)) ?? listed
+      listed = (await relistArchive(ctx.listing, task.series, archive, ctx.signal)) ?? listed
       if (findStale(listed, fetched, ctx.crossCheck) !== null) continue
     } else if (stale !== null) return { ok: false, error: stale, fetched }
     const kept = ctx.keepArchive === null ? null : fetched.zip.slice()

@@ -3,7 +3,9 @@ import type { Packaging, Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { RestSource } from '../sources/rest.ts'
 import type { Vision } from '../sources/vision.ts'
+import type { Listing } from '../sources/listing.ts'
 import type { DecodePool } from './decode-pool.ts'
+import type { ListingEdge } from './listing-edge.ts'
 
 /** An archive that the listing has. */
 export interface ArchiveRef {
@@ -42,8 +44,9 @@ export interface RestContext {
 export interface AcquireContext extends RestContext {
   readonly vision: Vision
   readonly pool: DecodePool
-  /** what the listing says now of an archive; undefined: it is not listed any more */
-  readonly relist: (series: Series, archive: ArchiveRef) => Promise<ArchiveRef | undefined>
+  readonly listing: Listing
+  /** how far the listing of each market reaches */
+  readonly edge: ListingEdge
   /** compare the MD5 of each archive with the listing's ETag */
   readonly crossCheck: boolean
   /** keeps an archive that failed verification, with the reason; null: nothing is kept (no lake) */

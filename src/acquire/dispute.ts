@@ -1,17 +1,18 @@
 import { decodeShard } from '../codec/arrow.ts'
 import { findOddRows } from '../codec/odd-rows.ts'
 import { CkvdError } from '../errors.ts'
-import { countSlots, gridOf } from '../model/interval.ts'
+import { countSlots, gridOf, isMonthChunked } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange, gridOfBars, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { hasOther, loadOther } from './archive-load.ts'
-import type { AcquireContext, ArchiveTask } from './archive-task.ts'
+import type { AcquireContext, ArchiveRef, ArchiveTask } from './archive-task.ts'
 import type { ArchiveOrigin } from './reconcile.ts'
 import { expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
 import type { RestAnswer } from './rest-question.ts'
+import { findListed } from './relist.ts'
 import { askRest } from './rest-question.ts'
 import type { SeriesLife } from './series-life.ts'
 
@@ -55,8 +56,9 @@ export async function settleDispute(
 ): Promise<Settled> {
   const { series } = task
   const voices: Voice[] = found.map(voiceOf)
-  const missesOther = voices.length === 1 && hasOther(task, day)
-  const other = missesOther ? await loadOther(task, day, life, ctx) : null
+  const others = voices.length > 1 || isMonthChunked(series.interval) ? [] : await listOthers(task, day, ctx)
+  const missesOther = others.length > 0
+  const other = missesOther ? await loadOther({ ...task, others }, day, life, ctx) : null
   if (other !== null) voices.push(voiceOf(other))
   const answer = await askWhole(series, day, life, ctx)
   if (answer.kind === 'asked') {
@@ -103,6 +105,14 @@ export async function settleDispute(
     note: losers.length === 0 ? '' : `${base.name} and ${partner.name} agree against ${losers.map(({ name }) => name).join(', ')}`,
     error: new CkvdError('CKVD_DISPUTED', `${where}: decided`),
   }
+}
+
+/** The other form of archive of a day, from the plan or, where that had no use for it, from the listing. */
+async function listOthers(task: ArchiveTask, day: UtcDay, { listing, signal }: AcquireContext): Promise<readonly ArchiveRef[]> {
+  if (hasOther(task, day)) return task.others
+  const packaging = task.archive.packaging === 'daily' ? 'monthly' : 'daily'
+  const listed = await findListed(listing, task.series, packaging, day, signal)
+  return listed === undefined ? [] : [listed]
 }
 
 function voiceOf({ chunk, packaging, origin }: Found): Voice {

@@ -12,7 +12,6 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../sources/listing.ts'
 import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
-import type { ArchiveRef } from './archive-task.ts'
 import { unknownSymbol } from './unknown-symbol.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
 import { chunksOf, findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
@@ -105,12 +104,6 @@ export async function fetchListings(
       ? earlierOf(listed, known?.firstDay ?? null)
       : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
   return { daily: daily.archives, monthly: monthly.archives, more: daily.more || monthly.more, firstDay }
-}
-
-/** What the listing says now of an archive; undefined: it is not listed any more. Throws errors of the listing. */
-export async function relistArchive(listing: Listing, series: Series, archive: ArchiveRef, signal: AbortSignal): Promise<ArchiveRef | undefined> {
-  const page = await listing.fetchArchivesPage(series, archive.packaging, { from: archive.firstDay, maxKeys: 4, signal })
-  return page.archives.find(({ key }) => key === archive.key)
 }
 
 /**

@@ -1,4 +1,4 @@
-import { findOddRows } from '../codec/odd-rows.ts'
+import { describeOddRow, findOddRows } from '../codec/odd-rows.ts'
 import type { CkvdError } from '../errors.ts'
 import { isFailure } from '../errors.ts'
 import type { DoubtReason, Evidence } from '../model/evidence.ts'
@@ -26,6 +26,8 @@ export type RestAnswer =
       readonly rows: KlineColumns
       /** those of them that do not break a bar's rules: what no second source has may be stored */
       readonly sound: KlineColumns
+      /** the others, by their open times, in words */
+      readonly odd: ReadonlyMap<number, string>
       /** open times of all rows that came, ascending */
       readonly seen: readonly number[]
       /** true when one answer has both bars, next to each other */
@@ -49,6 +51,7 @@ export const NOTHING_ASKED: RestAnswer = {
   kind: 'asked',
   rows: createColumns(0),
   sound: createColumns(0),
+  odd: new Map(),
   seen: [],
   linked: () => false,
   silentAfterUs: null,
@@ -92,10 +95,12 @@ export async function askRest(
     return { kind: 'silent', reason: 'rest-failed', note: `${error.code}: ${error.message}`, passing: true, error }
   }
   const rows = inOrder(parts)
+  const odd = oddOf(rows, series)
   return {
     kind: 'asked',
     rows,
-    sound: withoutOdd(rows, series),
+    sound: withoutOdd(rows, odd),
+    odd,
     seen: [...new Set(seen)].sort((a, b) => a - b),
     linked: (beforeUs, afterUs) => links.some((own) => own.get(beforeUs)?.has(afterUs) ?? false),
     silentAfterUs,
@@ -115,8 +120,12 @@ function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
   return stretches
 }
 
-function withoutOdd(rows: KlineColumns, series: Series): KlineColumns {
-  const odd = new Set(findOddRows(rows, gridOfBars(series, rows.openTime)).times)
+function oddOf(rows: KlineColumns, series: Series): Map<number, string> {
+  const times = findOddRows(rows, gridOfBars(series, rows.openTime)).times
+  return new Map(times.map((time) => [time, describeOddRow(rows, rows.openTime.indexOf(BigInt(time)))]))
+}
+
+function withoutOdd(rows: KlineColumns, odd: ReadonlyMap<number, string>): KlineColumns {
   if (odd.size === 0) return rows
   return pickRows(
     rows,
@@ -144,6 +153,8 @@ export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number
   const beforeUs = lastBefore(answer.seen, gap.startUs)
   const afterUs = firstFrom(answer.seen, gap.endUs)
   const asked = `asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)}`
+  for (const [time, words] of answer.odd)
+    if (time >= gap.startUs && time < gap.endUs) return doubt('no-witness', `REST's bar of ${isoOfUs(time)} contradicts itself (${words}), and no second source has it`)
   if (beforeUs === null && afterUs === null) return doubt('no-witness', `${asked}, not one bar came`)
   if (beforeUs === null || afterUs === null) {
     const side = beforeUs === null ? 'before' : 'after'

@@ -6,6 +6,7 @@ import { chunkOfUs, chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { acquireArchive } from './archive-days.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
+import { earliestInArchives } from './first-archives.ts'
 import { doubtfulDay } from './barless-day.ts'
 import type { SeriesPlan } from './plan.ts'
 import { chunksOf, lastKnownDay } from './plan.ts'
@@ -79,7 +80,18 @@ class SeriesRun {
     const { known, beginnings, nowUs, signal, acquire } = host
     const last = lastKnownDay(plan)
     const goesOn = plan.more || (last !== null && plan.last !== null && last > plan.last)
-    this.#life = new SeriesLife({ series: plan.series, known, beginnings, rest: acquire.rest, lastKnownDay: last, goesOn, nowUs, signal })
+    this.#life = new SeriesLife({
+      series: plan.series,
+      known,
+      beginnings,
+      rest: acquire.rest,
+      earliestInArchives: (heldUs) => earliestInArchives(plan.series, heldUs, this.#life, { ...acquire, signal }),
+      isListingBehind: (info) => acquire.edge.isBehind(plan.series.market, info, signal),
+      lastKnownDay: last,
+      goesOn,
+      nowUs,
+      signal,
+    })
   }
 
   async run(): Promise<SeriesRow | undefined> {

@@ -3,11 +3,12 @@ import { isCkvdError, isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog-rows.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
-import type { Phase } from '../model/interval.ts'
+import type { Interval, Phase } from '../model/interval.ts'
 import { gridOf, INTERVALS, joinPhases, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
+import type { ExchangeInfo } from '../sources/exchange-info.ts'
 import { isPlausible } from '../sources/exchange-info.ts'
 import type { RestSource } from '../sources/rest.ts'
 import type { SeriesBounds } from './reconcile.ts'
@@ -24,8 +25,13 @@ export type Ending = { readonly ended: true; readonly atUs: number } | { readonl
 
 /** REST's answers to "the first bar of all", kept for all intervals of a symbol. */
 export interface Beginnings {
+  /** in the order in which they became known */
   list(series: Series): readonly BeginningRow[]
   put(row: BeginningRow): void
+  /** one at a time for a symbol: who comes second may find what it asks for already there */
+  inTurn<T>(series: Series, work: () => Promise<T>): Promise<T>
+  /** the interval for which REST is asked: the shortest one of the symbol that is wanted tells for all of them */
+  intervalFor(series: Series): Interval
 }
 
 export interface SeriesLifeOptions {
@@ -35,6 +41,10 @@ export interface SeriesLifeOptions {
   readonly beginnings: Beginnings
   /** null: REST is off */
   readonly rest: RestSource | null
+  /** where the archives alone say that the symbol begins, us, given the first bar of the series' own */
+  readonly earliestInArchives: (heldUs: number) => Promise<number>
+  /** the listing of the market is behind its archives, so that no series can be called ended */
+  readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
   readonly lastKnownDay: UtcDay | null
   /** archives or bars are known after the range that is asked for */
@@ -55,6 +65,8 @@ export class SeriesLife {
   readonly #known: SeriesRow | undefined
   readonly #beginnings: Beginnings
   readonly #rest: RestSource | null
+  readonly #earliestInArchives: (heldUs: number) => Promise<number>
+  readonly #isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   readonly #lastKnownDay: UtcDay | null
   readonly #goesOn: boolean
   readonly #nowUs: number
@@ -66,7 +78,10 @@ export class SeriesLife {
   #phase: Phase | null = null
   #asked: Promise<Beginning> | undefined
 
-  constructor({ series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal }: SeriesLifeOptions) {
+  constructor(options: SeriesLifeOptions) {
+    const { series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal } = options
+    this.#earliestInArchives = options.earliestInArchives
+    this.#isListingBehind = options.isListingBehind
     this.#series = series
     this.#known = known
     this.#beginnings = beginnings
@@ -135,16 +150,20 @@ export class SeriesLife {
    */
   async begin(heldUs: number | null): Promise<Beginning> {
     if (this.#source !== null && (this.#startUs !== null || heldUs === null)) return this.#settle(this.#startUs, this.#source, heldUs)
-    const told = this.#toldByOthers()
-    if (told !== null) return this.#settle(told, 'rest', heldUs)
-    this.#asked ??= this.#ask(heldUs)
+    this.#asked ??= this.#beginnings.inTurn(this.#series, async () => {
+      const told = this.#toldByOthers()
+      return told === null ? await this.#ask(heldUs) : { known: true, startUs: told, source: 'rest' }
+    })
     const answer = await this.#asked
     if (!answer.known) return answer
-    return this.#settle(answer.startUs, answer.source, heldUs)
+    const settled = this.#settle(answer.startUs, answer.source, heldUs)
+    if (settled.source !== 'archives' || heldUs === null) return settled
+    this.#startUs = slotStartUs(await this.#earliestInArchives(heldUs), gridOf(this.#series))
+    return { ...settled, startUs: this.#startUs }
   }
 
   /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */
-  #settle(startUs: number | null, source: FirstSource, heldUs: number | null): Beginning {
+  #settle(startUs: number | null, source: FirstSource, heldUs: number | null): Extract<Beginning, { known: true }> {
     const isLater = startUs !== null && heldUs !== null && heldUs < slotStartUs(startUs, gridOf(this.#series))
     const own: { startUs: number | null; source: FirstSource } = isLater
       ? { startUs: heldUs, source: source === 'rest' ? 'archives' : source }
@@ -166,15 +185,17 @@ export class SeriesLife {
   async #ask(heldUs: number | null): Promise<Beginning> {
     if (this.#rest === null) return { known: true, startUs: null, source: 'provisional' }
     try {
-      const first = await this.#rest.fetchFirstBar(this.#series, heldUs, { signal: this.#signal })
+      const interval = this.#beginnings.intervalFor(this.#series)
+      const first = await this.#rest.fetchFirstBar({ ...this.#series, interval }, heldUs, { signal: this.#signal })
       if (first === 'unproved') return { known: false, doubt: doubt('no-witness', 'asked for the first bar of all, what came proves nothing') }
       if (first === 'unlisted') {
         const gone = await this.#isGone()
         return gone === true ? { known: true, startUs: null, source: 'archives' } : { known: false, doubt: gone }
       }
-      const { market, symbol, interval } = this.#series
+      const { market, symbol } = this.#series
       this.#beginnings.put({ market, symbol, interval, firstOpenUs: first })
-      return { known: true, startUs: first, source: 'rest' }
+      const startUs = interval === this.#series.interval ? first : slotStartUs(first, gridOf(this.#series))
+      return { known: true, startUs, source: 'rest' }
     } catch (error) {
       if (!isFailure(error)) throw error
       return { known: true, startUs: null, source: 'provisional' }
@@ -195,7 +216,7 @@ export class SeriesLife {
   async rememberedEnd(): Promise<number | null> {
     const endedUs = this.#known?.endedUs ?? null
     if (endedUs === null || (this.#lastOpenUs ?? 0) >= endedUs) return null
-    if (this.#deliveredUs() === null && (await this.#isGone()) !== true) return null
+    if ((await this.#isGone()) !== true) return null
     this.#endUs = endedUs
     return endedUs
   }
@@ -206,7 +227,6 @@ export class SeriesLife {
     const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
     if (answer.kind === 'silent') {
       if (answer.reason !== 'unknown-symbol' || lastUs === null) return open(doubt(answer.reason, answer.note))
-      if (this.#deliveredUs() !== null) return at(lastUs)
       const gone = await this.#isGone()
       return gone === true ? at(lastUs) : open(gone)
     }
@@ -234,11 +254,13 @@ export class SeriesLife {
   /** True when a whole, plausible exchangeInfo does not name the symbol as trading; else why that is not known. */
   async #isGone(): Promise<true | Doubt> {
     const { market, symbol } = this.#series
+    if (this.#deliveredUs() !== null) return true
     if (this.#rest === null) return doubt('not-ended', 'REST is off, so that exchangeInfo cannot be asked')
     try {
       const info = await this.#rest.fetchExchangeInfo(market, { signal: this.#signal })
       if (!isPlausible(info, Date.now())) return doubt('not-ended', 'exchangeInfo is an old copy, or names no symbol that trades')
-      return info.trading.has(symbol) ? doubt('not-ended', `exchangeInfo names ${symbol} as trading`) : true
+      if (info.trading.has(symbol)) return doubt('not-ended', `exchangeInfo names ${symbol} as trading`)
+      return (await this.#isListingBehind(info)) ? doubt('not-ended', `the listing of ${market} is behind its archives`) : true
     } catch (error) {
       if (!isFailure(error) && !isCkvdError(error)) throw error
       if (isCkvdError(error, 'CKVD_ABORTED', 'CKVD_BUG')) throw error

@@ -27,15 +27,17 @@ export async function acquireTail(task: TailTask, life: SeriesLife, ctx: RestCon
   return days.map((day) => (isPending(day, series, life) ? asPending(day) : day))
 }
 
+/** Young, and what it lacks is news: all of it, or its end, after which REST has nothing up to now. */
 function isPending(day: AcquiredDay, series: Series, life: SeriesLife): boolean {
-  if (day.rows > 0 || day.condition !== 'partial') return false
-  const isYoung = life.nowUs - chunkClosedUs(day.day, gridOf(series)) < SILENCE_US
+  if (day.condition !== 'partial' || life.nowUs - chunkClosedUs(day.day, gridOf(series)) >= SILENCE_US) return false
+  const open = day.gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
   // a contradiction is not a lack of news
-  return isYoung && day.gaps.every(({ evidence }) => isProof(evidence) || evidence.reason !== 'contradiction')
+  if (day.rows === 0) return open.every(({ reason }) => reason !== 'contradiction')
+  return open.every(({ reason, startUs }) => reason === 'not-ended' && startUs > (day.lastOpenUs ?? Infinity))
 }
 
 function asPending(day: AcquiredDay): AcquiredDay {
   const [gap] = day.gaps
   const why = gap === undefined ? '' : `: ${describeEvidence(gap.evidence)}`
-  return { ...day, condition: 'pending', evidence: `not published yet${why}`, gaps: [] }
+  return { ...day, condition: 'pending', evidence: `not published yet${why}`, gaps: day.rows === 0 ? [] : day.gaps }
 }

@@ -1,6 +1,7 @@
 import type { Grid } from '../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
+import { KLINE_COLUMNS } from '../model/kline.ts'
 import { doubleAt, wordsOf } from './int64.ts'
 
 /** Bars that the exchange published and that are kept, although something about them is odd. */
@@ -58,4 +59,14 @@ export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
 function endOfSlot(openUs: number, grid: Grid): number {
   if (grid === '3d' || grid === '3d/0' || grid === '3d/2') return openUs + maxLengthUs(grid)
   return nextSlotUs(slotStartUs(openUs, grid), grid)
+}
+
+/** What is odd in a row that breaks a bar's own rules, in words with its values: `count -5`, `high 1.5 below its close 2`. */
+export function describeOddRow(columns: KlineColumns, row: number): string {
+  const negative = KLINE_COLUMNS.find(({ type, key }) => type !== 'timestamp' && Number(columns[key][row]) < 0)
+  if (negative !== undefined) return `${negative.name} ${String(columns[negative.key][row])}`
+  const { open, high, low, close } = columns
+  const prices = { open: Number(open[row]), low: Number(low[row]), close: Number(close[row]) }
+  for (const [name, price] of Object.entries(prices)) if (Number(high[row]) < price) return `high ${String(high[row])} below its ${name} ${price}`
+  return `low ${String(low[row])} above its ${Number(low[row]) > prices.open ? `open ${prices.open}` : `close ${prices.close}`}`
 }

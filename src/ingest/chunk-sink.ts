@@ -25,6 +25,7 @@ export interface ChunkSinkContext {
 /** The one way of a chunk into lake, summary, events and progress. Throws errors of the lake. */
 export class ChunkSink {
   readonly #context: ChunkSinkContext
+  readonly #edges: Problem[] = []
 
   constructor(context: ChunkSinkContext) {
     this.#context = context
@@ -35,12 +36,21 @@ export class ChunkSink {
    * unexplained is told as one problem of the series.
    */
   async store(series: Series, days: readonly AcquiredDay[], isEdge: boolean): Promise<void> {
-    const problems = (await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))).filter((problem) => problem !== null)
-    const first = problems[0]
+    const problems = await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))
+    problems.forEach((problem, i) => {
+      if (problem === null) return
+      if (isEdge || isAboutLife(days[i])) this.#edges.push(problem)
+      else this.#context.tally.addProblem(problem)
+    })
+  }
+
+  /** Tells what is unexplained at the edges of a series' life: one cause, one problem, however many days. */
+  endSeries(): void {
+    const [first, ...others] = this.#edges.splice(0).sort((a, b) => (String(a.day) < String(b.day) ? -1 : 1))
     if (first === undefined) return
-    const { tally } = this.#context
-    if (!isEdge || problems.length === 1) for (const problem of problems) tally.addProblem(problem)
-    else tally.addProblem({ ...first, day: null, days: problems.length, message: `${problems.length} days from ${String(first.day)} on: ${first.message}` })
+    const days = others.length + 1
+    const message = `${days} days, ${String(first.day)} the first: ${first.message}`
+    this.#context.tally.addProblem(others.length === 0 ? first : { ...first, day: null, days, message })
   }
 
   /** What is unexplained of the chunk; null: nothing is. */
@@ -131,6 +141,12 @@ export class ChunkSink {
     meter[done]++
     events.onProgress?.(meter.snapshot(http, tally.problemCount))
   }
+}
+
+/** True of a chunk of which nothing is unexplained but where the series begins or whether it has ended. */
+function isAboutLife(acquired: AcquiredDay | undefined): boolean {
+  const open = (acquired?.gaps ?? []).flatMap(({ evidence }) => (isProof(evidence) ? [] : [evidence.reason]))
+  return open.length > 0 && open.every((reason) => reason === 'not-ended' || reason === 'unknown-symbol')
 }
 
 function partialError(acquired: AcquiredDay): CkvdError {

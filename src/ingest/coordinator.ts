@@ -3,6 +3,9 @@ import type { AcquireContext, ArchiveTask } from '../acquire/archive-task.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan.ts'
 import type { AcquiredDay } from '../acquire/reconcile.ts'
 import type { RestGate } from '../acquire/rest-gate.ts'
+import type { Beginnings } from '../acquire/series-life.ts'
+import { createBeginnings } from './beginnings.ts'
+import type { UniverseLine } from './universe.ts'
 import type { LaneWork, SeriesHost } from '../acquire/run-series.ts'
 import { runSeries } from '../acquire/run-series.ts'
 import { abortError, CkvdError } from '../errors.ts'
@@ -36,6 +39,7 @@ export interface CoordinatorContext extends ChunkSinkContext {
   readonly rest: RestGate | null
   /** downloads at once */
   readonly concurrency: number
+  readonly universe: readonly UniverseLine[]
   readonly scope: PlanScope
   readonly signal: AbortSignal
 }
@@ -55,6 +59,7 @@ class Coordinator {
   readonly #sink: ChunkSink
   readonly #rest = new PQueue({ concurrency: REST_LANES })
   /** what gives back the bytes of an archive, by the chunks that are wanted of it */
+  readonly #beginnings: Beginnings
   readonly #leases = new Map<readonly UtcDay[], () => void>()
   readonly #budget = new ByteBudget(IN_FLIGHT_BYTES)
   readonly #backlog = new Backlog()
@@ -69,6 +74,7 @@ class Coordinator {
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal])
     this.#acquire = { ...context.acquire, rest: context.rest, signal: this.#signal }
     this.#sink = new ChunkSink(context)
+    this.#beginnings = createBeginnings(context.lake.catalog, context.universe)
   }
 
   async run(plans: AsyncIterable<SeriesPlan>): Promise<void> {
@@ -113,18 +119,21 @@ class Coordinator {
     tally.series++
     this.#sink.countKept(plan)
     const stores: Promise<void>[] = []
-    const known = await runSeries(plan, this.#hostOf(plan, onArchive, stores))
+    // its own, since it gathers what is told of the series as a whole
+    const sink = new ChunkSink(this.#context)
+    const known = await runSeries(plan, this.#hostOf(plan, sink, onArchive, stores))
     await Promise.all(stores)
+    sink.endSeries()
     if (this.#signal.aborted || known === undefined) return
     lake.catalog.putSeries({ ...known, listedAt: this.#context.nowIso() })
   }
 
-  #hostOf({ series }: SeriesPlan, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
+  #hostOf({ series }: SeriesPlan, sink: ChunkSink, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
     const { lake, scope, concurrency, tally } = this.#context
     const { catalog } = lake
     const store = async (requested: readonly UtcDay[], days: readonly AcquiredDay[], isEdge: boolean): Promise<void> => {
-      await this.#sink.store(series, days, isEdge)
-      this.#sink.countMissing(series, requested, days)
+      await sink.store(series, days, isEdge)
+      sink.countMissing(series, requested, days)
     }
     return {
       acquire: this.#acquire,
@@ -132,7 +141,7 @@ class Coordinator {
       scope,
       signal: this.#signal,
       known: catalog.getSeries(series),
-      beginnings: { list: (one) => catalog.listBeginnings(one), put: (row) => catalog.putBeginning(row) },
+      beginnings: this.#beginnings,
       ready: async () => {
         await this.#archives.onSizeLessThan(concurrency)
         return !this.#signal.aborted
@@ -142,7 +151,7 @@ class Coordinator {
         this.#rest.add(() =>
           this.#guard(async () => {
             await work(this.#signal)
-            this.#sink.report('stretches')
+            sink.report('stretches')
           }),
         ),
       emit: async (requested, days, isEdge) => {
@@ -153,12 +162,12 @@ class Coordinator {
         this.#watchNetwork(days)
         const stored = store(requested, days, isEdge).then(() => {
           for (const { shard } of days) if (shard !== null) this.#acquire.pool.reuse(shard)
-          this.#sink.report('archives')
+          sink.report('archives')
         })
         stores.push(this.#guard(() => stored.finally(release)))
       },
-      keep: (day) => this.#sink.countKeptDay(series, day),
-      fail: (days, error) => this.#sink.countFailed(series, days, error),
+      keep: (day) => sink.countKeptDay(series, day),
+      fail: (days, error) => sink.countFailed(series, days, error),
       readStored: async (day) => {
         const row = catalog.getDay(series, day)
         if (row === undefined || row.shardSha256 === null) return undefined

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { sha256Hex } from '../codec/archive.ts'
 import type { Connections, SourceUrls } from '../acquire/connections.ts'
 import { createConnections } from '../acquire/connections.ts'
-import { relistArchive } from '../acquire/listed-plan.ts'
+import { ListingEdge } from '../acquire/listing-edge.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { RestGate } from '../acquire/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-task.ts'
@@ -348,6 +348,7 @@ async function work(
   let totals = NO_PLAN
   let series = 0
   let checked = false
+  const edge = new ListingEdge(http, options.urls.vision, () => scope.nowUs, (note) => tally.addNote(note))
   try {
     await planInto(options, scope, connections, lake.catalog, lake.paths.root, async (planned) => {
       if (!checked && http.reached) {
@@ -360,13 +361,14 @@ async function work(
         return countFailure(tally, planned)
       }
       if (planned.tasks.length > 0) pool.start()
+      if (planned.lastDay !== null) edge.saw(planned.series.market, planned.lastDay)
       series++
       totals = addTotals(totals, planTotals(planned))
       await spool.add(planned)
     })
     options.events.onPlan?.(totals, series)
     await checkFreeDisk(lake.paths.root, totals.shardBytes + (options.keepArchives ? totals.bytes : 0))
-    const acquire = acquireContext(options, lake, connections, pool)
+    const acquire = acquireContext(options, lake, connections, pool, edge)
     const rest = options.rest ? new RestGate(connections.rest) : null
     await runPlans(spool.read(), {
       lake,
@@ -374,6 +376,7 @@ async function work(
       acquire,
       rest,
       concurrency: options.concurrency,
+      universe: options.universe,
       scope,
       nowIso: () => new Date(options.clockMs()).toISOString(),
       signal: options.signal,
@@ -392,12 +395,14 @@ function acquireContext(
   lake: WritableLake,
   { vision, listing }: Connections,
   pool: DecodePool,
+  edge: ListingEdge,
 ): Omit<AcquireContext, 'signal' | 'rest'> {
   return {
     vision,
     pool,
     crossCheck: options.crossCheck,
-    relist: (series, archive) => relistArchive(listing, series, archive, options.signal),
+    listing,
+    edge,
     quarantine: async (key, zip, error) => {
       await lake.quarantine.keep({ key, bytes: zip, sha256: sha256Hex(zip), reason: { ...error.toData() } })
     },

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
+import { fetchListedIntervals } from '../acquire/first-archives.ts'
 import type { PlannerContext } from '../acquire/listed-plan.ts'
 import { planListed } from '../acquire/listed-plan.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
@@ -11,7 +12,6 @@ import type { Series } from '../model/series.ts'
 import { chunkOfUs, chunkRange, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
-import { packagingsOf } from '../sources/vision-url.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Series whose listings are read at once. */
@@ -138,14 +138,7 @@ function isSeriesError(error: unknown): error is CkvdError {
 
 /** The intervals that the listing has for a symbol, shortest first. */
 async function fetchIntervals(symbol: Pick<Series, 'market' | 'symbol'>, ctx: PlannerContext): Promise<Interval[]> {
-  const found = new Set<Interval>()
-  for (const packaging of ['daily', 'monthly'] as const) {
-    const folder = seriesFolder({ ...symbol, interval: '1m' }, packaging).replace(/1m\/$/, '')
-    for (const name of await ctx.listing.fetchFolders(folder, ctx.signal)) {
-      const interval = parseInterval(name)
-      if (interval !== undefined && packagingsOf(interval).includes(packaging)) found.add(interval)
-    }
-  }
-  if (found.size === 0) throw unknownSymbol({ ...symbol, interval: '1m' }, false)
-  return [...found]
+  const found = await fetchListedIntervals(symbol, ctx.listing, ctx.signal)
+  if (found.length === 0) throw unknownSymbol({ ...symbol, interval: '1m' }, false)
+  return found
 }

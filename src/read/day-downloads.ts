@@ -2,7 +2,7 @@ import type PQueue from 'p-queue'
 import { sha256Hex } from '../codec/archive.ts'
 import { isCkvdError } from '../errors.ts'
 import type { CkvdError } from '../errors.ts'
-import { relistArchive } from '../acquire/listed-plan.ts'
+import { ListingEdge } from '../acquire/listing-edge.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { BeginningRow, DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
@@ -41,6 +41,7 @@ const STORE_ERRORS = ['CKVD_DISK_FULL', 'CKVD_LAKE_IO', 'CKVD_CATALOG'] as const
 export class DayDownloads {
   readonly #context: ReaderContext
   readonly #lanes: PQueue
+  readonly #edge: ListingEdge
   readonly #flights = new Flights<Landed>()
   readonly #running = new Set<Promise<void>>()
   /** what the listing and REST told of series, for as long as the client lives */
@@ -51,6 +52,8 @@ export class DayDownloads {
   constructor(context: ReaderContext, lanes: PQueue) {
     this.#context = context
     this.#lanes = lanes
+    const { http, urls } = context.connections
+    this.#edge = new ListingEdge(http, urls.vision, () => context.nowMs() * 1000, (note) => context.logger.warn(note))
   }
 
   /** Where a series begins and ends, as far as an earlier call or the lake knows. */
@@ -120,7 +123,8 @@ export class DayDownloads {
           },
           keepArchive: null,
           crossCheck: false,
-          relist: (one, archive) => relistArchive(connections.listing, one, archive, batch.signal),
+          listing: connections.listing,
+          edge: this.#edge,
         },
         rest,
         lanes: this.#lanes,
@@ -128,6 +132,8 @@ export class DayDownloads {
         beginnings: {
           list: () => [...(this.#beginnings.get(symbol) ?? []), ...(catalog?.listBeginnings(series) ?? [])],
           put: (row) => void this.#beginnings.set(symbol, [...(this.#beginnings.get(symbol) ?? []), row]),
+          inTurn: (_one, work) => work(),
+          intervalFor: ({ interval }) => interval,
         },
         lastStored: catalog?.lastDayWithBars(series) ?? null,
         rows,

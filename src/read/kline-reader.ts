@@ -3,6 +3,7 @@ import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { rowsWithin } from '../acquire/reconcile.ts'
 import type { RestAnswer } from '../acquire/rest-question.ts'
 import { askRest, explainGap } from '../acquire/rest-question.ts'
+import type { Beginnings } from '../acquire/series-life.ts'
 import { SeriesLife } from '../acquire/series-life.ts'
 import { CkvdError } from '../errors.ts'
 import type { Catalog } from '../lake/catalog.ts'
@@ -191,8 +192,18 @@ async function explainOpen(
   o: { readonly rest: RestWitness; readonly nowUs: number; readonly signal: AbortSignal },
 ): Promise<ReadGap[]> {
   const times = answer.kind === 'asked' ? answer.seen : []
-  const beginnings = { list: () => [], put: () => undefined }
-  const life = new SeriesLife({ series, known: undefined, beginnings, lastKnownDay: null, goesOn: false, ...o })
+  const beginnings: Beginnings = { list: () => [], put: () => undefined, inTurn: (_one, work) => work(), intervalFor: (one) => one.interval }
+  const life = new SeriesLife({
+    series,
+    known: undefined,
+    beginnings,
+    // what REST alone is asked for needs no archive
+    earliestInArchives: (heldUs) => Promise.resolve(heldUs),
+    isListingBehind: () => Promise.resolve(false),
+    lastKnownDay: null,
+    goesOn: false,
+    ...o,
+  })
   const explained: ReadGap[] = []
   for (const gap of gaps) {
     const evidence = explainGap(gap, answer, times)

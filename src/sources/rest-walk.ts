@@ -81,6 +81,8 @@ class Walk {
   readonly #links = new Map<number, Set<number>>()
   /** windows hold no more slots than rows fit in a page */
   #bounded: boolean
+  /** most slots of a bounded window: fewer where a server gives fewer rows */
+  #windowSlots: number
   #silentAfterUs: number | null = null
   #idle = 0
 
@@ -91,6 +93,8 @@ class Walk {
     this.#nowUs = nowUs
     this.#nowSlot = slotStartUs(nowUs, interval)
     this.#bounded = facts.nearest === 'end'
+    // a row over: two bars of one slot must not push out the last one
+    this.#windowSlots = facts.pageRows - 1
   }
 
   async run({ startUs, endUs, beforeUs, afterUs, first }: StretchAsk): Promise<void> {
@@ -141,6 +145,12 @@ class Walk {
       if (missesHead && !this.#bounded) {
         // an empty answer, or one from the other end: once more, so that every row of the window fits
         this.#bounded = true
+        continue
+      }
+      const head = rows[0]
+      if (missesHead && last !== null && head !== undefined && this.#windowSlots > 2 && this.#hasSlotsBetween(last, head)) {
+        // fewer rows than fit, from the other end: once more, in a window that holds no more than came
+        this.#windowSlots = Math.max(2, Math.min(rows.length, Math.floor(this.#windowSlots / 2)))
         continue
       }
       if (end !== undefined && end >= targetUs) return
@@ -232,6 +242,11 @@ class Walk {
     return this.#ask({ startUs: nextSlotUs(middle, this.#interval), endUs, limit: CHEAP_ROWS })
   }
 
+  #hasSlotsBetween(beforeUs: number, afterUs: number): boolean {
+    const behind = nextSlotUs(slotStartUs(beforeUs, this.#interval), this.#interval)
+    return behind < slotStartUs(afterUs, this.#interval)
+  }
+
   #link(fromUs: number, toUs: number): void {
     const known = this.#links.get(fromUs)
     if (known === undefined) this.#links.set(fromUs, new Set([toUs]))
@@ -295,9 +310,8 @@ class Walk {
     const slots = countSlots(at, wantedEnd + 1, this.#interval)
     if (!this.#bounded) return this.#ask({ startUs: at, endUs: this.#nowSlot, limit: limitFor(slots, this.#facts) })
     const limit = limitFor(slots, this.#facts)
-    // a row over: two bars of one slot must not push out the last one
-    let endUs = slots < limit ? wantedEnd : at
-    if (slots >= limit) for (let i = 1, slot = at; i < limit - 1; i++) endUs = slot = nextSlotUs(slot, this.#interval)
+    let endUs = slots <= this.#windowSlots && slots < limit ? wantedEnd : at
+    if (endUs === at) for (let i = 1, slot = at; i < Math.min(limit - 1, this.#windowSlots); i++) endUs = slot = nextSlotUs(slot, this.#interval)
     endUs = Math.min(endUs, wantedEnd, slotStartUs(Math.min(latestEndUs(at, this.#interval, this.#facts), this.#nowSlot), this.#interval))
     return this.#ask({ startUs: at, endUs, limit })
   }

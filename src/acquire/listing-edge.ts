@@ -1,0 +1,69 @@
+import { isFailure } from '../errors.ts'
+import type { Market } from '../model/market.ts'
+import { periodStem, seriesFolder } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { addDays, dayOfUs } from '../model/utc-day.ts'
+import type { ExchangeInfo } from '../sources/exchange-info.ts'
+import type { HttpClient } from '../sources/http.ts'
+import { objectUrl } from '../sources/vision-url.ts'
+
+/** Archives are usually published the next day: a market whose newest listed archive is older than this many days may have a listing that is behind. */
+const FRESH_DAYS = 3
+/** Symbols that trade for ever, as far as one can tell; else any one is asked for. */
+const USUAL: Readonly<Record<Market, string>> = { spot: 'BTCUSDT', um: 'BTCUSDT', cm: 'BTCUSD_PERP' }
+
+/**
+ * Whether the listing of a market is behind its archives: an audit has seen it months late while the archives of the day before were
+ * served. Where no series of the market is listed within three days, one CHECKSUM of yesterday is asked for, of one symbol that trades.
+ */
+export class ListingEdge {
+  readonly #http: HttpClient
+  readonly #visionUrl: string
+  readonly #nowUs: () => number
+  readonly #onBehind: (note: string) => void
+  readonly #newest = new Map<Market, UtcDay>()
+  readonly #answers = new Map<Market, Promise<boolean>>()
+
+  /** @param onBehind is told once a market */
+  constructor(http: HttpClient, visionUrl: string, nowUs: () => number, onBehind: (note: string) => void) {
+    this.#http = http
+    this.#visionUrl = visionUrl
+    this.#nowUs = nowUs
+    this.#onBehind = onBehind
+  }
+
+  /** The listing has an archive of this day. */
+  saw(market: Market, day: UtcDay): void {
+    const known = this.#newest.get(market)
+    if (known === undefined || known < day) this.#newest.set(market, day)
+  }
+
+  /** True when yesterday's archive of a symbol that trades is there though nothing so new is listed. Throws CKVD_ABORTED and what is no failure. */
+  isBehind(market: Market, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
+    const answer = this.#answers.get(market) ?? this.#ask(market, info, signal)
+    this.#answers.set(market, answer)
+    return answer
+  }
+
+  async #ask(market: Market, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
+    const today = dayOfUs(this.#nowUs())
+    const newest = this.#newest.get(market)
+    if (newest !== undefined && newest >= addDays(today, -FRESH_DAYS)) return false
+    const symbol = info.trading.has(USUAL[market]) ? USUAL[market] : [...info.trading][0]
+    if (symbol === undefined) return false
+    const yesterday = addDays(today, -1)
+    const series = { market, symbol, interval: '1d' as const }
+    const key = `${seriesFolder(series, 'daily')}${periodStem(series, yesterday)}.zip.CHECKSUM`
+    try {
+      const { status } = await this.#http.fetch(objectUrl(this.#visionUrl, key), { kind: 'checksum', signal, maxBytes: 512 })
+      if (status !== 200) return false
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return false
+    }
+    this.#onBehind(
+      `The listing of ${market} is behind: its newest archive here is of ${newest ?? 'no day'}, but ${symbol}'s of ${yesterday} is there. No series of ${market} is taken for ended.`,
+    )
+    return true
+  }
+}
