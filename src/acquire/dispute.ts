@@ -1,6 +1,6 @@
 import { decodeShard } from '../codec/arrow.ts'
 import { findOddRows } from '../codec/odd-rows.ts'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, isFailure } from '../errors.ts'
 import { countSlots, gridOf, isMonthChunked } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
@@ -57,8 +57,9 @@ export async function settleDispute(
   const { series } = task
   const voices: Voice[] = found.map(voiceOf)
   const others = voices.length > 1 || isMonthChunked(series.interval) ? [] : await listOthers(task, day, ctx)
-  const missesOther = others.length > 0
-  const other = missesOther ? await loadOther({ ...task, others }, day, life, ctx) : null
+  // null: the listing could not be asked, so that one may be there
+  const missesOther = others === null || others.length > 0
+  const other = others === null || others.length === 0 ? null : await loadOther({ ...task, others }, day, life, ctx)
   if (other !== null) voices.push(voiceOf(other))
   const answer = await askWhole(series, day, life, ctx)
   if (answer.kind === 'asked') {
@@ -108,11 +109,16 @@ export async function settleDispute(
 }
 
 /** The other form of archive of a day, from the plan or, where that had no use for it, from the listing. */
-async function listOthers(task: ArchiveTask, day: UtcDay, { listing, signal }: AcquireContext): Promise<readonly ArchiveRef[]> {
+async function listOthers(task: ArchiveTask, day: UtcDay, { listing, signal }: AcquireContext): Promise<readonly ArchiveRef[] | null> {
   if (hasOther(task, day)) return task.others
   const packaging = task.archive.packaging === 'daily' ? 'monthly' : 'daily'
-  const listed = await findListed(listing, task.series, packaging, day, signal)
-  return listed === undefined ? [] : [listed]
+  try {
+    const listed = await findListed(listing, task.series, packaging, day, signal)
+    return listed === undefined ? [] : [listed]
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    return null
+  }
 }
 
 function voiceOf({ chunk, packaging, origin }: Found): Voice {

@@ -158,8 +158,15 @@ export class SeriesLife {
     if (!answer.known) return answer
     const settled = this.#settle(answer.startUs, answer.source, heldUs)
     if (settled.source !== 'archives' || heldUs === null) return settled
-    this.#startUs = slotStartUs(await this.#earliestInArchives(heldUs), gridOf(this.#series))
-    return { ...settled, startUs: this.#startUs }
+    try {
+      this.#startUs = slotStartUs(await this.#earliestInArchives(heldUs), gridOf(this.#series))
+      return { ...settled, startUs: this.#startUs }
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      this.#startUs = null
+      this.#source = null
+      return { known: false, doubt: doubt('no-witness', `its first archives could not be read: ${error.code}`) }
+    }
   }
 
   /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */
