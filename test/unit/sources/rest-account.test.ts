@@ -284,7 +284,7 @@ describe('account in a file', () => {
         expect(String(said)).toBe('ready\n')
       }
     } finally {
-      const ended = children.map((child) => child.exitCode ?? once(child, 'close'))
+      const ended = children.filter(({ exitCode }) => exitCode === null).map((child) => once(child, 'close'))
       for (const child of children) child.kill('SIGKILL')
       await Promise.all(ended)
     }
