@@ -108,7 +108,12 @@ export async function fetchListings(
 }
 
 /** What the listing says now of an archive; undefined: it is not listed any more. Throws errors of the listing. */
-export async function relistArchive(listing: Listing, series: Series, archive: ArchiveRef, signal: AbortSignal): Promise<ArchiveRef | undefined> {
+export async function relistArchive(
+  listing: Listing,
+  series: Series,
+  archive: ArchiveRef,
+  signal: AbortSignal,
+): Promise<ArchiveRef | undefined> {
   const page = await listing.fetchArchivesPage(series, archive.packaging, { from: archive.firstDay, maxKeys: 4, signal })
   return page.archives.find(({ key }) => key === archive.key)
 }
