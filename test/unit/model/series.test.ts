@@ -64,5 +64,11 @@ describe('names from outside', () => {
 })
 
 it('five conditions explain nothing', () => {
-  expect(CONDITIONS.filter((condition) => !isExplained(condition))).toEqual(['partial', 'disputed', 'unexplainable', 'quarantined', 'failed'])
+  expect(CONDITIONS.filter((condition) => !isExplained(condition))).toEqual([
+    'partial',
+    'disputed',
+    'unexplainable',
+    'quarantined',
+    'failed',
+  ])
 })
