@@ -118,7 +118,9 @@ describe('a daily archive', () => {
       { startUs: us('2024-01-01T23:00'), endUs: us('2024-01-02T00:00'), bars: 1 },
     ]
     expect(chunk).toMatchObject({ condition: 'partial', expected: 24, rows: 20, gaps })
-    expect(decodeShard(chunk!.shard).meta.gaps).toEqual(gaps.map((gap) => ({ ...gap, evidence: 'not in the archive' })))
+    expect(decodeShard(chunk!.shard).meta.gaps).toEqual(
+      gaps.map((gap) => ({ ...gap, evidence: { reason: 'not-asked', source: null, note: null } })),
+    )
   })
 
   test('with rows out of order is sorted', async () => {
