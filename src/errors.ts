@@ -23,13 +23,13 @@ const ENTRIES = {
   CKVD_UNREACHABLE: { about: 'network', exit: 4, retryable: false, meaning: 'a source could not be reached at all' },
   CKVD_ACCOUNT: { about: 'rest', exit: 4, retryable: false, meaning: 'the account of REST weight and bans could not be read or written' },
 
-  CKVD_LISTING: { about: 'listing', exit: 3, retryable: false, meaning: 'an answer of the archive listing could not be understood' },
+  CKVD_LISTING: { about: 'listing', exit: 3, retryable: true, meaning: 'an answer of the archive listing could not be understood' },
   CKVD_UNKNOWN_SYMBOL: { about: 'listing', exit: 3, retryable: false, meaning: 'neither the listing nor REST knows this series' },
   CKVD_UNKNOWN_INTERVAL: { about: 'listing', exit: 3, retryable: false, meaning: 'this market does not have this interval' },
   CKVD_REST_RANGE: { about: 'rest', exit: 3, retryable: false, meaning: 'REST refuses this range of times' },
   CKVD_REST_BODY: { about: 'rest', exit: 3, retryable: false, meaning: 'an answer of REST could not be understood' },
   CKVD_HTTP_ENCODING: { about: 'content', exit: 4, retryable: false, meaning: 'the body came in an encoding that nobody asked for' },
-  CKVD_PROXY: { about: 'program', exit: 4, retryable: false, meaning: 'the proxy wants a user and a password, or other ones (407)' },
+  CKVD_PROXY: { about: 'network', exit: 4, retryable: false, meaning: 'the proxy wants a user and a password, or other ones (407)' },
   CKVD_CLOCK: {
     about: 'network',
     exit: 4,

@@ -2,7 +2,7 @@ import { decodeShard } from '../codec/arrow.ts'
 import { findOddRows } from '../codec/odd-rows.ts'
 import { CkvdError } from '../errors.ts'
 import type { Evidence } from '../model/evidence.ts'
-import { isProof } from '../model/evidence.ts'
+import { doubt, isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
@@ -39,7 +39,7 @@ export async function completeDay(
   if (settled !== null && settled.verdict === 'unfounded') return unverifiedDay(task, day, settled.error, settled.answer)
   const decided = settled === null ? { columns: filled.columns, sources: withRest(held.sources, filled.added) } : settled
   // what was decided is asked for again where its holes are others than those that were asked for
-  const last = settled === null ? filled : await fillGaps(series, day, settled.columns, life, ctx, settled.trustsRest)
+  const last = settled === null ? filled : await fillGaps(series, day, settled.columns, life, ctx)
   const built = await buildDay({
     series,
     day,
@@ -53,7 +53,7 @@ export async function completeDay(
     restStretches: last.answer.kind === 'asked' ? last.gaps : [],
     evidence: joinNotes(note, best.chunk.conflictNote, settled?.note ?? ''),
     error: settled?.verdict === 'disputed' || settled?.verdict === 'undecided' ? settled.error : null,
-    explain: last.explain,
+    explain: settled?.trustsRest === false ? () => doubt('contradiction', 'two other sources agree against REST') : last.explain,
     disputed: settled?.verdict === 'disputed',
   })
   // the chunk has a shard of its own now
@@ -102,7 +102,6 @@ export async function fillGaps(
   columns: KlineColumns,
   life: SeriesLife,
   { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
-  takesRows = true,
 ): Promise<Filled> {
   const grid = gridOfBars(series, columns.openTime)
   const range = expectedRange(series, day, life.bounds)
@@ -111,7 +110,7 @@ export async function fillGaps(
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
   const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)
-  const filled = merge === null || !takesRows ? columns : merge.columns
+  const filled = merge === null ? columns : merge.columns
   const heldTimes = timesOf(filled)
   let explain = (gap: Gap): Evidence => explainGap(gap, answer, heldTimes)
   const lastGap = findGaps(filled.openTime, range, grid).at(-1)
@@ -120,7 +119,7 @@ export async function fillGaps(
     const ending = await life.end(lastUs, answer)
     if (!ending.ended) explain = (gap) => (gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes))
   }
-  return { columns: filled, answer, gaps, added: takesRows ? (merge?.added ?? 0) : 0, differing: merge?.differing ?? 0, explain }
+  return { columns: filled, answer, gaps, added: merge?.added ?? 0, differing: merge?.differing ?? 0, explain }
 }
 
 function sourcesOf({ packaging, sources }: Found): readonly string[] {

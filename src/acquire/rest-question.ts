@@ -86,7 +86,7 @@ export async function askRest(
       const stretch = await rest.fetchStretch(series, ask, { signal })
       if (stretch === null) return { kind: 'silent', reason: 'unknown-symbol', note: null, passing: false, error: null }
       parts.push(stretch.rows)
-      seen.push(...stretch.seen)
+      for (const time of stretch.seen) seen.push(time)
       links.push(stretch.links)
       silentAfterUs = stretch.silentAfterUs
     }

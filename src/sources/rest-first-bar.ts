@@ -74,23 +74,27 @@ async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, in
   let first = heldUs
   let endUs = slotStartUs(heldUs ?? nowUs, interval)
   let empty = 0
+  let isProved = false
   while (endUs >= EXCHANGE_OPENED_US && (first === null || empty < EMPTY_WINDOWS)) {
     const startUs = firstSlotUs(Math.max(EXCHANGE_OPENED_US, endUs - reachUs), interval)
     const rows = await ask({ startUs, endUs, limit: CHEAP_ROWS })
     if (rows === null) return 'unlisted'
     const found = rows[0]
     if (found === undefined || found === first) {
+      isProved ||= found !== undefined
       // the bar that is held, or nothing: and before it?
       empty++
       endUs = found === undefined ? slotStartUs(startUs - 1, interval) : slotStartUs(found - 1, interval)
       continue
     }
     empty = 0
+    isProved = false
     first = await firstInWindow(ask, startUs, slotStartUs(found, interval), interval)
     if (first === null) return 'unproved'
     endUs = slotStartUs(first, interval)
   }
   if (first === null) return 'unproved'
+  if (isProved) return first
   // the proof: the bar alone in an answer that begins before it
   const slot = slotStartUs(first, interval)
   const alone = await ask({ startUs: firstSlotUs(slot - reachUs, interval), endUs: slot, limit: CHEAP_ROWS })

@@ -52,7 +52,7 @@ export const EXCHANGE_OPENED_US = Date.UTC(2017, 6, 1) * 1000
 export async function walkStretch(
   send: AskPage,
   ask: StretchAsk,
-  nowUs: number,
+  nowUs: () => number,
   interval: Grid,
   facts: RestFacts,
 ): Promise<StretchRows | null> {
@@ -73,6 +73,7 @@ const MAX_IDLE_PAGES = 24
 
 class Walk {
   readonly #send: AskPage
+  readonly #clockUs: () => number
   readonly #nowUs: number
   readonly #nowSlot: number
   readonly #interval: Grid
@@ -86,12 +87,13 @@ class Walk {
   #silentAfterUs: number | null = null
   #idle = 0
 
-  constructor(send: AskPage, nowUs: number, interval: Grid, facts: RestFacts) {
+  constructor(send: AskPage, nowUs: () => number, interval: Grid, facts: RestFacts) {
     this.#send = send
     this.#interval = interval
     this.#facts = facts
-    this.#nowUs = nowUs
-    this.#nowSlot = slotStartUs(nowUs, interval)
+    this.#clockUs = nowUs
+    this.#nowUs = nowUs()
+    this.#nowSlot = slotStartUs(this.#nowUs, interval)
     this.#bounded = facts.nearest === 'end'
     // a row over: two bars of one slot must not push out the last one
     this.#windowSlots = facts.pageRows - 1
@@ -125,11 +127,14 @@ class Walk {
 
   /** How many rows have closed: the last ones may not have. One that opens late in its slot closes after it; one of the slot that holds now may state a time that has passed. */
   #countClosed({ openTime, closeTime }: KlineColumns): number {
+    // the answers may have told that this machine's clock is ahead
+    const nowUs = Math.min(this.#nowUs, this.#clockUs())
+    const nowSlot = slotStartUs(nowUs, this.#interval)
     let end = openTime.length
     for (; end > 0; end--) {
       const openUs = Number(openTime[end - 1])
-      const isOver = openUs + maxLengthUs(this.#interval) <= this.#nowUs || Number(closeTime[end - 1]) < this.#nowUs
-      if (isOver && slotStartUs(openUs, this.#interval) < this.#nowSlot) break
+      const isOver = openUs + maxLengthUs(this.#interval) <= nowUs || Number(closeTime[end - 1]) < nowUs
+      if (isOver && slotStartUs(openUs, this.#interval) < nowSlot) break
     }
     return end
   }
@@ -140,7 +145,8 @@ class Walk {
     let last = beforeUs
     for (;;) {
       const rows = await this.#page(at, targetUs)
-      const missesHead = last !== null && !rows.includes(last)
+      // where no bar is known a page that begins later may be one from the other end
+      const missesHead = last === null ? (rows[0] ?? at) >= nextSlotUs(at, this.#interval) : !rows.includes(last)
       const end = rows.at(-1)
       if (missesHead && !this.#bounded) {
         // an empty answer, or one from the other end: once more, so that every row of the window fits

@@ -43,7 +43,7 @@ export interface RestOptions {
 }
 
 /** 1,500 rows are some 300 KB. */
-const MAX_BODY_BYTES = 4 << 20
+const MAX_BODY_BYTES = 1 << 20
 /** exchangeInfo of spot has some 20 MB in 2026. */
 const MAX_EXCHANGE_INFO_BYTES = 64 << 20
 /** exchangeInfo is asked again after this long, by a library that lives on. */
@@ -74,7 +74,7 @@ export class Rest implements RestSource {
    */
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    return walkStretch(send, ask, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
+    return walkStretch(send, ask, () => this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
   }
 
   /** See `findFirstBar`. Throws as `fetchStretch`. */

@@ -146,7 +146,7 @@ describe('a symbol that REST does not know any more', () => {
   it('in its first life: REST begins with the second, the archives with the first', async () => {
     await using lab = await Lab.open({ from: '2023-01-01T06:00', holes: [['2023-02-10T05:00', '2024-03-01T10:00']] })
     lab.series.publish('2023-01-01', '2023-02-11').publish('2024-03-01', '2024-05-31')
-    lab.exchange.klinesLies = [{ kind: 'rows', edit: (rows) => rows.filter(({ openMs }) => openMs >= msOf('2024-03-01T10:00')) }]
+    lab.exchange.klinesLies = [{ kind: 'since', since: '2024-03-01T10:00' }]
     const told = await lab.ingest()
     // nothing shows both sides of the time between: it cannot be an outage
     expect(told.days).toMatchObject({ outage: 0 })

@@ -34,6 +34,7 @@ export type KlinesLie = {
   | /** the newest bars are missing: none that opens from `since` on */ { readonly kind: 'lag'; readonly since: When }
   | /** `[]` */ { readonly kind: 'empty' }
   | { readonly kind: 'status'; readonly status: number; readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
+  | /** bars before this time are not known any more: a second life */ { readonly kind: 'since'; readonly since: When }
   | /** -1121 or -1122 */ { readonly kind: 'unknown'; readonly code?: -1121 | -1122 }
   | /** the connection is reset */ { readonly kind: 'reset' }
   | /** other rows than what happened */ {
@@ -359,6 +360,7 @@ export class LyingExchange implements AsyncDisposable {
       if (startMs === undefined && endMs !== undefined) from = endMs - 200 * DAY_MS
     }
     for (const lie of lies) {
+      if (lie.kind === 'since') rows = rows.filter(({ openMs }) => openMs >= msOf(lie.since))
       if (lie.kind === 'lag') rows = rows.filter(({ openMs }) => openMs < msOf(lie.since))
       if (lie.kind === 'lookahead' && startMs !== undefined) to = Math.min(to, startMs + lie.days * DAY_MS - 1)
       if (lie.kind === 'wrong-end') nearest = nearest === 'start' ? 'end' : 'start'
