@@ -79,6 +79,7 @@ export async function loadArchive(
       fetched = await ctx.vision.fetchArchive(archive.key, { etag, sizeBytes, mostBytes, signal: ctx.signal })
     } catch (error) {
       if (!isFailure(error)) throw error
+      if (!last && isContentError(error)) continue
       return { ok: false, error, fetched: null }
     }
     const kept = ctx.keepArchive === null ? null : fetched.zip.slice()
