@@ -16,7 +16,7 @@ const ENTRIES = {
   CKVD_HTTP_STATUS: { about: 'source', exit: 4, retryable: false, meaning: 'the server answered with an unexpected status' },
   CKVD_HTTP_BUSY: { about: 'network', exit: 4, retryable: true, meaning: 'the server answered 408, 429 or 5xx' },
   CKVD_HTTP_TRUNCATED: { about: 'network', exit: 4, retryable: true, meaning: 'the body was shorter or longer than content-length' },
-  CKVD_HTTP_TOO_LARGE: { about: 'source', exit: 4, retryable: false, meaning: 'the body was larger than any legal answer' },
+  CKVD_HTTP_TOO_LARGE: { about: 'content', exit: 4, retryable: false, meaning: 'the body was larger than any legal answer' },
   CKVD_FORBIDDEN: { about: 'source', exit: 4, retryable: false, meaning: 'the server refuses this address (403, 451)' },
   CKVD_RATE_LIMITED: { about: 'rest', exit: 4, retryable: true, meaning: 'REST answered 429: the weight budget of the minute is used up' },
   CKVD_BANNED: { about: 'rest', exit: 4, retryable: false, meaning: 'REST answered 418: this address is banned until the time in details' },

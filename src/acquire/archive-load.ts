@@ -93,6 +93,7 @@ export async function loadArchive(
       fetched = await ctx.vision.fetchArchive(archive.key, { etag, sizeBytes, mostBytes, signal: ctx.signal })
     } catch (error) {
       if (!isFailure(error)) throw error
+      if (!last && error.about === 'content') continue
       return { ok: false, error, fetched: null }
     }
     const stale = findStale(listed, fetched, ctx.crossCheck)
@@ -100,7 +101,10 @@ export async function loadArchive(
       // published anew between listing and download, or a stale edge: once more, by what the listing says now
       listed = (await relistArchive(ctx.listing, task.series, archive, ctx.signal)) ?? listed
       if (findStale(listed, fetched, ctx.crossCheck) !== null) continue
-    } else if (stale !== null) return { ok: false, error: stale, fetched }
+    } else if (stale !== null) {
+      await ctx.quarantine?.(archive.key, fetched.zip, stale)
+      return { ok: false, error: stale, fetched }
+    }
     const kept = ctx.keepArchive === null ? null : fetched.zip.slice()
     const alone = last
     const outcome = await decode(task, listed, days, fetched, life, ctx, { alone }).catch((error: unknown) => workerDeath(error, ctx))

@@ -21,7 +21,7 @@ export interface QuarantineBounds {
 }
 
 /** Two of the largest archives that exist, or some ten thousand days: enough to see what a source sends, and no way to fill a disk. */
-export const QUARANTINE_BOUNDS: QuarantineBounds = { maxBytes: 256 * 1024 * 1024, maxArchives: 10_000 }
+const QUARANTINE_BOUNDS: QuarantineBounds = { maxBytes: 256 * 1024 * 1024, maxArchives: 10_000 }
 
 /** Keeps archives that failed verification, for people to look at. Nothing is ever read from here. */
 export interface Quarantine {

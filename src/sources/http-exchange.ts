@@ -146,7 +146,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(', ') : value
     }
     this.answeredMs = Date.now()
-    const encoding = this.#headers['content-encoding'] ?? 'identity'
+    const encoding = encodingOf(this.#headers)
     if (this.#options.plainOnly && status === 200 && encoding !== 'identity') return this.stop(encodingError(this.#url, encoding))
     const declared = this.#headers['content-length']
     this.#declared = declared !== undefined && /^\d+$/.test(declared) ? Number(declared) : undefined
@@ -207,6 +207,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       details: { url: this.#url, maxBytes, found },
     })
   }
+}
+
+/** The content-encoding in small letters; `identity` where there is none. */
+export function encodingOf(headers: Readonly<Record<string, string>>): string {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? ''
+  return encoding === '' ? 'identity' : encoding
 }
 
 /** A body in an encoding that nobody asked for. */

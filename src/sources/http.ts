@@ -6,7 +6,7 @@ import { fileShares } from '../../config/open-files.ts'
 import type { BufferPool } from '../codec/buffer-pool.ts'
 import { abortError, CkvdError, isCkvdError } from '../errors.ts'
 import type { HttpAnswer } from './http-exchange.ts'
-import { codeOf, encodingError, HttpExchange, Traffic } from './http-exchange.ts'
+import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
 import { parseRetryAfter } from './retry-after.ts'
@@ -252,7 +252,7 @@ function endPeriod(exchange: HttpExchange, periodMs: number): void {
 }
 
 async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Promise<HttpAnswer> {
-  const encoding = answer.headers['content-encoding'] ?? 'identity'
+  const encoding = encodingOf(answer.headers)
   if (encoding === 'identity') return answer
   if (encoding !== 'gzip') throw encodingError(url, encoding)
   try {

@@ -17,7 +17,7 @@ export interface DatedAnswer {
 /**
  * What the servers' clocks say of the system's. Each answer of the listing and of REST has a `Date`, so it costs no request. Of a
  * difference only the part is counted that neither the time on the way nor the whole seconds of the header can explain. An answer that a
- * cache kept (`Age`) is not believed. The clock that `CKVD_NOW` sets for planning is not meant: the system's own is.
+ * cache kept (`Age`, or an `X-Cache` that says so) is not believed. The clock that `CKVD_NOW` sets for planning is not meant: the system's own is.
  */
 export class ServerClock {
   /** by how much the system's clock is ahead of each server's at least, ms; negative: behind */
@@ -31,8 +31,9 @@ export class ServerClock {
    * @throws CKVD_CLOCK when the clocks differ by more than an hour
    */
   observe(origin: string, answer: DatedAnswer): void {
-    if (answer.headers['age'] !== undefined) return
-    const dateMs = Date.parse(answer.headers['date'] ?? '')
+    const { headers } = answer
+    if (headers['age'] !== undefined || /\bhit\b/i.test(headers['x-cache'] ?? '')) return
+    const dateMs = Date.parse(headers['date'] ?? '')
     if (!Number.isFinite(dateMs)) return
     const atLeast = answer.sentMs - (dateMs + DATE_STEP_MS)
     const atMost = answer.receivedMs - dateMs

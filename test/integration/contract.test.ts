@@ -15,7 +15,7 @@ const RESULT_KEYS =
     ' ',
   )
 /** numbers and notes that the program adds to the contract's keys */
-const MORE_KEYS = ['changed', 'stopped', 'differences']
+const MORE_KEYS = ['changed', 'stopped', 'differences', 'notes']
 const CONDITIONS = 'complete provisional outage unlisted pending partial quarantined failed'.split(' ')
 const PROBLEM_KEYS = 'market symbol interval day condition code message'.split(' ')
 

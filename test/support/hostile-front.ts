@@ -40,7 +40,8 @@ export async function startHostileFront(
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const urls = Object.fromEntries(Object.entries(sandbox.urls).map(([name, url]) => [name, url.replace(behind, origin)]))
+  const given = Object.entries(sandbox.urls) as [string, string][]
+  const urls = Object.fromEntries(given.map(([name, url]) => [name, url.replace(behind, origin)]))
   return {
     urls: urls as unknown as Sandbox['urls'],
     attacked,

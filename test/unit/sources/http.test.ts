@@ -105,6 +105,11 @@ describe('bodies', () => {
     expect(paths).toHaveLength(4)
   })
 
+  test.each(['', 'identity', ' IDENTITY'])('a content-encoding of %j is none', async (encoding) => {
+    const { url } = await serve((_request, response) => response.writeHead(200, { 'content-encoding': encoding }).end('plain'))
+    expect(text((await createClient().fetch(url, plain())).body)).toBe('plain')
+  })
+
   test('another content-encoding is refused', async () => {
     const { url } = await serve((_request, response) => response.writeHead(200, { 'content-encoding': 'br' }).end('?'))
     expect((await errorOf(createClient().fetch(url, plain({ kind: 'rest' })))).code).toBe('CKVD_HTTP_ENCODING')

@@ -59,7 +59,7 @@ test('of several servers the one that is furthest behind counts, and a later wor
   expect(told).toHaveLength(1)
 })
 
-test.each([{ age: '0' }, { date: 'yesterday' }, { date: '' }])('%j says nothing', (headers) => {
+test.each([{ age: '0' }, { 'x-cache': 'HIT from proxy.lan' }, { date: 'yesterday' }, { date: '' }])('%j says nothing', (headers) => {
   const clock = new ServerClock()
   clock.observe('https://rest', { ...answer(-1e9), headers: { ...answer(-1e9).headers, ...headers } })
   clock.observe('https://rest', { headers: {}, sentMs: SYSTEM, receivedMs: SYSTEM })
