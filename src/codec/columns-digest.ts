@@ -7,10 +7,12 @@ import { KLINE_COLUMNS } from '../model/kline.ts'
  * order, eight bytes a value, low byte first, nothing between or behind them. Metadata is not in it: a file says that twice.
  */
 export function digestColumns(columns: KlineColumns): string {
+  return digestArrays(KLINE_COLUMNS.map(({ key }) => columns[key]))
+}
+
+/** The same of other columns. */
+export function digestArrays(columns: readonly (Float64Array | BigInt64Array)[]): string {
   const hash = createHash('sha256')
-  for (const { key } of KLINE_COLUMNS) {
-    const { buffer, byteOffset, byteLength } = columns[key]
-    hash.update(new Uint8Array(buffer, byteOffset, byteLength))
-  }
+  for (const { buffer, byteOffset, byteLength } of columns) hash.update(new Uint8Array(buffer, byteOffset, byteLength))
   return hash.digest('hex')
 }

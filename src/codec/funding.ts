@@ -5,8 +5,9 @@ import { CkvdError } from '../errors.ts'
 import { checkSha256, parseChecksum, readZipEntry } from './archive.ts'
 import { ArrowFormatError, parseArrowFile } from './arrow-file.ts'
 import { ShardWriter } from './arrow-writer.ts'
+import { digestArrays } from './columns-digest.ts'
 import { LARGEST_FUNDING_CSV_BYTES } from './csv-size.ts'
-import { FORMAT_KEY } from './shard-meta.ts'
+import { DIGEST_KEY, FORMAT_KEY } from './shard-meta.ts'
 
 /** Funding rates as columns, in ascending order of time. */
 export interface FundingColumns {
@@ -119,6 +120,7 @@ export function encodeFunding(columns: FundingColumns, meta: FundingMeta): Uint8
     ['ckvd.archive.sha256', meta.archiveSha256],
     ['ckvd.archive.etag', meta.archiveEtag],
     ['ckvd.rows', String(length)],
+    [DIGEST_KEY, digestFunding(columns)],
   ])
   const writer = new ShardWriter()
   writer.write(new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length, nullCount: 0, children })))
@@ -126,7 +128,11 @@ export function encodeFunding(columns: FundingColumns, meta: FundingMeta): Uint8
   return writer.toUint8Array(true)
 }
 
-/** Reads a stored month. Throws CKVD_SHARD_FORMAT for whatever is not a whole file of this form and of that contract and month. */
+function digestFunding(columns: FundingColumns): string {
+  return digestArrays(FUNDING_COLUMNS.map(({ key }) => columns[key]))
+}
+
+/** Reads a stored month, and checks it by the digest of its columns that it states. Throws CKVD_SHARD_FORMAT for whatever is not a whole file of this form and of that contract and month. */
 export function decodeFunding(bytes: Uint8Array, expected: Pick<FundingMeta, 'market' | 'symbol' | 'month'>): FundingColumns {
   const refuse = (found: string): never => {
     throw new CkvdError(
@@ -146,11 +152,14 @@ export function decodeFunding(bytes: Uint8Array, expected: Pick<FundingMeta, 'ma
       // copied: a Buffer's slice would be a view, aligned or not
       return new Uint8Array(bytes.subarray(start, start + rows * 8)).buffer
     })
-    return {
+    const stored: FundingColumns = {
       fundingTime: new BigInt64Array(time as ArrayBuffer),
       intervalHours: new BigInt64Array(hours as ArrayBuffer),
       rate: new Float64Array(rate as ArrayBuffer),
     }
+    // the first files of this form do not state it
+    const digest = schema.metadata.get(DIGEST_KEY)
+    return digest === undefined || digest === digestFunding(stored) ? stored : refuse('columns of another SHA-256 than it states')
   } catch (error) {
     if (error instanceof ArrowFormatError || error instanceof RangeError) return refuse(error.message)
     throw error

@@ -10,6 +10,8 @@ import type { DecodeRequest } from '../../src/codec/decode-day.ts'
 import { decodeArchive } from '../../src/codec/decode-day.ts'
 import { decodeRestRows } from '../../src/codec/rest-rows.ts'
 import { CkvdError, ERROR_CATALOGUE, isCkvdError } from '../../src/errors.ts'
+import type { Evidence } from '../../src/model/evidence.ts'
+import { doubt } from '../../src/model/evidence.ts'
 import type { KlineColumns } from '../../src/model/kline.ts'
 import { createColumns, KLINE_COLUMNS } from '../../src/model/kline.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
@@ -148,6 +150,15 @@ const columnsArbitrary = fc
     return columns
   })
 
+const evidenceArbitrary: fc.Arbitrary<Evidence> = fc.oneof(
+  fc.constantFrom('rest-off' as const, 'no-witness' as const, 'text' as const).map((reason) => doubt(reason)),
+  fc.record({
+    source: fc.constantFrom('rest' as const, 'archives' as const),
+    beforeUs: fc.nat(),
+    afterUs: fc.integer({ min: 2 ** 31, max: 2 ** 52 }),
+  }),
+)
+
 const metaArbitrary = fc.record({
   market: fc.constantFrom('spot', 'um', 'cm'),
   symbol: fc.constantFrom('BTCUSDT', '币安人生USDT', 'BTCUSD_210625'),
@@ -164,9 +175,9 @@ const metaArbitrary = fc.record({
   oddClose: fc.integer({ min: 60, max: 1_000_000 }),
   oddRows: fc.nat(),
   gaps: fc
-    .array(fc.string(), { maxLength: 3 })
-    .map((texts) =>
-      texts.map((evidence, i) => ({ startUs: START_MS * 1000 + 10 * i, endUs: START_MS * 1000 + 10 * i + 5, bars: i + 1, evidence })),
+    .array(evidenceArbitrary, { maxLength: 3 })
+    .map((all) =>
+      all.map((evidence, i) => ({ startUs: START_MS * 1000 + 10 * i, endUs: START_MS * 1000 + 10 * i + 5, bars: i + 1, evidence })),
     ),
 }) as fc.Arbitrary<Omit<ShardMeta, 'rows'>>
 

@@ -82,7 +82,17 @@ describe('shards from templates', () => {
         (more, rows, start) => {
           const meta = metaOf(rows, {
             ...more,
-            gaps: start === 0 ? [] : [{ startUs: START_US, endUs: START_US + start, bars: start, evidence: '"\\é' }],
+            gaps:
+              start === 0
+                ? []
+                : [
+                    {
+                      startUs: START_US,
+                      endUs: START_US + start,
+                      bars: start,
+                      evidence: { source: 'rest', beforeUs: START_US - start, afterUs: START_US + start },
+                    },
+                  ],
           })
           expectSameBytes(encoder, sliceColumns(bars(50, 3), start, start + rows), meta)
         },

@@ -22,6 +22,7 @@ import { decodeShard, isOwnShard } from '../../../src/codec/arrow.ts'
 import { encodeKlines, encodeShard } from '../../../src/codec/arrow-writer.ts'
 import { encodeMeta } from '../../../src/codec/shard-meta.ts'
 import { isCkvdError } from '../../../src/errors.ts'
+import { doubt } from '../../../src/model/evidence.ts'
 import type { KlineColumns } from '../../../src/model/kline.ts'
 import { createColumns, KLINE_COLUMNS, sliceColumns } from '../../../src/model/kline.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
@@ -44,7 +45,7 @@ const META: ShardMeta = {
   duplicates: 2,
   oddClose: 0,
   oddRows: 0,
-  gaps: [{ startUs: START_US + 5 * 3_600_000_000, endUs: START_US + 24 * 3_600_000_000, bars: 19, evidence: 'REST has none: "asked"' }],
+  gaps: [{ startUs: START_US + 5 * 3_600_000_000, endUs: START_US + 24 * 3_600_000_000, bars: 19, evidence: doubt('rest-failed') }],
 }
 
 function bars(rows: number): KlineColumns {
@@ -187,7 +188,10 @@ describe('encodeShard', () => {
       ['ckvd.odd_close', '0'],
       ['ckvd.odd_rows', '0'],
       ['ckvd.digest', digestOf(bars(5))],
-      ['ckvd.gaps', '[{"start":1704085200000000,"end":1704153600000000,"bars":19,"evidence":"REST has none: \\"asked\\""}]'],
+      [
+        'ckvd.gaps',
+        '[{"start_us":1704085200000000,"end_us":1704153600000000,"bars":19,"source":null,"before_us":null,"after_us":null,"reason":"rest-failed"}]',
+      ],
     ])
   })
 
@@ -370,11 +374,15 @@ describe('decodeShard', () => {
     ['digest', { archiveSha256: 'xyz' }, 'ckvd.archive.sha256'],
     ['condition', { condition: 'failed' as 'partial' }, 'ckvd.condition'],
     ['count', { expected: -1 }, 'ckvd.expected'],
-    ['gap', { gaps: [{ startUs: 2, endUs: 1, bars: 1, evidence: '' }] }, 'ckvd.gaps'],
-    ['gap outside of the chunk', { gaps: [{ startUs: START_US - 1, endUs: START_US, bars: 1, evidence: '' }] }, 'gaps inside the chunk'],
+    ['gap', { gaps: [{ startUs: 2, endUs: 1, bars: 1, evidence: doubt('not-asked') }] }, 'ckvd.gaps'],
+    [
+      'gap outside of the chunk',
+      { gaps: [{ startUs: START_US - 1, endUs: START_US, bars: 1, evidence: doubt('not-asked') }] },
+      'gaps inside the chunk',
+    ],
     [
       'gap after the chunk',
-      { gaps: [{ startUs: START_US + 86_400_000_000, endUs: START_US + 90_000_000_000, bars: 1, evidence: '' }] },
+      { gaps: [{ startUs: START_US + 86_400_000_000, endUs: START_US + 90_000_000_000, bars: 1, evidence: doubt('not-asked') }] },
       'gaps inside the chunk',
     ],
   ])('refuses a wrong %s', (_, meta, words) => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Data } from 'apache-arrow'
 import { Field, makeData, RecordBatch, Schema, Struct, tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
@@ -109,6 +110,17 @@ describe('funding rates of REST', () => {
   })
 })
 
+/** Three columns, eight bytes a value. */
+function columnBytes(rows: readonly FundingRow[]): Buffer {
+  const bytes = Buffer.alloc(rows.length * 3 * 8)
+  rows.forEach(([timeUs, hours, rate], i) => {
+    bytes.writeBigInt64LE(BigInt(timeUs), i * 8)
+    bytes.writeBigInt64LE(BigInt(hours), (rows.length + i) * 8)
+    bytes.writeDoubleLE(rate, (2 * rows.length + i) * 8)
+  })
+  return bytes
+}
+
 describe('a stored month of funding rates', () => {
   it('is what was stored, and any Arrow reader reads it', () => {
     const bytes = encodeFunding(fundingColumns(ROWS), META)
@@ -135,7 +147,19 @@ describe('a stored month of funding rates', () => {
       'ckvd.archive.sha256': META.archiveSha256,
       'ckvd.archive.etag': META.archiveEtag,
       'ckvd.rows': '3',
+      'ckvd.digest': createHash('sha256').update(columnBytes(ROWS)).digest('hex'),
     })
+  })
+
+  it('with a byte of its rates changed is refused', () => {
+    const bytes = Buffer.from(encodeFunding(fundingColumns(ROWS), META))
+    for (const [, , rate] of ROWS) {
+      const at = bytes.indexOf(Buffer.from(Float64Array.of(rate).buffer))
+      bytes[at + 6]! ^= 1
+      expect(() => decodeFunding(bytes, META)).toThrow(expect.objectContaining({ code: 'CKVD_SHARD_FORMAT' }) as Error)
+      bytes[at + 6]! ^= 1
+    }
+    expect(fundingRows(decodeFunding(bytes, META))).toEqual(ROWS)
   })
 
   it('of no rates is one', () => {
@@ -150,6 +174,7 @@ describe('a stored month of funding rates', () => {
         ({ type }) => makeData({ type, length: 9, nullCount, nullBitmap, data: new Float64Array(values) } as never) as Data,
       )
       const { metadata } = tableFromIPC(encodeFunding(fundingColumns(ROWS), META)).schema
+      metadata.delete('ckvd.digest')
       const writer = new ShardWriter()
       writer.write(new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length: 9, nullCount: 0, children })))
       return writer.finish().toUint8Array(true)

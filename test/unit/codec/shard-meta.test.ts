@@ -9,7 +9,7 @@ const gapAt = (hour: number, bars: number) => ({
   startUs: DAY_US + hour * HOUR_US,
   endUs: DAY_US + (hour + bars) * HOUR_US,
   bars,
-  evidence: 'why',
+  evidence: { source: 'rest' as const, beforeUs: DAY_US, afterUs: DAY_US + 23 * HOUR_US },
 })
 
 const DIGEST = 'cd'.repeat(32)
@@ -107,32 +107,44 @@ describe('metadata of a shard', () => {
     expect(read({ 'ckvd.interval': '1w', 'ckvd.day': '2024-03-04' })).toMatch(/^refused: /)
   })
 
-  const gap = { start: DAY_US, end: DAY_US + HOUR_US, bars: 1, evidence: 'why' }
+  const witnesses = { source: 'rest', before_us: DAY_US - HOUR_US, after_us: DAY_US + HOUR_US }
+  const gap = { start_us: DAY_US, end_us: DAY_US + HOUR_US, bars: 1, ...witnesses }
   test.each<[string, unknown]>([
     ['no list', {}],
     ['null', null],
     ['a list of null', [null]],
     ['a number in it', [1]],
-    ['no start', [{ ...gap, start: undefined }]],
-    ['a start before the epoch', [{ ...gap, start: -1 }]],
-    ['a start that is a text', [{ ...gap, start: '0' }]],
-    ['a start that is no whole number', [{ ...gap, start: DAY_US + 0.5 }]],
-    ['an end beyond all numbers', [{ ...gap, end: 2 ** 53 }]],
-    ['an end that is a text', [{ ...gap, end: '9' }]],
-    ['an end at the start', [{ ...gap, end: DAY_US }]],
-    ['an end before the start', [{ ...gap, end: DAY_US - 1 }]],
+    ['no start', [{ ...gap, start_us: undefined }]],
+    ['a start before the epoch', [{ ...gap, start_us: -1 }]],
+    ['a start that is a text', [{ ...gap, start_us: '0' }]],
+    ['a start that is no whole number', [{ ...gap, start_us: DAY_US + 0.5 }]],
+    ['an end beyond all numbers', [{ ...gap, end_us: 2 ** 53 }]],
+    ['an end that is a text', [{ ...gap, end_us: '9' }]],
+    ['an end at the start', [{ ...gap, end_us: DAY_US }]],
+    ['an end before the start', [{ ...gap, end_us: DAY_US - 1 }]],
     ['no bars', [{ ...gap, bars: 0 }]],
     ['less than no bars', [{ ...gap, bars: -1 }]],
     ['bars that are a text', [{ ...gap, bars: '1' }]],
-    ['no evidence', [{ ...gap, evidence: undefined }]],
-    ['two that overlap', [gap, { ...gap, end: DAY_US + 2 * HOUR_US }]],
-    ['the wrong order', [{ ...gap, start: DAY_US + 5 * HOUR_US, end: DAY_US + 6 * HOUR_US }, gap]],
+    ['no source', [{ ...gap, source: undefined }]],
+    ['a source that nobody knows', [{ ...gap, source: 'me' }]],
+    ['one witness', [{ ...gap, after_us: null }]],
+    ['witnesses in the wrong order', [{ ...gap, before_us: witnesses.after_us, after_us: witnesses.before_us }]],
+    ['neither witnesses nor a reason', [{ ...gap, source: null }]],
+    ['two that overlap', [gap, { ...gap, end_us: DAY_US + 2 * HOUR_US }]],
+    ['the wrong order', [{ ...gap, start_us: DAY_US + 5 * HOUR_US, end_us: DAY_US + 6 * HOUR_US }, gap]],
   ])('gaps are refused with %s', (_name, value) => {
     expect(read({ 'ckvd.gaps': JSON.stringify(value) })).toBe('refused: a list of gaps as ckvd.gaps')
   })
 
+  test('gaps of the first versions, which had words as evidence, are read: words prove nothing', () => {
+    const old = { start: DAY_US, end: DAY_US + HOUR_US, bars: 1, evidence: 'why' }
+    expect(read({ 'ckvd.gaps': JSON.stringify([old]) })).toMatchObject({
+      gaps: [{ startUs: DAY_US, endUs: DAY_US + HOUR_US, bars: 1, evidence: { source: null, reason: 'text', note: 'why' } }],
+    })
+  })
+
   test('gaps are refused when they are no JSON, and a gap of the first microsecond is one', () => {
     expect(read({ 'ckvd.gaps': '[' })).toBe('refused: a list of gaps as ckvd.gaps')
-    expect(read({ 'ckvd.gaps': JSON.stringify([{ ...gap, start: 0, end: 1 }]) })).toMatchObject({ gaps: [{ startUs: 0, endUs: 1 }] })
+    expect(read({ 'ckvd.gaps': JSON.stringify([{ ...gap, start_us: 0, end_us: 1 }]) })).toMatchObject({ gaps: [{ startUs: 0, endUs: 1 }] })
   })
 })

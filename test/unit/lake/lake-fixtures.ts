@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { EvidencedGap, ShardMeta } from '../../../src/codec/arrow.ts'
+import type { ShardMeta } from '../../../src/codec/arrow.ts'
 import { encodeShard } from '../../../src/codec/arrow-writer.ts'
 import type { DayRow } from '../../../src/lake/catalog-rows.ts'
 import type { LakeWrite } from '../../../src/lake/lake-writer.ts'
+import type { EvidencedGap } from '../../../src/model/evidence.ts'
 import { createColumns } from '../../../src/model/kline.ts'
 import type { Series } from '../../../src/model/series.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
@@ -47,8 +48,13 @@ export function rowOf(series: Series, name: string, change: Partial<DayRow> = {}
     duplicates: 0,
     conflicts: 0,
     differingRows: 0,
+    oddClose: 0,
+    oddRows: 0,
     evidence: null,
+    errorCode: null,
     error: null,
+    accepted: null,
+    recheck: 0,
     updatedAt: '2024-02-03T04:05:06.789Z',
     ...change,
   }
@@ -72,7 +78,12 @@ export function hoursOf(
     columns.volume[i] = 1
   })
   const gaps = missing.map((hour): EvidencedGap => {
-    return { startUs: startUs + hour * hourUs, endUs: startUs + (hour + 1) * hourUs, bars: 1, evidence: 'REST has no bar there' }
+    return {
+      startUs: startUs + hour * hourUs,
+      endUs: startUs + (hour + 1) * hourUs,
+      bars: 1,
+      evidence: { source: 'rest', beforeUs: startUs - hourUs, afterUs: startUs + 24 * hourUs },
+    }
   })
   const key = `data/spot/daily/klines/${series.symbol}/${series.interval}/${series.symbol}-${series.interval}-${name}.zip`
   const meta: ShardMeta = {
