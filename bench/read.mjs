@@ -2,9 +2,10 @@
  * Reading days of 1m bars from the lake by the library, against `tableFromIPC` of each shard, and against the same joined into one array a
  * column, which is what `getColumns` gives. The lake is filled by `ingest` from the sandbox exchange.
  */
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { tableFromIPC } from 'apache-arrow'
@@ -15,7 +16,7 @@ const TWO = ['open_time', 'close']
 /** Rounds before those that count: the compiler has seen all of the code by then. */
 const WARM_UP = 2
 
-/** @returns two tables, of all columns and of two: milliseconds of each round; throws where the library gives other values */
+/** @returns three tables, of all columns, of two, and of a new process: milliseconds of each round; throws where the library gives other values */
 export async function measureRead({ days, dist, folder, rounds }) {
   const load = (path) => import(new URL(path, pathToFileURL(`${dist}/`)).href)
   const { CryptoKlineVisionData, DataProvider, ingest, MarketType } = await load('src/index.js')
@@ -51,15 +52,43 @@ export async function measureRead({ days, dist, folder, rounds }) {
       'getData of two': () => ckvd.getData({ ...query, columns: TWO }),
       'getColumns of two': () => ckvd.getColumns({ ...query, columns: TWO }),
     })
+    await ckvd.close()
+    const first = timeFirst(rounds, { dist, lake, start: query.startTime.replace(start, dayAfter(start)), end: query.endTime })
     const facts = { unit: 'million rows/s', amount: rows / 1000, baseline: 'tableFromIPC per file' }
     return [
       { name: `read ${days} days of 1m, all columns`, ...facts, contenders: all },
       { name: `read ${days} days of 1m, two columns`, ...facts, contenders: two },
+      { name: `read ${days - 1} days of 1m in a new process`, ...facts, baseline: 'getColumns, again', contenders: first },
     ]
   } finally {
     await ckvd.close()
     await sandbox.close()
   }
+}
+
+const FIRST_READ = fileURLToPath(new URL('first-read.mjs', import.meta.url))
+
+function dayAfter(day) {
+  return new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
+}
+
+/** Reads in a process of its own each time: the first read of a file compares its digest, the ones after it do not. */
+function timeFirst(rounds, { dist, lake, start, end }) {
+  const contenders = {}
+  for (let round = 0; round < rounds; round++) {
+    for (const [names, label] of [
+      ['', 'getColumns'],
+      [TWO.join(','), 'getColumns of two'],
+    ]) {
+      const { first, again } = JSON.parse(execFileSync(process.execPath, [FIRST_READ, dist, lake, start, end, names], { encoding: 'utf8' }))
+      for (const [name, ms] of [
+        [`${label}, first`, first],
+        [`${label}, again`, again],
+      ])
+        (contenders[name] ??= { ms: [] }).ms.push(ms)
+    }
+  }
+  return contenders
 }
 
 /** Throws unless every value of every column is the same. */
