@@ -123,7 +123,7 @@ const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeSh
 /**
  * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
  * @param buffers memory for the shards; default: each has its own
- * @throws CkvdError of the CHECKSUM, ZIP, CSV and BAR codes; series, period and key are in `details` and in the message
+ * @throws CkvdError of the CHECKSUM, ZIP and CSV codes; series, period and key are in `details` and in the message
  */
 export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PLAIN_CODEC, buffers?: BufferPool): Promise<DecodeResult> {
   const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request

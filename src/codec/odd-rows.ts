@@ -67,6 +67,7 @@ export function describeOddRow(columns: KlineColumns, row: number): string {
   if (negative !== undefined) return `${negative.name} ${String(columns[negative.key][row])}`
   const { open, high, low, close } = columns
   const prices = { open: Number(open[row]), low: Number(low[row]), close: Number(close[row]) }
-  for (const [name, price] of Object.entries(prices)) if (Number(high[row]) < price) return `high ${String(high[row])} below its ${name} ${price}`
+  for (const [name, price] of Object.entries(prices))
+    if (Number(high[row]) < price) return `high ${String(high[row])} below its ${name} ${price}`
   return `low ${String(low[row])} above its ${Number(low[row]) > prices.open ? `open ${prices.open}` : `close ${prices.close}`}`
 }

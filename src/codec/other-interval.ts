@@ -39,7 +39,8 @@ function findOtherLength({ columns, interval }: BarSet): string | undefined {
   const name = nameOf(lengthMs)
   if (lengthMs <= 0 || bars * 2 <= rows || name === interval) return undefined
   // bars that open late, all by as much, and close with their slots are as long as no interval is
-  if (name === undefined && (rows < 3 || findOddRows(columns, gridOfBars({ interval }, columns.openTime)).oddClose * 2 <= rows)) return undefined
+  if (name === undefined && (rows < 3 || findOddRows(columns, gridOfBars({ interval }, columns.openTime)).oddClose * 2 <= rows))
+    return undefined
   return `${bars} of ${rows} bars that close ${name ?? `${lengthMs / 1000} s`} after they open`
 }
 

@@ -192,7 +192,12 @@ async function explainOpen(
   o: { readonly rest: RestWitness; readonly nowUs: number; readonly signal: AbortSignal },
 ): Promise<ReadGap[]> {
   const times = answer.kind === 'asked' ? answer.seen : []
-  const beginnings: Beginnings = { list: () => [], put: () => undefined, inTurn: (_one, work) => work(), intervalFor: (one) => one.interval }
+  const beginnings: Beginnings = {
+    list: () => [],
+    put: () => undefined,
+    inTurn: (_one, work) => work(),
+    intervalFor: (one) => one.interval,
+  }
   const life = new SeriesLife({
     series,
     known: undefined,
