@@ -40,6 +40,8 @@ export class Lab implements AsyncDisposable {
   readonly exchange: LyingExchange
   readonly series: LyingSeries
   readonly directory: TempDirectory
+  /** retries of a request */
+  retries = 1
 
   private constructor(exchange: LyingExchange, series: LyingSeries, directory: TempDirectory) {
     this.exchange = exchange
@@ -59,7 +61,13 @@ export class Lab implements AsyncDisposable {
   }
 
   get env(): Record<string, string> {
-    return { ...this.exchange.env, CKVD_STATE: join(this.directory.path, 'state'), HOME: this.directory.path }
+    return {
+      CKVD_WORKERS: '1',
+      ...this.exchange.env,
+      CKVD_MAX_RETRIES: String(this.retries),
+      CKVD_STATE: join(this.directory.path, 'state'),
+      HOME: this.directory.path,
+    }
   }
 
   /** `ckvd COMMAND` on this exchange and lake. */
