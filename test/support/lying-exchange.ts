@@ -514,7 +514,7 @@ export function storedOf(key: string, csv: string, modifiedMs: number): Stored {
   return { zip, checksum: checksumOf(zip, name), listed: { etag, sizeBytes: zip.length, modifiedMs }, etag }
 }
 
-export function md5(bytes: Uint8Array): string {
+function md5(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex')
 }
 
