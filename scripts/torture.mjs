@@ -12,11 +12,12 @@ import { parseArgs } from 'node:util'
 import { tortureByFaults } from './torture/faults.mjs'
 import { tortureByKills } from './torture/kills.mjs'
 
-const USAGE = `npm run torture -- [--kills 200] [--faults 150] [--fuzz 3000] [--minutes 30] [--seed N] [--json]
+const USAGE = `npm run torture -- [--kills 200] [--faults 150] [--fuzz 3000] [--oracle 2000] [--minutes 30] [--seed N] [--json]
   --kills N    SIGKILLs of an ingest, at every named step of writing and at any moment between
   --faults N   runs with one to four random faults of the network each
   --fuzz N     cases for each property of test/fuzz; 0: none
-  --minutes N  none of the three starts anything new after this time
+  --oracle N   worlds whose servers lie: exit 0 must mean that all bars are there; 0: none
+  --minutes N  none of the four starts anything new after this time
   --seed N     repeats an earlier torture; default: any`
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -27,6 +28,7 @@ function readOptions() {
       kills: { type: 'string', default: '200' },
       faults: { type: 'string', default: '150' },
       fuzz: { type: 'string', default: '3000' },
+      oracle: { type: 'string', default: '2000' },
       minutes: { type: 'string', default: '30' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
       json: { type: 'boolean', default: false },
@@ -40,20 +42,29 @@ function readOptions() {
     kills: count('kills'),
     faults: count('faults'),
     fuzz: count('fuzz'),
+    oracle: count('oracle'),
     minutes: count('minutes'),
     seed: count('seed'),
     json: values.json,
   }
 }
 
-/** The fuzz tests, with more cases; gives how many cases each property saw. */
-async function tortureByBytes(runs, seed) {
-  const directory = await mkdtemp(join(tmpdir(), 'ckvd-fuzz-'))
+/**
+ * Property tests with more cases than a test run has. `what`: FUZZ or ORACLE, which names their variables; gives how many cases each
+ * property saw.
+ */
+async function tortureByTests(what, file, runs, seed) {
+  const directory = await mkdtemp(join(tmpdir(), 'ckvd-torture-'))
   const report = join(directory, 'report.jsonl')
   try {
     const vitest = join(root, 'node_modules/vitest/vitest.mjs')
-    const env = { ...process.env, CKVD_FUZZ_RUNS: String(runs), CKVD_FUZZ_SEED: String(seed), CKVD_FUZZ_REPORT: report }
-    const child = spawn(process.execPath, [vitest, 'run', 'test/fuzz', '--testTimeout', '1800000'], {
+    const env = {
+      ...process.env,
+      [`CKVD_${what}_RUNS`]: String(runs),
+      [`CKVD_${what}_SEED`]: String(seed),
+      [`CKVD_${what}_REPORT`]: report,
+    }
+    const child = spawn(process.execPath, [vitest, 'run', file, '--testTimeout', '1800000'], {
       cwd: root,
       env,
       stdio: ['ignore', 2, 2],
@@ -61,9 +72,9 @@ async function tortureByBytes(runs, seed) {
     const [code] = await once(child, 'close')
     const lines = (await readFile(report, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '')
     const properties = lines.map((line) => JSON.parse(line))
-    const lost = code === 0 ? [] : [`a property of test/fuzz failed with seed ${seed} (above)`]
+    const lost = code === 0 ? [] : [`a property of ${file} failed with seed ${seed} (above)`]
     // nothing reported is not "nothing lost": the report is missing, or no property ran
-    if (properties.length === 0) lost.push('no property of test/fuzz reported a case')
+    if (properties.length === 0) lost.push(`no property of ${file} reported a case`)
     return { cases: properties.reduce((sum, { runs }) => sum + runs, 0), properties: properties.length, lost }
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -71,23 +82,25 @@ async function tortureByBytes(runs, seed) {
 }
 
 async function main() {
-  const { kills, faults, fuzz, minutes, seed, json } = readOptions()
+  const { kills, faults, fuzz, oracle, minutes, seed, json } = readOptions()
   const startedMs = performance.now()
   const deadlineMs = startedMs + minutes * 60_000
   const log = (text) => process.stderr.write(`[${((performance.now() - startedMs) / 1000).toFixed(0)} s] ${text}\n`)
   log(`seed ${seed}`)
-  const summary = { seed, kills: null, faults: null, fuzz: null, elapsed_s: 0 }
+  const summary = { seed, kills: null, faults: null, fuzz: null, oracle: null, elapsed_s: 0 }
   if (kills > 0) summary.kills = await tortureByKills({ count: kills, seed, deadlineMs, log })
   if (faults > 0) summary.faults = await tortureByFaults({ count: faults, seed, deadlineMs, log })
-  if (fuzz > 0 && performance.now() < deadlineMs) summary.fuzz = await tortureByBytes(fuzz, seed)
+  if (fuzz > 0 && performance.now() < deadlineMs) summary.fuzz = await tortureByTests('FUZZ', 'test/fuzz', fuzz, seed)
+  if (oracle > 0 && performance.now() < deadlineMs)
+    summary.oracle = await tortureByTests('ORACLE', 'test/integration/evidence-oracle.test.ts', oracle, seed)
   summary.elapsed_s = Math.round((performance.now() - startedMs) / 1000)
-  const lost = [summary.kills, summary.faults, summary.fuzz].flatMap((part) => part?.lost ?? [])
+  const lost = [summary.kills, summary.faults, summary.fuzz, summary.oracle].flatMap((part) => part?.lost ?? [])
   if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
   else show(summary, lost)
   return lost.length === 0 ? 0 : 1
 }
 
-function show({ seed, kills, faults, fuzz, elapsed_s }, lost) {
+function show({ seed, kills, faults, fuzz, oracle, elapsed_s }, lost) {
   const line = (text) => process.stdout.write(`${text}\n`)
   line(`seed ${seed}, ${elapsed_s} s`)
   if (kills !== null)
@@ -103,6 +116,7 @@ function show({ seed, kills, faults, fuzz, elapsed_s }, lost) {
         .join(', ')}`,
     )
   if (fuzz !== null) line(`fuzz    ${fuzz.cases} cases for ${fuzz.properties} properties`)
+  if (oracle !== null) line(`oracle  ${oracle.cases} worlds of servers that lie and that do not`)
   line(lost.length === 0 ? 'lost    nothing' : `lost    ${lost.length}:`)
   for (const what of lost) line(`  ${what}`)
 }

@@ -210,11 +210,12 @@ async function checkLedger(
   expect(CONDITIONS.reduce((sum, condition) => sum + run.days[condition], 0)).toBe(requested.length * ask.symbols.length)
 }
 
-test(
-  'bars in the lake, listed gaps and unlisted days are exactly what was requested; exit 0 if and only if all is explained',
+// 373914: the first monthly archive is empty
+test.each([...new Set([SEED, 373_914])])(
+  'bars in the lake, listed gaps and unlisted days are exactly what was requested; exit 0 if and only if all is explained (seed %i)',
   { timeout: 120_000 },
-  async () => {
-    console.log(`ledger: seed ${SEED} (CKVD_SEED=${SEED} repeats it)`)
+  async (seed) => {
+    console.log(`ledger: seed ${seed} (CKVD_SEED=${seed} repeats it)`)
     await fc.assert(
       fc.asyncProperty(scenarios, async (scenario) => {
         const { symbols, holes, faults, publishDelayHours, ask } = scenario
@@ -240,7 +241,7 @@ test(
         }
       }),
       // a failing scenario is printed whole and repeats by its seed; making it smaller would take minutes
-      { numRuns: RUNS, seed: SEED, endOnFailure: true },
+      { numRuns: RUNS, seed, endOnFailure: true },
     )
   },
 )

@@ -5,7 +5,7 @@
 export type Market = 'spot' | 'um' | 'cm'
 export type Interval = '1s' | '1m' | '3m' | '5m' | '15m' | '30m' | '1h' | '2h' | '4h' | '6h' | '8h' | '12h' | '1d' | '3d' | '1w' | '1M'
 
-export const MINUTE_MS = 60_000
+const MINUTE_MS = 60_000
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 86_400_000
 
@@ -61,7 +61,7 @@ export function dayText(ms: number): string {
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS, w: 7 * DAY_MS }
 
 /** Length of a bar; a month has none. */
-export function lengthMs(interval: Exclude<Interval, '1M'>): number {
+function lengthMs(interval: Exclude<Interval, '1M'>): number {
   return Number(interval.slice(0, -1)) * UNITS[interval.slice(-1)]!
 }
 

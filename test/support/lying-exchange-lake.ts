@@ -40,6 +40,8 @@ export class Lab implements AsyncDisposable {
   readonly exchange: LyingExchange
   readonly series: LyingSeries
   readonly directory: TempDirectory
+  /** retries of a request */
+  retries = 1
 
   private constructor(exchange: LyingExchange, series: LyingSeries, directory: TempDirectory) {
     this.exchange = exchange
@@ -59,7 +61,13 @@ export class Lab implements AsyncDisposable {
   }
 
   get env(): Record<string, string> {
-    return { ...this.exchange.env, CKVD_STATE: join(this.directory.path, 'state'), HOME: this.directory.path }
+    return {
+      CKVD_WORKERS: '1',
+      ...this.exchange.env,
+      CKVD_MAX_RETRIES: String(this.retries),
+      CKVD_STATE: join(this.directory.path, 'state'),
+      HOME: this.directory.path,
+    }
   }
 
   /** `ckvd COMMAND` on this exchange and lake. */
@@ -113,7 +121,7 @@ export class Lab implements AsyncDisposable {
 }
 
 /** The result of `--json`, or all that the command wrote. */
-export function toldOf(result: CommandResult): Told {
+function toldOf(result: CommandResult): Told {
   try {
     const told = JSON.parse(result.stdout) as Told
     if (Array.isArray(told.problems)) return { ...told, exit: result.exit ?? -1 }
@@ -123,7 +131,7 @@ export function toldOf(result: CommandResult): Told {
   }
 }
 
-export async function readLakeBars(lake: string, { market, symbol, interval }: Life): Promise<Map<number, (bigint | number)[]>> {
+async function readLakeBars(lake: string, { market, symbol, interval }: Life): Promise<Map<number, (bigint | number)[]>> {
   const bars = new Map<number, (bigint | number)[]>()
   for (const file of await listFiles(join(lake, 'data'))) {
     if (!file.endsWith('.arrow')) continue
@@ -144,7 +152,7 @@ export async function readLakeBars(lake: string, { market, symbol, interval }: L
 }
 
 /** Each bar that is not as it should be, in words. */
-export function compare(lake: ReadonlyMap<number, (bigint | number)[]>, wanted: readonly Row[], fromMs: number, toMs: number): string[] {
+function compare(lake: ReadonlyMap<number, (bigint | number)[]>, wanted: readonly Row[], fromMs: number, toMs: number): string[] {
   const said: string[] = []
   const right = new Map(wanted.map((row) => [row.openMs, lakeCells(row)]))
   for (const [openMs, cells] of right) {

@@ -106,6 +106,12 @@ export interface LyingSeries {
   key(period: string): string
   /** The stored archive of a day or a month; throws where there is none. */
   archive(period: string): Stored
+  /** Whether there is an archive of a day or a month. */
+  has(period: string): boolean
+  /** The text of an archive as it was published; empty where there is none. */
+  csvOf(period: string): string
+  /** Whether an archive is there and its ZIP and CHECKSUM are what was published. */
+  isSound(period: string): boolean
   /** Takes archives away, as if they had never been. */
   unpublish(...periods: string[]): this
 }
@@ -167,7 +173,6 @@ export class LyingExchange implements AsyncDisposable {
       CKVD_UM_REST_URL: `${this.#origin}/um`,
       CKVD_CM_REST_URL: `${this.#origin}/cm`,
       CKVD_NOW: new Date(this.nowMs).toISOString(),
-      CKVD_MAX_RETRIES: '1',
     }
   }
 
@@ -428,6 +433,7 @@ class Series implements LyingSeries {
   rows: readonly Row[]
   #nowMs: number
   readonly #objects: Map<string, Stored>
+  readonly #texts = new Map<string, string>()
 
   constructor(life: Life, nowMs: number, objects: Map<string, Stored>) {
     this.life = life
@@ -473,6 +479,21 @@ class Series implements LyingSeries {
     return stored
   }
 
+  has(period: string): boolean {
+    return this.#objects.has(this.key(period))
+  }
+
+  csvOf(period: string): string {
+    return this.#texts.get(period) ?? ''
+  }
+
+  isSound(period: string): boolean {
+    const stored = this.#objects.get(this.key(period))
+    if (stored === undefined || stored.refuse !== undefined) return false
+    const right = storedOf(this.key(period), this.csvOf(period), 0)
+    return right.zip.equals(stored.zip) && stored.checksum !== undefined && right.checksum?.equals(stored.checksum) === true
+  }
+
   unpublish(...periods: string[]): this {
     for (const period of periods) this.#objects.delete(this.key(period))
     return this
@@ -482,6 +503,7 @@ class Series implements LyingSeries {
     const edited = edit === undefined ? rows : edit(rows)
     if (edited.length === 0 && edit === undefined) return
     const csv = edited.map((row) => `${typeof row === 'string' ? row : csvLine(row)}\n`).join('')
+    this.#texts.set(period, csv)
     this.#objects.set(this.key(period), storedOf(this.key(period), csv, this.#nowMs))
   }
 }
@@ -494,7 +516,7 @@ export function storedOf(key: string, csv: string, modifiedMs: number): Stored {
   return { zip, checksum: checksumOf(zip, name), listed: { etag, sizeBytes: zip.length, modifiedMs }, etag }
 }
 
-export function md5(bytes: Uint8Array): string {
+function md5(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex')
 }
 
