@@ -194,7 +194,6 @@ export function resample(
   options: ResampleTableOptions,
 ): Table | ResampledColumns {
   checkBars(given)
-  checkOptions('resample', options, "{ to: '1h' }")
   return 'columns' in given ? resampleArrays(given, options) : resampleTable(given, options)
 }
 
