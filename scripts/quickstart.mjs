@@ -17,7 +17,7 @@ const cli = join('dist', 'src', 'cli', 'main.js')
 // Ctrl-C reaches the command too, which stops cleanly and tells its exit code: wait for that.
 let running
 process.on('SIGINT', () => {})
-process.on('SIGTERM', () => running?.kill('SIGTERM'))
+for (const name of ['SIGTERM', 'SIGHUP']) process.on(name, () => running?.kill(name))
 
 /** Runs one `ckvd` command on this terminal. Returns its exit code, 128 + the signal's number if one ended it. */
 function runCkvd(purpose, args) {
@@ -37,7 +37,16 @@ function daysAgo(days) {
 }
 
 async function runQuickstart() {
-  const ingest = ['ingest', '--sandbox', '--universe', 'config/universe/spot_synchronal.csv', '--lake', './sandbox-lake', '--start', daysAgo(DAYS)]
+  const ingest = [
+    'ingest',
+    '--sandbox',
+    '--universe',
+    'config/universe/spot_synchronal.csv',
+    '--lake',
+    './sandbox-lake',
+    '--start',
+    daysAgo(DAYS),
+  ]
   const exit = await runCkvd(`1/2 Ingesting ${DAYS} days of 45 symbols from the embedded sandbox exchange into ./sandbox-lake`, ingest)
   if (exit !== 0) return exit
   return runCkvd('2/2 What the lake holds', ['coverage', '--lake', './sandbox-lake'])

@@ -23,8 +23,8 @@ import { resolveConfig } from './read/config.ts'
 import type { DataProvider, MarketType } from './read/names.ts'
 import { checkProvider, checkMarketType } from './read/names.ts'
 import type { PolarsDataFrame } from './read/polars.ts'
-import type { PlainRow } from './read/objects.ts'
-import { tableRows } from './read/objects.ts'
+import type { NamedColumns, PlainRow } from './read/objects.ts'
+import { plainRows } from './read/objects.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './read/query.ts'
 import { checkOptions } from './read/query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './read/resample.ts'
@@ -48,7 +48,7 @@ export type { CKVDConfig, SourceUrlOptions } from './read/config.ts'
 export type { MissingBars } from './read/missing-bars.ts'
 export { ChartType, DataProvider, DataSource, Interval, MarketType } from './read/names.ts'
 export type { PolarsDataFrame } from './read/polars.ts'
-export type { PlainRow, PlainValue } from './read/objects.ts'
+export type { NamedColumns, PlainRow, PlainValue } from './read/objects.ts'
 export type { ColumnName, FetchStep, GetColumnsOptions, GetDataOptions } from './read/query.ts'
 export type { IncompleteBar, ResampledColumns, ResampleTableOptions } from './read/resample.ts'
 export { calculateTimeRange } from './read/time-range.ts'
@@ -200,18 +200,17 @@ export function resample(
   options: ResampleTableOptions,
 ): Table | ResampledColumns {
   checkBars(given)
-  checkOptions('resample', options, "{ to: '1h' }")
   return 'columns' in given ? resampleArrays(given, options) : resampleTable(given, options)
 }
 
 /**
- * The rows of a table as plain objects, for JSON, tables on a page, or a test: times are ISO text with microseconds
- * (`2024-01-05T00:08:00.000000Z`), whole numbers are numbers (text beyond 2^53, which JSON cannot carry), missing values null. For many rows
- * `getColumns` takes a fraction of the memory.
- * @throws CkvdError `CKVD_USAGE` for something else than a table
+ * The rows of a table, or of what `getColumns` gives, as plain objects: for JSON, a page, or a test. Times are ISO text with microseconds
+ * (`2024-01-05T00:08:00.000000Z`), whole numbers are numbers (text beyond 2^53, which JSON cannot carry), missing values null. For many
+ * rows the arrays themselves take a fraction of the memory.
+ * @throws CkvdError `CKVD_USAGE` for something else
  */
-export function toObjects(table: Table): PlainRow[] {
-  return tableRows(table)
+export function toObjects(given: Table | NamedColumns): PlainRow[] {
+  return plainRows(given)
 }
 
 /**

@@ -1,4 +1,3 @@
-import { Console } from 'node:console'
 import { createRequire } from 'node:module'
 import type { Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
@@ -57,10 +56,31 @@ export function createLogger(options: LogOptions): Logger {
   return pino({ level, base: null, timestamp: stdTimeFunctions.isoTime, formatters }, multistream(streams))
 }
 
-/** Standard error of the process that we are a guest of. A console, unlike the stream, is silent when it cannot be written to. */
+/**
+ * Standard error of a process that we are a guest of: where it cannot be written to (a full disk, a closed pipe), lines are dropped from
+ * then on, and the process goes on. Not by a `Console`, which ignores the first error of a file and throws the second.
+ */
 function standardError(): { write(text: string): void } {
-  const console = new Console({ stdout: process.stderr, stderr: process.stderr, ignoreErrors: true })
-  return { write: (text) => console.error(text.replace(/\n$/, '')) }
+  const stream = process.stderr
+  let failed = false
+  const fail = (): void => {
+    failed = true
+  }
+  return {
+    write(text) {
+      if (failed) return
+      stream.once('error', fail)
+      try {
+        // after an error the listener stays for the event that follows the callback
+        stream.write(text, (error) => {
+          if (error === null || error === undefined) stream.off('error', fail)
+        })
+      } catch {
+        stream.off('error', fail)
+        failed = true
+      }
+    },
+  }
 }
 
 function levelName(pinoLabel: string): string {

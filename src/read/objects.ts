@@ -17,18 +17,25 @@ const US_OF: Readonly<Record<TimeUnit, number>> = {
   [TimeUnit.NANOSECOND]: 1e-3,
 }
 
-/** See `toObjects` in `index.ts`. */
-export function tableRows(table: Table): PlainRow[] {
-  checkTable(table)
-  return table.batches.flatMap(batchRows)
+/** What `getColumns` gives, as far as rows need it. */
+export interface NamedColumns {
+  readonly columns: Readonly<Record<string, BigInt64Array | Float64Array>>
 }
 
-function checkTable(table: unknown): void {
-  if (typeof table === 'object' && table !== null && 'schema' in table && 'batches' in table) return
-  throw new CkvdError(
-    'CKVD_USAGE',
-    'Expected an Arrow Table, as `getData` gives it, got something else. `getColumns` gives arrays instead.',
-  )
+/** See `toObjects` in `index.ts`. */
+export function plainRows(given: Table | NamedColumns): PlainRow[] {
+  const isObject = typeof given === 'object' && (given as unknown) !== null
+  if (isObject && 'columns' in given) return columnRows(given)
+  if (isObject && 'batches' in given) return given.batches.flatMap(batchRows)
+  throw new CkvdError('CKVD_USAGE', 'Expected an Arrow Table, as `getData` gives it, or what `getColumns` gives, got neither.')
+}
+
+function columnRows({ columns }: NamedColumns): PlainRow[] {
+  const entries = Object.entries(columns)
+  const length = Math.max(0, ...entries.map(([, values]) => values.length))
+  const cell = (name: string, value: bigint | number | undefined): PlainValue =>
+    typeof value === 'bigint' && name.endsWith('_time') ? isoOfUs(Number(value)) : plainOf(value)
+  return Array.from({ length }, (_none, row) => Object.fromEntries(entries.map(([name, values]) => [name, cell(name, values[row])])))
 }
 
 function batchRows(batch: RecordBatch): PlainRow[] {

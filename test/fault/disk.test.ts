@@ -181,6 +181,8 @@ describe.skipIf(!canMount)('a real disk', () => {
     const { code, message } = told.stopped ?? told
     expect(code).toBe('CKVD_DISK_FULL')
     expect(message).toMatch(/[Ff]ree some/)
+    // what was done is told, in the form of every result
+    if (moment === 'the plan is made') expect(result).toMatchObject({ command: 'ingest', stored: expect.any(Number) as number, days: {} })
     rmSync(ballast)
     await checkSound(lake)
     await checkHealed(world, lake, (await digestTree(join(lake, 'data'))).length)

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ingestCommand, ingestResult, runHere, startCkvd } from '../support/ckvd.ts'
-import { MAIN } from '../support/dist.ts'
+import { MAIN, runCli, sharedPool } from '../support/dist.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
@@ -125,6 +126,70 @@ describe('a hangup', () => {
   test('changes nothing under nohup', async () => {
     await using temp = await createTempDirectory()
     expect(await hangUp(temp, { _: '/usr/bin/nohup' })).toMatchObject({ exit: 0, stored: DAYS })
+  })
+})
+
+describe('a terminal', () => {
+  const ESC = '\u001b'
+
+  /** An ingest on a terminal of both outputs, interrupted as soon as its bar is there. Gives all that the terminal got, in order. */
+  async function interrupted(env: Record<string, string>): Promise<{ exit: number; text: string }> {
+    await using temp = await createTempDirectory()
+    exchange.sandbox.setFaults([{ kind: 'slow', match: '\\.zip$', bytesPerSecond: 20_000 }])
+    const stop = new AbortController()
+    let text = ''
+    const output = {
+      isTTY: true,
+      columns: 100,
+      write(part: string) {
+        text += part
+        if (part.includes(`${ESC}[?25l`)) setTimeout(() => stop.abort(), 50)
+      },
+    }
+    const exit = await runCli(ingestCommand(temp.lake, '--start', '2024-03-01'), {
+      stdin: Readable.from(['AAAUSDT']),
+      stdout: output,
+      stderr: output,
+      env: { ...exchange.env, ...env },
+      cwd: temp.path,
+      signal: stop.signal,
+      pool: sharedPool,
+      now: Date.now,
+    })
+    return { exit, text }
+  }
+
+  test('is left as it was found when a run is interrupted: cursor and wrapping are back, and the summary has lines of its own', async () => {
+    const { exit, text } = await interrupted({ TERM: 'xterm' })
+    expect(exit).toBe(130)
+    expect(text).toContain(`${ESC}[?25l`)
+    expect(text.lastIndexOf(`${ESC}[?25h`)).toBeGreaterThan(text.lastIndexOf(`${ESC}[?25l`))
+    expect(text.lastIndexOf(`${ESC}[?7h`)).toBeGreaterThan(text.lastIndexOf(`${ESC}[?7l`))
+    // nothing of the bar stands on the line on which the table begins
+    const before = text.slice(0, text.indexOf('┌'))
+    const line = before.slice(
+      Math.max(before.lastIndexOf('\n') + 1, before.lastIndexOf(`${ESC}[2K`) + 4, before.lastIndexOf(`${ESC}[K`) + 3),
+    )
+    expect(line).toBe('')
+    expect(text.slice(text.indexOf('┌'))).not.toContain(ESC)
+  })
+
+  test('that is dumb gets no control sequence at all', async () => {
+    await using temp = await createTempDirectory()
+    let text = ''
+    const output = { isTTY: true, columns: 100, write: (part: string) => (text += part) }
+    const context = {
+      stdin: Readable.from(['AAAUSDT']),
+      stdout: output,
+      stderr: output,
+      cwd: temp.path,
+      signal: new AbortController().signal,
+      now: Date.now,
+    }
+    const env = { ...exchange.env, TERM: 'dumb' }
+    expect(await runCli(ingestCommand(temp.lake, '--start', '2024-03-01', '--verbose'), { ...context, env, pool: sharedPool })).toBe(0)
+    expect(text).toContain('chunk recorded')
+    expect(text).not.toContain(ESC)
   })
 })
 

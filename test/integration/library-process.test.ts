@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -37,6 +40,31 @@ async function runModule(code: string, env: Record<string, string> = {}, flags: 
 const CALL = `{ symbol: 'BTCUSDT', interval: '1h', startTime: '2024-03-08T00:00:00Z', endTime: '2024-03-09T00:00:00Z' }`
 
 describe('a process that uses the library', () => {
+  test.skipIf(!existsSync('/dev/full'))(
+    'standard error on a full disk or a closed pipe is no matter, whatever is logged there',
+    async () => {
+      const path = join(temp.path, 'logging.mjs')
+      await writeFile(
+        path,
+        `import { CryptoKlineVisionData } from ${JSON.stringify(INDEX)}
+       const ckvd = CryptoKlineVisionData.create('binance', 'spot', { logLevel: 'DEBUG' })
+       for (let i = 0; i < 5; i++) console.log((await ckvd.getData(${CALL})).numRows)
+       await ckvd.close()`,
+      )
+      const full = openSync('/dev/full', 'w')
+      for (const place of [full, 'pipe'] as const) {
+        const env = { ...exchange.env, CKVD_LAKE: join(temp.path, 'logged'), CKVD_WORKERS: '1' }
+        const child = spawn(process.execPath, [path], { env, cwd: temp.path, stdio: ['ignore', 'pipe', place] })
+        child.stderr?.destroy()
+        let stdout = ''
+        child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+        const [exit] = (await once(child, 'close')) as [number | null]
+        expect({ exit, stdout }).toEqual({ exit: 0, stdout: '24\n'.repeat(5) })
+      }
+      closeSync(full)
+    },
+  )
+
   test('importing and creating open no file, socket or thread, and write nothing', async () => {
     const { exit, stdout, stderr } = await runModule(`
       import { readdirSync, readlinkSync } from 'node:fs'

@@ -144,7 +144,6 @@ describe('the origin of a lake', () => {
       ['coverage', '--lake', lake],
       ['verify', '--lake', lake],
       ['export', '--lake', lake, '--out', out],
-      ['resample', '--from', '1h', '--to', '1d', '--lake', lake],
       ['query', 'SELECT count(*) FROM spot_1h', '--from', out],
       ['fetch', 'BTCUSDT', ...range, '--source', 'cache'],
     ]) {

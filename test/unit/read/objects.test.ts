@@ -44,7 +44,13 @@ test('rows are plain: every microsecond and every digit, nulls where nothing is,
   expect(JSON.parse(JSON.stringify(toObjects(table)))).toEqual([...rows, ...rows])
 })
 
-test('what is no table is refused with a code', () => {
+test('so are the rows of columns, whose times are the names that end so', () => {
+  const columns = { open_time: new BigInt64Array([1_704_413_280_000_000n]), count: new BigInt64Array([7n]), close: new Float64Array([1.5]) }
+  expect(toObjects({ columns })).toEqual([{ open_time: '2024-01-05T00:08:00.000000Z', count: 7, close: 1.5 }])
+  expect(toObjects({ columns: {} })).toEqual([])
+})
+
+test('what is neither is refused with a code', () => {
   for (const wrong of [undefined, null, [], { rows: 1 }]) {
     let thrown: unknown
     try {
