@@ -1,9 +1,9 @@
 import type { RestFacts } from '../../config/markets.ts'
 import type { Grid } from '../model/interval.ts'
-import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { AskPage, Page } from './rest-pages.ts'
 import { CHEAP_ROWS } from './rest-pages.ts'
-import { EXCHANGE_OPENED_US } from './rest-walk.ts'
+import { EXCHANGE_OPENED_US, firstInWindow } from './rest-walk.ts'
 
 /**
  * What REST says of a series' first bar: its open time (microseconds), proved by an answer that holds it and nothing before it;
@@ -99,19 +99,4 @@ async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, in
   const slot = slotStartUs(first, interval)
   const alone = await ask({ startUs: firstSlotUs(slot - reachUs, interval), endUs: slot, limit: CHEAP_ROWS })
   return alone?.[0] === first ? first : 'unproved'
-}
-
-/** The first bar of [fromUs, toUs], which has one at its end: by halves. */
-async function firstInWindow(ask: Ask, fromUs: number, toUs: number, interval: Grid): Promise<number | null> {
-  let low = fromUs
-  let high = toUs
-  for (let step = 0; step < MAX_STEPS && low <= high; step++) {
-    const isNarrow = countSlots(low, high + 1, interval) < CHEAP_ROWS
-    const middle = isNarrow ? high : slotStartUs(low + (high - low) / 2, interval)
-    const first = (await ask({ startUs: low, endUs: middle, limit: CHEAP_ROWS }))?.[0]
-    if (isNarrow) return first ?? null
-    if (first === undefined) low = nextSlotUs(middle, interval)
-    else high = slotStartUs(first, interval)
-  }
-  return null
 }

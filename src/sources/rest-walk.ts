@@ -66,6 +66,34 @@ export async function walkStretch(
   return walk.result()
 }
 
+/**
+ * The first row in [fromUs, toUs], which has one at its end: by halves to what fits in a page, then row by row towards the start, since a
+ * server may give fewer rows than fit, from the end. Null: what was there a moment ago is gone.
+ */
+export async function firstInWindow(
+  ask: (page: Page) => Promise<readonly number[] | null>,
+  fromUs: number,
+  toUs: number,
+  grid: Grid,
+): Promise<number | null> {
+  let low = fromUs
+  let high = toUs
+  while (low <= high && countSlots(low, high + 1, grid) >= CHEAP_ROWS) {
+    const middle = slotStartUs(low + (high - low) / 2, grid)
+    const first = (await ask({ startUs: low, endUs: middle, limit: CHEAP_ROWS }))?.[0]
+    if (first === undefined) low = nextSlotUs(middle, grid)
+    else high = slotStartUs(first, grid)
+  }
+  let best: number | null = null
+  while (low <= high) {
+    const first = (await ask({ startUs: low, endUs: high, limit: CHEAP_ROWS }))?.[0]
+    if (first === undefined) break
+    best = first
+    high = slotStartUs(slotStartUs(first, grid) - 1, grid)
+  }
+  return best
+}
+
 /** Thrown where the exchange does not know the symbol, caught by `walkStretch`. */
 const UNLISTED = new CkvdError('CKVD_UNKNOWN_SYMBOL', 'the exchange does not know the symbol')
 /** Pages that bring nothing new before a walk is given up: each bound of a lying server costs a few. */
@@ -259,19 +287,9 @@ class Walk {
     else known.add(toUs)
   }
 
-  /** The first row in [lowUs, highUs], which has one at its end. */
-  async #halve(fromUs: number, toUs: number): Promise<number | null> {
-    let low = fromUs
-    let high = toUs
-    for (;;) {
-      const isNarrow = countSlots(low, high + 1, this.#interval) < CHEAP_ROWS
-      const middle = isNarrow ? high : slotStartUs(low + (high - low) / 2, this.#interval)
-      const first = (await this.#ask({ startUs: low, endUs: middle, limit: CHEAP_ROWS }))[0]
-      if (isNarrow) return first ?? null
-      if (first === undefined) low = nextSlotUs(middle, this.#interval)
-      else high = slotStartUs(first, this.#interval)
-      if (low > high) return null
-    }
+  /** The first row in [fromUs, toUs], which has one at its end. */
+  #halve(fromUs: number, toUs: number): Promise<number | null> {
+    return firstInWindow((page) => this.#ask(page), fromUs, toUs, this.#interval)
   }
 
   /** A bar before `startUs`, near it: windows back in time, each longer than the one behind it. Null: none was found. */
