@@ -63,7 +63,11 @@ const ENTRIES = {
     meaning: 'a series has no bar in the range: it lies before the first or after the last one',
   },
   CKVD_POLARS_MISSING: { exit: 2, retryable: false, meaning: 'a Polars frame was asked for, but nodejs-polars is not installed' },
-  CKVD_SQLITE_MISSING: { exit: 2, retryable: false, meaning: 'SQLite, in which a lake keeps its catalog, cannot be loaded on this platform' },
+  CKVD_SQLITE_MISSING: {
+    exit: 2,
+    retryable: false,
+    meaning: 'SQLite, in which a lake keeps its catalog, cannot be loaded on this platform',
+  },
   CKVD_DUCKDB_MISSING: { exit: 2, retryable: false, meaning: 'a query was asked for, but @duckdb/node-api is not installed' },
   CKVD_QUERY: { exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
 
