@@ -108,8 +108,18 @@ const ENTRIES = {
   CKVD_CATALOG: { about: 'lake', exit: 4, retryable: false, meaning: 'the catalog could not be read or written' },
   CKVD_CATALOG_VERSION: { about: 'lake', exit: 4, retryable: false, meaning: 'the catalog was written by a newer version' },
   CKVD_TIME: { about: 'usage', exit: 2, retryable: false, meaning: 'a time is naive, in the future or not a time, or a range is empty' },
-  CKVD_SYMBOL_FORMAT: { about: 'usage', exit: 2, retryable: false, meaning: 'a symbol has the form of another market; details suggest the right one' },
-  CKVD_OPEN_FILES: { about: 'program', exit: 4, retryable: false, meaning: 'this process may not open as many files as it needs (ulimit -n)' },
+  CKVD_SYMBOL_FORMAT: {
+    about: 'usage',
+    exit: 2,
+    retryable: false,
+    meaning: 'a symbol has the form of another market; details suggest the right one',
+  },
+  CKVD_OPEN_FILES: {
+    about: 'program',
+    exit: 4,
+    retryable: false,
+    meaning: 'this process may not open as many files as it needs (ulimit -n)',
+  },
   CKVD_UNAVAILABLE: {
     about: 'day',
     exit: 3,
@@ -129,7 +139,12 @@ const ENTRIES = {
     meaning: 'a query was asked for, but @duckdb/node-api is not installed',
   },
   CKVD_QUERY: { about: 'usage', exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
-  CKVD_SQLITE_MISSING: { about: 'program', exit: 2, retryable: false, meaning: 'SQLite, in which a lake keeps its catalog, cannot be loaded on this platform' },
+  CKVD_SQLITE_MISSING: {
+    about: 'program',
+    exit: 2,
+    retryable: false,
+    meaning: 'SQLite, in which a lake keeps its catalog, cannot be loaded on this platform',
+  },
 
   CKVD_EXPORT_MISSING: { about: 'export', exit: 2, retryable: false, meaning: 'there is no export in this directory' },
   CKVD_EXPORT_MANIFEST: {
