@@ -116,7 +116,7 @@ export async function fillGaps(
   const lastGap = findGaps(filled.openTime, range, grid).at(-1)
   if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {
     const lastUs = heldTimes.at(-1) ?? life.lastOpenUs
-    const ending = await life.end(lastUs, answer)
+    const ending = await life.end(lastUs, answer, lastGap.startUs)
     if (!ending.ended) explain = (gap) => (gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes))
   }
   return { columns: filled, answer, gaps, added: merge?.added ?? 0, differing: merge?.differing ?? 0, explain }

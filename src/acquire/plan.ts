@@ -77,6 +77,8 @@ export interface SeriesPlan {
   readonly cut: readonly UtcDay[]
   readonly firstDay: UtcDay | null
   readonly lastDay: UtcDay | null
+  /** the first day that the last archive covers: how many of its days have bars, it tells itself */
+  readonly lastSure: UtcDay | null
   /** the last chunk with bars that the lake has, wherever it lies */
   readonly lastStored: UtcDay | null
   /** the listing goes on after the range */
@@ -85,8 +87,7 @@ export interface SeriesPlan {
 
 /** The last chunk of which bars or an archive are known; null: none is. */
 export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
-  // an archive of a month ends on another day than that which names its chunk
-  const day = latest(latest(plan.lastDay, plan.lastKept), plan.lastStored)
+  const day = latest(latest(plan.lastSure, plan.lastKept), plan.lastStored)
   return day === null ? null : chunkOfUs(dayStartUs(day), plan.series.interval)
 }
 
@@ -184,6 +185,7 @@ export function planSeries(
   const born = earliest(known?.firstDay ?? null, listings.firstDay)
   const start = scope.start ?? born
   const lastDay = latest(archives.lastDay(), known?.lastDay ?? null)
+  const lastBefore = latest(archives.lastStart(), lastStored)
   const draft = new Draft(series, scope, archives, rows, known)
   if (start !== null) {
     for (const day of chunksOf(series, start, scope)) {
@@ -192,7 +194,7 @@ export function planSeries(
         if (row === undefined) continue
         draft.keep(day, row)
       } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
-      else draft.place(day, row, lastDay !== null && day <= lastDay)
+      else draft.place(day, row, lastBefore !== null && day <= lastBefore)
     }
   }
   return draft.finish(born, lastDay, listings.more, lastStored)
@@ -262,6 +264,13 @@ class ArchiveMap {
     return archivesAroundMonth(month, this.#listed)
   }
 
+  /** The first day of the last archive. */
+  lastStart(): UtcDay | null {
+    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
+    return latest(daily, this.#listings.monthly.at(-1)?.firstDay ?? null)
+  }
+
+  /** The last day that an archive covers. */
   lastDay(): UtcDay | null {
     const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
     const month = this.#listings.monthly.at(-1)?.firstDay
@@ -427,6 +436,7 @@ class Draft {
       cut: this.#cut,
       firstDay,
       lastDay,
+      lastSure: this.#archives.lastStart(),
       lastStored,
       more,
     }

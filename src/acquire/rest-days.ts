@@ -63,7 +63,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   // REST's bars are all that is held
   const times = answer.kind === 'asked' ? answer.seen : []
   const reachesEnd = answer.kind === 'asked' && times.some((time) => time >= whole.endUs)
-  const ending: Ending | null = reachesEnd || !life.mayEndIn(last) ? null : await life.end(life.lastOpenUs, answer)
+  const ending: Ending | null = reachesEnd || !life.mayEndIn(last) ? null : await life.end(life.lastOpenUs, answer, whole.startUs)
   const explain = (one: Gap): Evidence => {
     const evidence = explainGap(one, answer, times)
     const trails = times.every((time) => time < one.endUs)

@@ -4,7 +4,7 @@ import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog-rows.
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Interval, Phase } from '../model/interval.ts'
-import { gridOf, INTERVALS, joinPhases, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { chunkEndUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
@@ -111,7 +111,8 @@ export class SeriesLife {
 
   /** True of a chunk after which no bar is known, so that the series may have ended in it. */
   mayEndIn(day: UtcDay): boolean {
-    return !this.#goesOn && (this.#lastKnownDay === null || day >= this.#lastKnownDay)
+    if (this.#goesOn || (this.#lastKnownDay !== null && day < this.#lastKnownDay)) return false
+    return this.#lastOpenUs === null || this.#lastOpenUs < chunkEndUs(day, this.#series.interval)
   }
 
   get startSource(): FirstSource | null {
@@ -212,9 +213,10 @@ export class SeriesLife {
   /**
    * Whether the series has ended with its last bar, given an answer that reaches to now. Throws CKVD_ABORTED and what is no failure.
    * @param lastUs open time of the last bar that is known; null: none is
+   * @param fromUs from here on nothing is known: no archive, no bar
    */
-  async end(lastUs: number | null, answer: RestAnswer): Promise<Ending> {
-    const ending = await this.#decideEnd(lastUs, answer)
+  async end(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
+    const ending = await this.#decideEnd(lastUs, answer, fromUs)
     if (ending.ended) this.#endUs = ending.atUs
     return ending
   }
@@ -228,14 +230,15 @@ export class SeriesLife {
     return endedUs
   }
 
-  async #decideEnd(lastUs: number | null, answer: RestAnswer): Promise<Ending> {
+  async #decideEnd(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
     const grid = gridOf(this.#series)
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
     const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
     if (answer.kind === 'silent') {
-      if (answer.reason !== 'unknown-symbol' || lastUs === null) return open(doubt(answer.reason, answer.note))
+      if (answer.reason !== 'unknown-symbol') return open(doubt(answer.reason, answer.note))
       const gone = await this.#isGone()
-      return gone === true ? at(lastUs) : open(gone)
+      if (gone !== true) return open(gone)
+      return lastUs === null ? { ended: true, atUs: fromUs } : at(lastUs)
     }
     const silentUs = answer.silentAfterUs
     if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))

@@ -221,7 +221,7 @@ async function explainOpen(
       const isUnborn = beginning.known && beginning.source === 'rest' && (beginning.startUs ?? 0) >= gap.endUs
       explained.push(isUnborn ? wordGap(gap, NO_BAR_EXPECTED, true) : readGap({ ...gap, evidence }, false))
     } else if (!isFollowed) {
-      const ending = await life.end(times.at(-1) ?? null, answer)
+      const ending = await life.end(times.at(-1) ?? null, answer, gap.startUs)
       if (ending.ended) explained.push(wordGap(gap, NO_BAR_EXPECTED, true))
       else if (ending.young) explained.push(wordGap(gap, 'not published yet: REST has no later bar up to now', true))
       else explained.push(readGap({ ...gap, evidence: ending.doubt }, false))
