@@ -245,7 +245,8 @@ class ArchiveMap {
       case 'daily':
         return daily
       case 'monthly':
-        return month
+        // a month that is not published lacks all its days
+        return month ?? daily
       case 'auto':
         return month !== undefined && (daily === undefined || this.#wholeMonth(month.firstDay)) ? month : daily
     }
@@ -266,13 +267,13 @@ class ArchiveMap {
 
   /** The first day of the last archive. */
   lastStart(): UtcDay | null {
-    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
+    const daily = this.#listings.daily.at(-1)?.firstDay ?? null
     return latest(daily, this.#listings.monthly.at(-1)?.firstDay ?? null)
   }
 
   /** The last day that an archive covers. */
   lastDay(): UtcDay | null {
-    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
+    const daily = this.#listings.daily.at(-1)?.firstDay ?? null
     const month = this.#listings.monthly.at(-1)?.firstDay
     return latest(daily, month === undefined ? null : dayOfUs(dayStartUs(monthEnd(month)) - 1))
   }

@@ -212,7 +212,8 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
           archiveKey: parts.archive?.key ?? null,
           archiveSha256: parts.archive?.sha256 ?? null,
           archiveEtag: parts.archive?.etag ?? null,
-          condition,
+          // of what is pending the shard says what it is without news
+          condition: condition === 'pending' ? 'partial' : condition,
           ...facts,
           gaps,
         })
@@ -234,8 +235,10 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   }
 }
 
-function conditionOf(gaps: readonly EvidencedGap[], sources: readonly string[], disputed: boolean): ShardCondition {
+/** `pending`: nothing is unexplained but the end of the chunk, after which nothing has come yet. */
+function conditionOf(gaps: readonly EvidencedGap[], sources: readonly string[], disputed: boolean): ShardCondition | 'pending' {
   if (disputed) return 'disputed'
   if (gaps.length === 0) return isFromVision(sources.join('+')) ? 'complete' : 'provisional'
-  return gaps.every(({ evidence }) => isProof(evidence)) ? 'outage' : 'partial'
+  if (gaps.every(({ evidence }) => isProof(evidence))) return 'outage'
+  return gaps.every(({ evidence }) => isProof(evidence) || evidence.reason === 'young') ? 'pending' : 'partial'
 }

@@ -247,7 +247,7 @@ export class SeriesLife {
     }
     if (this.#deliveredUs() !== null) return at(silentUs)
     const quietUs = this.#nowUs - nextSlotUs(slotStartUs(silentUs, grid), grid)
-    if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('not-ended', 'it has been silent for less than three days'), true)
+    if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('young'), true)
     const gone = await this.#isGone()
     return gone === true ? at(silentUs) : open(gone)
   }

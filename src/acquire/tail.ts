@@ -24,16 +24,14 @@ export async function acquireTail(task: TailTask, life: SeriesLife, ctx: RestCon
   const { series } = task
   await life.rememberedEnd()
   const days = await acquireDaysFromRest({ series, days: task.days, archive: null, reason: 'after the last archive' }, life, ctx)
-  return days.map((day) => (isPending(day, series, life) ? asPending(day) : day))
+  return days.map((day) => (day.condition === 'pending' || isPending(day, series, life) ? asPending(day) : day))
 }
 
-/** Young, and what it lacks is news: all of it, or its end, after which REST has nothing up to now. */
+/** Young, and not one bar of it has come: neither an archive nor news. */
 function isPending(day: AcquiredDay, series: Series, life: SeriesLife): boolean {
   if (day.condition !== 'partial' || life.nowUs - chunkClosedUs(day.day, gridOf(series)) >= SILENCE_US) return false
-  const open = day.gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
   // a contradiction is not a lack of news
-  if (day.rows === 0) return open.every(({ reason }) => reason !== 'contradiction')
-  return open.every(({ reason, startUs }) => reason === 'not-ended' && startUs > (day.lastOpenUs ?? Infinity))
+  return day.rows === 0 && day.gaps.every(({ evidence }) => isProof(evidence) || evidence.reason !== 'contradiction')
 }
 
 function asPending(day: AcquiredDay): AcquiredDay {

@@ -22,6 +22,7 @@ export type DoubtReason =
   | 'no-witness'
   | 'contradiction'
   | 'not-ended'
+  | 'young'
   | 'not-asked'
   | 'text'
 
@@ -46,6 +47,7 @@ const DOUBTS: Readonly<Record<DoubtReason, string>> = {
   'no-witness': 'no answer of REST holds a bar on both sides and none between',
   contradiction: 'REST lacks bars that are stored, so its answer explains nothing',
   'not-ended': 'REST has no later bar, but the exchange does not say that the series has ended',
+  young: 'REST has no later bar up to now, and that for less than three days',
   'not-asked': 'REST was not asked',
   // what an older version wrote
   text: 'explained by an older version in words alone',
