@@ -18,6 +18,7 @@ import { buildDay, expectedRange, mergeRows, rowsWithin } from './reconcile.ts'
 import type { RestAnswer } from './rest-question.ts'
 import { askRest, explainGap, timesOf } from './rest-question.ts'
 import type { SeriesLife } from './series-life.ts'
+import { learnFromSilence } from './series-life.ts'
 
 /** Joins what the archives have of a chunk (the first one is preferred), asks REST for the holes, and builds the chunk. */
 export async function completeDay(
@@ -108,6 +109,7 @@ export async function fillGaps(
   const gaps = findGaps(columns.openTime, range, grid)
   const times = timesOf(columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
+  await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
   const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)
   const filled = merge === null ? columns : merge.columns

@@ -13,6 +13,7 @@ import type { AcquiredDay, ArchiveOrigin } from './reconcile.ts'
 import { buildDay, expectedRange, rowsWithin } from './reconcile.ts'
 import { askRest, explainGap, refusalOf } from './rest-question.ts'
 import type { Ending, SeriesLife } from './series-life.ts'
+import { learnFromSilence } from './series-life.ts'
 
 /** A known bar is near when it opens within so many slots before what is asked for. */
 const NEAR_SLOTS = 400
@@ -60,6 +61,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const gap = { ...whole, bars: countSlots(whole.startUs, whole.endUs, gridOf(series)) }
   const answer = await askRest(series, [gap], { times: known, firstUs: bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'asked') life.saw(answer.seen.findLast((time) => time < whole.endUs) ?? null)
+  await learnFromSilence(gap, answer, null, life)
   // REST's bars are all that is held
   const times = answer.kind === 'asked' ? answer.seen : []
   const reachesEnd = answer.kind === 'asked' && times.some((time) => time >= whole.endUs)

@@ -5,6 +5,7 @@ import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Interval, Phase } from '../model/interval.ts'
 import { chunkEndUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
@@ -277,4 +278,16 @@ export class SeriesLife {
       return doubt('not-ended', `exchangeInfo could not be had: ${(error as CkvdError).code}`)
     }
   }
+}
+
+/**
+ * Where REST has no bar before a gap, the series may begin behind it: if nobody has said yet where it begins, REST is asked. `heldUs` is
+ * the first bar that is held beside REST's. Throws as `SeriesLife.begin`.
+ */
+export async function learnFromSilence(gap: Gap | undefined, answer: RestAnswer, heldUs: number | null, life: SeriesLife): Promise<void> {
+  if (gap === undefined || answer.kind === 'silent' || life.startSource !== null) return
+  const [first] = answer.seen
+  if ((first !== undefined && first < gap.startUs) || (heldUs !== null && heldUs < gap.startUs)) return
+  const earliest = Math.min(first ?? Infinity, heldUs ?? Infinity)
+  await life.begin(earliest === Infinity ? null : earliest)
 }

@@ -101,7 +101,8 @@ class World {
 
     const isForgotten = exchange.forgotten.size > 0
     const served = isForgotten || this.#isProvisional ? [...servedRows(series)].sort((a, b) => a - b) : []
-    const firstListed = this.#firstListed()
+    // of archives of months nothing is looked up by a run that takes those of days alone
+    const firstListed = this.#firstListed(run.flags.join(' ').includes('--archives daily'))
     const from = run.start === null ? firstListed : Date.parse(dayAt(run.start))
     const to = run.end === null ? today : Math.min(today, Date.parse(dayAt(run.end)))
     // of days that were never asked for nothing is promised by a run that plans only what is unexplained
@@ -126,12 +127,12 @@ class World {
   }
 
   /** First day of a listed archive of the series. */
-  #firstListed(): number {
+  #firstListed(daysOnly = false): number {
     const { exchange, series } = this.#lab
     const nowDay = Math.floor((exchange.nowMs - Date.parse(dayAt(0))) / DAY_MS)
     for (let day = 0; day < nowDay; day++) {
       const text = dayAt(day)
-      for (const period of [text, text.slice(0, 7)]) {
+      for (const period of daysOnly ? [text] : [text, text.slice(0, 7)]) {
         if (!series.has(period)) continue
         // of a month the day of its first row: nobody can say that what comes before it was asked for
         const first = period.length === 10 ? Date.parse(text) : Number(series.csvOf(period).split(',')[0])
