@@ -72,7 +72,8 @@ class World {
     ]
     // ranges without a day, and months that a symbol has not, whose days nobody else serves
     if (run.start !== null && run.end !== null && run.start >= run.end) return { told: NOTHING, wrong: [] }
-    if (run.start === null && run.end !== null && Date.parse(dayAt(run.end)) <= this.#firstListed()) return { told: NOTHING, wrong: [] }
+    if (run.start === null && run.end !== null && Date.parse(dayAt(run.end)) <= this.#firstListed(run.flags))
+      return { told: NOTHING, wrong: [] }
     if (run.flags.includes('monthly') && exchange.forgotten.size > 0) return { told: NOTHING, wrong: [] }
     if (run.start !== null && dayAt(run.start) >= dayText(exchange.nowMs)) return { told: NOTHING, wrong: [] }
     // a pause before another try would be most of the test's time
@@ -104,7 +105,7 @@ class World {
 
     const isForgotten = exchange.forgotten.size > 0
     const served = isForgotten || this.#isProvisional ? [...servedRows(series)].sort((a, b) => a - b) : []
-    const firstListed = this.#firstListed()
+    const firstListed = this.#firstListed(run.flags)
     const from = run.start === null ? firstListed : Date.parse(dayAt(run.start))
     const to = run.end === null ? today : Math.min(today, Date.parse(dayAt(run.end)))
     // of days that were never asked for nothing is promised by a run that plans only what is unexplained
@@ -128,14 +129,15 @@ class World {
     return wrong
   }
 
-  /** First day of a listed archive of the series. */
-  #firstListed(): number {
+  /** First day of a listed archive of the series; of a run that takes one form of archives alone, of that form. */
+  #firstListed(flags: readonly string[] = []): number {
     const { exchange, series } = this.#lab
     const nowDay = Math.floor((exchange.nowMs - Date.parse(dayAt(0))) / DAY_MS)
     for (let day = 0; day < nowDay; day++) {
       const text = dayAt(day)
       for (const period of [text, text.slice(0, 7)]) {
-        if (!series.has(period)) continue
+        if (!series.has(period) || (flags.includes('daily') && period.length === 7)) continue
+        if (flags.includes('monthly') && period.length === 10 && series.has(text.slice(0, 7))) continue
         // of a month the day of its first row: nobody can say that what comes before it was asked for
         const first = period.length === 10 ? Date.parse(text) : Number(series.csvOf(period).split(',')[0])
         return Math.floor(first / DAY_MS) * DAY_MS
