@@ -106,6 +106,17 @@ describe.each(MARKETS)('%s: a series that really begins in mid-day', (market) =>
     },
   )
 
+  it.each([
+    ['monthly archives alone, of which there is none yet', ['--archives', 'monthly', '--end', '2024-03-04']],
+    ['an earlier start, of days without archives', ['--start', '2024-02-20', '--end', '2024-03-02']],
+  ])('%s: the first day is from REST, from its first bar on', async (name, flags) => {
+    await using lab = await Lab.open({ market, from: '2024-03-01T08:00' })
+    lab.series.publish(name.startsWith('monthly') ? '2024-03-01' : '2024-03-02', '2024-03-10')
+    expect(await lab.ingest(...flags)).toMatchObject({ exit: 0, problems: [] })
+    expect(lab.conditions()[0]).toBe('2024-03-01 provisional 16/16')
+    expect(await lab.differences('2024-02-20', flags.at(-1)!)).toEqual([])
+  })
+
   it('costs one request a symbol, whatever intervals are asked', async () => {
     await using lab = await Lab.open({ market, interval: '1h', from: '2024-03-01T08:00' })
     const { symbol } = lab.series.life

@@ -135,7 +135,37 @@ describe.each(MARKETS)('%s: a symbol that has ended and that klines still serve'
   })
 })
 
+describe.each(MARKETS)('%s: a symbol that has ended within a month that has an archive', (market) => {
+  const life = { from: '2024-02-20', until: '2024-03-10T07:00' } as const
+
+  it.each<[string, 'listed' | 'unlisted' | 'forgotten', string[]]>([
+    ['named with another status', 'listed', []],
+    ['not named', 'unlisted', ['--archives', 'monthly']],
+    ['known to nobody', 'forgotten', []],
+    ['known to nobody, the month alone', 'forgotten', ['--start', '2024-03-01', '--end', '2024-04-01']],
+    ['not named, the last day alone', 'unlisted', ['--start', '2024-03-10', '--end', '2024-03-11']],
+    ['not named, days before and after its end', 'unlisted', ['--start', '2024-03-08', '--end', '2024-03-20', '--archives', 'monthly']],
+  ])('%s: ends with its last bar', async (_, told, flags) => {
+    await using lab = await Lab.open({ market, ...life })
+    const name = `${market}/${lab.series.life.symbol}`
+    if (told !== 'listed') lab.exchange.status.set(name, null)
+    if (told === 'forgotten') lab.exchange.forgotten.set(name, -1121)
+    lab.series.publish('2024-02-20', '2024-03-11').publishMonth('2024-02').publishMonth('2024-03')
+    expect(await lab.ingest(...flags)).toMatchObject({ exit: 0, problems: [] })
+    expect(lab.conditions().at(-1)).toBe('2024-03-10 complete 7/7')
+  })
+})
+
 describe.each(MARKETS)('%s: a symbol that klines do not know any more', (market) => {
+  it.each([
+    ['days after its end', ['--start', '2021-07-10', '--end', '2021-07-20'], 10],
+    ['its last day and days after it', ['--start', '2021-06-25', '--end', '2021-07-05'], 9],
+    ['its last day', ['--start', '2021-06-25', '--end', '2021-06-26'], 0],
+  ])('%s alone are asked for: nothing is expected there', async (_, flags, unlisted) => {
+    await using lab = await openForgotten(market)
+    expect(await lab.ingest(...flags)).toMatchObject({ exit: 0, problems: [], days: { unlisted, partial: 0 } })
+  })
+
   it.each([-1121, -1122] as const)('%i, and a whole exchangeInfo that does not name it: ended with its last archive', async (code) => {
     await using lab = await openForgotten(market, code)
     const told = await lab.ingest()

@@ -68,15 +68,14 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
       cwd: lab.directory.path,
     })
     expect(result.exit, result.stderr).toBe(3)
-    expect(result.stdout).not.toContain(wrong)
+    expect(result.stdout.split(/[,\n]/)).not.toContain(wrong)
   })
 
   it('is fetched again where the sources may be asked', async () => {
     await using lab = await openStored()
-    const { row, wrong } = await doubleClose(lab, day)
+    const { row } = await doubleClose(lab, day)
     const result = await runCkvd(fetchArgs(lab, '--start', '2024-03-02', '--end', '2024-03-05'), { env: lab.env, cwd: lab.directory.path })
     expect(result.exit, result.stderr).toBe(0)
-    expect(result.stdout).not.toContain(wrong)
     const line = result.stdout.split('\n').find((text) => text.startsWith(new Date(row.openMs).toISOString().slice(0, 19)))
     expect(Number(line!.split(',')[4])).toBe(Number(row.close))
   })
@@ -88,7 +87,7 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
     const result = await lab.run(['export', '--lake', lab.lake, '--out', out, '--format', format])
     expect(result.exit, result.stdout).not.toBe(0)
     for (const file of await listFiles(out)) {
-      if (file.endsWith('.csv')) expect(await readFile(join(out, file), 'utf8')).not.toContain(wrong)
+      if (file.endsWith('.csv')) expect((await readFile(join(out, file), 'utf8')).split(/[,\n]/)).not.toContain(wrong)
     }
   })
 
@@ -97,7 +96,7 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
     const { wrong } = await doubleClose(lab, day)
     const result = await lab.run(['resample', 'AAAUSDT', '--to', '5m', '--format', 'csv', '--lake', lab.lake])
     expect(result.exit, result.stderr).not.toBe(0)
-    expect(result.stdout).not.toContain(wrong)
+    expect(result.stdout.split(/[,\n]/)).not.toContain(wrong)
   })
 
   it.each([
