@@ -101,7 +101,7 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
   const nowMs = fastClock(variable)
   const symbols = Array.from({ length: count }, (_, i) => `S${i}USDT`)
   const markets = symbols.map((symbol) => ({ market: 'um', symbol, firstDay: '2020-01-01', archivesFrom: '2025-01-01' }))
-  const sandbox = await startSandbox({ now: nowMs, markets, banSeconds: 7200 })
+  const sandbox = await startSandbox({ now: nowMs, serverTime: nowMs, markets, banSeconds: 7200 })
   const foreign = []
   // as timers are late on a busy machine: what is due by now, and counted in the minute that it is
   const perSecond = others / 60

@@ -6,6 +6,7 @@ import type { KlineColumns } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange, gridOfBars, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { hasOther, loadOther } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from './archive-task.ts'
@@ -73,8 +74,12 @@ export async function settleDispute(
     if (isOdd && voices.length === 1) {
       const grid = gridOfBars(series, primary.columns.openTime)
       const odd = findOddRows(primary.columns, grid)
-      const message = `Expected bars that do not contradict themselves in ${where}, found ${odd.oddRows}, and no second source has the same.`
-      return { verdict: 'unfounded', answer, error: new CkvdError('CKVD_BAR_INVALID', message, { details: { ...series, day, times: odd.times } }) }
+      const message = `Expected bars that do not contradict themselves in ${where}, found ${odd.oddRows}, the first one of ${isoOfUs(odd.times[0] ?? 0)}, and no second source has the same.`
+      return {
+        verdict: 'unfounded',
+        answer,
+        error: new CkvdError('CKVD_BAR_INVALID', message, { details: { ...series, day, times: odd.times } }),
+      }
     }
     // a source that was asked for and could not answer may decide another time
     const isOpen = (missesOther && other === null) || answer.kind === 'silent'
@@ -90,7 +95,9 @@ export async function settleDispute(
       trustsRest: false,
       differing: countDiffering(primary, voices, series),
       note: message,
-      error: new CkvdError(isOpen ? 'CKVD_PARTIAL' : 'CKVD_DISPUTED', message, { details: { ...series, day, sources: voices.map(({ name }) => name) } }),
+      error: new CkvdError(isOpen ? 'CKVD_PARTIAL' : 'CKVD_DISPUTED', message, {
+        details: { ...series, day, sources: voices.map(({ name }) => name) },
+      }),
     }
   }
   const [base, partner] = pair
@@ -125,7 +132,12 @@ function voiceOf({ chunk, packaging, origin }: Found): Voice {
   return { name: `vision-${packaging}`, columns: decodeShard(chunk.shard).columns, origin }
 }
 
-function askWhole(series: Series, day: UtcDay, life: SeriesLife, { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>): Promise<RestAnswer> {
+function askWhole(
+  series: Series,
+  day: UtcDay,
+  life: SeriesLife,
+  { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
+): Promise<RestAnswer> {
   const grid = gridOf(series)
   const range = expectedRange(series, day, { startUs: life.bounds.startUs, endUs: null })
   const bars = countSlots(range.startUs, range.endUs, grid)

@@ -1,10 +1,12 @@
 import { isFailure } from '../errors.ts'
 import type { Market } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/exchange-info.ts'
 import type { HttpClient } from '../sources/http.ts'
+import type { Listing } from '../sources/listing.ts'
 import { objectUrl } from '../sources/vision-url.ts'
 
 /** Archives are usually published the next day: a market whose newest listed archive is older than this many days may have a listing that is behind. */
@@ -14,10 +16,12 @@ const USUAL: Readonly<Record<Market, string>> = { spot: 'BTCUSDT', um: 'BTCUSDT'
 
 /**
  * Whether the listing of a market is behind its archives: an audit has seen it months late while the archives of the day before were
- * served. Where no series of the market is listed within three days, one CHECKSUM of yesterday is asked for, of one symbol that trades.
+ * served. Where no series of the market is listed within three days, neither those of the run nor one symbol that trades, one CHECKSUM of
+ * yesterday is asked for, of that symbol.
  */
 export class ListingEdge {
   readonly #http: HttpClient
+  readonly #listing: Listing
   readonly #visionUrl: string
   readonly #nowUs: () => number
   readonly #onBehind: (note: string) => void
@@ -25,8 +29,9 @@ export class ListingEdge {
   readonly #answers = new Map<Market, Promise<boolean>>()
 
   /** @param onBehind is told once a market */
-  constructor(http: HttpClient, visionUrl: string, nowUs: () => number, onBehind: (note: string) => void) {
+  constructor(http: HttpClient, listing: Listing, visionUrl: string, nowUs: () => number, onBehind: (note: string) => void) {
     this.#http = http
+    this.#listing = listing
     this.#visionUrl = visionUrl
     this.#nowUs = nowUs
     this.#onBehind = onBehind
@@ -53,6 +58,8 @@ export class ListingEdge {
     if (symbol === undefined) return false
     const yesterday = addDays(today, -1)
     const series = { market, symbol, interval: '1d' as const }
+    // a run of dead series alone sees no new archive in a listing that is not behind
+    if (await this.#isFresh(series, addDays(today, -FRESH_DAYS), signal)) return false
     const key = `${seriesFolder(series, 'daily')}${periodStem(series, yesterday)}.zip.CHECKSUM`
     try {
       const { status } = await this.#http.fetch(objectUrl(this.#visionUrl, key), { kind: 'checksum', signal, maxBytes: 512 })
@@ -65,5 +72,14 @@ export class ListingEdge {
       `The listing of ${market} is behind: its newest archive here is of ${newest ?? 'no day'}, but ${symbol}'s of ${yesterday} is there. No series of ${market} is taken for ended.`,
     )
     return true
+  }
+  /** True when the listing has an archive of the series of that day or later; false also where it could not be asked. */
+  async #isFresh(series: Series, from: UtcDay, signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await this.#listing.fetchArchivesPage(series, 'daily', { from, maxKeys: 4, signal })).archives.length > 0
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return false
+    }
   }
 }

@@ -34,8 +34,8 @@ export class RestGate implements RestSource {
   }
 
   /** As `Rest.fetchFirstBar`; otherwise as `fetchStretch`. */
-  fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
-    return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, heldUs, o))
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, upToUs, o))
   }
 
   /** As `Rest.fetchExchangeInfo`; otherwise as `fetchStretch`. */

@@ -4,7 +4,7 @@ import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog-rows.
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Interval, Phase } from '../model/interval.ts'
-import { chunkEndUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { chunkEndUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -18,11 +18,11 @@ import { SILENCE_US } from './rest-question.ts'
 
 /** Where a series begins: known, or why it is not. A start of null: at the first bar that turns up. */
 export type Beginning =
-  | { readonly known: true; readonly startUs: number | null; readonly source: FirstSource }
-  | { readonly known: false; readonly doubt: Doubt }
+  { readonly known: true; readonly startUs: number | null; readonly source: FirstSource } | { readonly known: false; readonly doubt: Doubt }
 
 /** Whether a series has ended: no slot from `atUs` on is expected. `young`: it has been silent for too short a time to tell. */
-export type Ending = { readonly ended: true; readonly atUs: number } | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
+export type Ending =
+  { readonly ended: true; readonly atUs: number } | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
 
 /** REST's answers to "the first bar of all", kept for all intervals of a symbol. */
 export interface Beginnings {
@@ -31,7 +31,7 @@ export interface Beginnings {
   put(row: BeginningRow): void
   /** one at a time for a symbol: who comes second may find what it asks for already there */
   inTurn<T>(series: Series, work: () => Promise<T>): Promise<T>
-  /** the interval for which REST is asked: the shortest one of the symbol that is wanted tells for all of them */
+  /** the interval for which REST is asked: the shortest one of the symbol that is wanted tells for all in whose bars its own fit */
   intervalFor(series: Series): Interval
 }
 
@@ -182,28 +182,32 @@ export class SeriesLife {
     return { known: true, ...own }
   }
 
-  /** The beginning of a shorter interval is that of the longer ones. */
+  /** The beginning of a shorter interval is that of the longer ones in whose bars its own fit: three days may reach into the next week. */
   #toldByOthers(): number | null {
-    const rank = INTERVALS.indexOf(this.#series.interval)
-    const fitting = this.#beginnings.list(this.#series).filter(({ interval }) => INTERVALS.indexOf(interval) <= rank)
+    const own = this.#series.interval
+    const fitting = this.#beginnings.list(this.#series).filter(({ interval }) => interval === own || nestsIn(interval, own))
     const best = fitting.sort((a, b) => INTERVALS.indexOf(b.interval) - INTERVALS.indexOf(a.interval))[0]
     if (best === undefined) return null
     return best.interval === this.#series.interval ? best.firstOpenUs : slotStartUs(best.firstOpenUs, gridOf(this.#series))
   }
 
   async #ask(heldUs: number | null): Promise<Beginning> {
+    const grid = gridOf(this.#series)
     if (this.#rest === null) return { known: true, startUs: null, source: 'provisional' }
     try {
       const interval = this.#beginnings.intervalFor(this.#series)
-      const first = await this.#rest.fetchFirstBar({ ...this.#series, interval }, heldUs, { signal: this.#signal })
-      if (first === 'unproved') return { known: false, doubt: doubt('no-witness', 'asked for the first bar of all, what came proves nothing') }
+      // the shorter bars of which the held one is made may begin late in it
+      const upToUs = heldUs === null || interval === this.#series.interval ? heldUs : nextSlotUs(slotStartUs(heldUs, grid), grid) - 1
+      const first = await this.#rest.fetchFirstBar({ ...this.#series, interval }, upToUs, { signal: this.#signal })
+      if (first === 'unproved')
+        return { known: false, doubt: doubt('no-witness', 'asked for the first bar of all, what came proves nothing') }
       if (first === 'unlisted') {
         const gone = await this.#isGone()
         return gone === true ? { known: true, startUs: null, source: 'archives' } : { known: false, doubt: gone }
       }
       const { market, symbol } = this.#series
       this.#beginnings.put({ market, symbol, interval, firstOpenUs: first })
-      const startUs = interval === this.#series.interval ? first : slotStartUs(first, gridOf(this.#series))
+      const startUs = interval === this.#series.interval ? first : slotStartUs(first, grid)
       return { known: true, startUs, source: 'rest' }
     } catch (error) {
       if (!isFailure(error)) throw error

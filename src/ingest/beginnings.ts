@@ -1,7 +1,7 @@
 import type { Beginnings } from '../acquire/series-life.ts'
 import type { Catalog } from '../lake/catalog.ts'
 import type { Interval } from '../model/interval.ts'
-import { INTERVALS } from '../model/interval.ts'
+import { INTERVALS, nestsIn } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UniverseLine } from './universe.ts'
 
@@ -26,7 +26,7 @@ export function createBeginnings(catalog: Catalog, universe: readonly UniverseLi
     },
     intervalFor: (series) => {
       const found = shortest.get(keyOf(series))
-      return found !== undefined && isShorter(found, series.interval) ? found : series.interval
+      return found !== undefined && nestsIn(found, series.interval) ? found : series.interval
     },
   }
 }

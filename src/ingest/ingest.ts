@@ -348,7 +348,13 @@ async function work(
   let totals = NO_PLAN
   let series = 0
   let checked = false
-  const edge = new ListingEdge(http, options.urls.vision, () => scope.nowUs, (note) => tally.addNote(note))
+  const edge = new ListingEdge(
+    http,
+    connections.listing,
+    options.urls.vision,
+    () => scope.nowUs,
+    (note) => tally.addNote(note),
+  )
   try {
     await planInto(options, scope, connections, lake.catalog, lake.paths.root, async (planned) => {
       if (!checked && http.reached) {

@@ -52,8 +52,14 @@ export class DayDownloads {
   constructor(context: ReaderContext, lanes: PQueue) {
     this.#context = context
     this.#lanes = lanes
-    const { http, urls } = context.connections
-    this.#edge = new ListingEdge(http, urls.vision, () => context.nowMs() * 1000, (note) => context.logger.warn(note))
+    const { http, listing, urls } = context.connections
+    this.#edge = new ListingEdge(
+      http,
+      listing,
+      urls.vision,
+      () => context.nowMs() * 1000,
+      (note) => context.logger.warn(note),
+    )
   }
 
   /** Where a series begins and ends, as far as an earlier call or the lake knows. */

@@ -28,8 +28,8 @@ export class RestWitness implements RestSource {
     return this.#watch(this.#rest.fetchStretch(series, ask, o))
   }
 
-  fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
-    return this.#watch(this.#rest.fetchFirstBar(series, heldUs, o))
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    return this.#watch(this.#rest.fetchFirstBar(series, upToUs, o))
   }
 
   fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {

@@ -59,7 +59,7 @@ export function spoilAnswer(answer: Answer, fault: AnswerFault, url: string, ser
     case 'empty':
       return { ...answer, body: Buffer.from(emptied(answer.body.toString())) }
     case 'date':
-      return withOtherTime(answer, fault.offsetSeconds * 1000)
+      return withOtherTime(answer, serverMs, fault.offsetSeconds * 1000)
     case 'ban-text':
       return createAnswer(
         418,
@@ -98,12 +98,12 @@ function emptied(body: string): string {
   return body.startsWith('{') ? body.replace(/"symbols":\[.*\]/s, '"symbols":[]') : ''
 }
 
-function withOtherTime(answer: Answer, offsetMs: number): Answer {
+function withOtherTime(answer: Answer, serverMs: number, offsetMs: number): Answer {
   const body = answer.body.toString('latin1')
   const moved = body.replace(/"serverTime":(\d+)/, (_, ms: string) => `"serverTime":${Number(ms) + offsetMs}`)
   return {
     ...answer,
-    headers: { ...answer.headers, date: new Date(Date.now() + offsetMs).toUTCString() },
+    headers: { ...answer.headers, date: new Date(serverMs + offsetMs).toUTCString() },
     body: moved === body ? answer.body : Buffer.from(moved, 'latin1'),
   }
 }

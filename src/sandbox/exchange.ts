@@ -152,6 +152,7 @@ class SandboxState {
       ...(route.weight === undefined ? {} : { weight: route.weight }),
     })
     response.setHeader('server', 'ckvd-sandbox')
+    response.setHeader('date', new Date(this.#settings.serverTime()).toUTCString())
     await sendAnswer(response, answer, fault, request.method === 'HEAD')
   }
 

@@ -44,7 +44,7 @@ export interface SandboxOptions {
   readonly seed?: number
   /** the exchange's clock, epoch milliseconds: which bars and archives there are; default `Date.now` */
   readonly now?: () => number
-  /** the time that the exchange tells, in `exchangeInfo`, server time and ban texts, epoch milliseconds; default `Date.now` */
+  /** the time that the exchange tells, in the header `Date`, `exchangeInfo`, server time and ban texts, epoch milliseconds; default `Date.now` */
   readonly serverTime?: () => number
   /** default: the shipped universe in spot, um and cm, and a few odd symbols */
   readonly markets?: readonly SyntheticMarket[]

@@ -43,6 +43,11 @@ PRAGMA user_version = ${VERSION};`
 
 type Row = readonly [number, number, number, number, number, number, number | null, number | null, number, number, number, number]
 
+interface Statements {
+  readonly get: Database.Statement
+  readonly put: Database.Statement
+}
+
 /**
  * An account in an SQLite file, shared by all that open it: processes, threads, several times in one process. Each call is one transaction, so
  * what two of them book at the same instant is booked twice. In WAL mode, where a transaction needs no fsync: a killed process loses nothing, a
@@ -54,16 +59,18 @@ export class FileRestAccount implements RestAccount {
   readonly nowMs: () => number
   readonly #path: string
   readonly #database: Database.Database
-  readonly #get: Database.Statement
-  readonly #put: Database.Statement
+  /** undefined once closed: libsql keeps the file open for as long as a statement of it can be reached */
+  #statements: Statements | undefined
 
   private constructor(path: string, database: Database.Database, nowMs: () => number) {
     this.nowMs = nowMs
     this.#path = path
     this.#database = database
-    this.#get = database.prepare(`SELECT ${COLUMNS.join(', ')} FROM lanes WHERE lane = ?`).raw()
     const marks = COLUMNS.map(() => '?').join(', ')
-    this.#put = database.prepare(`INSERT OR REPLACE INTO lanes (lane, updated_ms, ${COLUMNS.join(', ')}) VALUES (?, ?, ${marks})`)
+    this.#statements = {
+      get: database.prepare(`SELECT ${COLUMNS.join(', ')} FROM lanes WHERE lane = ?`).raw(),
+      put: database.prepare(`INSERT OR REPLACE INTO lanes (lane, updated_ms, ${COLUMNS.join(', ')}) VALUES (?, ?, ${marks})`),
+    }
   }
 
   /**
@@ -120,6 +127,7 @@ export class FileRestAccount implements RestAccount {
   }
 
   close(): Promise<void> {
+    this.#statements = undefined
     if (this.#database.open) this.#database.close()
     return Promise.resolve()
   }
@@ -134,8 +142,13 @@ export class FileRestAccount implements RestAccount {
   }
 
   #load(lane: AccountLane): LaneState {
-    const row = this.#get.get([lane.name]) as Row | undefined
+    const row = this.#prepared().get.get([lane.name]) as Row | undefined
     return row === undefined ? NEW_LANE : stateOf(row)
+  }
+
+  #prepared(): Statements {
+    if (this.#statements === undefined) throw new Error('it is closed')
+    return this.#statements
   }
 
   async #read<T>(work: () => T): Promise<T> {
@@ -155,7 +168,7 @@ export class FileRestAccount implements RestAccount {
     const work = (): T => {
       const before = this.#load(lane)
       const { state, value } = change(before)
-      if (state !== before) this.#put.run([lane.name, Math.floor(this.nowMs()), ...rowOf(state)])
+      if (state !== before) this.#prepared().put.run([lane.name, Math.floor(this.nowMs()), ...rowOf(state)])
       return value
     }
     try {

@@ -20,11 +20,11 @@ const EMPTY_WINDOWS = 2
  * Asks for the first bar of all. A page of two rows that ends with a bar and holds it alone shows it to be the first, whichever end of a
  * window a server begins at; one more shows that nothing opens before it to a server that gives one row a page. An empty answer proves
  * nothing.
- * @param heldUs a bar that is known; null: none is
+ * @param upToUs a bar is known to open then or before, perhaps as part of a longer bar; null: none is known
  */
 export async function findFirstBar(
   send: AskPage,
-  heldUs: number | null,
+  upToUs: number | null,
   nowUs: number,
   interval: Grid,
   facts: RestFacts,
@@ -34,19 +34,19 @@ export async function findFirstBar(
     return rows === null ? null : Array.from(rows.openTime, Number)
   }
   return facts.maxRangeDays === undefined
-    ? firstOfAll(ask, heldUs, nowUs, interval)
-    : firstBackwards(ask, heldUs, nowUs, interval, facts.maxRangeDays)
+    ? firstOfAll(ask, upToUs, nowUs, interval)
+    : firstBackwards(ask, upToUs, nowUs, interval, facts.maxRangeDays)
 }
 
 type Ask = (page: Page) => Promise<readonly number[] | null>
 
-async function firstOfAll(ask: Ask, heldUs: number | null, nowUs: number, interval: Grid): Promise<FirstBar> {
-  let endUs = slotStartUs(heldUs ?? nowUs, interval)
+async function firstOfAll(ask: Ask, upToUs: number | null, nowUs: number, interval: Grid): Promise<FirstBar> {
+  let endUs = slotStartUs(upToUs ?? nowUs, interval)
   for (let step = 0; step < MAX_STEPS; step++) {
     const rows = await ask({ startUs: 0, endUs, limit: 2 })
     if (rows === null) return 'unlisted'
     const first = rows[0]
-    if (first === undefined) return heldUs === null || step > 0 ? 'unproved' : laterOrNothing(ask, nowUs, interval)
+    if (first === undefined) return upToUs === null || step > 0 ? 'unproved' : laterOrNothing(ask, nowUs, interval)
     const slot = slotStartUs(first, interval)
     if (slot === endUs) {
       const before = await ask({ startUs: 0, endUs: slotStartUs(slot - 1, interval), limit: 1 })
@@ -67,22 +67,24 @@ async function laterOrNothing(ask: Ask, nowUs: number, interval: Grid): Promise<
   return alone?.length === 1 && alone[0] === first ? first : 'unproved'
 }
 
-/** Where a range has a bound: windows back in time from a bar that is known, to the first ones without a bar. */
-async function firstBackwards(ask: Ask, heldUs: number | null, nowUs: number, interval: Grid, maxDays: number): Promise<FirstBar> {
+/** Where a range has a bound: windows back in time from where a bar is known, to the first ones without a bar. */
+async function firstBackwards(ask: Ask, upToUs: number | null, nowUs: number, interval: Grid, maxDays: number): Promise<FirstBar> {
   // a day inside the bound: documents say both "up to" and "less than"
   const reachUs = (maxDays - 1) * 86_400_000_000
-  let first = heldUs
-  let endUs = slotStartUs(heldUs ?? nowUs, interval)
+  let first: number | null = null
+  let endUs = slotStartUs(upToUs ?? nowUs, interval)
   let empty = 0
   let isProved = false
-  while (endUs >= EXCHANGE_OPENED_US && (first === null || empty < EMPTY_WINDOWS)) {
+  while (endUs >= EXCHANGE_OPENED_US && ((first === null && upToUs === null) || empty < EMPTY_WINDOWS)) {
     const startUs = firstSlotUs(Math.max(EXCHANGE_OPENED_US, endUs - reachUs), interval)
     const rows = await ask({ startUs, endUs, limit: CHEAP_ROWS })
     if (rows === null) return 'unlisted'
     const found = rows[0]
+    // the last slot alone has a bar, whichever end of a window the server begins at
+    if (first === null && found !== undefined && slotStartUs(found, interval) === endUs) first = found
     if (found === undefined || found === first) {
       isProved ||= found !== undefined
-      // the bar that is held, or nothing: and before it?
+      // the first bar so far, or nothing: and before it?
       empty++
       endUs = found === undefined ? slotStartUs(startUs - 1, interval) : slotStartUs(found - 1, interval)
       continue

@@ -22,8 +22,8 @@ import { backoffMs, pause } from './waiting.ts'
 export interface RestSource {
   /** The bars of a stretch with those on either side; null when the exchange does not know the symbol. */
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null>
-  /** The first bar of all; `heldUs` is a bar that is known, microseconds. */
-  fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
+  /** The first bar of all; one is known to open at `upToUs` (microseconds) or before. */
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
   /** Which symbols trade; asked once, then remembered. */
   fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo>
 }
@@ -78,9 +78,9 @@ export class Rest implements RestSource {
   }
 
   /** See `findFirstBar`. Throws as `fetchStretch`. */
-  fetchFirstBar(series: Series, heldUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    return findFirstBar(send, heldUs, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
+    return findFirstBar(send, upToUs, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
   }
 
   /**

@@ -102,9 +102,11 @@ function numbersOf({ prices, sums: [volume, quote, count, taker, takerQuote] }: 
 function slotOf(ms: number, interval: Interval): number {
   const unit = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, M: 0 }[interval.slice(-1)] ?? 0
   if (interval === '1M') return Date.parse(`${new Date(ms).toISOString().slice(0, 7)}-01T00:00Z`)
-  const monday = interval === '1w' ? Date.parse('2024-01-01T00:00Z') % unit : 0
   const length = Number(interval.slice(0, -1)) * unit
-  return Math.floor((ms - monday) / length) * length + monday
+  // a Monday, and the day on which the first three-day bar of BTCUSDT opens
+  const firsts: Partial<Record<Interval, string>> = { '1w': '2024-01-01T00:00Z', '3d': '2017-08-17T00:00Z' }
+  const first = Date.parse(firsts[interval] ?? '1970-01-01T00:00Z')
+  return Math.floor((ms - first) / length) * length + first
 }
 
 function doublesApart(a: number, b: number): number {

@@ -109,7 +109,7 @@ describe('the catalog', () => {
     // in a process of its own, which closes the catalog for good
     expect(await runCkvd([...args, '--quiet'], { env, stdin: SYMBOL })).toMatchObject({ exit: 0 })
     const database = new Database(join(world.lake, 'catalog.sqlite'))
-    database.exec('PRAGMA user_version = 2')
+    database.exec('PRAGMA user_version = 99')
     database.close()
     const before = await digestTree(world.lake)
     const run = await runCkvd([...args, '--json', '--quiet'], { env, stdin: SYMBOL })

@@ -130,22 +130,28 @@ function* archiveRows(): Generator<Row> {
   for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 1) }
   for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 1) }
   for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', 0) }
-  for (const code of REFUSED) yield { stage, fault: status(code), outcome: failed(code === 418 ? 'CKVD_HTTP_STATUS' : 'CKVD_FORBIDDEN', 0) }
-  yield { stage, fault: status(418, 600), outcome: failed('CKVD_HTTP_STATUS', 0) }
-  yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', 0) }
+  // one object that is refused, while others are given: REST gives the whole day
+  const refused: Outcome = { exit: 0, condition: 'provisional' }
+  for (const code of REFUSED) yield { stage, fault: status(code), outcome: refused }
+  yield { stage, fault: status(418, 600), outcome: refused }
+  yield { stage, fault: { kind: 'redirect' }, outcome: refused }
   // not there, or not what its CHECKSUM says: REST gives the whole day; bad content is fetched once more before
   yield { stage, fault: status(404), outcome: { exit: 0, condition: 'provisional' } }
   const replaced: Outcome = { exit: 0, condition: 'provisional', more: { archive: 1, checksum: 1 } }
   for (const fault of [
     { kind: 'flip', offset: 0 },
     { kind: 'flip', offset: 1300 },
-    { kind: 'html' },
     // of a body that something on the way encodes nothing is read: it is not the listed one
     { kind: 'gzip' },
+  ] as const)
+    yield { stage, fault, outcome: replaced }
+  // not of the listed size: the listing of that key is read again before
+  for (const fault of [
+    { kind: 'html' },
     { kind: 'truncate', bytes: 500, declared: false },
     { kind: 'truncate', bytes: 0, declared: false },
   ] as const)
-    yield { stage, fault, outcome: replaced }
+    yield { stage, fault, outcome: { ...replaced, more: { ...replaced.more, listing: 1 } } }
   // in the padding of a sandbox archive: it differs from its CHECKSUM, but each of its rows is what REST says, too
   yield { stage, fault: { kind: 'flip' }, outcome: { ...replaced, condition: 'complete' } }
   yield { stage, fault: { kind: 'flip', offset: 1300, times: 1 }, outcome: { ...replaced, condition: 'complete' } }
@@ -175,9 +181,11 @@ function* checksumRows(): Generator<Row> {
   for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 1) }
   for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 1) }
   for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', 0) }
-  for (const code of REFUSED) yield { stage, fault: status(code), outcome: failed(code === 418 ? 'CKVD_HTTP_STATUS' : 'CKVD_FORBIDDEN', 0) }
-  yield { stage, fault: status(418, 600), outcome: failed('CKVD_HTTP_STATUS', 0) }
-  yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', 0) }
+  // one object that is refused, while others are given: REST gives the whole day
+  const refused: Outcome = { exit: 0, condition: 'provisional' }
+  for (const code of REFUSED) yield { stage, fault: status(code), outcome: refused }
+  yield { stage, fault: status(418, 600), outcome: refused }
+  yield { stage, fault: { kind: 'redirect' }, outcome: refused }
   yield { stage, fault: { kind: 'bare-checksum' }, outcome: { exit: 0, condition: 'complete' } }
   yield { stage, fault: { kind: 'gzip' }, outcome: { exit: 0, condition: 'provisional', more: { archive: 1, checksum: 1 } } }
   // the archive is sound, and REST agrees with it row by row: fetched once more, then released

@@ -229,6 +229,7 @@ describe('many processes on one address', () => {
     // only REST has these bars: 1m of 20 days is 28,800 bars, 58 pages of weight 2
     sandbox = await startSandbox({
       now: nowMs,
+      serverTime: nowMs,
       markets: symbols.map((symbol) => ({ market: 'um', symbol, firstDay: '2024-01-10', archivesFrom: '2025-01-01' })),
     })
   })

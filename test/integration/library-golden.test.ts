@@ -18,7 +18,13 @@ const MARKETS = [
   ['cm', library.MarketType.FUTURES_COIN, 'btcusd_perp_coin_1h_2024w01', 'BTCUSD_PERP', 'data/futures/cm'],
 ] as const
 
-type GoldenRow = Record<string, number | string>
+type GoldenRow = Record<string, number | string | Date>
+
+/** Epoch milliseconds of a time, which Polars gives as a `Date`. */
+function msOf(time: GoldenRow[string] | undefined): number {
+  if (!(time instanceof Date)) throw new Error(`Expected a Date, got ${String(time)}.`)
+  return time.getTime()
+}
 
 /** 168 hours that the original Python package produced from the real archives (SHARED/golden). */
 async function readGolden(name: string): Promise<GoldenRow[]> {
@@ -30,7 +36,7 @@ async function readGolden(name: string): Promise<GoldenRow[]> {
 async function writeArchives(folder: string, root: string, symbol: string, rows: readonly GoldenRow[]): Promise<void> {
   const days = new Map<string, GoldenRow[]>()
   for (const row of rows) {
-    const day = String(row['open_time']).slice(0, 10)
+    const day = new Date(msOf(row['open_time'])).toISOString().slice(0, 10)
     days.set(day, [...(days.get(day) ?? []), row])
   }
   const target = join(folder, root, 'daily/klines', symbol, '1h')
@@ -38,9 +44,9 @@ async function writeArchives(folder: string, root: string, symbol: string, rows:
   for (const [day, own] of days) {
     const lines = own.map((row) =>
       [
-        Date.parse(String(row['open_time'])),
+        msOf(row['open_time']),
         ...['open', 'high', 'low', 'close', 'volume'].map((name) => row[name]),
-        Date.parse(String(row['close_time'])),
+        msOf(row['close_time']),
         ...['quote_asset_volume', 'count', 'taker_buy_volume', 'taker_buy_quote_volume'].map((name) => row[name]),
         0,
       ].join(','),
@@ -64,13 +70,15 @@ describe.skipIf(SHARED === undefined)('168 hours of 2024-01-01..07 as the origin
       workers: 1,
     })
     const table = await ckvd.getData({ symbol, interval: '1h', startTime: '2024-01-01T00:00:00Z', endTime: '2024-01-08T00:00:00Z' })
+    // from the archives, not from the REST API beside them
+    expect(exchange.requests('archive')).toHaveLength(7)
     const values = valuesOf(table)
-    const times = (column: string) => golden.map((row) => BigInt(Date.parse(String(row[column]))) * 1000n)
+    const times = (column: string) => golden.map((row) => BigInt(msOf(row[column])) * 1000n)
     expect(values['open_time']).toEqual(times('open_time'))
     expect(values['close_time']).toEqual(times('close_time'))
     for (const column of ['open', 'high', 'low', 'close', 'volume', 'quote_asset_volume', 'taker_buy_volume', 'taker_buy_quote_volume']) {
       expect(values[column], column).toEqual(golden.map((row) => Number(row[column])))
     }
-    expect(values['count']).toEqual(golden.map((row) => BigInt(row['count'] ?? 0)))
+    expect(values['count']).toEqual(golden.map((row) => BigInt(Number(row['count']))))
   })
 })

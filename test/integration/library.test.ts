@@ -214,7 +214,10 @@ describe('gaps', () => {
     await using ckvd = create()
     const table = await ckvd.getData(day)
     expect(table.numRows).toBe(21)
-    expect(gapsOf(table)).toEqual([{ start, end, bars: 3, evidence: expect.stringContaining('REST asked for') as string }])
+    const [before, after] = ['2024-03-07T02:00:00.000000Z', '2024-03-07T06:00:00.000000Z'] as const
+    const evidence = `REST has the bars of ${before} and ${after} and none between`
+    const witnesses = { source: 'rest', before_us: Date.parse(before) * 1000, after_us: Date.parse(after) * 1000 }
+    expect(gapsOf(table)).toEqual([{ start, end, bars: 3, evidence, ...witnesses }])
     const cut = await ckvd.getData({ ...day, startTime: '2024-03-07T05:00:00Z' })
     expect(gapsOf(cut)).toMatchObject([{ start: start + 2 * 3_600_000_000, end, bars: 1 }])
 

@@ -53,8 +53,8 @@ describe('an archive that fails verification', () => {
     ['no CHECKSUM', { kind: 'missing-checksum', match: CHECKSUM }, 'CKVD_CHECKSUM_MISSING'],
     ['a CHECKSUM that names another file', { kind: 'foreign-checksum', match: CHECKSUM }, 'CKVD_CHECKSUM_NAME'],
     ['an HTML page as CHECKSUM', { kind: 'html', match: CHECKSUM }, 'CKVD_CHECKSUM_FORMAT'],
-    ['an HTML page with status 200', { kind: 'html', match: ZIP }, 'CKVD_CHECKSUM_MISMATCH'],
-    ['a body that ends early as if it were whole', { kind: 'truncate', match: ZIP, bytes: 500, declared: false }, 'CKVD_CHECKSUM_MISMATCH'],
+    ['an HTML page with status 200', { kind: 'html', match: ZIP }, 'CKVD_ARCHIVE_STALE'],
+    ['a body that ends early as if it were whole', { kind: 'truncate', match: ZIP, bytes: 500, declared: false }, 'CKVD_ARCHIVE_STALE'],
     ['a corrupt ZIP with a right CHECKSUM', { kind: 'corrupt-zip', match: ZIP }, 'CKVD_ZIP_'],
     [
       'a line of 11 columns in mid-file',

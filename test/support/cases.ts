@@ -33,6 +33,8 @@ export interface CatalogDay {
   readonly differing_rows: number
   readonly evidence: string | null
   readonly error: string | null
+  /** why a person accepts the day; null: nobody does */
+  readonly accepted: string | null
 }
 
 /** A gap of the catalog; times as ISO text without milliseconds. */
@@ -40,7 +42,13 @@ export interface CatalogGap {
   readonly start: string
   readonly end: string
   readonly bars: number
+  /** JSON, as the catalog has it */
   readonly evidence: string
+}
+
+/** The evidence of an answer of REST that holds the bars which open at these times, and none between. */
+export function restProof(before: string, after: string): string {
+  return JSON.stringify({ source: 'rest', before_us: Date.parse(before) * 1000, after_us: Date.parse(after) * 1000 })
 }
 
 export interface CatalogRevision {
