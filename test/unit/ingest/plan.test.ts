@@ -3,8 +3,7 @@ import type { ArchiveRef } from '../../../src/acquire/archive-task.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from '../../../src/acquire/plan.ts'
 import { findListingStart, planSeries } from '../../../src/acquire/plan.ts'
 import type { DayRow, SeriesRow } from '../../../src/lake/catalog-rows.ts'
-import { ACCEPTED } from '../../../src/lake/catalog-rows.ts'
-import { archiveOf, day, daysFrom, HOURS, rowOf, scopeOf } from '../../support/plans.ts'
+import { archiveOf, day, daysFrom, HOURS, rowOf, scopeOf, seriesRowOf } from '../../support/plans.ts'
 
 function listingsOf(daily: readonly string[], monthly: readonly string[], change: Partial<SeriesListings> = {}): SeriesListings {
   const first = [...daily, ...monthly.map((month) => `${month}-01`)].sort()[0]
@@ -138,7 +137,7 @@ describe('days without archive', () => {
   })
 
   test('what an earlier run knew of first and last archive still counts when the listing was read from later on', () => {
-    const known: SeriesRow = { ...HOURS, firstDay: day('2024-03-01'), lastDay: day('2024-03-09'), firstOpenUs: null, listedAt: null }
+    const known: SeriesRow = seriesRowOf({ firstDay: day('2024-03-01'), lastDay: day('2024-03-09') })
     const found = plan(
       scopeOf('2024-03-01', '2024-03-11'),
       { daily: [], monthly: [], more: false, firstDay: null },
@@ -194,7 +193,7 @@ describe('what becomes of a stored chunk', () => {
     ['--retry-failed leaves out what is explained', rowOf(NAME, 'provisional', null), { retryFailed: true }, 'kept'],
     [
       '--retry-failed leaves out what a person has accepted',
-      rowOf(NAME, 'failed', listed, { evidence: `${ACCEPTED}seen` }),
+      rowOf(NAME, 'failed', listed, { accepted: 'seen' }),
       { retryFailed: true },
       'kept',
     ],
@@ -223,7 +222,7 @@ describe('what becomes of a stored chunk', () => {
   test('what stays unexplained is reported again, what a person has accepted is not', () => {
     const rows = [
       rowOf('2024-03-05', 'quarantined', archiveOf('2024-03-05'), { error: 'why' }),
-      rowOf(NAME, 'quarantined', listed, { evidence: `${ACCEPTED}seen` }),
+      rowOf(NAME, 'quarantined', listed, { accepted: 'seen' }),
     ]
     const found = plan(scopeOf('2024-03-05', '2024-03-07'), listings, rows)
     expect(found.keptProblems).toEqual([{ day: '2024-03-05', condition: 'quarantined', error: 'why' }])
@@ -236,7 +235,7 @@ describe('what becomes of a stored chunk', () => {
 })
 
 describe('where the listing is read from', () => {
-  const known: SeriesRow = { ...HOURS, firstDay: day('2024-03-01'), lastDay: day('2024-03-09'), firstOpenUs: null, listedAt: null }
+  const known: SeriesRow = seriesRowOf({ firstDay: day('2024-03-01'), lastDay: day('2024-03-09') })
   const settled = daysFrom('2024-03-01', '2024-03-05').map((name) => rowOf(name, 'complete', archiveOf(name)))
   const from = (scope: PlanScope, rows: readonly DayRow[], row: SeriesRow | undefined = known) =>
     findListingStart(HOURS, scope, row, mapOf(rows))
