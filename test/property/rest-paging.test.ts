@@ -150,9 +150,13 @@ test('the first bar is found wherever it is', async () => {
         const opens = server.bars.map(({ openMs }) => openMs)
         const heldMs = held === null ? undefined : opens[held % Math.max(1, opens.length)]
         const series = { market, symbol: 'TESTUSDT', interval }
-        const first = await createRest(BASE + 5000 * LENGTH_MS[interval]).fetchFirstBar(series, heldMs === undefined ? null : heldMs * 1000, {
-          signal: new AbortController().signal,
-        })
+        const first = await createRest(BASE + 5000 * LENGTH_MS[interval]).fetchFirstBar(
+          series,
+          heldMs === undefined ? null : heldMs * 1000,
+          {
+            signal: new AbortController().signal,
+          },
+        )
         expect(first).toBe(opens[0] === undefined ? 'unproved' : opens[0] * 1000)
         expect(server.requests.length).toBeLessThanOrEqual(market === 'cm' ? 60 : 4)
         for (const { status } of server.requests) expect(status).toBe(200)

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DayParts } from '../../../src/acquire/reconcile.ts'
-import {
-  buildDay,
-  countChangedRows,
-  expectedRange,
-  mergeRows,
-  rowsWithin,
-} from '../../../src/acquire/reconcile.ts'
+import { buildDay, countChangedRows, expectedRange, mergeRows, rowsWithin } from '../../../src/acquire/reconcile.ts'
 import type { Proof } from '../../../src/model/evidence.ts'
 import { doubt } from '../../../src/model/evidence.ts'
 import { createColumns } from '../../../src/model/kline.ts'

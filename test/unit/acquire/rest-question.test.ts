@@ -97,7 +97,10 @@ describe('the evidence for a gap', () => {
   const held = [...hoursOf('2024-03-02', 0, 4), ...hoursOf('2024-03-02', 6, 18)]
 
   test('one page with a bar on both sides and none between explains it: the witnesses are the evidence, whatever was asked', () => {
-    for (const page of [[3, 6], [0, 1, 2, 3, 6, 7, 8]])
+    for (const page of [
+      [3, 6],
+      [0, 1, 2, 3, 6, 7, 8],
+    ])
       expect(explainGap(gap, answerOf([page]), held)).toEqual({ source: 'rest', beforeUs: T + 3 * HOUR_US, afterUs: T + 6 * HOUR_US })
     // a part of the hole has the witnesses of all of it
     const part = { ...gap, endUs: gap.startUs + HOUR_US, bars: 1 }
@@ -108,7 +111,14 @@ describe('the evidence for a gap', () => {
     ['nothing at all', [], 'not one bar came'],
     ['the bar before alone', [[2, 3]], 'no bar after it came'],
     ['the bar after alone', [[6, 7]], 'no bar before it came'],
-    ['both, each in another answer', [[2, 3], [6, 7]], 'two answers'],
+    [
+      'both, each in another answer',
+      [
+        [2, 3],
+        [6, 7],
+      ],
+      'two answers',
+    ],
   ])('an answer with %s proves nothing', (_name, pages, words) => {
     const evidence = explainGap(gap, answerOf(pages), held)
     expect(evidence).toMatchObject({ source: null, reason: 'no-witness', note: expect.stringContaining(words) as string })

@@ -79,7 +79,10 @@ describe('where a series begins', () => {
   })
 
   test('is not known where what came proves nothing, or the first archives cannot be read', async () => {
-    expect(await lifeOf({ rest: restOf([], { first: 'unproved' }) }).begin(LATER)).toMatchObject({ known: false, doubt: { reason: 'no-witness' } })
+    expect(await lifeOf({ rest: restOf([], { first: 'unproved' }) }).begin(LATER)).toMatchObject({
+      known: false,
+      doubt: { reason: 'no-witness' },
+    })
     const unread = lifeOf({
       rest: restOf([], { first: 'unlisted' }),
       earliestInArchives: () => Promise.reject(new CkvdError('CKVD_HTTP_NETWORK', 'no way')),
@@ -98,7 +101,11 @@ describe('where a series begins', () => {
 
   test('an interrupt and a bug are thrown', async () => {
     for (const error of [new CkvdError('CKVD_ABORTED', 'stop'), new TypeError('oh')])
-      expect(await lifeOf({ rest: refusing(error) }).begin(LATER).catch((reason: unknown) => reason)).toBe(error)
+      expect(
+        await lifeOf({ rest: refusing(error) })
+          .begin(LATER)
+          .catch((reason: unknown) => reason),
+      ).toBe(error)
   })
 
   test('a bar from before the beginning that was believed opens the days before it', async () => {
@@ -147,7 +154,8 @@ describe('whether a series has ended', () => {
     ['the listing of its market is behind', { isListingBehind: () => Promise.resolve(true) }],
     ['REST is off', { rest: null }],
   ])('not where %s, by silence or by an unknown symbol', async (_name, options) => {
-    for (const answer of [undefined, unknownSymbol]) expect(await endOf(options, answer)).toMatchObject({ ended: false, doubt: { source: null } })
+    for (const answer of [undefined, unknownSymbol])
+      expect(await endOf(options, answer)).toMatchObject({ ended: false, doubt: { source: null } })
   })
 
   test('where klines do not know the symbol, and exchangeInfo does not either, without any silence', async () => {

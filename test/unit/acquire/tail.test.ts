@@ -101,6 +101,7 @@ describe('the days after the last archive', () => {
       ['outage', true],
       ['outage', false],
     ])
-    for (const { gaps } of days) expect(gaps[0]?.evidence).toEqual({ source: 'rest', beforeUs: LAST_US, afterUs: at('2024-03-12T05:00:00Z') })
+    for (const { gaps } of days)
+      expect(gaps[0]?.evidence).toEqual({ source: 'rest', beforeUs: LAST_US, afterUs: at('2024-03-12T05:00:00Z') })
   })
 })

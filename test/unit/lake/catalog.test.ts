@@ -246,7 +246,8 @@ describe('days', () => {
         replacedAt: '2024-05-01T00:00:00.000Z',
       }
       catalog.commit([{ row: { ...row, revision: 2 }, gaps: [], revision }])
-      const told = 'SELECT market, symbol, interval, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at FROM revisions'
+      const told =
+        'SELECT market, symbol, interval, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at FROM revisions'
       expect(selectFrom(path, told)).toEqual([['spot', 'BTCUSDT', '1h', '2024-01-01', 1, 'e', null, 's', 3, '2024-05-01T00:00:00.000Z']])
       catalog.deleteDay(BTC, row.day)
       expect(catalog.getDay(BTC, row.day)).toBeUndefined()

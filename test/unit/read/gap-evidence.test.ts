@@ -59,5 +59,10 @@ test('a gap is told with its witnesses, and one that nothing proves with the rea
     proof,
     explained: true,
   })
-  expect(readGap({ ...gap, evidence: doubt('rest-off') }, false)).toEqual({ ...gap, evidence: 'REST is off', proof: null, explained: false })
+  expect(readGap({ ...gap, evidence: doubt('rest-off') }, false)).toEqual({
+    ...gap,
+    evidence: 'REST is off',
+    proof: null,
+    explained: false,
+  })
 })

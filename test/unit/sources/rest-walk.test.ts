@@ -78,7 +78,8 @@ function checkSound({ rows, seen, links }: StretchRows): void {
   expect(opens).toEqual(seen.slice(0, opens.length))
   expect(opens.every((open) => open + HOUR <= NOW)).toBe(true)
   for (const [from, targets] of links)
-    for (const to of targets) expect({ from: seen.includes(from), to: seen.includes(to), ascends: to > from }).toEqual({ from: true, to: true, ascends: true })
+    for (const to of targets)
+      expect({ from: seen.includes(from), to: seen.includes(to), ascends: to > from }).toEqual({ from: true, to: true, ascends: true })
 }
 
 const MARKETS = ['spot', 'um', 'cm'] as const
@@ -181,7 +182,16 @@ test('COIN-M proves a hole longer than 200 days by windows that are empty twice 
 
 test('a symbol that the exchange does not know is null', async () => {
   const ask = { startUs: T, endUs: at(5), beforeUs: null, afterUs: null, first: false }
-  for (const market of MARKETS) expect(await walkStretch(() => Promise.resolve(null), ask, () => NOW, '1h', MARKET_FACTS[market].rest)).toBeNull()
+  for (const market of MARKETS)
+    expect(
+      await walkStretch(
+        () => Promise.resolve(null),
+        ask,
+        () => NOW,
+        '1h',
+        MARKET_FACTS[market].rest,
+      ),
+    ).toBeNull()
 })
 
 /** Bars with a hole. */
@@ -223,7 +233,11 @@ describe.each(MARKETS)('%s', (market) => {
     checkSound(stretch)
     // whatever it proves are pairs of neighbours that it gave, never a stretch that it did not answer for
     for (const [from, targets] of stretch.links)
-      for (const to of targets) expect(HOLED.some((hour) => at(hour) > from && at(hour) < to), `${hourOf(from)} to ${hourOf(to)}`).toBe(false)
+      for (const to of targets)
+        expect(
+          HOLED.some((hour) => at(hour) > from && at(hour) < to),
+          `${hourOf(from)} to ${hourOf(to)}`,
+        ).toBe(false)
     expect(stretch.seen.some((open) => open >= at(2600))).toBe(false)
     expect(pages.length).toBeLessThanOrEqual(60)
   })

@@ -53,7 +53,11 @@ const us = (startMs: number, endMs: number): StretchAsk => ({
   first: false,
 })
 /** As `us`, with the minutes on either side known. */
-const amid = (startMs: number, endMs: number): StretchAsk => ({ ...us(startMs, endMs), beforeUs: (startMs - MINUTE_MS) * 1000, afterUs: endMs * 1000 })
+const amid = (startMs: number, endMs: number): StretchAsk => ({
+  ...us(startMs, endMs),
+  beforeUs: (startMs - MINUTE_MS) * 1000,
+  afterUs: endMs * 1000,
+})
 
 /** Bars on the minute in [startMs, endMs), except in the holes. */
 function minutes(startMs: number, endMs: number, ...holes: [number, number][]): ModelBar[] {
@@ -69,7 +73,10 @@ async function openTimes(rest: Rest, ...asked: Parameters<Rest['fetchStretch']>)
   const stretch = await rest.fetchStretch(...asked)
   if (stretch === null) throw new Error('rows were expected')
   const [, { startUs, endUs }] = asked
-  return [...stretch.rows.openTime].map(Number).filter((time) => time >= startUs && time < endUs).map((time) => time / 1000)
+  return [...stretch.rows.openTime]
+    .map(Number)
+    .filter((time) => time >= startUs && time < endUs)
+    .map((time) => time / 1000)
 }
 
 async function errorOf(promise: Promise<unknown>) {
@@ -388,7 +395,11 @@ describe.skipIf(SHARED === undefined)('recorded answers', () => {
     const rows = JSON.parse(body) as (string | number)[][]
     server.script = () => ({ status: 200, body })
     const first = Number(rows[0]?.[0])
-    const stretch = await createRest().fetchStretch(series('spot', '5m', 'BTCUSDT'), { ...us(first, first + 23 * 300_000), first: true }, { signal })
+    const stretch = await createRest().fetchStretch(
+      series('spot', '5m', 'BTCUSDT'),
+      { ...us(first, first + 23 * 300_000), first: true },
+      { signal },
+    )
     if (stretch === null) throw new Error('rows were expected')
     expect([...stretch.rows.openTime]).toEqual(rows.map((row) => BigInt(Number(row[0]) * 1000)))
     expect([...stretch.rows.close]).toEqual(rows.map((row) => Number(row[4])))
