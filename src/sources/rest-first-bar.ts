@@ -41,19 +41,20 @@ export async function findFirstBar(
 type Ask = (page: Page) => Promise<readonly number[] | null>
 
 async function firstOfAll(ask: Ask, upToUs: number | null, nowUs: number, interval: Grid): Promise<FirstBar> {
-  let endUs = slotStartUs(upToUs ?? nowUs, interval)
+  let endUs = upToUs === null ? slotStartUs(nowUs, interval) : firstSlotUs(upToUs, interval)
   for (let step = 0; step < MAX_STEPS; step++) {
     const rows = await ask({ startUs: 0, endUs, limit: 2 })
     if (rows === null) return 'unlisted'
     const first = rows[0]
     if (first === undefined) return upToUs === null || step > 0 ? 'unproved' : laterOrNothing(ask, nowUs, interval)
-    const slot = slotStartUs(first, interval)
-    if (slot === endUs) {
-      const before = await ask({ startUs: 0, endUs: slotStartUs(slot - 1, interval), limit: 1 })
+    // a window has a bar that opens late in its slot when it ends with the next one
+    const reachUs = firstSlotUs(first, interval)
+    if (reachUs === endUs) {
+      const before = await ask({ startUs: 0, endUs: slotStartUs(first - 1, interval), limit: 1 })
       const earlier = before?.at(-1)
       if (earlier === undefined) return first
-      endUs = slotStartUs(earlier, interval)
-    } else endUs = slot
+      endUs = firstSlotUs(earlier, interval)
+    } else endUs = reachUs
   }
   return 'unproved'
 }
@@ -63,8 +64,10 @@ async function laterOrNothing(ask: Ask, nowUs: number, interval: Grid): Promise<
   const rows = await ask({ startUs: 0, endUs: slotStartUs(nowUs, interval), limit: 2 })
   const first = rows?.[0]
   if (first === undefined) return 'unproved'
-  const alone = await ask({ startUs: 0, endUs: slotStartUs(first, interval), limit: 2 })
-  return alone?.length === 1 && alone[0] === first ? first : 'unproved'
+  const reachUs = firstSlotUs(first, interval)
+  const alone = await ask({ startUs: 0, endUs: reachUs, limit: 2 })
+  // of a bar that opens late the next one may stand in the same window
+  return alone?.[0] === first && (alone.length === 1 || first !== reachUs) ? first : 'unproved'
 }
 
 /** Where a range has a bound: windows back in time from where a bar is known, to the first ones without a bar. */
@@ -91,14 +94,14 @@ async function firstBackwards(ask: Ask, upToUs: number | null, nowUs: number, in
     }
     empty = 0
     isProved = false
-    first = await firstInWindow(ask, startUs, slotStartUs(found, interval), interval)
+    first = await firstInWindow(ask, startUs, firstSlotUs(found, interval), interval)
     if (first === null) return 'unproved'
     endUs = slotStartUs(first, interval)
   }
   if (first === null) return 'unproved'
   if (isProved) return first
   // the proof: the bar alone in an answer that begins before it
-  const slot = slotStartUs(first, interval)
-  const alone = await ask({ startUs: firstSlotUs(slot - reachUs, interval), endUs: slot, limit: CHEAP_ROWS })
+  const lastUs = firstSlotUs(first, interval)
+  const alone = await ask({ startUs: firstSlotUs(lastUs - reachUs, interval), endUs: lastUs, limit: CHEAP_ROWS })
   return alone?.[0] === first ? first : 'unproved'
 }

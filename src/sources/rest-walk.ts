@@ -68,7 +68,8 @@ export async function walkStretch(
 
 /**
  * The first row in [fromUs, toUs], which has one at its end: by halves to what fits in a page, then row by row towards the start, since a
- * server may give fewer rows than fit, from the end. Null: what was there a moment ago is gone.
+ * server may give fewer rows than fit, from the end. A row that opens late in its slot is in a window that ends with the next slot. Null:
+ * what was there a moment ago is gone.
  */
 export async function firstInWindow(
   ask: (page: Page) => Promise<readonly number[] | null>,
@@ -81,8 +82,9 @@ export async function firstInWindow(
   while (low <= high && countSlots(low, high + 1, grid) >= CHEAP_ROWS) {
     const middle = slotStartUs(low + (high - low) / 2, grid)
     const first = (await ask({ startUs: low, endUs: middle, limit: CHEAP_ROWS }))?.[0]
-    if (first === undefined) low = nextSlotUs(middle, grid)
-    else high = slotStartUs(first, grid)
+    // not the slot behind the middle: a row may open late in that one
+    if (first === undefined) low = middle
+    else high = firstSlotUs(first, grid)
   }
   let best: number | null = null
   while (low <= high) {
@@ -263,8 +265,11 @@ class Walk {
       const rows = await this.#ask({ startUs, endUs: slotStartUs(endUs, this.#interval), limit: 1 })
       // an empty window is asked for twice, with other bounds
       const again = rows.length > 0 ? rows : await this.#askHalves(startUs, slotStartUs(endUs, this.#interval))
-      if (again.length > 0) return this.#halve(startUs, slotStartUs(again[0] ?? endUs, this.#interval))
-      startUs = nextSlotUs(slotStartUs(endUs, this.#interval), this.#interval)
+      if (again[0] !== undefined) return this.#halve(startUs, again[0])
+      const last = slotStartUs(endUs, this.#interval)
+      if (last >= this.#nowSlot) return null
+      // the next window begins with that slot: a row that opens late in it was not in this one
+      startUs = last
     }
     return null
   }
@@ -273,7 +278,7 @@ class Walk {
     const middle = slotStartUs(startUs + (endUs - startUs) / 2, this.#interval)
     const early = await this.#ask({ startUs, endUs: middle, limit: CHEAP_ROWS })
     if (early.length > 0 || middle >= endUs) return early
-    return this.#ask({ startUs: nextSlotUs(middle, this.#interval), endUs, limit: CHEAP_ROWS })
+    return this.#ask({ startUs: middle, endUs, limit: CHEAP_ROWS })
   }
 
   #hasSlotsBetween(beforeUs: number, afterUs: number): boolean {
@@ -287,9 +292,9 @@ class Walk {
     else known.add(toUs)
   }
 
-  /** The first row in [fromUs, toUs], which has one at its end. */
-  #halve(fromUs: number, toUs: number): Promise<number | null> {
-    return firstInWindow((page) => this.#ask(page), fromUs, toUs, this.#interval)
+  /** The first row from `fromUs` on, given one. */
+  #halve(fromUs: number, knownUs: number): Promise<number | null> {
+    return firstInWindow((page) => this.#ask(page), fromUs, firstSlotUs(knownUs, this.#interval), this.#interval)
   }
 
   /** A bar before `startUs`, near it: windows back in time, each longer than the one behind it. Null: none was found. */

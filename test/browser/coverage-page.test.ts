@@ -9,14 +9,14 @@ import { CONDITIONS } from '../../src/model/condition.ts'
 import type { Series } from '../../src/model/series.ts'
 import { addDays } from '../../src/model/utc-day.ts'
 import { formatCoveragePage } from '../../src/report/coverage-page.ts'
-import { day, rowOf } from '../unit/lake/lake-fixtures.ts'
+import { day, proofAround, rowOf, seriesRowOf } from '../unit/lake/lake-fixtures.ts'
 import { runHere } from '../unit/cli/support.ts'
 import { BROWSER, launchBrowser, openFile, PATIENCE, readContrast, takePicture } from './support.ts'
 
 const BTC: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1h' }
 const ETH: Series = { market: 'um', symbol: 'ETHUSDT', interval: '1m' }
 const WEEKS: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1w' }
-const OUTAGE = 'REST was asked for the stretch and has no bar there'
+const OUTAGE = 'REST has the bars of 2021-02-11T02:00:00.000000Z and 2021-02-11T05:00:00.000000Z and none between'
 
 /** A catalog with every condition in it: BTCUSDT from 2021 on, of which 2023-02 was never requested. */
 function writesOf(): CatalogWrite[] {
@@ -28,7 +28,7 @@ function writesOf(): CatalogWrite[] {
     if (name === '2021-02-11') {
       const startUs = Date.parse('2021-02-11T03:00:00Z') * 1000
       put(BTC, name, { condition: 'outage', rows: 22, evidence: OUTAGE }, [
-        { startUs, endUs: startUs + 7_200_000_000, bars: 2, evidence: OUTAGE },
+        { startUs, endUs: startUs + 7_200_000_000, bars: 2, evidence: proofAround(startUs, startUs + 7_200_000_000) },
       ])
     } else if (name === '2022-03-03') put(BTC, name, { condition: 'partial', rows: 20, error: 'REST was off' })
     else if (name === '2022-03-04') put(BTC, name, { condition: 'quarantined', rows: 0, error: 'the CHECKSUM is wrong' })
@@ -52,7 +52,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     file = join(directory, 'pages', 'coverage.html')
     await using lake = await openLake(root, { mode: 'write', origin: 'binance' })
     lake.catalog.commit(writesOf())
-    lake.catalog.putSeries({ ...BTC, firstDay: day('2021-01-01'), lastDay: day('2023-05-31'), firstOpenUs: null, listedAt: null })
+    lake.catalog.putSeries(seriesRowOf(BTC, { firstDay: day('2021-01-01'), lastDay: day('2023-05-31') }))
     lake.catalog.acceptDay(BTC, day('2022-03-03'), 'looked at')
     await lake.close()
     const { exit, stdout } = await runHere(['coverage', '--lake', root, '--html', file])

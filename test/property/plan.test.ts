@@ -60,13 +60,14 @@ const stored = fc
       ),
   )
 
-/** Every chunk that a plan names, with the place where it does: `archive KEY`, `hole`, `tail`, `lead`, `repair`. */
+/** Every chunk that a plan names, with the place where it does: `archive KEY`, `hole`, `tail`, `lead`, `cut`, `repair`. */
 function placesOf(plan: SeriesPlan): Map<UtcDay, string[]> {
   const places = new Map<UtcDay, string[]>()
   const put = (name: UtcDay, place: string): void => void places.set(name, [...(places.get(name) ?? []), place])
   for (const { archive, days } of plan.tasks) for (const name of days) put(name, `archive ${archive.key}`)
-  for (const [place, days] of Object.entries({ hole: plan.holes, tail: plan.tail, lead: plan.lead, repair: plan.repairs }))
+  for (const [place, days] of Object.entries({ hole: plan.holes, tail: plan.tail, lead: plan.lead, cut: plan.cut }))
     for (const name of days) put(name, place)
+  for (const { days } of plan.repairs) for (const name of days) put(name, 'repair')
   return places
 }
 
@@ -78,7 +79,8 @@ function archiveByContract(name: UtcDay, scope: PlanScope, { daily, monthly }: S
     daysFrom(`${name.slice(0, 7)}-01`, `${name.slice(0, 7)}-28`).every((other) => scope.start === null || other >= scope.start) &&
     scope.end > WORLD.filter((other) => other.startsWith(name.slice(0, 7))).at(-1)!
   if (scope.archives === 'daily') return own?.key
-  if (scope.archives === 'monthly') return month?.key
+  // a month that is not published lacks all its days
+  if (scope.archives === 'monthly') return (month ?? own)?.key
   return (month !== undefined && (requested || own === undefined) ? month : own)?.key
 }
 

@@ -13,7 +13,8 @@ const DAY_MS = 86_400_000
 const LENGTH_MS = { '1m': 60_000, '1h': 3_600_000, '1d': DAY_MS } as const
 /** a day on which all three grids begin */
 const BASE = Date.UTC(2022, 0, 3)
-const NOW = Date.UTC(2029, 0, 1)
+/** "now" in slots from BASE: after most segments, in the midst of some */
+const NOW_SLOTS = 4000.5
 const MAX_LIMIT = { spot: 1000, um: 499, cm: 499 } as const
 
 let server: RestServer
@@ -57,7 +58,17 @@ function layBars(segments: readonly Segment[], lengthMs: number): ModelBar[] {
   return bars
 }
 
-test('paging tiles any range: the rows are those of the exchange, each request within its rules', async () => {
+/** A source of REST whose limiter never waits in real time. */
+function createRest(nowMs: number): Rest {
+  let clockMs = nowMs
+  const limiter = createRestLimiter({
+    account: new MemoryRestAccount(() => clockMs),
+    sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)),
+  })
+  return new Rest(http, { urls: server.urls, limiter, nowMs: () => nowMs })
+}
+
+test('a walk has all rows of any range with those beside it, links neighbours alone, and each request is within the rules', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom<Market>('spot', 'um', 'cm'),
@@ -66,49 +77,59 @@ test('paging tiles any range: the rows are those of the exchange, each request w
       fc.array(segment, { minLength: 1, maxLength: 6 }),
       fc.integer({ min: -500, max: 2500 }),
       fc.integer({ min: 1, max: 3000 }),
-      fc.constantFrom(0, 0, 1, -1, 17_592),
-      fc.constantFrom(0, 0, 1, -1, 17_592),
-      async (market, interval: Interval & keyof typeof LENGTH_MS, onGrid, segments, from, slots, startSkewMs, endSkewMs) => {
+      fc.boolean(),
+      fc.boolean(),
+      async (market, interval: Interval & keyof typeof LENGTH_MS, onGrid, segments, from, slots, knowsBefore, knowsAfter) => {
         const lengthMs = LENGTH_MS[interval]
-        const startMs = BASE + from * lengthMs + startSkewMs
-        const endMs = BASE + (from + slots) * lengthMs + endSkewMs
+        const nowMs = BASE + NOW_SLOTS * lengthMs
+        // COIN-M's walk looks back for a bar through five windows of 199 days
+        fc.pre(market !== 'cm' || interval !== '1d' || from < 900)
+        const [startMs, endMs] = [BASE + from * lengthMs, BASE + (from + slots) * lengthMs]
         server.bars = layBars(segments, lengthMs)
         server.rounding = onGrid ? { kind: 'grid', lengthMs } : { kind: 'open' }
         server.requests.length = 0
-        let clockMs = NOW
-        const limiter = createRestLimiter({
-          account: new MemoryRestAccount(() => clockMs),
-          sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)),
-        })
-        const rest = new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW })
-        const stretch = await rest.fetchStretch(
+        const opens = server.bars.map(({ openMs }) => openMs).filter((openMs) => openMs <= nowMs)
+        const [before, after] = [opens.findLast((openMs) => openMs < startMs), opens.find((openMs) => openMs >= endMs)]
+        const stretch = await createRest(nowMs).fetchStretch(
           { market, symbol: 'TESTUSDT', interval },
-          { startUs: startMs * 1000, endUs: endMs * 1000 },
+          {
+            startUs: startMs * 1000,
+            endUs: endMs * 1000,
+            beforeUs: knowsBefore && before !== undefined ? before * 1000 : null,
+            afterUs: knowsAfter && after !== undefined ? after * 1000 : null,
+            first: false,
+          },
           { signal: new AbortController().signal },
         )
-        if (stretch.kind !== 'found') throw new Error('found was expected')
+        if (stretch === null) throw new Error('rows were expected')
 
-        const closed = server.bars.filter(({ openMs, closeMs }) => openMs >= startMs && openMs < endMs && closeMs < NOW)
-        const expected = closed.map(({ openMs }) => openMs)
-        expect([...stretch.rows.openTime].map((time) => Number(time) / 1000)).toEqual(expected)
-
-        // a slot may be filled by a bar that opens late, behind the end of the range
-        const filled = new Set(server.bars.map(({ openMs }) => Math.floor((openMs - BASE) / lengthMs)))
-        let empty = 0
-        for (let slot = from - 1; slot <= from + slots; slot++) {
-          const slotMs = BASE + slot * lengthMs
-          if (slotMs >= startMs && slotMs < Math.min(endMs, NOW) && !filled.has(slot)) empty++
+        const seen = stretch.seen.map((us) => us / 1000)
+        expect(seen.filter((openMs) => openMs >= startMs && openMs < endMs)).toEqual(
+          opens.filter((openMs) => openMs >= startMs && openMs < endMs),
+        )
+        // the nearest bars on either side, and an answer for every step from one to the other
+        const way = opens.filter((openMs) => openMs >= (before ?? startMs) && openMs <= (after ?? endMs))
+        expect(seen).toEqual(expect.arrayContaining(way))
+        for (const [i, openMs] of way.entries()) {
+          const next = way[i + 1]
+          // neighbours need no answer that has both
+          if (next !== undefined && Math.floor((next - BASE) / lengthMs) > Math.floor((openMs - BASE) / lengthMs) + 1)
+            expect({ openMs, next, linked: stretch.links.get(openMs * 1000)?.has(next * 1000) }).toMatchObject({ linked: true })
         }
-        const missing = stretch.missing.reduce((sum, gap) => sum + Math.ceil((gap.endUs - gap.startUs) / 1000 / lengthMs), 0)
-        expect(missing).toBe(empty)
+        // no link goes over a bar
+        for (const [fromUs, targets] of stretch.links)
+          for (const toUs of targets) expect(opens.filter((openMs) => openMs * 1000 > fromUs && openMs * 1000 < toUs)).toEqual([])
+        if (after !== undefined) expect(stretch.silentAfterUs).toBeNull()
+        else if (way.length > 0) expect(stretch.silentAfterUs).toBe((opens.at(-1) ?? 0) * 1000)
 
-        const windows = market === 'cm' ? Math.ceil((slots * lengthMs) / (198 * DAY_MS)) + 1 : 1
-        expect(server.requests.length).toBeLessThanOrEqual(windows + Math.ceil(expected.length / (MAX_LIMIT[market] - 3)) + 1)
         for (const request of server.requests) {
           expect(request.status).toBe(200)
           expect(request.limit).toBeLessThanOrEqual(MAX_LIMIT[market])
+          expect(request.startMs).toBeLessThanOrEqual(nowMs)
           if (market === 'cm') expect(request.endMs - request.startMs).toBeLessThan(200 * DAY_MS)
         }
+        // a page for its rows; a few more for each side that was not known, and for each hole that no window holds
+        if (market !== 'cm') expect(server.requests.length).toBeLessThanOrEqual(Math.ceil(way.length / (MAX_LIMIT[market] - 2)) + 30)
       },
     ),
     { numRuns: 150 },
@@ -121,19 +142,23 @@ test('the first bar is found wherever it is', async () => {
       fc.constantFrom<Market>('spot', 'um', 'cm'),
       fc.constantFrom('1m' as const, '1h' as const, '1d' as const),
       fc.array(segment, { minLength: 1, maxLength: 6 }),
-      async (market, interval, segments) => {
+      fc.option(fc.nat(5000)),
+      async (market, interval, segments, held) => {
         server.bars = layBars(segments, LENGTH_MS[interval])
         server.rounding = { kind: 'open' }
         server.requests.length = 0
-        let clockMs = NOW
-        const limiter = createRestLimiter({
-          account: new MemoryRestAccount(() => clockMs),
-          sleep: (delayMs) => Promise.resolve(void (clockMs += delayMs)),
-        })
-        const rest = new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW })
-        const first = await rest.fetchFirstBar({ market, symbol: 'TESTUSDT', interval }, { signal: new AbortController().signal })
-        expect(first).toBe(server.bars[0] === undefined ? null : server.bars[0].openMs * 1000)
-        expect(server.requests.length).toBeLessThanOrEqual(market === 'cm' ? 40 : 1)
+        const opens = server.bars.map(({ openMs }) => openMs)
+        const heldMs = held === null ? undefined : opens[held % Math.max(1, opens.length)]
+        const series = { market, symbol: 'TESTUSDT', interval }
+        const first = await createRest(BASE + 5000 * LENGTH_MS[interval]).fetchFirstBar(
+          series,
+          heldMs === undefined ? null : heldMs * 1000,
+          {
+            signal: new AbortController().signal,
+          },
+        )
+        expect(first).toBe(opens[0] === undefined ? 'unproved' : opens[0] * 1000)
+        expect(server.requests.length).toBeLessThanOrEqual(market === 'cm' ? 60 : 4)
         for (const { status } of server.requests) expect(status).toBe(200)
       },
     ),

@@ -1,6 +1,6 @@
 import type { ArchiveRef } from '../../src/acquire/archive-task.ts'
 import type { PlanScope } from '../../src/acquire/plan.ts'
-import type { DayRow } from '../../src/lake/catalog-rows.ts'
+import type { DayRow, SeriesRow } from '../../src/lake/catalog-rows.ts'
 import type { Condition } from '../../src/model/condition.ts'
 import type { Series } from '../../src/model/series.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
@@ -43,7 +43,7 @@ export function scopeOf(start: string | null, end: string, change: Partial<PlanS
 
 /** A row of the catalog; made from an archive where one is given. */
 export function rowOf(name: string, condition: Condition, archive: ArchiveRef | null, change: Partial<DayRow> = {}): DayRow {
-  const hasBars = condition === 'complete' || condition === 'outage' || condition === 'provisional' || condition === 'partial'
+  const hasBars = ['complete', 'outage', 'provisional', 'partial', 'disputed'].includes(condition)
   return {
     ...HOURS,
     day: day(name),
@@ -61,9 +61,30 @@ export function rowOf(name: string, condition: Condition, archive: ArchiveRef | 
     duplicates: 0,
     conflicts: 0,
     differingRows: 0,
+    oddClose: 0,
+    oddRows: 0,
     evidence: null,
+    errorCode: null,
     error: null,
+    accepted: null,
+    recheck: 0,
     updatedAt: '2024-03-20T00:00:00.000Z',
+    ...change,
+  }
+}
+
+/** What is known of the series of which nobody has asked REST. */
+export function seriesRowOf(change: Partial<SeriesRow> = {}): SeriesRow {
+  return {
+    ...HOURS,
+    firstDay: null,
+    lastDay: null,
+    firstOpenUs: null,
+    firstSource: null,
+    lastOpenUs: null,
+    endedUs: null,
+    phase: null,
+    listedAt: null,
     ...change,
   }
 }

@@ -1,8 +1,10 @@
-import type { KlineSource } from '../../../src/sources/source.ts'
-import type { Series, TimeRange } from '../../../src/model/series.ts'
 import type { KlineColumns } from '../../../src/model/kline.ts'
-import { createColumns } from '../../../src/model/kline.ts'
-import { rowsWithin } from '../../../src/acquire/reconcile.ts'
+import { createColumns, sliceColumns } from '../../../src/model/kline.ts'
+import type { Series } from '../../../src/model/series.ts'
+import type { ExchangeInfo } from '../../../src/sources/exchange-info.ts'
+import type { FirstBar } from '../../../src/sources/rest-first-bar.ts'
+import type { StretchAsk, StretchRows } from '../../../src/sources/rest-walk.ts'
+import type { RestSource } from '../../../src/sources/rest.ts'
 
 export const HOURS: Series = { market: 'spot', symbol: 'AAAUSDT', interval: '1h' }
 export const HOUR_US = 3_600_000_000
@@ -32,15 +34,70 @@ export function opensOf(columns: KlineColumns): number[] {
   return Array.from(columns.openTime, Number)
 }
 
-/** A source that has some bars, by its contract; `asked` gathers the ranges. */
-export function sourceOf(columns: KlineColumns): KlineSource & { readonly asked: TimeRange[] } {
-  const asked: TimeRange[] = []
-  return {
-    name: 'rest',
-    asked,
-    fetchStretch: (_series, range) => {
-      asked.push(range)
-      return Promise.resolve({ kind: 'found', rows: rowsWithin(columns, range), missing: [], source: 'rest' })
+/** Each row with the next one, as an answer that holds them all has them. */
+export function linksOf(times: readonly number[]): Map<number, Set<number>> {
+  return new Map(times.map((time, i) => [time, new Set(times.slice(i + 1, i + 2))]))
+}
+
+/** An exchange that says of itself that it is today's and trades BTCUSDT and some other symbols. */
+export function infoOf(...trading: readonly string[]): ExchangeInfo {
+  const symbols = new Set(['BTCUSDT', ...trading])
+  return { serverTimeMs: Date.now(), trading: symbols, named: symbols }
+}
+
+/** REST in memory, by the contract of its interface; `asked` gathers what came. */
+export interface BarsOfRest extends RestSource {
+  readonly asked: StretchAsk[]
+  readonly firstAsked: { readonly interval: Series['interval']; readonly heldUs: number | null }[]
+  infoAsked: number
+}
+
+/**
+ * A source that holds hours and answers a stretch with the bar before it, its own and the bar after it.
+ * @param trading what `exchangeInfo` says: symbols that trade, or an error
+ * @param first its answer to "the first bar of all", or an error; by default its first row
+ */
+export function restOf(
+  times: readonly number[],
+  options: { readonly trading?: ExchangeInfo | Error; readonly first?: FirstBar | Error; readonly nowUs?: number } = {},
+): BarsOfRest {
+  const { trading = infoOf(), first = times[0] ?? 'unproved', nowUs = Infinity } = options
+  const give = <T>(value: T | Error): Promise<T> => (value instanceof Error ? Promise.reject(value) : Promise.resolve(value))
+  const source: BarsOfRest = {
+    asked: [],
+    firstAsked: [],
+    infoAsked: 0,
+    fetchStretch: (_series, ask) => {
+      source.asked.push(ask)
+      return Promise.resolve(stretchOf(times, ask, nowUs))
+    },
+    fetchFirstBar: ({ interval }, heldUs) => {
+      source.firstAsked.push({ interval, heldUs })
+      return give(first)
+    },
+    fetchExchangeInfo: () => {
+      source.infoAsked++
+      return give(trading)
     },
   }
+  return source
+}
+
+function stretchOf(times: readonly number[], { startUs, endUs, beforeUs }: StretchAsk, nowUs: number): StretchRows {
+  const before = times.findLastIndex((time) => (beforeUs === null ? time < startUs : time <= beforeUs))
+  const after = times.findIndex((time) => time >= endUs)
+  const seen = times.slice(Math.max(0, before), after < 0 ? undefined : after + 1)
+  const closed = seen.filter((time) => time + HOUR_US <= nowUs)
+  return {
+    rows: sliceColumns(barsAt(closed), 0, closed.length),
+    seen,
+    links: linksOf(seen),
+    silentAfterUs: after < 0 ? (seen.at(-1) ?? null) : null,
+  }
+}
+
+/** A source that refuses whatever is asked. */
+export function refusing(error: unknown): RestSource {
+  const refuse = (): Promise<never> => Promise.reject(error as Error)
+  return { fetchStretch: refuse, fetchFirstBar: refuse, fetchExchangeInfo: refuse }
 }

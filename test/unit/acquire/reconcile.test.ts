@@ -1,20 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import type { DayParts } from '../../../src/acquire/reconcile.ts'
-import {
-  buildDay,
-  countChangedRows,
-  expectedRange,
-  lastSlotEndUs,
-  mergeRows,
-  rowsWithin,
-  UNBOUNDED,
-} from '../../../src/acquire/reconcile.ts'
+import { buildDay, countChangedRows, expectedRange, mergeRows, rowsWithin } from '../../../src/acquire/reconcile.ts'
+import type { Proof } from '../../../src/model/evidence.ts'
+import { doubt } from '../../../src/model/evidence.ts'
 import { createColumns } from '../../../src/model/kline.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
 import { readShardFile } from '../../support/foreign-reader.ts'
-import { at, barsAt, HOUR_US, HOURS, hoursOf, opensOf } from './bars.ts'
+import { at, barsAt, HOURS, hoursOf, opensOf } from './bars.ts'
 
 const DAY = '2024-03-02' as UtcDay
+const UNBOUNDED = { startUs: null, endUs: null }
+/** REST has the bars of 03:00 and 06:00, and none between. */
+const PROOF: Proof = { source: 'rest', beforeUs: at('2024-03-02T03:00:00Z'), afterUs: at('2024-03-02T06:00:00Z') }
 
 describe('the bars that are expected of a day', () => {
   test('all of it, from the slot of the first bar on, and to the end of the series', () => {
@@ -72,21 +69,17 @@ describe('a day and its condition', () => {
   const parts: DayParts = {
     ...{ series: HOURS, day: DAY, columns: barsAt(hoursOf(DAY)), bounds: UNBOUNDED, sources: ['vision-daily'], archive: null },
     ...{ duplicates: 0, conflicts: 0, differing: 0, evidence: null, error: null },
-    explain: () => ({ evidence: 'why', explained: true }),
+    explain: () => PROOF,
   }
   const holed = barsAt([...hoursOf(DAY, 0, 4), ...hoursOf(DAY, 6, 18)])
-  const unexplained = { explain: () => ({ evidence: 'why', explained: false }) }
+  const unexplained = { explain: () => doubt('no-witness') }
 
   test.each<[string, Partial<DayParts>, string]>([
     ['all bars, one of them from Vision', { sources: ['vision-daily', 'rest'] }, 'complete'],
     ['all bars from REST', { sources: ['rest'] }, 'provisional'],
     ['a hole with evidence', { columns: holed }, 'outage'],
     ['a hole without', { columns: holed, ...unexplained }, 'partial'],
-    [
-      'no bar where none is expected',
-      { columns: createColumns(0), bounds: { startUs: null, endUs: at('2024-03-02T00:00:00Z') } },
-      'complete',
-    ],
+    ['bars that another source contradicts', { disputed: true }, 'disputed'],
     ['no bar, with evidence', { columns: createColumns(0) }, 'outage'],
     [
       'bars to the end of the series',
@@ -100,7 +93,7 @@ describe('a day and its condition', () => {
   test('counts, gaps and shard say the same', async () => {
     const built = await buildDay({ ...parts, columns: holed, duplicates: 3, sources: ['vision-daily', 'rest'] })
     expect(built).toMatchObject({ rows: 22, expected: 24, offGrid: 0, duplicates: 3, source: 'vision-daily+rest' })
-    expect(built.gaps).toEqual([{ startUs: at('2024-03-02T04:00:00Z'), endUs: at('2024-03-02T06:00:00Z'), bars: 2, evidence: 'why' }])
+    expect(built.gaps).toEqual([{ startUs: at('2024-03-02T04:00:00Z'), endUs: at('2024-03-02T06:00:00Z'), bars: 2, evidence: PROOF }])
     const { metadata, columns } = readShardFile(built.shard!)
     expect([...(columns[0] as BigInt64Array)].map(Number)).toEqual(opensOf(holed))
     expect(Object.fromEntries(metadata)).toMatchObject({
@@ -121,10 +114,5 @@ describe('a day and its condition', () => {
       rows: 0,
       expected: 24,
     })
-  })
-
-  test('the end of the slot in which the last row opens', () => {
-    expect(lastSlotEndUs(barsAt([at('2024-03-02T06:00:20Z')]), HOURS)).toBe(at('2024-03-02T06:00:00Z') + HOUR_US)
-    expect(lastSlotEndUs(createColumns(0), HOURS)).toBeNull()
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../src/codec/shard-meta.ts'
 import { decodeMeta, encodeMeta } from '../../../src/codec/shard-meta.ts'
+import { doubt } from '../../../src/model/evidence.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
 
 const HOUR_US = 3_600_000_000
@@ -105,6 +106,20 @@ describe('metadata of a shard', () => {
   test('a day that does not begin a chunk is refused: a week is filed under its month', () => {
     expect(read({ 'ckvd.interval': '1w' })).toMatchObject({ interval: '1w', day: '2024-03-01' })
     expect(read({ 'ckvd.interval': '1w', 'ckvd.day': '2024-03-04' })).toMatch(/^refused: /)
+  })
+
+  test('evidence stands as data, without the note of what was asked: the bytes tell nothing of who asked what', () => {
+    const gaps = [gapAt(2, 1), { ...gapAt(5, 1), evidence: doubt('no-witness', 'asked for an hour') }]
+    expect(JSON.parse(encodeMeta({ ...META, gaps }, DIGEST).get('ckvd.gaps') ?? '')).toEqual([
+      {
+        ...{ start_us: DAY_US + 2 * HOUR_US, end_us: DAY_US + 3 * HOUR_US, bars: 1 },
+        ...{ source: 'rest', before_us: DAY_US, after_us: DAY_US + 23 * HOUR_US },
+      },
+      {
+        ...{ start_us: DAY_US + 5 * HOUR_US, end_us: DAY_US + 6 * HOUR_US, bars: 1 },
+        ...{ source: null, before_us: null, after_us: null, reason: 'no-witness' },
+      },
+    ])
   })
 
   const witnesses = { source: 'rest', before_us: DAY_US - HOUR_US, after_us: DAY_US + HOUR_US }

@@ -3,8 +3,7 @@ import type { ArchiveRef } from '../../../src/acquire/archive-task.ts'
 import type { PlanScope, SeriesListings, SeriesPlan } from '../../../src/acquire/plan.ts'
 import { findListingStart, planSeries } from '../../../src/acquire/plan.ts'
 import type { DayRow, SeriesRow } from '../../../src/lake/catalog-rows.ts'
-import { ACCEPTED } from '../../../src/lake/catalog-rows.ts'
-import { archiveOf, day, daysFrom, HOURS, rowOf, scopeOf } from '../../support/plans.ts'
+import { archiveOf, day, daysFrom, HOURS, rowOf, scopeOf, seriesRowOf } from '../../support/plans.ts'
 
 function listingsOf(daily: readonly string[], monthly: readonly string[], change: Partial<SeriesListings> = {}): SeriesListings {
   const first = [...daily, ...monthly.map((month) => `${month}-01`)].sort()[0]
@@ -48,12 +47,12 @@ describe('which archives are taken', () => {
     expect(taken(plan(scopeOf('2024-02-10', '2024-02-13'), listings))).toEqual({ '2024-02-10': 1, '2024-02': 1, '2024-02-12': 1 })
   })
 
-  test('daily and monthly: nothing else', () => {
+  test('daily: nothing else; monthly: days of a month that is not published alone', () => {
     const daily = plan(scopeOf('2024-02-01', '2024-03-03', { archives: 'daily' }), MARCH_ON)
     expect(Object.keys(taken(daily))).toEqual(daysFrom('2024-02-01', '2024-03-02'))
     const monthly = plan(scopeOf('2024-02-20', '2024-03-03', { archives: 'monthly' }), MARCH_ON)
-    expect(taken(monthly)).toEqual({ '2024-02': 10 })
-    expect(monthly.tail).toEqual(['2024-03-01', '2024-03-02'])
+    expect(taken(monthly)).toEqual({ '2024-02': 10, '2024-03-01': 1, '2024-03-02': 1 })
+    expect(monthly.tail).toEqual([])
     expect(monthly.tasks[0]?.others.map(({ period }) => period)).toEqual(daysFrom('2024-02-20', '2024-02-29'))
   })
 
@@ -137,17 +136,23 @@ describe('days without archive', () => {
     expect(plan(scopeOf(null, '2024-03-05'), nothing)).toMatchObject({ tail: [], tasks: [], days: 0, first: null, last: null })
   })
 
-  test('what an earlier run knew of first and last archive still counts when the listing was read from later on', () => {
-    const known: SeriesRow = { ...HOURS, firstDay: day('2024-03-01'), lastDay: day('2024-03-09'), firstOpenUs: null, listedAt: null }
-    const found = plan(
-      scopeOf('2024-03-01', '2024-03-11'),
-      { daily: [], monthly: [], more: false, firstDay: null },
-      daysFrom('2024-03-01', '2024-03-07').map((name) => rowOf(name, 'complete', archiveOf(name))),
-      known,
-    )
-    expect(found).toMatchObject({ holes: ['2024-03-08', '2024-03-09'], tail: ['2024-03-10'], kept: { complete: 7 } })
+  test('what an earlier run knew of the series and what the lake holds still count when the listing was read from later on', () => {
+    const known = seriesRowOf({ firstDay: day('2024-03-01'), lastDay: day('2024-03-09') })
+    const rows = [...daysFrom('2024-03-01', '2024-03-07'), '2024-03-09'].map((name) => rowOf(name, 'complete', archiveOf(name)))
+    const nothing: SeriesListings = { daily: [], monthly: [], more: false, firstDay: null }
+    const found = planSeries(HOURS, scopeOf('2024-03-01', '2024-03-11'), nothing, known, mapOf(rows), day('2024-03-09'))
+    expect(found).toMatchObject({
+      holes: ['2024-03-08'],
+      tail: ['2024-03-10'],
+      kept: { complete: 8 },
+      firstDay: '2024-03-01',
+      lastDay: '2024-03-09',
+    })
   })
 })
+
+/** A series whose listing was read. */
+const LISTED = seriesRowOf({ listedAt: '2024-03-01T00:00:00.000Z' })
 
 describe('what becomes of a stored chunk', () => {
   const NAME = '2024-03-06'
@@ -156,7 +161,7 @@ describe('what becomes of a stored chunk', () => {
 
   /** `kept`, `archive`, `rest` or `tail`: what the plan does with one stored chunk */
   function fate(row: DayRow, change: Partial<PlanScope> = {}, within = listings): string {
-    const found = planSeries(HOURS, scopeOf(NAME, '2024-03-07', change), within, undefined, mapOf([row]))
+    const found = planSeries(HOURS, scopeOf(NAME, '2024-03-07', change), within, LISTED, mapOf([row]))
     const places = {
       archive: found.tasks.length,
       rest: found.repairs.length,
@@ -190,11 +195,17 @@ describe('what becomes of a stored chunk', () => {
     ['quarantined with another ETag', rowOf(NAME, 'quarantined', republished), {}, 'archive'],
     ['pending is always planned', rowOf(NAME, 'pending', null), {}, 'archive'],
     ['failed is always planned', rowOf(NAME, 'failed', listed), {}, 'archive'],
+    ['disputed is always planned: another source may answer', rowOf(NAME, 'disputed', listed), {}, 'archive'],
+    ['an outage that rests on words is asked for again, of REST alone', rowOf(NAME, 'outage', listed, { recheck: 1 }), {}, 'rest'],
+    ['… from its archive where that was published anew', rowOf(NAME, 'outage', republished, { recheck: 1 }), {}, 'archive'],
+    ['what is not what the listing had is fetched again', rowOf(NAME, 'complete', listed, { recheck: 1 }), {}, 'archive'],
+    ['--retry-failed plans what is disputed', rowOf(NAME, 'disputed', listed), { retryFailed: true }, 'archive'],
+    ['--retry-failed plans what is partial', rowOf(NAME, 'partial', listed), { retryFailed: true }, 'rest'],
     ['--force plans all', rowOf(NAME, 'complete', listed), { force: true }, 'archive'],
     ['--retry-failed leaves out what is explained', rowOf(NAME, 'provisional', null), { retryFailed: true }, 'kept'],
     [
       '--retry-failed leaves out what a person has accepted',
-      rowOf(NAME, 'failed', listed, { evidence: `${ACCEPTED}seen` }),
+      rowOf(NAME, 'failed', listed, { accepted: 'seen' }),
       { retryFailed: true },
       'kept',
     ],
@@ -223,7 +234,7 @@ describe('what becomes of a stored chunk', () => {
   test('what stays unexplained is reported again, what a person has accepted is not', () => {
     const rows = [
       rowOf('2024-03-05', 'quarantined', archiveOf('2024-03-05'), { error: 'why' }),
-      rowOf(NAME, 'quarantined', listed, { evidence: `${ACCEPTED}seen` }),
+      rowOf(NAME, 'quarantined', listed, { accepted: 'seen' }),
     ]
     const found = plan(scopeOf('2024-03-05', '2024-03-07'), listings, rows)
     expect(found.keptProblems).toEqual([{ day: '2024-03-05', condition: 'quarantined', error: 'why' }])
@@ -235,8 +246,43 @@ describe('what becomes of a stored chunk', () => {
   })
 })
 
+describe('a chunk that expects fewer bars than it has slots', () => {
+  const NAME = '2024-03-05'
+  const FIRST_US = Date.parse('2024-03-05T10:00:00Z') * 1000
+  /** stored from its first bar, at 10:00, on; or up to its last one, at 09:00 */
+  const begun = rowOf(NAME, 'complete', archiveOf(NAME), { rows: 14, expected: 14 })
+  const ended = rowOf(NAME, 'complete', archiveOf(NAME), { rows: 10, expected: 10 })
+  const listings = listingsOf([NAME, '2024-03-06'], [])
+  const planned = (row: DayRow, known?: SeriesRow) => planSeries(HOURS, scopeOf(NAME, '2024-03-06'), listings, known, mapOf([row]))
+
+  test.each<[string, DayRow, SeriesRow | undefined]>([
+    ['where nothing is known of the series', begun, undefined],
+    ['where its beginning was believed provisionally', begun, seriesRowOf({ firstOpenUs: FIRST_US, firstSource: 'provisional' })],
+    ['where an older version remembered it in words', begun, seriesRowOf({ firstOpenUs: FIRST_US })],
+    ['where the series began earlier', begun, seriesRowOf({ firstOpenUs: FIRST_US - 3_600_000_000, firstSource: 'rest' })],
+    ['where it has not ended', ended, seriesRowOf({ firstOpenUs: 0, firstSource: 'rest' })],
+    ['where it ended later', ended, seriesRowOf({ firstOpenUs: 0, firstSource: 'rest', endedUs: FIRST_US + 3_600_000_000 })],
+  ])('is looked at again %s, and not counted as kept', (_name, row, known) => {
+    expect(planned(row, known)).toMatchObject({ cut: [NAME], kept: {}, tasks: [], repairs: [], days: 1, lastKept: NAME })
+    expect(
+      findListingStart(HOURS, scopeOf(NAME, '2024-03-06'), seriesRowOf({ ...LISTED, ...known, firstDay: day(NAME) }), mapOf([row])),
+    ).toBe(NAME)
+  })
+
+  test.each<[string, DayRow, SeriesRow]>([
+    ['as REST tells', begun, seriesRowOf({ firstOpenUs: FIRST_US, firstSource: 'rest' })],
+    ['as its first archives tell', begun, seriesRowOf({ firstOpenUs: FIRST_US, firstSource: 'archives' })],
+    ['as its end tells', ended, seriesRowOf({ firstOpenUs: 0, firstSource: 'rest', endedUs: FIRST_US })],
+  ])('is settled %s', (_name, row, known) => {
+    expect(planned(row, known)).toMatchObject({ cut: [], kept: { complete: 1 } })
+    expect(
+      findListingStart(HOURS, scopeOf(NAME, '2024-03-06'), seriesRowOf({ ...LISTED, ...known, firstDay: day(NAME) }), mapOf([row])),
+    ).toBeNull()
+  })
+})
+
 describe('where the listing is read from', () => {
-  const known: SeriesRow = { ...HOURS, firstDay: day('2024-03-01'), lastDay: day('2024-03-09'), firstOpenUs: null, listedAt: null }
+  const known = seriesRowOf({ ...LISTED, firstDay: day('2024-03-01'), lastDay: day('2024-03-09') })
   const settled = daysFrom('2024-03-01', '2024-03-05').map((name) => rowOf(name, 'complete', archiveOf(name)))
   const from = (scope: PlanScope, rows: readonly DayRow[], row: SeriesRow | undefined = known) =>
     findListingStart(HOURS, scope, row, mapOf(rows))
@@ -267,5 +313,13 @@ describe('where the listing is read from', () => {
     const rows = [...settled, rowOf('2024-03-06', 'pending', null), rowOf('2024-03-07', 'failed', null)]
     expect(from(scopeOf('2024-03-01', '2024-03-10', { retryFailed: true }), rows)).toBe('2024-03-07')
     expect(from(scopeOf('2024-03-01', '2024-03-10', { retryFailed: true }), settled)).toBeNull()
+    // a person has accepted it
+    const accepted = [...settled, rowOf('2024-03-07', 'failed', null, { accepted: 'seen' })]
+    expect(from(scopeOf('2024-03-01', '2024-03-10', { retryFailed: true }), accepted)).toBeNull()
+  })
+
+  test('with --retry-failed from the start where the listing of the series could not be read: nothing is known of its days', () => {
+    const unread = seriesRowOf({ firstDay: day('2024-03-01') })
+    expect(from(scopeOf('2024-03-02', '2024-03-10', { retryFailed: true }), [], unread)).toBe('2024-03-02')
   })
 })

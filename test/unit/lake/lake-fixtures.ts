@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ShardMeta } from '../../../src/codec/arrow.ts'
 import { encodeShard } from '../../../src/codec/arrow-writer.ts'
-import type { DayRow } from '../../../src/lake/catalog-rows.ts'
+import type { DayRow, SeriesRow } from '../../../src/lake/catalog-rows.ts'
 import type { LakeWrite } from '../../../src/lake/lake-writer.ts'
-import type { EvidencedGap } from '../../../src/model/evidence.ts'
+import type { EvidencedGap, Proof } from '../../../src/model/evidence.ts'
 import { createColumns } from '../../../src/model/kline.ts'
 import type { Series } from '../../../src/model/series.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
@@ -29,17 +29,39 @@ export async function inTempDirectory(test: (directory: string) => Promise<void>
   }
 }
 
-/** The row of a chunk without a shard. */
+/** What is known of a series of which nobody has asked REST. */
+export function seriesRowOf(series: Series, change: Partial<SeriesRow> = {}): SeriesRow {
+  return {
+    ...series,
+    firstDay: null,
+    lastDay: null,
+    firstOpenUs: null,
+    firstSource: null,
+    lastOpenUs: null,
+    endedUs: null,
+    phase: null,
+    listedAt: null,
+    ...change,
+  }
+}
+
+/** REST has the hour before a stretch and the bar behind it. */
+export function proofAround(startUs: number, endUs: number): Proof {
+  return { source: 'rest', beforeUs: startUs - 3_600_000_000, afterUs: endUs }
+}
+
+/** The row of a chunk; without a shard but where its condition says that all bars are there. */
 export function rowOf(series: Series, name: string, change: Partial<DayRow> = {}): DayRow {
+  const isWhole = change.condition === 'complete' || change.condition === 'provisional'
   return {
     ...series,
     day: day(name),
     condition: 'failed',
     source: null,
-    rows: 0,
-    expected: 24,
-    shardSha256: null,
-    shardBytes: null,
+    rows: isWhole ? 24 : 0,
+    expected: isWhole ? (change.rows ?? 24) : 24,
+    shardSha256: isWhole ? 'c'.repeat(64) : null,
+    shardBytes: isWhole ? 4096 : null,
     archiveKey: null,
     archiveEtag: null,
     archiveSha256: null,
@@ -78,12 +100,8 @@ export function hoursOf(
     columns.volume[i] = 1
   })
   const gaps = missing.map((hour): EvidencedGap => {
-    return {
-      startUs: startUs + hour * hourUs,
-      endUs: startUs + (hour + 1) * hourUs,
-      bars: 1,
-      evidence: { source: 'rest', beforeUs: startUs - hourUs, afterUs: startUs + 24 * hourUs },
-    }
+    const gapUs = startUs + hour * hourUs
+    return { startUs: gapUs, endUs: gapUs + hourUs, bars: 1, evidence: proofAround(gapUs, gapUs + hourUs) }
   })
   const key = `data/spot/daily/klines/${series.symbol}/${series.interval}/${series.symbol}-${series.interval}-${name}.zip`
   const meta: ShardMeta = {

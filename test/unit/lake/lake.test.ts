@@ -9,7 +9,7 @@ import { pruneSeries } from '../../../src/lake/prune.ts'
 import { adoptShard, readShard } from '../../../src/lake/shards.ts'
 import type { Steps } from '../../../src/lake/steps.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
-import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, shardFile, systemError, tmpFiles } from './lake-fixtures.ts'
+import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, seriesRowOf, shardFile, systemError, tmpFiles } from './lake-fixtures.ts'
 
 describe('a lake', () => {
   it('is created by writing, with its parts', async () => {
@@ -285,7 +285,7 @@ describe('shards', () => {
   it('need not be there for a series to be pruned that the listing or a day tells of', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      lake.catalog.putSeries({ ...BTC, firstDay: null, lastDay: null, firstOpenUs: null, listedAt: null })
+      lake.catalog.putSeries(seriesRowOf(BTC))
       await lake.writer.put({ row: rowOf(ETH, '2024-01-01'), gaps: [], shard: null })
       for (const series of [BTC, ETH]) {
         expect(await pruneSeries(lake, series)).toEqual({ shards: 0, bytes: 0 })

@@ -3,7 +3,7 @@ import { openCatalog } from '../../../src/lake/catalog.ts'
 import type { LakeFilter } from '../../../src/lake/selection.ts'
 import { listAbsent, listSelectedSeries } from '../../../src/lake/selection.ts'
 import type { Series } from '../../../src/model/series.ts'
-import { day, inTempDirectory, rowOf } from './lake-fixtures.ts'
+import { day, inTempDirectory, rowOf, seriesRowOf } from './lake-fixtures.ts'
 
 /** In the order that is promised: markets as Binance has them, symbols as text, intervals by length. */
 const ORDERED = ['spot/AAA/1m', 'spot/AAA/1h', 'spot/BBB/1s', 'um/AAA/1h', 'um/AAA/1M', 'um/ZZZ/5m', 'cm/AAA/1d']
@@ -24,7 +24,7 @@ async function select(...filters: readonly LakeFilter[]): Promise<string[][]> {
     const stored = ORDERED.filter((name) => !LISTED_ONLY.includes(name))
     // last first, and one of them listed as well as stored
     for (const name of [...LISTED_ONLY, 'um/AAA/1h'].reverse())
-      catalog.putSeries({ ...seriesOf(name), firstDay: day('2024-01-01'), lastDay: null, firstOpenUs: null, listedAt: null })
+      catalog.putSeries(seriesRowOf(seriesOf(name), { firstDay: day('2024-01-01') }))
     catalog.commit(stored.reverse().map((name) => ({ row: rowOf(seriesOf(name), '2024-01-01'), gaps: [] })))
     for (const filter of filters) selected.push(listSelectedSeries(catalog, filter).map(nameOf))
     return Promise.resolve()

@@ -3,7 +3,7 @@ import { openLake } from '../../../src/lake/lake.ts'
 import type { Series } from '../../../src/model/series.ts'
 import { readCalendar } from '../../../src/report/coverage-calendar.ts'
 import { readCoverage } from '../../../src/report/coverage.ts'
-import { BTC, day, inTempDirectory, rowOf } from '../lake/lake-fixtures.ts'
+import { BTC, day, inTempDirectory, rowOf, seriesRowOf } from '../lake/lake-fixtures.ts'
 
 const WEEKS: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1w' }
 
@@ -16,7 +16,7 @@ describe('readCalendar', () => {
       for (const name of ['2024-01-01', '2024-01-02', '2024-01-03', '2024-01-05', '2024-01-06', '2024-01-07'])
         put(name, name === '2024-01-06' ? 'partial' : 'complete')
       lake.catalog.acceptDay(BTC, day('2024-01-06'), 'looked at')
-      lake.catalog.putSeries({ ...BTC, firstDay: day('2024-01-02'), lastDay: day('2024-01-09'), firstOpenUs: null, listedAt: null })
+      lake.catalog.putSeries(seriesRowOf(BTC, { firstDay: day('2024-01-02'), lastDay: day('2024-01-09') }))
       const run = (start: string, chunks: number, state: string, accepted = false) => ({ start, chunks, state, accepted })
       expect(readCalendar(lake.catalog, BTC)).toEqual([
         run('2024-01-01', 3, 'complete'),
