@@ -41,7 +41,10 @@ const segment = fc.record({
   late: fc.double({ min: 0.001, max: 0.999, noNaN: true }),
 })
 
-/** Lays segments one after the other from BASE; a 'double' segment holds two bars in its first slot. */
+/** Doubles nearer to each other are taken for bars of another interval. */
+const SLOTS_OF_DOUBLE = 30
+
+/** Lays segments one after the other from BASE; a 'double' segment of some length holds two bars in its first slot. */
 function layBars(segments: readonly Segment[], lengthMs: number): ModelBar[] {
   const bars: ModelBar[] = []
   let slot = 0
@@ -51,7 +54,7 @@ function layBars(segments: readonly Segment[], lengthMs: number): ModelBar[] {
       const openMs = BASE + (slot + i) * lengthMs + offsetMs
       bars.push({ openMs, closeMs: openMs + lengthMs - 1 })
       const second = openMs + Math.ceil(late * (lengthMs - 1))
-      if (kind === 'double' && i === 0) bars.push({ openMs: second, closeMs: second + lengthMs - 1 })
+      if (kind === 'double' && i === 0 && slots >= SLOTS_OF_DOUBLE) bars.push({ openMs: second, closeMs: second + lengthMs - 1 })
     }
     slot += slots
   }
