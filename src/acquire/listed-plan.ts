@@ -99,11 +99,14 @@ export async function fetchListings(
   }
   const [daily, monthly] = isMonthly ? await readMonthsFirst() : await Promise.all([read('daily'), read('monthly')])
   const listed = firstOf(daily.archives[0], monthly.archives[0])
+  const more = daily.more || monthly.more
+  // of a range that ends before the first archive the listing shows none
+  const isShown = from === null && (listed !== null || !more)
   const firstDay =
-    from === null || known?.firstDay != null
+    isShown || known?.firstDay != null
       ? earlierOf(listed, known?.firstDay ?? null)
       : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
-  return { daily: daily.archives, monthly: monthly.archives, more: daily.more || monthly.more, firstDay }
+  return { daily: daily.archives, monthly: monthly.archives, more, firstDay }
 }
 
 /**

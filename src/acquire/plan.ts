@@ -185,7 +185,7 @@ export function planSeries(
   const born = earliest(known?.firstDay ?? null, listings.firstDay)
   const start = scope.start ?? born
   const lastDay = latest(archives.lastDay(), known?.lastDay ?? null)
-  const lastBefore = latest(archives.lastStart(), lastStored)
+  const lastBefore = latest(latest(archives.lastStart('taken'), known?.lastDay ?? null), lastStored)
   const draft = new Draft(series, scope, archives, rows, known)
   if (start !== null) {
     for (const day of chunksOf(series, start, scope)) {
@@ -245,8 +245,7 @@ class ArchiveMap {
       case 'daily':
         return daily
       case 'monthly':
-        // a month that is not published lacks all its days
-        return month ?? daily
+        return month
       case 'auto':
         return month !== undefined && (daily === undefined || this.#wholeMonth(month.firstDay)) ? month : daily
     }
@@ -265,15 +264,16 @@ class ArchiveMap {
     return archivesAroundMonth(month, this.#listed)
   }
 
-  /** The first day of the last archive. */
-  lastStart(): UtcDay | null {
-    const daily = this.#listings.daily.at(-1)?.firstDay ?? null
+  /** The first day of the last archive that is listed, or of the last one that may be taken. */
+  lastStart(of: 'listed' | 'taken'): UtcDay | null {
+    const isPassed = of === 'taken' && this.#scope.archives === 'monthly'
+    const daily = isPassed ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
     return latest(daily, this.#listings.monthly.at(-1)?.firstDay ?? null)
   }
 
   /** The last day that an archive covers. */
   lastDay(): UtcDay | null {
-    const daily = this.#listings.daily.at(-1)?.firstDay ?? null
+    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
     const month = this.#listings.monthly.at(-1)?.firstDay
     return latest(daily, month === undefined ? null : dayOfUs(dayStartUs(monthEnd(month)) - 1))
   }
@@ -437,7 +437,7 @@ class Draft {
       cut: this.#cut,
       firstDay,
       lastDay,
-      lastSure: this.#archives.lastStart(),
+      lastSure: this.#archives.lastStart('listed'),
       lastStored,
       more,
     }

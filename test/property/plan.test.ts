@@ -79,8 +79,7 @@ function archiveByContract(name: UtcDay, scope: PlanScope, { daily, monthly }: S
     daysFrom(`${name.slice(0, 7)}-01`, `${name.slice(0, 7)}-28`).every((other) => scope.start === null || other >= scope.start) &&
     scope.end > WORLD.filter((other) => other.startsWith(name.slice(0, 7))).at(-1)!
   if (scope.archives === 'daily') return own?.key
-  // a month that is not published lacks all its days
-  if (scope.archives === 'monthly') return (month ?? own)?.key
+  if (scope.archives === 'monthly') return month?.key
   return (month !== undefined && (requested || own === undefined) ? month : own)?.key
 }
 
