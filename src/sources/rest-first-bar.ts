@@ -75,7 +75,7 @@ async function firstBackwards(ask: Ask, upToUs: number | null, nowUs: number, in
   // a day inside the bound: documents say both "up to" and "less than"
   const reachUs = (maxDays - 1) * 86_400_000_000
   let first: number | null = null
-  let endUs = slotStartUs(upToUs ?? nowUs, interval)
+  let endUs = upToUs === null ? slotStartUs(nowUs, interval) : firstSlotUs(upToUs, interval)
   let empty = 0
   let isProved = false
   while (endUs >= EXCHANGE_OPENED_US && ((first === null && upToUs === null) || empty < EMPTY_WINDOWS)) {

@@ -241,7 +241,7 @@ class Walk {
     // neighbours need no proof; else both in one page, so that what lies between is told by one answer
     if (slotStartUs(found, this.#interval) === behind) return found
     const startUs = slotStartUs(last, this.#interval)
-    const endUs = slotStartUs(found, this.#interval)
+    const endUs = firstSlotUs(found, this.#interval)
     if (endUs <= latestEndUs(startUs, this.#interval, this.#facts)) {
       const rows = await this.#ask({ startUs, endUs, limit: limitFor(Math.min(countSlots(startUs, endUs + 1, this.#interval), CHEAP_ROWS - 1), this.#facts) })
       return rows.find((time) => time > last) ?? found

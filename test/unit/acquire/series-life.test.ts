@@ -51,7 +51,8 @@ describe('where a series begins', () => {
     const rest = restOf([], { first: FIRST + 17 * 60_000_000 })
     const beginnings = beginningsOf([], '1m')
     expect(await lifeOf({ rest, beginnings }).begin(LATER)).toEqual({ known: true, startUs: FIRST, source: 'rest' })
-    expect(rest.firstAsked).toEqual([{ interval: '1m', heldUs: LATER }])
+    // up to the last minute of the hour that is held
+    expect(rest.firstAsked).toEqual([{ interval: '1m', heldUs: LATER + HOUR_US - 1 }])
     expect(beginnings.rows).toEqual([{ market: 'spot', symbol: 'AAAUSDT', interval: '1m', firstOpenUs: FIRST + 17 * 60_000_000 }])
     expect(await lifeOf({ rest, beginnings }).begin(LATER)).toMatchObject({ startUs: FIRST })
     expect(rest.firstAsked).toHaveLength(1)
