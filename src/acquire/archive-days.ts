@@ -63,7 +63,7 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
  * The first archive of a series may be cut in front: unless its first bar opens with its first day, it is asked where the series begins.
  * @param firstOpenUs its first bar, us; null: it has none
  */
-export async function learnBeginning(task: ArchiveTask, firstOpenUs: number | null, life: SeriesLife): Promise<void> {
+async function learnBeginning(task: ArchiveTask, firstOpenUs: number | null, life: SeriesLife): Promise<void> {
   const first = task.days.find((day) => day !== task.guess)
   if (!task.startsSeries || first === undefined) return
   const grid = gridOf(task.series)

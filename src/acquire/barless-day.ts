@@ -16,7 +16,7 @@ export interface Origin {
 }
 
 /** A day without bars: all that is not said of it otherwise. */
-export function bareDay(day: UtcDay, { archive }: Origin = { archive: null }): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
+function bareDay(day: UtcDay, { archive }: Origin = { archive: null }): Omit<AcquiredDay, 'condition' | 'evidence' | 'error'> {
   return {
     day,
     shard: null,

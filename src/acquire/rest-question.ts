@@ -47,7 +47,7 @@ export interface KnownBars {
 }
 
 /** An answer to no question. */
-export const NOTHING_ASKED: RestAnswer = {
+const NOTHING_ASKED: RestAnswer = {
   kind: 'asked',
   rows: createColumns(0),
   sound: createColumns(0),
@@ -173,12 +173,12 @@ export function refusalOf(answer: RestAnswer): string {
 }
 
 /** The last time before another one; null when there is none. Times ascend. */
-export function lastBefore(times: ArrayLike<number>, timeUs: number): number | null {
+function lastBefore(times: ArrayLike<number>, timeUs: number): number | null {
   return times[lowerBound(times, timeUs) - 1] ?? null
 }
 
 /** The first time at or after another one; null when there is none. Times ascend. */
-export function firstFrom(times: ArrayLike<number>, timeUs: number): number | null {
+function firstFrom(times: ArrayLike<number>, timeUs: number): number | null {
   return times[lowerBound(times, timeUs)] ?? null
 }
 

@@ -271,7 +271,7 @@ function birthFirst(tasks: readonly ArchiveTask[]): readonly ArchiveTask[] {
 }
 
 /** Splits a run of chunks into parts of a bounded number of rows. */
-export function stretchParts(days: readonly UtcDay[], series: Series): UtcDay[][] {
+function stretchParts(days: readonly UtcDay[], series: Series): UtcDay[][] {
   const parts: UtcDay[][] = []
   let rows = Infinity
   for (const day of days) {

@@ -5,7 +5,7 @@ import type { PlannerContext } from '../acquire/listed-plan.ts'
 import { planListed } from '../acquire/listed-plan.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
 import { leastShardBytes } from '../codec/shard-size.ts'
-import { abortError, CkvdError, isCkvdError } from '../errors.ts'
+import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { countSlots, isMonthChunked } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
@@ -131,9 +131,9 @@ async function planOne(series: Series, ctx: PlannerContext): Promise<SeriesPlan 
   }
 }
 
-/** Errors that concern one series: those of the listing. Errors of the lake, an interrupt and bugs end the run. */
+/** Errors that concern one series: those of the listing. Errors of the lake, an interrupt, bugs and what is wrong for every source end the run. */
 function isSeriesError(error: unknown): error is CkvdError {
-  return isCkvdError(error) && (error.about === 'listing' || error.about === 'network' || error.about === 'source' || error.code === 'CKVD_HTTP_TOO_LARGE')
+  return isFailure(error) && (error.about === 'listing' || error.about === 'network' || error.about === 'source' || error.code === 'CKVD_HTTP_TOO_LARGE')
 }
 
 /** The intervals that the listing has for a symbol, shortest first. */

@@ -53,7 +53,7 @@ const DOUBTS: Readonly<Record<DoubtReason, string>> = {
   text: 'explained by an older version in words alone',
 }
 
-export function isDoubtReason(value: unknown): value is DoubtReason {
+function isDoubtReason(value: unknown): value is DoubtReason {
   return typeof value === 'string' && Object.hasOwn(DOUBTS, value)
 }
 
@@ -63,12 +63,6 @@ export function isProof(evidence: Evidence): evidence is Proof {
 
 export function doubt(reason: DoubtReason, note: string | null = null): Doubt {
   return { source: null, reason, note }
-}
-
-/** Two pieces of evidence that say the same. */
-export function sameEvidence(a: Evidence, b: Evidence): boolean {
-  if (isProof(a)) return isProof(b) && a.source === b.source && a.beforeUs === b.beforeUs && a.afterUs === b.afterUs
-  return !isProof(b) && a.reason === b.reason && a.note === b.note
 }
 
 /** Evidence in words, for people. */

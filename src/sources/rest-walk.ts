@@ -212,9 +212,7 @@ class Walk {
       }
       if (afterUs === null || afterUs <= (last ?? at) || ++this.#idle > MAX_IDLE_PAGES) return
       // a bar is known behind: its absence contradicts, and ends nothing
-      last = afterUs
-      at = slotStartUs(afterUs, this.#interval)
-      await this.#page(at, targetUs)
+      await this.#page(slotStartUs(afterUs, this.#interval), targetUs)
       return
     }
   }

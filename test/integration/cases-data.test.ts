@@ -502,13 +502,13 @@ test('a series that ends in mid-day is whole when it is asked exactly up to that
       evidence: restProof('2022-01-18T04:00:00Z', '2022-01-20T12:00:00Z'),
     },
   ])
-  // silent for three days and one bar: at 12:00 of the 21st
+  // it has ended when it has been silent for three days and one bar: at 12:00 of the 21st
   for (const [now, days] of [
-    ['2022-01-21T11:59:00Z', { complete: 3, partial: 1 }],
-    ['2022-01-21T12:01:00Z', { complete: 4, partial: 0 }],
+    ['2022-01-21T11:59:00Z', { complete: 3, pending: 1 }],
+    ['2022-01-21T12:01:00Z', { complete: 4, pending: 0 }],
   ] as const) {
     await using early = await createWorld({ now, markets: [{ ...clear, lastDay: '2022-01-18', closesAt: '08:00' }] })
-    expect(await early.ingest({ ...short, intervals: '4h' })).toMatchObject({ exit: days.partial === 0 ? 0 : 3, days })
+    expect(await early.ingest({ ...short, intervals: '4h' })).toMatchObject({ exit: 0, days })
   }
 })
 

@@ -97,7 +97,7 @@ function stretchOf(times: readonly number[], { startUs, endUs, beforeUs }: Stret
 }
 
 /** A source that refuses whatever is asked. */
-export function refusing(error: unknown): RestSource {
-  const refuse = (): Promise<never> => Promise.reject(error as Error)
+export function refusing(error: Error): RestSource {
+  const refuse = (): Promise<never> => Promise.reject(error)
   return { fetchStretch: refuse, fetchFirstBar: refuse, fetchExchangeInfo: refuse }
 }
