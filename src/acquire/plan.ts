@@ -329,10 +329,27 @@ class Draft {
       this.#repairs.push({ archive, day })
     } else {
       this.#count(day)
-      if (archive !== undefined) this.#addTask(archive, day)
+      if (row === undefined && this.#isBehindEnd(day, archive)) this.#tail.push(day)
+      else if (archive !== undefined) this.#addTask(archive, day)
       else if (beforeLastArchive) this.#holes.push(day)
       else this.#tail.push(day)
     }
+  }
+
+  /**
+   * A chunk behind the known end of the series, of which the listing has nothing new: no archive of it, or that of the month in which the
+   * series ended and from which other days are stored. Whether the end still holds, the exchange is asked.
+   */
+  #isBehindEnd(day: UtcDay, archive: ArchiveRef | undefined): boolean {
+    const endedUs = this.#known?.endedUs ?? null
+    if (this.#scope.force || endedUs === null || dayStartUs(day) < endedUs) return false
+    if (archive === undefined) return true
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return false
+    for (let one = archive.firstDay; one < day; one = nextChunk(one, this.#series.interval)) {
+      const row = this.#rows.get(one)
+      if (row?.archiveKey === archive.key) return row.archiveEtag === archive.etag
+    }
+    return false
   }
 
   /** A stored chunk that stays as it is. */
