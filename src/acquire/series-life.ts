@@ -76,6 +76,8 @@ export class SeriesLife {
   #source: FirstSource | null
   #lastOpenUs: number | null
   #endUs: number | null = null
+  /** it was asked in vain whether the series has ended */
+  #isOpen = false
   #phase: Phase | null = null
   #asked: Promise<Beginning> | undefined
 
@@ -125,9 +127,11 @@ export class SeriesLife {
     return this.#lastOpenUs
   }
 
-  /** End of the series, microseconds; null: it goes on, or nobody knows. */
+  /** End of the series, microseconds; null: it goes on, or nobody knows. What an earlier run knew holds until this one learns otherwise. */
   get endedUs(): number | null {
-    return this.#endUs
+    if (this.#endUs !== null || this.#isOpen) return this.#endUs
+    const endedUs = this.#known?.endedUs ?? null
+    return endedUs !== null && (this.#lastOpenUs ?? 0) < endedUs ? endedUs : null
   }
 
   /** Of `3d`, the phase on which all bars that were seen agree; null: none was. */
@@ -223,6 +227,7 @@ export class SeriesLife {
   async end(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
     const ending = await this.#decideEnd(lastUs, answer, fromUs)
     if (ending.ended) this.#endUs = ending.atUs
+    this.#isOpen = !ending.ended
     return ending
   }
 
@@ -230,7 +235,8 @@ export class SeriesLife {
   async rememberedEnd(): Promise<number | null> {
     const endedUs = this.#known?.endedUs ?? null
     if (endedUs === null || (this.#lastOpenUs ?? 0) >= endedUs) return null
-    if ((await this.#isGone()) !== true) return null
+    this.#isOpen = (await this.#isGone()) !== true
+    if (this.#isOpen) return null
     this.#endUs = endedUs
     return endedUs
   }

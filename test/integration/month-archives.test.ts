@@ -258,12 +258,19 @@ test.each([
     now: NOW,
     markets: [{ market, symbol, firstDay: '2024-01-09', lastDay: '2024-04-10', afterEnd }, others],
   })
-  const run = await world.ingest({ market, symbols: [symbol], intervals: '3d,1w,1M', end: '2024-06-01' })
-  expect(run).toMatchObject({ exit: 0, problems: [], days: { partial: 0, failed: 0, pending: 0 } })
+  const ask = { market, symbols: [symbol], intervals: '3d,1w,1M', end: '2024-06-01' } as const
+  expect(await world.ingest(ask)).toMatchObject({ exit: 0, problems: [], days: { partial: 0, failed: 0, pending: 0 } })
   // the first bars open with the slots that hold January 9, the last with those that hold April 10
   const opens = async (interval: string): Promise<string[]> =>
     (await world.bars(symbol, interval)).map(([open]) => new Date(Number(open) / 1000).toISOString().slice(0, 10))
   expect([(await opens('1w'))[0], (await opens('1w')).at(-1)]).toEqual(['2024-01-08', '2024-04-08'])
   expect([(await opens('3d'))[0], (await opens('3d')).at(-1)]).toEqual(['2024-01-07', '2024-04-09'])
   expect(await opens('1mo')).toEqual(['2024-01-01', '2024-02-01', '2024-03-01', '2024-04-01'])
+
+  // what is known of the end outlives runs that had nothing to ask
+  for (const time of ['second', 'third']) {
+    world.clearRequests()
+    expect(await world.ingest(ask), time).toMatchObject({ exit: 0, problems: [], stored: 0 })
+    expect(world.requests('rest', /klines/), time).toEqual([])
+  }
 })

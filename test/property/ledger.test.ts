@@ -68,7 +68,7 @@ function faultsOf(market: Market, symbol: string): fc.Arbitrary<FaultRule> {
     day.map((text) => ({ kind: 'drop-day' as const, ...place(market, symbol), day: text })),
     day.map((text) => ({ kind: 'unlisted' as const, ...place(market, symbol), day: text })),
     day.map((text) => ({ kind: 'late' as const, ...place(market, symbol), day: text, hours: 400 })),
-    fc.constant({ kind: 'status' as const, status: 429, retryAfterSeconds: 0, match: '/klines\\?', times: 1 }),
+    fc.constant({ kind: 'status' as const, status: 429, retryAfterSeconds: 1, match: '/klines\\?', times: 1 }),
   )
 }
 

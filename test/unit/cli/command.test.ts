@@ -187,18 +187,20 @@ test('CKVD_NOW fixes the time of planning; the clock starts there and runs', asy
 describe('--sandbox', () => {
   test('points all five URLs at an exchange that lives as long as the command', async () => {
     const seen: string[] = []
-    const { exit } = await runProbe(
+    const { exit, stderr } = await runProbe(
       [...U, '--sandbox'],
       async (run) => {
         const { visionUrl, listingUrl, spotRestUrl, umRestUrl, cmRestUrl } = run.settings
         seen.push(visionUrl, listingUrl, spotRestUrl, umRestUrl, cmRestUrl)
         const answer = await fetch(`${spotRestUrl}/api/v3/time`)
-        expect(await answer.json()).toEqual({ serverTime: Date.parse('2024-06-01T00:00:00Z') })
+        const { serverTime } = (await answer.json()) as { serverTime: number }
+        // what it says of the time is true, whatever the time for which it plans
+        expect(Math.abs(serverTime - Date.now())).toBeLessThan(60_000)
         return 0
       },
       { env: { CKVD_NOW: '2024-06-01T00:00:00Z' } },
     )
-    expect(exit).toBe(0)
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
     expect(seen.every((url) => url.startsWith('http://127.0.0.1:'))).toBe(true)
     await expect(fetch(seen[2] ?? '')).rejects.toThrow()
   })
