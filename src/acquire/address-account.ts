@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { CkvdError } from '../errors.ts'
 import { toCkvdError } from '../errors.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from '../sources/rest-account.ts'
-import { FileRestAccount } from '../sources/rest-account-file.ts'
 import { MemoryRestAccount } from '../sources/rest-account-memory.ts'
 
 /** The account's file, in the state directory and where that fails in the lake. */
@@ -80,6 +79,8 @@ export class AddressAccount implements RestAccount {
       try {
         // a lake is made by who writes to it, and only then
         if (directory === state) makeStateDirectory(state)
+        // SQLite is a binary for each platform: only who asks REST needs it
+        const { FileRestAccount } = await import('../sources/rest-account-file.ts')
         const account = await FileRestAccount.open(path, systemMs)
         if (failure !== undefined) onMisplaced?.(failure, path)
         return account

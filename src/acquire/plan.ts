@@ -141,7 +141,7 @@ export function findListingStart(
   if (scope.start === null && born === null) return 'beginning'
   const start = scope.start === null || (born !== null && !scope.rest && born > scope.start) ? born : scope.start
   if (start === null) return 'beginning'
-  if (scope.force || scope.refresh || isRetried(scope, known)) return start
+  if (scope.force || scope.refresh || isRetried(scope, known, rows)) return start
   for (const day of chunksOf(series, start, scope)) {
     const row = rows.get(day)
     if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row, series, known))
@@ -151,8 +151,8 @@ export function findListingStart(
 }
 
 /** A series whose listing failed is what `--retry-failed` plans whole. */
-function isRetried(scope: PlanScope, known: SeriesRow | undefined): boolean {
-  return scope.retryFailed && (known === undefined || known.listedAt === null)
+function isRetried(scope: PlanScope, known: SeriesRow | undefined, rows: ReadonlyMap<UtcDay, DayRow>): boolean {
+  return scope.retryFailed && (known === undefined ? rows.size === 0 : known.listedAt === null)
 }
 
 /** True when the whole chunk lies before the series' first bar. */
@@ -190,7 +190,7 @@ export function planSeries(
   if (start !== null) {
     for (const day of chunksOf(series, start, scope)) {
       const row = rows.get(day)
-      if (scope.retryFailed && !isRetried(scope, known) && (row === undefined || !isProblem(row))) {
+      if (scope.retryFailed && !isRetried(scope, known, rows) && (row === undefined || !isProblem(row))) {
         if (row === undefined) continue
         draft.keep(day, row)
       } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
