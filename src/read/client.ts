@@ -38,6 +38,8 @@ export interface ColumnResult<Name extends ColumnName = ColumnName> {
   readonly columns: Pick<ColumnArrays, Name>
   /** stretches of the range without bars, each explained; times in microseconds */
   readonly gaps: readonly MissingBars[]
+  /** days (months for `3d`, `1w`, `1M`) with rows here that two sources give differently, and no third decides; none that a person accepted */
+  readonly disputed: readonly string[]
 }
 
 /** An exchange that a client starts for itself. */
@@ -114,10 +116,10 @@ export class MarketClient {
   ): Promise<ColumnResult<Name>> {
     checkOptions('getColumns', options, QUERY_EXAMPLE)
     const query = parseKlineQuery(options, this.#defaults())
-    const { block, gaps } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    const { block, gaps, disputed } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
-    return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps) }
+    return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps), disputed }
   }
 
   /** Where the data of the calls so far is from; undefined where nothing has told. */

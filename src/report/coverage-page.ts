@@ -91,7 +91,7 @@ function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable) {
       day,
       condition,
       yes ? 1 : 0,
-      texts.add(reason ?? 'no reason known'),
+      texts.add(reason),
     ]),
   }
 }
