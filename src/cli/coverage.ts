@@ -185,8 +185,7 @@ function printText(
   printList(run, formatCountOf(gaps.length, 'gap'), gaps)
   const days = rows.flatMap((row) =>
     row.unexplained.map(
-      (day) =>
-        `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}  ${day.code}: ${day.reason}`,
+      (day) => `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}  ${day.code}: ${day.reason}`,
     ),
   )
   printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)

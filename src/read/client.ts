@@ -23,7 +23,7 @@ import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } fro
 import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from './query.ts'
 import { FundingReader } from './funding-reader.ts'
 import { createFundingTable } from './funding-table.ts'
-import { createTable } from './table.ts'
+import { createTable, DISPUTED_KEY } from './table.ts'
 
 /** The typed array of each column. */
 export type ColumnArrays = {
@@ -95,7 +95,17 @@ export class MarketClient {
     checkOptions('getData', options, QUERY_EXAMPLE)
     const form = parseTableForm(options, this.#defaults())
     const table = isFundingQuery(options) ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#klineTable(options)
+    if (form.returnPolars) this.#warnOfDisputed(table)
     return form.returnPolars ? toPolars(table) : table
+  }
+
+  /** A DataFrame has no metadata in which its disputed days could stand. */
+  #warnOfDisputed({ schema: { metadata } }: Table): void {
+    const days = metadata.get(DISPUTED_KEY)
+    if (days === undefined || days === '[]') return
+    const [market, symbol, interval] = ['ckvd.market', 'ckvd.symbol', 'ckvd.interval'].map((key) => metadata.get(key))
+    const message = 'two sources contradict each other on these days, and no third decides'
+    this.#options.logger.warn({ market, symbol, interval, days: JSON.parse(days) as unknown }, message)
   }
 
   async #klineTable(options: GetDataOptions): Promise<Table> {

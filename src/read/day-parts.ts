@@ -63,7 +63,12 @@ function gapsOf(gaps: readonly EvidencedGap[], explained: boolean): ReadGap[] {
 }
 
 /** A chunk that was acquired for this call, or one that it shares with. */
-export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome, listGaps: (day: UtcDay) => readonly EvidencedGap[] = () => []): DayPart {
+export function acquiredPart(
+  series: Series,
+  day: UtcDay,
+  outcome: DayOutcome,
+  listGaps: (day: UtcDay) => readonly EvidencedGap[] = () => [],
+): DayPart {
   const range = chunkRange(day, series.interval)
   if (outcome.kind === 'kept') return storedPart(series, outcome.row, listGaps(day))
   if (outcome.kind === 'unlisted')

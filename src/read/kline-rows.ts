@@ -41,7 +41,8 @@ export async function joinParts(
     offset += rows
   }
   const bad = await readParts(root, query.series, stored, block, query.signal)
-  if (bad.length > 0) return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [], disputed: [] }, bad: bad.map(({ row }) => row.day) }
+  if (bad.length > 0)
+    return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [], disputed: [] }, bad: bad.map(({ row }) => row.day) }
   return { rows: cutRows(query, block, runs, parts), bad: [] }
 }
 
@@ -72,7 +73,12 @@ function cutRows(query: KlineQuery, block: ColumnBlock, runs: readonly SourceRun
   for (const { source, end: runEnd } of runs) {
     if (runEnd > start) addRun(cut, source, Math.min(runEnd, end) - start)
   }
-  return { block: sliceBlock(block, start, end), runs: cut, gaps: findMissing(query, block, parts), disputed: findDisputed(parts, start, end) }
+  return {
+    block: sliceBlock(block, start, end),
+    runs: cut,
+    gaps: findMissing(query, block, parts),
+    disputed: findDisputed(parts, start, end),
+  }
 }
 
 /** Disputed chunks of which some row is in [start, end). */
