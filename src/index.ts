@@ -80,6 +80,8 @@ export class CryptoKlineVisionData {
   /**
    * The bars that open in a half-open range, as an Arrow Table with the columns of a shard, in ascending order of `open_time`. Bars that
    * do not exist and why are in the schema's metadata under `ckvd.gaps`: JSON `[{start, end, bars, evidence}]`, times in microseconds.
+   * Days whose sources contradict each other, with no third to decide, are returned and listed under `ckvd.disputed` (JSON `["2024-03-04"]`);
+   * with `returnPolars` they are logged as a warning.
    * With `chartType: FUNDING_RATE`: `funding_time`, `funding_interval_hours`, `funding_rate`.
    *
    * @throws CkvdError `CKVD_PARTIAL` when bars are missing and nothing explains it (gaps in `details`); `CKVD_BANNED` and

@@ -59,7 +59,7 @@ export interface SeriesPlan {
   /** conditions of the chunks that stay as they are */
   readonly kept: Partial<Record<Condition, number>>
   /** unexplained chunks that stay as they are, to be reported again */
-  readonly keptProblems: readonly { day: UtcDay; condition: Condition; error: string | null }[]
+  readonly keptProblems: readonly { readonly day: UtcDay; readonly condition: Condition }[]
   readonly tasks: readonly ArchiveTask[]
   /** last chunk with bars among those that stay as they are */
   readonly lastKept: UtcDay | null
@@ -298,7 +298,7 @@ class Draft {
   readonly #repairs: { archive: ArchiveRef; day: UtcDay }[] = []
   readonly #changed: UtcDay[] = []
   readonly #kept: Partial<Record<Condition, number>> = {}
-  readonly #problems: { day: UtcDay; condition: Condition; error: string | null }[] = []
+  readonly #problems: { day: UtcDay; condition: Condition }[] = []
   #lastKept: UtcDay | null = null
   #first: UtcDay | null = null
   #last: UtcDay | null = null
@@ -361,7 +361,7 @@ class Draft {
       return
     }
     this.#kept[row.condition] = (this.#kept[row.condition] ?? 0) + 1
-    if (isProblem(row)) this.#problems.push({ day, condition: row.condition, error: row.error })
+    if (isProblem(row)) this.#problems.push({ day, condition: row.condition })
   }
 
   #count(day: UtcDay): void {

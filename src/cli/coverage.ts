@@ -53,7 +53,7 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     exits: {
       0: 'everything that was requested is stored or explained',
       2: 'wrong usage, or no lake there',
-      3: 'some days are partial, quarantined or failed, or the lake has nothing of what the filters name; they are listed',
+      3: 'some days are partial, disputed, unexplainable, quarantined or failed, or the lake has nothing of what the filters name; they are listed',
       4: 'the lake could not be read, the page not written, or (--accept) another run is writing to the lake',
     },
   })
@@ -185,8 +185,7 @@ function printText(
   printList(run, formatCountOf(gaps.length, 'gap'), gaps)
   const days = rows.flatMap((row) =>
     row.unexplained.map(
-      (day) =>
-        `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}: ${day.reason ?? 'no reason known'}`,
+      (day) => `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}  ${day.code}: ${day.reason}`,
     ),
   )
   printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)

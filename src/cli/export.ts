@@ -65,7 +65,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     exits: {
       0: 'exported; every day of the selection is stored, or its absence is explained',
       2: 'wrong usage, no lake there, nothing selected, or DIR holds another export',
-      3: 'exported, but some days are partial, quarantined, failed or were never requested, or a shard is bad; they are listed',
+      3: 'exported, but some days are partial, disputed, unexplainable, quarantined, failed or were never requested, or a shard is bad; they are listed',
       4: 'stopped early: disk full, DIR cannot be written, or another run is writing to it',
       130: 'interrupted; the same command goes on from there',
     },
@@ -149,7 +149,7 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   printList(
     line,
     `${formatCount(result.unexplained.length)} not explained`,
-    result.unexplained.map((day) => `${seriesLabel(day)} ${day.day}  ${day.condition}: ${day.reason ?? 'no reason known'}`),
+    result.unexplained.map((day) => `${seriesLabel(day)} ${day.day}  ${day.condition}  ${day.code}: ${day.reason}`),
   )
   const never = result.never_requested_days
   printList(

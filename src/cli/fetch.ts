@@ -16,9 +16,9 @@ import { runCommand } from './command.ts'
 import { addSettings, intervalOption, marketOption, wordOption } from './options.ts'
 import { describeTable } from './fetch-table.ts'
 import { OutFile } from './out-file.ts'
-import { csvLine } from './output.ts'
+import { csvLine, formatCountOf } from './output.ts'
 import { tellSandbox } from './sandbox-data.ts'
-import { gapsOf, mapObjects, mapRows, namesOf } from './table-rows.ts'
+import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from './table-rows.ts'
 
 const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
 
@@ -64,7 +64,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     exits: {
       0: 'all bars of the range are there, or their absence is explained',
       2: 'wrong usage or configuration',
-      3: 'bars are missing without explanation, or the symbol is unknown; nothing was written',
+      3: 'bars are missing without explanation, or the symbol is unknown: nothing was written; or days are disputed: their rows were written, and the days are named',
       4: 'banned, rate limited, a source is unreachable, or the file could not be written',
       130: 'interrupted',
     },
@@ -91,14 +91,21 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
     } else if (!run.json) run.context.stdout.write(render(run, table) as string)
     const origin = (await client.readOrigin()) ?? null
     tellSandbox(run, origin, file === undefined && options.format !== 'table')
+    const disputed = disputedOf(table)
+    const exit = disputed.length === 0 ? 0 : 3
     if (run.json) {
-      const summary = { command: 'fetch', exit: 0, origin, symbol, rows: table.numRows, gaps: gapsOf(table), steps }
+      const summary = { command: 'fetch', exit, origin, symbol, rows: table.numRows, gaps: gapsOf(table), disputed, steps }
       run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
     }
-    return 0
+    if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
+    return exit
   } finally {
     await client.close()
   }
+}
+
+function disputedText(days: readonly string[]): string {
+  return `The sources contradict each other about ${formatCountOf(days.length, 'day')}, and no third decides: ${days.join(', ')}. Vision's rows were given; \`ckvd ingest\` asks again, \`ckvd coverage --accept\` accepts them. (exit 3)\n`
 }
 
 /** A client on the settings of a command. */

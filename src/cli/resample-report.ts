@@ -1,9 +1,10 @@
+import type { UnexplainedDay } from '../lake/day-facts.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { BarDifference, CheckCounts } from '../read/resample-check.ts'
-import type { BarState, UnexplainedDay } from '../read/resample-lake.ts'
+import type { BarState } from '../read/resample-lake.ts'
 import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
 import { cleanLine } from '../terminal-text.ts'
 import type { Output } from './output.ts'
@@ -54,8 +55,8 @@ export function printReport(
   })
   const days = results.flatMap(({ unexplained, from, ...series }) =>
     unexplained.map(
-      ({ day, condition, reason }) =>
-        `  ${seriesLabel({ ...series, interval: from })}  ${day}  ${condition}: ${cleanLine(reason ?? 'no reason known')}`,
+      ({ day, condition, code, reason }) =>
+        `  ${seriesLabel({ ...series, interval: from })}  ${day}  ${condition}  ${code}: ${cleanLine(reason)}`,
     ),
   )
   if (days.length > 0)

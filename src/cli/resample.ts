@@ -83,7 +83,7 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     exits: {
       0: 'done; all smaller bars of the range are stored or explained, and --check found no difference',
       2: 'wrong usage, or the lake has no such bars; nothing was written',
-      3: '--check found differences or nothing to compare with, some days are partial, quarantined, failed or were never requested, or a shard is damaged; they are listed',
+      3: '--check found differences or nothing to compare with, some days are partial, disputed, unexplainable, quarantined, failed or were never requested, or a shard is damaged; they are listed',
       4: 'the lake or the output could not be read or written',
       130: 'interrupted; no --out file was written',
     },

@@ -1,4 +1,5 @@
 import type { Table } from 'apache-arrow'
+import { DISPUTED_KEY } from '../read/table.ts'
 
 /** Names of a table's columns, in order. */
 export function namesOf(table: Table): string[] {
@@ -8,6 +9,11 @@ export function namesOf(table: Table): string[] {
 /** Stretches without bars that a table's metadata tells. */
 export function gapsOf(table: Table): { start: number; end: number; bars: number; evidence: string }[] {
   return JSON.parse(table.schema.metadata.get('ckvd.gaps') ?? '[]') as { start: number; end: number; bars: number; evidence: string }[]
+}
+
+/** Days of a table's rows that its metadata calls disputed. */
+export function disputedOf(table: Table): string[] {
+  return JSON.parse(table.schema.metadata.get(DISPUTED_KEY) ?? '[]') as string[]
 }
 
 /** Rows as objects; null where there is no value. */

@@ -1,6 +1,6 @@
 import type { CoverageRow } from '../codec/coverage-file.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
-import { isAccepted } from '../lake/day-facts.ts'
+import { countsAsExplained, isAccepted } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
 import { intervalPathName } from '../model/interval.ts'
 import type { UnitState } from './export-plan.ts'
@@ -11,15 +11,14 @@ export function coverageRows({ days, gaps }: UnitState, file: string | null): Co
 }
 
 function coverageRow(row: DayRow, gaps: CoverageRow['gaps'], file: string | null): CoverageRow {
-  const explained = isExplained(row.condition)
-  const accepted = !explained && isAccepted(row)
+  const accepted = !isExplained(row.condition) && isAccepted(row)
   return {
     market: row.market,
     symbol: row.symbol,
     interval: intervalPathName(row.interval),
     day: row.day,
     condition: row.condition,
-    explained: explained || accepted,
+    explained: countsAsExplained(row),
     accepted,
     source: row.source,
     rows: row.rows,

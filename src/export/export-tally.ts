@@ -1,24 +1,16 @@
 import type { ExportEncoding } from '../codec/export-format.ts'
 import type { CoverageRow } from '../codec/coverage-file.ts'
+import type { UnexplainedDay } from '../lake/day-facts.ts'
+import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import type { Condition } from '../model/condition.ts'
 import { CONDITIONS } from '../model/condition.ts'
-import { parseInterval } from '../model/interval.ts'
-import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
 import { coverageRows } from './coverage-rows.ts'
 import type { ExportUnit } from './export-plan.ts'
 import type { UnitOutcome } from './file-writer.ts'
 import { MANIFEST } from './manifest.ts'
-
-/** A day of the selection that is neither explained nor accepted. */
-export interface UnexplainedDay extends Series {
-  readonly day: UtcDay
-  readonly condition: Condition
-  readonly reason: string | null
-}
 
 /** A file that could not be made: what was there before is still there. */
 export interface FileProblem extends Series {
@@ -49,7 +41,8 @@ export interface ExportResult extends ExportEncoding {
   readonly never_requested_days: readonly (Series & NeverRequested)[]
   readonly manifest: string
   readonly coverage: string
-  readonly unexplained: readonly UnexplainedDay[]
+  /** days of the selection that are neither explained nor accepted */
+  readonly unexplained: readonly (Series & UnexplainedDay)[]
   readonly problems: readonly FileProblem[]
 }
 
@@ -85,6 +78,7 @@ export class ExportTally {
   readonly #startedMs = performance.now()
   readonly #totalRows: number
   readonly #ledger: CoverageRow[][] = []
+  readonly #unexplained: (Series & UnexplainedDay)[][] = []
   readonly #problems = new Map<number, FileProblem>()
   readonly #sums = { done: 0, rows: 0, written: 0, unchanged: 0, rowsWritten: 0, bytesWritten: 0 }
 
@@ -97,6 +91,9 @@ export class ExportTally {
   /** @param index of the unit in the plan */
   add(index: number, unit: ExportUnit, { state, entry, written, problem }: UnitOutcome): void {
     this.#ledger[index] = coverageRows(state, entry?.path ?? null)
+    this.#unexplained[index] = state.days
+      .filter((row) => !countsAsExplained(row))
+      .map((row) => ({ ...unit.series, ...unexplainedDay(row, state.gaps.get(row.day) ?? []) }))
     if (problem !== null) this.#problems.set(index, { ...unit.series, path: unit.path, code: problem.code, message: problem.message })
     else if (entry !== null) this.#sums[written ? 'written' : 'unchanged']++
     if (written && entry !== null) {
@@ -117,7 +114,7 @@ export class ExportTally {
     const ledger = this.coverage()
     const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
     for (const { condition } of ledger) days[condition]++
-    const unexplained = ledger.filter(({ explained }) => !explained).map(unexplainedDay)
+    const unexplained = this.#unexplained.flat()
     const problems = [...this.#problems].sort(([a], [b]) => a - b).map(([, problem]) => problem)
     const { written, unchanged, rowsWritten, bytesWritten } = this.#sums
     return {
@@ -151,10 +148,4 @@ export class ExportTally {
     const problems = this.#problems.size
     this.#onProgress?.({ done, total: this.#units.length, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs })
   }
-}
-
-function unexplainedDay({ market, symbol, interval, day, condition, evidence, error }: CoverageRow): UnexplainedDay {
-  const reason = error === null ? evidence : evidence === null ? error : `${evidence}; ${error}`
-  // the ledger's rows come from series, so the names are known ones
-  return { market: market as Market, symbol, interval: parseInterval(interval) as Series['interval'], day, condition, reason }
 }

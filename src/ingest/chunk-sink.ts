@@ -2,11 +2,15 @@ import type { SeriesPlan } from '../acquire/plan.ts'
 import type { AcquiredDay } from '../acquire/reconcile.ts'
 import { storeDay } from '../acquire/store.ts'
 import { CkvdError } from '../errors.ts'
-import { countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
+import type { DayRow } from '../lake/catalog-rows.ts'
+import { codeOf, countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
-import { describeEvidence, isProof } from '../model/evidence.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
+import { isProof } from '../model/evidence.ts'
+import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
+import { chunkRange, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http.ts'
 import type { IngestEvents, ProgressMeter } from './progress.ts'
@@ -39,7 +43,7 @@ export class ChunkSink {
     const problems = await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))
     problems.forEach((problem, i) => {
       if (problem === null) return
-      if (isEdge || isAboutLife(days[i])) this.#edges.push(problem)
+      if (isEdge || isAboutLife(series, days[i])) this.#edges.push(problem)
       else this.#context.tally.addProblem(problem)
     })
   }
@@ -79,7 +83,7 @@ export class ChunkSink {
     const refused = stored.refused
     if (refused !== null && refused.error !== null) return problemOf(series, row.day, row.condition, refused.error)
     if (countsAsExplained(row)) return null
-    return problemOf(series, row.day, row.condition, acquired.error ?? partialError(acquired))
+    return stored.refused === null ? unexplained(series, row, acquired.gaps) : this.#kept(series, row)
   }
 
   /** Counts chunks in which nothing is expected. What an earlier run recorded of them, when it could not know that, is forgotten. */
@@ -107,26 +111,30 @@ export class ChunkSink {
     tally.count(row.condition, 1, isAccepted(row) ? 1 : 0)
     tally.skipped++
     if (countsAsExplained(row)) return
-    const message = reasonOf(row) ?? `${day} is ${row.condition} since an earlier run; see \`ckvd coverage\`.`
-    tally.addProblem(problemOf(series, day, row.condition, new CkvdError(row.errorCode ?? 'CKVD_PARTIAL', message)))
+    tally.addProblem(this.#kept(series, row))
   }
 
   /** Counts what stays as it is in the lake, and tells again what is unexplained of it. */
   countKept(plan: SeriesPlan): void {
-    const { tally } = this.#context
+    const { tally, lake } = this.#context
     for (const condition of CONDITIONS) {
       const count = plan.kept[condition] ?? 0
       // what is unexplained and no problem was accepted by a person
       const problems = plan.keptProblems.filter((problem) => problem.condition === condition).length
       tally.count(condition, count, isExplained(condition) ? 0 : count - problems)
     }
-    for (const { day, condition, error } of plan.keptProblems) {
-      const message = error ?? `${day} is ${condition} since an earlier run; see \`ckvd coverage\`.`
-      tally.addProblem(problemOf(plan.series, day, condition, new CkvdError('CKVD_PARTIAL', message)))
+    for (const { day } of plan.keptProblems) {
+      const row = lake.catalog.getDay(plan.series, day)
+      if (row !== undefined) tally.addProblem(this.#kept(plan.series, row))
     }
     tally.count('unlisted', plan.unlisted)
     tally.changed += plan.changed.length
     tally.skipped += Object.values(plan.kept).reduce((sum, count) => sum + count, 0)
+  }
+
+  /** What is unexplained of a chunk that stays as it is in the lake. */
+  #kept(series: Series, row: DayRow): Problem {
+    return unexplained(series, row, this.#context.lake.catalog.listGaps(series, row.day, nextChunk(row.day, series.interval)))
   }
 
   /** Counts a series of which nothing can be had. */
@@ -143,15 +151,20 @@ export class ChunkSink {
   }
 }
 
-/** True of a chunk of which nothing is unexplained but where the series begins or whether it has ended. */
-function isAboutLife(acquired: AcquiredDay | undefined): boolean {
-  const open = (acquired?.gaps ?? []).flatMap(({ evidence }) => (isProof(evidence) ? [] : [evidence.reason]))
-  return open.length > 0 && open.every((reason) => reason === 'not-ended' || reason === 'unknown-symbol')
+/** True of a chunk of which nothing is unexplained but where the series begins or whether it has ended: not of bars missing between others. */
+function isAboutLife(series: Series, acquired: AcquiredDay | undefined): boolean {
+  if (acquired === undefined) return false
+  const { startUs, endUs } = chunkRange(acquired.day, series.interval)
+  const open = acquired.gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
+  const isAtEdge = (gap: Gap): boolean => gap.startUs <= startUs || gap.endUs >= endUs
+  return open.length > 0 && open.every((gap) => (gap.reason === 'not-ended' || gap.reason === 'unknown-symbol') && isAtEdge(gap))
 }
 
-function partialError(acquired: AcquiredDay): CkvdError {
-  const missing = acquired.gaps.reduce((sum, gap) => sum + gap.bars, 0)
-  const open = acquired.gaps.find(({ evidence }) => !isProof(evidence))
-  const why = open === undefined ? (acquired.evidence ?? 'nothing is known of it') : describeEvidence(open.evidence)
-  return new CkvdError('CKVD_PARTIAL', `${missing} of ${acquired.expected} bars are missing, and it is not known why: ${why}.`)
+/** An unexplained chunk as a problem, with the reason that every command tells. */
+function unexplained(series: Series, row: DayRow, gaps: readonly EvidencedGap[]): Problem {
+  const reason = reasonOf(row, gaps)
+  const missing = gaps.reduce((sum, gap) => sum + gap.bars, 0)
+  const words =
+    row.error === null && missing > 0 ? `${missing} of ${row.expected} bars are missing, and it is not known why: ${reason}.` : reason
+  return problemOf(series, row.day, row.condition, new CkvdError(codeOf(row), words))
 }

@@ -1,4 +1,9 @@
+import type { ErrorCode } from '../errors.ts'
+import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
+import type { Evidence } from '../model/evidence.ts'
+import { describeEvidence, isProof } from '../model/evidence.ts'
+import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRow } from './catalog-rows.ts'
 
 /** What a chunk counts as, for every command alike. */
@@ -18,8 +23,47 @@ export function isFromVision(source: string | null): boolean {
   return source?.includes('vision') ?? false
 }
 
-/** Why a chunk is as it is, in words: the person's reason, the error, what was compared; null where there is nothing to say. */
-export function reasonOf(row: Pick<DayRow, 'accepted' | 'error' | 'evidence'>): string | null {
-  const parts = [row.accepted === null ? null : `accepted: ${row.accepted}`, row.error, row.evidence].filter((text) => text !== null)
-  return parts.length === 0 ? null : parts.join('; ')
+/** True when sources contradict each other about the chunk's rows, no third decides, and no person accepts that. */
+export function isDisputed(row: Pick<DayRow, 'condition' | 'accepted'>): boolean {
+  return row.condition === 'disputed' && row.accepted === null
+}
+
+/** What a reason is made of: a row of the catalog, or what was acquired of a chunk. */
+export type ReasonFacts = Pick<DayRow, 'condition' | 'accepted' | 'errorCode' | 'error' | 'evidence'>
+
+/**
+ * Why a chunk is as it is, in words, the same for every command: the error, else why the first gap that nothing proves is not explained, else
+ * what was compared; a person's reason stands before it. The error's code is not part of it: see `codeOf`.
+ * @param gaps all gaps of the chunk
+ */
+export function reasonOf(row: ReasonFacts, gaps: readonly { readonly evidence: Evidence }[]): string {
+  const open = gaps.find(({ evidence }) => !isProof(evidence))
+  const why = wordsOf(row) ?? (open === undefined ? row.evidence : describeEvidence(open.evidence)) ?? BARE_REASONS[row.condition]
+  const words = why ?? `${row.condition}, and no more is recorded`
+  return row.accepted === null ? words : `accepted: ${row.accepted}; ${words}`
+}
+
+/** The code under which an unexplained chunk is told. */
+export function codeOf(row: Pick<DayRow, 'errorCode'>): ErrorCode {
+  return row.errorCode ?? 'CKVD_PARTIAL'
+}
+
+/** An unexplained day as every command's `--json` tells it. */
+export interface UnexplainedDay {
+  readonly day: UtcDay
+  readonly condition: Condition
+  readonly code: ErrorCode
+  readonly reason: string
+}
+
+export function unexplainedDay(row: ReasonFacts & Pick<DayRow, 'day'>, gaps: readonly { readonly evidence: Evidence }[]): UnexplainedDay {
+  return { day: row.day, condition: row.condition, code: codeOf(row), reason: reasonOf(row, gaps) }
+}
+
+/** What the shard alone tells, of which a catalog that was rebuilt from shards has no words. */
+const BARE_REASONS: Partial<Record<Condition, string>> = { disputed: 'two sources contradict each other, and no third decides' }
+
+function wordsOf({ errorCode, error }: ReasonFacts): string | null {
+  const prefix = `${String(errorCode)}: `
+  return error?.startsWith(prefix) === true ? error.slice(prefix.length) : error
 }

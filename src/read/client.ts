@@ -23,7 +23,7 @@ import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } fro
 import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from './query.ts'
 import { FundingReader } from './funding-reader.ts'
 import { createFundingTable } from './funding-table.ts'
-import { createTable } from './table.ts'
+import { createTable, DISPUTED_KEY } from './table.ts'
 
 /** The typed array of each column. */
 export type ColumnArrays = {
@@ -38,6 +38,8 @@ export interface ColumnResult<Name extends ColumnName = ColumnName> {
   readonly columns: Pick<ColumnArrays, Name>
   /** stretches of the range without bars, each explained; times in microseconds */
   readonly gaps: readonly MissingBars[]
+  /** days (months for `3d`, `1w`, `1M`) with rows here that two sources give differently, and no third decides; none that a person accepted */
+  readonly disputed: readonly string[]
 }
 
 /** An exchange that a client starts for itself. */
@@ -93,7 +95,17 @@ export class MarketClient {
     checkOptions('getData', options, QUERY_EXAMPLE)
     const form = parseTableForm(options, this.#defaults())
     const table = isFundingQuery(options) ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#klineTable(options)
+    if (form.returnPolars) this.#warnOfDisputed(table)
     return form.returnPolars ? toPolars(table) : table
+  }
+
+  /** A DataFrame has no metadata in which its disputed days could stand. */
+  #warnOfDisputed({ schema: { metadata } }: Table): void {
+    const days = metadata.get(DISPUTED_KEY)
+    if (days === undefined || days === '[]') return
+    const [market, symbol, interval] = ['ckvd.market', 'ckvd.symbol', 'ckvd.interval'].map((key) => metadata.get(key))
+    const message = 'two sources contradict each other on these days, and no third decides'
+    this.#options.logger.warn({ market, symbol, interval, days: JSON.parse(days) as unknown }, message)
   }
 
   async #klineTable(options: GetDataOptions): Promise<Table> {
@@ -114,10 +126,10 @@ export class MarketClient {
   ): Promise<ColumnResult<Name>> {
     checkOptions('getColumns', options, QUERY_EXAMPLE)
     const query = parseKlineQuery(options, this.#defaults())
-    const { block, gaps } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    const { block, gaps, disputed } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
-    return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps) }
+    return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps), disputed }
   }
 
   /** Where the data of the calls so far is from; undefined where nothing has told. */

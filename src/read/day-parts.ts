@@ -1,8 +1,9 @@
 import type { AcquiredDay } from '../acquire/reconcile.ts'
 import { decodeShard } from '../codec/arrow.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
+import { isProof } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
-import { countsAsExplained, isFromVision, reasonOf } from '../lake/day-facts.ts'
+import { countsAsExplained, isDisputed, isFromVision, reasonOf } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
 import { countSlots } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
@@ -35,6 +36,8 @@ export interface DayPart {
   readonly range: TimeRange
   /** every slot of the range has a bar: nothing needs to be looked for */
   readonly isFull: boolean
+  /** sources contradict each other about the rows, and no third decides */
+  readonly isDisputed: boolean
   /** the whole chunk lies before the series' first bar or after its last one */
   readonly isUnlisted: boolean
   /** stretches without bars of which something is known */
@@ -46,25 +49,41 @@ export function storedPart(series: Series, row: DayRow, gaps: readonly Evidenced
   const { day, rows } = row
   const range = chunkRange(day, series.interval)
   const explained = countsAsExplained(row)
-  const whole = wordGap({ ...range, bars: row.expected }, reasonOf(row) ?? row.condition, explained)
+  const whole = wordGap({ ...range, bars: row.expected }, reasonOf(row, gaps), explained)
   // a chunk without rows and without gaps of its own: all of it is what the condition says
-  const evidence = rows === 0 && gaps.length === 0 ? [whole] : gaps.map((gap) => readGap(gap, explained))
+  const evidence = rows === 0 && gaps.length === 0 ? [whole] : gapsOf(gaps, explained)
   const isFull = gaps.length === 0 && rows > 0 && row.expected === countSlots(range.startUs, range.endUs, series.interval)
-  return { day, rows, columns: null, row, runs: [{ source: 'CACHE', end: rows }], range, isFull, isUnlisted: false, evidence }
+  const runs = [{ source: 'CACHE', end: rows }] as const
+  return { day, rows, columns: null, row, runs, range, isFull, isDisputed: isDisputed(row), isUnlisted: false, evidence }
+}
+
+/** What is proved of one gap holds also where another gap of the chunk is not explained. */
+function gapsOf(gaps: readonly EvidencedGap[], explained: boolean): ReadGap[] {
+  return gaps.map((gap) => readGap(gap, explained || isProof(gap.evidence)))
 }
 
 /** A chunk that was acquired for this call, or one that it shares with. */
-export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome, gapsOf: (day: UtcDay) => readonly EvidencedGap[] = () => []): DayPart {
+export function acquiredPart(
+  series: Series,
+  day: UtcDay,
+  outcome: DayOutcome,
+  listGaps: (day: UtcDay) => readonly EvidencedGap[] = () => [],
+): DayPart {
   const range = chunkRange(day, series.interval)
-  if (outcome.kind === 'kept') return storedPart(series, outcome.row, gapsOf(day))
+  if (outcome.kind === 'kept') return storedPart(series, outcome.row, listGaps(day))
   if (outcome.kind === 'unlisted')
-    return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: true, evidence: [] }
+    return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isDisputed: false, isUnlisted: true, evidence: [] }
   const acquired = outcome.day
   const columns = acquired.shard === null ? null : decodeShard(acquired.shard).columns
   const explained = isExplained(acquired.condition)
-  const error = acquired.error === null ? null : `${acquired.error.code}: ${acquired.error.message}`
-  const why = reasonOf({ accepted: null, error, evidence: acquired.evidence }) ?? acquired.condition
-  const whole = wordGap({ ...range, bars: acquired.expected }, why, explained)
+  const facts = {
+    condition: acquired.condition,
+    accepted: null,
+    errorCode: acquired.error?.code ?? null,
+    error: acquired.error?.message ?? null,
+    evidence: acquired.evidence,
+  }
+  const whole = wordGap({ ...range, bars: acquired.expected }, reasonOf(facts, acquired.gaps), explained)
   return {
     day,
     rows: acquired.rows,
@@ -73,8 +92,9 @@ export function acquiredPart(series: Series, day: UtcDay, outcome: DayOutcome, g
     runs: columns === null ? [] : runsOf(acquired, columns),
     range,
     isFull: columns !== null && acquired.gaps.length === 0 && acquired.expected === countSlots(range.startUs, range.endUs, series.interval),
+    isDisputed: isDisputed(facts),
     isUnlisted: false,
-    evidence: columns === null && acquired.gaps.length === 0 ? [whole] : acquired.gaps.map((gap) => readGap(gap, explained)),
+    evidence: columns === null && acquired.gaps.length === 0 ? [whole] : gapsOf(acquired.gaps, explained),
   }
 }
 

@@ -13,6 +13,7 @@ import { findRowFlaw } from '../lake/row-flaw.ts'
 import type { Logger } from '../log.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
+import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import { chunkClosedUs, chunkEndUs, firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
@@ -127,14 +128,14 @@ export class KlineReader {
     }
     const missing = days.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
     const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
+    const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series.interval)) ?? []
     if (source === DataSource.CACHE || missing.length === 0) {
       const absent = new Set(missing)
       const parts = days.map(
-        (day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), distrusted.has(day)) : unlisted(day)),
+        (day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), distrusted.has(day), gapsOf) : unlisted(day)),
       )
       return { parts, known, failure: null, elapsedMs: performance.now() - startedMs }
     }
-    const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series.interval)) ?? []
     const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged: distrusted })
     const parts = days.map((day) => {
       const outcome = outcomes.get(day)
@@ -152,7 +153,7 @@ export class KlineReader {
     const startUs = Math.max(slotStartUs(range.startUs, interval), chunkRange(first, interval).startUs)
     const stretch = { startUs, endUs: Math.min(firstSlotUs(range.endUs, interval), slotStartUs(nowUs, interval)) }
     if (stretch.startUs >= stretch.endUs) return { parts: [], elapsedMs: 0 }
-    const bare = { day: first, row: null, range: stretch, isFull: false, isUnlisted: false }
+    const bare = { day: first, row: null, range: stretch, isFull: false, isDisputed: false, isUnlisted: false }
     if (rest === null) {
       const why =
         query.source === DataSource.CACHE
@@ -239,8 +240,8 @@ function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
 }
 
 /**
- * A stored chunk whose rows may be returned as they are: it is explained, or nothing is missing in the part that is asked for. A pending
- * one is asked for again.
+ * A stored chunk whose rows may be returned as they are: it is explained, or it is partial or disputed and nothing is unexplained that is
+ * missing in the part that is asked for. A pending one is asked for again; a disputed one is for `ingest` to settle, here it is told.
  */
 function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog): DayPart | undefined {
   if (row.condition === 'pending') return undefined
@@ -249,8 +250,9 @@ function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog
       ? []
       : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
   if (countsAsExplained(row)) return storedPart(series, row, gaps)
-  const touches = gaps.some((gap) => gap.startUs < range.endUs && gap.endUs > range.startUs)
-  return row.shardSha256 !== null && row.condition === 'partial' && !touches ? storedPart(series, row, gaps) : undefined
+  if (row.shardSha256 === null || (row.condition !== 'partial' && row.condition !== 'disputed')) return undefined
+  const touches = gaps.some((gap) => !isProof(gap.evidence) && gap.startUs < range.endUs && gap.endUs > range.startUs)
+  return touches ? undefined : storedPart(series, row, gaps)
 }
 
 /**
@@ -262,15 +264,21 @@ function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: SeriesRow 
   return known.firstSource === 'rest' || known.firstSource === 'archives' || source === DataSource.CACHE
 }
 
-function absentPart(series: Series, day: UtcDay, row: DayRow | undefined, isDamaged: boolean): DayPart {
+function absentPart(
+  series: Series,
+  day: UtcDay,
+  row: DayRow | undefined,
+  isDamaged: boolean,
+  gapsOf: (day: UtcDay) => readonly EvidencedGap[],
+): DayPart {
   const range: TimeRange = chunkRange(day, series.interval)
   const why = isDamaged
     ? 'its shard in the lake is damaged, or missing'
     : row === undefined
       ? 'not in the lake'
-      : `${row.condition} in the lake: ${reasonOf(row) ?? 'see `ckvd coverage`'}`
+      : `${row.condition} in the lake: ${reasonOf(row, gapsOf(day))}`
   const evidence = [wordGap({ ...range, bars: 0 }, why, false)]
-  return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isUnlisted: false, evidence }
+  return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isDisputed: false, isUnlisted: false, evidence }
 }
 
 /** Tells what each source gave, in the order in which they were asked. */

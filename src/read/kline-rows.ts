@@ -14,6 +14,8 @@ export interface KlineRows {
   readonly runs: readonly SourceRun[]
   /** every empty slot of the range whose bar would have closed */
   readonly gaps: readonly ReadGap[]
+  /** chunks with rows here about which sources contradict each other, and no third decides */
+  readonly disputed: readonly UtcDay[]
 }
 
 /**
@@ -39,8 +41,9 @@ export async function joinParts(
     offset += rows
   }
   const bad = await readParts(root, query.series, stored, block, query.signal)
-  if (bad.length > 0) return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [] }, bad: bad.map(({ row }) => row.day) }
-  return { rows: cutRows(query, block, runs, findMissing(query, block, parts)), bad: [] }
+  if (bad.length > 0)
+    return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [], disputed: [] }, bad: bad.map(({ row }) => row.day) }
+  return { rows: cutRows(query, block, runs, parts), bad: [] }
 }
 
 function addRun(runs: SourceRun[], source: SourceRun['source'], end: number): void {
@@ -62,12 +65,29 @@ function findMissing({ series, range }: KlineQuery, block: ColumnBlock, parts: r
   return clipGaps(gaps, range, grid)
 }
 
-function cutRows({ range }: KlineQuery, block: ColumnBlock, runs: readonly SourceRun[], gaps: readonly ReadGap[]): KlineRows {
+function cutRows(query: KlineQuery, block: ColumnBlock, runs: readonly SourceRun[], parts: readonly DayPart[]): KlineRows {
+  const { range } = query
   const start = findRow(block.openTime, range.startUs)
   const end = findRow(block.openTime, range.endUs, start)
   const cut: SourceRun[] = []
   for (const { source, end: runEnd } of runs) {
     if (runEnd > start) addRun(cut, source, Math.min(runEnd, end) - start)
   }
-  return { block: sliceBlock(block, start, end), runs: cut, gaps }
+  return {
+    block: sliceBlock(block, start, end),
+    runs: cut,
+    gaps: findMissing(query, block, parts),
+    disputed: findDisputed(parts, start, end),
+  }
+}
+
+/** Disputed chunks of which some row is in [start, end). */
+function findDisputed(parts: readonly DayPart[], start: number, end: number): UtcDay[] {
+  const days: UtcDay[] = []
+  let offset = 0
+  for (const { day, rows, isDisputed } of parts) {
+    if (isDisputed && Math.max(offset, start) < Math.min(offset + rows, end)) days.push(day)
+    offset += rows
+  }
+  return days
 }

@@ -1,12 +1,12 @@
 import type { EvidencedGap } from '../model/evidence.ts'
 import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog-rows.ts'
-import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
+import type { UnexplainedDay } from '../lake/day-facts.ts'
+import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import { readRequested } from '../lake/requested.ts'
 import { readShard } from '../lake/shards.ts'
-import type { Condition } from '../model/condition.ts'
 import type { Grid, Interval } from '../model/interval.ts'
 import { countSlots, firstSlotUs, gridOf, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
@@ -36,13 +36,6 @@ export function stateOf(bars: LakeBars, row: number): BarState {
   return (bars.bars[row] as number) + (bars.explained[row] as number) >= (bars.expected[row] as number) ? 'outage' : 'incomplete'
 }
 
-/** A day of smaller bars that is not explained. */
-export interface UnexplainedDay {
-  readonly day: UtcDay
-  readonly condition: Condition
-  readonly reason: string | null
-}
-
 /** Open times of the larger bars that open on some days; without a day the range has no end there. */
 export function openRange(start: UtcDay | undefined, end: UtcDay | undefined): TimeRange {
   return { startUs: start === undefined ? -Infinity : dayStartUs(start), endUs: end === undefined ? Infinity : dayStartUs(end) }
@@ -66,7 +59,7 @@ function daysOf(series: Series, range: TimeRange): { start?: UtcDay; end?: UtcDa
  * the range, from smaller bars after the range as well where the lake has them. Shards are compared with the digests of the catalog.
  */
 export class LakeResampler {
-  /** grows while `bars` goes on */
+  /** days of smaller bars that are not explained; grows while `bars` goes on */
   readonly unexplained: UnexplainedDay[] = []
   /** days of smaller bars of which the lake knows nothing; grows while `bars` goes on */
   readonly neverRequested: NeverRequested[] = []
@@ -149,9 +142,10 @@ export class LakeResampler {
 
   #note(row: DayRow): void {
     if (countsAsExplained(row)) return
-    this.unexplained.push({ day: row.day, condition: row.condition, reason: reasonOf(row) })
+    const next = nextChunk(row.day, row.interval)
+    this.unexplained.push(unexplainedDay(row, this.#lake.catalog.listGaps(this.#series, row.day, next)))
     const startUs = dayStartUs(row.day)
-    const endUs = dayStartUs(nextChunk(row.day, row.interval))
+    const endUs = dayStartUs(next)
     this.#gaps = this.#gaps.filter((gap) => gap.startUs < startUs || gap.startUs >= endUs)
   }
 

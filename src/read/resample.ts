@@ -10,7 +10,7 @@ import type { ResampledBars } from '../model/resample.ts'
 import { concatResampled, filterResampled, isComplete, Resampler } from '../model/resample.ts'
 import type { ColumnArrays, ColumnResult } from './client.ts'
 import type { Interval } from './names.ts'
-import { makeColumn, tableOf } from './table.ts'
+import { DISPUTED_KEY, makeColumn, tableOf } from './table.ts'
 
 /** What `resample` takes. */
 export interface ResampleTableOptions {
@@ -79,7 +79,7 @@ export function resampleTable(table: Table, options: ResampleTableOptions): Tabl
       children.push(makeColumn(new Int32(), length, values, undefined))
     }
   }
-  const names = ['ckvd.market', 'ckvd.symbol'].flatMap((key): [string, string][] => {
+  const names = ['ckvd.market', 'ckvd.symbol', DISPUTED_KEY].flatMap((key): [string, string][] => {
     const value = metadata.get(key)
     return value === undefined ? [] : [[key, value]]
   })

@@ -13,6 +13,8 @@ import type { ColumnName, KlineQuery, TableForm } from './query.ts'
 
 /** The column that `includeSourceInfo` adds. */
 export const SOURCE_COLUMN = '_data_source'
+/** Metadata of a table: JSON list of the days (months for `3d`, `1w`, `1M`) of its rows that are disputed. */
+export const DISPUTED_KEY = 'ckvd.disputed'
 const SOURCE_NAMES = ['CACHE', 'VISION', 'REST'] as const
 
 /** Rows with which bars are there: one bit a row, the lowest first, as Arrow has it. */
@@ -76,6 +78,7 @@ function metadataOf({ series }: Pick<KlineQuery, 'series'>, rows: KlineRows): Ma
     ['ckvd.symbol', series.symbol],
     ['ckvd.interval', series.interval],
     ['ckvd.gaps', JSON.stringify(describeGaps(rows.gaps))],
+    [DISPUTED_KEY, JSON.stringify(rows.disputed)],
   ])
 }
 

@@ -22,7 +22,7 @@ export const COVERAGE_STYLE = `
 .cursor{fill:none;stroke:var(--fg);stroke-width:2}
 .told{min-height:1.6em;margin:.2rem 0;font-weight:600}
 .complete{fill:var(--blue)}.provisional{fill:var(--sky)}.outage{fill:var(--gray)}.unlisted{fill:var(--panel)}.pending{fill:var(--yellow)}
-.partial{fill:var(--orange)}.quarantined{fill:var(--pink)}.failed{fill:var(--red)}
+.partial,.unexplainable{fill:var(--orange)}.disputed{fill:var(--red)}.quarantined{fill:var(--pink)}.failed{fill:var(--red)}
 .never_requested{fill:var(--bg);stroke:var(--gray);stroke-width:1}
 .glyph{fill:#000}
 .details{display:flex;flex-wrap:wrap;gap:0 3rem}.details td{white-space:normal;max-width:60ch}
@@ -30,19 +30,14 @@ export const COVERAGE_STYLE = `
 `
 
 export const COVERAGE_SCRIPT = `
-const LOOK = { complete: '', provisional: '\\u00b7', outage: '\\u2013', unlisted: '', pending: '?', partial: '!', quarantined: 'q', failed: '\\u00d7', never_requested: '' };
-const MEANING = { complete: 'every bar is there', provisional: 'every bar is there, from REST', outage: 'bars are missing, and the exchange has none',
-  unlisted: 'before the first or after the last bar', pending: 'not published yet', partial: 'bars are missing, it is not known why', quarantined: 'the archive failed verification',
-  failed: 'an error', never_requested: 'listed, but never requested' };
-const UNEXPLAINED = ['partial', 'quarantined', 'failed'];
-/* height of a month in a strip, worst last: a second sign beside the colour */
-const HEIGHT = { never_requested: 3, unlisted: 0, complete: 10, provisional: 10, outage: 7, pending: 13, partial: 18, quarantined: 18, failed: 18 };
-const RANK = Object.keys(HEIGHT);
+/* states with their looks, worst last */
+const LOOKS = DATA.looks;
+const RANK = Object.keys(LOOKS);
 const title = (state) => state.replace('_', ' ');
 const rows = DATA.rows;
 const sum = (pick) => rows.reduce((total, row) => total + pick(row), 0);
 const bytes = (size) => { const units = ['B', 'kB', 'MB', 'GB', 'TB']; let i = 0; while (size >= 1000 && i < 4) { size /= 1000; i++; } return size.toFixed(i === 0 ? 0 : 1) + ' ' + units[i]; };
-for (const row of rows) row.unexplainedDays = UNEXPLAINED.reduce((total, state) => total + row.days[state], 0) - row.accepted;
+for (const row of rows) row.unexplainedDays = DATA.unexplained.reduce((total, state) => total + row.days[state], 0) - row.accepted;
 
 const tile = (value, name, bad = false) => el('div', { class: 'tile' + (bad ? ' bad' : '') }, el('b', {}, value), name);
 const unexplained = sum((row) => row.unexplainedDays);
@@ -52,13 +47,13 @@ byId('totals').append(tile(count(rows.length), 'series'), tile(count(sum((row) =
 const totalOf = (state) => state === 'never_requested' ? sum((row) => row.never) : sum((row) => row.days[state]);
 const cell = (state, x, y, size, accepted = false) => {
   const nodes = [el('rect', { class: state + (accepted ? ' accepted' : ''), x, y, width: size, height: size, rx: 2 })];
-  const sign = accepted ? '\\u2713' : LOOK[state];
+  const sign = accepted ? '\\u2713' : LOOKS[state].sign;
   if (sign !== '') nodes.push(el('text', { class: 'glyph', x: x + size / 2, y: y + size / 2 + 3.2, 'aria-hidden': 'true' }, sign));
   return nodes;
 };
 const used = DATA.states.filter((state) => totalOf(state) > 0);
-byId('legend').append(...used.map((state) => el('span', { class: 'key', title: MEANING[state] },
-  el('svg', { class: 'calendar', width: 16, height: 16, 'aria-hidden': 'true' }, ...cell(state, 1, 1, 14)), title(state) + ' ' + count(totalOf(state)), el('span', { class: 'dim' }, MEANING[state]))));
+byId('legend').append(...used.map((state) => el('span', { class: 'key', title: LOOKS[state].meaning },
+  el('svg', { class: 'calendar', width: 16, height: 16, 'aria-hidden': 'true' }, ...cell(state, 1, 1, 14)), title(state) + ' ' + count(totalOf(state)), el('span', { class: 'dim' }, LOOKS[state].meaning))));
 
 /* months are counted from year 0, so that a strip is the same whatever its series' chunks are */
 const monthOf = (day) => { const date = new Date(day * MS_PER_DAY); return date.getUTCFullYear() * 12 + date.getUTCMonth(); };
@@ -84,7 +79,7 @@ const strip = (row) => {
     let width = 1;
     while (worst.get(month + width) === rank) width++;
     const state = RANK[rank];
-    svg.append(el('rect', { class: state, x: month - firstMonth, y: 18 - HEIGHT[state], width: width, height: HEIGHT[state], 'vector-effect': 'non-scaling-stroke' }));
+    svg.append(el('rect', { class: state, x: month - firstMonth, y: 18 - LOOKS[state].height, width: width, height: LOOKS[state].height, 'vector-effect': 'non-scaling-stroke' }));
     month += width - 1;
   }
   return svg;
@@ -173,7 +168,7 @@ const openSeries = (row) => {
     const until = row.monthly ? dayName(monthStart(monthOf(day) + 1)) : dayName(day + 1);
     const gaps = row.gaps.filter(([start, end]) => start < until && end > dayName(day));
     const why = reasons.get(dayName(day)) ?? gaps.map(([start, end, bars, text]) => plural(bars, 'bar') + ' missing from ' + short(start) + ' to ' + short(end) + ': ' + DATA.texts[text]).join('; ');
-    told.textContent = name + ' ' + title(state) + (accepted ? ' (accepted)' : '') + ': ' + (why === '' ? MEANING[state] : why);
+    told.textContent = name + ' ' + title(state) + (accepted ? ' (accepted)' : '') + ': ' + (why === '' ? LOOKS[state].meaning : why);
   };
   const years = [...new Set([...states.keys()].map((day) => new Date(day * MS_PER_DAY).getUTCFullYear()))].sort((a, b) => a - b);
   return el('div', { class: 'open' },

@@ -1,4 +1,4 @@
-import { CONDITIONS } from '../model/condition.ts'
+import { CONDITIONS, isExplained } from '../model/condition.ts'
 import { isMonthChunked } from '../model/interval.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, US_PER_DAY } from '../model/utc-day.ts'
@@ -23,6 +23,31 @@ export interface CoveragePage {
 }
 
 const STATES: readonly CalendarState[] = [...CONDITIONS, 'never_requested']
+const UNEXPLAINED = CONDITIONS.filter((condition) => !isExplained(condition))
+
+/** How the page shows a state, beside its colour: no meaning rests on a colour alone. */
+interface StateLook {
+  /** in a day's cell */
+  readonly sign: string
+  readonly meaning: string
+  /** of a month in a strip of 18 */
+  readonly height: number
+}
+
+/** Worst last: a strip shows each month by its worst day. */
+const LOOKS: Readonly<Record<CalendarState, StateLook>> = {
+  never_requested: { sign: '', meaning: 'listed, but never requested', height: 3 },
+  unlisted: { sign: '', meaning: 'before the first or after the last bar', height: 0 },
+  complete: { sign: '', meaning: 'every bar is there', height: 10 },
+  provisional: { sign: '\u00b7', meaning: 'every bar is there, from REST', height: 10 },
+  outage: { sign: '\u2013', meaning: 'bars are missing, and the exchange has none', height: 7 },
+  pending: { sign: '?', meaning: 'not published yet', height: 13 },
+  partial: { sign: '!', meaning: 'bars are missing, it is not known why', height: 18 },
+  unexplainable: { sign: '\u2205', meaning: 'rows are missing, and no source can be asked any more', height: 18 },
+  disputed: { sign: '\u2260', meaning: 'sources contradict each other, and no third decides', height: 18 },
+  quarantined: { sign: 'q', meaning: 'the archive failed verification', height: 18 },
+  failed: { sign: '\u00d7', meaning: 'an error', height: 18 },
+}
 
 /** A page with a calendar for each series, its days coloured by condition, its gaps with their evidence, and totals; one file. */
 export function formatCoveragePage({ series, origin, day }: CoveragePage): string {
@@ -32,7 +57,7 @@ export function formatCoveragePage({ series, origin, day }: CoveragePage): strin
   return formatPage({
     title: `What the lake covers, ${day}`,
     style: COVERAGE_STYLE,
-    data: { states: STATES, rows, texts: texts.list },
+    data: { states: STATES, looks: LOOKS, unexplained: UNEXPLAINED, rows, texts: texts.list },
     script: COVERAGE_SCRIPT,
     body: `<header>
 <h1>What the lake covers</h1>
@@ -87,11 +112,6 @@ function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable) {
       yes ? 1 : 0,
     ]),
     gaps: gaps.map(({ start, end, bars, evidence }) => [start, end, bars, texts.add(evidence)]),
-    unexplained: unexplained.map(({ day, condition, accepted: yes, reason }) => [
-      day,
-      condition,
-      yes ? 1 : 0,
-      texts.add(reason ?? 'no reason known'),
-    ]),
+    unexplained: unexplained.map(({ day, condition, accepted: yes, reason }) => [day, condition, yes ? 1 : 0, texts.add(reason)]),
   }
 }

@@ -1,10 +1,12 @@
 import type { Catalog } from '../lake/catalog.ts'
-import { isAccepted, reasonOf } from '../lake/day-facts.ts'
+import type { UnexplainedDay } from '../lake/day-facts.ts'
+import { isAccepted, unexplainedDay } from '../lake/day-facts.ts'
 import { ALL_LISTED, readRequested } from '../lake/requested.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import type { Condition } from '../model/condition.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
+import { nextChunk } from '../model/series.ts'
 import { describeEvidence } from '../model/evidence.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
@@ -18,11 +20,8 @@ export interface CoverageGap {
 }
 
 /** A day that is not explained, or that a person has accepted. */
-export interface CoverageDay {
-  readonly day: UtcDay
-  readonly condition: Condition
+export interface CoverageDay extends UnexplainedDay {
   readonly accepted: boolean
-  readonly reason: string | null
 }
 
 /** What the lake holds of a series: exactly what `--json` prints. */
@@ -70,7 +69,7 @@ export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilte
     if (isExplained(row.condition)) continue
     const accepted = isAccepted(row)
     if (accepted) sums.accepted++
-    unexplained.push({ day: row.day, condition: row.condition, accepted, reason: reasonOf(row) })
+    unexplained.push({ ...unexplainedDay(row, catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))), accepted })
   }
   const gaps = catalog
     .listGaps(series, filter.start, filter.end)

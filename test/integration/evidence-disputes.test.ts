@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import type { Table } from 'apache-arrow'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { jsonOf } from '../support/ckvd.ts'
+import { library } from '../support/library.ts'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import { storedOf } from '../support/lying-exchange.ts'
 import type { Interval, Market, Row } from '../support/lying-exchange-bars.ts'
@@ -151,6 +154,83 @@ describe.each(MARKETS)('%s: a day whose rows REST contradicts', (market) => {
     )
     expect(await lab.ingest(...RANGE)).toMatchObject({ exit: 0, days: { disputed: 0, partial: 0 } })
     expect((await lab.differences('2024-03-02', '2024-03-08')).filter((one) => one !== `altered ${DAY}T09:00`)).toEqual([])
+  })
+})
+
+describe.each(MARKETS)('%s: a disputed day of the lake', (market) => {
+  const TYPES = { spot: 'SPOT', um: 'FUTURES_USDT', cm: 'FUTURES_COIN' } as const
+  const RANGE_READ = ['--start', '2024-03-03', '--end', '2024-03-06']
+  /** 10:00 is REST's own; the others are Vision's, and wrong */
+  const closesOf = (lab: Lab): number[] =>
+    lab.series.closed('2024-03-03', '2024-03-06').map((row) => {
+      const isVision = row.openMs >= msOf(DAY) && row.openMs < msOf('2024-03-05') && !at(row, 10)
+      return Number((isVision ? wrong(row) : row).close)
+    })
+
+  async function openDisputed(): Promise<Lab> {
+    const lab = await openDays(market)
+    lab.series.publish(DAY, '2024-03-05', (rows) => allWrong(rows))
+    expect(await lab.ingest(...RANGE)).toMatchObject({ exit: 3, days: { disputed: 1 } })
+    return lab
+  }
+
+  const fetchDays = (lab: Lab, ...flags: string[]) =>
+    lab.run(['fetch', lab.series.life.symbol, '--market', market, '--interval', '1h', ...RANGE_READ, '--lake', lab.lake, ...flags])
+
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
+  it.each(['AUTO', 'CACHE'] as const)('is returned and named by the library (%s)', async (source) => {
+    await using lab = await openDisputed()
+    for (const [name, value] of Object.entries(lab.env)) vi.stubEnv(name, value)
+    const type = library.MarketType[TYPES[market]]
+    await using client = library.CryptoKlineVisionData.create(library.DataProvider.BINANCE, type, { lake: lab.lake })
+    const ask = (startTime: string, endTime: string) => ({
+      symbol: lab.series.life.symbol,
+      interval: library.Interval.HOUR_1,
+      startTime: `${startTime}:00Z`,
+      endTime: `${endTime}:00Z`,
+      enforceSource: library.DataSource[source],
+    })
+    const namedIn = (table: Table): unknown => JSON.parse(table.schema.metadata.get('ckvd.disputed') ?? 'null')
+    const table = await client.getData(ask('2024-03-03T00:00', '2024-03-06T00:00'))
+    expect(namedIn(table)).toEqual([DAY])
+    expect([...(table.getChild('close')!.toArray() as Float64Array)]).toEqual(closesOf(lab))
+    expect(namedIn(library.resample(table, { to: library.Interval.HOUR_4 }))).toEqual([DAY])
+    expect((await client.getColumns(ask(`${DAY}T23:00`, '2024-03-05T01:00'))).disputed).toEqual([DAY])
+    // no row of it is in the range
+    expect((await client.getColumns(ask('2024-03-05T00:00', '2024-03-06T00:00'))).disputed).toEqual([])
+    expect(namedIn(await client.getData(ask('2024-03-03T00:00', '2024-03-04T00:00')))).toEqual([])
+  })
+
+  it('is written and named by fetch, export and resample, with exit code 3; once accepted, with 0', async () => {
+    await using lab = await openDisputed()
+    const { symbol } = lab.series.life
+    const text = await fetchDays(lab, '--format', 'csv')
+    expect(text.exit).toBe(3)
+    expect(text.stderr).toContain(DAY)
+    expect(text.stdout.trim().split('\n')).toHaveLength(1 + 72)
+    const told = await fetchDays(lab, '--json')
+    expect([told.exit, jsonOf(told)]).toEqual([3, expect.objectContaining({ exit: 3, rows: 72, disputed: [DAY] })])
+
+    const out = join(lab.directory.path, 'out')
+    const runs = async () => [
+      await lab.run(['export', ...RANGE_READ, '--out', out, '--format', 'csv', '--lake', lab.lake, '--json']),
+      await lab.run(['resample', symbol, '--from', '1h', '--to', '4h', ...RANGE_READ, '--lake', lab.lake, '--json']),
+      await lab.run(['coverage', ...RANGE_READ, '--lake', lab.lake, '--json']),
+    ]
+    const [exported, resampled, covered] = (await runs()).map((run) => ({ exit: run.exit, told: jsonOf(run) as never }))
+    const named = expect.objectContaining({ day: DAY, condition: 'disputed', code: 'CKVD_DISPUTED' }) as unknown
+    expect(exported).toMatchObject({ exit: 3, told: { rows: 72, unexplained: [named] } })
+    expect(resampled).toMatchObject({ exit: 3, told: { series: [{ bars: { complete: 18 }, unexplained: [named] }] } })
+    expect(covered).toMatchObject({ exit: 3, told: { series: [{ unexplained: [named] }] } })
+
+    const accepted = await lab.run(['coverage', '--lake', lab.lake, '--accept', `${market}/${symbol}/1h/${DAY}`, '--reason', 'seen'])
+    expect(accepted.exit, accepted.stderr).toBe(0)
+    const after = await fetchDays(lab, '--json')
+    expect([after.exit, jsonOf(after)]).toEqual([0, expect.objectContaining({ exit: 0, rows: 72, disputed: [] })])
+    expect((await runs()).map(({ exit }) => exit)).toEqual([0, 0, 0])
   })
 })
 

@@ -234,7 +234,7 @@ describe('what becomes of a stored chunk', () => {
       rowOf(NAME, 'quarantined', listed, { accepted: 'seen' }),
     ]
     const found = plan(scopeOf('2024-03-05', '2024-03-07'), listings, rows)
-    expect(found.keptProblems).toEqual([{ day: '2024-03-05', condition: 'quarantined', error: 'why' }])
+    expect(found.keptProblems).toEqual([{ day: '2024-03-05', condition: 'quarantined' }])
     expect(found.kept).toEqual({ quarantined: 2 })
   })
 

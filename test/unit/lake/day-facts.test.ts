@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { codeOf, countsAsExplained, isDisputed, reasonOf } from '../../../src/lake/day-facts.ts'
+import { CONDITIONS } from '../../../src/model/condition.ts'
+import { doubt } from '../../../src/model/evidence.ts'
+
+const ROW = { condition: 'partial', accepted: null, errorCode: null, error: null, evidence: null } as const
+const PROVED = { evidence: { source: 'rest', beforeUs: 0, afterUs: 7_200_000_000 } } as const
+const OPEN = { evidence: doubt('rest-off') }
+const OTHER = { evidence: doubt('no-witness', 'the page held no bar') }
+
+describe('the reason of a chunk', () => {
+  it('is the error before all else, without its code, which stands beside it', () => {
+    const row = { ...ROW, errorCode: 'CKVD_ZIP_CRC', error: 'CKVD_ZIP_CRC: the CRC is wrong', evidence: 'REST is off' } as const
+    expect(reasonOf(row, [OPEN])).toBe('the CRC is wrong')
+    expect(codeOf(row)).toBe('CKVD_ZIP_CRC')
+  })
+
+  it('is an error of which no code is recorded as it stands', () => {
+    expect(reasonOf({ ...ROW, error: 'CKVD_OLD: in words' }, [])).toBe('CKVD_OLD: in words')
+    expect(codeOf(ROW)).toBe('CKVD_PARTIAL')
+  })
+
+  it('is why the first gap that nothing proves is open, then what was compared', () => {
+    const row = { ...ROW, evidence: 'no archive of this day is listed' }
+    expect(reasonOf(row, [PROVED, OPEN, OTHER])).toBe('REST is off')
+    expect(reasonOf(row, [OTHER])).toBe('no answer of REST holds a bar on both sides and none between: the page held no bar')
+    expect(reasonOf(row, [PROVED])).toBe('no archive of this day is listed')
+  })
+
+  it('begins with what a person said who accepted it', () => {
+    expect(reasonOf({ ...ROW, accepted: 'looked at' }, [OPEN])).toBe('accepted: looked at; REST is off')
+  })
+
+  it.each(CONDITIONS)('is there also where nothing is recorded (%s)', (condition) => {
+    expect(reasonOf({ ...ROW, condition }, [])).toMatch(/[a-z]{3}/)
+  })
+})
+
+it('a disputed day that a person accepted counts as explained, and is not told as disputed', () => {
+  const day = { condition: 'disputed', accepted: null } as const
+  expect([isDisputed(day), countsAsExplained(day)]).toEqual([true, false])
+  expect([isDisputed({ ...day, accepted: 'seen' }), countsAsExplained({ ...day, accepted: 'seen' })]).toEqual([false, true])
+  expect(isDisputed({ ...day, condition: 'partial' })).toBe(false)
+})
