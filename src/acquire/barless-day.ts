@@ -56,6 +56,8 @@ export function doubtfulDay(series: Series, day: UtcDay, why: Doubt, bounds: Ser
   const bars = countSlots(range.startUs, range.endUs, grid)
   const startUs = firstSlotUs(range.startUs, grid)
   const gaps = bars === 0 ? [] : [{ startUs, endUs: range.endUs, bars, evidence: why }]
-  const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, { cause: cause ?? undefined })
+  const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, {
+    cause: cause ?? undefined,
+  })
   return { ...bareDay(day), condition: 'partial', expected: bars, gaps, evidence: null, error }
 }

@@ -63,7 +63,10 @@ export async function completeDay(
 }
 
 /** The rows of all archives of a chunk, those of the first one where two have the same slot. */
-function joinArchives(found: readonly Found[], series: Series): { columns: KlineColumns; sources: string[]; differing: number; added: number; confirmed: number } {
+function joinArchives(
+  found: readonly Found[],
+  series: Series,
+): { columns: KlineColumns; sources: string[]; differing: number; added: number; confirmed: number } {
   const [best, ...others] = found as [Found, ...Found[]]
   let { columns } = decodeShard(best.chunk.shard)
   const sources = [...sourcesOf(best)]
@@ -119,7 +122,9 @@ export async function fillGaps(
   if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {
     const lastUs = heldTimes.at(-1) ?? life.lastOpenUs
     const ending = await life.end(lastUs, answer, lastGap.startUs)
-    if (!ending.ended) explain = (gap) => (gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes))
+    if (!ending.ended)
+      explain = (gap) =>
+        gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes)
   }
   return { columns: filled, answer, gaps, added: merge?.added ?? 0, differing: merge?.differing ?? 0, explain }
 }

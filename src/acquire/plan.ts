@@ -144,7 +144,13 @@ export function findListingStart(
   if (scope.force || scope.refresh || isRetried(scope, known, rows)) return start
   for (const day of chunksOf(series, start, scope)) {
     const row = rows.get(day)
-    if (scope.retryFailed ? row !== undefined && isProblem(row) : row === undefined ? !isUnborn(series, day, known) : !isFinal(row, series, known))
+    if (
+      scope.retryFailed
+        ? row !== undefined && isProblem(row)
+        : row === undefined
+          ? !isUnborn(series, day, known)
+          : !isFinal(row, series, known)
+    )
       return day
   }
   return null
@@ -304,13 +310,7 @@ class Draft {
   #last: UtcDay | null = null
   #days = 0
 
-  constructor(
-    series: Series,
-    scope: PlanScope,
-    archives: ArchiveMap,
-    rows: ReadonlyMap<UtcDay, DayRow>,
-    known: SeriesRow | undefined,
-  ) {
+  constructor(series: Series, scope: PlanScope, archives: ArchiveMap, rows: ReadonlyMap<UtcDay, DayRow>, known: SeriesRow | undefined) {
     this.#series = series
     this.#scope = scope
     this.#archives = archives

@@ -31,7 +31,8 @@ export async function acquireWithout(
   // a network that fails is no fact about the archive; one object that is refused, or gone, is
   if (error.about !== 'content' && error.about !== 'source') return task.days.map((day) => failedDay(task, day, error))
   if (error.code === 'CKVD_FORBIDDEN' && ctx.vision.refusesAll) return task.days.map((day) => failedDay(task, day, error))
-  const distrusted = fetched !== null && isReleasable(error) ? await decodeDistrusted(task, fetched, life, ctx) : new Map<UtcDay, DecodedChunk>()
+  const distrusted =
+    fetched !== null && isReleasable(error) ? await decodeDistrusted(task, fetched, life, ctx) : new Map<UtcDay, DecodedChunk>()
   // an archive that is not believed does not tell where the series begins
   if (task.startsSeries) await life.begin(null)
   const alive = task.days.filter((day) => life.bounds.startUs === null || chunkEndUs(day, task.series.interval) > life.bounds.startUs)

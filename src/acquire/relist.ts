@@ -6,7 +6,12 @@ import type { Listing } from '../sources/listing.ts'
 import type { ArchiveRef } from './archive-task.ts'
 
 /** What the listing says now of an archive; undefined: it is not listed any more, or the listing fails. Throws CKVD_ABORTED and bugs. */
-export async function relistArchive(listing: Listing, series: Series, archive: ArchiveRef, signal: AbortSignal): Promise<ArchiveRef | undefined> {
+export async function relistArchive(
+  listing: Listing,
+  series: Series,
+  archive: ArchiveRef,
+  signal: AbortSignal,
+): Promise<ArchiveRef | undefined> {
   try {
     const page = await listing.fetchArchivesPage(series, archive.packaging, { from: archive.firstDay, maxKeys: 4, signal })
     return page.archives.find(({ key }) => key === archive.key)
@@ -17,7 +22,13 @@ export async function relistArchive(listing: Listing, series: Series, archive: A
 }
 
 /** The archive of one form that covers a day, as the listing has it now; undefined: none is listed. Throws errors of the listing. */
-export async function findListed(listing: Listing, series: Series, packaging: Packaging, day: UtcDay, signal: AbortSignal): Promise<ArchiveRef | undefined> {
+export async function findListed(
+  listing: Listing,
+  series: Series,
+  packaging: Packaging,
+  day: UtcDay,
+  signal: AbortSignal,
+): Promise<ArchiveRef | undefined> {
   const first = packaging === 'daily' ? day : firstDayOf(monthOf(day))
   const page = await listing.fetchArchivesPage(series, packaging, { from: first, maxKeys: 4, signal })
   return page.archives.find(({ firstDay }) => firstDay === first)

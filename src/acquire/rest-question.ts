@@ -36,7 +36,13 @@ export type RestAnswer =
       readonly silentAfterUs: number | null
     }
   /** nothing can be said of the gaps, and why; `passing`: it could not answer now, and may another time */
-  | { readonly kind: 'silent'; readonly reason: DoubtReason; readonly note: string | null; readonly passing: boolean; readonly error: CkvdError | null }
+  | {
+      readonly kind: 'silent'
+      readonly reason: DoubtReason
+      readonly note: string | null
+      readonly passing: boolean
+      readonly error: CkvdError | null
+    }
 
 /** Bars that are known beside gaps, microseconds. */
 export interface KnownBars {
@@ -154,14 +160,16 @@ export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number
   const afterUs = firstFrom(answer.seen, gap.endUs)
   const asked = `asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)}`
   for (const [time, words] of answer.odd)
-    if (time >= gap.startUs && time < gap.endUs) return doubt('no-witness', `REST's bar of ${isoOfUs(time)} contradicts itself (${words}), and no second source has it`)
+    if (time >= gap.startUs && time < gap.endUs)
+      return doubt('no-witness', `REST's bar of ${isoOfUs(time)} contradicts itself (${words}), and no second source has it`)
   if (beforeUs === null && afterUs === null) return doubt('no-witness', `${asked}, not one bar came`)
   if (beforeUs === null || afterUs === null) {
     const side = beforeUs === null ? 'before' : 'after'
     return doubt('no-witness', `${asked}, no bar ${side} it came`)
   }
   const held = firstFrom(times, beforeUs + 1)
-  if (held !== null && held < afterUs) return doubt('contradiction', `${asked}, its bars of ${isoOfUs(beforeUs)} and ${isoOfUs(afterUs)} have others between that are stored`)
+  if (held !== null && held < afterUs)
+    return doubt('contradiction', `${asked}, its bars of ${isoOfUs(beforeUs)} and ${isoOfUs(afterUs)} have others between that are stored`)
   if (!answer.linked(beforeUs, afterUs)) return doubt('no-witness', `${asked}, the bars before and after it came in two answers`)
   return { source: 'rest', beforeUs, afterUs }
 }

@@ -117,7 +117,10 @@ class SeriesRun {
       const goesOn = plan.more || !this.#life.mayEndIn(plan.tail.at(-1) ?? plan.lastDay ?? ('0000-00-00' as UtcDay))
       if (isOpen) {
         const holes = goesOn ? [...plan.holes, ...plan.tail] : plan.holes
-        lanes.push(this.#fill(holes, 'no archive of this day is listed', false), ...plan.repairs.map((task) => this.#repair(task.days[0] as UtcDay, task)))
+        lanes.push(
+          this.#fill(holes, 'no archive of this day is listed', false),
+          ...plan.repairs.map((task) => this.#repair(task.days[0] as UtcDay, task)),
+        )
       }
       await settleAll(lanes)
       // after the last archive: its last bar is the first witness
@@ -180,7 +183,10 @@ class SeriesRun {
     await settleAll(
       parts.map((part) =>
         this.#host.inRestLane(part, async (signal) => {
-          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason }, this.#life, { rest: this.#host.acquire.rest, signal })
+          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason }, this.#life, {
+            rest: this.#host.acquire.rest,
+            signal,
+          })
           for (const day of acquired) this.#life.saw(day.lastOpenUs)
           await this.#host.emit(part, acquired, isEdge)
         }),
@@ -224,8 +230,11 @@ class SeriesRun {
     const first = columns.openTime[0]
     if (this.#life.startSource !== null || first === undefined) return
     const grid = gridOf(this.#series)
-    const isBirth = this.#plan.firstDay === null || chunkOfUs(chunkRange(this.#plan.firstDay, this.#series.interval).startUs, this.#series.interval) >= day
-    if (isBirth && slotStartUs(Number(first), grid) > firstSlotUs(chunkRange(day, this.#series.interval).startUs, grid)) await this.#life.begin(Number(first))
+    const isBirth =
+      this.#plan.firstDay === null ||
+      chunkOfUs(chunkRange(this.#plan.firstDay, this.#series.interval).startUs, this.#series.interval) >= day
+    if (isBirth && slotStartUs(Number(first), grid) > firstSlotUs(chunkRange(day, this.#series.interval).startUs, grid))
+      await this.#life.begin(Number(first))
   }
 
   /** A stored chunk that expects fewer bars than its slots: it stays where the series' life says so. */

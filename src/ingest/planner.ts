@@ -133,7 +133,10 @@ async function planOne(series: Series, ctx: PlannerContext): Promise<SeriesPlan 
 
 /** Errors that concern one series: those of the listing. Errors of the lake, an interrupt, bugs and what is wrong for every source end the run. */
 function isSeriesError(error: unknown): error is CkvdError {
-  return isFailure(error) && (error.about === 'listing' || error.about === 'network' || error.about === 'source' || error.code === 'CKVD_HTTP_TOO_LARGE')
+  return (
+    isFailure(error) &&
+    (error.about === 'listing' || error.about === 'network' || error.about === 'source' || error.code === 'CKVD_HTTP_TOO_LARGE')
+  )
 }
 
 /** The intervals that the listing has for a symbol, shortest first. */

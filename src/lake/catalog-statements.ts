@@ -13,7 +13,8 @@ const KEEP_ACCEPTANCE = `CASE
   WHEN days.accepted IS NOT NULL AND excluded.accepted IS NULL AND excluded.condition = days.condition AND excluded.condition IN ${UNEXPLAINED}
   THEN days.accepted ELSE excluded.accepted END`
 
-const SERIES_COLUMNS = 'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at'
+const SERIES_COLUMNS =
+  'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at'
 
 const SQL = {
   getSeries: `SELECT ${SERIES_COLUMNS} FROM series WHERE ${ONE_SERIES}`,

@@ -67,7 +67,8 @@ export class Catalog {
   }
 
   putSeries(row: SeriesRow): void {
-    this.#use('write', (sql) => sql.putSeries.run([
+    this.#use('write', (sql) =>
+      sql.putSeries.run([
         ...keyOf(row),
         row.firstDay,
         row.lastDay,
@@ -77,7 +78,8 @@ export class Catalog {
         row.endedUs,
         row.phase,
         row.listedAt,
-      ]))
+      ]),
+    )
   }
 
   getDay(series: Series, day: UtcDay): DayRow | undefined {

@@ -1,15 +1,6 @@
 /** What is known of a chunk. See README, "Conditions". */
 export type Condition =
-  | 'complete'
-  | 'provisional'
-  | 'outage'
-  | 'unlisted'
-  | 'pending'
-  | 'partial'
-  | 'disputed'
-  | 'unexplainable'
-  | 'quarantined'
-  | 'failed'
+  'complete' | 'provisional' | 'outage' | 'unlisted' | 'pending' | 'partial' | 'disputed' | 'unexplainable' | 'quarantined' | 'failed'
 
 /** All conditions, explained ones first: the order of every table. */
 export const CONDITIONS: readonly Condition[] = [

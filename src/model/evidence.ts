@@ -16,15 +16,7 @@ export interface Proof {
 
 /** Why a gap is not explained. */
 export type DoubtReason =
-  | 'rest-off'
-  | 'rest-failed'
-  | 'unknown-symbol'
-  | 'no-witness'
-  | 'contradiction'
-  | 'not-ended'
-  | 'young'
-  | 'not-asked'
-  | 'text'
+  'rest-off' | 'rest-failed' | 'unknown-symbol' | 'no-witness' | 'contradiction' | 'not-ended' | 'young' | 'not-asked' | 'text'
 
 /** A gap that nothing explains. `note` says what was asked and what came; it stands in the catalog alone, never in a shard. */
 export interface Doubt {

@@ -55,7 +55,12 @@ export interface SeriesDaysContext {
  * @throws CKVD_UNKNOWN_SYMBOL, CKVD_ABORTED, errors of the listing
  */
 export async function acquireSeriesDays(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext): Promise<SeriesRow | undefined> {
-  const listings = await fetchListings(series, days[0] as UtcDay, ctx.known, { ...ctx, scope: scopeOf(series, days, ctx), catalog: null, adoptInto: null })
+  const listings = await fetchListings(series, days[0] as UtcDay, ctx.known, {
+    ...ctx,
+    scope: scopeOf(series, days, ctx),
+    catalog: null,
+    adoptInto: null,
+  })
   const known = await settleAll(
     consecutive(days, series).map(async (run) => {
       const plan = planSeries(series, scopeOf(series, run, ctx), listings, ctx.known, ctx.rows, ctx.lastStored)
@@ -71,7 +76,12 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
 
 function joinKnown(a: SeriesRow, b: SeriesRow): SeriesRow {
   const later = (x: number | null, y: number | null): number | null => (x === null ? y : y === null ? x : Math.max(x, y))
-  return { ...b, ...(b.firstOpenUs === null ? { firstOpenUs: a.firstOpenUs, firstSource: a.firstSource } : {}), lastOpenUs: later(a.lastOpenUs, b.lastOpenUs), endedUs: a.endedUs ?? b.endedUs }
+  return {
+    ...b,
+    ...(b.firstOpenUs === null ? { firstOpenUs: a.firstOpenUs, firstSource: a.firstSource } : {}),
+    lastOpenUs: later(a.lastOpenUs, b.lastOpenUs),
+    endedUs: a.endedUs ?? b.endedUs,
+  }
 }
 
 function scopeOf(series: Series, days: readonly UtcDay[], ctx: Pick<SeriesDaysContext, 'rest' | 'nowUs'>): PlanScope {

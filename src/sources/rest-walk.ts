@@ -232,7 +232,8 @@ class Walk {
     }
     const isHeld = last !== null && this.#links.has(last)
     const canTell = isHeld && (isSilent || nearest === 'end')
-    const found = behind > this.#nowSlot ? null : nearest === 'start' && isSilent ? await this.#step(behind, targetUs) : await this.#search(behind)
+    const found =
+      behind > this.#nowSlot ? null : nearest === 'start' && isSilent ? await this.#step(behind, targetUs) : await this.#search(behind)
     if (found === null && canTell) this.#silentAfterUs = last
     if (found === null) return null
     if (last === null) return found
@@ -241,7 +242,11 @@ class Walk {
     const startUs = slotStartUs(last, this.#interval)
     const endUs = firstSlotUs(found, this.#interval)
     if (endUs <= latestEndUs(startUs, this.#interval, this.#facts)) {
-      const rows = await this.#ask({ startUs, endUs, limit: limitFor(Math.min(countSlots(startUs, endUs + 1, this.#interval), CHEAP_ROWS - 1), this.#facts) })
+      const rows = await this.#ask({
+        startUs,
+        endUs,
+        limit: limitFor(Math.min(countSlots(startUs, endUs + 1, this.#interval), CHEAP_ROWS - 1), this.#facts),
+      })
       return rows.find((time) => time > last) ?? found
     }
     // too far apart for one page: the windows between were empty, each asked twice
@@ -258,7 +263,7 @@ class Walk {
 
   /** The first row at or behind `fromUs`, wherever in a window a server begins: windows to the first with rows, then by halves. */
   async #search(fromUs: number): Promise<number | null> {
-    for (let startUs = fromUs; startUs <= this.#nowSlot; ) {
+    for (let startUs = fromUs; startUs <= this.#nowSlot;) {
       const endUs = Math.min(this.#nowSlot, latestEndUs(startUs, this.#interval, this.#facts))
       const rows = await this.#ask({ startUs, endUs: slotStartUs(endUs, this.#interval), limit: 1 })
       // an empty window is asked for twice, with other bounds
@@ -338,7 +343,8 @@ class Walk {
     if (!this.#bounded) return this.#ask({ startUs: at, endUs: this.#nowSlot, limit: limitFor(slots, this.#facts) })
     const limit = limitFor(slots, this.#facts)
     let endUs = slots <= this.#windowSlots && slots < limit ? wantedEnd : at
-    if (endUs === at) for (let i = 1, slot = at; i < Math.min(limit - 1, this.#windowSlots); i++) endUs = slot = nextSlotUs(slot, this.#interval)
+    if (endUs === at)
+      for (let i = 1, slot = at; i < Math.min(limit - 1, this.#windowSlots); i++) endUs = slot = nextSlotUs(slot, this.#interval)
     endUs = Math.min(endUs, wantedEnd, slotStartUs(Math.min(latestEndUs(at, this.#interval, this.#facts), this.#nowSlot), this.#interval))
     return this.#ask({ startUs: at, endUs, limit })
   }
@@ -363,6 +369,9 @@ class Walk {
   }
 
   #tooDense(): CkvdError {
-    return new CkvdError('CKVD_REST_BODY', `Expected at most a few bars in a slot of ${this.#interval}, got a page of ${this.#facts.pageRows}.`)
+    return new CkvdError(
+      'CKVD_REST_BODY',
+      `Expected at most a few bars in a slot of ${this.#interval}, got a page of ${this.#facts.pageRows}.`,
+    )
   }
 }

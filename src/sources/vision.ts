@@ -72,10 +72,12 @@ export class Vision {
   async #fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
     const url = objectUrl(this.#url, key)
     const maxBytes = Math.min(o.mostBytes, Math.ceil(o.sizeBytes * GROWTH.ratio) + GROWTH.bytes)
-    const [zip, checksum] = await this.#watch(Promise.all([
-      this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, buffers: this.#buffers }),
-      this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
-    ]))
+    const [zip, checksum] = await this.#watch(
+      Promise.all([
+        this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, buffers: this.#buffers }),
+        this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
+      ]),
+    )
     if (zip.status === 404) {
       throw new CkvdError('CKVD_ARCHIVE_MISSING', `The listing has ${key}, but ${url} answered 404. Run the same command again later.`, {
         details: { key, url },
