@@ -22,6 +22,7 @@ import { checkOutside } from './out-file.ts'
 import { csvLine, formatBytes, formatCount, formatCountOf, printTable, writeData } from './output.ts'
 import { localOrigin, tellSandbox } from './sandbox-data.ts'
 import { parseSeriesDay } from './series-name.ts'
+import { unexplainedLine } from './unexplained-day.ts'
 
 const SHOWN_GAPS = 20
 
@@ -183,11 +184,7 @@ function printText(
     row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
   )
   printList(run, formatCountOf(gaps.length, 'gap'), gaps)
-  const days = rows.flatMap((row) =>
-    row.unexplained.map(
-      (day) => `  ${seriesLabel(row)}  ${day.day}  ${day.condition}${day.accepted ? ' (accepted)' : ''}  ${day.code}: ${day.reason}`,
-    ),
-  )
+  const days = rows.flatMap((row) => row.unexplained.map((day) => `  ${unexplainedLine(row, day, day.accepted)}`))
   printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)
   stdout.write(
     `${formatBytes(total.bytes)} in shards${origin === 'sandbox' ? ' of sandbox data' : ''}. ${closing(rows, absent, exit)} (exit ${exit})\n`,

@@ -8,11 +8,11 @@ import type { ExportProgress, ExportResult } from '../export/export-tally.ts'
 import { runExport } from '../export/export.ts'
 import { openLake } from '../lake/lake.ts'
 import { CONDITIONS } from '../model/condition.ts'
-import { seriesLabel } from '../model/series.ts'
 import { cleanLine } from '../terminal-text.ts'
 import type { CliContext, CommandRun } from './command.ts'
 import { runCommand } from './command.ts'
 import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
+import { unexplainedLine } from './unexplained-day.ts'
 import type { FilterFlags } from './options.ts'
 import {
   addSettings,
@@ -149,7 +149,7 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   printList(
     line,
     `${formatCount(result.unexplained.length)} not explained`,
-    result.unexplained.map((day) => `${seriesLabel(day)} ${day.day}  ${day.condition}  ${day.code}: ${day.reason}`),
+    result.unexplained.map((day) => unexplainedLine(day, day)),
   )
   const never = result.never_requested_days
   printList(

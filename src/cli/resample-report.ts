@@ -9,6 +9,7 @@ import { neverRequestedLine, neverRequestedTitle } from './never-requested.ts'
 import { cleanLine } from '../terminal-text.ts'
 import type { Output } from './output.ts'
 import { formatCount, formatCountOf, printTable } from './output.ts'
+import { unexplainedLine } from './unexplained-day.ts'
 
 /** What became of a series: exactly what `--json` prints of it. */
 export interface SeriesResult extends Series {
@@ -54,10 +55,7 @@ export function printReport(
     ]),
   })
   const days = results.flatMap(({ unexplained, from, ...series }) =>
-    unexplained.map(
-      ({ day, condition, code, reason }) =>
-        `  ${seriesLabel({ ...series, interval: from })}  ${day}  ${condition}  ${code}: ${cleanLine(reason)}`,
-    ),
+    unexplained.map((day) => `  ${cleanLine(unexplainedLine({ ...series, interval: from }, day))}`),
   )
   if (days.length > 0)
     output.write(`${formatCountOf(days.length, 'day of smaller bars is', 'days of smaller bars are')} not explained:\n${days.join('\n')}\n`)
