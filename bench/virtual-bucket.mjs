@@ -14,7 +14,7 @@ const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 const PAGE_KEYS = 1000
 const CHECKSUM_BYTES = 100
-/** What the listing says of the first day's archive; a byte more each day, so that sums show which days were planned. */
+/** Size of the first day's archive; a byte more each day, so that sums show which days were planned. */
 const FIRST_BYTES = 1000
 
 const firstMs = Date.parse(process.argv[2])
@@ -70,5 +70,13 @@ function makeArchive(stem, day) {
     return `${openMs},${price},${price},${price},${price},${hour + 1}.50000000,${openMs + HOUR_MS - 1},${hour + 2}.25000000,${hour},0.50000000,0.25000000,0\n`
   })
   const csv = Buffer.from(rows.join(''))
-  return createZip(`${stem}${day}.csv`, csv, deflateRawSync(csv, { level: 6 }))
+  return padZip(createZip(`${stem}${day}.csv`, csv, deflateRawSync(csv, { level: 6 })), FIRST_BYTES + numberOf.get(day))
+}
+
+/** The size that the listing tells without making the archive: a comment at the end makes up for what is missing. */
+function padZip(zip, size) {
+  const missing = size - zip.length
+  if (missing < 0) throw new Error(`An archive has ${zip.length} bytes; the listing says ${size}. Raise FIRST_BYTES.`)
+  zip.writeUInt16LE(missing, zip.length - 2)
+  return Buffer.concat([zip, Buffer.alloc(missing, ' ')])
 }

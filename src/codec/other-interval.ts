@@ -36,7 +36,8 @@ export function findOtherInterval(bars: BarSet): string | undefined {
 function findOtherLength({ columns, interval }: BarSet): string | undefined {
   const rows = columns.openTime.length
   const { lengthMs, bars } = mostFrequentLength(columns)
-  const name = nameOf(lengthMs)
+  // a close time cut to the second is a second short
+  const name = nameOf(lengthMs) ?? nameOf(lengthMs + 1000)
   if (lengthMs <= 0 || bars * 2 <= rows || name === interval) return undefined
   // bars that open late, all by as much, and close with their slots are as long as no interval is
   if (name === undefined && (rows < 3 || findOddRows(columns, gridOfBars({ interval }, columns.openTime)).oddClose * 2 <= rows))

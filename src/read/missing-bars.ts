@@ -23,8 +23,9 @@ export interface MissingBars {
   readonly evidence: string
   /** who has the bars on both sides and none between; null: nobody is known to */
   readonly source: string | null
-  /** open times of these bars, microseconds; null without them */
+  /** open time of the bar before, microseconds; null without one */
   readonly before_us: number | null
+  /** open time of the bar after, microseconds; null without one */
   readonly after_us: number | null
 }
 

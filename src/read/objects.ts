@@ -19,6 +19,7 @@ const US_OF: Readonly<Record<TimeUnit, number>> = {
 
 /** What `getColumns` gives, as far as rows need it. */
 export interface NamedColumns {
+  /** values by the column's name, all of one length; times in microseconds */
   readonly columns: Readonly<Record<string, BigInt64Array | Float64Array>>
 }
 

@@ -70,23 +70,48 @@ export type AnswerFault = RequestMatch &
     | { readonly kind: 'foreign-checksum' }
     | { readonly kind: 'bare-checksum' }
     /** at most `rows` rows a page of klines, whatever the limit says */
-    | { readonly kind: 'cap'; readonly rows: number }
+    | {
+        readonly kind: 'cap'
+        /** rows of a page at most */
+        readonly rows: number
+      }
     /** klines answer with the bars of so many days from `startTime` on, whatever `endTime` says */
-    | { readonly kind: 'lookahead'; readonly days: number }
+    | {
+        readonly kind: 'lookahead'
+        /** days from `startTime` on */
+        readonly days: number
+      }
     /** klines take their rows from the other end of the range when there are more than a page */
     | { readonly kind: 'wrong-end' }
     /** klines lack the bars that opened in the last `minutes` of the exchange's clock */
-    | { readonly kind: 'lag'; readonly minutes: number }
+    | {
+        readonly kind: 'lag'
+        /** minutes before the exchange's clock */
+        readonly minutes: number
+      }
     /** nothing, with status 200: `[]` for klines, no key in a listing, no symbol in `exchangeInfo`, else no bytes */
     | { readonly kind: 'empty' }
     /** the time that the answer tells is off by so many seconds: the header `Date`, and `serverTime` in a body */
-    | { readonly kind: 'date'; readonly offsetSeconds: number }
+    | {
+        readonly kind: 'date'
+        /** seconds, negative: the clock is behind */
+        readonly offsetSeconds: number
+      }
     /** 418 whose text says "banned until" in so many seconds; `Retry-After` only where it is given */
-    | { readonly kind: 'ban-text'; readonly seconds: number; readonly retryAfterSeconds?: number }
+    | {
+        readonly kind: 'ban-text'
+        /** how long the ban lasts */
+        readonly seconds: number
+        readonly retryAfterSeconds?: number
+      }
     /** so many bytes (spaces) after the right body, and a length that says so */
     | { readonly kind: 'oversize'; readonly bytes: number }
     /** body: spaces after the right body, until the client goes away; pages (listing only): whole pages that never end the list */
-    | { readonly kind: 'endless'; readonly what: 'body' | 'pages' }
+    | {
+        readonly kind: 'endless'
+        /** what never ends */
+        readonly what: 'body' | 'pages'
+      }
   )
 
 /** What is wrong with the rows or with an archive's content; CHECKSUM, size and ETag are those of the wrong content. */

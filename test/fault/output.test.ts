@@ -143,7 +143,7 @@ describe('a terminal', () => {
       columns: 100,
       write(part: string) {
         text += part
-        if (part.includes(`${ESC}[?25l`)) setTimeout(() => stop.abort(), 50)
+        if (part.includes(`${ESC}[?25l`)) stop.abort()
       },
     }
     const exit = await runCli(ingestCommand(temp.lake, '--start', '2024-03-01'), {

@@ -328,7 +328,7 @@ describe('--check', () => {
       { compared: 47, equal: 47, not_comparable: 1, differences: [] },
     ])
     expect((await resample(world, 'AAAUSDT', '--to', '1h')).stdout).toMatch(
-      /1 day of smaller bars is not explained:\n {2}spot AAAUSDT 1m {2}2024-01-01 {2}partial {2}CKVD_PARTIAL: REST is off/,
+      /1 day of smaller bars is not explained:\n {2}spot AAAUSDT 1m {2}2024-01-01 {2}partial: CKVD_PARTIAL: REST is off/,
     )
     // REST has none either: an outage of the minutes
     expect(await world.ingest(ask)).toMatchObject({ exit: 0 })
