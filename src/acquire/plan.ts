@@ -419,7 +419,9 @@ class Draft {
   }
 
   finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, lastStored: UtcDay | null): SeriesPlan {
-    const birth = firstDay === null ? null : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
+    const listed = firstDay === null ? undefined : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
+    const before = listed === undefined ? undefined : this.#takeDaysBefore(listed)
+    const birth = before?.archive ?? listed
     const taskOf = (archive: ArchiveRef, days: readonly UtcDay[]): ArchiveTask => ({
       series: this.#series,
       archive,
@@ -435,6 +437,7 @@ class Draft {
       const first = own[0] ?? null
       return { ...taskOf(archive, own), guess: isGuessing && first !== days[0] ? first : null }
     })
+    if (before !== undefined) tasks.unshift({ ...taskOf(before.archive, before.days), guess: null })
     const rest = this.#scope.rest
     return {
       series: this.#series,
@@ -458,6 +461,23 @@ class Draft {
       lastStored,
       more,
     }
+  }
+
+  /**
+   * Without a start, and where a range ends in its first month, days before the first daily archive: that month's archive may have them. What
+   * else is wanted of that archive is taken along.
+   */
+  #takeDaysBefore(first: ArchiveRef): { readonly archive: ArchiveRef; readonly days: UtcDay[] } | undefined {
+    if (this.#scope.start !== null || this.#scope.archives !== 'auto' || isMonthChunked(this.#series.interval)) return undefined
+    const archive = first.packaging === 'daily' && this.#tasks.has(first.key) ? this.#archives.monthly(first.firstDay) : undefined
+    if (archive === undefined) return undefined
+    const days: UtcDay[] = []
+    for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series.interval))
+      if (!this.#rows.has(day) && !isUnborn(this.#series, day, this.#known)) days.push(day)
+    if (days.length === 0) return undefined
+    days.push(...(this.#tasks.get(archive.key)?.days ?? []))
+    this.#tasks.delete(archive.key)
+    return { archive, days }
   }
 
   /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */

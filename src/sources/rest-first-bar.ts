@@ -13,8 +13,11 @@ export type FirstBar = number | 'unlisted' | 'unproved'
 
 /** Steps of the search that bring an earlier bar: each halves what is left, or is a page further back. */
 const MAX_STEPS = 64
-/** Windows without an earlier bar, where a range has a bound, that are looked at: some 1,000 days. */
-const EMPTY_WINDOWS = 6
+/**
+ * Windows without an earlier bar, where a range has a bound, that are looked at. They overlap: a bar behind a hole longer than one of them
+ * is not found.
+ */
+const EMPTY_WINDOWS = 2
 
 /**
  * Asks for the first bar of all. A page of two rows that ends with a bar and holds it alone shows it to be the first, whichever end of a
