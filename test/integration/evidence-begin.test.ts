@@ -51,6 +51,18 @@ describe.each(MARKETS)('%s: the first archive is cut in front', (market) => {
     expect(await lab.differences('2024-02-20', '2024-04-01')).toEqual([])
   })
 
+  it.each(['listed', 'forgotten'])('by days that its month has, in which the range ends: %s', async (told) => {
+    await using lab = await Lab.open({ market, from: '2024-01-10T05:00' })
+    lab.series.publish('2024-01-12', '2024-02-19').publishMonth('2024-01')
+    const key = `${market}/${market === 'cm' ? 'AAAUSD_PERP' : 'AAAUSDT'}`
+    if (told === 'forgotten') {
+      lab.exchange.status.set(key, null)
+      lab.exchange.forgotten.set(key, -1121)
+    }
+    for (const stored of [5, 0]) expect(await lab.ingest('--end', '2024-01-15')).toMatchObject({ exit: 0, stored })
+    expect(await lab.differences('2024-01-10', '2024-01-15')).toEqual([])
+  })
+
   it('by whole days: those are asked of REST where they are asked for', async () => {
     await using lab = await Lab.open({ market, from: '2024-02-20' })
     lab.series.publish('2024-03-03', '2024-03-06')
