@@ -184,7 +184,8 @@ class Walk {
         continue
       }
       const head = rows[0]
-      if (missesHead && last !== null && head !== undefined && this.#windowSlots > 2 && this.#hasSlotsBetween(last, head)) {
+      const isCutInFront = last === null ? rows.length >= this.#facts.pageRows : head !== undefined && this.#hasSlotsBetween(last, head)
+      if (missesHead && isCutInFront && this.#windowSlots > 2) {
         // fewer rows than fit, from the other end: once more, in a window that holds no more than came
         this.#windowSlots = Math.max(2, Math.min(rows.length, Math.floor(this.#windowSlots / 2)))
         continue
