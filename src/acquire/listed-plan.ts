@@ -9,11 +9,12 @@ import { isMonthChunked } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { chunkOfUs } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayStartUs } from '../model/utc-day.ts'
+import { dayStartUs, earliestDay } from '../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../sources/listing.ts'
 import { monthEnd, packagingsOf } from '../sources/vision-url.ts'
 import { unknownSymbol } from './unknown-symbol.ts'
-import type { PlanScope, SeriesListings, SeriesPlan } from './plan.ts'
+import type { SeriesListings } from './archive-map.ts'
+import type { PlanScope, SeriesPlan } from './plan.ts'
 import { chunksOf, findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
 
 /** What planning needs. */
@@ -104,7 +105,7 @@ export async function fetchListings(
   const isShown = from === null && (listed !== null || !more)
   const firstDay =
     isShown || known?.firstDay != null
-      ? earlierOf(listed, known?.firstDay ?? null)
+      ? earliestDay(listed, known?.firstDay ?? null)
       : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
   return { daily: daily.archives, monthly: monthly.archives, more, firstDay }
 }
@@ -119,10 +120,6 @@ function lacksMonth(series: Series, { archives }: SeriesListing, from: UtcDay | 
   const months = new Set(archives.map(({ firstDay }) => firstDay))
   for (const month of chunksOf(series, start, scope)) if (!months.has(month)) return true
   return false
-}
-
-function earlierOf(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
-  return a === null ? b : b === null || a < b ? a : b
 }
 
 /** First day of a series by its first archives: of one month, the first daily archive tells it better. */

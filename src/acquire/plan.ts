@@ -1,20 +1,17 @@
+import type { ArchiveChoice, SeriesListings } from './archive-map.ts'
+import { ArchiveMap } from './archive-map.ts'
 import type { ArchiveRef, ArchiveTask } from './archive-task.ts'
 import { expectedRange } from './reconcile.ts'
-import type { ListedArchives } from './month-archives.ts'
-import { archivesAroundMonth, archivesOfMonth } from './month-archives.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog-rows.ts'
 import { countsAsExplained, isFromVision } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
 import { chunkClosedUs, chunkEndUs, countSlots, gridOf, isMonthChunked } from '../model/interval.ts'
-import type { Packaging, Series } from '../model/series.ts'
+import type { Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk, previousChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { addDays, dayOfUs, dayStartUs, firstDayOf, monthOf } from '../model/utc-day.ts'
+import { addDays, dayStartUs, earliestDay, firstDayOf, latestDay, monthOf } from '../model/utc-day.ts'
 import { monthEnd } from '../sources/vision-url.ts'
-
-/** Which archives are taken. */
-export type ArchiveChoice = 'auto' | Packaging
 
 /** What a run asks of every series. */
 export interface PlanScope {
@@ -34,16 +31,6 @@ export interface PlanScope {
   /** plan only chunks that are unexplained */
   readonly retryFailed: boolean
   readonly nowUs: number
-}
-
-/** What the listing says of a series, as far as it was read. */
-export interface SeriesListings {
-  readonly daily: readonly ArchiveRef[]
-  readonly monthly: readonly ArchiveRef[]
-  /** the listing goes on after `end` */
-  readonly more: boolean
-  /** first day that any archive covers; null: the listing does not know the series */
-  readonly firstDay: UtcDay | null
 }
 
 /** The chunks of one series and what becomes of each. JSON: it is spooled between planning and work. */
@@ -87,7 +74,7 @@ export interface SeriesPlan {
 
 /** The last chunk of which bars or an archive are known; null: none is. */
 export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
-  const day = latest(latest(plan.lastSure, plan.lastKept), plan.lastStored)
+  const day = latestDay(latestDay(plan.lastSure, plan.lastKept), plan.lastStored)
   return day === null ? null : chunkOfUs(dayStartUs(day), plan.series.interval)
 }
 
@@ -188,10 +175,10 @@ export function planSeries(
   lastStored: UtcDay | null = null,
 ): SeriesPlan {
   const archives = new ArchiveMap(scope, listings)
-  const born = earliest(known?.firstDay ?? null, listings.firstDay)
+  const born = earliestDay(known?.firstDay ?? null, listings.firstDay)
   const start = scope.start ?? born
-  const lastDay = latest(archives.lastDay(), known?.lastDay ?? null)
-  const lastBefore = latest(latest(archives.lastStart('taken'), known?.lastDay ?? null), lastStored)
+  const lastDay = latestDay(archives.lastDay(), known?.lastDay ?? null)
+  const lastBefore = latestDay(latestDay(archives.lastStart('taken'), known?.lastDay ?? null), lastStored)
   const draft = new Draft(series, scope, archives, rows, known)
   if (start !== null) {
     for (const day of chunksOf(series, start, scope)) {
@@ -206,87 +193,9 @@ export function planSeries(
   return draft.finish(born, lastDay, listings.more, lastStored)
 }
 
-function earliest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
-  return a === null ? b : b === null ? a : a < b ? a : b
-}
-
-function latest(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
-  return a === null ? b : b === null ? a : a > b ? a : b
-}
-
 /** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
 function isLead(row: DayRow | undefined, scope: PlanScope): boolean {
   return row === undefined || (scope.rest && row.shardSha256 === null && !isExplained(row.condition))
-}
-
-/** The archives of a series by the chunk that they serve. */
-class ArchiveMap {
-  readonly #scope: PlanScope
-  readonly #listed: ListedArchives
-  readonly #listings: SeriesListings
-
-  constructor(scope: PlanScope, listings: SeriesListings) {
-    this.#scope = scope
-    this.#listings = listings
-    this.#listed = {
-      daily: new Map(listings.daily.map((ref) => [ref.firstDay, ref])),
-      monthly: new Map(listings.monthly.map((ref) => [ref.firstDay, ref])),
-    }
-  }
-
-  daily(day: UtcDay): ArchiveRef | undefined {
-    return this.#listed.daily.get(day)
-  }
-
-  monthly(day: UtcDay): ArchiveRef | undefined {
-    return this.#listed.monthly.get(firstDayOf(monthOf(day)))
-  }
-
-  /** The archive from which a chunk is taken. */
-  pick(series: Series, day: UtcDay): ArchiveRef | undefined {
-    if (isMonthChunked(series.interval)) return archivesOfMonth(day, this.#listed)[0]
-    const month = this.monthly(day)
-    const daily = this.daily(day)
-    switch (this.#scope.archives) {
-      case 'daily':
-        return daily
-      case 'monthly':
-        return month
-      case 'auto':
-        return month !== undefined && (daily === undefined || this.#wholeMonth(month.firstDay)) ? month : daily
-    }
-  }
-
-  /** The other form of an archive, to complete or confirm it. */
-  others(series: Series, archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
-    if (isMonthChunked(series.interval))
-      return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
-    const refs = archive.packaging === 'monthly' ? days.map((day) => this.daily(day)) : [this.monthly(archive.firstDay)]
-    return refs.filter((ref) => ref !== undefined)
-  }
-
-  /** Of a month of bars longer than a day: all archives that may have some of it, the preferred ones first. */
-  around(month: UtcDay): ArchiveRef[] {
-    return archivesAroundMonth(month, this.#listed)
-  }
-
-  /** The first day of the last archive that is listed, or of the last one that may be taken. */
-  lastStart(of: 'listed' | 'taken'): UtcDay | null {
-    const isPassed = of === 'taken' && this.#scope.archives === 'monthly'
-    const daily = isPassed ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
-    return latest(daily, this.#listings.monthly.at(-1)?.firstDay ?? null)
-  }
-
-  /** The last day that an archive covers. */
-  lastDay(): UtcDay | null {
-    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
-    const month = this.#listings.monthly.at(-1)?.firstDay
-    return latest(daily, month === undefined ? null : dayOfUs(dayStartUs(monthEnd(month)) - 1))
-  }
-
-  #wholeMonth(first: UtcDay): boolean {
-    return (this.#scope.start === null || this.#scope.start <= first) && monthEnd(first) <= this.#scope.end
-  }
 }
 
 /** Gathers a plan chunk by chunk. */

@@ -105,3 +105,13 @@ export function isoOfUs(timeUs: number): string {
   const ms = Math.floor(timeUs / 1000)
   return `${new Date(ms).toISOString().slice(0, -1)}${String(timeUs - ms * 1000).padStart(3, '0')}Z`
 }
+
+/** The earlier of two days; null: not known. */
+export function earliestDay(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
+  return a === null ? b : b === null ? a : a < b ? a : b
+}
+
+/** The later of two days; null: not known. */
+export function latestDay(a: UtcDay | null, b: UtcDay | null): UtcDay | null {
+  return a === null ? b : b === null ? a : a > b ? a : b
+}

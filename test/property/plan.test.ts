@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { PlanScope, SeriesListings, SeriesPlan } from '../../src/acquire/plan.ts'
+import type { SeriesListings } from '../../src/acquire/archive-map.ts'
+import type { PlanScope, SeriesPlan } from '../../src/acquire/plan.ts'
 import { planSeries } from '../../src/acquire/plan.ts'
 import type { DayRow } from '../../src/lake/catalog-rows.ts'
 import { CONDITIONS } from '../../src/model/condition.ts'
