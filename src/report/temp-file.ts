@@ -18,11 +18,13 @@ export function tempPath(path: string): string {
 
 /**
  * Removes what killed commands left in the directory of `path`, under names that `tempPath` makes; files alone, never what a link leads to.
- * One that cannot be removed stays: it is no reason not to write. Never throws for a directory that cannot be read: writing there will.
+ * One that cannot be removed stays: it is no reason not to write. Nothing is swept in a
+ * directory that cannot be read.
  */
 export async function sweepTempFiles(path: string): Promise<void> {
   const directory = dirname(path)
-  const names = await readdir(directory).catch(() => [])
+  const names = await readdir(directory).catch(() => null)
+  if (names === null) return // writing there will tell
   for (const name of names) {
     const [ending, of = '', pid = '', file = ''] = ENDING.exec(name) ?? []
     if (ending === undefined) continue

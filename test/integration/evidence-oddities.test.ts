@@ -26,6 +26,22 @@ async function metadataOf(lab: Lab, day: string): Promise<ReadonlyMap<string, st
   return tableFromIPC(await readFile(join(lab.lake, 'data', file))).schema.metadata
 }
 
+/** Twelve months, of which the last closes before `--end 2024-02-01`. */
+const YEAR = [
+  '2023-02',
+  '2023-03',
+  '2023-04',
+  '2023-05',
+  '2023-06',
+  '2023-07',
+  '2023-08',
+  '2023-09',
+  '2023-10',
+  '2023-11',
+  '2023-12',
+  '2024-01',
+]
+
 describe.each(MARKETS)('%s: an odd close time', (market) => {
   const odd: readonly [string, Interval, (row: Row) => Row][] = [
     ['before its open', '15m', (row) => ({ ...row, closeMs: row.openMs - 60_000 })],
@@ -170,21 +186,7 @@ describe('an odd row of REST', () => {
 describe.each(MARKETS)('%s: the grid of three days', (market) => {
   it.each([0, 1, 2] as const)('with a phase of %i is read from the bars', async (phaseDays) => {
     await using lab = await Lab.open({ market, interval: '3d', from: '2023-02-01', phaseDays }, '2024-03-20T00:00:00Z')
-    for (const month of [
-      '2023-02',
-      '2023-03',
-      '2023-04',
-      '2023-05',
-      '2023-06',
-      '2023-07',
-      '2023-08',
-      '2023-09',
-      '2023-10',
-      '2023-11',
-      '2023-12',
-      '2024-01',
-    ])
-      lab.series.publishMonth(month)
+    for (const month of YEAR) lab.series.publishMonth(month)
     expect(await lab.ingest('--end', '2024-02-01')).toMatchObject({ exit: 0, problems: [], days: { complete: 12, outage: 0 } })
     expect(await lab.differences('2023-02-01', '2024-02-01')).toEqual([])
     expect(lab.days().filter(({ rows, expected }) => rows !== expected)).toEqual([])
@@ -237,20 +239,7 @@ describe.each(MARKETS)('%s: the grid of three days', (market) => {
         takerQuote: sum(parts, 'takerQuote', 2),
       }
     })
-    for (const month of [
-      '2023-02',
-      '2023-03',
-      '2023-04',
-      '2023-05',
-      '2023-06',
-      '2023-07',
-      '2023-08',
-      '2023-09',
-      '2023-10',
-      '2023-11',
-      '2023-12',
-      '2024-01',
-    ]) {
+    for (const month of YEAR) {
       lab.series.publishMonth(month, (rows) => made.filter(({ openMs }) => rows.some((row) => row.openMs === openMs)))
       days.publishMonth(month)
     }

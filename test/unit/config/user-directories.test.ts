@@ -22,6 +22,6 @@ describe('where a lake lies that nobody named', () => {
   })
 
   test('is asked for only where none is named', () => {
-    expect(resolveSettings({ flags: { lake: 'mine' }, env: { HOME: 'nowhere' }, cwd: '/work' }).settings.lake).toBe('/work/mine')
+    expect(resolveSettings({ flags: { lake: 'mine' }, env: { HOME: 'nowhere' }, cwd: '/there' }).settings.lake).toBe('/there/mine')
   })
 })

@@ -11,6 +11,7 @@ import type { EvidencedGap, Proof } from '../../../src/model/evidence.ts'
 import { createColumns } from '../../../src/model/kline.ts'
 import type { Series } from '../../../src/model/series.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
+import { seriesRowOf as unaskedRowOf } from '../../support/plans.ts'
 
 export const BTC: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1h' }
 export const ETH: Series = { market: 'um', symbol: 'ETHUSDT', interval: '1h' }
@@ -30,19 +31,8 @@ export async function inTempDirectory(test: (directory: string) => Promise<void>
 }
 
 /** What is known of a series of which nobody has asked REST. */
-export function seriesRowOf(series: Series, change: Partial<SeriesRow> = {}): SeriesRow {
-  return {
-    ...series,
-    firstDay: null,
-    lastDay: null,
-    firstOpenUs: null,
-    firstSource: null,
-    lastOpenUs: null,
-    endedUs: null,
-    phase: null,
-    listedAt: null,
-    ...change,
-  }
+export function seriesRowOf({ market, symbol, interval }: Series, change: Partial<SeriesRow> = {}): SeriesRow {
+  return { ...unaskedRowOf(change), market, symbol, interval }
 }
 
 /** REST has the hour before a stretch and the bar behind it. */

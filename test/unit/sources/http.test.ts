@@ -274,6 +274,7 @@ describe('waiting', () => {
   })
 
   test('a request that waits for a connection is not given up for it', async () => {
+    // a server that takes its time: the last of six waits 750 ms for the connection, far over the idle timeout
     const { url } = await serve((_request, response, index) => void setTimeout(() => response.end(`${index}`), 150))
     const client = createClient({ connections: 1, idleTimeoutMs: 200, maxRetries: 0 })
     const answers = await Promise.all(Array.from({ length: 6 }, () => client.fetch(url, plain())))
