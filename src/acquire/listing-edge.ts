@@ -43,7 +43,10 @@ export class ListingEdge {
     if (known === undefined || known < day) this.#newest.set(market, day)
   }
 
-  /** True when yesterday's archive of a symbol that trades is there though nothing so new is listed. Throws CKVD_ABORTED and what is no failure. */
+  /**
+   * True when yesterday's archive of a symbol that trades is there though nothing so new is listed. Throws where that could not be asked:
+   * errors of the network, CKVD_ABORTED.
+   */
   isBehind(market: Market, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
     const answer = this.#answers.get(market) ?? this.#ask(market, info, signal)
     this.#answers.set(market, answer)
@@ -61,18 +64,14 @@ export class ListingEdge {
     // a run of dead series alone sees no new archive in a listing that is not behind
     if (await this.#isFresh(series, addDays(today, -FRESH_DAYS), signal)) return false
     const key = `${seriesFolder(series, 'daily')}${periodStem(series, yesterday)}.zip.CHECKSUM`
-    try {
-      const { status } = await this.#http.fetch(objectUrl(this.#visionUrl, key), { kind: 'checksum', signal, maxBytes: 512 })
-      if (status !== 200) return false
-    } catch (error) {
-      if (!isFailure(error)) throw error
-      return false
-    }
+    const { status } = await this.#http.fetch(objectUrl(this.#visionUrl, key), { kind: 'checksum', signal, maxBytes: 512 })
+    if (status !== 200) return false
     this.#onBehind(
       `The listing of ${market} is behind: its newest archive here is of ${newest ?? 'no day'}, but ${symbol}'s of ${yesterday} is there. No series of ${market} is taken for ended.`,
     )
     return true
   }
+
   /** True when the listing has an archive of the series of that day or later; false also where it could not be asked. */
   async #isFresh(series: Series, from: UtcDay, signal: AbortSignal): Promise<boolean> {
     try {

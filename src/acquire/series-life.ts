@@ -1,5 +1,4 @@
-import type { CkvdError } from '../errors.ts'
-import { isCkvdError, isFailure } from '../errors.ts'
+import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog-rows.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
@@ -281,11 +280,21 @@ export class SeriesLife {
       const info = await this.#rest.fetchExchangeInfo(market, { signal: this.#signal })
       if (!isPlausible(info, Date.now())) return doubt('not-ended', 'exchangeInfo is an old copy, or names no symbol that trades')
       if (info.trading.has(symbol)) return doubt('not-ended', `exchangeInfo names ${symbol} as trading`)
+      return await this.#isSureOfListing(info)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return doubt('not-ended', `exchangeInfo could not be had: ${error.code}`)
+    }
+  }
+
+  /** True when the listing is not behind; else why no series may be called ended. */
+  async #isSureOfListing(info: ExchangeInfo): Promise<true | Doubt> {
+    const { market } = this.#series
+    try {
       return (await this.#isListingBehind(info)) ? doubt('not-ended', `the listing of ${market} is behind its archives`) : true
     } catch (error) {
-      if (!isFailure(error) && !isCkvdError(error)) throw error
-      if (isCkvdError(error, 'CKVD_ABORTED', 'CKVD_BUG')) throw error
-      return doubt('not-ended', `exchangeInfo could not be had: ${(error as CkvdError).code}`)
+      if (!isFailure(error)) throw error
+      return doubt('not-ended', `whether the listing of ${market} is behind its archives could not be asked: ${error.code}`)
     }
   }
 }

@@ -147,6 +147,17 @@ describe.each(MARKETS)('%s: a listing that is behind', (market) => {
     expect(lab.exchange.count('checksum', /2024-05-31/)).toBe(1)
   })
 
+  it('that cannot be told from one that is not ends no series either', async () => {
+    await using lab = await openBehind(false)
+    const symbol = market === 'cm' ? 'BTCUSD_PERP' : 'BTCUSDT'
+    const series = lab.exchange.series({ market, symbol, interval: '1d', from: '2024-04-01' }).publish('2024-05-31', '2024-06-01')
+    const yesterday = series.archive('2024-05-31')
+    yesterday.hidden = true
+    yesterday.refuseChecksum = () => ({ status: 503, body: 'busy' })
+    expect(await lab.ingest()).toMatchObject({ exit: 3, days: { unlisted: 0 } })
+    expect(lab.exchange.count('checksum', /2024-05-31/)).toBeGreaterThan(0)
+  })
+
   it('is not told where the archive host has no more either', async () => {
     await using lab = await openBehind(false)
     expect(await lab.ingest()).toMatchObject({ exit: 0, problems: [], days: { complete: 39 } })

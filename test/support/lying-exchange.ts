@@ -76,6 +76,8 @@ export interface Stored {
   hidden?: boolean
   /** answers instead of the object, while it gives one */
   refuse?: () => { status: number; body: string } | undefined
+  /** the same of its CHECKSUM */
+  refuseChecksum?: () => { status: number; body: string } | undefined
 }
 
 /** An answer instead of a page of the listing. */
@@ -264,7 +266,7 @@ export class LyingExchange implements AsyncDisposable {
     const isChecksum = key.endsWith('.CHECKSUM')
     const kind = isChecksum ? 'checksum' : 'archive'
     const stored = this.#objects.get(isChecksum ? key.slice(0, -'.CHECKSUM'.length) : key)
-    const refusal = isChecksum ? undefined : stored?.refuse?.()
+    const refusal = isChecksum ? stored?.refuseChecksum?.() : stored?.refuse?.()
     const body = isChecksum ? stored?.checksum : stored?.zip
     const status = refusal?.status ?? (body === undefined ? 404 : 200)
     note(kind, status)
