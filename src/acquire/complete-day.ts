@@ -53,7 +53,7 @@ export async function completeDay(
     differing: settled?.differing ?? held.differing + held.added,
     restStretches: last.answer.kind === 'asked' ? last.gaps : [],
     evidence: joinNotes(note, best.chunk.conflictNote, settled?.note ?? ''),
-    error: settled?.verdict === 'disputed' || settled?.verdict === 'undecided' ? settled.error : null,
+    error: settled?.error ?? null,
     explain: settled?.trustsRest === false ? () => doubt('contradiction', 'two other sources agree against REST') : last.explain,
     disputed: settled?.verdict === 'disputed',
   })

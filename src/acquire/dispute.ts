@@ -38,7 +38,8 @@ export type Settled =
       /** rows in which the others differ from what is stored */
       readonly differing: number
       readonly note: string
-      readonly error: CkvdError
+      /** null: decided */
+      readonly error: CkvdError | null
     }
   /** rows that break a bar's rules, and no second source that has them too */
   | { readonly verdict: 'unfounded'; readonly answer: RestAnswer; readonly error: CkvdError }
@@ -111,7 +112,7 @@ export async function settleDispute(
     trustsRest: losers.every(({ name }) => name !== 'rest'),
     differing: countDiffering(base, losers, series),
     note: losers.length === 0 ? '' : `${base.name} and ${partner.name} agree against ${losers.map(({ name }) => name).join(', ')}`,
-    error: new CkvdError('CKVD_DISPUTED', `${where}: decided`),
+    error: null,
   }
 }
 

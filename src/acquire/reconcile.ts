@@ -11,6 +11,7 @@ import { countOffGrid, findGaps } from '../model/gaps.ts'
 import { countSlots, firstSlotUs, gridOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { createColumns, pickRows, sameBar, sliceColumns } from '../model/kline.ts'
+import { lowerBound } from '../model/lower-bound.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { chunkRange, gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -71,17 +72,6 @@ export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds)
 /** The rows that open in a range, as views. Rows must be in order. */
 export function rowsWithin(columns: KlineColumns, range: TimeRange): KlineColumns {
   return sliceColumns(columns, lowerBound(columns.openTime, range.startUs), lowerBound(columns.openTime, range.endUs))
-}
-
-function lowerBound(times: BigInt64Array, timeUs: number): number {
-  let low = 0
-  let high = times.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (Number(times[middle]) < timeUs) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** What a merge of two sources gave. */

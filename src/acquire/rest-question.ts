@@ -6,9 +6,10 @@ import { doubt } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { gridOf, nextSlotUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
-import { concatColumns, createColumns, pickRows } from '../model/kline.ts'
+import { concatColumns, createColumns, inTimeOrder, pickRows } from '../model/kline.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
+import { lowerBound } from '../model/lower-bound.ts'
 import { isoOfUs, US_PER_DAY } from '../model/utc-day.ts'
 import type { RestSource } from '../sources/rest.ts'
 
@@ -144,13 +145,7 @@ function inOrder(parts: readonly KlineColumns[]): KlineColumns {
   const [first] = parts
   if (first === undefined) return createColumns(0)
   if (parts.length === 1) return first
-  return pickAscending(concatColumns(parts))
-}
-
-function pickAscending(all: KlineColumns): KlineColumns {
-  const order = Uint32Array.from(all.openTime.keys()).sort((a, b) => Number(all.openTime[a]) - Number(all.openTime[b]) || a - b)
-  const kept = order.filter((row, i) => i === 0 || all.openTime[row] !== all.openTime[order[i - 1] ?? -1])
-  return pickRows(all, kept)
+  return inTimeOrder(concatColumns(parts))
 }
 
 /** The evidence for a gap that REST did not fill. `times` are the open times of the bars that are held, ascending. */
@@ -188,17 +183,6 @@ function lastBefore(times: ArrayLike<number>, timeUs: number): number | null {
 /** The first time at or after another one; null when there is none. Times ascend. */
 function firstFrom(times: ArrayLike<number>, timeUs: number): number | null {
   return times[lowerBound(times, timeUs)] ?? null
-}
-
-function lowerBound(times: ArrayLike<number>, timeUs: number): number {
-  let low = 0
-  let high = times.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((times[middle] ?? 0) < timeUs) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** Open times of rows as numbers. */

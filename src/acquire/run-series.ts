@@ -114,7 +114,8 @@ class SeriesRun {
         lanes.push(lane)
         if (task.startsSeries) await lane
       }
-      const goesOn = plan.more || !this.#life.mayEndIn(plan.tail.at(-1) ?? plan.lastDay ?? ('0000-00-00' as UtcDay))
+      const last = plan.tail.at(-1)
+      const goesOn = last === undefined || !this.#life.mayEndIn(last)
       if (isOpen) {
         const holes = goesOn ? [...plan.holes, ...plan.tail] : plan.holes
         lanes.push(

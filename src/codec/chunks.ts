@@ -4,6 +4,7 @@ import { countOffGrid, findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
 import { countSlots, firstSlotUs, isMonthChunked, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
+import { lowerBound } from '../model/lower-bound.ts'
 import { KLINE_COLUMNS, pickRows, sameRow, sliceColumns } from '../model/kline.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { chunkOfUs, chunkRange, gridOfBars, nextChunk, previousChunk } from '../model/series.ts'
@@ -140,18 +141,6 @@ function scratchTimes(rows: number): Float64Array {
 function isAscending(times: Float64Array, step: number): boolean {
   for (let i = 1; i < times.length; i++) if ((times[i] as number) - (times[i - 1] as number) < step) return false
   return true
-}
-
-/** First index at or after `start` whose time is not before `timeUs`. */
-function lowerBound(times: Float64Array, timeUs: number, start: number): number {
-  let low = start
-  let high = times.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((times[middle] as number) < timeUs) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** The part of a chunk in which bars are expected. */

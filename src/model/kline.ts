@@ -93,6 +93,16 @@ export function sameBar(a: KlineColumns, i: number, b: KlineColumns, j: number):
   return KLINE_COLUMNS.every(({ key }) => key === 'closeTime' || a[key][i] === b[key][j])
 }
 
+/** Rows in the order of their open times; of those with the same one, the first. */
+export function inTimeOrder(columns: KlineColumns): KlineColumns {
+  const { openTime } = columns
+  const order = Uint32Array.from(openTime.keys()).sort((a, b) => Number(openTime[a]) - Number(openTime[b]) || a - b)
+  return pickRows(
+    columns,
+    order.filter((row, i) => i === 0 || openTime[row] !== openTime[order[i - 1] ?? -1]),
+  )
+}
+
 /** Several sets of columns, one after the other. */
 export function concatColumns(parts: readonly KlineColumns[]): KlineColumns {
   const target = createColumns(parts.reduce((sum, part) => sum + part.openTime.length, 0))

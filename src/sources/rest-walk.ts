@@ -3,7 +3,7 @@ import { CkvdError } from '../errors.ts'
 import type { Grid } from '../model/interval.ts'
 import { countSlots, firstSlotUs, maxLengthUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
-import { concatColumns, pickRows, sliceColumns } from '../model/kline.ts'
+import { concatColumns, inTimeOrder, sliceColumns } from '../model/kline.ts'
 import type { AskPage, Page } from './rest-pages.ts'
 import { CHEAP_ROWS, latestEndUs, limitFor } from './rest-pages.ts'
 
@@ -143,10 +143,7 @@ class Walk {
   }
 
   result(): StretchRows {
-    const all = concatColumns(this.#pages)
-    const order = Uint32Array.from(all.openTime.keys()).sort((a, b) => Number(all.openTime[a]) - Number(all.openTime[b]) || a - b)
-    const kept = order.filter((row, i) => i === 0 || all.openTime[row] !== all.openTime[order[i - 1] ?? -1])
-    const rows = pickRows(all, kept)
+    const rows = inTimeOrder(concatColumns(this.#pages))
     return {
       rows: sliceColumns(rows, 0, this.#countClosed(rows)),
       seen: Array.from(rows.openTime, Number),
