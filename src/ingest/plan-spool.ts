@@ -4,6 +4,7 @@ import type { ArchiveRef, ArchiveTask } from '../acquire/archive-task.ts'
 import type { SeriesPlan } from '../acquire/plan.ts'
 import { CkvdError } from '../errors.ts'
 import { ioError } from '../lake/io-error.ts'
+import { LAKE } from '../lake/layout.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -37,7 +38,7 @@ export class PlanSpool {
       for (let done = 0; done < bytes.length;)
         done += (await file.write(bytes, done, bytes.length - done, place.offset + done)).bytesWritten
     } catch (error) {
-      throw ioError(error, 'write the plan to', this.#path)
+      throw ioError(error, 'write the plan to', this.#path, LAKE)
     }
   }
 
@@ -57,7 +58,7 @@ export class PlanSpool {
       }
       return bytes
     } catch (error) {
-      throw ioError(error, 'read the plan from', this.#path)
+      throw ioError(error, 'read the plan from', this.#path, LAKE)
     }
   }
 

@@ -9,22 +9,29 @@ import { isCkvdError } from '../errors.ts'
 import { CROWDED_PAUSES_MS, isCrowded } from './crowded.ts'
 import type { Directories } from './directories.ts'
 import { createDirectories } from './directories.ts'
+import type { Whose } from './io-error.ts'
 import { ioError } from './io-error.ts'
-import type { LakePaths } from './layout.ts'
-import { joinLake } from './layout.ts'
+import { joinInside } from './join-inside.ts'
 import type { Steps } from './steps.ts'
 import { runStep } from './steps.ts'
 import { ByteWriter } from './write-bytes.ts'
 
-/** A file to write: its path relative to the lake, `/` separated, and its whole content. */
+/** A folder whose files are written whole or not at all: absolute paths, `tmp` on the same volume, so that a rename is atomic. */
+export interface DurableFolder {
+  readonly root: string
+  readonly tmp: string
+  readonly whose: Whose
+}
+
+/** A file to write: its path relative to the folder, `/` separated, and its whole content. */
 export interface FileWrite {
   readonly path: string
   readonly bytes: Uint8Array
 }
 
-/** Writes files of one lake whole or not at all. */
+/** Writes files of one folder whole or not at all. Its errors are `CKVD_DISK_FULL` and the folder's own `ioCode`. */
 export interface AtomicFiles {
-  /** Writes one file; when it returns, the file is on disk under its final name. Throws `CKVD_DISK_FULL`, `CKVD_LAKE_IO`. */
+  /** Writes one file; when it returns, the file is on disk under its final name. */
   write(file: FileWrite): Promise<void>
   /**
    * Writes a group of files with distinct paths; each step is done for the whole group before the next one, since syncing
@@ -34,8 +41,8 @@ export interface AtomicFiles {
    */
   writeGroup(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]>
   /**
-   * Removes a file, a link instead of it too, but never what a link leads to; false where there is none. Throws `CKVD_LAKE_IO` when a
-   * symbolic link leads its directory out of the lake.
+   * Removes a file, a link instead of it too, but never what a link leads to; false where there is none. Throws when a
+   * symbolic link leads its directory out of the folder.
    */
   remove(path: string): Promise<boolean>
   /** Removes a directory that is empty; false where it is not, or is not there. Throws as `remove`. */
@@ -50,8 +57,9 @@ const TEMP_NAME = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 const fdatasyncAsync = promisify(fdatasync)
 
 /** `steps` is a seam for crash and fault tests. */
-export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles {
-  const directories = createDirectories(paths.root)
+export function createAtomicFiles(folder: DurableFolder, steps?: Steps): AtomicFiles {
+  const { root, tmp, whose } = folder
+  const directories = createDirectories(root, whose)
   const writer = new ByteWriter()
 
   /** Writes a group once, and again with fewer at once where too many files are open: connections and threads have some, too, and give them back. */
@@ -83,9 +91,9 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
   }
 
   async function writeOnce(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
-    await directories.prepare(paths.tmp)
+    await directories.prepare(tmp)
     const pending = files.map(
-      ({ path, bytes }) => new PendingFile(joinLake(paths.root, path), join(paths.tmp, `${randomUUID()}.tmp`), bytes),
+      ({ path, bytes }) => new PendingFile(joinInside(root, path, whose), join(tmp, `${randomUUID()}.tmp`), bytes, whose),
     )
     const folders = groupByFolder(pending)
     try {
@@ -113,26 +121,26 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
       if (error !== undefined) throw error
     },
     async remove(path) {
-      const target = joinLake(paths.root, path)
+      const target = joinInside(root, path, whose)
       if (!(await directories.locate(dirname(target)))) return false
-      return await removeWith(rm, target, 'ENOENT')
+      return await removeWith(rm, target, whose, 'ENOENT')
     },
     async removeEmpty(path) {
-      const target = joinLake(paths.root, path)
+      const target = joinInside(root, path, whose)
       if (!(await directories.locate(target))) return false
       directories.forget(target)
-      return await removeWith(rmdir, target, 'ENOENT', 'ENOTEMPTY', 'EEXIST')
+      return await removeWith(rmdir, target, whose, 'ENOENT', 'ENOTEMPTY', 'EEXIST')
     },
     async sweepTmp() {
-      if (!(await directories.locate(paths.tmp))) return 0
-      const names = await readdir(paths.tmp).catch((error: unknown) => {
-        throw ioError(error, 'list', paths.tmp)
+      if (!(await directories.locate(tmp))) return 0
+      const names = await readdir(tmp).catch((error: unknown) => {
+        throw ioError(error, 'list', tmp, whose)
       })
       const leftovers = names.filter((name) => TEMP_NAME.test(name))
       for (const name of leftovers) {
-        const path = join(paths.tmp, name)
+        const path = join(tmp, name)
         await rm(path, { force: true }).catch((error: unknown) => {
-          throw ioError(error, 'remove', path)
+          throw ioError(error, 'remove', path, whose)
         })
       }
       return leftovers.length
@@ -141,13 +149,13 @@ export function createAtomicFiles(paths: LakePaths, steps?: Steps): AtomicFiles 
 }
 
 /** Removes what lies at a path; false after one of the system errors that say that there is nothing to remove. */
-async function removeWith(action: (path: string) => Promise<void>, path: string, ...nothing: string[]): Promise<boolean> {
+async function removeWith(action: (path: string) => Promise<void>, path: string, whose: Whose, ...nothing: string[]): Promise<boolean> {
   try {
     await action(path)
     return true
   } catch (error) {
     if (nothing.includes((error as NodeJS.ErrnoException).code ?? '')) return false
-    throw ioError(error, 'remove', path)
+    throw ioError(error, 'remove', path, whose)
   }
 }
 
@@ -158,18 +166,20 @@ class PendingFile {
   readonly temp: string
   error: CkvdError | undefined
   readonly #bytes: Uint8Array
+  readonly #whose: Whose
   /** from its first byte to the end of its sync */
   #descriptor: number | undefined
 
-  constructor(target: string, temp: string, bytes: Uint8Array) {
+  constructor(target: string, temp: string, bytes: Uint8Array, whose: Whose) {
     this.target = target
     this.folder = dirname(target)
     this.temp = temp
     this.#bytes = bytes
+    this.#whose = whose
   }
 
-  fail(error: unknown): void {
-    this.error = ioError(error, 'write', this.target)
+  fail(error: unknown, operation = 'write', path = this.target): void {
+    this.error = ioError(error, operation, path, this.#whose)
   }
 
   /** Writes all bytes under the temporary name. */
@@ -235,7 +245,7 @@ async function syncFolder(
   try {
     await runStep(steps, 'sync-dir', folder, () => directories.sync(folder))
   } catch (error) {
-    for (const file of renamed) file.error = ioError(error, 'sync the directory', folder)
+    for (const file of renamed) file.fail(error, 'sync the directory', folder)
   }
 }
 

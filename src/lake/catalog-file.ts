@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError } from '../errors.ts'
+import { LAKE } from './layout.ts'
 import { migrate, OLDEST, readInto, SCHEMA, TABLES, VERSION } from './catalog-versions.ts'
 import { openDatabase, resultCode, sqliteError } from './sqlite.ts'
 
@@ -40,11 +41,11 @@ export function openCatalogFile(path: string, mode: CatalogMode): Database.Datab
     if (checkVersion(database, path) === VERSION) return database
     // an older one is read as it will be once a run has migrated it: reading never writes to it
     database.close()
-    database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS }), path)
+    database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS, whose: LAKE }), path)
     return database
   } catch (error) {
     database?.close()
-    throw sqliteError(error, 'open the catalog', path)
+    throw sqliteError(error, 'open the catalog', path, LAKE)
   }
 }
 
@@ -76,7 +77,7 @@ export function isSoundCatalogFile(path: string): boolean {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return true
   let database: Database.Database | undefined
   try {
-    database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
+    database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
     // Constraints, because `exec` alone leaves no statement behind: the file can be moved as soon as it is closed.
     database.exec(`
       CREATE TEMP TABLE version (found integer CHECK (found >= ${OLDEST}));
@@ -88,14 +89,14 @@ export function isSoundCatalogFile(path: string): boolean {
     return true
   } catch (error) {
     if ([SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_CONSTRAINT, SQLITE_NOTADB].includes((resultCode(error) ?? 0) & 0xff)) return false
-    throw sqliteError(error, 'check the catalog', path)
+    throw sqliteError(error, 'check the catalog', path, LAKE)
   } finally {
     database?.close()
   }
 }
 
 function openForWriting(path: string): Database.Database {
-  const database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS })
+  const database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
   try {
     const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
     // before anything is changed: the file of a newer version, or of another program, stays as it is
@@ -113,7 +114,7 @@ function openForWriting(path: string): Database.Database {
 }
 
 function openForReading(path: string): Database.Database {
-  return openDatabase(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS })
+  return openDatabase(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
 }
 
 /** The version of a catalog that this program can read. */

@@ -9,6 +9,7 @@ import type { Series } from '../model/series.ts'
 import { chunkRange, nextChunk, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
+import { LAKE } from './layout.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BanRow, BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, RunRow, SeriesRow } from './catalog-rows.ts'
@@ -45,7 +46,7 @@ export class Catalog {
       this.#statements = prepareStatements(this.#database)
     } catch (error) {
       this.#database.close()
-      throw sqliteError(error, 'open the catalog', path)
+      throw sqliteError(error, 'open the catalog', path, LAKE)
     }
   }
 
@@ -198,7 +199,7 @@ export class Catalog {
     try {
       closeCatalogFile(this.#database, this.#mode)
     } catch (error) {
-      throw sqliteError(error, 'close the catalog', this.path)
+      throw sqliteError(error, 'close the catalog', this.path, LAKE)
     }
   }
 
@@ -215,7 +216,7 @@ export class Catalog {
     try {
       return action(this.#statements)
     } catch (error) {
-      throw sqliteError(error, `${verb} the catalog`, this.path)
+      throw sqliteError(error, `${verb} the catalog`, this.path, LAKE)
     }
   }
 

@@ -3,17 +3,18 @@ import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { CkvdError } from '../errors.ts'
+import type { Whose } from './io-error.ts'
 import { ioError } from './io-error.ts'
 
 const fsyncAsync = promisify(fsync)
 
-/** Directories of one lake, each created and checked once. */
+/** Directories of one folder of ours, each created and checked once. */
 export interface Directories {
-  /** Creates a directory of the lake and its parents. Throws `CKVD_LAKE_IO` when a symbolic link leads it out of the lake. */
+  /** Creates a directory and its parents. Throws the folder's `ioCode` when a symbolic link leads it out of the folder. */
   prepare(directory: string): Promise<void>
   /**
-   * True where a directory of the lake is there; creates nothing. Throws `CKVD_LAKE_IO` when a symbolic link leads it, or one above it, out
-   * of the lake: to be asked before anything in it is removed.
+   * True where a directory is there; creates nothing. Throws the folder's `ioCode` when a symbolic link leads it, or one above it, out
+   * of the folder: to be asked before anything in it is removed.
    */
   locate(directory: string): Promise<boolean>
   /** Makes renames into a directory durable. */
@@ -23,7 +24,7 @@ export interface Directories {
 }
 
 /** `root` must exist and be absolute; every other directory must lie below it. */
-export function createDirectories(root: string): Directories {
+export function createDirectories(root: string, whose: Whose): Directories {
   // promises, not flags: 64 files of a new series must not race for its directory
   const prepared = new Map<string, Promise<string>>()
 
@@ -42,15 +43,15 @@ export function createDirectories(root: string): Directories {
     try {
       if (directory === root) return await realpath(root)
       const parent = dirname(directory)
-      if (parent === directory) throw outside(directory, directory, root)
+      if (parent === directory) throw outside(directory, directory, root, whose)
       await prepare(parent)
       const created = await makeDirectory(directory)
       const real = await realpath(directory)
-      if (!isBelow(real, await prepare(root))) throw outside(directory, real, root)
+      if (!isBelow(real, await prepare(root))) throw outside(directory, real, root, whose)
       if (created) await syncDirectory(parent)
       return real
     } catch (error) {
-      throw ioError(error, 'create the directory', directory)
+      throw ioError(error, 'create the directory', directory, whose)
     }
   }
 
@@ -62,11 +63,11 @@ export function createDirectories(root: string): Directories {
     async locate(directory) {
       try {
         const [real, realRoot] = await Promise.all([realpath(directory), realpath(root)])
-        if (real === realRoot ? directory !== root : !isBelow(real, realRoot)) throw outside(directory, real, root)
+        if (real === realRoot ? directory !== root : !isBelow(real, realRoot)) throw outside(directory, real, root, whose)
         return true
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-        throw ioError(error, 'find the directory', directory)
+        throw ioError(error, 'find the directory', directory, whose)
       }
     },
     sync: syncDirectory,
@@ -80,10 +81,10 @@ function isBelow(real: string, realRoot: string): boolean {
   return real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep)
 }
 
-function outside(directory: string, real: string, root: string): CkvdError {
+function outside(directory: string, real: string, root: string, { name, flag, ioCode }: Whose): CkvdError {
   return new CkvdError(
-    'CKVD_LAKE_IO',
-    `Expected ${directory} to lie inside the lake ${root}, but a symbolic link leads it to ${real}. Nothing is written or removed outside the lake: remove the link. To keep the lake on another disk, move the whole of it there and name it with --lake, or make the lake's own directory the link.`,
+    ioCode,
+    `Expected ${directory} to lie inside ${name} ${root}, but a symbolic link leads it to ${real}. Nothing is written or removed outside ${name}: remove the link. To keep ${name} on another disk, move the whole of it there and name it with ${flag}, or make ${name}'s own directory the link.`,
     { details: { path: directory, real, root } },
   )
 }

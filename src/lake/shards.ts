@@ -11,7 +11,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog-rows.ts'
 import { whenUncrowded } from './crowded.ts'
 import { ioError } from './io-error.ts'
-import { joinLake, shardPath } from './layout.ts'
+import { LAKE, joinLake, shardPath } from './layout.ts'
 import { findRowFlaw } from './row-flaw.ts'
 
 /** What the catalog says of a shard's bytes; a `DayRow` is one. */
@@ -50,7 +50,7 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
   const { market, symbol, interval } = series
   const { meta } = decodePlacedShard(bytes, { market, symbol, interval, day, path })
   const { mtime } = await stat(path).catch((error: unknown) => {
-    throw ioError(error, 'read', path)
+    throw ioError(error, 'read', path, LAKE)
   })
   const row: DayRow = {
     market,
@@ -97,6 +97,6 @@ async function readWhole(path: string): Promise<Uint8Array | undefined> {
     return await whenUncrowded(() => readFile(path))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw ioError(error, 'read', path)
+    throw ioError(error, 'read', path, LAKE)
   }
 }

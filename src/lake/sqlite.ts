@@ -2,24 +2,25 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError, toCkvdError } from '../errors.ts'
+import type { Whose } from './io-error.ts'
 
 /** SQLite refuses longer paths: it adds up to eight bytes for its journal, and has room for 512. */
 const LONGEST_PATH_BYTES = 504
 
 /**
  * Opens a database, named by a path or by SQLite's kind of `file:` URL. SQLite is a binary for each platform, so it is loaded here and not at the top: only who uses a lake needs it.
- * Throws CKVD_SQLITE_MISSING, CKVD_LAKE_IO for a path that is too long, and errors of SQLite, for `sqliteError`.
+ * Throws CKVD_SQLITE_MISSING, the folder's `ioCode` for a path that is too long, and errors of SQLite, for `sqliteError`.
  */
-export function openDatabase(path: string, options: { readonly timeout: number }): Database.Database {
+export function openDatabase(path: string, { timeout, whose }: { readonly timeout: number; readonly whose: Whose }): Database.Database {
   const file = path.startsWith('file:') ? fileURLToPath(path.replace(/\?.*$/, '')) : path
   const sizeBytes = Buffer.byteLength(file)
   if (sizeBytes > LONGEST_PATH_BYTES)
     throw new CkvdError(
-      'CKVD_LAKE_IO',
-      `Cannot open ${file}: SQLite takes paths of at most ${LONGEST_PATH_BYTES} bytes, this one has ${sizeBytes}. Choose a directory with a shorter path with --lake.`,
+      whose.ioCode,
+      `Cannot open ${file}: SQLite takes paths of at most ${LONGEST_PATH_BYTES} bytes, this one has ${sizeBytes}. Choose a directory with a shorter path with ${whose.flag}.`,
       { details: { path: file, sizeBytes } },
     )
-  return new (loadSqlite())(path, options)
+  return new (loadSqlite())(path, { timeout })
 }
 
 function loadSqlite(): typeof Database {
@@ -39,12 +40,12 @@ function loadSqlite(): typeof Database {
 const READONLY_DBMOVED = 1032
 
 /**
- * An error of SQLite as a `CkvdError`: `CKVD_DISK_FULL`, `CKVD_LAKE_IO`, `CKVD_LAKE_LOCKED`, `CKVD_CATALOG`, or
+ * An error of SQLite as a `CkvdError`: `CKVD_DISK_FULL`, the folder's `ioCode` and `lockedCode`, `CKVD_CATALOG`, or
  * `CKVD_BUG` where a statement of
  * ours is at fault. `operation` is a verb and its object: *Cannot open the catalog /lake/catalog.sqlite: …*.
  * Primary result codes: https://www.sqlite.org/rescode.html
  */
-export function sqliteError(error: unknown, operation: string, path: string): CkvdError {
+export function sqliteError(error: unknown, operation: string, path: string, whose: Whose): CkvdError {
   if (error instanceof CkvdError) return error
   const result = resultCode(error)
   if (result === undefined) return toCkvdError(error)
@@ -54,24 +55,30 @@ export function sqliteError(error: unknown, operation: string, path: string): Ck
   const found = `Cannot ${operation} ${path}: ${reason}`
   // the low byte is the primary code, the rest refines it
   if (result === READONLY_DBMOVED) {
-    return new CkvdError('CKVD_LAKE_IO', `${found}. Something moved or removed it meanwhile: run again.`, options)
+    return new CkvdError(whose.ioCode, `${found}. Something moved or removed it meanwhile: run again.`, options)
   }
   switch (result & 0xff) {
     case 13: // SQLITE_FULL
-      return new CkvdError('CKVD_DISK_FULL', `${found}. Free some space or choose another directory with --lake, then run again.`, options)
+      return new CkvdError(
+        'CKVD_DISK_FULL',
+        `${found}. Free some space or choose another directory with ${whose.flag}, then run again.`,
+        options,
+      )
     case 3: // SQLITE_PERM
     case 8: // SQLITE_READONLY
     case 10: // SQLITE_IOERR
     case 14: // SQLITE_CANTOPEN
     case 23: // SQLITE_AUTH
       return new CkvdError(
-        'CKVD_LAKE_IO',
-        `${found}. Give this user read and write access to the lake, and check the disk and its quota. On a read-only disk coverage, export, resample and fetch --source cache work; what writes to the lake, verify among them, does not.`,
+        whose.ioCode,
+        [`${found}. Give this user read and write access to ${whose.name}, and check the disk and its quota.`, whose.readOnly ?? []]
+          .flat()
+          .join(' '),
         options,
       )
     case 5: // SQLITE_BUSY
     case 6: // SQLITE_LOCKED
-      return new CkvdError('CKVD_LAKE_LOCKED', `${found}. Another program keeps it locked: close that, then run again.`, options)
+      return new CkvdError(whose.lockedCode, `${found}. Another program keeps it locked: close that, then run again.`, options)
     case 11: // SQLITE_CORRUPT
     case 26: // SQLITE_NOTADB
       return new CkvdError(

@@ -9,7 +9,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRow } from './catalog-rows.ts'
 import { ioError } from './io-error.ts'
 import type { WritableLake } from './lake.ts'
-import { isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
+import { LAKE, isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
 import { findRowFlaw } from './row-flaw.ts'
 import { adoptShard, readShard } from './shards.ts'
 
@@ -241,7 +241,7 @@ async function* listFiles(root: string, folder: string): AsyncGenerator<{ path: 
       else yield { path, isFile: entry.isFile() }
     }
   } catch (error) {
-    throw ioError(error, 'list', directory)
+    throw ioError(error, 'list', directory, LAKE)
   }
 }
 

@@ -178,6 +178,16 @@ test('wrong usage is refused with a word, and nothing is done', async () => {
   )
 })
 
+test('what cannot be written is told of the export, and its path as it is', async () => {
+  const out = join(world.path, 'my--lake-of-the lake')
+  await writeFile(out, 'a file')
+  const { exit, stderr } = await runHere(['export', '--lake', world.lake, '--out', join(out, 'export'), '--quiet'])
+  expect(exit).toBe(4)
+  expect(stderr).toMatch(/^error CKVD_EXPORT_IO: /)
+  expect(stderr).toContain(out)
+  await rm(out)
+})
+
 test('an export is not emptied because the lake is another one', async () => {
   await using other = await createTempDirectory()
   await using lake = await openLake(other.lake, { mode: 'write', origin: 'sandbox' })

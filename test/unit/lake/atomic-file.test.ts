@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createAtomicFiles } from '../../../src/lake/atomic-file.ts'
-import { lakePaths } from '../../../src/lake/layout.ts'
+import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
 import type { Steps } from '../../../src/lake/steps.ts'
 import { inTempDirectory, systemError, tmpFiles } from './lake-fixtures.ts'
 
@@ -13,7 +13,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 describe('atomic files', () => {
   it('are written with their directories, and replace what was there', async () => {
     await inTempDirectory(async (root) => {
-      const files = createAtomicFiles(lakePaths(root))
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE })
       await files.write({ path: 'data/a/b/x.arrow', bytes: bytes('one') })
       await files.write({ path: 'data/a/b/x.arrow', bytes: bytes('two') })
       expect(await readFile(join(root, 'data/a/b/x.arrow'), 'utf8')).toBe('two')
@@ -24,7 +24,7 @@ describe('atomic files', () => {
   it('take the steps in the order that makes them durable', async () => {
     await inTempDirectory(async (root) => {
       const names: string[] = []
-      const files = createAtomicFiles(lakePaths(root), (name) => void names.push(name))
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE }, (name) => void names.push(name))
       await files.writeGroup(['x', 'y'].map((name) => ({ path: `data/${name}`, bytes: bytes(name) })))
       const order = ['write', 'sync', 'rename', 'sync-dir']
       const last = order.map((step) => names.lastIndexOf(`after ${step}`))
@@ -43,7 +43,7 @@ describe('atomic files', () => {
         const steps: Steps = (name, path) => {
           if (name === `before ${step}` && path.endsWith('bad') && existsSync(path)) throw systemError('EACCES')
         }
-        const files = createAtomicFiles(lakePaths(root), steps)
+        const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE }, steps)
         await files.write({ path: 'data/bad', bytes: bytes('old') })
         const [good, bad] = await files.writeGroup([
           { path: 'data/good', bytes: bytes('new') },
@@ -63,7 +63,7 @@ describe('atomic files', () => {
       let open = 0
       const most: number[] = []
       // as if two could be open at once: closed by their sync
-      const files = createAtomicFiles(lakePaths(root), (name, path) => {
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE }, (name, path) => {
         if (!/\/[a-h]$/.test(path)) return
         if (name === 'before write' && open >= 2) throw systemError('EMFILE')
         if (name === 'before write') most.push(++open)
@@ -80,7 +80,7 @@ describe('atomic files', () => {
 
   it.each(['ENOSPC', 'EDQUOT'])('a full disk (%s) fails the whole group before anything is renamed', async (code) => {
     await inTempDirectory(async (root) => {
-      const files = createAtomicFiles(lakePaths(root), (name, path) => {
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE }, (name, path) => {
         if (name === 'after write' && path.endsWith('b')) throw systemError(code)
       })
       const errors = await files.writeGroup(['a', 'b', 'c'].map((name) => ({ path: `data/${name}`, bytes: bytes(name) })))
@@ -96,7 +96,7 @@ describe('atomic files', () => {
       try {
         await mkdir(join(root, 'data'))
         await symlink(outside, join(root, 'data', 'spot'))
-        const files = createAtomicFiles(lakePaths(root))
+        const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE })
         await expect(files.write({ path: 'data/spot/x.arrow', bytes: bytes('x') })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
         await expect(files.write({ path: 'data/spot/daily/klines/x.arrow', bytes: bytes('x') })).rejects.toMatchObject({
           code: 'CKVD_LAKE_IO',
@@ -112,7 +112,7 @@ describe('atomic files', () => {
 
   it('say what stands in the way', async () => {
     await inTempDirectory(async (root) => {
-      const files = createAtomicFiles(lakePaths(root))
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE })
       await files.write({ path: 'data/file', bytes: bytes('x') })
       await expect(files.write({ path: 'data/file/x', bytes: bytes('x') })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
       await mkdir(join(root, 'data/folder/full'), { recursive: true })
@@ -123,7 +123,7 @@ describe('atomic files', () => {
 
   it('come back after a directory was removed behind their back', async () => {
     await inTempDirectory(async (root) => {
-      const files = createAtomicFiles(lakePaths(root))
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE })
       await files.write({ path: 'data/a/x', bytes: bytes('x') })
       await rm(join(root, 'data'), { recursive: true })
       await expect(files.write({ path: 'data/a/x', bytes: bytes('x') })).rejects.toMatchObject({ code: 'CKVD_LAKE_IO' })
@@ -137,7 +137,7 @@ describe('atomic files', () => {
       await mkdir(join(root, 'tmp'))
       await writeFile(join(root, 'tmp', '01234567-89ab-cdef-0123-456789abcdef.tmp'), 'torn')
       await writeFile(join(root, 'tmp', 'thesis.tmp'), 'of the user')
-      expect(await createAtomicFiles(lakePaths(root)).sweepTmp()).toBe(1)
+      expect(await createAtomicFiles({ ...lakePaths(root), whose: LAKE }).sweepTmp()).toBe(1)
       expect(await tmpFiles(root)).toEqual(['thesis.tmp'])
     })
   })

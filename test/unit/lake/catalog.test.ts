@@ -7,6 +7,7 @@ import type { DayRow, SeriesRow } from '../../../src/lake/catalog-rows.ts'
 import type { Catalog } from '../../../src/lake/catalog.ts'
 import { openCatalog } from '../../../src/lake/catalog.ts'
 import { isAccepted } from '../../../src/lake/day-facts.ts'
+import { LAKE } from '../../../src/lake/layout.ts'
 import { sqliteError } from '../../../src/lake/sqlite.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
 import { BTC, day, ETH, hoursOf, inTempDirectory, proofAround, rowOf, seriesRowOf } from './lake-fixtures.ts'
@@ -328,7 +329,7 @@ describe('errors of SQLite', () => {
       } catch (error) {
         thrown = error
       }
-      expect(sqliteError(thrown, 'write', 'small.sqlite')).toMatchObject({ code: 'CKVD_DISK_FULL' })
+      expect(sqliteError(thrown, 'write', 'small.sqlite', LAKE)).toMatchObject({ code: 'CKVD_DISK_FULL' })
       database.close()
       return Promise.resolve()
     })

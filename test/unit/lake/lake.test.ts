@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
 import { acquireLock } from '../../../src/lake/lock.ts'
 import { openLake } from '../../../src/lake/lake.ts'
 import { createQuarantine } from '../../../src/lake/quarantine.ts'
@@ -59,7 +60,7 @@ describe('a lake', () => {
     await inTempDirectory(async (root) => {
       const writer = await openLake(root, { mode: 'write' })
       await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_LOCKED', exit: 4 })
-      expect(() => acquireLock(root)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_LOCKED' }))
+      expect(() => acquireLock(lakePaths(root).lock, root, LAKE)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_LOCKED' }))
       await using reader = await openLake(root, { mode: 'read' })
       await writer.writer.put(hoursOf(BTC, '2024-01-01'))
       expect(reader.catalog.readDays(BTC)).toHaveLength(1)

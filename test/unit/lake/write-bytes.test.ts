@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { BufferPool } from '../../../src/codec/buffer-pool.ts'
 import { PageMemory, slotOf } from '../../../src/codec/page-memory.ts'
 import { createAtomicFiles } from '../../../src/lake/atomic-file.ts'
-import { lakePaths } from '../../../src/lake/layout.ts'
+import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
 import { inTempDirectory, tmpFiles } from './lake-fixtures.ts'
 
 /** Bytes that say where they are. */
@@ -35,7 +35,7 @@ describe('files of any size and memory hold the bytes that were given', () => {
   ]
   test.each(memories)('%s', async (_, take) => {
     await inTempDirectory(async (root) => {
-      const files = createAtomicFiles(lakePaths(root))
+      const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE })
       const group = [...SIZES, 0, 1].map((sizeBytes, i) => ({ path: `data/${sizeBytes}`, bytes: fill(take(sizeBytes), i) }))
       expect(await files.writeGroup(group)).toEqual(group.map(() => undefined))
       for (const { path, bytes } of group) {
@@ -66,7 +66,7 @@ if (missing !== undefined) console.log(`write-bytes.test.ts: what is in the page
 
 test.skipIf(missing !== undefined)('files from page memory leave the page cache to others', async () => {
   await inTempDirectory(async (root) => {
-    const files = createAtomicFiles(lakePaths(root))
+    const files = createAtomicFiles({ ...lakePaths(root), whose: LAKE })
     const pool = new BufferPool(0, new PageMemory())
     const group = [130_522, 7_608_000].map((sizeBytes) => ({ path: `data/${sizeBytes}`, bytes: fill(pool.take(sizeBytes), 1) }))
     expect(group.every(({ bytes }) => slotOf(bytes) !== undefined)).toBe(true)
