@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { CkvdError } from '../errors.ts'
-import { ioError } from '../lake/io-error.ts'
+import { ioError } from '../disk/io-error.ts'
 import { LAKE } from '../lake/layout.ts'
 
 /**

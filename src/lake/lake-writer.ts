@@ -1,12 +1,12 @@
 import { fileShares } from '../../config/open-files.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
-import type { AtomicFiles } from './atomic-file.ts'
-import type { CatalogWrite } from './catalog-rows.ts'
-import type { Catalog } from './catalog.ts'
-import { ioError } from './io-error.ts'
+import type { AtomicFiles } from '../disk/atomic-file.ts'
+import type { CatalogWrite } from './catalog/catalog-rows.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import { ioError } from '../disk/io-error.ts'
 import { LAKE, shardPath } from './layout.ts'
-import type { Steps } from './steps.ts'
-import { runStep } from './steps.ts'
+import type { Steps } from '../disk/steps.ts'
+import { runStep } from '../disk/steps.ts'
 
 /** A chunk to store: its row and gaps, and its shard's bytes (null: the chunk has none, or its shard is there already). */
 export interface LakeWrite extends CatalogWrite {

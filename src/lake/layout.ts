@@ -6,8 +6,8 @@ import type { Packaging, Series } from '../model/series.ts'
 import { chunkPeriod, fundingFolder, fundingStem, periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { firstDayOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
-import type { Whose } from './io-error.ts'
-import { joinInside } from './join-inside.ts'
+import type { Whose } from '../disk/io-error.ts'
+import { joinInside } from '../disk/join-inside.ts'
 
 /** Absolute paths of the parts of a lake. No other file of the program makes paths in the lake. */
 export interface LakePaths {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { CkvdError } from '../errors.ts'
 import { LAKE } from './layout.ts'
-import type { AtomicFiles } from './atomic-file.ts'
-import { ioError } from './io-error.ts'
+import type { AtomicFiles } from '../disk/atomic-file.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { LakePaths } from './layout.ts'
 
 /** Where a lake's data is from: the exchange itself, or a sandbox. The two are never mixed in one lake. */

@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
-import { ioError } from './io-error.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { WritableLake } from './lake.ts'
 import { LAKE, joinLake, parseShardPath, shardFolder } from './layout.ts'
 
