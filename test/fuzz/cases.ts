@@ -1,3 +1,4 @@
+import '../support/seeds.ts'
 import { appendFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { ERROR_CATALOGUE } from '../../src/errors.ts'

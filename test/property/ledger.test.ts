@@ -16,8 +16,12 @@ import { fetchWire } from '../unit/sandbox/client.ts'
 
 const NOW = '2024-04-20T12:00:00Z'
 const FIRST = Date.parse('2024-01-20')
-const SEED = Number(process.env['CKVD_SEED'] ?? Date.now() % 1_000_000)
+// CI draws the same worlds each time
+const SEED = Number(process.env['CKVD_SEED'] ?? (process.env['CI'] === undefined ? Date.now() % 1_000_000 : 20_241_129))
 const RUNS = 12
+
+/** No bar before it is the last one: of silence until now nobody can tell the end, while `exchangeInfo` names the symbol as trading. */
+const LAST_HALF_DAY = 178
 
 const LENGTH_MS = { '4h': 4 * HOUR_MS, '6h': 6 * HOUR_MS, '12h': 12 * HOUR_MS } as const
 type TestInterval = keyof typeof LENGTH_MS
@@ -43,8 +47,9 @@ function holesOf(market: Market, symbol: string): fc.Arbitrary<FaultRule> {
   return fc
     .record({ from: fc.integer({ min: 0, max: 180 }), length: fc.integer({ min: 1, max: 20 }), rest: fc.boolean() })
     .map(({ from, length, rest }) => {
-      const start = rest ? from : from + 30
-      return { kind: 'outage', ...place(market, symbol), from: timeAt(start), to: timeAt(start + length), rest }
+      const start = rest ? Math.min(from, LAST_HALF_DAY - 1) : from + 30
+      const end = rest ? Math.min(start + length, LAST_HALF_DAY) : start + length
+      return { kind: 'outage', ...place(market, symbol), from: timeAt(start), to: timeAt(end), rest }
     })
 }
 
@@ -160,6 +165,7 @@ async function checkLedger(
   scenario: Scenario,
   run: Outcome,
   truth: ReadonlyMap<string, ReadonlyMap<number, Cells>>,
+  restWasAsked: boolean,
 ): Promise<void> {
   const { ask, interval } = scenario
   const lengthMs = LENGTH_MS[interval]
@@ -173,6 +179,8 @@ async function checkLedger(
     allRows.push(...rows.values())
     const bars = await world.bars(symbol, interval)
     const present = bars.map(([openTime]) => Number(openTime) / 1000)
+    // where REST cannot be asked, the first day that an archive covers is the first one for now
+    const begunMs = restWasAsked ? firstMs : Math.max(firstMs, present[0] ?? Infinity)
     // none twice, none outside of what was asked, none invented: each is the exchange's, value by value
     expect(present.every((slot, i) => i === 0 || slot > present[i - 1]!)).toBe(true)
     expect(present.filter((slot) => !inRange(slot))).toEqual([])
@@ -190,7 +198,7 @@ async function checkLedger(
       const listed = slots.filter((slot) => filled.has(slot) || gaps.includes(slot))
       const where = `${symbol} ${day} ${row?.condition ?? 'no row'}`
       // without a row nothing is expected: the day is before the first bar or after the last one
-      if (row === undefined) expect({ where, alive }).toEqual({ where, alive: [] })
+      if (row === undefined) expect({ where, alive: alive.filter((slot) => slot >= begunMs) }).toEqual({ where, alive: [] })
       else if (['complete', 'provisional', 'outage'].includes(row.condition)) {
         expect({ where, missing: alive.filter((slot) => !listed.includes(slot)) }).toEqual({ where, missing: [] })
         expect({ where, early: listed.filter((slot) => slot < firstMs) }).toEqual({ where, early: [] })
@@ -222,14 +230,14 @@ test.each([...new Set([SEED, 373_914])])(
         const truth = await readTruth(scenario)
         await using world = await createWorld({ now: NOW, markets: symbols, faults: [...holes, ...faults], publishDelayHours })
         const run = await world.ingest(ask)
-        await checkLedger(world, scenario, run, truth)
+        await checkLedger(world, scenario, run, truth, scenario.restIsOn)
 
         // the faults go away: two more runs, of the days that are unexplained and of all, end with all that there is
         world.sandbox.setFaults(holes)
         const calm = { ...ask, flags: ask.flags!.filter((flag) => flag !== '--no-rest') }
         await world.ingest({ ...calm, flags: [...calm.flags, '--retry-failed'] })
         const last = await world.ingest(calm)
-        await checkLedger(world, scenario, last, truth)
+        await checkLedger(world, scenario, last, truth, true)
         expect(last.exit).toBe(0)
         if (!scenario.restIsOn) return
         for (const symbol of ask.symbols) {
