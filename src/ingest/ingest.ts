@@ -264,6 +264,7 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   const startedAt = new Date(options.clockMs()).toISOString()
   const lake = await openLake(options.lake, {
     mode: 'write',
+    tell: (message) => options.events.onNote?.(message),
     ...originOf(options),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   })

@@ -6,6 +6,7 @@ import { createAtomicFiles } from '../disk/atomic-file.ts'
 import { isSoundCatalogFile } from './catalog/catalog-file.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { openCatalog } from './catalog/catalog.ts'
+import type { MigrationProgress } from './catalog/catalog-versions.ts'
 import { createDirectories } from '../disk/directories.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { ioError } from '../disk/io-error.ts'
@@ -56,6 +57,8 @@ export interface OpenLakeOptions {
   readonly expected?: Origin
   /** moves a damaged catalog aside and begins an empty one instead of throwing `CKVD_CATALOG`; for `verify` */
   readonly repair?: boolean
+  /** gets a sentence now and then while an older catalog is brought to this version */
+  readonly tell?: (message: string) => void
   /** a seam for crash and fault tests */
   readonly steps?: Steps
 }
@@ -93,7 +96,7 @@ async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promi
     // only in a directory of our own: the tag makes backup programs leave out everything below it
     if (isNew) await files.write({ path: basename(paths.cacheTag), bytes: new TextEncoder().encode(CACHE_TAG) })
     const damagedCatalog = options.repair === true ? await moveDamagedCatalog(paths) : undefined
-    catalog = openCatalog(paths.catalog, { mode: 'write' })
+    catalog = openCatalog(paths.catalog, { mode: 'write', progress: options.tell === undefined ? undefined : progressOf(options.tell) })
     // the catalog's name must outlive a power cut as well as the shards do
     await directories.sync(paths.root)
     const lake = createWritableLake(paths, lock, catalog, files, { swept, damagedCatalog, steps, recorded: await readOrigin(paths) })
@@ -103,6 +106,18 @@ async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promi
     catalog?.close()
     lock.release()
     throw error
+  }
+}
+
+/** A catalog of a whole exchange takes minutes. */
+const TELL_EVERY_MS = 10_000
+
+function progressOf(tell: (message: string) => void): MigrationProgress {
+  let toldMs = performance.now()
+  return (done, of) => {
+    if (performance.now() - toldMs < TELL_EVERY_MS) return
+    toldMs = performance.now()
+    tell(`The catalog of an older version is brought to this one: ${done} of ${of} series are done. Stopped, it goes on from there.`)
   }
 }
 

@@ -12,7 +12,7 @@ const MONTH = /^(\d{4})-(\d{2})$/
 /** Reads a day; undefined when the text is not a day of the calendar (`2023-02-29`). */
 export function parseUtcDay(text: string): UtcDay | undefined {
   // a day that is not of the calendar has the number of another one
-  return DAY.test(text) && dayOfNumber(numberOfDay(text)) === text ? (text as UtcDay) : undefined
+  return DAY.test(text) && dayOfNumber(dayNumber(text)) === text ? (text as UtcDay) : undefined
 }
 
 /** Reads a month; undefined when there is no such month. */
@@ -22,7 +22,7 @@ export function parseUtcMonth(text: string): UtcMonth | undefined {
 
 /** First microsecond of a day. */
 export function dayStartUs(day: UtcDay): number {
-  return numberOfDay(day) * US_PER_DAY
+  return dayNumber(day) * US_PER_DAY
 }
 
 /** The day that holds a time in microseconds, of the years 0 to 9999. */
@@ -32,12 +32,12 @@ export function dayOfUs(timeUs: number): UtcDay {
 
 /** The day `count` days later (earlier when negative). */
 export function addDays(day: UtcDay, count: number): UtcDay {
-  return dayOfNumber(numberOfDay(day) + count) as UtcDay
+  return dayOfNumber(dayNumber(day) + count) as UtcDay
 }
 
 /** Days from `start` to `end`, `end` excluded. */
 export function countDays(start: UtcDay, end: UtcDay): number {
-  return Math.max(0, numberOfDay(end) - numberOfDay(start))
+  return Math.max(0, dayNumber(end) - dayNumber(start))
 }
 
 /** Days of 400 years, after which the calendar repeats itself. */
@@ -49,7 +49,7 @@ const EPOCH_DAYS = 719_468
  * Days since 1970-01-01 of `YYYY-MM-DD`. Years begin in March, so that the leap day is their last. JavaScript's `Date` tells the same, but
  * takes ten times as long, and the plan of a universe asks for millions of days.
  */
-function numberOfDay(text: string): number {
+export function dayNumber(text: string): number {
   const digit = (at: number): number => text.charCodeAt(at) - 48
   const month = digit(5) * 10 + digit(6)
   const year = digit(0) * 1000 + digit(1) * 100 + digit(2) * 10 + digit(3) - (month <= 2 ? 1 : 0)
@@ -60,7 +60,7 @@ function numberOfDay(text: string): number {
 }
 
 /** The inverse of `numberOfDay`. */
-function dayOfNumber(number: number): string {
+export function dayOfNumber(number: number): string {
   const sinceEras = number + EPOCH_DAYS
   const era = Math.floor(sinceEras / ERA_DAYS)
   const dayOfEra = sinceEras - era * ERA_DAYS

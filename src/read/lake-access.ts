@@ -102,7 +102,7 @@ export class LakeAccess {
   async #takeLock(origin: Origin): Promise<WritableLake | null> {
     await this.#closing
     try {
-      return await openLake(this.paths.root, { mode: 'write', origin })
+      return await openLake(this.paths.root, { mode: 'write', tell: (message) => this.#logger.info(message), origin })
     } catch (error) {
       if (!isCkvdError(error, 'CKVD_LAKE_LOCKED', 'CKVD_LAKE_IO', 'CKVD_DISK_FULL')) throw error
       this.#refusedAtMs = performance.now()

@@ -70,7 +70,11 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
   if (reason === undefined)
     throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
   const { series, day } = parseSeriesDay('--accept', name)
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write', ...localOrigin(run) })
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), {
+    mode: 'write',
+    tell: (message) => run.logger.info(message),
+    ...localOrigin(run),
+  })
   const row = lake.catalog.acceptDay(series, day, reason)
   if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
   else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)

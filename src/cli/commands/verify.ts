@@ -65,7 +65,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
 }
 
 async function prune(run: CommandRun<object>, root: string, series: ReturnType<typeof parseSeriesName>): Promise<number> {
-  await using lake = await openLake(root, { mode: 'write', ...localOrigin(run) })
+  await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), ...localOrigin(run) })
   const { shards, bytes } = await pruneSeries(lake, series)
   if (run.json) run.printJson({ command: 'verify', exit: 0, pruned: { ...series, shards, bytes } })
   else run.context.stdout.write(`Removed ${seriesLabel(series)}: ${formatCountOf(shards, 'shard')}, ${formatBytes(bytes)}.\n`)
@@ -83,7 +83,7 @@ async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise
 }
 
 async function check(run: CommandRun<object>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
-  await using lake = await openLake(root, { mode: 'write', repair: true, ...localOrigin(run) })
+  await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), repair: true, ...localOrigin(run) })
   let shownMs = performance.now()
   const result = await runVerify(lake, {
     signal: run.signal,

@@ -4,7 +4,9 @@ import { pathToFileURL } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
 import { LAKE } from '../layout.ts'
-import { migrate, OLDEST, readInto, SCHEMA, TABLES, VERSION } from './catalog-versions.ts'
+import { SCHEMA, TABLES, VERSION } from './catalog-schema.ts'
+import type { MigrationProgress } from './catalog-versions.ts'
+import { migrateFile, OLDEST, readInto } from './catalog-versions.ts'
 import { openDatabase, resultCode, sqliteError } from '../../disk/sqlite.ts'
 
 export type CatalogMode = 'write' | 'read'
@@ -24,7 +26,7 @@ const SQLITE_NOTADB = 26
  * Opens the catalog's file. Writing creates it; reading never writes to it. Throws `CKVD_LAKE_MISSING` (reading, no such file),
  * `CKVD_CATALOG_VERSION` (written by a newer version), `CKVD_CATALOG` (damaged, or another program's), `CKVD_LAKE_IO`.
  */
-export function openCatalogFile(path: string, mode: CatalogMode): Database.Database {
+export function openCatalogFile(path: string, mode: CatalogMode, progress?: MigrationProgress): Database.Database {
   if (mode === 'read' && !existsSync(path)) {
     throw new CkvdError(
       'CKVD_LAKE_MISSING',
@@ -36,12 +38,13 @@ export function openCatalogFile(path: string, mode: CatalogMode): Database.Datab
   }
   let database: Database.Database | undefined
   try {
-    if (mode === 'write') return openForWriting(path)
+    if (mode === 'write') return openForWriting(path, progress)
     database = openForReading(path)
-    if (checkVersion(database, path) === VERSION) return database
+    const version = checkVersion(database, path)
+    if (version === VERSION) return database
     // an older one is read as it will be once a run has migrated it: reading never writes to it
     database.close()
-    database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS, whose: LAKE }), path)
+    database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS, whose: LAKE }), path, version)
     return database
   } catch (error) {
     database?.close()
@@ -95,20 +98,24 @@ export function isSoundCatalogFile(path: string): boolean {
   }
 }
 
-function openForWriting(path: string): Database.Database {
+function openForWriting(path: string, progress?: MigrationProgress): Database.Database {
   const database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
   try {
     const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
     // before anything is changed: the file of a newer version, or of another program, stays as it is
     const found = tables > 0 ? checkVersion(database, path) : VERSION
+    if (found < VERSION) {
+      database.close()
+      migrateFile(path, found, progress)
+      return openForWriting(path)
+    }
     // Readers go on beside the writer; a transaction is durable when COMMIT returns.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     if (tables === 0) database.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT;`)
-    migrate(database, found)
     return database
   } catch (error) {
     // as it is: the file of a newer version, or a damaged one, is not touched
-    database.close()
+    if (database.open) database.close()
     throw error
   }
 }

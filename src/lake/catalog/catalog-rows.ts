@@ -1,7 +1,7 @@
 import type { EvidencedGap } from '../../model/evidence.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
-import type { Interval, Phase } from '../../model/interval.ts'
+import type { Phase } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -141,36 +141,3 @@ export const DAY_COLUMNS = {
 
 /** A row of a table as SQLite gives it: values in the order of the columns. */
 export type RawRow = readonly (string | number | null)[]
-
-/** Raw rows of `days` as objects. Spelled out: a loop over the columns took three times as long, and a lake has a hundred thousand rows. */
-export function dayRowOf(raw: RawRow): DayRow {
-  // The schema (STRICT, NOT NULL, CHECK) is what guarantees these types: SQLite has refused any other value.
-  return {
-    market: raw[0] as Market,
-    symbol: raw[1] as string,
-    interval: raw[2] as Interval,
-    day: raw[3] as UtcDay,
-    condition: raw[4] as Condition,
-    source: raw[5] as string | null,
-    rows: raw[6] as number,
-    expected: raw[7] as number,
-    shardSha256: raw[8] as string | null,
-    shardBytes: raw[9] as number | null,
-    archiveKey: raw[10] as string | null,
-    archiveEtag: raw[11] as string | null,
-    archiveSha256: raw[12] as string | null,
-    revision: raw[13] as number,
-    offGrid: raw[14] as number,
-    duplicates: raw[15] as number,
-    conflicts: raw[16] as number,
-    differingRows: raw[17] as number,
-    oddClose: raw[18] as number,
-    oddRows: raw[19] as number,
-    evidence: raw[20] as string | null,
-    errorCode: raw[21] as ErrorCode | null,
-    error: raw[22] as string | null,
-    accepted: raw[23] as string | null,
-    recheck: raw[24] as 0 | 1,
-    updatedAt: raw[25] as string,
-  }
-}

@@ -1,45 +1,72 @@
 import type Database from 'libsql'
-import { CONDITIONS, isExplained } from '../../model/condition.ts'
-import { DAY_COLUMNS } from './catalog-rows.ts'
+import {
+  CHUNK_NAMES,
+  selectChunk,
+  decodeDay,
+  encodeChunk,
+  encodeDay,
+  encodeHex,
+  encodeTime,
+  UNEXPLAINED_CONDITIONS,
+} from './stored-form.ts'
 
-const DAYS = Object.keys(DAY_COLUMNS)
-const ONE_SERIES = 'market = ? AND symbol = ? AND interval = ?'
-const UNEXPLAINED = `(${CONDITIONS.filter((condition) => !isExplained(condition))
-  .map((condition) => `'${condition}'`)
-  .join(', ')})`
+/** The data set of all series so far. */
+const DATASET = `'klines'`
+const KEY = ['market', 'symbol', 'interval'] as const
+const ONE_SERIES = `dataset = ${DATASET} AND market = ? AND symbol = ? AND interval = ?`
+/** The number of a series; NULL where there is none. */
+const SERIES_ID = `(SELECT id FROM all_series WHERE ${ONE_SERIES})`
 
 /** A person's acceptance outlives a run that finds the day in the same unexplained condition. */
 const KEEP_ACCEPTANCE = `CASE
-  WHEN days.accepted IS NOT NULL AND excluded.accepted IS NULL AND excluded.condition = days.condition AND excluded.condition IN ${UNEXPLAINED}
-  THEN days.accepted ELSE excluded.accepted END`
+  WHEN chunks.accepted IS NOT NULL AND excluded.accepted IS NULL AND excluded.condition = chunks.condition
+    AND excluded.condition IN ${UNEXPLAINED_CONDITIONS}
+  THEN chunks.accepted ELSE excluded.accepted END`
 
-const SERIES_COLUMNS =
-  'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at'
+const SERIES_FACTS = ['first_day', 'last_day', 'first_open_us', 'first_source', 'last_open_us', 'ended_us', 'phase', 'listed_at'] as const
+const SERIES_COLUMNS = [...KEY, ...SERIES_FACTS].join(', ')
+
+const DAY_OF_CHUNK = `SELECT ${selectChunk('c', 's')}
+    FROM all_series s JOIN chunks c ON c.series = s.id WHERE s.dataset = ${DATASET} AND s.market = ? AND s.symbol = ? AND s.interval = ?`
 
 const SQL = {
-  getSeries: `SELECT ${SERIES_COLUMNS} FROM series WHERE ${ONE_SERIES}`,
-  listSeries: `SELECT ${SERIES_COLUMNS} FROM series
-    WHERE market = coalesce(?, market) AND symbol = coalesce(?, symbol) AND interval = coalesce(?, interval) ORDER BY market, symbol, interval`,
-  putSeries: `INSERT OR REPLACE INTO series (${SERIES_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  listStoredSeries: `SELECT DISTINCT market, symbol, interval FROM days ORDER BY market, symbol, interval`,
-  getDay: `SELECT ${DAYS.join(', ')} FROM days WHERE ${ONE_SERIES} AND day = ?`,
-  readDays: `SELECT ${DAYS.join(', ')} FROM days WHERE ${ONE_SERIES} AND day >= ? AND day < ? ORDER BY day LIMIT ?`,
-  putDay: `INSERT INTO days (${DAYS.join(', ')}) VALUES (${DAYS.map(() => '?').join(', ')})
-    ON CONFLICT (market, symbol, interval, day) DO UPDATE SET
-    ${DAYS.slice(4)
-      .map((name) => (name === 'accepted' ? `accepted = ${KEEP_ACCEPTANCE}` : `${name} = excluded.${name}`))
-      .join(', ')}`,
-  setAccepted: `UPDATE days SET accepted = ? WHERE ${ONE_SERIES} AND day = ?`,
-  lastDayWithBars: `SELECT max(day) FROM days WHERE ${ONE_SERIES} AND rows > 0`,
+  getSeries: `SELECT ${SERIES_COLUMNS} FROM all_series WHERE ${ONE_SERIES} AND is_known`,
+  listSeries: `SELECT ${SERIES_COLUMNS} FROM all_series
+    WHERE dataset = ${DATASET} AND is_known AND market = coalesce(?, market) AND symbol = coalesce(?, symbol) AND interval = coalesce(?, interval)
+    ORDER BY market, symbol, interval`,
+  putSeries: `INSERT INTO all_series (dataset, is_known, ${SERIES_COLUMNS}) VALUES (${DATASET}, 1, ${[...KEY, ...SERIES_FACTS].map(() => '?').join(', ')})
+    ON CONFLICT (dataset, market, symbol, interval) DO UPDATE SET is_known = 1, ${SERIES_FACTS.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+  // a chunk may be stored before the listing was read for its series
+  nameSeries: `INSERT OR IGNORE INTO all_series (dataset, is_known, ${KEY.join(', ')}) VALUES (${DATASET}, 0, ?, ?, ?)`,
+  listStoredSeries: `SELECT market, symbol, interval FROM all_series s
+    WHERE dataset = ${DATASET} AND EXISTS (SELECT 1 FROM chunks WHERE series = s.id) ORDER BY market, symbol, interval`,
+  getDay: `${DAY_OF_CHUNK} AND c.day = ${encodeDay('?')}`,
+  readDays: `${DAY_OF_CHUNK} AND c.day >= ? AND c.day < ? ORDER BY c.day LIMIT ?`,
+  putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
+    SELECT s.id, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')}
+    FROM (SELECT ${[...KEY, 'day', ...CHUNK_NAMES].map((name) => `? AS ${name}`).join(', ')}) v
+    JOIN all_series s ON s.dataset = ${DATASET} AND s.market = v.market AND s.symbol = v.symbol AND s.interval = v.interval WHERE true
+    ON CONFLICT (series, day) DO UPDATE SET
+    ${CHUNK_NAMES.map((name) => (name === 'accepted' ? `accepted = ${KEEP_ACCEPTANCE}` : `${name} = excluded.${name}`)).join(', ')}`,
+  setAccepted: `UPDATE chunks SET accepted = ? WHERE series = ${SERIES_ID} AND day = ${encodeDay('?')}`,
+  lastDayWithBars: `SELECT ${decodeDay('max(day)')} FROM chunks WHERE series = ${SERIES_ID} AND rows > 0`,
   listBeginnings: `SELECT interval, first_open_us FROM beginnings WHERE market = ? AND symbol = ?`,
   putBeginning: `INSERT OR REPLACE INTO beginnings (market, symbol, interval, first_open_us) VALUES (?, ?, ?, ?)`,
-  listGaps: `SELECT start_us, end_us, bars, evidence FROM gaps WHERE ${ONE_SERIES} AND start_us >= ? AND start_us < ? ORDER BY start_us`,
-  deleteGaps: `DELETE FROM gaps WHERE ${ONE_SERIES} AND start_us >= ? AND start_us < ?`,
-  putGap: `INSERT INTO gaps (market, symbol, interval, start_us, end_us, bars, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-  putRevision: `INSERT OR REPLACE INTO revisions
-    (market, symbol, interval, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  deleteDay: `DELETE FROM days WHERE ${ONE_SERIES} AND day = ?`,
-  deleteRevisions: `DELETE FROM revisions WHERE ${ONE_SERIES} AND day = ?`,
+  listGaps: `SELECT start_us, end_us, bars, evidence FROM chunk_gaps WHERE series = ${SERIES_ID} AND start_us >= ? AND start_us < ? ORDER BY start_us`,
+  deleteGaps: `DELETE FROM chunk_gaps WHERE series = ${SERIES_ID} AND start_us >= ? AND start_us < ?`,
+  putGap: `INSERT INTO chunk_gaps (series, start_us, end_us, bars, evidence) VALUES (${SERIES_ID}, ?, ?, ?, ?)`,
+  putRevision: `INSERT OR REPLACE INTO chunk_revisions
+    (series, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at)
+    SELECT ${SERIES_ID}, ${encodeDay('day')}, revision, ${encodeHex('archive_etag', 16)}, ${encodeHex('archive_sha256', 32)},
+      ${encodeHex('shard_sha256', 32)}, changed_rows, ${encodeTime('replaced_at')}
+    FROM (SELECT ? AS day, ? AS revision, ? AS archive_etag, ? AS archive_sha256, ? AS shard_sha256, ? AS changed_rows, ? AS replaced_at)`,
+  deleteDay: `DELETE FROM chunks WHERE series = ${SERIES_ID} AND day = ${encodeDay('?')}`,
+  deleteRevisions: `DELETE FROM chunk_revisions WHERE series = ${SERIES_ID} AND day = ${encodeDay('?')}`,
+  deleteAllDays: `DELETE FROM chunks WHERE series = ${SERIES_ID}`,
+  deleteAllGaps: `DELETE FROM chunk_gaps WHERE series = ${SERIES_ID}`,
+  deleteAllRevisions: `DELETE FROM chunk_revisions WHERE series = ${SERIES_ID}`,
+  deleteBeginnings: `DELETE FROM beginnings WHERE market = ? AND symbol = ? AND interval = ?`,
+  deleteSeries: `DELETE FROM all_series WHERE ${ONE_SERIES}`,
   startRun: `INSERT INTO runs (started_at, command) VALUES (?, ?) RETURNING id`,
   endRun: `UPDATE runs SET ended_at = ?, counts = ?, exit = ? WHERE id = ?`,
   // a later report never shortens a ban
@@ -50,9 +77,6 @@ const SQL = {
   commit: `COMMIT`,
   rollback: `ROLLBACK`,
 } as const
-
-/** The tables from which a series is removed as a whole. */
-export const SERIES_TABLES = ['series', 'days', 'gaps', 'revisions', 'beginnings'] as const
 
 /** Values to bind. Never a boolean: libsql 0.5 aborts the process on one. */
 export type Binding = string | number | null

@@ -1,138 +1,153 @@
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import type Database from 'libsql'
-import { CONDITIONS } from '../../model/condition.ts'
-import { INTERVALS } from '../../model/interval.ts'
-import { MARKETS } from '../../model/market.ts'
+import { openDatabase } from '../../disk/sqlite.ts'
+import { LAKE } from '../layout.ts'
+import { SCHEMA, VERSION } from './catalog-schema.ts'
+import { CHUNK_NAMES, encodeChunk, encodeDay, encodeHex, encodeTime } from './stored-form.ts'
 
-/** The version that this program writes, in `PRAGMA user_version`, and the oldest that it migrates. */
-export const VERSION = 2
+/** The oldest version that this program migrates. */
 export const OLDEST = 1
 
-/** Tables that a catalog of any version has. */
-export const TABLES = ['series', 'days', 'gaps', 'revisions', 'runs', 'bans'] as const
-
-const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
-
-/** The columns that name a series, in every table. */
-const SERIES = `
-  market text NOT NULL CHECK (market IN (${quoted(MARKETS)})),
-  symbol text NOT NULL,
-  interval text NOT NULL CHECK (interval IN (${quoted(INTERVALS)}))`
-
-const DAY = `day text NOT NULL CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]')`
-
-const SERIES_TABLE = `CREATE TABLE series (${SERIES},
-  first_day text, last_day text, first_open_us integer,
-  first_source text CHECK (first_source IN ('rest', 'archives', 'provisional')),
-  last_open_us integer, ended_us integer, phase integer, listed_at text,
-  PRIMARY KEY (market, symbol, interval)
-) STRICT, WITHOUT ROWID;`
-
-/** A chunk that is called whole has a shard with all its bars: SQLite refuses any other. */
-const DAYS_TABLE = `CREATE TABLE days (${SERIES},
-  ${DAY},
-  condition text NOT NULL CHECK (condition IN (${quoted(CONDITIONS)})),
-  source text, rows integer NOT NULL, expected integer NOT NULL,
-  shard_sha256 text, shard_bytes integer, archive_key text, archive_etag text, archive_sha256 text,
-  revision integer NOT NULL, off_grid integer NOT NULL, duplicates integer NOT NULL, conflicts integer NOT NULL,
-  differing_rows integer NOT NULL, odd_close integer NOT NULL DEFAULT 0, odd_rows integer NOT NULL DEFAULT 0,
-  evidence text, error_code text, error text, accepted text, recheck integer NOT NULL DEFAULT 0 CHECK (recheck IN (0, 1)),
-  updated_at text NOT NULL,
-  PRIMARY KEY (market, symbol, interval, day),
-  CHECK ((shard_sha256 IS NULL) = (shard_bytes IS NULL)),
-  CHECK (condition NOT IN ('complete', 'provisional') OR (shard_sha256 IS NOT NULL AND rows >= expected))
-) STRICT, WITHOUT ROWID;`
-
-/** REST's answers to "the first bar of all": one of a short interval tells that of the longer ones. */
-const BEGINNINGS_TABLE = `CREATE TABLE beginnings (${SERIES},
-  first_open_us integer NOT NULL,
-  PRIMARY KEY (market, symbol, interval)
-) STRICT, WITHOUT ROWID;`
-
-/**
- * Tables and columns are part of the contract with users (README, "What is on disk"). STRICT and the checks make SQLite refuse what
- * is not a row of ours, so rows that are read back need no second check.
- */
-export const SCHEMA = `
-${SERIES_TABLE}
-${DAYS_TABLE}
-${BEGINNINGS_TABLE}
-
-CREATE TABLE gaps (${SERIES},
-  start_us integer NOT NULL, end_us integer NOT NULL, bars integer NOT NULL, evidence text NOT NULL,
-  PRIMARY KEY (market, symbol, interval, start_us)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE revisions (${SERIES},
-  ${DAY},
-  revision integer NOT NULL, archive_etag text, archive_sha256 text, shard_sha256 text, changed_rows integer, replaced_at text NOT NULL,
-  PRIMARY KEY (market, symbol, interval, day, revision)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE runs (
-  id integer PRIMARY KEY, started_at text NOT NULL, ended_at text, command text NOT NULL, counts text, exit integer
-) STRICT;
-
-CREATE TABLE bans (
-  market text PRIMARY KEY CHECK (market IN (${quoted(MARKETS)})), until text NOT NULL, reason text NOT NULL
-) STRICT, WITHOUT ROWID;
-
-PRAGMA user_version = ${VERSION};
-`
-
-const OLD_DAY_COLUMNS = `market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag,
-  archive_sha256, revision, off_grid, duplicates, conflicts, differing_rows, updated_at`
+/** Told after each series of an older catalog that is brought to this version: how many are done, of how many. */
+export type MigrationProgress = (done: number, of: number) => void
 
 /** A row of version 1 that says what cannot be: whole, without a shard or with bars missing. */
 const IMPOSSIBLE = `(condition IN ('complete', 'provisional') AND (shard_sha256 IS NULL OR rows < expected))`
 
+const SERIES_FACTS = 'first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at'
+
 /**
- * Rows of version 1 as rows of version 2. Where a series begins was told in words, or by an archive that may have been cut in front: it
- * is asked for again, and with it every chunk that expects fewer bars than its grid. An outage rests on words: its day is rechecked. A
- * person's acceptance was the first line of the evidence, an error's code the start of its text.
+ * The rows of an older catalog, attached as `old`, as those of version 2: views `series_2`, `days_2` and `beginnings_2`.
+ *
+ * In version 1 it was told in words, or by an archive that may have been cut in front, where a series begins: it is asked for again, and
+ * with it every chunk that expects fewer bars than its grid. An outage rests on words: its day is rechecked. A person's acceptance was the
+ * first line of the evidence, an error's code the start of its text.
  */
-function copyFrom1(from: string): string {
-  return `
-INSERT INTO series (market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at)
-  SELECT market, symbol, interval, first_day, last_day, NULL, NULL, NULL, NULL, NULL, listed_at FROM ${from}series;
-INSERT INTO days (${OLD_DAY_COLUMNS}, evidence, error_code, error, accepted, recheck)
-  SELECT market, symbol, interval, day, CASE WHEN ${IMPOSSIBLE} THEN 'failed' ELSE condition END, source, rows, expected,
-    shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256, revision, off_grid, duplicates, conflicts, differing_rows, updated_at,
+const AS_VERSION_2: Readonly<Record<number, string>> = {
+  1: `
+CREATE TEMP VIEW series_2 AS SELECT market, symbol, interval, first_day, last_day, NULL AS first_open_us, NULL AS first_source,
+    NULL AS last_open_us, NULL AS ended_us, NULL AS phase, listed_at FROM old.series;
+CREATE TEMP VIEW days_2 AS SELECT market, symbol, interval, day, CASE WHEN ${IMPOSSIBLE} THEN 'failed' ELSE condition END AS condition,
+    source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256, revision, off_grid, duplicates, conflicts,
+    differing_rows, 0 AS odd_close, 0 AS odd_rows,
     CASE WHEN evidence NOT LIKE 'accepted: %' THEN evidence
-      WHEN instr(evidence, char(10)) > 0 THEN substr(evidence, instr(evidence, char(10)) + 1) END,
+      WHEN instr(evidence, char(10)) > 0 THEN substr(evidence, instr(evidence, char(10)) + 1) END AS evidence,
     CASE WHEN ${IMPOSSIBLE} THEN 'CKVD_SHARD_MISSING'
-      WHEN error GLOB 'CKVD_*: *' THEN substr(error, 1, instr(error, ':') - 1) END,
-    CASE WHEN ${IMPOSSIBLE} THEN 'CKVD_SHARD_MISSING: the catalog called this day ' || condition || ' without all its bars' ELSE error END,
+      WHEN error GLOB 'CKVD_*: *' THEN substr(error, 1, instr(error, ':') - 1) END AS error_code,
+    CASE WHEN ${IMPOSSIBLE} THEN 'CKVD_SHARD_MISSING: the catalog called this day ' || condition || ' without all its bars' ELSE error END AS error,
     CASE WHEN evidence LIKE 'accepted: %'
-      THEN substr(evidence, 11, CASE WHEN instr(evidence, char(10)) > 0 THEN instr(evidence, char(10)) - 11 ELSE length(evidence) END) END,
-    condition = 'outage'
-  FROM ${from}days;`
+      THEN substr(evidence, 11, CASE WHEN instr(evidence, char(10)) > 0 THEN instr(evidence, char(10)) - 11 ELSE length(evidence) END) END AS accepted,
+    condition = 'outage' AS recheck, updated_at
+  FROM old.days;
+CREATE TEMP VIEW beginnings_2 AS SELECT market, symbol, interval, first_open_us FROM old.series WHERE false;`,
+  2: `
+CREATE TEMP VIEW series_2 AS SELECT * FROM old.series;
+CREATE TEMP VIEW days_2 AS SELECT * FROM old.days;
+CREATE TEMP VIEW beginnings_2 AS SELECT * FROM old.beginnings;`,
+}
+
+/** One series of the views and of the tables that are alike in both versions; its chunks in the stored form. */
+function copySeries(market: string, symbol: string, interval: string): string {
+  const key = [market, symbol, interval].map(quote)
+  const one = `market = ${key[0]} AND symbol = ${key[1]} AND interval = ${key[2]}`
+  const id = `(SELECT id FROM main.all_series WHERE ${one})`
+  return `BEGIN;
+INSERT INTO main.all_series (dataset, market, symbol, interval, ${SERIES_FACTS}, is_known)
+  SELECT 'klines', market, symbol, interval, ${SERIES_FACTS}, 1 FROM series_2 WHERE ${one};
+INSERT OR IGNORE INTO main.all_series (dataset, market, symbol, interval, is_known) VALUES ('klines', ${key.join(', ')}, 0);
+INSERT INTO main.chunks (series, day, ${CHUNK_NAMES.join(', ')})
+  SELECT ${id}, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')} FROM days_2 v WHERE ${one} ORDER BY v.day;
+INSERT INTO main.chunk_gaps (series, start_us, end_us, bars, evidence)
+  SELECT ${id}, start_us, end_us, bars, evidence FROM old.gaps WHERE ${one};
+INSERT INTO main.chunk_revisions (series, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at)
+  SELECT ${id}, ${encodeDay('day')}, revision, ${encodeHex('archive_etag', 16)}, ${encodeHex('archive_sha256', 32)}, ${encodeHex('shard_sha256', 32)},
+    changed_rows, ${encodeTime('replaced_at')} FROM old.revisions WHERE ${one};
+COMMIT;`
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** Copies what `old` has and `main` not yet, a series at a time. */
+function copyAll(database: Database.Database, path: string, version: number, progress: MigrationProgress): void {
+  database.prepare('ATTACH DATABASE ? AS old').run([path])
+  database.exec(AS_VERSION_2[version] ?? '')
+  const all = database
+    .prepare(
+      ['series', 'days', 'gaps', 'revisions'].map((table) => `SELECT market, symbol, interval FROM old.${table}`).join(' UNION ') +
+        ' EXCEPT SELECT market, symbol, interval FROM main.all_series ORDER BY 1, 2, 3',
+    )
+    .raw()
+    .all([]) as [string, string, string][]
+  const [copied] = database.prepare('SELECT count(*) FROM main.all_series').raw().get([]) as [number]
+  all.forEach(([market, symbol, interval], i) => {
+    database.exec(copySeries(market, symbol, interval))
+    progress(copied + i + 1, copied + all.length)
+  })
+  database.exec(`BEGIN;
+INSERT OR REPLACE INTO main.beginnings SELECT market, symbol, interval, first_open_us FROM beginnings_2;
+INSERT OR REPLACE INTO main.runs SELECT * FROM old.runs;
+INSERT OR REPLACE INTO main.bans SELECT * FROM old.bans;
+COMMIT;
+DROP VIEW series_2; DROP VIEW days_2; DROP VIEW beginnings_2;
+DETACH DATABASE old;`)
 }
 
 /**
- * The ladder: brings a catalog from an older version to this one, in place, in one transaction: it is as it was, or whole. Each step is
- * the way from one version to the next. The caller holds the lake's lock.
+ * Brings the file at `path` from an older version to this one: a new file is made beside it, a series a transaction, and takes its name when
+ * it is complete. Killed, the next call goes on with what is there; until the end the old file is as it was, and readers read it. The
+ * caller holds the lake's lock and has the file closed.
  */
-export function migrate(database: Database.Database, found: number): void {
-  if (found === VERSION) return
-  database.exec(`BEGIN IMMEDIATE;
-ALTER TABLE series RENAME TO old_series;
-ALTER TABLE days RENAME TO old_days;
-${SERIES_TABLE}
-${DAYS_TABLE}
-${BEGINNINGS_TABLE}
-${copyFrom1('old_')}
-DROP TABLE old_series;
-DROP TABLE old_days;
-PRAGMA user_version = ${VERSION};
-COMMIT;`)
+export function migrateFile(path: string, version: number, progress: MigrationProgress = () => undefined): void {
+  const next = `${path}.migrating`
+  // what an earlier run left of its log belongs to the old file alone
+  const old = openDatabase(path, { timeout: 0, whose: LAKE })
+  try {
+    old.exec('PRAGMA journal_mode = DELETE;')
+  } finally {
+    old.close()
+  }
+  const { size, mtimeMs } = statSync(path)
+  const source = `${version} ${size} ${mtimeMs}`
+  if (existsSync(next) && !isOf(next, source)) for (const side of ['', '-journal']) rmSync(next + side, { force: true })
+  const database = openDatabase(next, { timeout: 0, whose: LAKE })
+  try {
+    if (!hasTables(database)) {
+      database.exec(
+        `BEGIN;${SCHEMA}CREATE TABLE migrated_from (source text NOT NULL); INSERT INTO migrated_from VALUES (${quote(source)});COMMIT;`,
+      )
+    }
+    copyAll(database, path, version, progress)
+    database.exec('DROP TABLE migrated_from;')
+  } finally {
+    database.close()
+  }
+  renameSync(next, path)
 }
 
-/** An older catalog's rows in a database in memory that has this version's tables. */
-export function readInto(database: Database.Database, path: string): Database.Database {
+function hasTables(database: Database.Database): boolean {
+  return (database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number])[0] > 0
+}
+
+/** True where an unfinished new file was made of just that old one, by this version of the program. */
+function isOf(next: string, source: string): boolean {
+  const database = openDatabase(next, { timeout: 0, whose: LAKE })
+  try {
+    if (!hasTables(database)) return true
+    const [version] = database.prepare('PRAGMA user_version').raw().get([]) as [number]
+    const [found] = database.prepare('SELECT source FROM migrated_from').raw().get([]) as [string]
+    return version === VERSION && found === source
+  } catch {
+    return false // not one of ours, or damaged: it is made anew
+  } finally {
+    database.close()
+  }
+}
+
+/** An older catalog's rows in a database in memory that has this version's tables and views. */
+export function readInto(database: Database.Database, path: string, version: number): Database.Database {
   database.exec(SCHEMA)
-  database.prepare('ATTACH DATABASE ? AS old').run([path])
-  database.exec(`${copyFrom1('old.')}
-${['gaps', 'revisions', 'runs', 'bans'].map((table) => `INSERT INTO ${table} SELECT * FROM old.${table};`).join('\n')}
-DETACH DATABASE old;`)
+  copyAll(database, path, version, () => undefined)
   return database
 }

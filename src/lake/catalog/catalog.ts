@@ -8,14 +8,16 @@ import type { Market } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import { chunkRange, nextChunk, seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { dayStartUs } from '../../model/utc-day.ts'
+import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BanRow, BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, RunRow, SeriesRow } from './catalog-rows.ts'
-import { DAY_COLUMNS, dayRowOf } from './catalog-rows.ts'
+import { DAY_COLUMNS } from './catalog-rows.ts'
+import { dayRowOf } from './stored-form.ts'
+import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
-import { prepareStatements, SERIES_TABLES } from './catalog-statements.ts'
+import { prepareStatements } from './catalog-statements.ts'
 import { sqliteError } from '../../disk/sqlite.ts'
 
 /** Days and times before and after all others. */
@@ -38,10 +40,10 @@ export class Catalog {
   #statements: Statements | undefined
 
   /** Use `openCatalog`. */
-  constructor(path: string, mode: CatalogMode) {
+  constructor(path: string, mode: CatalogMode, progress?: MigrationProgress) {
     this.path = path
     this.#mode = mode
-    this.#database = openCatalogFile(path, mode)
+    this.#database = openCatalogFile(path, mode, progress)
     try {
       this.#statements = prepareStatements(this.#database)
     } catch (error) {
@@ -85,7 +87,7 @@ export class Catalog {
 
   getDay(series: Series, day: UtcDay): DayRow | undefined {
     const raw = this.#use('read', (sql) => sql.getDay.get([...keyOf(series), day]))
-    return raw === undefined ? undefined : dayRowOf(raw as RawRow)
+    return raw === undefined ? undefined : dayRowOf(raw as RawRow, series)
   }
 
   /** Days in [from, to), in order. */
@@ -131,7 +133,13 @@ export class Catalog {
   commit(batch: readonly CatalogWrite[]): void {
     if (batch.length === 0) return
     this.#transaction((sql) => {
-      for (const write of batch) putChunk(sql, write)
+      let named = ''
+      for (const write of batch) {
+        const label = seriesLabel(write.row)
+        if (label !== named) sql.nameSeries.run(keyOf(write.row))
+        named = label
+        putChunk(sql, write)
+      }
     })
   }
 
@@ -148,10 +156,11 @@ export class Catalog {
 
   /** Forgets a series; its shards stay. */
   deleteSeries(series: Series): void {
-    this.#transaction(() => {
-      for (const table of SERIES_TABLES) {
-        this.#database.prepare(`DELETE FROM ${table} WHERE market = ? AND symbol = ? AND interval = ?`).run(keyOf(series))
-      }
+    const key = keyOf(series)
+    this.#transaction((sql) => {
+      // the series itself last: the others are found by its number
+      for (const statement of [sql.deleteAllDays, sql.deleteAllGaps, sql.deleteAllRevisions, sql.deleteBeginnings, sql.deleteSeries])
+        statement.run(key)
     })
   }
 
@@ -208,7 +217,8 @@ export class Catalog {
   }
 
   #readPage(series: Series, from: UtcDay, to: UtcDay, limit: number): DayRow[] {
-    return this.#use('read', (sql) => sql.readDays.all([...keyOf(series), from, to, limit])).map((raw) => dayRowOf(raw as RawRow))
+    const bounds = [dayNumber(from), dayNumber(to)]
+    return this.#use('read', (sql) => sql.readDays.all([...keyOf(series), ...bounds, limit])).map((raw) => dayRowOf(raw as RawRow, series))
   }
 
   #use<T>(verb: 'read' | 'write', action: (sql: Statements) => T): T {
@@ -237,10 +247,13 @@ export class Catalog {
 
 /**
  * Opens the catalog at `path`. `write` creates it and is only for the holder of the lake's lock; `read` works beside a writer,
- * sees what is committed and never writes. Throws as `openCatalogFile` does.
+ * sees what is committed and never writes. `progress` is told while an older version is migrated. Throws as `openCatalogFile` does.
  */
-export function openCatalog(path: string, options: { readonly mode: CatalogMode }): Catalog {
-  return new Catalog(path, options.mode)
+export function openCatalog(
+  path: string,
+  options: { readonly mode: CatalogMode; readonly progress?: MigrationProgress | undefined },
+): Catalog {
+  return new Catalog(path, options.mode, options.progress)
 }
 
 function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void {

@@ -180,7 +180,7 @@ describe('verify', () => {
         if (how === 'of another program') await writeFile(path, (bytes.writeUInt32BE(0, 60), bytes))
         if (how === 'short of a table') {
           const database = new Database(path)
-          database.exec('DROP TABLE gaps')
+          database.exec('DROP TABLE chunk_gaps')
           database.close()
         }
         await verify(root, (result, lake) => {

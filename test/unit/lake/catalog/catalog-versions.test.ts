@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
 import { openCatalog } from '../../../../src/lake/catalog/catalog.ts'
@@ -82,7 +82,7 @@ async function withVersion1(test: (path: string) => Promise<void> | void, rows =
   })
 }
 
-/** What every row of version 1 says in the words of version 2. */
+/** What every row of version 1 says in the words of this one. */
 function checkMigrated(path: string, mode: 'read' | 'write'): void {
   using catalog = openCatalog(path, { mode })
   // words, or the first row of an archive, told where a series begins: it is asked for again
@@ -129,19 +129,19 @@ function checkMigrated(path: string, mode: 'read' | 'write'): void {
 }
 
 describe('a catalog of version 1', () => {
-  it('is brought to version 2 in place when it is opened for writing: every row, and nothing is lost', async () => {
+  it('is brought to version 3 in place when it is opened for writing: every row, and nothing is lost', async () => {
     await withVersion1((path) => {
       checkMigrated(path, 'write')
       const plain = new Database(path, { readonly: true })
-      expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([2])
+      expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([3])
       expect(plain.prepare(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`).raw().all([]).flat()).toEqual(
-        ['bans', 'beginnings', 'days', 'gaps', 'revisions', 'runs', 'series'], // and no table of the old version
+        ['all_series', 'bans', 'beginnings', 'chunk_gaps', 'chunk_revisions', 'chunks', 'runs'], // and no table of the old version
       )
       expect(plain.prepare('SELECT id, command FROM runs').raw().all([])).toEqual([[7, 'ingest']])
       expect(plain.prepare('SELECT day, revision, changed_rows FROM revisions').raw().all([])).toEqual([['2024-01-01', 1, 3]])
       expect(plain.prepare('PRAGMA quick_check').raw().all([])).toEqual([['ok']])
       plain.close()
-      // once: the second time it is one of version 2
+      // once: the second time it is one of version 3
       checkMigrated(path, 'write')
     })
   })
@@ -168,16 +168,19 @@ describe('a catalog of version 1', () => {
   })
 
   it('that cannot be migrated stays whole as it was', async () => {
-    // two tables of one name: as if the version were not what it says
-    await withVersion1(async (path) => {
-      const bytes = await readFile(path)
-      expect(() => openCatalog(path, { mode: 'write' })).toThrow(expect.objectContaining({ name: 'CkvdError' }))
-      const plain = new Database(path, { readonly: true })
-      expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([1])
-      expect(plain.prepare('SELECT count(*) FROM days').raw().get([])).toEqual([8])
-      plain.close()
-      expect(bytes.length).toBeGreaterThan(0)
-    }, `${ROWS_1}; CREATE TABLE beginnings (market text);`)
+    // a day that no calendar has
+    await withVersion1(
+      async (path) => {
+        const bytes = await readFile(path)
+        expect(() => openCatalog(path, { mode: 'write' })).toThrow(expect.objectContaining({ name: 'CkvdError' }))
+        const plain = new Database(path, { readonly: true })
+        expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([1])
+        expect(plain.prepare('SELECT count(*) FROM days').raw().get([])).toEqual([8])
+        plain.close()
+        expect(bytes.length).toBeGreaterThan(0)
+      },
+      ROWS_1.replace("'2024-01-05', 'failed'", "'2024-99-99', 'failed'"),
+    )
   })
 
   it('of no rows is one', async () => {
@@ -187,5 +190,132 @@ describe('a catalog of version 1', () => {
         expect([catalog.listSeries(), catalog.listStoredSeries()]).toEqual([[], []])
       }
     }, '')
+  })
+})
+
+/** The tables as version 2 made them, word for word but for the lists of names. */
+const CONDITIONS_2 = `${CONDITIONS}, 'disputed', 'unexplainable'`
+const VERSION_2 = VERSION_1.replace(CONDITIONS, CONDITIONS_2)
+  .replace(
+    'first_open_us integer, listed_at text',
+    'first_open_us integer, first_source text, last_open_us integer, ended_us integer, phase integer, listed_at text',
+  )
+  .replace(
+    'differing_rows integer NOT NULL, evidence text, error text, updated_at text NOT NULL',
+    'differing_rows integer NOT NULL, odd_close integer NOT NULL DEFAULT 0, odd_rows integer NOT NULL DEFAULT 0, evidence text, error_code text, error text, accepted text, recheck integer NOT NULL DEFAULT 0, updated_at text NOT NULL',
+  )
+  .replace(
+    'PRAGMA user_version = 1;',
+    `CREATE TABLE beginnings (${SERIES}, first_open_us integer NOT NULL, PRIMARY KEY (market, symbol, interval)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;`,
+  )
+
+const DIGEST = (digit: string) => `'${digit.repeat(64)}'`
+const key = (symbol: string, interval: string, period: string, packaging = 'daily', folder = 'spot') =>
+  `'data/${folder}/${packaging}/klines/${symbol}/${interval}/${symbol}-${interval}-${period}.zip'`
+
+const ROWS_2 = `
+INSERT INTO series VALUES
+  ('spot', 'BTCUSDT', '1h', '2023-12-31', '2024-01-09', ${START_US}, 'rest', ${START_US + 9}, NULL, NULL, '2024-02-01T00:00:00.000Z'),
+  ('cm', 'BTCUSD_PERP', '3d', '2023-12-01', NULL, NULL, NULL, NULL, ${START_US}, 2, NULL);
+INSERT INTO days VALUES
+  ('spot', 'BTCUSDT', '1h', '2024-01-01', 'complete', 'vision-daily', 24, 24, ${DIGEST('a')}, 4096, ${key('BTCUSDT', '1h', '2024-01-01')}, '${'0f'.repeat(16)}', ${DIGEST('b')}, 1, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, '2024-02-01T00:00:00.123Z'),
+  ('spot', 'BTCUSDT', '1h', '2024-01-02', 'provisional', 'rest', 24, 24, ${DIGEST('c')}, 4096, NULL, NULL, NULL, 3, 1, 2, 3, 4, 5, 6, 'words', NULL, NULL, NULL, 1, '2024-02-01T00:00:00.999Z'),
+  ('spot', 'BTCUSDT', '1h', '2024-01-03', 'outage', 'vision-monthly+vision-daily+rest', 20, 24, ${DIGEST('D')}, 4096, ${key('BTCUSDT', '1h', '2024-01', 'monthly')}, '${'0F'.repeat(16)}', NULL, 1, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, ''),
+  ('spot', 'BTCUSDT', '1h', '2024-01-04', 'disputed', 'another', 20, 24, 'short', 4096, ${key('BTCUSDT', '1h', '2024-1-4')}, '${'0f'.repeat(16)}-7', '12', 1, 0, 0, 0, 0, 0, 0, 'a''b', NULL, NULL, 'mine', 0, '2024-02-01'),
+  ('um', 'ETHUSDT', '1M', '2024-01-01', 'failed', NULL, 0, 1, NULL, NULL, ${key('ETHUSDT', '1mo', '2024-01', 'monthly', 'futures/um')}, NULL, NULL, 1, 0, 0, 0, 0, 0, 0, NULL, 'CKVD_HTTP_STATUS', 'CKVD_HTTP_STATUS: 500', NULL, 0, '2024-02-01T00:00:00.000Z'),
+  ('cm', 'BTCUSD_PERP', '3d', '2024-01-01', 'complete', 'vision-monthly', 10, 10, ${DIGEST('e')}, 4096, ${key('BTCUSD_PERP', '3d', '2024-01', 'monthly', 'futures/cm')}, 'x', NULL, 1, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, '1969-12-31T23:59:59.000Z');
+INSERT INTO gaps VALUES ('spot', 'BTCUSDT', '1h', ${START_US}, ${START_US + 7_200_000_000}, 2, '{"source":"rest","before_us":1,"after_us":2}'),
+  ('um', 'XRPUSDT', '1h', 5, 6, 1, 'of a series that has no day');
+INSERT INTO revisions VALUES ('spot', 'BTCUSDT', '1h', '2024-01-02', 1, 'e', NULL, ${DIGEST('a')}, 3, '2024-01-05T00:00:00.000Z');
+INSERT INTO runs VALUES (7, '2024-02-01T00:00:00.000Z', NULL, 'ingest', NULL, NULL);
+INSERT INTO bans VALUES ('um', '2024-02-01T12:00:00.000Z', '418');
+INSERT INTO beginnings VALUES ('spot', 'BTCUSDT', '1m', ${START_US});`
+
+/** The contents of a catalog as any SQLite program reads them, by the names that version 2 had. */
+function publicRows(path: string): Record<string, unknown[]> {
+  const series = 'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at'
+  const selects = {
+    series: `SELECT ${series} FROM series WHERE coalesce(first_day, last_day, listed_at, ended_us) IS NOT NULL`,
+    ...Object.fromEntries(['days', 'gaps', 'revisions', 'runs', 'bans', 'beginnings'].map((name) => [name, `SELECT * FROM ${name}`])),
+  }
+  const database = new Database(path, { readonly: true })
+  try {
+    const read = ([name, sql]: [string, string]) =>
+      [name, database.prepare(`${sql} ORDER BY 1, 2, 3, 4`.replace('bans ORDER BY 1, 2, 3, 4', 'bans')).raw().all([])] as const
+    return Object.fromEntries(Object.entries(selects).map(read))
+  } finally {
+    database.close()
+  }
+}
+
+async function withVersion2(test: (path: string) => void): Promise<void> {
+  await inTempDirectory((directory) => {
+    const path = join(directory, 'catalog.sqlite')
+    const old = new Database(path)
+    old.exec(VERSION_2 + ROWS_2)
+    old.close()
+    test(path)
+    return Promise.resolve()
+  })
+}
+
+describe('a catalog of version 2', () => {
+  it('says the same in version 3, value by value, to the program and to any SQLite program', async () => {
+    await withVersion2((path) => {
+      const before = publicRows(path)
+      expect(before['days']).toHaveLength(6)
+      let read: unknown
+      {
+        using catalog = openCatalog(path, { mode: 'read' })
+        read = catalog.listStoredSeries().map((series) => catalog.readDays(series))
+      }
+      const told: [number, number][] = []
+      {
+        using catalog = openCatalog(path, { mode: 'write', progress: (done, of) => told.push([done, of]) })
+        expect(catalog.listStoredSeries().map((series) => catalog.readDays(series))).toEqual(read)
+        expect(catalog.listSeries()).toHaveLength(2)
+        expect(catalog.getDay(BTC, day('2024-01-04'))).toMatchObject({
+          archiveKey: 'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-1-4.zip',
+          accepted: 'mine',
+        })
+      }
+      expect(told).toEqual([1, 2, 3, 4].map((done) => [done, 4]))
+      expect(publicRows(path)).toEqual(before)
+      expect(readdirSync(dirname(path))).toEqual(['catalog.sqlite'])
+    })
+  })
+
+  it('is left as it was where its migration is stopped, is read meanwhile, and the next one goes on from there', async () => {
+    await withVersion2((path) => {
+      const before = publicRows(path)
+      for (const stopAt of [1, 2]) {
+        const stopped = (done: number): void => {
+          if (done === stopAt) throw new Error('stopped')
+        }
+        expect(() => openCatalog(path, { mode: 'write', progress: stopped })).toThrow()
+        expect(publicRows(path)).toEqual(before)
+        using reader = openCatalog(path, { mode: 'read' })
+        expect(reader.readDays(BTC)).toHaveLength(4)
+      }
+      const told: number[] = []
+      openCatalog(path, { mode: 'write', progress: (done) => told.push(done) }).close()
+      expect(told).toEqual([3, 4])
+      expect(publicRows(path)).toEqual(before)
+    })
+  })
+
+  it('that was written to after its migration was stopped is migrated anew', async () => {
+    await withVersion2((path) => {
+      expect(() => openCatalog(path, { mode: 'write', progress: () => expect.unreachable('stopped') })).toThrow()
+      expect(existsSync(`${path}.migrating`)).toBe(true)
+      const old = new Database(path)
+      old.exec(`UPDATE days SET evidence = '${'longer '.repeat(2000)}' WHERE symbol = 'BTCUSDT'`)
+      old.close()
+      const before = publicRows(path)
+      openCatalog(path, { mode: 'write' }).close()
+      expect(publicRows(path)).toEqual(before)
+      expect(readdirSync(dirname(path))).toEqual(['catalog.sqlite'])
+    })
   })
 })

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
 import type { DayRow, SeriesRow } from '../../../../src/lake/catalog/catalog-rows.ts'
@@ -9,6 +11,10 @@ import { openCatalog } from '../../../../src/lake/catalog/catalog.ts'
 import { isAccepted } from '../../../../src/lake/day-facts.ts'
 import { LAKE } from '../../../../src/lake/layout.ts'
 import { sqliteError } from '../../../../src/disk/sqlite.ts'
+import { CONDITIONS } from '../../../../src/model/condition.ts'
+import type { Interval } from '../../../../src/model/interval.ts'
+import type { Market } from '../../../../src/model/market.ts'
+import type { Series } from '../../../../src/model/series.ts'
 import { addDays } from '../../../../src/model/utc-day.ts'
 import { BTC, day, ETH, hoursOf, inTempDirectory, proofAround, rowOf, seriesRowOf } from '../lake-fixtures.ts'
 
@@ -24,6 +30,9 @@ const TABLES = {
   runs: 'id, started_at, ended_at, command, counts, exit',
   bans: 'market, until, reason',
 }
+
+/** Bytes that a chunk may take in the file. */
+const CHUNK_BYTES = 160
 
 /** What any SQLite program reads in the file, beside the writer. */
 function selectFrom(path: string, sql: string): unknown[] {
@@ -51,7 +60,7 @@ describe('the catalog file', () => {
       openCatalog(path, { mode: 'write' }).close()
       expect(readdirSync(directory)).toEqual(['catalog.sqlite'])
       const plain = new Database(path)
-      expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([2])
+      expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([3])
       for (const [table, columns] of Object.entries(TABLES)) {
         const found = plain.prepare(`SELECT name FROM pragma_table_info('${table}') ORDER BY cid`).raw().all([]).flat()
         expect(found.join(', ')).toBe(columns)
@@ -65,7 +74,7 @@ describe('the catalog file', () => {
     await inTempDirectory((directory) => {
       const path = join(directory, 'catalog.sqlite')
       const newer = new Database(path)
-      newer.exec('CREATE TABLE things (a); PRAGMA user_version = 3')
+      newer.exec('CREATE TABLE things (a); PRAGMA user_version = 4')
       newer.close()
       for (const mode of ['write', 'read'] as const) {
         expect(() => openCatalog(path, { mode })).toThrow(expect.objectContaining({ code: 'CKVD_CATALOG_VERSION' }))
@@ -253,6 +262,111 @@ describe('days', () => {
       catalog.deleteDay(BTC, row.day)
       expect(catalog.getDay(BTC, row.day)).toBeUndefined()
       expect(selectFrom(path, told)).toEqual([])
+    })
+  })
+
+  it('take at most 160 bytes a chunk in the file, with digests, key and ETag of an archive each', async () => {
+    await inTempDirectory((directory) => {
+      const path = join(directory, 'catalog.sqlite')
+      const catalog = openCatalog(path, { mode: 'write' })
+      const hex = (text: string, digits: number) => createHash('sha256').update(text).digest('hex').slice(0, digits)
+      const chunks = 20_000
+      const names = Array.from({ length: chunks }, (_, i) => addDays(day('1980-01-01'), i))
+      const minute: Series = { ...BTC, interval: '1m' }
+      catalog.commit(
+        names.map((name) => ({
+          row: rowOf(minute, name, {
+            ...{ condition: 'complete', source: 'vision-daily', rows: 1440, shardBytes: 129_314, shardSha256: hex(`shard ${name}`, 64) },
+            ...{ archiveKey: `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-${name}.zip`, archiveEtag: hex(`etag ${name}`, 32) },
+            archiveSha256: hex(`archive ${name}`, 64),
+          }),
+          gaps: [],
+        })),
+      )
+      catalog.close()
+      const bytes = statSync(path).size / chunks
+      console.log(`${bytes.toFixed(1)} bytes a chunk`)
+      expect(bytes).toBeLessThanOrEqual(CHUNK_BYTES)
+      return Promise.resolve()
+    })
+  })
+
+  it('come back as they were written, whatever they hold', async () => {
+    const hex = (length: number) =>
+      fc.array(fc.constantFrom(...'0123456789abcdef'), { minLength: length, maxLength: length }).map((digits) => digits.join(''))
+    const oddText = fc.oneof(
+      fc.constant(''),
+      fc.string({ maxLength: 20 }),
+      fc.constantFrom('1', '123', 'ABCDEF', '2024-01-01', 'x'.repeat(64)),
+    )
+    const maybe = <T>(text: fc.Arbitrary<T>) => fc.option(text, { nil: null })
+    const count = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 ** 40 }))
+    const one = fc.record({
+      series: fc.record({
+        market: fc.constantFrom<Market>('spot', 'um', 'cm'),
+        symbol: fc.constantFrom('BTCUSDT', '1INCHUSDT', 'BTCUSD_PERP'),
+        interval: fc.constantFrom<Interval>('1m', '1h', '1M'),
+      }),
+      day: fc.integer({ min: 0, max: 20_000 }).map((days) => addDays(day('1970-01-01'), days)),
+      condition: fc.constantFrom(...CONDITIONS),
+      source: maybe(
+        fc.constantFrom('vision-daily', 'vision-monthly', 'rest', 'vision-daily+rest', 'vision-monthly+vision-daily+rest', 'stream'),
+      ),
+      archiveKey: fc.constantFrom('daily', 'monthly', 'another', null),
+      archiveEtag: maybe(
+        fc.oneof(
+          hex(32),
+          hex(32).map((text) => `${text}-3`),
+          oddText,
+        ),
+      ),
+      archiveSha256: maybe(fc.oneof(hex(64), oddText)),
+      shard: maybe(fc.oneof(hex(64), oddText)),
+      counts: fc.tuple(count, count, count, count, count, count, count),
+      texts: fc.tuple(maybe(oddText), maybe(oddText), maybe(oddText)),
+      recheck: fc.constantFrom<0 | 1>(0, 1),
+      updatedAt: fc.oneof(
+        fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map((date) => date.toISOString()),
+        fc.constantFrom('', '2024-01-01', '2024-01-01T00:00:00Z', '2024-01-01T00:00:00.000000Z', 'now'),
+      ),
+    })
+    await inTempDirectory((directory) => {
+      const path = join(directory, 'catalog.sqlite')
+      using catalog = openCatalog(path, { mode: 'write' })
+      fc.assert(
+        fc.property(one, (given) => {
+          const { series, condition, counts, texts } = given
+          const folder = series.market === 'spot' ? 'spot' : `futures/${series.market}`
+          const name = series.interval === '1M' ? '1mo' : series.interval
+          const period = { daily: given.day, monthly: given.day.slice(0, 7), another: '2020-8' }
+          const key = (kind: 'daily' | 'monthly' | 'another') =>
+            `data/${folder}/${kind === 'another' ? 'daily' : kind}/klines/${series.symbol}/${name}/${series.symbol}-${name}-${period[kind]}.zip`
+          const isWhole = condition === 'complete' || condition === 'provisional'
+          const shard = isWhole ? (given.shard ?? 'ab'.repeat(32)) : given.shard
+          const row = rowOf(series, given.day, {
+            ...{ condition, source: given.source, shardSha256: shard, shardBytes: shard === null ? null : counts[0] },
+            ...{ archiveKey: given.archiveKey === null ? null : key(given.archiveKey), archiveEtag: given.archiveEtag },
+            ...{ archiveSha256: given.archiveSha256, expected: counts[1], rows: isWhole ? counts[1] : counts[2], revision: counts[3] },
+            ...{ offGrid: counts[4], duplicates: counts[5], oddRows: counts[6], recheck: given.recheck, updatedAt: given.updatedAt },
+            ...{ evidence: texts[0], error: texts[1], accepted: texts[2] },
+          })
+          catalog.deleteDay(series, given.day)
+          catalog.commit([{ row, gaps: [] }])
+          expect(catalog.getDay(series, given.day)).toEqual(row)
+          // what any SQLite program reads, and writes back
+          const where = `WHERE market = '${series.market}' AND symbol = '${series.symbol}' AND interval = '${series.interval}' AND day = '${given.day}'`
+          expect(selectFrom(path, `SELECT condition, source, archive_key, archive_etag, updated_at FROM days ${where}`)).toEqual([
+            [condition, row.source, row.archiveKey, row.archiveEtag, row.updatedAt],
+          ])
+        }),
+        { numRuns: 200 },
+      )
+      const plain = new Database(path)
+      plain.exec("UPDATE days SET condition = 'failed', evidence = 'by hand'")
+      plain.close()
+      for (const series of catalog.listStoredSeries())
+        for (const row of catalog.readDays(series)) expect(row).toMatchObject({ condition: 'failed', evidence: 'by hand' })
+      return Promise.resolve()
     })
   })
 
