@@ -49,7 +49,7 @@ const BEGINNINGS_TABLE = `CREATE TABLE beginnings (${SERIES},
 ) STRICT, WITHOUT ROWID;`
 
 /**
- * Tables and columns are part of the contract with users (README, "What is on disk"). STRICT and the checks make SQLite refuse what
+ * Tables and columns are part of the contract with users (docs/lake.md, "Catalog"). STRICT and the checks make SQLite refuse what
  * is not a row of ours, so rows that are read back need no second check.
  */
 export const SCHEMA = `

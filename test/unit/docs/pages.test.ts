@@ -9,15 +9,35 @@ import * as library from '../../../src/index.ts'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const PAGES = [
   'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
   'examples/README.md',
   ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'))
+/** The anchors of a page's headings, as GitHub and npm make them. */
+const anchorsOf = (page: string): string[] =>
+  [...readPage(page).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  )
 const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
 
 describe.each(PAGES)('%s', (page) => {
   test('links to files that are there', () => {
     const links = [...readPage(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = '']) => to).filter((to) => !/^https?:/.test(to))
     expect(links.filter((to) => !existsSync(join(ROOT, dirname(page), to)))).toEqual([])
+  })
+
+  test('links to headings that are there', () => {
+    const links = [...readPage(page).matchAll(/\]\(([^)#\s]*)#([^)]*)\)/g)].map(([, to = '', anchor = '']) => ({
+      to: to === '' ? page : join(dirname(page), to),
+      anchor,
+    }))
+    const local = links.filter(({ to }) => !/^https?:/.test(to))
+    expect(local.filter(({ to, anchor }) => !existsSync(join(ROOT, to)) || !anchorsOf(to).includes(anchor))).toEqual([])
   })
 
   test('names error codes and variables that exist', () => {

@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const readText = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+
+/** Paths of the project that a text names in code: `src/model/gaps.ts`, `config/`. */
+const pathsIn = (text: string): string[] =>
+  [...text.matchAll(/`((?:src|config|workers|scripts|test|bench|docs|examples|\.ci)\/[^`\s*]*)`/g)].map(([, path = '']) => path)
+
+describe('docs/design.md', () => {
+  const page = readText('docs/design.md')
+  const section = (name: string): string => page.split(/^## /m).find((part) => part.startsWith(name)) ?? ''
+  const rows = (name: string): string[][] =>
+    section(name)
+      .split('\n')
+      .filter((line) => /^\| .*`/.test(line))
+      .map((line) =>
+        line
+          .slice(1, -1)
+          .split('|')
+          .map((cell) => cell.trim()),
+      )
+
+  test('names paths that are there', () => {
+    const paths = pathsIn(page)
+    expect(paths.length).toBeGreaterThan(60)
+    expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
+  test('has a sentence for each folder and file of src, for config and workers, and for nothing else', () => {
+    const parts = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).map(
+      (entry) => `src/${entry.name}${entry.isDirectory() ? '/' : ''}`,
+    )
+    const told = rows('Folders').map(([folder = '']) => folder.replaceAll('`', ''))
+    expect(told.sort()).toEqual(['config/', 'workers/', ...parts].sort())
+  })
+
+  test('answers thirty questions and more, each with a file', () => {
+    const answers = rows('Where do I find')
+    expect(answers.length).toBeGreaterThanOrEqual(30)
+    expect(answers.filter(([, where = '']) => pathsIn(where).length === 0)).toEqual([])
+  })
+
+  test('tells the bounds of the throttles as the code has them', () => {
+    const bounds = rows('How a run is throttled').flatMap(([, bound = '', where = '']) =>
+      [...bound.matchAll(/`([A-Z_]+ = [^`]+)`/g)].map(([, code = '']) => ({ code, files: pathsIn(where) })),
+    )
+    expect(bounds.length).toBeGreaterThanOrEqual(10)
+    expect(bounds.filter(({ code, files }) => !files.some((file) => readText(file).includes(`const ${code}\n`)))).toEqual([])
+  })
+})
+
+test('CONTRIBUTING.md names paths that are there', () => {
+  const paths = pathsIn(readText('CONTRIBUTING.md'))
+  expect(paths.length).toBeGreaterThan(3)
+  expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+})
+
+test('README is a page, not a reference: 150 lines at most', () => {
+  expect(readText('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150)
+})
+
+test('what comments and scripts say of the pages is there: each section that they name', () => {
+  const sources = ['src', 'config', 'workers', 'scripts']
+    .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`))
+    .filter((path) => /\.(ts|mjs)$/.test(path))
+  const named = sources.flatMap((path) =>
+    [...readText(path).matchAll(/(README|docs\/[\w-]+\.md), "([^"]+)"/g)].map(([, page = '', heading = '']) => ({ path, page, heading })),
+  )
+  expect(named.length).toBeGreaterThanOrEqual(5)
+  const isThere = (page: string, heading: string): boolean =>
+    new RegExp(`^#+ ${heading}$`, 'm').test(readText(page === 'README' ? 'README.md' : page))
+  expect(named.filter(({ page, heading }) => !isThere(page, heading))).toEqual([])
+})
