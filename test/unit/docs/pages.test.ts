@@ -23,6 +23,11 @@ const anchorsOf = (page: string): string[] =>
       .trim()
       .replaceAll(' ', '-'),
   )
+/** Paths of the project that a page names in code, alone or in a command (those that end in `.py` are another project's). */
+const pathsOf = (page: string): string[] =>
+  [...readPage(page).matchAll(/```[\s\S]*?```|`[^`\n]+`/g)]
+    .flatMap(([code]) => code.split(/[\s`'"]+/))
+    .filter((word) => /^(?:src|config|workers|scripts|test|bench|docs|examples|\.ci)\/[\w./-]+$/.test(word) && !word.endsWith('.py'))
 const readPage = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
 
 describe.each(PAGES)('%s', (page) => {
@@ -40,11 +45,21 @@ describe.each(PAGES)('%s', (page) => {
     expect(local.filter(({ to, anchor }) => !existsSync(join(ROOT, to)) || !anchorsOf(to).includes(anchor))).toEqual([])
   })
 
+  test('names paths of the project that are there', () => {
+    expect(pathsOf(page).filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
   test('names error codes and variables that exist', () => {
     const known = new Set<string>([...Object.keys(ERROR_CATALOGUE), ...SETTINGS.map(({ environment }) => environment)])
     const named = readPage(page).match(/CKVD_[A-Z0-9_]*[A-Z0-9]\b(?!_?…)/g) ?? []
     expect(named.filter((name) => !known.has(name))).toEqual([])
   })
+})
+
+test('paths are found in the pages: in cells, sentences and commands', () => {
+  expect(pathsOf('docs/design.md').length).toBeGreaterThan(60)
+  expect(pathsOf('CONTRIBUTING.md')).toContain('test/unit/model/interval.test.ts')
+  expect(pathsOf('docs/commands.md')).toContain('config/universe/spot_synchronal.csv')
 })
 
 test('what the Python package exports is here, and in the table for those who come from there', () => {
