@@ -13,7 +13,7 @@ const config = {
   readme: 'none',
   excludePrivate: true,
   excludeInternal: true,
-  // a comment for users' compilers, see src/read/polars.ts
+  // a comment for users' compilers, see src/library/polars.ts
   // told in the words of the whole: the parts of small anonymous objects, and of the alternatives of a fault rule
   intentionallyNotDocumented: [
     ...['universe.__type.market', 'universe.__type.symbol'].map((name) => `crypto-kline-vision-data.IngestRequest.${name}`),

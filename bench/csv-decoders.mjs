@@ -8,12 +8,12 @@ const itself = (columns) => columns
 
 export const CSV_DECODERS = {
   async 'ours-wasm'({ bytes, load, dist }) {
-    const { WasmDecoder } = await load('src/codec/csv-wasm.js')
+    const { WasmDecoder } = await load('src/codec/csv/csv-wasm.js')
     const decoder = new WasmDecoder(readFileSync(new URL('workers/decoder.wasm', dist)))
     return { decode: () => Object.values(decoder.decodeCsv(bytes).columns), columns: itself }
   },
   async 'ours-js'({ bytes, load }) {
-    const { decodeCsv } = await load('src/codec/csv.js')
+    const { decodeCsv } = await load('src/codec/csv/csv.js')
     return { decode: () => Object.values(decodeCsv(bytes).columns), columns: itself }
   },
   'split-number': ({ bytes }) => ({

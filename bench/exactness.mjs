@@ -11,7 +11,7 @@ const START_MS = Date.UTC(2024, 0, 1)
 
 /** @returns how many decimals were checked; throws at the first that is not `Number(text)` */
 export async function checkDecimals(dist, count, seed = 1) {
-  const { WasmDecoder } = await import(new URL('src/codec/csv-wasm.js', pathToFileURL(`${dist}/`)))
+  const { WasmDecoder } = await import(new URL('src/codec/csv/csv-wasm.js', pathToFileURL(`${dist}/`)))
   const decoder = new WasmDecoder(readFileSync(new URL('workers/decoder.wasm', pathToFileURL(`${dist}/`))))
   let state = seed
   const random = (below) => {

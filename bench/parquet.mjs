@@ -13,10 +13,10 @@ const REAL = 'vision/data/futures/um/monthly/klines/ALGOUSDT/1m/ALGOUSDT-1m-2024
 
 export async function measureParquet({ root, dist, folder, archives, rounds }) {
   const built = (path) => import(new URL(path, pathToFileURL(`${dist}/`)))
-  const { WasmDecoder } = await built('src/codec/csv-wasm.js')
+  const { WasmDecoder } = await built('src/codec/csv/csv-wasm.js')
   const { KLINE_COLUMNS, concatColumns } = await built('src/model/kline.js')
-  const { encodeKlines, toRecordBatch } = await built('src/codec/arrow-writer.js')
-  const { encodeKlineParquet, encodeParquet } = await built('src/codec/parquet.js')
+  const { encodeKlines, toRecordBatch } = await built('src/codec/arrow/arrow-writer.js')
+  const { encodeKlineParquet, encodeParquet } = await built('src/codec/export/parquet.js')
   const duckdb = require('@duckdb/node-api')
   const polars = require('nodejs-polars')
   const decoder = new WasmDecoder(readFileSync(new URL('workers/decoder.wasm', pathToFileURL(`${dist}/`))))

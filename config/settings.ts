@@ -14,7 +14,7 @@ export { COMMAND_KEYS, SETTINGS } from './setting-table.ts'
 /** The config file that is read from the working directory when `--config` names no other. */
 export const CONFIG_FILE = 'ckvd.config.json'
 
-/** Variables that every HTTP client of this program honours, in small letters, too (see src/sources/proxy.ts). They are shown, never checked here. */
+/** Variables that every HTTP client of this program honours, in small letters, too (see src/sources/http/proxy.ts). They are shown, never checked here. */
 export const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'] as const
 
 /** Where a value came from: `flag --lake`, `option lake` (library), `environment CKVD_LAKE`, `file PATH` or `default`. */

@@ -17,12 +17,15 @@ const FLOORS = [
   ['terminal-text'],
   ['log-file'],
   ['log'],
+  ['waiting', 'memory'],
   ['model'],
   ['config'],
-  ['codec'],
+  ['disk', 'codec', 'question'],
   ['sources', 'lake'],
   ['acquire'],
   ['ingest', 'read', 'report', 'export', 'sandbox'],
+  ['resample', 'funding'],
+  ['library'],
   ['cli', 'index'],
 ]
 
@@ -30,7 +33,10 @@ const FLOORS = [
 const NARROWER = {
   config: { may: ['model', 'errors'], because: 'settings and market facts rest on plain values alone' },
   sandbox: { may: ['model', 'errors', 'config'], because: 'a stand-in for the exchange must not share code with what it tests' },
-  workers: { may: ['codec', 'model', 'errors'], because: 'a worker may be killed at any instant, so it holds nothing but pure decoding' },
+  workers: {
+    may: ['codec', 'memory', 'model', 'errors'],
+    because: 'a worker may be killed at any instant, so it holds nothing but pure decoding',
+  },
 }
 
 const NAMELESS = /^(utils?|helpers?|common|shared|misc|managers?)$/

@@ -13,8 +13,8 @@ import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startSandbox } from '../dist/src/sandbox/index.js'
-import { FileRestAccount } from '../dist/src/sources/rest-account-file.js'
-import { restLanes } from '../dist/src/sources/rest-lanes.js'
+import { FileRestAccount } from '../dist/src/sources/rest/rest-account-file.js'
+import { restLanes } from '../dist/src/sources/rest/rest-lanes.js'
 import { fastClock } from './torture/fast-clock.mjs'
 
 const USAGE = `node scripts/one-address.mjs [--processes 1,4,16,64] [--kinds ckvd,library] [--minutes 3] [--speed 6] [--others 600] [--json]

@@ -1,10 +1,10 @@
 import { constants, readFileSync } from 'node:fs'
-import { BufferPool } from '../src/codec/buffer-pool.ts'
-import { ShardEncoder } from '../src/codec/arrow-template.ts'
-import { WasmDecoder } from '../src/codec/csv-wasm.ts'
-import { PageMemory } from '../src/codec/page-memory.ts'
-import type { DayCodec, DecodeOutcome, DecodeTask } from '../src/codec/decode-day.ts'
-import { runDecodeTask } from '../src/codec/decode-day.ts'
+import { BufferPool } from '../src/memory/buffer-pool.ts'
+import { ShardEncoder } from '../src/codec/arrow/arrow-template.ts'
+import { WasmDecoder } from '../src/codec/csv/csv-wasm.ts'
+import { PageMemory } from '../src/memory/page-memory.ts'
+import type { DayCodec, DecodeOutcome, DecodeTask } from '../src/codec/decode-archive.ts'
+import { runDecodeTask } from '../src/codec/decode-archive.ts'
 
 /** Memory for shards: what came with a task and is not used yet; new one is such that the lake can write past the page cache. */
 const buffers = new BufferPool(16 * 1024 * 1024, 'O_DIRECT' in constants ? new PageMemory() : undefined)

@@ -1,9 +1,9 @@
 import type { CkvdError } from '../errors.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { RestSource } from '../sources/rest.ts'
-import type { Vision } from '../sources/vision.ts'
-import type { Listing } from '../sources/listing.ts'
+import type { RestSource } from '../sources/rest/rest.ts'
+import type { Vision } from '../sources/vision/vision.ts'
+import type { Listing } from '../sources/vision/listing.ts'
 import type { DecodePool } from './decode-pool.ts'
 import type { ListingEdge } from './listing-edge.ts'
 

@@ -7,8 +7,8 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { ArchiveRef } from './archive-task.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './reconcile.ts'
 import { expectedRange } from './reconcile.ts'
-import type { RestAnswer } from './rest-question.ts'
-import { refusalOf } from './rest-question.ts'
+import type { RestAnswer } from './rest/rest-question.ts'
+import { refusalOf } from './rest/rest-question.ts'
 
 /** The archive that should have had a day, if there is one. */
 export interface Origin {

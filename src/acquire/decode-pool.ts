@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import { fileShares } from '../../config/open-files.ts'
-import { BufferPool } from '../codec/buffer-pool.ts'
-import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-day.ts'
-import { leastShardBytes } from '../codec/shard-size.ts'
+import { BufferPool } from '../memory/buffer-pool.ts'
+import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-archive.ts'
+import { leastShardBytes } from '../codec/arrow/shard-size.ts'
 import { abortError, CkvdError, openFilesError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
-import { listenAbort } from '../sources/waiting.ts'
+import { listenAbort } from '../waiting.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024

@@ -4,10 +4,10 @@ import type { Series } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs } from '../model/utc-day.ts'
-import type { ExchangeInfo } from '../sources/exchange-info.ts'
-import type { HttpClient } from '../sources/http.ts'
-import type { Listing } from '../sources/listing.ts'
-import { objectUrl } from '../sources/vision-url.ts'
+import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
+import type { HttpClient } from '../sources/http/http.ts'
+import type { Listing } from '../sources/vision/listing.ts'
+import { objectUrl } from '../sources/vision/vision-url.ts'
 
 /** Archives are usually published the next day: a market whose newest listed archive is older than this many days may have a listing that is behind. */
 const FRESH_DAYS = 3

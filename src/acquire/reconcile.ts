@@ -1,7 +1,7 @@
-import { sha256Hex } from '../codec/archive.ts'
-import { findOddRows } from '../codec/odd-rows.ts'
+import { sha256Hex } from '../codec/zip/archive.ts'
+import { findOddRows } from '../codec/csv/odd-rows.ts'
 import type { CkvdError } from '../errors.ts'
-import type { ShardCondition } from '../codec/shard-meta.ts'
+import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
 import { isFromVision } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../model/evidence.ts'
@@ -195,7 +195,7 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const shard =
     source === null
       ? null
-      : (await import('../codec/arrow-writer.ts')).encodeShard(columns, {
+      : (await import('../codec/arrow/arrow-writer.ts')).encodeShard(columns, {
           ...series,
           day,
           source,

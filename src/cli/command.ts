@@ -6,13 +6,13 @@ import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, ERROR_CATALOGUE, toCkvdError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createLogger } from '../log.ts'
-import { checkProxies } from '../sources/proxy.ts'
+import { checkProxies } from '../sources/http/proxy.ts'
 import type { Sandbox } from '../sandbox/index.ts'
 import { cleanLine, cleanText } from '../terminal-text.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
-import type { Output, TextOutput } from './output.ts'
-import { createTextOutput, jsonLine } from './output.ts'
+import type { Output, TextOutput } from './show/output.ts'
+import { createTextOutput, jsonLine } from './show/output.ts'
 
 /** The world around a command: `main.ts` passes the process's, tests pass their own. */
 export interface CliContext {

@@ -5,22 +5,22 @@ import { CkvdError, toCkvdError } from '../errors.ts'
 import { cleanText } from '../terminal-text.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
-import { jsonLine } from './output.ts'
+import { jsonLine } from './show/output.ts'
 
 type AddCommand = (program: Command, context: CliContext) => void
 
 /** All commands, in the order of `ckvd --help`; each with what it needs is loaded when it is wanted. A new command is one file and one entry here. */
 const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
-  ingest: async () => (await import('./ingest.ts')).addIngestCommand,
-  availability: async () => (await import('./availability.ts')).addAvailabilityCommand,
-  coverage: async () => (await import('./coverage.ts')).addCoverageCommand,
-  verify: async () => (await import('./verify.ts')).addVerifyCommand,
-  fetch: async () => (await import('./fetch.ts')).addFetchCommand,
-  export: async () => (await import('./export.ts')).addExportCommand,
-  query: async () => (await import('./query.ts')).addQueryCommand,
-  resample: async () => (await import('./resample.ts')).addResampleCommand,
-  sandbox: async () => (await import('./sandbox.ts')).addSandboxCommand,
-  config: async () => (await import('./config.ts')).addConfigCommand,
+  ingest: async () => (await import('./commands/ingest.ts')).addIngestCommand,
+  availability: async () => (await import('./commands/availability.ts')).addAvailabilityCommand,
+  coverage: async () => (await import('./commands/coverage.ts')).addCoverageCommand,
+  verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
+  fetch: async () => (await import('./commands/fetch.ts')).addFetchCommand,
+  export: async () => (await import('./commands/export.ts')).addExportCommand,
+  query: async () => (await import('./commands/query.ts')).addQueryCommand,
+  resample: async () => (await import('./commands/resample.ts')).addResampleCommand,
+  sandbox: async () => (await import('./commands/sandbox.ts')).addSandboxCommand,
+  config: async () => (await import('./commands/config.ts')).addConfigCommand,
 }
 
 /** The command line, which parses nothing yet: with what `word`, the first one of the line, needs. */

@@ -10,7 +10,7 @@ import type { Series, TimeRange } from '../model/series.ts'
 import { chunkOfUs, chunkRange, gridOfBars, nextChunk, previousChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
-import { toDoubles } from './int64.ts'
+import { toDoubles } from '../memory/int64.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {

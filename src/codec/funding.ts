@@ -2,12 +2,12 @@ import { Field, Float64, Int64, makeData, RecordBatch, Schema, Struct, Timestamp
 import type { Data, DataType } from 'apache-arrow'
 import { z } from 'zod'
 import { CkvdError } from '../errors.ts'
-import { checkSha256, parseChecksum, readZipEntry } from './archive.ts'
-import { ArrowFormatError, parseArrowFile } from './arrow-file.ts'
-import { ShardWriter } from './arrow-writer.ts'
-import { digestArrays } from './columns-digest.ts'
-import { LARGEST_FUNDING_CSV_BYTES } from './csv-size.ts'
-import { DIGEST_KEY, FORMAT_KEY } from './shard-meta.ts'
+import { checkSha256, parseChecksum, readZipEntry } from './zip/archive.ts'
+import { ArrowFormatError, parseArrowFile } from './arrow/arrow-file.ts'
+import { ShardWriter } from './arrow/arrow-writer.ts'
+import { digestArrays } from './arrow/columns-digest.ts'
+import { LARGEST_FUNDING_CSV_BYTES } from './csv/csv-size.ts'
+import { DIGEST_KEY, FORMAT_KEY } from './arrow/shard-meta.ts'
 
 /** Funding rates as columns, in ascending order of time. */
 export interface FundingColumns {

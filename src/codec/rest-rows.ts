@@ -4,10 +4,10 @@ import { countSlots, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { isoOfUs } from '../model/utc-day.ts'
-import type { Bar } from './csv-row.ts'
-import { CSV_COLUMNS, isPlainDecimal, parseTimeUs } from './csv-row.ts'
-import { findOtherInterval } from './other-interval.ts'
-import { RowTable } from './row-table.ts'
+import type { Bar } from './csv/csv-row.ts'
+import { CSV_COLUMNS, isPlainDecimal, parseTimeUs } from './csv/csv-row.ts'
+import { findOtherInterval } from './csv/other-interval.ts'
+import { RowTable } from './csv/row-table.ts'
 
 const FOUND_CHARS = 40
 /** The largest page of any market. */

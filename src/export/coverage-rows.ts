@@ -1,5 +1,5 @@
-import type { CoverageRow } from '../codec/coverage-file.ts'
-import type { DayRow } from '../lake/catalog-rows.ts'
+import type { CoverageRow } from '../codec/export/coverage-file.ts'
+import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isAccepted } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
 import { intervalPathName } from '../model/interval.ts'

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
-import type { ExportedBytes, ExportOutcome, ExportTask } from '../codec/export-task.ts'
+import type { ExportedBytes, ExportOutcome, ExportTask } from '../codec/export/export-task.ts'
 import { abortError, CkvdError, openFilesError } from '../errors.ts'
 
 /** Makes files of an export in worker threads. */

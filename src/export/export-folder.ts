@@ -1,19 +1,23 @@
 import { stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { CkvdError, isCkvdError } from '../errors.ts'
-import type { AtomicFiles, FileWrite } from '../lake/atomic-file.ts'
-import { createAtomicFiles } from '../lake/atomic-file.ts'
-import { createDirectories } from '../lake/directories.ts'
-import { makeDirectoryPath } from '../lake/directory-path.ts'
-import { ioError } from '../lake/io-error.ts'
-import { joinLake, lakePaths } from '../lake/layout.ts'
-import type { LakeLock } from '../lake/lock.ts'
-import { acquireLock } from '../lake/lock.ts'
-import type { Steps } from '../lake/steps.ts'
+import type { CkvdError } from '../errors.ts'
+import type { AtomicFiles, FileWrite } from '../disk/atomic-file.ts'
+import { createAtomicFiles } from '../disk/atomic-file.ts'
+import { createDirectories } from '../disk/directories.ts'
+import { makeDirectoryPath } from '../disk/directory-path.ts'
+import type { Whose } from '../disk/io-error.ts'
+import { ioError } from '../disk/io-error.ts'
+import { joinInside } from '../disk/join-inside.ts'
+import type { WriteLock } from '../disk/lock.ts'
+import { acquireLock } from '../disk/lock.ts'
+import type { Steps } from '../disk/steps.ts'
 import { DATA_FOLDER } from './file-period.ts'
 
 /** What only this program uses in an export: its lock and its temporary files. Engines leave out what begins with a dot. */
 export const OWN_FOLDER = '.ckvd'
+
+/** How messages speak of an export. */
+const EXPORT: Whose = { name: 'the export', flag: '--out', ioCode: 'CKVD_EXPORT_IO', lockedCode: 'CKVD_EXPORT_LOCKED' }
 
 /** A directory that an export is written to; the only place that writes and removes there. Paths are relative, `/` separated. */
 export interface ExportFolder {
@@ -41,13 +45,13 @@ export async function openExportFolder(root: string, steps?: Steps): Promise<Exp
   try {
     makeDirectoryPath(root)
     // a link in its place would have us lock and sweep elsewhere
-    await createDirectories(root).prepare(join(own, 'tmp'))
+    await createDirectories(root, EXPORT).prepare(join(own, 'tmp'))
   } catch (error) {
     throw exportIoError(error, 'create the directory', own)
   }
-  const lock = takeLock(root, own)
+  const lock = acquireLock(join(own, 'lock.sqlite'), root, EXPORT)
   try {
-    const files = createAtomicFiles({ ...lakePaths(root), tmp: join(own, 'tmp') }, steps)
+    const files = createAtomicFiles({ root, tmp: join(own, 'tmp'), whose: EXPORT }, steps)
     await files.sweepTmp()
     return createFolder(root, files, lock)
   } catch (error) {
@@ -56,7 +60,7 @@ export async function openExportFolder(root: string, steps?: Steps): Promise<Exp
   }
 }
 
-function createFolder(root: string, files: AtomicFiles, lock: LakeLock): ExportFolder {
+function createFolder(root: string, files: AtomicFiles, lock: WriteLock): ExportFolder {
   const close = (): void => lock.release()
   return {
     async write(file) {
@@ -73,7 +77,7 @@ function createFolder(root: string, files: AtomicFiles, lock: LakeLock): ExportF
       }
     },
     async sizeOf(path) {
-      const target = joinLake(root, path)
+      const target = joinInside(root, path, EXPORT)
       try {
         const found = await stat(target)
         return found.isFile() ? found.size : undefined
@@ -92,29 +96,7 @@ async function removeEmpty(files: AtomicFiles, folder: string): Promise<void> {
   for (let path = folder; path.startsWith(`${DATA_FOLDER}/`); path = posix.dirname(path)) if (!(await files.removeEmpty(path))) return
 }
 
-function takeLock(root: string, own: string): LakeLock {
-  try {
-    return acquireLock(own)
-  } catch (error) {
-    if (!isCkvdError(error, 'CKVD_LAKE_LOCKED')) throw exportIoError(error, 'lock', root)
-    throw new CkvdError(
-      'CKVD_EXPORT_LOCKED',
-      `Another run is writing to the export ${root}. Wait until it has ended, or choose another directory with --out.`,
-      { details: { root }, cause: error },
-    )
-  }
-}
-
 /** An error of the file system as `CKVD_DISK_FULL` or `CKVD_EXPORT_IO`, with advice that fits an export. Other errors stay as they are. */
 export function exportIoError(error: unknown, operation: string, path: string): CkvdError {
-  const known = ioError(error, operation, path)
-  if (!isCkvdError(known, 'CKVD_LAKE_IO', 'CKVD_DISK_FULL')) return known
-  const message = known.message
-    .replace('a part of the lake', 'a part of the export')
-    .replaceAll('the lake', 'the export')
-    .replaceAll('--lake', '--out')
-  return new CkvdError(known.code === 'CKVD_LAKE_IO' ? 'CKVD_EXPORT_IO' : known.code, message, {
-    details: known.details,
-    cause: known.cause,
-  })
+  return ioError(error, operation, path, EXPORT)
 }

@@ -1,5 +1,5 @@
 import { isAbsolute, relative, sep } from 'node:path'
-import type { ExportEncoding } from '../codec/export-format.ts'
+import type { ExportEncoding } from '../codec/export/export-format.ts'
 import { CkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { LakeFilter } from '../lake/selection.ts'

@@ -1,5 +1,5 @@
-import type { ExportEncoding } from '../codec/export-format.ts'
-import type { CoverageRow } from '../codec/coverage-file.ts'
+import type { ExportEncoding } from '../codec/export/export-format.ts'
+import type { CoverageRow } from '../codec/export/coverage-file.ts'
 import type { UnexplainedDay } from '../lake/day-facts.ts'
 import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
 import type { NeverRequested } from '../lake/requested.ts'

@@ -1,5 +1,5 @@
-import type { ExportEncoding, ExportFormat } from '../codec/export-format.ts'
-import { fileEnding } from '../codec/export-format.ts'
+import type { ExportEncoding, ExportFormat } from '../codec/export/export-format.ts'
+import { fileEnding } from '../codec/export/export-format.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, intervalPathName } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { EXPORT_FORMATS } from '../codec/export-format.ts'
+import { EXPORT_FORMATS } from '../codec/export/export-format.ts'
 import { CkvdError } from '../errors.ts'
 import { intervalPathName, parseInterval } from '../model/interval.ts'
 import { isSymbol } from '../model/market.ts'

@@ -13,7 +13,7 @@ import {
   Utf8,
   vectorFromArray,
 } from 'apache-arrow'
-import { ShardWriter } from '../codec/arrow-writer.ts'
+import { ShardWriter } from '../codec/arrow/arrow-writer.ts'
 import { CkvdError } from '../errors.ts'
 import type { QueryRows } from './query.ts'
 import type { PlainValue } from './query-value.ts'

@@ -1,5 +1,5 @@
 import type { Beginnings } from '../acquire/series-life.ts'
-import type { Catalog } from '../lake/catalog.ts'
+import type { Catalog } from '../lake/catalog/catalog.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, nestsIn } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'

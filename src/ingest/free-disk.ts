@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { CkvdError } from '../errors.ts'
-import { ioError } from '../lake/io-error.ts'
+import { ioError } from '../disk/io-error.ts'
+import { LAKE } from '../lake/layout.ts'
 
 /**
  * Compares what a plan needs with the free disk, before the first download.
@@ -8,7 +9,7 @@ import { ioError } from '../lake/io-error.ts'
  */
 export async function checkFreeDisk(root: string, needed: number): Promise<void> {
   const { bavail, bsize } = await statfs(root).catch((error: unknown) => {
-    throw ioError(error, 'find the free disk of', root)
+    throw ioError(error, 'find the free disk of', root, LAKE)
   })
   const free = bavail * bsize
   if (needed <= free) return

@@ -1,13 +1,14 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, rm } from 'node:fs/promises'
 import type { ArchiveRef, ArchiveTask } from '../acquire/archive-task.ts'
-import type { SeriesPlan } from '../acquire/plan.ts'
+import type { SeriesPlan } from '../acquire/plan/plan.ts'
 import { CkvdError } from '../errors.ts'
-import { ioError } from '../lake/io-error.ts'
+import { ioError } from '../disk/io-error.ts'
+import { LAKE } from '../lake/layout.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { parsePeriod } from '../sources/vision-url.ts'
+import { parsePeriod } from '../sources/vision/vision-url.ts'
 
 /**
  * Plans on disk: a universe of any size is planned, shown and compared with the free disk before its first download,
@@ -37,7 +38,7 @@ export class PlanSpool {
       for (let done = 0; done < bytes.length;)
         done += (await file.write(bytes, done, bytes.length - done, place.offset + done)).bytesWritten
     } catch (error) {
-      throw ioError(error, 'write the plan to', this.#path)
+      throw ioError(error, 'write the plan to', this.#path, LAKE)
     }
   }
 
@@ -57,7 +58,7 @@ export class PlanSpool {
       }
       return bytes
     } catch (error) {
-      throw ioError(error, 'read the plan from', this.#path)
+      throw ioError(error, 'read the plan from', this.#path, LAKE)
     }
   }
 

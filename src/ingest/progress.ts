@@ -1,6 +1,6 @@
 import type { CkvdError } from '../errors.ts'
-import type { DayRow } from '../lake/catalog-rows.ts'
-import type { RequestKind } from '../sources/http.ts'
+import type { DayRow } from '../lake/catalog/catalog-rows.ts'
+import type { RequestKind } from '../sources/http/http.ts'
 import type { PlanTotals } from './planner.ts'
 
 /** A snapshot of a run that goes on. */

@@ -3,7 +3,7 @@ import type { Condition } from '../model/condition.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { RequestKind } from '../sources/http.ts'
+import type { RequestKind } from '../sources/http/http.ts'
 
 /** A chunk, or a whole series (`day` null), that is not as it should be. */
 export interface Problem extends Series {

@@ -4,7 +4,7 @@ import { isExplained } from '../model/condition.ts'
 import type { Evidence } from '../model/evidence.ts'
 import { describeEvidence, isProof } from '../model/evidence.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { DayRow } from './catalog-rows.ts'
+import type { DayRow } from './catalog/catalog-rows.ts'
 
 /** What a chunk counts as, for every command alike. */
 

@@ -1,12 +1,12 @@
 import { fileShares } from '../../config/open-files.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
-import type { AtomicFiles } from './atomic-file.ts'
-import type { CatalogWrite } from './catalog-rows.ts'
-import type { Catalog } from './catalog.ts'
-import { ioError } from './io-error.ts'
-import { shardPath } from './layout.ts'
-import type { Steps } from './steps.ts'
-import { runStep } from './steps.ts'
+import type { AtomicFiles } from '../disk/atomic-file.ts'
+import type { CatalogWrite } from './catalog/catalog-rows.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import { ioError } from '../disk/io-error.ts'
+import { LAKE, shardPath } from './layout.ts'
+import type { Steps } from '../disk/steps.ts'
+import { runStep } from '../disk/steps.ts'
 
 /** A chunk to store: its row and gaps, and its shard's bytes (null: the chunk has none, or its shard is there already). */
 export interface LakeWrite extends CatalogWrite {
@@ -78,7 +78,7 @@ export function createLakeWriter(files: AtomicFiles, catalog: Catalog, steps?: S
     try {
       await runStep(steps, 'transaction', catalog.path, () => catalog.commit(entries.map((entry) => entry.item)))
     } catch (thrown) {
-      const error = ioError(thrown, 'record chunks in', catalog.path)
+      const error = ioError(thrown, 'record chunks in', catalog.path, LAKE)
       // a row that SQLite refuses must not take its neighbours along; anything else holds for all of them
       if (entries.length === 1 || !isCkvdError(error, 'CKVD_BUG')) throw error
       for (const entry of entries) await record([entry]).catch((own: unknown) => entry.reject(placed(toCkvdError(own), entry)))

@@ -1,25 +1,25 @@
 import { existsSync } from 'node:fs'
 import { readdir, rename } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
-import type { AtomicFiles } from './atomic-file.ts'
-import { createAtomicFiles } from './atomic-file.ts'
-import { isSoundCatalogFile } from './catalog-file.ts'
-import type { Catalog } from './catalog.ts'
-import { openCatalog } from './catalog.ts'
-import { createDirectories } from './directories.ts'
-import { makeDirectoryPath } from './directory-path.ts'
-import { ioError } from './io-error.ts'
+import type { AtomicFiles } from '../disk/atomic-file.ts'
+import { createAtomicFiles } from '../disk/atomic-file.ts'
+import { isSoundCatalogFile } from './catalog/catalog-file.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import { openCatalog } from './catalog/catalog.ts'
+import { createDirectories } from '../disk/directories.ts'
+import { makeDirectoryPath } from '../disk/directory-path.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { LakeWriter } from './lake-writer.ts'
 import { createLakeWriter } from './lake-writer.ts'
 import type { LakePaths } from './layout.ts'
-import { lakePaths } from './layout.ts'
-import type { LakeLock } from './lock.ts'
-import { acquireLock } from './lock.ts'
+import { LAKE, lakePaths } from './layout.ts'
+import type { WriteLock } from '../disk/lock.ts'
+import { acquireLock } from '../disk/lock.ts'
 import type { Origin } from './origin.ts'
 import { checkOrigin, readOrigin, writeOrigin } from './origin.ts'
 import type { Quarantine } from './quarantine.ts'
 import { createQuarantine } from './quarantine.ts'
-import type { Steps } from './steps.ts'
+import type { Steps } from '../disk/steps.ts'
 
 /** A lake that is open for reading. */
 export interface Lake {
@@ -83,11 +83,11 @@ function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
 async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promise<WritableLake> {
   const { steps } = options
   const isNew = await createRoot(paths.root)
-  const lock = acquireLock(paths.root)
+  const lock = acquireLock(paths.lock, paths.root, LAKE)
   let catalog: Catalog | undefined
   try {
-    const files = createAtomicFiles(paths, steps)
-    const directories = createDirectories(paths.root)
+    const files = createAtomicFiles({ ...paths, whose: LAKE }, steps)
+    const directories = createDirectories(paths.root, LAKE)
     for (const directory of [paths.data, paths.quarantine, paths.tmp]) await directories.prepare(directory)
     const swept = await files.sweepTmp()
     // only in a directory of our own: the tag makes backup programs leave out everything below it
@@ -113,7 +113,7 @@ interface Opened {
   readonly recorded: Origin | undefined
 }
 
-function createWritableLake(paths: LakePaths, lock: LakeLock, catalog: Catalog, files: AtomicFiles, opened: Opened): WritableLake {
+function createWritableLake(paths: LakePaths, lock: WriteLock, catalog: Catalog, files: AtomicFiles, opened: Opened): WritableLake {
   const writer = createLakeWriter(files, catalog, opened.steps)
   let origin = opened.recorded
   let closing: Promise<void> | undefined
@@ -162,7 +162,7 @@ async function createRoot(root: string): Promise<boolean> {
     makeDirectoryPath(root)
     return (await readdir(root)).length === 0
   } catch (error) {
-    throw ioError(error, 'create the lake', root)
+    throw ioError(error, 'create the lake', root, LAKE)
   }
 }
 
@@ -177,7 +177,7 @@ async function moveDamagedCatalog(paths: LakePaths): Promise<string | undefined>
     if (!existsSync(from)) continue
     // the log belongs to the damaged file: beside a new catalog SQLite would apply it
     await rename(from, target + side).catch((error: unknown) => {
-      throw ioError(error, 'move aside', from)
+      throw ioError(error, 'move aside', from, LAKE)
     })
   }
   return basename(target)

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { CkvdError } from '../errors.ts'
 import { isMonthChunked, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
@@ -7,6 +6,8 @@ import type { Packaging, Series } from '../model/series.ts'
 import { chunkPeriod, fundingFolder, fundingStem, periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { firstDayOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
+import type { Whose } from '../disk/io-error.ts'
+import { joinInside } from '../disk/join-inside.ts'
 
 /** Absolute paths of the parts of a lake. No other file of the program makes paths in the lake. */
 export interface LakePaths {
@@ -107,24 +108,18 @@ export function archivePath(archiveKey: string): string {
   return `archives/${archiveKey}`
 }
 
-// Backslash and colon are separators on Windows only; no path of ours has them anywhere, so they are refused everywhere.
-// eslint-disable-next-line no-control-regex
-const UNSAFE = /[\u0000-\u001f\u007f\\:]/
+/** How messages speak of a lake. */
+export const LAKE: Whose = {
+  name: 'the lake',
+  flag: '--lake',
+  ioCode: 'CKVD_LAKE_IO',
+  lockedCode: 'CKVD_LAKE_LOCKED',
+  readOnly:
+    'On a read-only disk coverage, export, resample and fetch --source cache work; what writes to the lake, verify among them, does not.',
+  locked: '; reading is possible meanwhile',
+}
 
-/**
- * The absolute path of a file in the lake. Keys come from a listing on the network, so a path that could leave the lake
- * (`..`, an absolute path, an empty segment, a control character) throws `CKVD_LAKE_IO`. Symlinks are checked when writing.
- */
+/** The absolute path of a file in the lake. Throws `CKVD_LAKE_IO` for a path that could leave the lake. */
 export function joinLake(root: string, rel: string): string {
-  const segments = rel.split('/')
-  if (UNSAFE.test(rel) || segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    throw new CkvdError(
-      'CKVD_LAKE_IO',
-      `Expected a path inside the lake, got ${JSON.stringify(rel)}: nothing is read or written outside ${root}.`,
-      {
-        details: { root, path: rel },
-      },
-    )
-  }
-  return join(root, ...segments)
+  return joinInside(root, rel, LAKE)
 }

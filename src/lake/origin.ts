@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { CkvdError } from '../errors.ts'
-import type { AtomicFiles } from './atomic-file.ts'
-import { ioError } from './io-error.ts'
+import { LAKE } from './layout.ts'
+import type { AtomicFiles } from '../disk/atomic-file.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { LakePaths } from './layout.ts'
 
 /** Where a lake's data is from: the exchange itself, or a sandbox. The two are never mixed in one lake. */
@@ -58,7 +59,7 @@ const AnyFormat = z.object({ format: z.number() })
 export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> {
   const text = await readFile(paths.origin, 'utf8').catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw ioError(error, 'read', paths.origin)
+    throw ioError(error, 'read', paths.origin, LAKE)
   })
   if (text === undefined) return undefined
   const value = parseJson(text)

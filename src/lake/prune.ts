@@ -2,9 +2,9 @@ import { lstat, readdir } from 'node:fs/promises'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
-import { ioError } from './io-error.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { WritableLake } from './lake.ts'
-import { joinLake, parseShardPath, shardFolder } from './layout.ts'
+import { LAKE, joinLake, parseShardPath, shardFolder } from './layout.ts'
 
 export interface PruneResult {
   readonly shards: number
@@ -30,7 +30,7 @@ export async function pruneSeries(lake: WritableLake, series: Series): Promise<P
       shards++
     }
   } catch (error) {
-    throw ioError(error, 'prune', directory)
+    throw ioError(error, 'prune', directory, LAKE)
   }
   const isKnown = lake.catalog.getSeries(series) !== undefined || lake.catalog.readDays(series).length > 0
   if (shards === 0 && !isKnown)

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import type { AtomicFiles } from './atomic-file.ts'
-import { ioError } from './io-error.ts'
+import type { AtomicFiles } from '../disk/atomic-file.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { LakePaths } from './layout.ts'
-import { quarantinePath, quarantineReasonPath } from './layout.ts'
+import { LAKE, quarantinePath, quarantineReasonPath } from './layout.ts'
 
 /** An archive that failed verification, and why: plain values that JSON can hold. */
 export interface Quarantined {
@@ -82,7 +82,7 @@ async function takeStock(paths: LakePaths): Promise<Stock> {
       }
     }
   } catch (error) {
-    throw ioError(error, 'read', paths.quarantine)
+    throw ioError(error, 'read', paths.quarantine, LAKE)
   }
   return stock
 }

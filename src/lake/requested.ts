@@ -2,8 +2,8 @@ import type { Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayStartUs } from '../model/utc-day.ts'
-import type { Catalog } from './catalog.ts'
-import type { DayRow } from './catalog-rows.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import type { DayRow } from './catalog/catalog-rows.ts'
 import type { LakeFilter } from './selection.ts'
 
 /** Chunks in a row that were never requested: the lake knows nothing of them, not even why they are missing. */

@@ -1,18 +1,18 @@
 import { readFile, stat } from 'node:fs/promises'
-import { sha256Hex } from '../codec/archive.ts'
-import type { DecodedShard } from '../codec/arrow.ts'
-import { isOwnShard } from '../codec/arrow.ts'
-import { decodePlacedShard } from '../codec/placed-shard.ts'
+import { sha256Hex } from '../codec/zip/archive.ts'
+import type { DecodedShard } from '../codec/arrow/arrow.ts'
+import { isOwnShard } from '../codec/arrow/arrow.ts'
+import { decodePlacedShard } from '../codec/arrow/placed-shard.ts'
 import { CkvdError } from '../errors.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { CatalogWrite, DayRow } from './catalog-rows.ts'
-import { whenUncrowded } from './crowded.ts'
-import { ioError } from './io-error.ts'
-import { joinLake, shardPath } from './layout.ts'
-import { findRowFlaw } from './row-flaw.ts'
+import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
+import { whenUncrowded } from '../disk/crowded.ts'
+import { ioError } from '../disk/io-error.ts'
+import { LAKE, joinLake, shardPath } from './layout.ts'
+import { findRowFlaw } from './catalog/row-flaw.ts'
 
 /** What the catalog says of a shard's bytes; a `DayRow` is one. */
 export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
@@ -50,7 +50,7 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
   const { market, symbol, interval } = series
   const { meta } = decodePlacedShard(bytes, { market, symbol, interval, day, path })
   const { mtime } = await stat(path).catch((error: unknown) => {
-    throw ioError(error, 'read', path)
+    throw ioError(error, 'read', path, LAKE)
   })
   const row: DayRow = {
     market,
@@ -97,6 +97,6 @@ async function readWhole(path: string): Promise<Uint8Array | undefined> {
     return await whenUncrowded(() => readFile(path))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw ioError(error, 'read', path)
+    throw ioError(error, 'read', path, LAKE)
   }
 }

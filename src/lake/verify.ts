@@ -1,16 +1,16 @@
 import { opendir } from 'node:fs/promises'
-import type { ShardMeta } from '../codec/arrow.ts'
+import type { ShardMeta } from '../codec/arrow/arrow.ts'
 import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import { nextChunk, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { DayRow } from './catalog-rows.ts'
-import { ioError } from './io-error.ts'
+import type { DayRow } from './catalog/catalog-rows.ts'
+import { ioError } from '../disk/io-error.ts'
 import type { WritableLake } from './lake.ts'
-import { isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
-import { findRowFlaw } from './row-flaw.ts'
+import { LAKE, isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
+import { findRowFlaw } from './catalog/row-flaw.ts'
 import { adoptShard, readShard } from './shards.ts'
 
 /** A chunk whose shard cannot be trusted. */
@@ -241,7 +241,7 @@ async function* listFiles(root: string, folder: string): AsyncGenerator<{ path: 
       else yield { path, isFile: entry.isFile() }
     }
   } catch (error) {
-    throw ioError(error, 'list', directory)
+    throw ioError(error, 'list', directory, LAKE)
   }
 }
 

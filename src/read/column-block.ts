@@ -1,6 +1,6 @@
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
-import type { ColumnName } from './query.ts'
+import type { ColumnName } from '../question/query.ts'
 
 /** Some columns of klines, all of one length; `openTime` is always there. */
 export type ColumnBlock = Pick<KlineColumns, 'openTime'> & Partial<KlineColumns>

@@ -1,5 +1,5 @@
 import { abortError, CkvdError } from '../errors.ts'
-import { listenAbort } from '../sources/waiting.ts'
+import { listenAbort } from '../waiting.ts'
 
 const UNWANTED = 'Stopped: no call waits for this any more.'
 

@@ -5,7 +5,7 @@ import { copyRows, createBlock, findRow, keysOf, sliceBlock } from './column-blo
 import type { DayPart, SourceRun } from './day-parts.ts'
 import type { ReadGap } from './gap-evidence.ts'
 import { clipGaps, explainGaps } from './gap-evidence.ts'
-import type { KlineQuery } from './query.ts'
+import type { KlineQuery } from '../question/query.ts'
 import { readParts } from './shard-columns.ts'
 
 /** Rows of a query in order, cut to its range. */

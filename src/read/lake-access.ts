@@ -1,5 +1,5 @@
 import { isCkvdError } from '../errors.ts'
-import type { Catalog } from '../lake/catalog.ts'
+import type { Catalog } from '../lake/catalog/catalog.ts'
 import type { Lake, WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import type { LakePaths } from '../lake/layout.ts'

@@ -1,11 +1,11 @@
 import { CkvdError } from '../errors.ts'
-import type { SeriesRow } from '../lake/catalog-rows.ts'
+import type { SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs, isoOfUs } from '../model/utc-day.ts'
 import type { KlineRows } from './kline-rows.ts'
-import { DataSource } from './names.ts'
-import type { KlineQuery } from './query.ts'
+import { DataSource } from '../question/names.ts'
+import type { KlineQuery } from '../question/query.ts'
 import { isTelling } from './rest-witness.ts'
 
 /** Gaps that an error lists; more are counted. */

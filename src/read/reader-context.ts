@@ -1,9 +1,9 @@
-import type { Connections } from '../acquire/connections.ts'
+import type { Connections } from '../acquire/rest/connections.ts'
 import type { DecodePool } from '../acquire/decode-pool.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
 import type { LakeAccess } from './lake-access.ts'
-import type { DataSource } from './names.ts'
+import type { DataSource } from '../question/names.ts'
 
 /** What a reader works with; its owner closes it. */
 export interface ReaderContext {

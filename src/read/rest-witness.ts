@@ -2,10 +2,10 @@ import type { CkvdError } from '../errors.ts'
 import { isCkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
-import type { ExchangeInfo } from '../sources/exchange-info.ts'
-import type { FirstBar } from '../sources/rest-first-bar.ts'
-import type { StretchAsk, StretchRows } from '../sources/rest-walk.ts'
-import type { RestSource } from '../sources/rest.ts'
+import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
+import type { FirstBar } from '../sources/rest/rest-first-bar.ts'
+import type { StretchAsk, StretchRows } from '../sources/rest/rest-walk.ts'
+import type { RestSource } from '../sources/rest/rest.ts'
 
 /** Failures of REST that a caller can act on by waiting: they are thrown themselves, not only as missing bars. */
 const TELLING = ['CKVD_BANNED', 'CKVD_RATE_LIMITED', 'CKVD_FORBIDDEN'] as const

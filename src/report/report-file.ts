@@ -1,8 +1,8 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CkvdError, describeSystemError } from '../errors.ts'
-import { makeDirectoryPath } from '../lake/directory-path.ts'
-import { sweepTempFiles, tempPath } from './temp-file.ts'
+import { makeDirectoryPath } from '../disk/directory-path.ts'
+import { sweepTempFiles, tempPath } from '../disk/temp-file.ts'
 
 /**
  * Writes a report whole or not at all: a reader never sees half of it, and what killed commands left beside it goes. It is not synced to the disk, since it can be made again.

@@ -14,7 +14,7 @@ import type { SandboxOptions, SandboxSettings } from './options.ts'
 import { resolveSandboxOptions } from './options.ts'
 import { isRefusal, parseKlinesQuery, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
 import { listen } from './server.ts'
-import { SyntheticExchange } from './synthetic-exchange.ts'
+import { SyntheticExchange } from './synthetic/synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
 
 /** A request that the sandbox got. */

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Market } from '../../src/model/market.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { addDays } from '../../src/model/utc-day.ts'
-import { formatAvailabilityPage } from '../../src/report/availability-page.ts'
-import type { SymbolListing } from '../../src/report/availability.ts'
-import { findAvailability } from '../../src/report/availability.ts'
+import { formatAvailabilityPage } from '../../src/report/availability/availability-page.ts'
+import type { SymbolListing } from '../../src/report/availability/availability.ts'
+import { findAvailability } from '../../src/report/availability/availability.ts'
 import { BROWSER, launchBrowser, openFile, PATIENCE, readContrast, takePicture } from './support.ts'
 
 const day = (text: string): UtcDay => text as UtcDay

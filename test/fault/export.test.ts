@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ExportResult } from '../../src/export/export-tally.ts'
 import type { Manifest } from '../../src/export/manifest.ts'
 import { openLake } from '../../src/lake/lake.ts'
-import type { Steps } from '../../src/lake/steps.ts'
+import type { Steps } from '../../src/disk/steps.ts'
 import { createLogger } from '../../src/log.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { ingestResult, jsonOf, runHere, startCkvd } from '../support/ckvd.ts'
@@ -176,6 +176,16 @@ test('wrong usage is refused with a word, and nothing is done', async () => {
   expect((await runHere(['export', '--lake', world.lake, '--quiet'])).stderr).toMatch(
     /^error CKVD_USAGE: Expected `--out DIR`, got nothing/,
   )
+})
+
+test('what cannot be written is told of the export, and its path as it is', async () => {
+  const out = join(world.path, 'my--lake-of-the lake')
+  await writeFile(out, 'a file')
+  const { exit, stderr } = await runHere(['export', '--lake', world.lake, '--out', join(out, 'export'), '--quiet'])
+  expect(exit).toBe(4)
+  expect(stderr).toMatch(/^error CKVD_EXPORT_IO: /)
+  expect(stderr).toContain(out)
+  await rm(out)
 })
 
 test('an export is not emptied because the lake is another one', async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ExpectStatic } from 'vitest'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { HttpSettings } from '../../src/sources/http.ts'
+import type { HttpSettings } from '../../src/sources/http/http.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import type { AnswerFault, FaultRule } from '../../src/sandbox/index.ts'
 import { listFiles, queryCatalog } from '../support/temp-lake.ts'

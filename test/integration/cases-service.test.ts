@@ -340,7 +340,7 @@ describe('case 21: refusals', () => {
     expect(world.requests('archive')).toHaveLength(2)
   })
 
-  // a socket that stalls for good ends after 30 s without a byte: test/unit/sources/http.test.ts, with a shorter wait
+  // a socket that stalls for good ends after 30 s without a byte: test/unit/sources/http/http.test.ts, with a shorter wait
   test('case 21: an answer that comes slowly is waited for', async () => {
     await using world = await createWorld({ ...options, faults: [{ kind: 'slow', bytesPerSecond: 4_000, match: '\\.zip$' }] })
     expect(await world.ingest({ ...january })).toMatchObject({ exit: 0, days: { complete: 3 } })

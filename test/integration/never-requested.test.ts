@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { SeriesCoverage } from '../../src/report/coverage.ts'
+import type { SeriesCoverage } from '../../src/report/coverage/coverage.ts'
 import type { World } from '../support/cases.ts'
 import { createWorld } from '../support/cases.ts'
 import { jsonOf } from '../support/ckvd.ts'

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { decodeCsv } from '../../src/codec/csv.ts'
-import { WasmDecoder } from '../../src/codec/csv-wasm.ts'
+import { decodeCsv } from '../../src/codec/csv/csv.ts'
+import { WasmDecoder } from '../../src/codec/csv/csv-wasm.ts'
 import { bitsOf } from '../support/bits.ts'
 import { readDecoderModule } from '../support/wasm.ts'
 

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { decodeShard } from '../../src/codec/arrow.ts'
+import { decodeShard } from '../../src/codec/arrow/arrow.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import type { KlineColumns } from '../../src/model/kline.ts'
 import { KLINE_COLUMNS } from '../../src/model/kline.ts'

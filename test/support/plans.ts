@@ -1,6 +1,6 @@
 import type { ArchiveRef } from '../../src/acquire/archive-task.ts'
-import type { PlanScope } from '../../src/acquire/plan.ts'
-import type { DayRow, SeriesRow } from '../../src/lake/catalog-rows.ts'
+import type { PlanScope } from '../../src/acquire/plan/plan.ts'
+import type { DayRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
 import type { Condition } from '../../src/model/condition.ts'
 import type { Series } from '../../src/model/series.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'

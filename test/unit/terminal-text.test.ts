@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createTextOutput, jsonLine, writeData } from '../../src/cli/output.ts'
+import { createTextOutput, jsonLine, writeData } from '../../src/cli/show/output.ts'
 import { createLogger } from '../../src/log.ts'
 import { cleanLine, cleanText } from '../../src/terminal-text.ts'
 

@@ -1,5 +1,5 @@
 /**
- * The scanner of `src/codec/csv-scan.ts` in AssemblyScript (https://www.assemblyscript.org), compiled to WebAssembly by
+ * The scanner of `src/codec/csv/csv-scan.ts` in AssemblyScript (https://www.assemblyscript.org), compiled to WebAssembly by
  * `npm run build`. It takes the rows that look as rows do, and leaves every other row to JavaScript. Which rows it may take,
  * and why its decimals are correctly rounded, is told there; both give the same.
  *

@@ -1,10 +1,10 @@
 import type { KlineColumns } from '../../../src/model/kline.ts'
 import { createColumns, sliceColumns } from '../../../src/model/kline.ts'
 import type { Series } from '../../../src/model/series.ts'
-import type { ExchangeInfo } from '../../../src/sources/exchange-info.ts'
-import type { FirstBar } from '../../../src/sources/rest-first-bar.ts'
-import type { StretchAsk, StretchRows } from '../../../src/sources/rest-walk.ts'
-import type { RestSource } from '../../../src/sources/rest.ts'
+import type { ExchangeInfo } from '../../../src/sources/rest/exchange-info.ts'
+import type { FirstBar } from '../../../src/sources/rest/rest-first-bar.ts'
+import type { StretchAsk, StretchRows } from '../../../src/sources/rest/rest-walk.ts'
+import type { RestSource } from '../../../src/sources/rest/rest.ts'
 
 export const HOURS: Series = { market: 'spot', symbol: 'AAAUSDT', interval: '1h' }
 export const HOUR_US = 3_600_000_000

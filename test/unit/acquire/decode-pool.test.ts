@@ -6,10 +6,10 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DecodePool as Pool } from '../../../src/acquire/decode-pool.ts'
 import { leastChunkBytes } from '../../../src/acquire/decode-pool.ts'
-import { BufferPool } from '../../../src/codec/buffer-pool.ts'
-import type { DecodeRequest } from '../../../src/codec/decode-day.ts'
-import { decodeArchive } from '../../../src/codec/decode-day.ts'
-import { PageMemory, slotOf } from '../../../src/codec/page-memory.ts'
+import { BufferPool } from '../../../src/memory/buffer-pool.ts'
+import type { DecodeRequest } from '../../../src/codec/decode-archive.ts'
+import { decodeArchive } from '../../../src/codec/decode-archive.ts'
+import { PageMemory, slotOf } from '../../../src/memory/page-memory.ts'
 import { INTERVALS, isMonthChunked, maxLengthUs } from '../../../src/model/interval.ts'
 import { US_PER_DAY } from '../../../src/model/utc-day.ts'
 import type { Series } from '../../../src/model/series.ts'
@@ -204,7 +204,7 @@ describe('decoding in worker threads', () => {
     await writeFile(
       script,
       `const { DecodePool } = await import(${JSON.stringify(pathToFileURL(join(DIST, 'src/acquire/decode-pool.js')))})
-      const { WasmDecoder } = await import(${JSON.stringify(pathToFileURL(join(DIST, 'src/codec/csv-wasm.js')))})
+      const { WasmDecoder } = await import(${JSON.stringify(pathToFileURL(join(DIST, 'src/codec/csv/csv-wasm.js')))})
       const request = ${JSON.stringify({ ...request, zip: [...request.zip], checksum: [...(request.checksum ?? [])] })}
       const pool = new DecodePool({ workers: 1 })
       const bytes = { zip: Uint8Array.from(request.zip), checksum: Uint8Array.from(request.checksum) }

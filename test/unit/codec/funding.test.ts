@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Data } from 'apache-arrow'
 import { Field, makeData, RecordBatch, Schema, Struct, tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
-import { ShardWriter } from '../../../src/codec/arrow-writer.ts'
+import { ShardWriter } from '../../../src/codec/arrow/arrow-writer.ts'
 import type { FundingMeta, FundingRow } from '../../../src/codec/funding.ts'
 import {
   decodeFunding,

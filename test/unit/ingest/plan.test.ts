@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { ArchiveRef } from '../../../src/acquire/archive-task.ts'
-import type { SeriesListings } from '../../../src/acquire/archive-map.ts'
-import type { PlanScope, SeriesPlan } from '../../../src/acquire/plan.ts'
-import { findListingStart, planSeries } from '../../../src/acquire/plan.ts'
-import type { DayRow, SeriesRow } from '../../../src/lake/catalog-rows.ts'
+import type { SeriesListings } from '../../../src/acquire/plan/archive-map.ts'
+import type { PlanScope, SeriesPlan } from '../../../src/acquire/plan/plan.ts'
+import { findListingStart, planSeries } from '../../../src/acquire/plan/plan.ts'
+import type { DayRow, SeriesRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import { archiveOf, day, daysFrom, HOURS, rowOf, scopeOf, seriesRowOf } from '../../support/plans.ts'
 
 function listingsOf(daily: readonly string[], monthly: readonly string[], change: Partial<SeriesListings> = {}): SeriesListings {

@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { acquireLock } from '../../../src/lake/lock.ts'
+import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
+import { acquireLock } from '../../../src/disk/lock.ts'
 import { openLake } from '../../../src/lake/lake.ts'
 import { createQuarantine } from '../../../src/lake/quarantine.ts'
 import { pruneSeries } from '../../../src/lake/prune.ts'
 import { adoptShard, readShard } from '../../../src/lake/shards.ts'
-import type { Steps } from '../../../src/lake/steps.ts'
+import type { Steps } from '../../../src/disk/steps.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
 import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, seriesRowOf, shardFile, systemError, tmpFiles } from './lake-fixtures.ts'
 
@@ -59,7 +60,7 @@ describe('a lake', () => {
     await inTempDirectory(async (root) => {
       const writer = await openLake(root, { mode: 'write' })
       await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_LOCKED', exit: 4 })
-      expect(() => acquireLock(root)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_LOCKED' }))
+      expect(() => acquireLock(lakePaths(root).lock, root, LAKE)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_LOCKED' }))
       await using reader = await openLake(root, { mode: 'read' })
       await writer.writer.put(hoursOf(BTC, '2024-01-01'))
       expect(reader.catalog.readDays(BTC)).toHaveLength(1)

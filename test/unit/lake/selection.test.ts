@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openCatalog } from '../../../src/lake/catalog.ts'
+import { openCatalog } from '../../../src/lake/catalog/catalog.ts'
 import type { LakeFilter } from '../../../src/lake/selection.ts'
 import { listAbsent, listSelectedSeries } from '../../../src/lake/selection.ts'
 import type { Series } from '../../../src/model/series.ts'

@@ -1,7 +1,7 @@
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openLake } from '../../../src/lake/lake.ts'
-import type { DayRow } from '../../../src/lake/catalog-rows.ts'
+import type { DayRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import type { KlineColumn } from '../../../src/model/kline.ts'
 import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
 import { addDays } from '../../../src/model/utc-day.ts'

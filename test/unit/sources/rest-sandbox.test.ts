@@ -3,12 +3,12 @@ import { isCkvdError } from '../../../src/errors.ts'
 import { dayStartUs, parseUtcDay } from '../../../src/model/utc-day.ts'
 import type { Sandbox } from '../../../src/sandbox/index.ts'
 import { startSandbox } from '../../../src/sandbox/index.ts'
-import { HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http.ts'
-import type { RestAccount } from '../../../src/sources/rest-account.ts'
-import { MemoryRestAccount } from '../../../src/sources/rest-account-memory.ts'
-import { createRestLimiter } from '../../../src/sources/rest-limiter.ts'
-import type { StretchAsk } from '../../../src/sources/rest-walk.ts'
-import { Rest } from '../../../src/sources/rest.ts'
+import { HTTP_DEFAULTS, HttpClient } from '../../../src/sources/http/http.ts'
+import type { RestAccount } from '../../../src/sources/rest/rest-account.ts'
+import { MemoryRestAccount } from '../../../src/sources/rest/rest-account-memory.ts'
+import { createRestLimiter } from '../../../src/sources/rest/rest-limiter.ts'
+import type { StretchAsk } from '../../../src/sources/rest/rest-walk.ts'
+import { Rest } from '../../../src/sources/rest/rest.ts'
 
 const MINUTE = 60_000
 const BUDGET = 120

@@ -1,0 +1,170 @@
+import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { findOddRows } from '../../codec/csv/odd-rows.ts'
+import { CkvdError } from '../../errors.ts'
+import type { Evidence } from '../../model/evidence.ts'
+import { doubt, isProof } from '../../model/evidence.ts'
+import type { Gap } from '../../model/gaps.ts'
+import { findGaps } from '../../model/gaps.ts'
+import type { KlineColumns } from '../../model/kline.ts'
+import type { Series } from '../../model/series.ts'
+import { chunkRange, gridOfBars, seriesLabel } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import type { Found } from './archive-load.ts'
+import type { AcquireContext, ArchiveTask } from '../archive-task.ts'
+import { unverifiedDay } from '../barless-day.ts'
+import { settleDispute } from './dispute.ts'
+import type { AcquiredDay } from '../reconcile.ts'
+import { buildDay, expectedRange, mergeRows, rowsWithin } from '../reconcile.ts'
+import type { RestAnswer } from '../rest/rest-question.ts'
+import { askRest, explainGap, timesOf } from '../rest/rest-question.ts'
+import type { SeriesLife } from '../series-life.ts'
+import { learnFromSilence } from '../series-life.ts'
+
+/** Joins what the archives have of a chunk (the first one is preferred), asks REST for the holes, and builds the chunk. */
+export async function completeDay(
+  task: ArchiveTask,
+  day: UtcDay,
+  found: readonly Found[],
+  life: SeriesLife,
+  note: string | null,
+  ctx: AcquireContext,
+): Promise<AcquiredDay> {
+  const { series } = task
+  const [best, ...others] = found
+  if (best === undefined) throw new CkvdError('CKVD_BUG', `no rows of ${seriesLabel(series)} ${day} to complete`)
+  if (best.chunk.condition === 'complete' && best.chunk.oddRows === 0 && others.length === 0) return wholeDay(best, note)
+  const held = joinArchives(found, series)
+  const filled = await fillGaps(series, day, held.columns, life, ctx)
+  const isOdd = findOddRows(held.columns, gridOfBars(series, held.columns.openTime)).oddRows > held.confirmed
+  const settled = held.differing > 0 || filled.differing > 0 || isOdd ? await settleDispute(task, day, found, isOdd, life, ctx) : null
+  if (settled !== null && settled.verdict === 'unfounded') return unverifiedDay(task, day, settled.error, settled.answer)
+  const decided = settled === null ? { columns: filled.columns, sources: withRest(held.sources, filled.added) } : settled
+  // what was decided is asked for again where its holes are others than those that were asked for
+  const last = settled === null ? filled : await fillGaps(series, day, settled.columns, life, ctx)
+  const built = await buildDay({
+    series,
+    day,
+    columns: last.columns,
+    bounds: life.bounds,
+    sources: withRest(decided.sources, last.added),
+    archive: settled?.origin ?? best.origin,
+    duplicates: best.chunk.duplicates,
+    conflicts: best.chunk.conflicts,
+    differing: settled?.differing ?? held.differing + held.added,
+    restStretches: last.answer.kind === 'asked' ? last.gaps : [],
+    evidence: joinNotes(note, best.chunk.conflictNote, settled?.note ?? ''),
+    error: settled?.error ?? null,
+    explain: settled?.trustsRest === false ? () => doubt('contradiction', 'two other sources agree against REST') : last.explain,
+    disputed: settled?.verdict === 'disputed',
+  })
+  // the chunk has a shard of its own now
+  for (const { chunk } of found) ctx.pool.reuse(chunk.shard)
+  return settled?.verdict === 'undecided' ? { ...built, condition: 'partial' } : built
+}
+
+/** The rows of all archives of a chunk, those of the first one where two have the same slot. */
+function joinArchives(
+  found: readonly Found[],
+  series: Series,
+): { columns: KlineColumns; sources: string[]; differing: number; added: number; confirmed: number } {
+  const [best, ...others] = found as [Found, ...Found[]]
+  let { columns } = decodeShard(best.chunk.shard)
+  const sources = [...sourcesOf(best)]
+  let differing = 0
+  let added = 0
+  let confirmed = 0
+  for (const { chunk, packaging } of others) {
+    const merge = mergeRows(columns, decodeShard(chunk.shard).columns, series)
+    if (merge.differing === 0) confirmed = Math.min(best.chunk.oddRows, chunk.oddRows)
+    columns = merge.columns
+    differing += merge.differing
+    added += merge.added
+    if (merge.added > 0) sources.push(`vision-${packaging}`)
+  }
+  return { columns, sources, differing, added, confirmed }
+}
+
+/** What REST gave for the holes of a chunk. */
+export interface Filled {
+  readonly columns: KlineColumns
+  readonly answer: RestAnswer
+  /** the holes that were asked for */
+  readonly gaps: readonly Gap[]
+  readonly added: number
+  /** rows of REST, witnesses among them, that are not the ones that are held */
+  readonly differing: number
+  readonly explain: (gap: Gap) => Evidence
+}
+
+/**
+ * Asks REST for the holes of a chunk and for the bars around them. Where nothing follows the last bar, and none is known to, it is decided
+ * whether the series has ended there.
+ */
+export async function fillGaps(
+  series: Series,
+  day: UtcDay,
+  columns: KlineColumns,
+  life: SeriesLife,
+  { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
+): Promise<Filled> {
+  const grid = gridOfBars(series, columns.openTime)
+  const range = expectedRange(series, day, life.bounds)
+  const gaps = findGaps(columns.openTime, range, grid)
+  const times = timesOf(columns)
+  const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
+  await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
+  const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : null
+  const merge = own === null ? null : mergeRows(columns, own, series)
+  const filled = merge === null ? columns : merge.columns
+  const heldTimes = timesOf(filled)
+  let explain = (gap: Gap): Evidence => explainGap(gap, answer, heldTimes)
+  const lastGap = findGaps(filled.openTime, range, grid).at(-1)
+  if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {
+    const lastUs = heldTimes.at(-1) ?? life.lastOpenUs
+    const ending = await life.end(lastUs, answer, lastGap.startUs)
+    if (!ending.ended)
+      explain = (gap) =>
+        gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes)
+  }
+  return { columns: filled, answer, gaps, added: merge?.added ?? 0, differing: merge?.differing ?? 0, explain }
+}
+
+function sourcesOf({ packaging, sources }: Found): readonly string[] {
+  return sources ?? [`vision-${packaging}`]
+}
+
+function withRest(sources: readonly string[], added: number): string[] {
+  return added > 0 && !sources.includes('rest') ? [...sources, 'rest'] : [...sources]
+}
+
+/** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */
+function wholeDay(found: Found, note: string | null): AcquiredDay {
+  const { chunk, origin } = found
+  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts, lastOpenUs } = chunk
+  return {
+    day,
+    condition: 'complete',
+    shard,
+    shardSha256,
+    source: sourcesOf(found).join('+'),
+    rows,
+    expected,
+    offGrid,
+    duplicates,
+    oddClose,
+    oddRows,
+    conflicts,
+    differing: 0,
+    archive: origin,
+    gaps: [],
+    lastOpenUs,
+    evidence: joinNotes(note, chunk.conflictNote, ''),
+    error: null,
+  }
+}
+
+/** Notes as one; null: there is nothing to say. */
+export function joinNotes(note: string | null, ...others: readonly string[]): string | null {
+  const notes = [note ?? '', ...others].filter((text) => text !== '')
+  return notes.length === 0 ? null : notes.join('; ')
+}

@@ -1,0 +1,162 @@
+import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { findOddRows } from '../../codec/csv/odd-rows.ts'
+import { CkvdError, isFailure } from '../../errors.ts'
+import { countSlots, gridOf, isMonthChunked } from '../../model/interval.ts'
+import type { KlineColumns } from '../../model/kline.ts'
+import type { Series } from '../../model/series.ts'
+import { chunkRange, gridOfBars, seriesLabel } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { isoOfUs } from '../../model/utc-day.ts'
+import type { Found } from './archive-load.ts'
+import { hasOther, loadOther } from './archive-load.ts'
+import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
+import type { ArchiveOrigin } from '../reconcile.ts'
+import { expectedRange, mergeRows, rowsWithin } from '../reconcile.ts'
+import type { RestAnswer } from '../rest/rest-question.ts'
+import { findListed } from './relist.ts'
+import { askRest } from '../rest/rest-question.ts'
+import type { SeriesLife } from '../series-life.ts'
+
+/** One source's rows of a chunk. */
+interface Voice {
+  readonly name: 'vision-daily' | 'vision-monthly' | 'rest'
+  readonly columns: KlineColumns
+  /** null: REST */
+  readonly origin: ArchiveOrigin | null
+}
+
+/** What became of a chunk about which sources differ. */
+export type Settled =
+  | {
+      /** `decided`: two agree against the third, or all do; `disputed`: nothing decides; `undecided`: the one that would was not to be had */
+      readonly verdict: 'decided' | 'disputed' | 'undecided'
+      readonly columns: KlineColumns
+      readonly sources: readonly string[]
+      readonly origin: ArchiveOrigin | null
+      /** REST is not the one that was outvoted */
+      readonly trustsRest: boolean
+      /** rows in which the others differ from what is stored */
+      readonly differing: number
+      readonly note: string
+      /** null: decided */
+      readonly error: CkvdError | null
+    }
+  /** rows that break a bar's rules, and no second source that has them too */
+  | { readonly verdict: 'unfounded'; readonly answer: RestAnswer; readonly error: CkvdError }
+
+/**
+ * Two sources differ about a chunk, or it has rows that break a bar's rules: the third is asked for all of it (daily archive, monthly
+ * archive, REST), and two against one decide. Throws CKVD_ABORTED, errors of the lake and bugs.
+ */
+export async function settleDispute(
+  task: ArchiveTask,
+  day: UtcDay,
+  found: readonly Found[],
+  isOdd: boolean,
+  life: SeriesLife,
+  ctx: AcquireContext,
+): Promise<Settled> {
+  const { series } = task
+  const voices: Voice[] = found.map(voiceOf)
+  const others = voices.length > 1 || isMonthChunked(series.interval) ? [] : await listOthers(task, day, ctx)
+  // null: the listing could not be asked, so that one may be there
+  const missesOther = others === null || others.length > 0
+  const other = others === null || others.length === 0 ? null : await loadOther({ ...task, others }, day, life, ctx)
+  if (other !== null) voices.push(voiceOf(other))
+  const answer = await askWhole(series, day, life, ctx)
+  if (answer.kind === 'asked') {
+    const rows = rowsWithin(answer.rows, chunkRange(day, series.interval))
+    if (rows.openTime.length > 0) voices.push({ name: 'rest', columns: rows, origin: null })
+  }
+  const [primary] = voices as [Voice, ...Voice[]]
+  const where = `${seriesLabel(series)} ${day}`
+  const pair = findPair(voices, series)
+  if (pair === null) {
+    if (isOdd && voices.length === 1) {
+      const grid = gridOfBars(series, primary.columns.openTime)
+      const odd = findOddRows(primary.columns, grid)
+      const message = `Expected bars that do not contradict themselves in ${where}, found ${odd.oddRows}, the first one of ${isoOfUs(odd.times[0] ?? 0)}, and no second source has the same.`
+      return {
+        verdict: 'unfounded',
+        answer,
+        error: new CkvdError('CKVD_BAR_INVALID', message, { details: { ...series, day, times: odd.times } }),
+      }
+    }
+    // a source that was asked for and could not answer may decide another time
+    const isOpen = (missesOther && other === null) || answer.kind === 'silent'
+    const names = voices.map(({ name }) => name).join(', ')
+    const message = isOpen
+      ? `${where}: ${names} ${voices.length === 1 ? 'stands alone' : 'contradict each other'}, and the source that would decide could not be asked.`
+      : `${where}: ${names} contradict each other, and no third source decides; Vision's rows are stored.`
+    return {
+      verdict: isOpen ? 'undecided' : 'disputed',
+      columns: primary.columns,
+      sources: [primary.name],
+      origin: primary.origin,
+      trustsRest: false,
+      differing: countDiffering(primary, voices, series),
+      note: message,
+      error: new CkvdError(isOpen ? 'CKVD_PARTIAL' : 'CKVD_DISPUTED', message, {
+        details: { ...series, day, sources: voices.map(({ name }) => name) },
+      }),
+    }
+  }
+  const [base, partner] = pair
+  const merge = mergeRows(base.columns, partner.columns, series)
+  const losers = voices.filter((voice) => voice !== base && voice !== partner && !agree(base, voice, series))
+  return {
+    verdict: 'decided',
+    columns: merge.columns,
+    sources: merge.added > 0 ? [base.name, partner.name] : [base.name],
+    origin: base.origin ?? partner.origin ?? primary.origin,
+    trustsRest: losers.every(({ name }) => name !== 'rest'),
+    differing: countDiffering(base, losers, series),
+    note: losers.length === 0 ? '' : `${base.name} and ${partner.name} agree against ${losers.map(({ name }) => name).join(', ')}`,
+    error: null,
+  }
+}
+
+/** The other form of archive of a day, from the plan or, where that had no use for it, from the listing. */
+async function listOthers(task: ArchiveTask, day: UtcDay, { listing, signal }: AcquireContext): Promise<readonly ArchiveRef[] | null> {
+  if (hasOther(task, day)) return task.others
+  const packaging = task.archive.packaging === 'daily' ? 'monthly' : 'daily'
+  try {
+    const listed = await findListed(listing, task.series, packaging, day, signal)
+    return listed === undefined ? [] : [listed]
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    return null
+  }
+}
+
+function voiceOf({ chunk, packaging, origin }: Found): Voice {
+  return { name: `vision-${packaging}`, columns: decodeShard(chunk.shard).columns, origin }
+}
+
+function askWhole(
+  series: Series,
+  day: UtcDay,
+  life: SeriesLife,
+  { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
+): Promise<RestAnswer> {
+  const grid = gridOf(series)
+  const range = expectedRange(series, day, { startUs: life.bounds.startUs, endUs: null })
+  const bars = countSlots(range.startUs, range.endUs, grid)
+  return askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, rest, signal)
+}
+
+/** Two sources that agree, one of Vision first; null when none do. */
+function findPair(voices: readonly Voice[], series: Series): [Voice, Voice] | null {
+  for (const base of voices) for (const partner of voices) if (base !== partner && agree(base, partner, series)) return [base, partner]
+  return null
+}
+
+/** True when no bar that both have differs, and they share one. */
+function agree(a: Voice, b: Voice, series: Series): boolean {
+  const { differing, agreeing } = mergeRows(a.columns, b.columns, series)
+  return differing === 0 && agreeing > 0
+}
+
+function countDiffering(base: Voice, others: readonly Voice[], series: Series): number {
+  return Math.max(0, ...others.filter((voice) => voice !== base).map((voice) => mergeRows(base.columns, voice.columns, series).differing))
+}

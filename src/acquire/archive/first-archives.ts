@@ -1,0 +1,51 @@
+import type { Interval } from '../../model/interval.ts'
+import { gridOf, INTERVALS, nestsIn, nextSlotUs, parseInterval, slotStartUs } from '../../model/interval.ts'
+import type { Series } from '../../model/series.ts'
+import { seriesFolder } from '../../model/series.ts'
+import { dayOfUs } from '../../model/utc-day.ts'
+import type { Listing } from '../../sources/vision/listing.ts'
+import { packagingsOf } from '../../sources/vision/vision-url.ts'
+import { loadArchive } from './archive-load.ts'
+import type { AcquireContext } from '../archive-task.ts'
+import type { SeriesLife } from '../series-life.ts'
+
+/** The intervals that the listing has for a symbol, shortest first. Throws errors of the listing. */
+export async function fetchListedIntervals(
+  symbol: Pick<Series, 'market' | 'symbol'>,
+  listing: Listing,
+  signal: AbortSignal,
+): Promise<Interval[]> {
+  const found = new Set<Interval>()
+  for (const packaging of ['daily', 'monthly'] as const) {
+    const folder = seriesFolder({ ...symbol, interval: '1m' }, packaging).replace(/1m\/$/, '')
+    for (const name of await listing.fetchFolders(folder, signal)) {
+      const interval = parseInterval(name)
+      if (interval !== undefined && packagingsOf(interval).includes(packaging)) found.add(interval)
+    }
+  }
+  return INTERVALS.filter((interval) => found.has(interval))
+}
+
+/**
+ * Where a symbol begins by its archives alone, us: the earliest bar in the first archives, daily and monthly, of every interval that is
+ * listed. `heldUs` is the first bar of the series' own. A longer bar opens before the symbol began in it: it tells of an earlier beginning
+ * only where it is over before the first one that is known.
+ */
+export async function earliestInArchives(series: Series, heldUs: number, life: SeriesLife, ctx: AcquireContext): Promise<number> {
+  let earliest = heldUs
+  for (const interval of await fetchListedIntervals(series, ctx.listing, ctx.signal)) {
+    for (const packaging of packagingsOf(interval)) {
+      const own = { market: series.market, symbol: series.symbol, interval }
+      const archive = await ctx.listing.fetchFirstArchive(own, packaging, ctx.signal)
+      if (archive === undefined || archive.firstDay > dayOfUs(earliest)) continue
+      const task = { series: own, archive, days: [], guess: null, startsSeries: false, others: [], compare: [] }
+      const loaded = await loadArchive(task, archive, [], life, ctx)
+      const first = loaded.ok ? loaded.result.firstOpenUs : null
+      if (first === null) continue
+      const grid = gridOf(own)
+      const isPart = interval === series.interval || nestsIn(interval, series.interval)
+      if (isPart || nextSlotUs(slotStartUs(first, grid), grid) <= earliest) earliest = Math.min(earliest, first)
+    }
+  }
+  return earliest
+}

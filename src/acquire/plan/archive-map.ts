@@ -1,0 +1,98 @@
+import { isMonthChunked } from '../../model/interval.ts'
+import type { Packaging, Series } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { dayOfUs, dayStartUs, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
+import { monthEnd } from '../../sources/vision/vision-url.ts'
+import type { ArchiveRef } from '../archive-task.ts'
+import type { ListedArchives } from './month-archives.ts'
+import { archivesAroundMonth, archivesOfMonth } from './month-archives.ts'
+
+/** Which archives are taken. */
+export type ArchiveChoice = 'auto' | Packaging
+
+/** What the listing says of a series, as far as it was read. */
+export interface SeriesListings {
+  readonly daily: readonly ArchiveRef[]
+  readonly monthly: readonly ArchiveRef[]
+  /** the listing goes on after `end` */
+  readonly more: boolean
+  /** first day that any archive covers; null: the listing does not know the series */
+  readonly firstDay: UtcDay | null
+}
+
+/** What of a run decides which archives are taken: its range, [start, end), and its choice; `start` null: from the first listed day. */
+interface ArchiveScope {
+  readonly start: UtcDay | null
+  readonly end: UtcDay
+  readonly archives: ArchiveChoice
+}
+
+/** The archives of a series by the chunk that they serve. */
+export class ArchiveMap {
+  readonly #scope: ArchiveScope
+  readonly #listed: ListedArchives
+  readonly #listings: SeriesListings
+
+  constructor(scope: ArchiveScope, listings: SeriesListings) {
+    this.#scope = scope
+    this.#listings = listings
+    this.#listed = {
+      daily: new Map(listings.daily.map((ref) => [ref.firstDay, ref])),
+      monthly: new Map(listings.monthly.map((ref) => [ref.firstDay, ref])),
+    }
+  }
+
+  daily(day: UtcDay): ArchiveRef | undefined {
+    return this.#listed.daily.get(day)
+  }
+
+  monthly(day: UtcDay): ArchiveRef | undefined {
+    return this.#listed.monthly.get(firstDayOf(monthOf(day)))
+  }
+
+  /** The archive from which a chunk is taken. */
+  pick(series: Series, day: UtcDay): ArchiveRef | undefined {
+    if (isMonthChunked(series.interval)) return archivesOfMonth(day, this.#listed)[0]
+    const month = this.monthly(day)
+    const daily = this.daily(day)
+    switch (this.#scope.archives) {
+      case 'daily':
+        return daily
+      case 'monthly':
+        return month
+      case 'auto':
+        return month !== undefined && (daily === undefined || this.#wholeMonth(month.firstDay)) ? month : daily
+    }
+  }
+
+  /** The other form of an archive, to complete or confirm it. */
+  others(series: Series, archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
+    if (isMonthChunked(series.interval))
+      return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
+    const refs = archive.packaging === 'monthly' ? days.map((day) => this.daily(day)) : [this.monthly(archive.firstDay)]
+    return refs.filter((ref) => ref !== undefined)
+  }
+
+  /** Of a month of bars longer than a day: all archives that may have some of it, the preferred ones first. */
+  around(month: UtcDay): ArchiveRef[] {
+    return archivesAroundMonth(month, this.#listed)
+  }
+
+  /** The first day of the last archive that is listed, or of the last one that may be taken. */
+  lastStart(of: 'listed' | 'taken'): UtcDay | null {
+    const isPassed = of === 'taken' && this.#scope.archives === 'monthly'
+    const daily = isPassed ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
+    return latestDay(daily, this.#listings.monthly.at(-1)?.firstDay ?? null)
+  }
+
+  /** The last day that an archive covers. */
+  lastDay(): UtcDay | null {
+    const daily = this.#scope.archives === 'monthly' ? null : (this.#listings.daily.at(-1)?.firstDay ?? null)
+    const month = this.#listings.monthly.at(-1)?.firstDay
+    return latestDay(daily, month === undefined ? null : dayOfUs(dayStartUs(monthEnd(month)) - 1))
+  }
+
+  #wholeMonth(first: UtcDay): boolean {
+    return (this.#scope.start === null || this.#scope.start <= first) && monthEnd(first) <= this.#scope.end
+  }
+}

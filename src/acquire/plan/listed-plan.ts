@@ -1,0 +1,131 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CkvdError, isCkvdError } from '../../errors.ts'
+import type { Catalog } from '../../lake/catalog/catalog.ts'
+import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
+import { parseShardPath, shardFolder } from '../../lake/layout.ts'
+import { adoptShard } from '../../lake/shards.ts'
+import { isMonthChunked } from '../../model/interval.ts'
+import type { Series } from '../../model/series.ts'
+import { chunkOfUs } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { dayStartUs, earliestDay } from '../../model/utc-day.ts'
+import type { ArchiveEntry, Listing, SeriesListing } from '../../sources/vision/listing.ts'
+import { monthEnd, packagingsOf } from '../../sources/vision/vision-url.ts'
+import { unknownSymbol } from '../unknown-symbol.ts'
+import type { SeriesListings } from './archive-map.ts'
+import type { PlanScope, SeriesPlan } from './plan.ts'
+import { chunksOf, findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
+
+/** What planning needs. */
+export interface PlannerContext {
+  readonly listing: Listing
+  readonly scope: PlanScope
+  /** null: there is no lake yet */
+  readonly catalog: Catalog | null
+  /** the lake's root where shards without a row may be adopted into the catalog; null: it must not be touched */
+  readonly adoptInto: string | null
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads what the listing has of a series' requested days and plans them.
+ * Throws CKVD_UNKNOWN_SYMBOL when the listing does not know the series and REST is off, errors of the listing and of the lake.
+ */
+export async function planListed(given: Series, ctx: PlannerContext): Promise<SeriesPlan> {
+  const { scope, catalog } = ctx
+  const known = catalog?.getSeries(given)
+  // the phase of its bars decides when a month has closed, and where bars are missing
+  const series = known?.phase == null ? given : { ...given, phase: known.phase }
+  const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
+  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
+  const from = findListingStart(series, scope, known, rows)
+  const lastStored = catalog?.lastDayWithBars(series) ?? null
+  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows, lastStored)
+  const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
+  if (listings.firstDay === null && known?.firstDay == null && !scope.rest) throw unknownSymbol(series, false)
+  return planSeries(series, scope, listings, known, rows, lastStored)
+}
+
+function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
+  return scope.start === null ? undefined : chunkOfUs(dayStartUs(scope.start), series.interval)
+}
+
+/** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
+async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, scope: PlanScope, root: string, catalog: Catalog): Promise<void> {
+  const first = startOfRows(series, scope)
+  const folder = shardFolder(series)
+  let names: string[]
+  try {
+    names = await readdir(join(root, folder))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    throw new CkvdError('CKVD_LAKE_IO', `Could not read ${join(root, folder)}.`, { cause: error })
+  }
+  for (const name of names) {
+    const day = parseShardPath(folder + name)?.day
+    if (day === undefined || day >= scope.end || (first !== undefined && day < first) || rows.has(day)) continue
+    // a damaged shard is not adopted: its chunk is fetched, and the file replaced
+    const adopted = await adoptShard(root, series, day).catch((error: unknown) => {
+      if (isCkvdError(error, 'CKVD_SHARD_FORMAT')) return undefined
+      throw error
+    })
+    if (adopted === undefined) continue
+    catalog.commit([adopted])
+    rows.set(day, adopted.row)
+  }
+}
+
+/** The archives of a series in a scope, from `from` on (null: from the first one). */
+export async function fetchListings(
+  series: Series,
+  from: UtcDay | null,
+  known: SeriesRow | undefined,
+  ctx: PlannerContext,
+): Promise<SeriesListings> {
+  const { scope, signal, listing } = ctx
+  const isMonthly = isMonthChunked(series.interval)
+  const packagings = packagingsOf(series.interval).filter(
+    (packaging) =>
+      packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsWholeMonth(scope, from)),
+  )
+  const none: SeriesListing = { archives: [], more: false }
+  const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
+    packagings.includes(packaging)
+      ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal })
+      : Promise.resolve(none)
+  const readMonthsFirst = async (): Promise<[SeriesListing, SeriesListing]> => {
+    const months = await read('monthly')
+    return [lacksMonth(series, months, from, scope) ? await read('daily') : none, months]
+  }
+  const [daily, monthly] = isMonthly ? await readMonthsFirst() : await Promise.all([read('daily'), read('monthly')])
+  const listed = firstOf(daily.archives[0], monthly.archives[0])
+  const more = daily.more || monthly.more
+  // of a range that ends before the first archive the listing shows none
+  const isShown = from === null && (listed !== null || !more)
+  const firstDay =
+    isShown || known?.firstDay != null
+      ? earliestDay(listed, known?.firstDay ?? null)
+      : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
+  return { daily: daily.archives, monthly: monthly.archives, more, firstDay }
+}
+
+/**
+ * True when archives of days may have what those of months have not: a closed month, or of futures, some of which have the archives of
+ * days alone, what lies before the first month.
+ */
+function lacksMonth(series: Series, { archives }: SeriesListing, from: UtcDay | null, scope: PlanScope): boolean {
+  const start = from ?? archives[0]?.firstDay
+  if (start === undefined || (from === null && series.market !== 'spot')) return true
+  const months = new Set(archives.map(({ firstDay }) => firstDay))
+  for (const month of chunksOf(series, start, scope)) if (!months.has(month)) return true
+  return false
+}
+
+/** First day of a series by its first archives: of one month, the first daily archive tells it better. */
+function firstOf(...entries: readonly (ArchiveEntry | undefined)[]): UtcDay | null {
+  const daily = entries.find((entry) => entry?.packaging === 'daily')?.firstDay ?? null
+  const monthly = entries.find((entry) => entry?.packaging === 'monthly')?.firstDay ?? null
+  if (daily === null || monthly === null) return daily ?? monthly
+  return daily < monthEnd(monthly) ? daily : monthly
+}

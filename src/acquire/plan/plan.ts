@@ -1,0 +1,427 @@
+import type { ArchiveChoice, SeriesListings } from './archive-map.ts'
+import { ArchiveMap } from './archive-map.ts'
+import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
+import { expectedRange } from '../reconcile.ts'
+import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
+import { countsAsExplained, isFromVision } from '../../lake/day-facts.ts'
+import type { Condition } from '../../model/condition.ts'
+import { isExplained } from '../../model/condition.ts'
+import { chunkClosedUs, chunkEndUs, countSlots, gridOf, isMonthChunked } from '../../model/interval.ts'
+import type { Series } from '../../model/series.ts'
+import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { addDays, dayStartUs, earliestDay, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
+import { monthEnd } from '../../sources/vision/vision-url.ts'
+
+/** What a run asks of every series. */
+export interface PlanScope {
+  /** null: from the first day that the listing has */
+  readonly start: UtcDay | null
+  /** excluded */
+  readonly end: UtcDay
+  readonly archives: ArchiveChoice
+  /** REST may be asked */
+  readonly rest: boolean
+  /** compare all days of monthly archives with the daily ones, not only a sample */
+  readonly crossCheck: boolean
+  /** plan every chunk, stored or not */
+  readonly force: boolean
+  /** compare every stored chunk with the listing, and take what was published anew */
+  readonly refresh: boolean
+  /** plan only chunks that are unexplained */
+  readonly retryFailed: boolean
+  readonly nowUs: number
+}
+
+/** The chunks of one series and what becomes of each. JSON: it is spooled between planning and work. */
+export interface SeriesPlan {
+  readonly series: Series
+  /** first and last chunk in which bars are expected; null: none */
+  readonly first: UtcDay | null
+  readonly last: UtcDay | null
+  /** chunks from first to last */
+  readonly days: number
+  /** chunks outside the series' life, as far as the listing tells */
+  readonly unlisted: number
+  /** conditions of the chunks that stay as they are */
+  readonly kept: Partial<Record<Condition, number>>
+  /** unexplained chunks that stay as they are, to be reported again */
+  readonly keptProblems: readonly { readonly day: UtcDay; readonly condition: Condition }[]
+  readonly tasks: readonly ArchiveTask[]
+  /** last chunk with bars among those that stay as they are */
+  readonly lastKept: UtcDay | null
+  /** runs of chunks between archives that no archive covers */
+  readonly holes: readonly UtcDay[]
+  /** chunks after the last archive */
+  readonly tail: readonly UtcDay[]
+  /** chunks before the first archive, of an explicit start: REST tells whether they have bars */
+  readonly lead: readonly UtcDay[]
+  /** stored chunks with missing bars whose archives have nothing new: REST alone is asked again */
+  readonly repairs: readonly ArchiveTask[]
+  /** stored chunks whose archive has another ETag now (taken with `--refresh` only) */
+  readonly changed: readonly UtcDay[]
+  /** stored chunks that expect fewer bars than their slots, for a reason that is not known to hold: they stay if it does */
+  readonly cut: readonly UtcDay[]
+  readonly firstDay: UtcDay | null
+  readonly lastDay: UtcDay | null
+  /** the first day that the last archive covers: how many of its days have bars, it tells itself */
+  readonly lastSure: UtcDay | null
+  /** the last chunk with bars that the lake has, wherever it lies */
+  readonly lastStored: UtcDay | null
+  /** the listing goes on after the range */
+  readonly more: boolean
+}
+
+/** The last chunk of which bars or an archive are known; null: none is. */
+export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
+  const day = latestDay(latestDay(plan.lastSure, plan.lastKept), plan.lastStored)
+  return day === null ? null : chunkOfUs(dayStartUs(day), plan.series.interval)
+}
+
+/** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
+function isFinal(row: DayRow, series: Series, known: SeriesRow | undefined): boolean {
+  if (row.recheck === 1 || isCut(row, series, known)) return false
+  return row.condition === 'complete' || (row.condition === 'outage' && isFromVision(row.source))
+}
+
+/** Unexplained, and not accepted by a person. */
+function isProblem(row: DayRow): boolean {
+  return !countsAsExplained(row)
+}
+
+/**
+ * True when a stored chunk expects fewer bars than it has slots, and what is known of the series' life does not say so. What an archive
+ * alone told of the beginning, or an older version remembered, is no such knowledge.
+ */
+function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boolean {
+  if (row.shardSha256 === null) return false
+  const own = { ...series, phase: known?.phase }
+  const count = (bounds: { startUs: number | null; endUs: number | null }): number => {
+    const range = expectedRange(own, row.day, bounds)
+    return countSlots(range.startUs, range.endUs, gridOf(own))
+  }
+  if (row.expected >= count({ startUs: null, endUs: null })) return false
+  const startUs = known?.firstSource === 'rest' || known?.firstSource === 'archives' ? known.firstOpenUs : null
+  return row.expected !== count({ startUs, endUs: known?.endedUs ?? null })
+}
+
+/** The first and the last requested chunk that is closed; null when there is none. `start` null begins at `from`. */
+export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
+  const { interval } = series
+  for (let day = isMonthChunked(interval) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, interval)) {
+    if (chunkClosedUs(day, gridOf(series)) > scope.nowUs) return
+    yield day
+  }
+}
+
+/**
+ * The first chunk for which the listing must be read: the first one that is not final.
+ * `'beginning'`: unknown, read from the first archive on. `null`: every requested chunk is settled.
+ */
+export function findListingStart(
+  series: Series,
+  scope: PlanScope,
+  known: SeriesRow | undefined,
+  rows: ReadonlyMap<UtcDay, DayRow>,
+): UtcDay | 'beginning' | null {
+  const born = known?.firstDay ?? null
+  if (scope.start === null && born === null) return 'beginning'
+  const start = scope.start === null || (born !== null && !scope.rest && born > scope.start) ? born : scope.start
+  if (start === null) return 'beginning'
+  if (scope.force || scope.refresh || isRetried(scope, known, rows)) return start
+  for (const day of chunksOf(series, start, scope)) {
+    const row = rows.get(day)
+    if (
+      scope.retryFailed
+        ? row !== undefined && isProblem(row)
+        : row === undefined
+          ? !isUnborn(series, day, known)
+          : !isFinal(row, series, known)
+    )
+      return day
+  }
+  return null
+}
+
+/** A series whose listing failed is what `--retry-failed` plans whole. */
+function isRetried(scope: PlanScope, known: SeriesRow | undefined, rows: ReadonlyMap<UtcDay, DayRow>): boolean {
+  return scope.retryFailed && (known === undefined ? rows.size === 0 : known.listedAt === null)
+}
+
+/** True when the whole chunk lies before the series' first bar. */
+function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): boolean {
+  const first = known?.firstOpenUs ?? (known?.firstDay == null ? null : dayStartUs(known.firstDay))
+  return first !== null && chunkEndUs(day, series.interval) <= first
+}
+
+/** True when the range holds every day of some month at or after `from`: only then monthly archives matter to `auto`. */
+export function holdsWholeMonth(scope: PlanScope, from: UtcDay | null): boolean {
+  if (from === null) return true
+  const month = firstDayOf(monthOf(from))
+  const first = scope.start === null || scope.start <= month ? month : monthEnd(month)
+  return monthEnd(first) <= scope.end
+}
+
+/**
+ * Decides for every requested chunk of a series: stored, to fetch (and from which archive), without archive, or unlisted.
+ * Which archives are taken depends on listing and range alone, never on what is stored. No chunk is planned twice.
+ */
+export function planSeries(
+  series: Series,
+  scope: PlanScope,
+  listings: SeriesListings,
+  known: SeriesRow | undefined,
+  rows: ReadonlyMap<UtcDay, DayRow>,
+  lastStored: UtcDay | null = null,
+): SeriesPlan {
+  const archives = new ArchiveMap(scope, listings)
+  const born = earliestDay(known?.firstDay ?? null, listings.firstDay)
+  const start = scope.start ?? born
+  const lastDay = latestDay(archives.lastDay(), known?.lastDay ?? null)
+  const lastBefore = latestDay(latestDay(archives.lastStart('taken'), known?.lastDay ?? null), lastStored)
+  const draft = new Draft(series, scope, archives, rows, known)
+  if (start !== null) {
+    for (const day of chunksOf(series, start, scope)) {
+      const row = rows.get(day)
+      if (scope.retryFailed && !isRetried(scope, known, rows) && (row === undefined || !isProblem(row))) {
+        if (row === undefined) continue
+        draft.keep(day, row)
+      } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
+      else draft.place(day, row, lastBefore !== null && day <= lastBefore)
+    }
+  }
+  return draft.finish(born, lastDay, listings.more, lastStored)
+}
+
+/** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
+function isLead(row: DayRow | undefined, scope: PlanScope): boolean {
+  return row === undefined || (scope.rest && row.shardSha256 === null && !isExplained(row.condition))
+}
+
+/** Gathers a plan chunk by chunk. */
+class Draft {
+  readonly lead: UtcDay[] = []
+  readonly #series: Series
+  readonly #scope: PlanScope
+  readonly #archives: ArchiveMap
+  readonly #rows: ReadonlyMap<UtcDay, DayRow>
+  readonly #known: SeriesRow | undefined
+  readonly #cut: UtcDay[] = []
+  readonly #tasks = new Map<string, { archive: ArchiveRef; days: UtcDay[] }>()
+  readonly #holes: UtcDay[] = []
+  readonly #tail: UtcDay[] = []
+  readonly #repairs: { archive: ArchiveRef; day: UtcDay }[] = []
+  readonly #changed: UtcDay[] = []
+  readonly #kept: Partial<Record<Condition, number>> = {}
+  readonly #problems: { day: UtcDay; condition: Condition }[] = []
+  #lastKept: UtcDay | null = null
+  #first: UtcDay | null = null
+  #last: UtcDay | null = null
+  #days = 0
+
+  constructor(series: Series, scope: PlanScope, archives: ArchiveMap, rows: ReadonlyMap<UtcDay, DayRow>, known: SeriesRow | undefined) {
+    this.#series = series
+    this.#scope = scope
+    this.#archives = archives
+    this.#rows = rows
+    this.#known = known
+  }
+
+  /** Decides what becomes of a chunk in the series' life. */
+  place(day: UtcDay, row: DayRow | undefined, beforeLastArchive: boolean): void {
+    const archive = this.#archives.pick(this.#series, day)
+    if (row !== undefined && archive !== undefined && row.archiveKey === archive.key && row.archiveEtag !== archive.etag)
+      this.#changed.push(day)
+    if (row !== undefined && !this.#isDue(day, row, archive)) this.keep(day, row)
+    else if (row !== undefined && archive !== undefined && this.#needsRestOnly(row)) {
+      this.#count(day)
+      this.#repairs.push({ archive, day })
+    } else {
+      this.#count(day)
+      if (row === undefined && this.#isBehindEnd(day, archive)) this.#tail.push(day)
+      else if (archive !== undefined) this.#addTask(archive, day)
+      else if (beforeLastArchive) this.#holes.push(day)
+      else this.#tail.push(day)
+    }
+  }
+
+  /**
+   * A chunk behind the known end of the series, of which the listing has nothing new: no archive of it, or that of the month in which the
+   * series ended and from which other days are stored. Whether the end still holds, the exchange is asked.
+   */
+  #isBehindEnd(day: UtcDay, archive: ArchiveRef | undefined): boolean {
+    const endedUs = this.#known?.endedUs ?? null
+    if (this.#scope.force || endedUs === null || dayStartUs(day) < endedUs) return false
+    if (archive === undefined) return true
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return false
+    for (let one = archive.firstDay; one < day; one = nextChunk(one, this.#series.interval)) {
+      const row = this.#rows.get(one)
+      if (row?.archiveKey === archive.key) return row.archiveEtag === archive.etag
+    }
+    return false
+  }
+
+  /** A stored chunk that stays as it is. */
+  keep(day: UtcDay, row: DayRow): void {
+    this.#count(day)
+    if (row.rows > 0) this.#lastKept = day
+    if (isCut(row, this.#series, this.#known)) {
+      this.#cut.push(day)
+      return
+    }
+    this.#kept[row.condition] = (this.#kept[row.condition] ?? 0) + 1
+    if (isProblem(row)) this.#problems.push({ day, condition: row.condition })
+  }
+
+  #count(day: UtcDay): void {
+    this.#first ??= day
+    this.#last = day
+    this.#days++
+  }
+
+  #addTask(archive: ArchiveRef, day: UtcDay): void {
+    const task = this.#tasks.get(archive.key)
+    if (task === undefined) this.#tasks.set(archive.key, { archive, days: [day] })
+    else task.days.push(day)
+  }
+
+  /** True when a stored chunk must be worked on. */
+  #isDue(day: UtcDay, row: DayRow, archive: ArchiveRef | undefined): boolean {
+    const { force, refresh, retryFailed, rest } = this.#scope
+    if (force || row.recheck === 1) return true
+    const sameArchive = archive !== undefined && row.archiveKey === archive.key && row.archiveEtag === archive.etag
+    switch (row.condition) {
+      case 'complete':
+      case 'outage':
+      case 'provisional':
+      case 'unlisted':
+        if (isFromVision(row.source)) return refresh && archive !== undefined && row.archiveKey === archive.key && !sameArchive
+        return archive !== undefined && !sameArchive
+      case 'partial':
+        return rest || !sameArchive || this.#untried(day, row)
+      case 'quarantined':
+        return retryFailed || !sameArchive
+      case 'pending':
+      case 'failed':
+      case 'disputed':
+      case 'unexplainable':
+        return true
+    }
+  }
+
+  /** A chunk with rows whose archives are the ones it was made from: fetching them again would change nothing. */
+  #needsRestOnly(row: DayRow): boolean {
+    const isOpen = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
+    if (this.#scope.force || !isOpen || row.shardSha256 === null) return false
+    return row.archiveEtag === this.#refOf(row)?.etag && !this.#untried(row.day, row)
+  }
+
+  #refOf(row: DayRow): ArchiveRef | undefined {
+    return [this.#archives.daily(row.day), this.#archives.monthly(row.day)].find((ref) => ref !== undefined && ref.key === row.archiveKey)
+  }
+
+  /** A daily archive is listed, but the chunk was made from the month alone; of a month, another archive that may have its bars. */
+  #untried(day: UtcDay, row: DayRow): boolean {
+    if (isMonthChunked(this.#series.interval)) return this.#archives.around(day).some(({ key }) => key !== row.archiveKey)
+    const daily = this.#archives.daily(day)
+    return daily !== undefined && row.archiveKey !== daily.key && !(row.source?.includes('vision-daily') ?? false)
+  }
+
+  finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, lastStored: UtcDay | null): SeriesPlan {
+    const listed = firstDay === null ? undefined : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
+    const before = listed === undefined ? undefined : this.#takeDaysBefore(listed)
+    const birth = before?.archive ?? listed
+    const taskOf = (archive: ArchiveRef, days: readonly UtcDay[]): ArchiveTask => ({
+      series: this.#series,
+      archive,
+      days,
+      guess: null,
+      startsSeries: archive.key === birth?.key,
+      others: this.#archives.others(this.#series, archive, days),
+      compare: this.#comparedDays(archive, days),
+    })
+    const isGuessing = isMonthChunked(this.#series.interval) && this.#scope.start === null
+    const tasks = [...this.#tasks.values()].map(({ archive, days }) => {
+      const own = archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days
+      const first = own[0] ?? null
+      return { ...taskOf(archive, own), guess: isGuessing && first !== days[0] ? first : null }
+    })
+    if (before !== undefined) tasks.unshift({ ...taskOf(before.archive, before.days), guess: null })
+    const rest = this.#scope.rest
+    return {
+      series: this.#series,
+      first: this.#first,
+      last: this.#last,
+      days: this.#days,
+      unlisted: rest ? 0 : this.lead.length,
+      kept: this.#kept,
+      keptProblems: this.#problems,
+      tasks,
+      lastKept: this.#lastKept,
+      holes: this.#holes,
+      tail: this.#tail,
+      lead: rest ? this.lead : [],
+      repairs: this.#repairs.map(({ archive, day }) => taskOf(archive, [day])),
+      changed: this.#changed,
+      cut: this.#cut,
+      firstDay,
+      lastDay,
+      lastSure: this.#archives.lastStart('listed'),
+      lastStored,
+      more,
+    }
+  }
+
+  /**
+   * Without a start, and where a range ends in its first month, days before the first daily archive: that month's archive may have them. What
+   * else is wanted of that archive is taken along.
+   */
+  #takeDaysBefore(first: ArchiveRef): { readonly archive: ArchiveRef; readonly days: UtcDay[] } | undefined {
+    if (this.#scope.start !== null || this.#scope.archives !== 'auto' || isMonthChunked(this.#series.interval)) return undefined
+    const archive = first.packaging === 'daily' && this.#tasks.has(first.key) ? this.#archives.monthly(first.firstDay) : undefined
+    if (archive === undefined) return undefined
+    const days: UtcDay[] = []
+    for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series.interval))
+      if (!this.#rows.has(day) && !isUnborn(this.#series, day, this.#known)) days.push(day)
+    if (days.length === 0) return undefined
+    days.push(...(this.#tasks.get(archive.key)?.days ?? []))
+    this.#tasks.delete(archive.key)
+    return { archive, days }
+  }
+
+  /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */
+  #comparedDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return []
+    const listed = days.filter((day) => this.#archives.daily(day) !== undefined)
+    if (this.#scope.crossCheck) return listed
+    if (this.#scope.archives === 'monthly') return []
+    const sample = addDays(archive.firstDay, (Number(archive.firstDay.slice(0, 4)) * 12 + Number(archive.firstDay.slice(5, 7)) * 11) % 28)
+    return listed.filter((day) => day === sample)
+  }
+
+  /** The month in which a series begins may hold days before the first daily archive: they are taken when they are there. */
+  #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    if (isMonthChunked(this.#series.interval)) return this.#withMonthBefore(archive, days)
+    if (archive.packaging !== 'monthly') return [...days]
+    const early = this.lead.filter((day) => day >= archive.firstDay && !this.#rows.has(day))
+    if (this.#scope.start !== null) {
+      this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !early.includes(day)))
+      // a day before the first archive may stand among the others already: it has a row
+      return [...early, ...days].sort()
+    }
+    const all: UtcDay[] = []
+    for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval))
+      if (!this.#rows.has(day)) all.push(day)
+    return [...all, ...days]
+  }
+
+  /** The first bar of a series may open in the month before that of its first archive: it is taken when it is there. */
+  #withMonthBefore(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+    const { interval } = this.#series
+    const before = previousChunk(chunkOfUs(dayStartUs(archive.firstDay), interval), interval)
+    const isLead = this.lead.includes(before)
+    if (this.#rows.has(before) || (this.#scope.start !== null && !isLead)) return [...days]
+    if (isLead) this.lead.splice(this.lead.indexOf(before), 1)
+    return [before, ...days]
+  }
+}

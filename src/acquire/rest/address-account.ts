@@ -1,0 +1,103 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CkvdError } from '../../errors.ts'
+import { toCkvdError } from '../../errors.ts'
+import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from '../../sources/rest/rest-account.ts'
+import { MemoryRestAccount } from '../../sources/rest/rest-account-memory.ts'
+
+/** The account's file, in the state directory and where that fails in the lake. */
+const FILE = 'rest-account.sqlite'
+
+export interface AccountPlace {
+  /** directory of the user's state; null: there is none */
+  readonly state: string | null
+  /** directory of the lake, which may not exist */
+  readonly lake: string
+  /** the system's clock, epoch milliseconds: never one that is fixed for planning */
+  readonly systemMs: () => number
+  /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
+  readonly onMisplaced?: ((error: CkvdError, path: string | null) => void) | undefined
+}
+
+/** What a person is told of an account that is not where it belongs. */
+export function misplacedMessage(error: CkvdError, path: string | null): string {
+  const where =
+    path === null
+      ? 'in the memory of this process: other programs do not know of it'
+      : `in ${path}: programs with other lakes do not know of it`
+  return `${error.message} Until then the account is ${where}.`
+}
+
+/**
+ * The account of this machine's address. Nothing is opened before the first request: a run that asks REST for nothing needs no home. Where the
+ * state directory cannot be written the account is in the lake, so that at least its runs share it; where that fails too, in memory.
+ */
+export class AddressAccount implements RestAccount {
+  readonly nowMs: () => number
+  readonly #place: AccountPlace
+  #account: Promise<RestAccount> | undefined
+
+  constructor(place: AccountPlace) {
+    this.#place = place
+    this.nowMs = place.systemMs
+  }
+
+  async reserve(lane: AccountLane, weight: number): Promise<Reservation> {
+    return (await this.#open()).reserve(lane, weight)
+  }
+
+  async settle(lane: AccountLane, weight: number, minute: number, answered?: { readonly count: number | undefined }): Promise<void> {
+    return (await this.#open()).settle(lane, weight, minute, answered)
+  }
+
+  async hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number> {
+    return (await this.#open()).hold(lane, kind, delayMs)
+  }
+
+  async usage(lane: AccountLane): Promise<LaneUsage> {
+    return (await this.#open()).usage(lane)
+  }
+
+  async close(): Promise<void> {
+    await (await this.#account)?.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #open(): Promise<RestAccount> {
+    this.#account ??= this.#find()
+    return this.#account
+  }
+
+  async #find(): Promise<RestAccount> {
+    const { state, lake, systemMs, onMisplaced } = this.#place
+    let failure: CkvdError | undefined
+    for (const directory of state === null ? [lake] : [state, lake]) {
+      const path = join(directory, FILE)
+      try {
+        // a lake is made by who writes to it, and only then
+        if (directory === state) makeStateDirectory(state)
+        // SQLite is a binary for each platform: only who asks REST needs it
+        const { FileRestAccount } = await import('../../sources/rest/rest-account-file.ts')
+        const account = await FileRestAccount.open(path, systemMs)
+        if (failure !== undefined) onMisplaced?.(failure, path)
+        return account
+      } catch (error) {
+        failure ??= toCkvdError(error)
+      }
+    }
+    if (failure !== undefined) onMisplaced?.(failure, null)
+    return new MemoryRestAccount(systemMs)
+  }
+}
+
+/** For this user alone, as the XDG specification wants it. What is wrong with it is told by the file that cannot be opened in it. */
+function makeStateDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch {
+    // see above
+  }
+}

@@ -1,0 +1,97 @@
+import type { BufferPool } from '../../memory/buffer-pool.ts'
+import type { CkvdError } from '../../errors.ts'
+import type { Market } from '../../model/market.ts'
+import type { HttpSettings } from '../../sources/http/http.ts'
+import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
+import { Listing } from '../../sources/vision/listing.ts'
+import { MemoryRestAccount } from '../../sources/rest/rest-account-memory.ts'
+import { restLanes } from '../../sources/rest/rest-lanes.ts'
+import type { RestLimiter } from '../../sources/rest/rest-limiter.ts'
+import { createRestLimiter } from '../../sources/rest/rest-limiter.ts'
+import { Rest } from '../../sources/rest/rest.ts'
+import { Vision } from '../../sources/vision/vision.ts'
+import { AddressAccount } from './address-account.ts'
+
+/** Where the five sources are: bases of URLs without a final slash. */
+export interface SourceUrls {
+  readonly vision: string
+  readonly listing: string
+  readonly rest: Readonly<Record<Market, string>>
+}
+
+export interface ConnectionOptions {
+  readonly urls: SourceUrls
+  /** downloads at once */
+  readonly concurrency: number
+  readonly maxRetries: number
+  /** bytes a second over all downloads; null: no bound */
+  readonly maxRateBytes: number | null
+  /** part of each market's weight budget that is spent */
+  readonly restShare: number
+  /** a clock that runs, epoch ms; for planning, so `CKVD_NOW` may have set it */
+  readonly clockMs: () => number
+  /** the system's clock, epoch ms, by which weight, pauses and bans are kept; default `Date.now` */
+  readonly systemMs?: () => number
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** the sources are an embedded exchange, which counts by `clockMs`: its account is nobody else's, and kept in memory */
+  readonly sandbox: boolean
+  /** directory of the user's state, where the account of this address is kept; null: there is none */
+  readonly state: string | null
+  /** directory of the lake: the account's second choice */
+  readonly lake: string
+  /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
+  readonly onMisplaced?: ((error: CkvdError, path: string | null) => void) | undefined
+  /** memory for archives; default: new memory for each */
+  readonly buffers?: BufferPool
+  /** a seam for fault tests: shorter timeouts and pauses than those of HTTP_DEFAULTS */
+  readonly http?: Partial<HttpSettings>
+}
+
+/** The sources over one set of connections, and one account of what our address asks REST for. */
+export interface Connections extends AsyncDisposable {
+  readonly urls: SourceUrls
+  readonly http: HttpClient
+  readonly listing: Listing
+  readonly vision: Vision
+  readonly limiter: RestLimiter
+  readonly rest: Rest
+  /** Ends all connections. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Opens nothing yet: connections and account are opened when they are needed. */
+export function createConnections(options: ConnectionOptions): Connections {
+  const { urls, concurrency, maxRetries, maxRateBytes, clockMs, buffers } = options
+  const settings: HttpSettings = {
+    ...HTTP_DEFAULTS,
+    connections: Math.max(4, concurrency),
+    maxRetries,
+    ...(maxRateBytes === null ? {} : { maxRateBytes }),
+    ...options.http,
+  }
+  const http = new HttpClient(settings, options.env)
+  const systemMs = options.systemMs ?? Date.now
+  const account = options.sandbox ? new MemoryRestAccount(clockMs) : new AddressAccount({ ...options, systemMs })
+  const limiter = createRestLimiter({ account, lanes: restLanes(urls.rest), share: options.restShare })
+  const close = async (): Promise<void> => {
+    // what was on the wire is settled first
+    await http.close()
+    await account.close()
+  }
+  return {
+    urls,
+    http,
+    listing: new Listing(http, urls.listing),
+    vision: new Vision(http, urls.vision, { concurrency, ...(buffers === undefined ? {} : { buffers }) }),
+    limiter,
+    rest: new Rest(http, {
+      urls: urls.rest,
+      limiter,
+      nowMs: () => http.clock.notAfter(clockMs()),
+      maxRetries,
+      backoffMs: settings.backoffMs,
+    }),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}

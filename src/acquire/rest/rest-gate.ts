@@ -1,0 +1,67 @@
+import { CkvdError, isCkvdError } from '../../errors.ts'
+import type { Market } from '../../model/market.ts'
+import type { Series } from '../../model/series.ts'
+import type { ExchangeInfo } from '../../sources/rest/exchange-info.ts'
+import type { FirstBar } from '../../sources/rest/rest-first-bar.ts'
+import type { StretchAsk, StretchRows } from '../../sources/rest/rest-walk.ts'
+import type { RestSource } from '../../sources/rest/rest.ts'
+
+/** Calls in a row that fail for want of a network before a market's REST is taken for unreachable. */
+const MAX_FAILURES = 4
+
+/**
+ * REST of one run: remembers why the run will have to stop, and stops asking a market when its REST is unreachable, since each failing call
+ * takes all its retries, or has said that the address asks too much.
+ */
+export class RestGate implements RestSource {
+  readonly #rest: RestSource
+  readonly #failures = new Map<Market, number>()
+  readonly #limited = new Map<Market, CkvdError>()
+  #stopped: CkvdError | null = null
+
+  constructor(rest: RestSource) {
+    this.#rest = rest
+  }
+
+  /** The ban or rate limit because of which bars could not be asked for in this run, or what kept the account from being used; null: none. */
+  get stopped(): CkvdError | null {
+    return this.#stopped
+  }
+
+  /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, and CKVD_RATE_LIMITED after one. */
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+    return this.#pass(series.market, () => this.#rest.fetchStretch(series, ask, o))
+  }
+
+  /** As `Rest.fetchFirstBar`; otherwise as `fetchStretch`. */
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, upToUs, o))
+  }
+
+  /** As `Rest.fetchExchangeInfo`; otherwise as `fetchStretch`. */
+  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+    return this.#pass(market, () => this.#rest.fetchExchangeInfo(market, o))
+  }
+
+  async #pass<T>(market: Market, call: () => Promise<T>): Promise<T> {
+    const limited = this.#limited.get(market)
+    if (limited !== undefined) throw limited
+    const failures = this.#failures.get(market) ?? 0
+    if (failures >= MAX_FAILURES) {
+      throw new CkvdError(
+        'CKVD_UNREACHABLE',
+        `REST of ${market} is not asked any more in this run: ${failures} requests in a row failed for want of a network.`,
+      )
+    }
+    try {
+      const value = await call()
+      this.#failures.delete(market)
+      return value
+    } catch (error) {
+      if (isCkvdError(error, 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT')) this.#failures.set(market, (this.#failures.get(market) ?? 0) + 1)
+      if (isCkvdError(error, 'CKVD_RATE_LIMITED')) this.#limited.set(market, error)
+      if (isCkvdError(error, 'CKVD_BANNED', 'CKVD_RATE_LIMITED', 'CKVD_ACCOUNT')) this.#stopped ??= error
+      throw error
+    }
+  }
+}

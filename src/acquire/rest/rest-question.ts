@@ -1,0 +1,191 @@
+import { describeOddRow, findOddRows } from '../../codec/csv/odd-rows.ts'
+import type { CkvdError } from '../../errors.ts'
+import { isFailure } from '../../errors.ts'
+import type { DoubtReason, Evidence } from '../../model/evidence.ts'
+import { doubt } from '../../model/evidence.ts'
+import type { Gap } from '../../model/gaps.ts'
+import { gridOf, nextSlotUs } from '../../model/interval.ts'
+import type { KlineColumns } from '../../model/kline.ts'
+import { concatColumns, createColumns, inTimeOrder, pickRows } from '../../model/kline.ts'
+import type { Series, TimeRange } from '../../model/series.ts'
+import { gridOfBars } from '../../model/series.ts'
+import { lowerBound } from '../../model/lower-bound.ts'
+import { isoOfUs, US_PER_DAY } from '../../model/utc-day.ts'
+import type { RestSource } from '../../sources/rest/rest.ts'
+
+/** Gaps closer than this many bars are asked for as one stretch: a page carries more rows than that. */
+const NEAR_BARS = 250
+
+/** A series that has been silent for so long, and one bar more, may have ended; archives are usually published the next day. */
+export const SILENCE_US = 3 * US_PER_DAY
+
+/** What REST answered about some gaps. */
+export type RestAnswer =
+  | {
+      readonly kind: 'asked'
+      /** rows that have closed, ascending, also beyond the gaps */
+      readonly rows: KlineColumns
+      /** those of them that do not break a bar's rules: what no second source has may be stored */
+      readonly sound: KlineColumns
+      /** the others, by their open times, in words */
+      readonly odd: ReadonlyMap<number, string>
+      /** open times of all rows that came, ascending */
+      readonly seen: readonly number[]
+      /** true when one answer has both bars, next to each other */
+      readonly linked: (beforeUs: number, afterUs: number) => boolean
+      /** open time of a bar after which the same answer, up to now, has none */
+      readonly silentAfterUs: number | null
+    }
+  /** nothing can be said of the gaps, and why; `passing`: it could not answer now, and may another time */
+  | {
+      readonly kind: 'silent'
+      readonly reason: DoubtReason
+      readonly note: string | null
+      readonly passing: boolean
+      readonly error: CkvdError | null
+    }
+
+/** Bars that are known beside gaps, microseconds. */
+export interface KnownBars {
+  /** open times, ascending */
+  readonly times: ArrayLike<number>
+  /** the series begins here: no bar opens before; null: it is not known, or begins elsewhere */
+  readonly firstUs: number | null
+}
+
+/** An answer to no question. */
+const NOTHING_ASKED: RestAnswer = {
+  kind: 'asked',
+  rows: createColumns(0),
+  sound: createColumns(0),
+  odd: new Map(),
+  seen: [],
+  linked: () => false,
+  silentAfterUs: null,
+}
+
+/**
+ * Asks REST for the bars of some gaps and for the nearest bar on either side, wherever it lies.
+ * A source that is off, unreachable, banned or does not know the symbol leaves the gaps unexplained: that is an answer too.
+ * Throws CKVD_ABORTED and what is not a failure of REST.
+ */
+export async function askRest(
+  series: Series,
+  gaps: readonly Gap[],
+  known: KnownBars,
+  rest: RestSource | null,
+  signal: AbortSignal,
+): Promise<RestAnswer> {
+  if (gaps.length === 0) return NOTHING_ASKED
+  if (rest === null) return { kind: 'silent', reason: 'rest-off', note: null, passing: false, error: null }
+  const parts: KlineColumns[] = []
+  const seen: number[] = []
+  const links: ReadonlyMap<number, ReadonlySet<number>>[] = []
+  let silentAfterUs: number | null = null
+  try {
+    for (const range of stretchesOf(gaps, series)) {
+      const ask = {
+        ...range,
+        beforeUs: lastBefore(known.times, range.startUs),
+        afterUs: firstFrom(known.times, range.endUs),
+        first: known.firstUs !== null && known.firstUs >= range.startUs && known.firstUs < nextSlotUs(range.startUs, gridOf(series)),
+      }
+      const stretch = await rest.fetchStretch(series, ask, { signal })
+      if (stretch === null) return { kind: 'silent', reason: 'unknown-symbol', note: null, passing: false, error: null }
+      parts.push(stretch.rows)
+      for (const time of stretch.seen) seen.push(time)
+      links.push(stretch.links)
+      silentAfterUs = stretch.silentAfterUs
+    }
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    return { kind: 'silent', reason: 'rest-failed', note: `${error.code}: ${error.message}`, passing: true, error }
+  }
+  const rows = inOrder(parts)
+  const odd = oddOf(rows, series)
+  return {
+    kind: 'asked',
+    rows,
+    sound: withoutOdd(rows, odd),
+    odd,
+    seen: [...new Set(seen)].sort((a, b) => a - b),
+    linked: (beforeUs, afterUs) => links.some((own) => own.get(beforeUs)?.has(afterUs) ?? false),
+    silentAfterUs,
+  }
+}
+
+/** Near gaps as one stretch. */
+function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
+  const grid = gridOf(series)
+  const stretches: { startUs: number; endUs: number }[] = []
+  for (const { startUs, endUs } of gaps) {
+    const last = stretches.at(-1)
+    const length = nextSlotUs(startUs, grid) - startUs
+    if (last !== undefined && startUs - last.endUs <= NEAR_BARS * length) last.endUs = endUs
+    else stretches.push({ startUs, endUs })
+  }
+  return stretches
+}
+
+function oddOf(rows: KlineColumns, series: Series): Map<number, string> {
+  const times = findOddRows(rows, gridOfBars(series, rows.openTime)).times
+  return new Map(times.map((time) => [time, describeOddRow(rows, rows.openTime.indexOf(BigInt(time)))]))
+}
+
+function withoutOdd(rows: KlineColumns, odd: ReadonlyMap<number, string>): KlineColumns {
+  if (odd.size === 0) return rows
+  return pickRows(
+    rows,
+    Uint32Array.from(rows.openTime.keys()).filter((row) => !odd.has(Number(rows.openTime[row]))),
+  )
+}
+
+/** Rows of stretches, each in order, without those that a later stretch has as well. */
+function inOrder(parts: readonly KlineColumns[]): KlineColumns {
+  const [first] = parts
+  if (first === undefined) return createColumns(0)
+  if (parts.length === 1) return first
+  return inTimeOrder(concatColumns(parts))
+}
+
+/** The evidence for a gap that REST did not fill. `times` are the open times of the bars that are held, ascending. */
+export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number>): Evidence {
+  if (answer.kind === 'silent') return doubt(answer.reason, answer.note)
+  const beforeUs = lastBefore(answer.seen, gap.startUs)
+  const afterUs = firstFrom(answer.seen, gap.endUs)
+  const asked = `asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)}`
+  for (const [time, words] of answer.odd)
+    if (time >= gap.startUs && time < gap.endUs)
+      return doubt('no-witness', `REST's bar of ${isoOfUs(time)} contradicts itself (${words}), and no second source has it`)
+  if (beforeUs === null && afterUs === null) return doubt('no-witness', `${asked}, not one bar came`)
+  if (beforeUs === null || afterUs === null) {
+    const side = beforeUs === null ? 'before' : 'after'
+    return doubt('no-witness', `${asked}, no bar ${side} it came`)
+  }
+  const held = firstFrom(times, beforeUs + 1)
+  if (held !== null && held < afterUs)
+    return doubt('contradiction', `${asked}, its bars of ${isoOfUs(beforeUs)} and ${isoOfUs(afterUs)} have others between that are stored`)
+  if (!answer.linked(beforeUs, afterUs)) return doubt('no-witness', `${asked}, the bars before and after it came in two answers`)
+  return { source: 'rest', beforeUs, afterUs }
+}
+
+/** Why an answer has not one bar of a day. */
+export function refusalOf(answer: RestAnswer): string {
+  if (answer.kind === 'asked') return 'REST has no bar of this day'
+  return `${answer.reason === 'rest-off' ? 'REST is off' : answer.reason === 'unknown-symbol' ? 'REST does not know this symbol' : 'REST could not be asked'}${answer.note === null ? '' : `: ${answer.note}`}`
+}
+
+/** The last time before another one; null when there is none. Times ascend. */
+function lastBefore(times: ArrayLike<number>, timeUs: number): number | null {
+  return times[lowerBound(times, timeUs) - 1] ?? null
+}
+
+/** The first time at or after another one; null when there is none. Times ascend. */
+function firstFrom(times: ArrayLike<number>, timeUs: number): number | null {
+  return times[lowerBound(times, timeUs)] ?? null
+}
+
+/** Open times of rows as numbers. */
+export function timesOf(columns: KlineColumns): Float64Array {
+  return Float64Array.from(columns.openTime, Number)
+}

@@ -1,0 +1,179 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import { CkvdError } from '../../errors.ts'
+import type { Market } from '../../model/market.ts'
+import { MARKETS } from '../../model/market.ts'
+import { dayOfUs } from '../../model/utc-day.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import type { AvailabilityResult } from '../../report/availability/availability-run.ts'
+import { CACHE_NAME, PAGE_NAME, runAvailability } from '../../report/availability/availability-run.ts'
+import type { SymbolAvailability } from '../../report/availability/availability.ts'
+import { cleanLine } from '../../terminal-text.ts'
+import { createListingView } from '../show/availability-view.ts'
+import type { CliContext, CommandRun } from '../command.ts'
+import { runCommand } from '../command.ts'
+import { addSettings, dayOption, integerOption, marketOption, wordOption } from '../options.ts'
+import { csvLine, formatCount, formatCountOf, formatDuration, printTable, writeData } from '../show/output.ts'
+
+const SHOWN_PROBLEMS = 20
+const MS_PER_HOUR = 3_600_000
+
+interface AvailabilityFlags {
+  readonly market?: Market
+  readonly out: string
+  readonly quote: string
+  readonly asOf?: UtcDay
+  readonly recentDays: number
+  readonly archives: 'daily' | 'monthly'
+  readonly maxAge: number
+  readonly html?: true
+  readonly csv?: true
+}
+
+/** `ckvd availability`. */
+export function addAvailabilityCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('availability')
+    .description(
+      'which symbol has archives since when: walks the listing of each market and writes the reports; a universe for ingest among them',
+    )
+    .addOption(marketOption('list only this market; reports over all markets are then not written'))
+    .option('--out <DIR>', `where the reports go, and ${CACHE_NAME} with what was listed`, 'reports')
+    .addOption(quoteOption())
+    .addOption(dayOption('--as-of', 'the universe as it was on this day (included); intervals are those of now (default: today)'))
+    .addOption(
+      integerOption('--recent-days', 'a symbol is live when its last day is at most this many days before --as-of', {
+        min: 0,
+        max: 100_000,
+      }).default(5),
+    )
+    .addOption(wordOption('--archives', 'which archives are listed', ['daily', 'monthly']).default('daily' as const))
+    .addOption(
+      integerOption('--max-age', 'hours for which a listing of an earlier run is taken from the cache; 0: never', {
+        min: 0,
+        max: 1_000_000,
+      }).default(24),
+    )
+    .option('--html', `write ${PAGE_NAME} too; reads whole listings, as --csv and --json do, to tell missing days`)
+    .option('--csv', 'CSV on stdout, a line a symbol, with last day and missing days')
+  addSettings(command, {
+    example:
+      'ckvd availability --html\nckvd availability --as-of 2023-06-30 --out universe-2023-06-30\nckvd ingest --universe reports/spot_synchronal.csv',
+    exits: {
+      0: 'all symbols were listed and the reports are written',
+      2: 'wrong usage or configuration; nothing was done',
+      3: 'reports are written without the symbols that could not be listed, which are told; or the symbols of a market could not be listed',
+      4: 'stopped early: listing unreachable, disk full; the reports of before stay, the same command goes on from there',
+      130: 'interrupted; the same command goes on from there',
+    },
+  })
+  command.action((_options, self) => runCommand(context, self, runOnce))
+}
+
+function quoteOption() {
+  return new Option('--quote <ASSET>', 'quote asset of the reports over all markets')
+    .argParser((text) => {
+      const quote = text.toUpperCase()
+      if (/^[A-Z0-9]{1,16}$/.test(quote)) return quote
+      throw new CkvdError('CKVD_USAGE', `Expected \`--quote\` to be an asset such as USDT, got ${JSON.stringify(text)} (flag).`)
+    })
+    .default('USDT')
+}
+
+async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
+  const { options, settings, context } = run
+  const view = createListingView(run)
+  const result = await runAvailability({
+    listingUrl: settings.listingUrl,
+    markets: options.market === undefined ? MARKETS : [options.market],
+    archives: options.archives,
+    quote: options.quote,
+    asOf: options.asOf ?? dayOfUs(run.nowMs() * 1000),
+    recentDays: options.recentDays,
+    allDays: run.json || options.csv === true,
+    html: options.html === true,
+    out: resolve(context.cwd, options.out),
+    maxAgeMs: options.maxAge * MS_PER_HOUR,
+    concurrency: settings.concurrency,
+    maxRetries: settings.maxRetries,
+    nowMs: run.nowMs(),
+    clockMs: () => run.clockMs(),
+    env: context.env,
+    signal: run.signal,
+    onProgress: view.onProgress,
+    onNote: (note) => run.logger.warn(note),
+  }).finally(() => view.stop())
+  if (run.json) run.printJson(result)
+  else if (options.csv === true) printCsv(run, result.symbols)
+  else printText(run, result)
+  if (!run.json) printProblems(run, result)
+  return result.exit
+}
+
+function printCsv(run: CommandRun<AvailabilityFlags>, symbols: readonly SymbolAvailability[]): void {
+  const { stdout } = run.context
+  const columns = [
+    'market',
+    'symbol',
+    'kind',
+    'delivery_date',
+    'base',
+    'quote',
+    'first',
+    'last',
+    'recent',
+    'days',
+    'missing_days',
+    'interval',
+  ] as const
+  writeData(stdout, csvLine([...columns, 'available_intervals']))
+  for (const symbol of symbols)
+    writeData(stdout, csvLine([...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]))
+}
+
+function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResult): void {
+  const { stdout } = run.context
+  const markets = MARKETS.filter((market) => result.symbols.some((symbol) => symbol.market === market))
+  const counted = result.symbols.some(({ days }) => days !== null)
+  printTable(stdout, {
+    head: ['market', 'symbols', 'live', 'ended', 'first day', 'last day', ...(counted ? ['missing days'] : [])],
+    align: ['left', 'right', 'right', 'right', 'left', 'left', 'right'],
+    rows: markets.map((market) => {
+      const own = result.symbols.filter((symbol) => symbol.market === market)
+      const live = own.filter(({ recent }) => recent).length
+      const missing = own.reduce((sum, { missing_days }) => sum + (missing_days ?? 0), 0)
+      const days = [
+        own.map(({ first }) => first).sort()[0] ?? '',
+        own
+          .map(({ last }) => last)
+          .sort()
+          .at(-1) ?? '',
+      ]
+      return [
+        market,
+        formatCount(own.length),
+        formatCount(live),
+        formatCount(own.length - live),
+        ...days,
+        ...(counted ? [formatCount(missing)] : []),
+      ]
+    }),
+  })
+  stdout.write(
+    `As of ${result.as_of}: ${formatCountOf(result.requests.listing, 'listing request')} in ${formatDuration(result.elapsed_ms)}`,
+  )
+  stdout.write(result.cached === 0 ? '.\n' : `; ${formatCountOf(result.cached, 'symbol')} from the cache.\n`)
+  stdout.write(`Written:\n${result.files.map((file) => `  ${file}`).join('\n')}\n`)
+}
+
+function printProblems(run: CommandRun<AvailabilityFlags>, { problems }: AvailabilityResult): void {
+  if (problems.length === 0) return
+  const lines = problems
+    .slice(0, SHOWN_PROBLEMS)
+    .map(({ market, symbol, code, message }) => `  ${market} ${symbol}  ${code}: ${cleanLine(message)}`)
+  if (problems.length > SHOWN_PROBLEMS) lines.push(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all`)
+  run.context.stderr.write(
+    `${formatCountOf(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3):\n${lines.join('\n')}\n`,
+  )
+}

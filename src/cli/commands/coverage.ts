@@ -1,0 +1,206 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import { CkvdError } from '../../errors.ts'
+import { openLake } from '../../lake/lake.ts'
+import type { Origin } from '../../lake/origin.ts'
+import { listAbsent, listSelectedSeries } from '../../lake/selection.ts'
+import { CONDITIONS } from '../../model/condition.ts'
+import { seriesLabel } from '../../model/series.ts'
+import { dayOfUs } from '../../model/utc-day.ts'
+import { readCalendar } from '../../report/coverage/coverage-calendar.ts'
+import { formatCoveragePage } from '../../report/coverage/coverage-page.ts'
+import type { SeriesCoverage } from '../../report/coverage/coverage.ts'
+import { hasUnexplained, readCoverage } from '../../report/coverage/coverage.ts'
+import { writeReport } from '../../report/report-file.ts'
+import { cleanLine } from '../../terminal-text.ts'
+import type { CliContext, CommandRun } from '../command.ts'
+import { runCommand } from '../command.ts'
+import type { FilterFlags } from '../options.ts'
+import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
+import { checkOutside } from '../show/out-file.ts'
+import { csvLine, formatBytes, formatCount, formatCountOf, printTable, writeData } from '../show/output.ts'
+import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
+import { parseSeriesDay } from '../show/series-name.ts'
+import { unexplainedLine } from '../show/unexplained-day.ts'
+
+const SHOWN_GAPS = 20
+
+interface CoverageFlags extends FilterFlags {
+  readonly csv?: true
+  readonly html?: string
+  readonly accept?: string
+  readonly reason?: string
+}
+
+/** `ckvd coverage`. */
+export function addCoverageCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('coverage')
+    .description('what the lake holds: days by condition, gaps with their evidence, days that were never requested')
+    .addOption(marketOption())
+    .addOption(symbolsOption())
+    .addOption(intervalsOption('only these intervals (default: all)'))
+    .addOption(dayOption('--start', 'first day'))
+    .addOption(dayOption('--end', 'day after the last one'))
+    .option('--csv', 'CSV on stdout, a line a series')
+    .option('--html <FILE>', 'write a page too: a calendar for each series, its gaps with their evidence, totals; one file, no network')
+    .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
+    .option('--reason <TEXT>', 'why it is accepted (with --accept)')
+  addSettings(command, {
+    settings: LOCAL_SETTINGS,
+    example:
+      'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"',
+    exits: {
+      0: 'everything that was requested is stored or explained',
+      2: 'wrong usage, or no lake there',
+      3: 'some days are partial, disputed, unexplainable, quarantined or failed, or the lake has nothing of what the filters name; they are listed',
+      4: 'the lake could not be read, the page not written, or (--accept) another run is writing to the lake',
+    },
+  })
+  command.action((_options, self) =>
+    runCommand(context, self, (run) => (run.options.accept === undefined ? report(run) : accept(run, run.options.accept)), {
+      sources: false,
+    }),
+  )
+}
+
+async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<number> {
+  const { reason } = run.options
+  if (reason === undefined)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
+  const { series, day } = parseSeriesDay('--accept', name)
+  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'write', ...localOrigin(run) })
+  const row = lake.catalog.acceptDay(series, day, reason)
+  if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
+  else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
+  return 0
+}
+
+async function report(run: CommandRun<CoverageFlags>): Promise<number> {
+  const filter = filterOf(run.options)
+  const root = resolve(run.context.cwd, run.settings.lake)
+  if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
+  await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
+  const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
+  const absent = listAbsent(filter, rows)
+  // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
+  const isEmpty = Object.keys(filter).length > 0 && rows.every(({ first }) => first === null)
+  const exit = rows.some(hasUnexplained) || absent.length > 0 || isEmpty ? 3 : 0
+  if (run.options.html !== undefined) {
+    const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))
+    const page = formatCoveragePage({ series, origin: lake.origin ?? null, day: dayOfUs(run.nowMs() * 1000) })
+    await writeReport(resolve(run.context.cwd, run.options.html), page)
+    run.logger.info({ file: run.options.html }, 'page written')
+  }
+  if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
+  else if (run.options.csv === true) printCsv(run, rows)
+  else printText(run, rows, { absent, exit, origin: lake.origin })
+  if (run.options.csv === true) tellSandbox(run, lake.origin, true)
+  return exit
+}
+
+function sumOf(rows: readonly SeriesCoverage[]) {
+  const add = (pick: (row: SeriesCoverage) => number): number => rows.reduce((sum, row) => sum + pick(row), 0)
+  return {
+    series: rows.length,
+    days: Object.fromEntries(CONDITIONS.map((condition) => [condition, add((row) => row.days[condition])])),
+    accepted: add((row) => row.accepted),
+    never_requested: add((row) => row.never_requested),
+    rows: add((row) => row.rows),
+    bytes: add((row) => row.bytes),
+    missing_bars: add((row) => row.missing_bars),
+  }
+}
+
+/** `unlisted` days have no record in the lake. */
+const SHOWN_CONDITIONS = CONDITIONS.filter((condition) => condition !== 'unlisted')
+
+function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[]): void {
+  const { stdout } = run.context
+  const counts = [
+    'accepted',
+    'never_requested',
+    'rows',
+    'bytes',
+    'missing_bars',
+    'off_grid',
+    'duplicates',
+    'conflicts',
+    'differing_rows',
+  ] as const
+  writeData(stdout, csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
+  for (const row of rows) {
+    writeData(
+      stdout,
+      csvLine([
+        row.market,
+        row.symbol,
+        row.interval,
+        row.first ?? '',
+        row.last ?? '',
+        ...SHOWN_CONDITIONS.map((condition) => row.days[condition]),
+        ...counts.map((key) => row[key]),
+        row.gaps.length,
+      ]),
+    )
+  }
+}
+
+function printText(
+  run: CommandRun<CoverageFlags>,
+  rows: readonly SeriesCoverage[],
+  told: { readonly absent: readonly string[]; readonly exit: number; readonly origin: Origin | undefined },
+): void {
+  const { absent, exit, origin } = told
+  const { stdout } = run.context
+  const total = sumOf(rows)
+  const used = SHOWN_CONDITIONS.filter((condition) => (total.days[condition] ?? 0) > 0)
+  printTable(stdout, {
+    head: ['series', 'first', 'last', ...used, 'rows', 'missing bars', 'never requested'],
+    align: ['left', 'left', 'left', ...used.map(() => 'right' as const), 'right', 'right', 'right'],
+    rows: [
+      ...rows.map((row) => [
+        seriesLabel(row),
+        row.first ?? '–',
+        row.last ?? '–',
+        ...used.map((condition) => formatCount(row.days[condition])),
+        formatCount(row.rows),
+        formatCount(row.missing_bars),
+        formatCount(row.never_requested),
+      ]),
+      [
+        `sum of ${formatCount(rows.length)}`,
+        '',
+        '',
+        ...used.map((condition) => formatCount(total.days[condition] ?? 0)),
+        formatCount(total.rows),
+        formatCount(total.missing_bars),
+        formatCount(total.never_requested),
+      ],
+    ],
+  })
+  const gaps = rows.flatMap((row) =>
+    row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
+  )
+  printList(run, formatCountOf(gaps.length, 'gap'), gaps)
+  const days = rows.flatMap((row) => row.unexplained.map((day) => `  ${unexplainedLine(row, day, day.accepted)}`))
+  printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)
+  stdout.write(
+    `${formatBytes(total.bytes)} in shards${origin === 'sandbox' ? ' of sandbox data' : ''}. ${closing(rows, absent, exit)} (exit ${exit})\n`,
+  )
+}
+
+function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): string {
+  if (absent.length > 0)
+    return `The lake has nothing of ${absent.join(', ')} in this selection: it was never requested, or failed as a whole.`
+  if (rows.some(hasUnexplained)) return 'Some days are unexplained.'
+  if (rows.some(({ first }) => first !== null)) return 'All that was requested is stored or explained.'
+  return exit === 0 ? 'The lake is empty.' : 'The lake has no day of this selection.'
+}
+
+function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {
+  if (lines.length === 0) return
+  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).map(cleanLine).join('\n')}\n`)
+  if (lines.length > SHOWN_GAPS) run.context.stdout.write(`  … and ${formatCount(lines.length - SHOWN_GAPS)} more; --json lists them all\n`)
+}

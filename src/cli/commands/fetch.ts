@@ -1,0 +1,181 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import type { Table } from 'apache-arrow'
+import { tableToIPC } from 'apache-arrow'
+import { CkvdError } from '../../errors.ts'
+import type { Interval } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import { parseUtcDay } from '../../model/utc-day.ts'
+import { MarketClient } from '../../library/client.ts'
+import { ChartType, DataSource } from '../../question/names.ts'
+import type { FetchStep, GetDataOptions } from '../../question/query.ts'
+import { parseTimeRange } from '../../question/time-range.ts'
+import type { CliContext, CommandRun } from '../command.ts'
+import { runCommand } from '../command.ts'
+import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
+import { describeTable } from '../show/fetch-table.ts'
+import { OutFile } from '../show/out-file.ts'
+import { csvLine, formatCountOf } from '../show/output.ts'
+import { tellSandbox } from '../show/sandbox-data.ts'
+import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
+
+const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
+
+const RANGE_FLAGS = {
+  start: '--start',
+  end: '--end',
+  days: '--days',
+  time: 'a day such as 2024-01-01 (UTC), or a time with a zone such as 2024-01-01T00:00:00Z',
+}
+
+/** The flags of `fetch`, as commander hands them over. */
+interface FetchFlags {
+  readonly market?: Market
+  readonly interval: Interval
+  readonly start?: string
+  readonly end?: string
+  readonly days?: number
+  readonly source: keyof typeof SOURCES
+  readonly funding?: true
+  readonly reindex?: true
+  readonly format: 'table' | 'csv' | 'json' | 'arrow'
+  readonly out?: string
+}
+
+/** `ckvd fetch`. */
+export function addFetchCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('fetch')
+    .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
+    .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
+    .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
+    .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
+    .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
+    .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
+    .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
+    .option('--funding', 'funding rates instead of bars (um, cm; the sandbox has none)')
+    .option('--reindex', 'rows of nulls where bars are missing')
+    .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
+    .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
+  addSettings(command, {
+    example:
+      'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --format csv --out eth.csv',
+    exits: {
+      0: 'all bars of the range are there, or their absence is explained',
+      2: 'wrong usage or configuration',
+      3: 'bars are missing without explanation, or the symbol is unknown: nothing was written; or days are disputed: their rows were written, and the days are named',
+      4: 'banned, rate limited, a source is unreachable, or the file could not be written',
+      130: 'interrupted',
+    },
+  })
+  command
+    .argument('<symbol>', 'symbol, such as BTCUSDT (cm: BTCUSD_PERP)')
+    .action((symbol, _options, self) => runCommand(context, self, (run) => runFetch(run, symbol)))
+}
+
+async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<number> {
+  const { options } = run
+  const steps: FetchStep[] = []
+  const client = createMarketClient(run, options.market ?? 'spot')
+  try {
+    await using file =
+      options.out === undefined
+        ? undefined
+        : await OutFile.create(resolve(run.context.cwd, options.out), resolve(run.context.cwd, run.settings.lake))
+    const table = (await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })) as Table
+    for (const step of steps) run.logger.debug({ ...step }, 'step')
+    if (file !== undefined) {
+      await file.write(render(run, table))
+      await file.commit()
+    } else if (!run.json) run.context.stdout.write(render(run, table) as string)
+    const origin = (await client.readOrigin()) ?? null
+    tellSandbox(run, origin, file === undefined && options.format !== 'table')
+    const disputed = disputedOf(table)
+    const exit = disputed.length === 0 ? 0 : 3
+    if (run.json) {
+      const summary = { command: 'fetch', exit, origin, symbol, rows: table.numRows, gaps: gapsOf(table), disputed, steps }
+      run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
+    }
+    if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
+    return exit
+  } finally {
+    await client.close()
+  }
+}
+
+function disputedText(days: readonly string[]): string {
+  return `The sources contradict each other about ${formatCountOf(days.length, 'day')}, and no third decides: ${days.join(', ')}. Vision's rows were given; \`ckvd ingest\` asks again, \`ckvd coverage --accept\` accepts them. (exit 3)\n`
+}
+
+/** A client on the settings of a command. */
+export function createMarketClient(run: CommandRun<object>, market: Market): MarketClient {
+  return new MarketClient({
+    settings: run.settings,
+    market,
+    enforceSource: DataSource.AUTO,
+    logger: run.logger,
+    clockMs: () => run.clockMs(),
+    env: run.context.env,
+    // `--sandbox` has been started for the run, and the settings' URLs are its own
+    startSandbox: null,
+  })
+}
+
+function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
+  const { start, end, days, interval, source, funding, reindex, format, out } = run.options
+  if (format === 'arrow' && out === undefined && !run.json)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  if (funding === true && reindex === true)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
+  if (funding === true && (run.options.market ?? 'spot') === 'spot')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      'Expected `--market um` or `--market cm` with `--funding`, got spot: only perpetual contracts have funding rates.',
+    )
+  if (source === 'cache' && !run.settings.enableCache)
+    throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
+  const range = {
+    startTime: start === undefined ? undefined : timeOf(start),
+    endTime: end === undefined ? undefined : timeOf(end),
+    days: days ?? (start === undefined ? 1 : undefined),
+  }
+  // the client would say the same of its options
+  parseTimeRange(range, run.clockMs(), RANGE_FLAGS)
+  return {
+    symbol,
+    ...range,
+    ...(funding === true ? { chartType: ChartType.FUNDING_RATE } : { interval, autoReindex: reindex === true }),
+    enforceSource: SOURCES[source],
+    returnPolars: false,
+    includeSourceInfo: true,
+    signal: run.signal,
+  }
+}
+
+/** A day stands for its midnight, UTC. */
+function timeOf(text: string): string {
+  return parseUtcDay(text) === undefined ? text : `${text}T00:00:00Z`
+}
+
+function parseDays(text: string): number {
+  const days = /^\d{1,5}(\.\d{1,6})?$/.test(text) ? Number(text) : 0
+  if (days > 0) return days
+  throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be a number above 0, got ${JSON.stringify(text)} (flag)`)
+}
+
+function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array {
+  const { format } = run.options
+  switch (format) {
+    case 'arrow':
+      return tableToIPC(table, 'file')
+    case 'csv':
+      return [csvLine(namesOf(table)), ...mapRows(table, (cells) => csvLine(cells))].join('')
+    case 'json':
+      return `[\n${mapObjects(table)
+        .map((row) => JSON.stringify(row))
+        .join(',\n')}\n]\n`
+    case 'table':
+      return describeTable(table, run.context.stdout)
+  }
+}

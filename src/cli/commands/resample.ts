@@ -1,0 +1,219 @@
+import { resolve } from 'node:path'
+import type { Command } from '@commander-js/extra-typings'
+import { Option } from '@commander-js/extra-typings'
+import { CkvdError } from '../../errors.ts'
+import type { Lake } from '../../lake/lake.ts'
+import { openLake } from '../../lake/lake.ts'
+import { listSelectedSeries } from '../../lake/selection.ts'
+import type { Interval } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import { checkNesting, filterResampled } from '../../model/resample.ts'
+import type { Series, TimeRange } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { dayOfUs } from '../../model/utc-day.ts'
+import { BarCheck } from '../../resample/resample-check.ts'
+import type { LakeBars } from '../../resample/resample-lake.ts'
+import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
+import type { BarWriter } from '../show/bar-writer.ts'
+import { BAR_FORMATS, createArrowWriter, createCsvWriter, createJsonWriter, createTableWriter } from '../show/bar-writer.ts'
+import type { CliContext, CommandRun } from '../command.ts'
+import { runCommand } from '../command.ts'
+import { sumNeverRequested } from '../show/never-requested.ts'
+import {
+  addSettings,
+  LOCAL_SETTINGS,
+  dayOption,
+  intervalOption,
+  marketOption,
+  requireOption,
+  symbolsOption,
+  wordOption,
+} from '../options.ts'
+import type { Sink } from '../show/out-file.ts'
+import { OutFile } from '../show/out-file.ts'
+import type { SeriesResult } from '../show/resample-report.ts'
+import { exitOf, printReport } from '../show/resample-report.ts'
+import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
+
+/** The flags of `resample`, as commander hands them over. */
+interface ResampleFlags {
+  readonly market?: Market
+  readonly symbols?: string[]
+  readonly from: Interval
+  readonly to?: Interval
+  readonly start?: UtcDay
+  readonly end?: UtcDay
+  readonly check?: true
+  readonly incomplete?: true
+  readonly format?: (typeof BAR_FORMATS)[number]
+  readonly out?: string
+}
+
+/** What is done to each series. */
+interface Job {
+  readonly lake: Lake
+  readonly to: Interval
+  readonly opens: TimeRange
+  readonly writer: BarWriter | undefined
+}
+
+/** `ckvd resample`. */
+export function addResampleCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('resample')
+    .description("larger bars made of the lake's smaller ones, on the exchange's own grid, and compared with the exchange's own bars")
+    .addOption(marketOption())
+    .addOption(symbolsOption())
+    .addOption(intervalOption('--from', 'length of the bars that are in the lake').default('1m' as const))
+    .addOption(intervalOption('--to', 'length of the bars to make; it must be made of whole bars of --from'))
+    .addOption(dayOption('--start', 'first day on which a larger bar may open (UTC; default: all)'))
+    .addOption(dayOption('--end', 'day after the last one'))
+    .option(
+      '--check',
+      "compare with the exchange's own bars in the lake and list every difference; no bars are printed without --format or --out",
+    )
+    .option('--incomplete', 'also bars in which smaller ones are missing; columns bars and expected_bars tell how many there are')
+    .addOption(wordOption('--format', 'form of the bars (default: table; with --check none)', BAR_FORMATS))
+    .addOption(new Option('--out <FILE>', 'write the bars there instead of to standard output'))
+  addSettings(command, {
+    settings: LOCAL_SETTINGS,
+    example:
+      'ckvd resample BTCUSDT --to 1h --start 2024-01-01 --end 2024-02-01 --format csv --out btc-1h.csv\n' +
+      'ckvd resample --market spot --from 1m --to 1d --check',
+    exits: {
+      0: 'done; all smaller bars of the range are stored or explained, and --check found no difference',
+      2: 'wrong usage, or the lake has no such bars; nothing was written',
+      3: '--check found differences or nothing to compare with, some days are partial, disputed, unexplainable, quarantined, failed or were never requested, or a shard is damaged; they are listed',
+      4: 'the lake or the output could not be read or written',
+      130: 'interrupted; no --out file was written',
+    },
+  })
+  command.argument('[symbols...]', 'symbols, such as BTCUSDT (default: all that the lake has bars of)').action((symbols, _options, self) =>
+    runCommand(
+      context,
+      self,
+      (run) =>
+        runResample(
+          run,
+          symbols.map((symbol) => symbol.toUpperCase()),
+        ),
+      { sources: false },
+    ),
+  )
+}
+
+async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly string[]): Promise<number> {
+  const { options, context } = run
+  const to = requireOption(options.to, '--to NAME')
+  checkNesting(options.from, to)
+  checkRange(options)
+  const format = options.format ?? (options.check === true && options.out === undefined ? undefined : 'table')
+  if (format === 'arrow' && options.out === undefined)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  const root = resolve(context.cwd, run.settings.lake)
+  await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
+  const chosen = chooseSeries(lake, options, symbols)
+  const opens = openRange(options.start, options.end)
+  checkAny(lake, chosen, to, opens)
+  await using file = options.out === undefined ? undefined : await OutFile.create(resolve(context.cwd, options.out), root)
+  const toStdout: Sink = { write: (part) => Promise.resolve(void context.stdout.write(part as string)) }
+  const hasBars = format !== undefined && (file !== undefined || !run.json)
+  const writer = hasBars ? createWriter(run, format, file ?? toStdout, to) : undefined
+  const results: SeriesResult[] = []
+  for (const series of chosen) results.push(await resampleSeries(run, series, { lake, to, opens, writer }))
+  await writer?.end()
+  await file?.commit()
+  const exit = exitOf(results)
+  if (run.json) {
+    const range = { start: options.start ?? null, end: options.end ?? null }
+    run.printJson({ command: 'resample', exit, from: options.from, to, range, series: results, out: options.out ?? null })
+  } else if (!run.quiet || exit !== 0) {
+    // bars in a pipe are alone there
+    const isPiped = writer !== undefined && file === undefined && format !== 'table'
+    printReport(isPiped ? context.stderr : context.stdout, results, { checked: options.check === true, out: options.out, exit })
+    tellSandbox(run, lake.origin, true)
+  }
+  return exit
+}
+
+function checkRange({ start, end }: ResampleFlags): void {
+  if (start !== undefined && end !== undefined && start >= end)
+    throw new CkvdError('CKVD_USAGE', `Expected \`--start\` before \`--end\` (which is excluded), got ${start} and ${end}.`)
+}
+
+/** The series with smaller bars that flags and arguments name. Throws CKVD_USAGE when one that is named is not there. */
+function chooseSeries(lake: Lake, options: ResampleFlags, symbols: readonly string[]): Series[] {
+  const { market, from } = options
+  const named = [...new Set([...symbols, ...(options.symbols ?? [])])]
+  const all = listSelectedSeries(lake.catalog, { ...(market === undefined ? {} : { market }), intervals: [from] })
+  const chosen = named.length === 0 ? all : all.filter(({ symbol }) => named.includes(symbol))
+  const missing = named.filter((symbol) => chosen.every((series) => series.symbol !== symbol))
+  if (chosen.length > 0 && missing.length === 0) return chosen
+  const what = `${from} bars of ${missing.length > 0 ? missing.join(', ') : 'any symbol'}${market === undefined ? '' : ` in ${market}`}`
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected ${what} in the lake ${lake.paths.root}, found none. \`ckvd coverage\` tells what it holds, \`ckvd ingest --intervals ${from}\` fetches them.`,
+  )
+}
+
+/** Throws CKVD_USAGE when the lake has no day of smaller bars for the range. */
+function checkAny(lake: Lake, chosen: readonly Series[], to: Interval, opens: TimeRange): void {
+  if (chosen.some((series) => new LakeResampler(lake, series, to, opens).hasDays())) return
+  const range = [opens.startUs, opens.endUs].map((timeUs) => (Number.isFinite(timeUs) ? dayOfUs(timeUs) : '…')).join(' to ')
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected days of ${chosen[0]?.interval ?? ''} bars in the lake ${lake.paths.root} for bars of ${to} that open in ${range}, found none. \`ckvd coverage\` tells what it holds.`,
+  )
+}
+
+function createWriter(run: CommandRun<ResampleFlags>, format: (typeof BAR_FORMATS)[number], sink: Sink, to: Interval): BarWriter {
+  const withCounts = run.options.incomplete === true
+  switch (format) {
+    case 'table':
+      return createTableWriter(sink, withCounts, run.options.out === undefined ? run.context.stdout : {})
+    case 'csv':
+      return createCsvWriter(sink, withCounts)
+    case 'json':
+      return createJsonWriter(sink, withCounts)
+    case 'arrow':
+      return createArrowWriter(
+        sink,
+        withCounts,
+        new Map([
+          ['ckvd.interval', to],
+          ['ckvd.resampled_from', run.options.from],
+        ]),
+      )
+  }
+}
+
+async function resampleSeries(run: CommandRun<ResampleFlags>, series: Series, job: Job): Promise<SeriesResult> {
+  const { lake, to, opens, writer } = job
+  const resampler = new LakeResampler(lake, series, to, opens)
+  const target: Series = { ...series, interval: to }
+  const check = run.options.check === true ? new BarCheck(lake, opens, resampler) : undefined
+  const counts = { complete: 0, outage: 0, incomplete: 0 }
+  const differences = []
+  for await (const bars of resampler.bars(run.signal)) {
+    for (let row = 0; row < bars.bars.length; row++) counts[stateOf(bars, row)]++
+    if (check !== undefined) differences.push(...(await check.compare(bars)))
+    await writeBars(writer, target, bars, run.options.incomplete === true)
+  }
+  await writer?.endSeries?.()
+  if (check !== undefined) differences.push(...(await check.finish()))
+  run.logger.debug({ ...target, ...counts }, 'series resampled')
+  return {
+    ...target,
+    from: series.interval,
+    bars: counts,
+    unexplained: resampler.unexplained,
+    never_requested: sumNeverRequested(resampler.neverRequested),
+    never_requested_days: resampler.neverRequested,
+    check: check === undefined ? null : { ...check.counts, differences },
+  }
+}
+
+async function writeBars(writer: BarWriter | undefined, series: Series, bars: LakeBars, withIncomplete: boolean): Promise<void> {
+  const wanted = withIncomplete ? bars : filterResampled(bars, (row) => stateOf(bars, row) === 'complete')
+  if (writer !== undefined && wanted.bars.length > 0) await writer.write(series, wanted)
+}

@@ -1,0 +1,151 @@
+import type { DryRunResult } from '../../ingest/ingest.ts'
+import type { PlanTotals } from '../../ingest/planner.ts'
+import type { IngestResult, Problem } from '../../ingest/result.ts'
+import { CONDITIONS, isExplained } from '../../model/condition.ts'
+import { nextChunk } from '../../model/series.ts'
+import { cleanLine } from '../../terminal-text.ts'
+import type { Output } from './output.ts'
+import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
+
+/** Problems shown one by one; `--json` has them all. */
+const SHOWN_PROBLEMS = 20
+
+/** The plan, before the first download. */
+export function showPlan(run: { context: { stderr: Output }; quiet: boolean }, totals: PlanTotals, series: number): void {
+  if (run.quiet) return
+  run.context.stderr.write(`${planLine(totals, series)}\n`)
+}
+
+function planLine(totals: PlanTotals, series: number): string {
+  const { days, stored, archives, restDays, bytes, shardBytes } = totals
+  const parts = [
+    `${formatCount(series)} series`,
+    `${formatCountOf(days, 'day')} (${formatCount(stored)} settled)`,
+    `${formatCount(archives.daily)} daily and ${formatCount(archives.monthly)} monthly archives, ${formatBytes(bytes)}`,
+    `${formatCountOf(restDays, 'day')} for REST`,
+    `about ${formatBytes(shardBytes)} on disk`,
+  ]
+  return `Plan: ${parts.join(' · ')}`
+}
+
+/** A dry run: a row a series and the sum. */
+export function showDryRun(stdout: Output, result: DryRunResult): void {
+  const row = (name: string, first: string, last: string, n: DryRunResult['total']): string[] => [
+    name,
+    first,
+    last,
+    formatCount(n.days),
+    formatCount(n.stored),
+    formatCount(n.archives.daily),
+    formatCount(n.archives.monthly),
+    formatCount(n.rest_days),
+    formatBytes(n.bytes),
+  ]
+  printTable(stdout, {
+    head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes'],
+    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    rows: [
+      ...result.series.map((series) =>
+        row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series),
+      ),
+      row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
+    ],
+  })
+  showProblems(stdout, result.problems)
+}
+
+/** The summary of a run. */
+export function showResult(stdout: Output, result: IngestResult): void {
+  const total = Object.values(result.days).reduce((sum, count) => sum + count, 0)
+  printTable(stdout, {
+    head: ['condition', 'days', 'explained'],
+    align: ['left', 'right', 'left'],
+    rows: [
+      ...CONDITIONS.filter((condition) => result.days[condition] > 0).map((condition) => [
+        condition,
+        formatCount(result.days[condition]),
+        isExplained(condition) ? 'yes' : 'NO',
+      ]),
+      ['sum', formatCount(total), ''],
+    ],
+  })
+  const { listing, archive, checksum, rest } = result.requests
+  const changes = [
+    [result.upgraded, 'upgraded from REST to archive'],
+    [result.republished, 'taken anew after a republication'],
+    [result.changed - result.republished, 'published anew but not taken (use --refresh)'],
+  ] as const
+  const lines = [
+    `${formatCount(result.series)} series · ${formatCountOf(result.stored, 'day')} stored, ${formatCount(result.skipped)} settled before · ${formatCountOf(result.rows, 'row')}`,
+    ...changes.filter(([count]) => count > 0).map(([count, text]) => `${formatCountOf(count, 'day')} ${text}`),
+    `${formatBytes(result.bytes_downloaded)} in ${formatDuration(result.elapsed_ms)} (${formatRate(archive, result.elapsed_ms, 'archives')}, ${formatRate(result.rows, result.elapsed_ms, 'rows')})`,
+    `requests: ${formatCount(listing)} listing, ${formatCount(archive)} archive, ${formatCount(checksum)} checksum, ${formatCount(rest)} REST`,
+  ]
+  stdout.write(`${lines.join('\n')}\n`)
+  for (const note of result.notes) stdout.write(`note: ${note}\n`)
+  showDifferences(stdout, result.differences)
+  showProblems(stdout, result.problems)
+  if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${cleanLine(result.stopped.message)}\n`)
+  stdout.write(`${verdict(result)}\n`)
+}
+
+function showProblems(stdout: Output, problems: readonly Problem[]): void {
+  if (problems.length === 0) return
+  const runs = joinRuns(problems)
+  stdout.write(`${formatCountOf(problems.length, 'problem')}:\n`)
+  for (const { first, last, count } of runs.slice(0, SHOWN_PROBLEMS)) {
+    const { market, symbol, interval, day, condition, code, message } = first
+    const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`
+    stdout.write(`  ${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${cleanLine(message)}\n`)
+  }
+  if (runs.length > SHOWN_PROBLEMS)
+    stdout.write(`  … and ${formatCount(runs.length - SHOWN_PROBLEMS)} more stretches; --json lists all days\n`)
+}
+
+/** Problems in order, those of consecutive chunks with the same words joined. */
+function joinRuns(problems: readonly Problem[]): { first: Problem; last: Problem; count: number }[] {
+  const runs: { first: Problem; last: Problem; count: number }[] = []
+  for (const problem of problems) {
+    const run = runs.at(-1)
+    if (run !== undefined && continues(run.last, problem)) {
+      run.last = problem
+      run.count++
+    } else runs.push({ first: problem, last: problem, count: 1 })
+  }
+  return runs
+}
+
+function continues(last: Problem, next: Problem): boolean {
+  if (last.day === null || next.day === null || nextChunk(last.day, last.interval) !== next.day) return false
+  return (['market', 'symbol', 'interval', 'condition', 'code', 'message'] as const).every((key) => last[key] === next[key])
+}
+
+function showDifferences(stdout: Output, differences: IngestResult['differences']): void {
+  if (differences.length === 0) return
+  stdout.write(
+    `${formatCountOf(differences.length, 'day')} whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive):\n`,
+  )
+  for (const { market, symbol, interval, day, conflicts, differing_rows: differing, evidence } of differences.slice(0, SHOWN_PROBLEMS)) {
+    stdout.write(
+      `  ${market} ${symbol} ${interval} ${day}  ${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}: ${cleanLine(evidence ?? 'see the catalog')}\n`,
+    )
+  }
+  if (differences.length > SHOWN_PROBLEMS)
+    stdout.write(`  … and ${formatCount(differences.length - SHOWN_PROBLEMS)} more; --json lists them all\n`)
+}
+
+function verdict(result: IngestResult): string {
+  switch (result.exit) {
+    case 0:
+      return 'Every requested day is stored, or its absence is explained. (exit 0)'
+    case 3:
+      // of a series that failed as a whole the lake has no record, so coverage cannot show it
+      return result.problems.every(({ day }) => day === null)
+        ? 'Some series failed as a whole: the problems above tell why. The lake has no record of them. (exit 3)'
+        : 'Some days are unexplained. `ckvd coverage` shows them; `ckvd ingest --retry-failed` tries again. (exit 3)'
+    case 130:
+      return 'Interrupted. What is stored stays stored: the same command goes on from there. (exit 130)'
+    default:
+      return `Stopped early. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
+  }
+}

@@ -1,0 +1,90 @@
+import type { KlineColumns } from '../../model/kline.ts'
+import { KLINE_COLUMNS } from '../../model/kline.ts'
+import { encodeShard } from './arrow-writer.ts'
+import { locateMetadata, parseArrowFile } from './arrow-file.ts'
+import type { BufferPool } from '../../memory/buffer-pool.ts'
+import { digestColumns } from './columns-digest.ts'
+import { copyBytes } from '../../memory/copy-bytes.ts'
+import type { ShardMeta } from './shard-meta.ts'
+import { encodeMeta } from './shard-meta.ts'
+
+/** Shapes kept: a run has few, since rows and lengths hardly vary within a series. A template has some eight kilobytes. */
+const MAX_TEMPLATES = 256
+
+/** A shard without its rows. */
+interface Template {
+  readonly sizeBytes: number
+  /** the bytes before the first column and after the last one, and zeros between columns */
+  readonly head: Uint8Array
+  readonly tail: Uint8Array
+  readonly tailStart: number
+  /** offsets of the columns */
+  readonly columnStarts: readonly number[]
+  /** for each value of the metadata, where it stands: once in the schema at the head, once in the footer */
+  readonly values: readonly (readonly number[])[]
+}
+
+/**
+ * Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. Two shards of as many rows, whose metadata
+ * values are as long, differ in nothing but the rows and these values: all else is a copy of what the library wrote once.
+ */
+export class ShardEncoder {
+  readonly #templates = new Map<string, Template>()
+
+  /**
+   * See `encodeShard`.
+   * @param buffers memory for the shard; default: its own
+   */
+  encode(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
+    const values = [...encodeMeta(meta, digestColumns(columns)).values()]
+    const shape = `${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
+    // where the metadata contradicts the rows, the library's way refuses it
+    const template = columns.openTime.length === meta.rows ? this.#templates.get(shape) : undefined
+    if (template !== undefined) return fillTemplate(template, columns, values, buffers)
+    const bytes = encodeShard(columns, meta)
+    if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
+    this.#templates.set(shape, cutTemplate(bytes))
+    if (buffers === undefined) return bytes
+    const shard = buffers.take(bytes.length)
+    copyBytes(shard, 0, bytes)
+    return shard
+  }
+}
+
+function cutTemplate(bytes: Uint8Array): Template {
+  const { columns } = parseArrowFile(bytes)
+  const [first, last] = [columns[0], columns.at(-1)]
+  const headEnd = first?.start ?? bytes.length
+  const tailStart = last === undefined ? bytes.length : last.start + last.sizeBytes
+  const [inHead = [], inFooter = []] = locateMetadata(bytes)
+  return {
+    sizeBytes: bytes.length,
+    head: bytes.slice(0, headEnd),
+    tail: bytes.slice(tailStart),
+    tailStart,
+    columnStarts: columns.map(({ start }) => start),
+    values: inHead.map(({ start }, i) => [start, inFooter[i]?.start ?? start]),
+  }
+}
+
+function fillTemplate(template: Template, columns: KlineColumns, values: readonly string[], buffers: BufferPool | undefined): Uint8Array {
+  const { sizeBytes, head, tail, tailStart, columnStarts } = template
+  // not zeroed: each byte is written below
+  const bytes = buffers?.take(sizeBytes) ?? new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
+  const shard = Buffer.from(bytes.buffer, bytes.byteOffset, sizeBytes)
+  copyBytes(shard, 0, head)
+  let written = head.length
+  KLINE_COLUMNS.forEach(({ key }, i) => {
+    const { buffer, byteOffset, byteLength } = columns[key]
+    const start = columnStarts[i] ?? written
+    if (start > written) shard.fill(0, written, start)
+    copyBytes(shard, start, new Uint8Array(buffer, byteOffset, byteLength))
+    written = start + byteLength
+  })
+  if (tailStart > written) shard.fill(0, written, tailStart)
+  copyBytes(shard, tailStart, tail)
+  values.forEach((value, i) => {
+    for (const start of template.values[i] ?? []) shard.write(value, start)
+  })
+  return bytes
+}

@@ -1,0 +1,148 @@
+import { CkvdError } from '../../errors.ts'
+import type { KlineColumns } from '../../model/kline.ts'
+import { KLINE_COLUMNS } from '../../model/kline.ts'
+import { chunkRange, gridOfBars } from '../../model/series.ts'
+import { isoOfUs } from '../../model/utc-day.ts'
+import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
+import { ArrowFormatError, parseArrowFile, peekMetadata } from './arrow-file.ts'
+import { digestColumns } from './columns-digest.ts'
+import { doubleAt, wordsOf } from '../../memory/int64.ts'
+import { findOddRows } from '../csv/odd-rows.ts'
+import type { ShardMeta } from './shard-meta.ts'
+import { decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
+
+export type { ShardMeta } from './shard-meta.ts'
+
+/** A shard's rows and what it says of itself. */
+export interface DecodedShard {
+  readonly columns: KlineColumns
+  readonly meta: ShardMeta
+}
+
+type ColumnType = (typeof KLINE_COLUMNS)[number]['type']
+
+/** The type of each column as `arrow-file` names it. */
+const TYPE_NAMES: Readonly<Record<ColumnType, string>> = { timestamp: 'timestamp[us, UTC]', float64: 'float64', int64: 'int64' }
+
+/**
+ * Reads a shard and checks everything that it says of itself: structure, schema, metadata, the digest of its columns (the first shards have
+ * none), order and rows. The columns are views of `bytes` where these are aligned to 8, else copies.
+ * @param isProven the digest of the whole file is the recorded one: that of the columns is not computed as well; default false
+ * @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST with what was expected and found; any bytes end in a value or in one of these
+ */
+export function decodeShard(bytes: Uint8Array, isProven = false): DecodedShard {
+  const file = parseFile(bytes)
+  checkSchema(file.schema)
+  const meta = decodeMeta(file.schema.metadata, refuse)
+  if (meta.rows !== file.rows || file.rows === 0) refuse(`${meta.rows} rows, as ckvd.rows says, and at least one`, `${file.rows}`)
+  const columns = readColumns(bytes, file)
+  const { metadata } = file.schema
+  if (!isProven && metadata.has(DIGEST_KEY)) checkDigest(columns, metadata.get(DIGEST_KEY))
+  checkRows(columns, meta)
+  return { columns, meta: checkOddities(columns, meta, statesDigest(metadata)) }
+}
+
+/** True when a file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
+export function isOwnShard(bytes: Uint8Array): boolean {
+  return peekMetadata(bytes)?.has(FORMAT_KEY) ?? false
+}
+
+function parseFile(bytes: Uint8Array): ArrowFile {
+  try {
+    return parseArrowFile(bytes)
+  } catch (cause) {
+    if (!(cause instanceof ArrowFormatError || cause instanceof RangeError)) throw cause
+    const found = cause instanceof ArrowFormatError ? cause.message : 'an offset past its end'
+    return refuse('the structure of a whole Arrow file with one uncompressed record batch', found, cause)
+  }
+}
+
+function checkSchema({ fields }: ArrowSchema): void {
+  if (fields.length !== KLINE_COLUMNS.length) refuse(`${KLINE_COLUMNS.length} columns`, `${fields.length}`)
+  KLINE_COLUMNS.forEach(({ name, type }, index) => {
+    const field = fields[index]
+    const found = `${field?.name} ${field?.type}${field?.nullable === true ? ' nullable' : ''}`
+    const expected = `${name} ${TYPE_NAMES[type]}`
+    if (found !== expected) refuse(`the column ${expected}`, found)
+  })
+}
+
+function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColumns {
+  const entries = KLINE_COLUMNS.map(({ key, name, type }, index): [string, Float64Array | BigInt64Array] => {
+    const { nulls, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
+    if (nulls !== 0 || sizeBytes < rows * 8) refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
+    const at = bytes.byteOffset + start
+    const aligned = at % 8 === 0
+    const buffer = aligned ? bytes.buffer : bytes.slice(start, start + rows * 8).buffer
+    const offset = aligned ? at : 0
+    return [key, type === 'float64' ? new Float64Array(buffer, offset, rows) : new BigInt64Array(buffer, offset, rows)]
+  })
+  return Object.fromEntries(entries) as unknown as KlineColumns
+}
+
+function checkDigest(columns: KlineColumns, expected: string | undefined): void {
+  const found = digestColumns(columns)
+  if (found === expected) return
+  throw new CkvdError(
+    'CKVD_SHARD_DIGEST',
+    `Expected a shard whose columns have the SHA-256 ${expected}, as it says itself, found ${found}`,
+    {
+      details: { expected, found },
+    },
+  )
+}
+
+/** The promises of a shard's rows: in the chunk, in order, of finite numbers. NaN fails each comparison. */
+function checkRows(columns: KlineColumns, meta: ShardMeta): void {
+  const { open, high, low, close, volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume } = columns
+  const openTimes = wordsOf(columns.openTime)
+  const { startUs, endUs } = chunkRange(meta.day, meta.interval)
+  let previous = startUs - 1
+  for (let row = 0; row < meta.rows; row++) {
+    // the indices are below the length of every column
+    const time = doubleAt(openTimes, row)
+    if (!(time > previous)) refuse(`open times in strictly ascending order from ${startUs} on`, `${time} after ${previous} in row ${row}`)
+    if (!(time < endUs)) refuse(`open times before ${endUs}`, `${time} in row ${row}`)
+    previous = time
+    const areNumbers =
+      Number.isFinite(open[row]) &&
+      Number.isFinite(high[row]) &&
+      Number.isFinite(low[row]) &&
+      Number.isFinite(close[row]) &&
+      Number.isFinite(volume[row]) &&
+      Number.isFinite(quoteVolume[row]) &&
+      Number.isFinite(takerBuyVolume[row]) &&
+      Number.isFinite(takerBuyQuoteVolume[row])
+    if (!areNumbers) refuse('bars of finite numbers', `another one in row ${row}`)
+  }
+  for (const gap of meta.gaps) {
+    // its end may lie past the chunk: a week or three days that open in a month may close in the next
+    if (gap.startUs < startUs || gap.startUs >= endUs) refuse('gaps inside the chunk', `one from ${gap.startUs} to ${gap.endUs}`)
+  }
+}
+
+/** What is odd in the rows must be counted in the metadata. The first shards count nothing: in them no bar contradicts itself. */
+function checkOddities(columns: KlineColumns, meta: ShardMeta, areCounted: boolean): ShardMeta {
+  const { oddClose, oddRows, times } = findOddRows(columns, gridOfBars(meta, columns.openTime))
+  if (oddRows > meta.oddRows) {
+    const first = times[0] === undefined ? '' : `, the first one at ${isoOfUs(times[0])}`
+    refuse(`${meta.oddRows} bars that contradict themselves`, `${oddRows}${first}`)
+  }
+  if (!areCounted) {
+    if (closesEarly(columns)) refuse('bars that close after they open', 'another one')
+    return { ...meta, oddClose }
+  }
+  if (oddClose > meta.oddClose) refuse(`${meta.oddClose} bars with an odd close_time`, `${oddClose}`)
+  return meta
+}
+
+function closesEarly({ openTime, closeTime }: KlineColumns): boolean {
+  const openTimes = wordsOf(openTime)
+  const closeTimes = wordsOf(closeTime)
+  for (let row = 0; row < openTime.length; row++) if (doubleAt(closeTimes, row) < doubleAt(openTimes, row)) return true
+  return false
+}
+
+function refuse(expected: string, found: string, cause?: unknown): never {
+  throw new CkvdError('CKVD_SHARD_FORMAT', `Expected a shard with ${expected}, found ${found}`, { details: { expected, found }, cause })
+}

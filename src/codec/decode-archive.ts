@@ -1,0 +1,312 @@
+import type { ErrorData } from '../errors.ts'
+import { CkvdError, toCkvdError } from '../errors.ts'
+import { doubt } from '../model/evidence.ts'
+import type { Gap } from '../model/gaps.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import { concatColumns } from '../model/kline.ts'
+import type { Interval, Phase } from '../model/interval.ts'
+import { countSlots, isMonthChunked } from '../model/interval.ts'
+import type { Packaging, Series, TimeRange } from '../model/series.ts'
+import { chunkOfUs, chunkRange, gridOfBars, periodStem, seriesLabel } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
+import { checkSha256, parseChecksum, readZipEntry, sha256Hex } from './zip/archive.ts'
+import { encodeShard } from './arrow/arrow-writer.ts'
+import type { BufferPool } from '../memory/buffer-pool.ts'
+import type { ChunkRows, StrayRows } from './chunks.ts'
+import { splitChunks } from './chunks.ts'
+import type { DecodedCsv } from './csv/csv.ts'
+import { decodeCsv } from './csv/csv.ts'
+import { largestCsvBytes } from './csv/csv-size.ts'
+import type { OddRows } from './csv/odd-rows.ts'
+import { findOddRows } from './csv/odd-rows.ts'
+import { findOtherInterval } from './csv/other-interval.ts'
+import type { ShardMeta } from './arrow/shard-meta.ts'
+import type { Inflate } from './zip/zip-entry.ts'
+
+/** An archive to decode, as it was downloaded. */
+export interface DecodeRequest {
+  readonly series: Series
+  readonly archive: {
+    readonly key: string
+    readonly etag: string
+    readonly packaging: Packaging
+    /** day or month as the key writes it: `2024-01-01`, `2024-01`, or un-padded, `2020-8` */
+    readonly period: string
+  }
+  readonly zip: Uint8Array
+  /** the CHECKSUM file; null when there is none */
+  readonly checksum: Uint8Array | null
+  /** chunks wanted, of bars longer than a day also the one just before and just after the archive's period; null = all of the period */
+  readonly days: readonly UtcDay[] | null
+  /** bars before the first row of this archive are not expected: the series starts here */
+  readonly startsSeries: boolean
+  /** the series' first bar, where it is known from elsewhere: no slot before its own is expected; default null */
+  readonly seriesStartUs?: number | null
+  /** no slot at or after this time is expected; null = slots to the end are expected */
+  readonly seriesEndUs: number | null
+  /** decode although the CHECKSUM is missing or wrong, to compare with another source; default false */
+  readonly distrust?: boolean
+}
+
+/** One chunk of an archive, encoded. */
+export interface DecodedChunk {
+  readonly day: UtcDay
+  /** an Arrow file at the start of memory of its own */
+  readonly shard: Uint8Array
+  readonly shardSha256: string
+  readonly rows: number
+  readonly expected: number
+  readonly offGrid: number
+  /** rows that repeated another one in all columns */
+  readonly duplicates: number
+  /** rows that gave other values for an open time; the later row in the file was kept */
+  readonly conflicts: number
+  /** the first conflicts with both values; empty when there are none */
+  readonly conflictNote: string
+  /** bars with an odd close time, and bars that break a bar's own rules, with the open times (us) of the latter: see `findOddRows` */
+  readonly oddClose: number
+  readonly oddRows: number
+  readonly oddRowTimes: number[]
+  readonly gaps: Gap[]
+  readonly firstOpenUs: number
+  readonly lastOpenUs: number
+  readonly condition: 'complete' | 'partial'
+}
+
+export interface DecodeResult {
+  readonly archiveSha256: string
+  /** rows and bytes of the CSV */
+  readonly csvRows: number
+  readonly csvBytes: number
+  /** wanted chunks with at least one row, in order */
+  readonly chunks: DecodedChunk[]
+  /** wanted chunks without a row, as far as bars were expected in them */
+  readonly absentDays: UtcDay[]
+  /** rows that open in the chunk just before or just after the archive's period, wanted or not: at most two entries */
+  readonly strays: readonly StrayRows[]
+  /** rows outside of the archive's period that are in no wanted chunk, and all rows of a daily archive whose day is not wanted */
+  readonly dropped: number
+  /** of `3d`, the phase on which all rows agree (the usual one where they do not); null: it has no row, or is of another interval */
+  readonly phase: Phase | null
+  /** first and last open time of the archive's period, of bars longer than a day also of the chunks beside it; null when it has no row there */
+  readonly firstOpenUs: number | null
+  readonly lastOpenUs: number | null
+}
+
+/** Archives for another thread to decode, one after the other. */
+export interface DecodeTask {
+  readonly requests: readonly DecodeRequest[]
+  /** memory that threads share, for the shards: who sends some takes what comes and gives it back; null: each shard has its own memory */
+  readonly spares: readonly Uint8Array[] | null
+}
+
+/** What crosses threads: class instances do not. An archive that was moved here goes back with its error. */
+export type DecodeOutcome =
+  { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: ErrorData; readonly zip: Uint8Array }
+
+/**
+ * The steps that take most of the time. Each has a simple form and a fast one (`WasmDecoder`, `ShardEncoder`), which give the
+ * same bytes and errors; the fast ones keep memory and templates from call to call: each thread has its own, for one archive
+ * at a time.
+ */
+export interface DayCodec {
+  /** undefined: zlib does it */
+  readonly inflate?: Inflate
+  /** the columns may be views that the next call overwrites */
+  decodeCsv(bytes: Uint8Array): DecodedCsv
+  encodeShard(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
+}
+
+const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeShard(columns, meta) }
+
+/**
+ * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
+ * @param buffers memory for the shards; default: each has its own
+ * @throws CkvdError of the CHECKSUM, ZIP and CSV codes; series, period and key are in `details` and in the message
+ */
+export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PLAIN_CODEC, buffers?: BufferPool): Promise<DecodeResult> {
+  const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
+  try {
+    const range = parsePeriod(request)
+    const stem = periodStem(series, archive.period)
+    const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
+    const maxBytes = largestCsvBytes(series.interval, range)
+    const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
+    // from here on nothing waits: the columns may live in memory that the next archive takes
+    const { columns, rows } = codec.decodeCsv(csv)
+    const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })
+    return {
+      archiveSha256,
+      csvRows: rows,
+      csvBytes: csv.length,
+      absentDays: split.absentDays,
+      strays: split.strays,
+      dropped: split.dropped,
+      phase: split.phase,
+      firstOpenUs: split.firstOpenUs,
+      lastOpenUs: split.lastOpenUs,
+      chunks: judgeChunks(split.chunks, series).map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
+    }
+  } catch (error) {
+    throw error instanceof CkvdError ? locate(error, request) : error
+  }
+}
+
+/** Decodes archives one after the other for another thread: never throws, errors are data. What is no `CkvdError` becomes CKVD_BUG. */
+export async function runDecodeTask(
+  requests: readonly DecodeRequest[],
+  codec: DayCodec = PLAIN_CODEC,
+  buffers?: BufferPool,
+): Promise<DecodeOutcome[]> {
+  const outcomes: DecodeOutcome[] = []
+  for (const request of requests) {
+    try {
+      outcomes.push({ ok: true, result: await decodeArchive(request, codec, buffers) })
+    } catch (error) {
+      outcomes.push({ ok: false, error: toCkvdError(error).toData(), zip: request.zip })
+    }
+  }
+  return outcomes
+}
+
+/** A chunk whose rows stand in several archives. */
+export interface ChunkParts {
+  readonly series: Series
+  readonly day: UtcDay
+  /** the preferred ones first: of two rows of one open time, that of the earlier part stays */
+  readonly parts: readonly KlineColumns[]
+  /** the archive from which most is taken */
+  readonly archive: DecodeRequest['archive'] & { readonly sha256: string }
+  readonly sources: readonly string[]
+  readonly seriesStartUs: number | null
+  readonly seriesEndUs: number | null
+}
+
+/** Joins the rows that several archives have of a chunk, as if they stood in one. Undefined without a row. */
+export function joinChunk({ series, day, parts, archive, sources, seriesStartUs, seriesEndUs }: ChunkParts): DecodedChunk | undefined {
+  const range = chunkRange(day, series.interval)
+  const bounds = { days: [day], startsSeries: false, seriesStartUs, seriesEndUs }
+  const [chunk] = splitChunks(concatColumns(parts.toReversed()), { series, range, ...bounds }).chunks
+  if (chunk === undefined) return undefined
+  const odd = findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime))
+  return encodeChunk({ chunk, odd }, { series, archive }, archive.sha256, PLAIN_CODEC, undefined, sources)
+}
+
+const PERIOD = /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?$/
+
+function parsePeriod({ series, archive }: DecodeRequest): TimeRange {
+  const [, year = '', month = '', date] = PERIOD.exec(archive.period) ?? []
+  const day = parseUtcDay(`${year}-${month.padStart(2, '0')}-${(date ?? '1').padStart(2, '0')}`)
+  const packaging: Packaging = date === undefined ? 'monthly' : 'daily'
+  if (day === undefined || packaging !== archive.packaging) {
+    throw new CkvdError('CKVD_BUG', `Expected the period of a ${archive.packaging} archive, found "${archive.period}"`)
+  }
+  // a day's archive of bars that are longer than a day has a part of its month
+  if (isMonthChunked(series.interval)) return chunkRange(chunkOfUs(dayStartUs(day), series.interval), series.interval)
+  const startUs = dayStartUs(day)
+  return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }
+}
+
+function checkArchive({ zip, checksum }: DecodeRequest, name: string): string {
+  if (checksum === null) throw new CkvdError('CKVD_CHECKSUM_MISSING', `Expected a CHECKSUM beside ${name}, found none`)
+  return checkSha256(zip, parseChecksum(checksum, name))
+}
+
+/** A chunk, and what is odd in it. */
+interface JudgedChunk {
+  readonly chunk: ChunkRows
+  readonly odd: OddRows
+}
+
+/** Counts what is odd, and refuses chunks of which too much is: these are bars of another interval. */
+function judgeChunks(chunks: readonly ChunkRows[], series: Series): JudgedChunk[] {
+  const { interval } = series
+  const judged = chunks.map((chunk) => ({ chunk, odd: findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime)) }))
+  const unusual = judged.filter(({ chunk, odd }) => odd.oddClose > 0 || chunk.offGrid > 0)
+  if (unusual.length === 0) return judged
+  for (const { chunk } of unusual) checkInterval([chunk], interval, 3)
+  checkInterval(chunks, interval, 1)
+  return judged
+}
+
+function checkInterval(chunks: readonly ChunkRows[], interval: Interval, fewest: number): void {
+  const slots = chunks.reduce((sum, { day }) => {
+    const { startUs, endUs } = chunkRange(day, interval)
+    return sum + countSlots(startUs, endUs, interval)
+  }, 0)
+  const [first, ...others] = chunks
+  if (first === undefined) return
+  const columns = others.length === 0 ? first.columns : concatColumns(chunks.map((chunk) => chunk.columns))
+  const found = findOtherInterval({ columns, interval, slots, fewest })
+  if (found === undefined) return
+  throw new CkvdError(
+    'CKVD_CSV_INTERVAL',
+    `Expected ${interval} bars, found ${found}: the archive was published with the bars of another interval, whatever --intervals asks for`,
+    { details: { expected: interval, found } },
+  )
+}
+
+/** Rows of a chunk as a shard. `sources` default to the form of the archive. */
+function encodeChunk(
+  { chunk, odd }: JudgedChunk,
+  { series, archive }: Pick<DecodeRequest, 'series' | 'archive'>,
+  archiveSha256: string,
+  codec: DayCodec,
+  buffers: BufferPool | undefined,
+  sources: readonly string[] = [`vision-${archive.packaging}`],
+): DecodedChunk {
+  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
+  const { oddClose, oddRows, times: oddRowTimes } = odd
+  const rows = columns.openTime.length
+  const condition = gaps.length === 0 ? 'complete' : 'partial'
+  const meta: ShardMeta = {
+    market: series.market,
+    symbol: series.symbol,
+    interval: series.interval,
+    day,
+    source: sources.join('+'),
+    archiveKey: archive.key,
+    archiveSha256,
+    archiveEtag: archive.etag,
+    condition,
+    rows,
+    expected,
+    offGrid,
+    duplicates,
+    oddClose,
+    oddRows,
+    gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
+  }
+  const shard = codec.encodeShard(columns, meta, buffers)
+  return {
+    day,
+    shard,
+    shardSha256: sha256Hex(shard),
+    rows,
+    expected,
+    offGrid,
+    duplicates,
+    conflicts,
+    conflictNote,
+    oddClose,
+    oddRows,
+    oddRowTimes,
+    gaps,
+    firstOpenUs: Number(columns.openTime[0]),
+    lastOpenUs: Number(columns.openTime[rows - 1]),
+    condition,
+  }
+}
+
+/** The place that `csvError` puts at the end of a message. */
+const LINE_PLACE = / \((line \d+, column \d+)\)$/
+
+/** The same error, told where it happened: `… (spot BTCUSDT 1m 2024-03-01, line 842, column 3)`. */
+function locate(error: CkvdError, { series, archive }: DecodeRequest): CkvdError {
+  const line = LINE_PLACE.exec(error.message)?.[1]
+  const text = error.message.replace(LINE_PLACE, '')
+  const place = `${seriesLabel(series)} ${archive.period}${line === undefined ? '' : `, ${line}`}`
+  const details = { ...error.details, ...series, period: archive.period, key: archive.key }
+  return new CkvdError(error.code, `${text} (${place})`, { details, cause: error })
+}

@@ -1,0 +1,45 @@
+import type Database from 'libsql'
+import { CkvdError } from '../errors.ts'
+import type { Whose } from './io-error.ts'
+import { openDatabase, sqliteError } from './sqlite.ts'
+
+/** The right to write to a folder. */
+export interface WriteLock {
+  /** Gives the lock back; may be called more than once. */
+  release(): void
+  [Symbol.dispose](): void
+}
+
+/**
+ * Takes the write lock of the folder `root`, whose lock file is `path` (its directory must exist), or throws the folder's `lockedCode` at once.
+ *
+ * The lock is an exclusive transaction on an empty SQLite file of its own: the operating system drops it when its process
+ * ends, however that happens, so there are no stale locks and no PID files, and it works wherever SQLite does. A lake's catalog
+ * itself cannot serve: it must commit, and readers must not be shut out. POSIX file locks belong to the process, so nothing
+ * else in this program may open that file: closing it would drop the lock.
+ */
+export function acquireLock(path: string, root: string, whose: Whose): WriteLock {
+  let database: Database.Database
+  try {
+    database = openDatabase(path, { timeout: 0, whose })
+  } catch (error) {
+    throw sqliteError(error, 'open the lock', path, whose)
+  }
+  try {
+    database.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if ((error as { code?: unknown }).code === 'SQLITE_BUSY') {
+      throw new CkvdError(
+        whose.lockedCode,
+        `Another run is writing to ${whose.name} ${root}. Wait until it has ended, or choose another directory with ${whose.flag}${whose.locked ?? ''}.`,
+        { details: { root }, cause: error },
+      )
+    }
+    throw sqliteError(error, 'lock', path, whose)
+  }
+  const release = (): void => {
+    if (database.open) database.close()
+  }
+  return { release, [Symbol.dispose]: release }
+}

@@ -1,0 +1,138 @@
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type Database from 'libsql'
+import { CkvdError } from '../../errors.ts'
+import { LAKE } from '../layout.ts'
+import { migrate, OLDEST, readInto, SCHEMA, TABLES, VERSION } from './catalog-versions.ts'
+import { openDatabase, resultCode, sqliteError } from '../../disk/sqlite.ts'
+
+export type CatalogMode = 'write' | 'read'
+
+/** How long a statement waits for another program that has the catalog locked, e.g. a shell that checkpoints it. */
+const BUSY_TIMEOUT_MS = 5000
+
+/** Primary result codes, https://www.sqlite.org/rescode.html */
+const SQLITE_ERROR = 1
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
+const SQLITE_CONSTRAINT = 19
+const SQLITE_NOTADB = 26
+
+/**
+ * Opens the catalog's file. Writing creates it; reading never writes to it. Throws `CKVD_LAKE_MISSING` (reading, no such file),
+ * `CKVD_CATALOG_VERSION` (written by a newer version), `CKVD_CATALOG` (damaged, or another program's), `CKVD_LAKE_IO`.
+ */
+export function openCatalogFile(path: string, mode: CatalogMode): Database.Database {
+  if (mode === 'read' && !existsSync(path)) {
+    throw new CkvdError(
+      'CKVD_LAKE_MISSING',
+      `Expected a lake in ${dirname(path)}, but it has no catalog. Run \`ckvd ingest\` first, or check --lake.`,
+      {
+        details: { path },
+      },
+    )
+  }
+  let database: Database.Database | undefined
+  try {
+    if (mode === 'write') return openForWriting(path)
+    database = openForReading(path)
+    if (checkVersion(database, path) === VERSION) return database
+    // an older one is read as it will be once a run has migrated it: reading never writes to it
+    database.close()
+    database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS, whose: LAKE }), path)
+    return database
+  } catch (error) {
+    database?.close()
+    throw sqliteError(error, 'open the catalog', path, LAKE)
+  }
+}
+
+/**
+ * Closes the file. libsql has no way to finish a statement: the connection lives on until its statements are collected, and
+ * would then remove the `-wal` file of whatever catalog lies there by that time. So a writer leaves WAL mode first. At rest the
+ * catalog is then a single file, which can be copied, and read where nothing can be written.
+ */
+export function closeCatalogFile(database: Database.Database, mode: CatalogMode): void {
+  try {
+    if (mode === 'write') database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE;')
+  } catch (error) {
+    // a reader has it open, or the disk is full: the log stays beside the file, complete and durable
+    if (![SQLITE_BUSY, SQLITE_FULL].includes((resultCode(error) ?? 0) & 0xff)) throw error
+  } finally {
+    database.close()
+  }
+}
+
+/** Of a sound file SQLite complains of nothing; of rows that cannot be once a table, whatever else it finds. */
+const MAX_COMPLAINTS = 1000
+
+/**
+ * True when there is no catalog at `path`, or one that SQLite finds nothing wrong with but rows that cannot be: `verify` names these
+ * (`findRowFlaw`), and for their sake nothing else that the catalog knows is thrown away. It reads the whole file. The catalog
+ * of a newer version counts as sound. For the holder of the lock. Throws `CKVD_LAKE_IO`, `CKVD_LAKE_LOCKED`, `CKVD_DISK_FULL`.
+ */
+export function isSoundCatalogFile(path: string): boolean {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return true
+  let database: Database.Database | undefined
+  try {
+    database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
+    // Constraints, because `exec` alone leaves no statement behind: the file can be moved as soon as it is closed.
+    database.exec(`
+      CREATE TEMP TABLE version (found integer CHECK (found >= ${OLDEST}));
+      CREATE TEMP TABLE soundness (found text CHECK (found = 'ok'));
+      INSERT INTO version SELECT user_version FROM pragma_user_version;
+      INSERT INTO soundness SELECT quick_check FROM pragma_quick_check(${MAX_COMPLAINTS})
+        WHERE quick_check NOT LIKE 'CHECK constraint failed in %';`)
+    database.exec(TABLES.map((table) => `SELECT 1 FROM ${table} LIMIT 0;`).join('\n'))
+    return true
+  } catch (error) {
+    if ([SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_CONSTRAINT, SQLITE_NOTADB].includes((resultCode(error) ?? 0) & 0xff)) return false
+    throw sqliteError(error, 'check the catalog', path, LAKE)
+  } finally {
+    database?.close()
+  }
+}
+
+function openForWriting(path: string): Database.Database {
+  const database = openDatabase(path, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
+  try {
+    const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
+    // before anything is changed: the file of a newer version, or of another program, stays as it is
+    const found = tables > 0 ? checkVersion(database, path) : VERSION
+    // Readers go on beside the writer; a transaction is durable when COMMIT returns.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    if (tables === 0) database.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT;`)
+    migrate(database, found)
+    return database
+  } catch (error) {
+    // as it is: the file of a newer version, or a damaged one, is not touched
+    database.close()
+    throw error
+  }
+}
+
+function openForReading(path: string): Database.Database {
+  return openDatabase(`${pathToFileURL(path).href}?mode=ro`, { timeout: BUSY_TIMEOUT_MS, whose: LAKE })
+}
+
+/** The version of a catalog that this program can read. */
+function checkVersion(database: Database.Database, path: string): number {
+  const [version] = database.prepare('PRAGMA user_version').raw().get([]) as [number]
+  if (version > VERSION) {
+    throw new CkvdError(
+      'CKVD_CATALOG_VERSION',
+      `Expected a catalog of version ${VERSION}, found version ${version} in ${path}: a newer ckvd wrote it. Update ckvd, or choose another directory with --lake.`,
+      { details: { path, expected: VERSION, found: version } },
+    )
+  }
+  if (version < OLDEST) {
+    throw new CkvdError(
+      'CKVD_CATALOG',
+      `Expected a catalog of ckvd in ${path}, found another SQLite database. Run \`ckvd verify\`: it moves the file aside and rebuilds the catalog from the shards.`,
+      { details: { path, expected: VERSION, found: version } },
+    )
+  }
+  return version
+}

@@ -1,0 +1,176 @@
+import type { EvidencedGap } from '../../model/evidence.ts'
+import type { ErrorCode } from '../../errors.ts'
+import type { Condition } from '../../model/condition.ts'
+import type { Interval, Phase } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import type { Series } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+
+export type FirstSource = 'rest' | 'archives' | 'provisional'
+
+/** What is known of a series. */
+export interface SeriesRow extends Series {
+  readonly firstDay: UtcDay | null
+  readonly lastDay: UtcDay | null
+  /** open time of the first bar in microseconds, where it is known */
+  readonly firstOpenUs: number | null
+  /** who told it: `rest` (its answer to "the first one of all"), `archives` (REST knows the series no more), `provisional` (REST could not be asked) */
+  readonly firstSource: FirstSource | null
+  /** open time of the last bar that any run saw, microseconds */
+  readonly lastOpenUs: number | null
+  /** no bar opens at or after this time, microseconds, since the series has ended; null: it goes on, or nobody knows */
+  readonly endedUs: number | null
+  /** of `3d`: the phase of the series' own bars, days since 1970-01-01 modulo 3; null: the default */
+  readonly phase: Phase | null
+  /** ISO time at which the listing was read */
+  readonly listedAt: string | null
+}
+
+/** What is known of a chunk. `shard…` is null when it has no shard, `archive…` when it has no archive, text when there is nothing to say. */
+export interface DayRow extends Series {
+  readonly day: UtcDay
+  readonly condition: Condition
+  /** `vision-daily`, `vision-monthly`, `rest`, or a `+`-joined mix */
+  readonly source: string | null
+  readonly rows: number
+  readonly expected: number
+  readonly shardSha256: string | null
+  readonly shardBytes: number | null
+  readonly archiveKey: string | null
+  readonly archiveEtag: string | null
+  readonly archiveSha256: string | null
+  /** 1 for the first version of the chunk */
+  readonly revision: number
+  readonly offGrid: number
+  readonly duplicates: number
+  /** open times that an archive has twice with different values */
+  readonly conflicts: number
+  /** rows in which two sources differ */
+  readonly differingRows: number
+  /** bars whose close time is not the end of their slot */
+  readonly oddClose: number
+  /** bars that break a bar's rules in two sources */
+  readonly oddRows: number
+  /** what was compared and what came of it, in words */
+  readonly evidence: string | null
+  /** code of `error`, by which it is known */
+  readonly errorCode: ErrorCode | null
+  readonly error: string | null
+  /** why a person accepts that the chunk is unexplained; null: nobody does */
+  readonly accepted: string | null
+  /** 1: what is known of it rests on words of an older version; the next run asks again */
+  readonly recheck: 0 | 1
+  /** ISO time */
+  readonly updatedAt: string
+}
+
+/** A version of a chunk that was replaced by a later one. */
+export interface RevisionRow extends Series {
+  readonly day: UtcDay
+  readonly revision: number
+  readonly archiveEtag: string | null
+  readonly archiveSha256: string | null
+  readonly shardSha256: string | null
+  readonly changedRows: number | null
+  /** ISO time */
+  readonly replacedAt: string
+}
+
+/** A run of a command; `endedAt`, `counts` and `exit` are null until it has ended. */
+export interface RunRow {
+  readonly id: number
+  /** ISO time */
+  readonly startedAt: string
+  readonly endedAt: string | null
+  readonly command: string
+  /** JSON text */
+  readonly counts: string | null
+  readonly exit: number | null
+}
+
+/** REST's answer to "the first bar of all" of a series. */
+export interface BeginningRow extends Series {
+  /** open time in microseconds */
+  readonly firstOpenUs: number
+}
+
+/** Until when a market's REST API must be left alone. */
+export interface BanRow {
+  readonly market: Market
+  /** ISO time */
+  readonly until: string
+  readonly reason: string
+}
+
+/** One chunk as a transaction records it: its row, all its gaps (they replace those of before), the version it replaces. */
+export interface CatalogWrite {
+  readonly row: DayRow
+  readonly gaps: readonly EvidencedGap[]
+  readonly revision?: RevisionRow
+}
+
+/** The columns of `days`, each with the name it has in a `DayRow`, in the order of the table. */
+export const DAY_COLUMNS = {
+  market: 'market',
+  symbol: 'symbol',
+  interval: 'interval',
+  day: 'day',
+  condition: 'condition',
+  source: 'source',
+  rows: 'rows',
+  expected: 'expected',
+  shard_sha256: 'shardSha256',
+  shard_bytes: 'shardBytes',
+  archive_key: 'archiveKey',
+  archive_etag: 'archiveEtag',
+  archive_sha256: 'archiveSha256',
+  revision: 'revision',
+  off_grid: 'offGrid',
+  duplicates: 'duplicates',
+  conflicts: 'conflicts',
+  differing_rows: 'differingRows',
+  odd_close: 'oddClose',
+  odd_rows: 'oddRows',
+  evidence: 'evidence',
+  error_code: 'errorCode',
+  error: 'error',
+  accepted: 'accepted',
+  recheck: 'recheck',
+  updated_at: 'updatedAt',
+} as const satisfies Readonly<Record<string, keyof DayRow>>
+
+/** A row of a table as SQLite gives it: values in the order of the columns. */
+export type RawRow = readonly (string | number | null)[]
+
+/** Raw rows of `days` as objects. Spelled out: a loop over the columns took three times as long, and a lake has a hundred thousand rows. */
+export function dayRowOf(raw: RawRow): DayRow {
+  // The schema (STRICT, NOT NULL, CHECK) is what guarantees these types: SQLite has refused any other value.
+  return {
+    market: raw[0] as Market,
+    symbol: raw[1] as string,
+    interval: raw[2] as Interval,
+    day: raw[3] as UtcDay,
+    condition: raw[4] as Condition,
+    source: raw[5] as string | null,
+    rows: raw[6] as number,
+    expected: raw[7] as number,
+    shardSha256: raw[8] as string | null,
+    shardBytes: raw[9] as number | null,
+    archiveKey: raw[10] as string | null,
+    archiveEtag: raw[11] as string | null,
+    archiveSha256: raw[12] as string | null,
+    revision: raw[13] as number,
+    offGrid: raw[14] as number,
+    duplicates: raw[15] as number,
+    conflicts: raw[16] as number,
+    differingRows: raw[17] as number,
+    oddClose: raw[18] as number,
+    oddRows: raw[19] as number,
+    evidence: raw[20] as string | null,
+    errorCode: raw[21] as ErrorCode | null,
+    error: raw[22] as string | null,
+    accepted: raw[23] as string | null,
+    recheck: raw[24] as 0 | 1,
+    updatedAt: raw[25] as string,
+  }
+}

@@ -1,0 +1,300 @@
+import type Database from 'libsql'
+import { CkvdError } from '../../errors.ts'
+import { isExplained } from '../../model/condition.ts'
+import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
+import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
+import type { Phase } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import type { Series } from '../../model/series.ts'
+import { chunkRange, nextChunk, seriesLabel } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { dayStartUs } from '../../model/utc-day.ts'
+import { LAKE } from '../layout.ts'
+import type { CatalogMode } from './catalog-file.ts'
+import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
+import type { BanRow, BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, RunRow, SeriesRow } from './catalog-rows.ts'
+import { DAY_COLUMNS, dayRowOf } from './catalog-rows.ts'
+import type { Binding, Statements } from './catalog-statements.ts'
+import { prepareStatements, SERIES_TABLES } from './catalog-statements.ts'
+import { sqliteError } from '../../disk/sqlite.ts'
+
+/** Days and times before and after all others. */
+const FIRST_DAY = '0000-00-00' as UtcDay
+const LAST_DAY = '9999-99-99' as UtcDay
+const ALL = -1
+/** Rows that an iteration holds at once. */
+const PAGE_ROWS = 1000
+
+const DAY_KEYS = Object.values(DAY_COLUMNS)
+
+/**
+ * What is known of every chunk of a lake. All methods are synchronous; all may throw `CKVD_CATALOG`, `CKVD_LAKE_IO` and, when
+ * they write, `CKVD_DISK_FULL`. Ranges of days are half-open. There may be any number of readers beside one writer.
+ */
+export class Catalog {
+  readonly path: string
+  readonly #database: Database.Database
+  readonly #mode: CatalogMode
+  #statements: Statements | undefined
+
+  /** Use `openCatalog`. */
+  constructor(path: string, mode: CatalogMode) {
+    this.path = path
+    this.#mode = mode
+    this.#database = openCatalogFile(path, mode)
+    try {
+      this.#statements = prepareStatements(this.#database)
+    } catch (error) {
+      this.#database.close()
+      throw sqliteError(error, 'open the catalog', path, LAKE)
+    }
+  }
+
+  getSeries(series: Series): SeriesRow | undefined {
+    const raw = this.#use('read', (sql) => sql.getSeries.get(keyOf(series)))
+    return raw === undefined ? undefined : seriesRowOf(raw as RawRow)
+  }
+
+  /** Series that the listing was read for, of the given market, symbol, interval. */
+  listSeries(filter: Partial<Series> = {}): SeriesRow[] {
+    const values = [filter.market ?? null, filter.symbol ?? null, filter.interval ?? null]
+    return this.#use('read', (sql) => sql.listSeries.all(values)).map((raw) => seriesRowOf(raw as RawRow))
+  }
+
+  /** Series that have at least one day, whether or not the listing was read for them (a rebuilt catalog has only these). */
+  listStoredSeries(): Series[] {
+    const rows = this.#use('read', (sql) => sql.listStoredSeries.all([])) as [Series['market'], string, Series['interval']][]
+    return rows.map(([market, symbol, interval]) => ({ market, symbol, interval }))
+  }
+
+  putSeries(row: SeriesRow): void {
+    this.#use('write', (sql) =>
+      sql.putSeries.run([
+        ...keyOf(row),
+        row.firstDay,
+        row.lastDay,
+        row.firstOpenUs,
+        row.firstSource,
+        row.lastOpenUs,
+        row.endedUs,
+        row.phase,
+        row.listedAt,
+      ]),
+    )
+  }
+
+  getDay(series: Series, day: UtcDay): DayRow | undefined {
+    const raw = this.#use('read', (sql) => sql.getDay.get([...keyOf(series), day]))
+    return raw === undefined ? undefined : dayRowOf(raw as RawRow)
+  }
+
+  /** Days in [from, to), in order. */
+  readDays(series: Series, from: UtcDay = FIRST_DAY, to: UtcDay = LAST_DAY): DayRow[] {
+    return this.#readPage(series, from, to, ALL)
+  }
+
+  /** As `readDays`, a page at a time: no read transaction stays open between rows, so the caller may write, or stop early. */
+  *iterateDays(series: Series, from: UtcDay = FIRST_DAY, to: UtcDay = LAST_DAY): Generator<DayRow, void> {
+    for (let start: UtcDay = from; ;) {
+      const page = this.#readPage(series, start, to, PAGE_ROWS)
+      yield* page
+      const last = page.at(-1)
+      if (last === undefined || page.length < PAGE_ROWS) return
+      start = nextChunk(last.day, series.interval)
+    }
+  }
+
+  /** Gaps that start in [from, to), in order. */
+  listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {
+    const startUs = from === undefined ? 0 : dayStartUs(from)
+    const endUs = to === undefined ? Number.MAX_SAFE_INTEGER : dayStartUs(to)
+    const rows = this.#use('read', (sql) => sql.listGaps.all([...keyOf(series), startUs, endUs])) as [number, number, number, string][]
+    return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence: readEvidence(evidence) }))
+  }
+
+  /** The last chunk of the series that has bars, wherever it lies; null when none has. */
+  lastDayWithBars(series: Series): UtcDay | null {
+    return (this.#use('read', (sql) => sql.lastDayWithBars.get(keyOf(series))) as [UtcDay | null])[0]
+  }
+
+  /** REST's answers to "the first bar of all" of a symbol, by interval. */
+  listBeginnings({ market, symbol }: Pick<Series, 'market' | 'symbol'>): BeginningRow[] {
+    const rows = this.#use('read', (sql) => sql.listBeginnings.all([market, symbol])) as [Series['interval'], number][]
+    return rows.map(([interval, firstOpenUs]) => ({ market, symbol, interval, firstOpenUs }))
+  }
+
+  putBeginning(row: BeginningRow): void {
+    this.#use('write', (sql) => sql.putBeginning.run([...keyOf(row), row.firstOpenUs]))
+  }
+
+  /** Records chunks in one transaction: all of them or, when it throws, none. Durable when it returns. */
+  commit(batch: readonly CatalogWrite[]): void {
+    if (batch.length === 0) return
+    this.#transaction((sql) => {
+      for (const write of batch) putChunk(sql, write)
+    })
+  }
+
+  /** Forgets a chunk, its gaps and its revisions; the shard stays. */
+  deleteDay(series: Series, day: UtcDay): void {
+    const { startUs, endUs } = chunkRange(day, series.interval)
+    const key = keyOf(series)
+    this.#transaction((sql) => {
+      sql.deleteDay.run([...key, day])
+      sql.deleteRevisions.run([...key, day])
+      sql.deleteGaps.run([...key, startUs, endUs])
+    })
+  }
+
+  /** Forgets a series; its shards stay. */
+  deleteSeries(series: Series): void {
+    this.#transaction(() => {
+      for (const table of SERIES_TABLES) {
+        this.#database.prepare(`DELETE FROM ${table} WHERE market = ? AND symbol = ? AND interval = ?`).run(keyOf(series))
+      }
+    })
+  }
+
+  /**
+   * Records that a person accepts an unexplained chunk: it counts as explained and its condition stays. Throws `CKVD_USAGE`
+   * when there is nothing to accept.
+   */
+  acceptDay(series: Series, day: UtcDay, reason: string): DayRow {
+    const row = this.getDay(series, day)
+    const where = `${seriesLabel(series)} ${day}`
+    if (row === undefined) throw new CkvdError('CKVD_USAGE', `Expected a day that the lake knows, got ${where}: it was never requested.`)
+    if (isExplained(row.condition))
+      throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
+    const words = reason.replaceAll(/\s+/g, ' ').trim()
+    if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
+    this.#use('write', (sql) => sql.setAccepted.run([words, ...keyOf(series), day]))
+    return { ...row, accepted: words }
+  }
+
+  /** Records that a run has begun; gives its id. `startedAt` is ISO text. */
+  startRun(run: Pick<RunRow, 'startedAt' | 'command'>): number {
+    return (this.#use('write', (sql) => sql.startRun.get([run.startedAt, run.command])) as [number])[0]
+  }
+
+  /** Records that a run has ended; `counts` is stored as JSON. */
+  endRun(id: number, end: { readonly endedAt: string; readonly counts: unknown; readonly exit: number }): void {
+    this.#use('write', (sql) => sql.endRun.run([end.endedAt, JSON.stringify(end.counts) ?? null, end.exit, id]))
+  }
+
+  /** Remembers until when a market's REST API must be left alone; a longer ban that is known already stays. */
+  putBan(market: Market, untilIso: string, reason: string): void {
+    this.#use('write', (sql) => sql.putBan.run([market, isoTime(untilIso), reason]))
+  }
+
+  /** The ban of a market that holds at `nowIso`. */
+  getBan(market: Market, nowIso: string): BanRow | undefined {
+    const raw = this.#use('read', (sql) => sql.getBan.get([market, isoTime(nowIso)])) as [Market, string, string] | undefined
+    return raw === undefined ? undefined : { market: raw[0], until: raw[1], reason: raw[2] }
+  }
+
+  /** Closes the file; may be called more than once. */
+  close(): void {
+    if (this.#statements === undefined) return
+    this.#statements = undefined
+    try {
+      closeCatalogFile(this.#database, this.#mode)
+    } catch (error) {
+      throw sqliteError(error, 'close the catalog', this.path, LAKE)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #readPage(series: Series, from: UtcDay, to: UtcDay, limit: number): DayRow[] {
+    return this.#use('read', (sql) => sql.readDays.all([...keyOf(series), from, to, limit])).map((raw) => dayRowOf(raw as RawRow))
+  }
+
+  #use<T>(verb: 'read' | 'write', action: (sql: Statements) => T): T {
+    if (this.#statements === undefined) throw new CkvdError('CKVD_BUG', `Expected an open catalog, but ${this.path} is closed.`)
+    try {
+      return action(this.#statements)
+    } catch (error) {
+      throw sqliteError(error, `${verb} the catalog`, this.path, LAKE)
+    }
+  }
+
+  #transaction(action: (sql: Statements) => void): void {
+    this.#use('write', (sql) => {
+      sql.begin.run([])
+      try {
+        action(sql)
+        sql.commit.run([])
+      } catch (error) {
+        // a full disk may have rolled back already
+        if (this.#database.inTransaction) sql.rollback.run([])
+        throw error
+      }
+    })
+  }
+}
+
+/**
+ * Opens the catalog at `path`. `write` creates it and is only for the holder of the lake's lock; `read` works beside a writer,
+ * sees what is committed and never writes. Throws as `openCatalogFile` does.
+ */
+export function openCatalog(path: string, options: { readonly mode: CatalogMode }): Catalog {
+  return new Catalog(path, options.mode)
+}
+
+function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void {
+  const key = keyOf(row)
+  const { startUs, endUs } = chunkRange(row.day, row.interval)
+  sql.putDay.run(DAY_KEYS.map((name) => row[name]))
+  sql.deleteGaps.run([...key, startUs, endUs])
+  for (const gap of gaps) {
+    if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
+    sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, JSON.stringify(toEvidenceData(gap.evidence, { notes: true }))])
+  }
+  if (revision === undefined) return
+  const { archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt } = revision
+  sql.putRevision.run([...key, row.day, revision.revision, archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt])
+}
+
+function keyOf(series: Series): Binding[] {
+  return [series.market, series.symbol, series.interval]
+}
+
+function seriesRowOf(raw: RawRow): SeriesRow {
+  return {
+    market: raw[0] as SeriesRow['market'],
+    symbol: raw[1] as string,
+    interval: raw[2] as SeriesRow['interval'],
+    firstDay: raw[3] as UtcDay | null,
+    lastDay: raw[4] as UtcDay | null,
+    firstOpenUs: raw[5] as number | null,
+    firstSource: raw[6] as FirstSource | null,
+    lastOpenUs: raw[7] as number | null,
+    endedUs: raw[8] as number | null,
+    phase: raw[9] as Phase | null,
+    listedAt: raw[10] as string | null,
+  }
+}
+
+/** Evidence as the catalog keeps it; words of an older version prove nothing. */
+function readEvidence(text: string): Evidence {
+  try {
+    return parseEvidenceData(JSON.parse(text)) ?? doubt('text', text)
+  } catch {
+    return doubt('text', text) // words, no JSON
+  }
+}
+
+function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
+  return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
+    details: { market: row.market, symbol: row.symbol, interval: row.interval, day: row.day, startUs: gap.startUs },
+  })
+}
+
+/** Times are compared as text, so they must have one form. */
+function isoTime(text: string): string {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) throw new CkvdError('CKVD_BUG', `Expected an ISO time, got ${JSON.stringify(text)}.`)
+  return time.toISOString()
+}

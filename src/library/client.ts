@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto'
+import type { Table } from 'apache-arrow'
+import type { Settings } from '../../config/settings.ts'
+import { misplacedMessage } from '../acquire/rest/address-account.ts'
+import { createConnections } from '../acquire/rest/connections.ts'
+import { DecodePool } from '../acquire/decode-pool.ts'
+import { abortError, CkvdError, toCkvdError } from '../errors.ts'
+import type { Origin } from '../lake/origin.ts'
+import { answeredOrigin } from '../lake/origin.ts'
+import type { Logger } from '../log.ts'
+import type { KlineColumn, KlineColumns } from '../model/kline.ts'
+import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { Market } from '../model/market.ts'
+import { listenAbort } from '../waiting.ts'
+import { KlineReader } from '../read/kline-reader.ts'
+import { LakeAccess } from '../read/lake-access.ts'
+import type { MissingBars } from '../read/missing-bars.ts'
+import { describeGaps } from '../read/missing-bars.ts'
+import { DataSource } from '../question/names.ts'
+import type { PolarsDataFrame } from './polars.ts'
+import { toPolars } from './polars.ts'
+import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } from '../question/query.ts'
+import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from '../question/query.ts'
+import { FundingReader } from '../funding/funding-reader.ts'
+import { createFundingTable } from './funding-table.ts'
+import { createTable, DISPUTED_KEY } from './table.ts'
+
+/** The typed array of each column. */
+export type ColumnArrays = {
+  readonly [Name in ColumnName]: Name extends 'open_time' | 'close_time' | 'count' ? BigInt64Array : Float64Array
+}
+
+/** What `getColumns` gives: the arrays themselves, all of one length. */
+export interface ColumnResult<Name extends ColumnName = ColumnName> {
+  /** length of every array */
+  readonly rows: number
+  /** by name: times and counts BigInt64Array (times in microseconds), the others Float64Array */
+  readonly columns: Pick<ColumnArrays, Name>
+  /** stretches of the range without bars, each explained; times in microseconds */
+  readonly gaps: readonly MissingBars[]
+  /** days (months for `3d`, `1w`, `1M`) with rows here that two sources give differently, and no third decides; none that a person accepted */
+  readonly disputed: readonly string[]
+}
+
+/** An exchange that a client starts for itself. */
+export interface OwnSandbox {
+  readonly urls: {
+    readonly vision: string
+    readonly listing: string
+    readonly spotRest: string
+    readonly umRest: string
+    readonly cmRest: string
+  }
+  close(): Promise<void>
+}
+
+export interface ClientOptions {
+  readonly settings: Settings
+  readonly market: Market
+  readonly enforceSource: DataSource
+  readonly logger: Logger
+  /** a clock that runs, epoch ms; `CKVD_NOW` shifts it */
+  readonly clockMs: () => number
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** starts the embedded exchange of `sandbox: true`; null where the sources are settled already */
+  readonly startSandbox: ((clockMs: () => number) => Promise<OwnSandbox>) | null
+}
+
+/** What a client has opened. */
+interface Runtime {
+  readonly klines: KlineReader
+  readonly funding: FundingReader
+  /** undefined while neither a source nor the lake has told */
+  origin(): Origin | undefined
+  close(): Promise<void>
+}
+
+const QUERY_EXAMPLE = "{ symbol: 'BTCUSDT', interval: '1h', days: 7 }"
+
+/** One market's data by the Failover Control Protocol. Nothing is opened before the first call. */
+export class MarketClient {
+  readonly #options: ClientOptions
+  readonly #closing = new AbortController()
+  #runtime: Promise<Runtime> | undefined
+  #calls = 0
+  #onIdle: (() => void)[] = []
+  #closed: Promise<void> | undefined
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+  }
+
+  /** See `CryptoKlineVisionData.getData`. */
+  async getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
+    checkOptions('getData', options, QUERY_EXAMPLE)
+    const form = parseTableForm(options, this.#defaults())
+    const table = isFundingQuery(options) ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#klineTable(options)
+    if (form.returnPolars) this.#warnOfDisputed(table)
+    return form.returnPolars ? toPolars(table) : table
+  }
+
+  /** A DataFrame has no metadata in which its disputed days could stand. */
+  #warnOfDisputed({ schema: { metadata } }: Table): void {
+    const days = metadata.get(DISPUTED_KEY)
+    if (days === undefined || days === '[]') return
+    const [market, symbol, interval] = ['ckvd.market', 'ckvd.symbol', 'ckvd.interval'].map((key) => metadata.get(key))
+    const message = 'two sources contradict each other on these days, and no third decides'
+    this.#options.logger.warn({ market, symbol, interval, days: JSON.parse(days) as unknown }, message)
+  }
+
+  async #klineTable(options: GetDataOptions): Promise<Table> {
+    const query = parseKlineQuery(options, this.#defaults())
+    const form = parseTableForm(options, this.#defaults())
+    const rows = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    return createTable(query, rows, form)
+  }
+
+  async #fundingTable(options: GetDataOptions, includeSourceInfo: boolean): Promise<Table> {
+    const query = parseFundingQuery(options, this.#defaults())
+    return createFundingTable(query, await this.#call(query, (runtime, own) => runtime.funding.read(own)), includeSourceInfo)
+  }
+
+  /** See `CryptoKlineVisionData.getColumns`. */
+  async getColumns<Name extends ColumnName>(
+    options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined },
+  ): Promise<ColumnResult<Name>> {
+    checkOptions('getColumns', options, QUERY_EXAMPLE)
+    const query = parseKlineQuery(options, this.#defaults())
+    const { block, gaps, disputed } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
+    const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
+    return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps), disputed }
+  }
+
+  /** Where the data of the calls so far is from; undefined where nothing has told. */
+  async readOrigin(): Promise<Origin | undefined> {
+    return (await this.#runtime)?.origin()
+  }
+
+  /** Stops what is under way, then closes everything; may be called more than once. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new CkvdError('CKVD_ABORTED', 'The client was closed.'))
+    if (this.#calls > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
+    // a runtime that could not be opened left nothing open
+    const runtime = await this.#runtime?.catch(() => undefined)
+    await runtime?.close()
+  }
+
+  #defaults(): QueryDefaults {
+    const { settings, market, enforceSource, clockMs } = this.#options
+    return { market, enforceSource, useCache: settings.enableCache, usePolarsOutput: settings.usePolarsOutput, nowMs: clockMs() }
+  }
+
+  /** Runs one request: with a signal of its own, a trace id in its log lines, and counted, so that closing can wait for it. */
+  async #call<Query extends { readonly signal: AbortSignal }, T>(
+    query: Query,
+    work: (runtime: Runtime, query: Query, log: Logger) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closing.signal.aborted) throw new CkvdError('CKVD_CLOSED', 'Expected an open client, but it is closed. Create another one.')
+    const log = this.#options.logger.child({ trace: randomBytes(4).toString('hex') })
+    const stop = new AbortController()
+    const forward = (from: AbortSignal): (() => void) => {
+      if (from.aborted) stop.abort(abortError(from))
+      return listenAbort(from, () => stop.abort(abortError(from)))
+    }
+    const stopListening = [forward(query.signal), forward(this.#closing.signal)]
+    const startedMs = performance.now()
+    this.#calls++
+    try {
+      if (stop.signal.aborted) throw abortError(stop.signal)
+      this.#runtime ??= this.#open()
+      const result = await work(await this.#runtime, { ...query, signal: stop.signal }, log)
+      log.debug({ elapsedMs: Math.round(performance.now() - startedMs) }, 'request served')
+      return result
+    } catch (thrown) {
+      const error = toCkvdError(thrown)
+      // at DEBUG: the caller has the error itself, and decides what becomes of it
+      log.debug({ code: error.code, elapsedMs: Math.round(performance.now() - startedMs) }, error.message)
+      throw error
+    } finally {
+      for (const end of stopListening) end()
+      if (--this.#calls === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
+    }
+  }
+
+  async #open(): Promise<Runtime> {
+    const { settings, clockMs, env, logger } = this.#options
+    const sandbox = this.#options.startSandbox === null ? null : await this.#options.startSandbox(clockMs)
+    const lake = new LakeAccess(settings.lake, logger)
+    const urls = sandbox?.urls ?? {
+      vision: settings.visionUrl,
+      listing: settings.listingUrl,
+      spotRest: settings.spotRestUrl,
+      umRest: settings.umRestUrl,
+      cmRest: settings.cmRestUrl,
+    }
+    const connections = createConnections({
+      urls: { vision: urls.vision, listing: urls.listing, rest: { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest } },
+      concurrency: settings.concurrency,
+      maxRetries: settings.maxRetries,
+      maxRateBytes: settings.maxRate,
+      restShare: settings.restShare,
+      clockMs,
+      env,
+      sandbox: settings.sandbox,
+      state: settings.state,
+      lake: settings.lake,
+      onMisplaced: (error, path) => logger.warn({ code: error.code, path }, misplacedMessage(error, path)),
+    })
+    const { http } = connections
+    http.clock.onSkew = (message) => logger.warn(message)
+    let pool: DecodePool | undefined
+    const asked = [urls.vision, urls.listing, { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }[this.#options.market]]
+    const origin = (source?: DataSource): Origin | undefined =>
+      answeredOrigin({ sandbox: settings.sandbox, urls: source === DataSource.CACHE ? [] : asked }, http)
+    const context = {
+      connections,
+      pool: () => (pool ??= new DecodePool({ workers: settings.workers })),
+      lake,
+      concurrency: settings.concurrency,
+      origin,
+      nowMs: () => http.clock.notAfter(clockMs()),
+      logger,
+    }
+    const klines = new KlineReader(context)
+    const funding = new FundingReader(context)
+    return {
+      klines,
+      funding,
+      origin: () => lake.origin ?? origin(),
+      async close() {
+        await klines.drain()
+        await funding.drain()
+        await Promise.all([pool?.close(), connections.close(), lake.close(), sandbox?.close()])
+      },
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Market } from '../../model/market.ts'
+import { MARKETS } from '../../model/market.ts'
+import type { BaseSymbols, SymbolAvailability } from './availability.ts'
+import { findCommonBases } from './availability.ts'
+
+/** A report file: its name and its whole text. */
+export interface ReportFile {
+  readonly name: string
+  readonly text: string
+}
+
+const COLUMNS = 'market,symbol,earliest_date,available_intervals'
+const BASE_COLUMNS =
+  'base_symbol,' + MARKETS.map((market) => `${market}_symbol,${market}_earliest_date,${market}_available_intervals`).join(',')
+
+/**
+ * The CSV reports, in the format of the Python package of the same name: LF, the list of intervals always quoted. The files over all
+ * markets are made only where all markets were listed.
+ */
+export function formatCsvReports(symbols: readonly SymbolAvailability[], markets: readonly Market[], quote: string): ReportFile[] {
+  const files = markets.map((market) => ({
+    name: `${market}_earliest_dates.csv`,
+    text: formatLines(
+      COLUMNS,
+      symbols.filter((symbol) => symbol.market === market).map((symbol) => formatSymbol(symbol)),
+    ),
+  }))
+  if (!MARKETS.every((market) => markets.includes(market))) return files
+  const common = findCommonBases(symbols, quote)
+  const withBase = ({ spot, base }: BaseSymbols): string => `${formatSymbol(spot)},${base}`
+  const synchronal = common.filter(({ cm }) => cm !== undefined)
+  return [
+    ...files,
+    {
+      name: 'all_markets_earliest_dates.csv',
+      text: formatLines(
+        COLUMNS,
+        symbols.map((symbol) => formatSymbol(symbol)),
+      ),
+    },
+    { name: `spot_um_${quote.toLowerCase()}_filtered.csv`, text: formatLines(`${COLUMNS},base_symbol`, common.map(withBase)) },
+    { name: 'spot_synchronal.csv', text: formatLines(`${COLUMNS},base_symbol`, synchronal.map(withBase)) },
+    { name: 'consolidated_base_symbols.csv', text: formatLines(BASE_COLUMNS, common.map(formatBase)) },
+  ]
+}
+
+/** No cell but the list of intervals needs quotes: a symbol has neither commas nor quotes. */
+function formatSymbol(symbol: SymbolAvailability): string {
+  return `${symbol.market},${formatCells(symbol)}`
+}
+
+function formatCells({ symbol, first, available_intervals }: SymbolAvailability): string {
+  return `${symbol},${first},"${available_intervals.join(',')}"`
+}
+
+function formatBase({ base, spot, um, cm }: BaseSymbols): string {
+  return [base, formatCells(spot), formatCells(um), cm === undefined ? ',,' : formatCells(cm)].join(',')
+}
+
+function formatLines(header: string, lines: readonly string[]): string {
+  return `${[header, ...lines].join('\n')}\n`
+}

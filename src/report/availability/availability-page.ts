@@ -1,0 +1,53 @@
+import type { Packaging } from '../../model/series.ts'
+import type { AsOf, SymbolAvailability } from './availability.ts'
+import { AVAILABILITY_SCRIPT, AVAILABILITY_STYLE } from './availability-page-client.ts'
+import { escapeHtml, formatPage } from '../html.ts'
+
+/** What the page is made of. */
+export interface AvailabilityPage extends AsOf {
+  readonly archives: Packaging
+  readonly symbols: readonly SymbolAvailability[]
+  readonly problems: readonly { readonly market: string; readonly symbol: string; readonly message: string }[]
+}
+
+/** A page with each symbol's life as a bar with its holes; sortable, filterable, one file. Holes need listings with all days. */
+export function formatAvailabilityPage(page: AvailabilityPage): string {
+  const { asOf, recentDays, archives, symbols, problems } = page
+  return formatPage({
+    title: `Binance archives as of ${asOf}`,
+    style: AVAILABILITY_STYLE,
+    data: { asOf, recentDays, archives, problems, rows: symbols.map(toRow) },
+    script: AVAILABILITY_SCRIPT,
+    body: `<header>
+<h1>Binance archives as of ${escapeHtml(asOf)}</h1>
+<p class="dim">Which symbol has ${archives} kline archives since when, until when, and which days are missing in between. Days are UTC. A symbol is
+<em>live</em> when its last day is at most ${recentDays} days before ${escapeHtml(asOf)}, otherwise it has <em>ended</em>.</p>
+</header>
+<main id="main">
+<div class="scroll"><table id="totals"></table></div>
+<div id="problems"></div>
+<form class="controls" id="controls" role="search">
+<label>Search (press /) <input id="search" type="search" placeholder="symbol or base" autocomplete="off" spellcheck="false"></label>
+<label>Market <select id="market"></select></label>
+<label>Kind <select id="kind"></select></label>
+<label>Quote <select id="quote"></select></label>
+<label>State <select id="state"><option value="">all</option><option value="live">live</option><option value="ended">ended</option><option value="holes">with missing days</option></select></label>
+<button type="reset">Reset</button>
+<span id="status" role="status"></span>
+</form>
+<p class="legend dim"><span class="key"><i class="bar live"></i>live</span> <span class="key"><i class="bar ended"></i>ended (striped)</span>
+<span class="key"><i class="bar live"><b class="hole"></b></i>missing days (notch)</span> Open a symbol to see its days; press a column's heading to sort.</p>
+<div class="list" tabindex="0" role="region" aria-label="Symbols"><table id="symbols"><thead></thead><tbody></tbody></table></div>
+</main>`,
+  })
+}
+
+/** Cells in the order that the script expects; names would make the file twice as large. */
+function toRow(symbol: SymbolAvailability): unknown[] {
+  const { market, base, quote, kind, first, last, days, missing_days, missing, recent, delivery_date, interval, available_intervals } =
+    symbol
+  return [
+    ...[market, symbol.symbol, base, quote, kind, first, last, days, missing_days, missing?.map((hole) => [hole.start, hole.days]) ?? []],
+    ...[recent, delivery_date, interval, available_intervals.join(' ')],
+  ]
+}

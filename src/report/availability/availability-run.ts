@@ -1,0 +1,111 @@
+import { join } from 'node:path'
+import { CkvdError } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
+import type { Market } from '../../model/market.ts'
+import type { Packaging } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
+import { Listing } from '../../sources/vision/listing.ts'
+import { AvailabilityCache } from './availability-cache.ts'
+import { formatCsvReports } from './availability-csv.ts'
+import { formatAvailabilityPage } from './availability-page.ts'
+import type { ScanOptions, ScanProblem } from './availability-scan.ts'
+import { fetchAvailability } from './availability-scan.ts'
+import type { AsOf, SymbolAvailability } from './availability.ts'
+import { findAvailability } from './availability.ts'
+import { writeReport } from '../report-file.ts'
+
+/** Listings of earlier runs, in the folder of the reports. */
+export const CACHE_NAME = '.availability-cache.jsonl'
+export const PAGE_NAME = 'availability.html'
+
+export interface AvailabilityOptions extends AsOf {
+  readonly listingUrl: string
+  /** in the order of reports */
+  readonly markets: readonly Market[]
+  readonly archives: Packaging
+  /** of the symbols that all markets have: `USDT` */
+  readonly quote: string
+  /** reads whole listings, so that days and holes are counted; a page has them always */
+  readonly allDays: boolean
+  readonly html: boolean
+  /** where reports and cache go; absolute */
+  readonly out: string
+  readonly maxAgeMs: number
+  readonly concurrency: number
+  readonly maxRetries: number
+  /** time of planning, epoch ms */
+  readonly nowMs: number
+  /** a clock that runs, epoch ms */
+  readonly clockMs: () => number
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  readonly onProgress?: ScanOptions['onProgress']
+  /** told once where this machine's clock and the listing's differ */
+  readonly onNote?: (note: string) => void
+}
+
+/** Exactly what `--json` prints. */
+export interface AvailabilityResult {
+  readonly command: 'availability'
+  readonly exit: 0 | 3
+  readonly as_of: UtcDay
+  readonly recent_days: number
+  readonly archives: Packaging
+  readonly quote: string
+  readonly elapsed_ms: number
+  /** sent, retries included */
+  readonly requests: { readonly listing: number }
+  /** symbols that were taken from listings of an earlier run */
+  readonly cached: number
+  /** reports that were written, absolute */
+  readonly files: readonly string[]
+  readonly symbols: readonly SymbolAvailability[]
+  readonly problems: readonly { readonly market: Market; readonly symbol: string; readonly code: ErrorCode; readonly message: string }[]
+}
+
+/**
+ * Lists the markets and writes the reports. Exit 3 when some symbols could not be listed: they are in `problems` and in no report.
+ * Throws CKVD_USAGE, CKVD_LISTING and the codes of HttpClient (the symbols of a market could not be listed), CKVD_UNREACHABLE,
+ * CKVD_REPORT_IO, CKVD_DISK_FULL, CKVD_ABORTED; reports of an earlier run then stay as they are.
+ */
+export async function runAvailability(options: AvailabilityOptions): Promise<AvailabilityResult> {
+  const { asOf, recentDays, archives, markets, quote, out, concurrency, maxRetries, env, signal, clockMs, onProgress } = options
+  checkAsOf(asOf, options.nowMs)
+  const startedMs = performance.now()
+  await using http = new HttpClient({ ...HTTP_DEFAULTS, connections: Math.max(4, concurrency), maxRetries }, env)
+  http.clock.onSkew = options.onNote
+  const cache = await AvailabilityCache.open(join(out, CACHE_NAME), options.listingUrl)
+  try {
+    const need = { asOf, allDays: options.allDays || options.html, nowMs: options.nowMs, maxAgeMs: options.maxAgeMs }
+    const scan = await fetchAvailability(new Listing(http, options.listingUrl), cache, {
+      ...{ markets, archives, need, concurrency, clockMs, signal },
+      ...(onProgress === undefined ? {} : { onProgress }),
+    })
+    await cache.compact()
+    const symbols = findAvailability(scan.symbols, { asOf, recentDays })
+    const problems = scan.problems
+      .map(toProblem)
+      .sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || (a.symbol < b.symbol ? -1 : 1))
+    const reports = formatCsvReports(symbols, markets, quote)
+    if (options.html) reports.push({ name: PAGE_NAME, text: formatAvailabilityPage({ asOf, recentDays, archives, symbols, problems }) })
+    for (const { name, text } of reports) await writeReport(join(out, name), text)
+    return {
+      ...{ command: 'availability', exit: problems.length === 0 ? 0 : 3, as_of: asOf, recent_days: recentDays, archives, quote },
+      ...{ elapsed_ms: Math.round(performance.now() - startedMs), requests: { listing: http.counts.listing }, cached: scan.cached },
+      ...{ files: reports.map(({ name }) => join(out, name)), symbols, problems },
+    }
+  } finally {
+    cache.close()
+  }
+}
+
+function toProblem({ market, symbol, error }: ScanProblem): AvailabilityResult['problems'][number] {
+  return { market, symbol, code: error.code, message: error.message }
+}
+
+function checkAsOf(asOf: UtcDay, nowMs: number): void {
+  const today = new Date(nowMs).toISOString().slice(0, 10)
+  if (asOf > today)
+    throw new CkvdError('CKVD_USAGE', `Expected \`--as-of\` to be at most today (${today}), got ${asOf}.`, { details: { asOf, today } })
+}

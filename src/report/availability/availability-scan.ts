@@ -1,0 +1,186 @@
+import PQueue from 'p-queue'
+import { abortError, CkvdError, isCkvdError, toCkvdError } from '../../errors.ts'
+import type { Interval } from '../../model/interval.ts'
+import { INTERVALS, intervalPathName, parseInterval } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import { isSymbol } from '../../model/market.ts'
+import type { Packaging, Series } from '../../model/series.ts'
+import { seriesFolder } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { addDays } from '../../model/utc-day.ts'
+import type { ArchiveEntry, Listing } from '../../sources/vision/listing.ts'
+import { monthEnd } from '../../sources/vision/vision-url.ts'
+import type { AvailabilityCache, CacheNeed } from './availability-cache.ts'
+import { fetchLastDay } from './availability-last.ts'
+import type { ListedDays, SymbolListing } from './availability.ts'
+import { mergeRanges } from '../day-ranges.ts'
+
+/** What is listed, and how. */
+export interface ScanOptions {
+  readonly markets: readonly Market[]
+  readonly archives: Packaging
+  /** as-of day, whether every day is needed, and how old a cached listing may be */
+  readonly need: CacheNeed
+  /** symbols that are listed at once */
+  readonly concurrency: number
+  /** clock, epoch ms: when a listing was read */
+  readonly clockMs: () => number
+  readonly signal: AbortSignal
+  readonly onProgress?: (done: number, total: number, problems: number) => void
+}
+
+/** A symbol that could not be listed. */
+export interface ScanProblem {
+  readonly market: Market
+  readonly symbol: string
+  readonly error: CkvdError
+}
+
+/** Everything that was listed. */
+export interface Scan {
+  readonly symbols: readonly SymbolListing[]
+  readonly problems: readonly ScanProblem[]
+  /** how many symbols came from the cache */
+  readonly cached: number
+}
+
+/**
+ * Lists the symbols of each market, their intervals, and the days of one interval of each (`1m`, else the shortest).
+ *
+ * Requests: one a market for each 1,000 symbols, one a symbol for its intervals; then, where first and last day are enough, two small ones
+ * (see `fetchLastDay`), otherwise one for each 500 days. An error fails its symbol alone. Throws when the symbols of a market cannot be listed
+ * (a shortened list would be a silent hole), when the server refuses this address, and CKVD_UNREACHABLE when symbol after symbol cannot be
+ * reached; what was listed until then stays in the cache.
+ */
+export async function fetchAvailability(listing: Listing, cache: AvailabilityCache, options: ScanOptions): Promise<Scan> {
+  const names = await fetchSymbols(listing, options)
+  const symbols: SymbolListing[] = []
+  const problems: ScanProblem[] = []
+  let cached = 0
+  let failedInARow = 0
+  let fatal: CkvdError | undefined
+  const inside = new AbortController()
+  const signal = AbortSignal.any([options.signal, inside.signal])
+  const queue = new PQueue({ concurrency: options.concurrency })
+  const listOne = async (market: Market, symbol: string): Promise<void> => {
+    const known = cache.get({ market, symbol, archives: options.archives }, options.need)
+    if (known !== undefined) cached++
+    const found = known ?? (await fetchSymbol(listing, { market, symbol }, { ...options, signal }))
+    if (known === undefined) cache.put(found, options.archives, options.clockMs())
+    symbols.push(found)
+    failedInARow = 0
+  }
+  for (const { market, symbol } of names) {
+    await queue.onSizeLessThan(options.concurrency)
+    if (signal.aborted) break
+    void queue.add(async () => {
+      if (signal.aborted) return
+      try {
+        await listOne(market, symbol)
+      } catch (error) {
+        if (signal.aborted) return
+        if (isSymbolError(error)) problems.push({ market, symbol, error })
+        if (!isSymbolError(error) || ++failedInARow > options.concurrency) {
+          fatal = isSymbolError(error) ? unreachable(error, failedInARow) : toCkvdError(error)
+          inside.abort(error)
+        }
+      }
+      options.onProgress?.(symbols.length + problems.length, names.length, problems.length)
+    })
+  }
+  await queue.onIdle()
+  if (options.signal.aborted) throw abortError(options.signal)
+  if (fatal !== undefined) throw fatal
+  return { symbols, problems, cached }
+}
+
+async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<{ market: Market; symbol: string }[]> {
+  const lists = await Promise.all(
+    options.markets.map((market) => listing.fetchFolders(marketFolder(market, options.archives), options.signal)),
+  )
+  return options.markets.flatMap((market, i) => {
+    const symbols = lists[i] ?? []
+    // what answers with an empty list is another bucket: empty reports would look like a market that has ended
+    if (symbols.length === 0) {
+      const prefix = marketFolder(market, options.archives)
+      throw new CkvdError('CKVD_LISTING', `Expected symbols of ${market} below ${prefix}, the listing has none. Check --listing-url.`, {
+        details: { prefix },
+      })
+    }
+    return symbols.map((symbol) => ({ market, symbol }))
+  })
+}
+
+async function fetchSymbol(
+  listing: Listing,
+  { market, symbol }: { market: Market; symbol: string },
+  options: ScanOptions,
+): Promise<SymbolListing> {
+  const { archives, need, signal } = options
+  if (!isSymbol(symbol)) {
+    throw new CkvdError(
+      'CKVD_LISTING',
+      `Expected a symbol of letters, digits, _ and -, the listing of ${market} has ${JSON.stringify(symbol)}.`,
+      {
+        details: { market, found: symbol },
+      },
+    )
+  }
+  const names = await listing.fetchFolders(`${marketFolder(market, archives)}${symbol}/`, signal)
+  const intervals = names.filter((name) => name !== '1M' && parseInterval(name) !== undefined).sort()
+  const interval = referenceInterval(intervals)
+  if (interval === undefined) return { market, symbol, intervals, interval: null, days: { kind: 'all', ranges: [] } }
+  const series: Series = { market, symbol, interval }
+  const all = need.allDays || archives === 'monthly' // all months of a series fit into one page
+  const days = all ? await fetchAllDays(listing, series, archives, signal) : await fetchEnds(listing, series, need.asOf, signal)
+  return { market, symbol, intervals, interval: intervalPathName(interval), days }
+}
+
+/** Archives of all intervals begin and end together, so one is enough; `1m` is the one that is ingested first. */
+function referenceInterval(names: readonly string[]): Interval | undefined {
+  const listed = INTERVALS.filter((interval) => names.includes(intervalPathName(interval)))
+  return listed.includes('1m') ? '1m' : listed[0]
+}
+
+async function fetchAllDays(listing: Listing, series: Series, packaging: Packaging, signal: AbortSignal): Promise<ListedDays> {
+  const { archives } = await listing.fetchArchives(series, packaging, { signal })
+  const ranges = archives.map(({ firstDay }) => ({
+    start: firstDay,
+    end: packaging === 'daily' ? addDays(firstDay, 1) : monthEnd(firstDay),
+  }))
+  return { kind: 'all', ranges: mergeRanges(ranges) }
+}
+
+async function fetchEnds(listing: Listing, series: Series, asOf: UtcDay, signal: AbortSignal): Promise<ListedDays> {
+  const first = (await fetchFirst(listing, series, signal))?.firstDay ?? null
+  if (first === null || first > asOf) return { kind: 'ends', asOf, first: null, last: null }
+  return { kind: 'ends', asOf, first, last: await fetchLastDay(listing, series, first, asOf, signal) }
+}
+
+/** A page of few keys is enough, unless they are no archives. */
+async function fetchFirst(listing: Listing, series: Series, signal: AbortSignal): Promise<ArchiveEntry | undefined> {
+  return (
+    (await listing.fetchFirstArchive(series, 'daily', signal)) ?? (await listing.fetchArchives(series, 'daily', { signal })).archives[0]
+  )
+}
+
+function marketFolder(market: Market, packaging: Packaging): string {
+  const folder = seriesFolder({ market, symbol: 'X', interval: '1m' }, packaging)
+  return folder.slice(0, -'X/1m/'.length)
+}
+
+/** Errors that concern one symbol. A refused address concerns all of them, and so do a full disk, an interrupt and a bug. */
+function isSymbolError(error: unknown): error is CkvdError {
+  return isCkvdError(error) && error.code !== 'CKVD_FORBIDDEN' && ['network', 'source', 'listing'].includes(error.about)
+}
+
+function unreachable(last: CkvdError, count: number): CkvdError {
+  return new CkvdError(
+    'CKVD_UNREACHABLE',
+    `${count} symbols in a row could not be listed, the last one because: ${last.message} Check the network and --listing-url.`,
+    {
+      details: { count, code: last.code },
+      cause: last,
+    },
+  )
+}

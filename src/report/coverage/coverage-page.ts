@@ -1,0 +1,117 @@
+import { CONDITIONS, isExplained } from '../../model/condition.ts'
+import { isMonthChunked } from '../../model/interval.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { dayStartUs, US_PER_DAY } from '../../model/utc-day.ts'
+import type { CalendarRun, CalendarState } from './coverage-calendar.ts'
+import { COVERAGE_SCRIPT, COVERAGE_STYLE } from './coverage-page-client.ts'
+import type { SeriesCoverage } from './coverage.ts'
+import { escapeHtml, formatPage } from '../html.ts'
+
+/** A series of the page: its numbers and its calendar. */
+export interface CoveragePageSeries {
+  readonly coverage: SeriesCoverage
+  readonly calendar: readonly CalendarRun[]
+}
+
+/** What the page is made of. */
+export interface CoveragePage {
+  readonly series: readonly CoveragePageSeries[]
+  /** `binance` or `sandbox`; null when the lake does not tell */
+  readonly origin: string | null
+  /** when it was made */
+  readonly day: UtcDay
+}
+
+const STATES: readonly CalendarState[] = [...CONDITIONS, 'never_requested']
+const UNEXPLAINED = CONDITIONS.filter((condition) => !isExplained(condition))
+
+/** How the page shows a state, beside its colour: no meaning rests on a colour alone. */
+interface StateLook {
+  /** in a day's cell */
+  readonly sign: string
+  readonly meaning: string
+  /** of a month in a strip of 18 */
+  readonly height: number
+}
+
+/** Worst last: a strip shows each month by its worst day. */
+const LOOKS: Readonly<Record<CalendarState, StateLook>> = {
+  never_requested: { sign: '', meaning: 'listed, but never requested', height: 3 },
+  unlisted: { sign: '', meaning: 'before the first or after the last bar', height: 0 },
+  complete: { sign: '', meaning: 'every bar is there', height: 10 },
+  provisional: { sign: '\u00b7', meaning: 'every bar is there, from REST', height: 10 },
+  outage: { sign: '\u2013', meaning: 'bars are missing, and the exchange has none', height: 7 },
+  pending: { sign: '?', meaning: 'not published yet', height: 13 },
+  partial: { sign: '!', meaning: 'bars are missing, it is not known why', height: 18 },
+  unexplainable: { sign: '\u2205', meaning: 'rows are missing, and no source can be asked any more', height: 18 },
+  disputed: { sign: '\u2260', meaning: 'sources contradict each other, and no third decides', height: 18 },
+  quarantined: { sign: 'q', meaning: 'the archive failed verification', height: 18 },
+  failed: { sign: '\u00d7', meaning: 'an error', height: 18 },
+}
+
+/** A page with a calendar for each series, its days coloured by condition, its gaps with their evidence, and totals; one file. */
+export function formatCoveragePage({ series, origin, day }: CoveragePage): string {
+  const texts = new TextTable()
+  const rows = series.map((one) => toRow(one, texts))
+  const source = origin === 'sandbox' ? ' It holds data of a sandbox exchange, not of a real one.' : ''
+  return formatPage({
+    title: `What the lake covers, ${day}`,
+    style: COVERAGE_STYLE,
+    data: { states: STATES, looks: LOOKS, unexplained: UNEXPLAINED, rows, texts: texts.list },
+    script: COVERAGE_SCRIPT,
+    body: `<header>
+<h1>What the lake covers</h1>
+<p class="dim">As of ${escapeHtml(day)}. Every requested day is stored or its absence is explained, or it stands out below. Days are UTC.${source}</p>
+</header>
+<main id="main">
+<div id="totals"></div>
+<h2>Days by condition</h2>
+<div id="legend"></div>
+<form class="controls" id="controls" role="search">
+<label>Search (press /) <input id="search" type="search" placeholder="symbol" autocomplete="off" spellcheck="false"></label>
+<label>Market <select id="market"></select></label>
+<label>Interval <select id="interval"></select></label>
+<label>Days <select id="state"></select></label>
+<label>Order <select id="order"><option value="">by name</option><option value="unexplained">most unexplained days</option><option value="missing">most missing bars</option><option value="never">most days never requested</option><option value="first">first day</option></select></label>
+<button type="reset">Reset</button>
+<span id="status" role="status"></span>
+</form>
+<p class="dim">The strip shows each month by its worst day. Open a series for its calendar, its gaps and what is unexplained; in a calendar the arrow keys go from day to day.</p>
+<div id="axis" aria-hidden="true"></div>
+<ul id="series"></ul>
+<p><button type="button" id="more" hidden></button></p>
+</main>`,
+  })
+}
+
+/** Evidence is the same text for many gaps: it stands once in the file. */
+class TextTable {
+  readonly list: string[] = []
+  readonly #index = new Map<string, number>()
+
+  add(text: string): number {
+    let index = this.#index.get(text)
+    if (index === undefined) {
+      index = this.list.push(text) - 1
+      this.#index.set(text, index)
+    }
+    return index
+  }
+}
+
+function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable) {
+  const { market, symbol, interval, first, last, days, accepted, never_requested, rows, bytes, missing_bars, gaps, unexplained } = coverage
+  return {
+    ...{ market, symbol, interval, first, last, days, accepted, never: never_requested, rows, bytes, missing: missing_bars },
+    monthly: isMonthChunked(interval),
+    // start (days since 1970), chunks, index of the state, 1 when accepted
+    runs: calendar.map(({ start, chunks, state, accepted: yes }) => [
+      dayStartUs(start) / US_PER_DAY,
+      chunks,
+      STATES.indexOf(state),
+      yes ? 1 : 0,
+    ]),
+    gaps: gaps.map(({ start, end, bars, evidence }) => [start, end, bars, texts.add(evidence)]),
+    unexplained: unexplained.map(({ day, condition, accepted: yes, reason }) => [day, condition, yes ? 1 : 0, texts.add(reason)]),
+  }
+}

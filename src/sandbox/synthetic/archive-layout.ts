@@ -1,0 +1,124 @@
+import type { Interval } from '../../model/interval.ts'
+import type { Packaging } from '../../model/series.ts'
+import { periodStem, seriesFolder } from '../../model/series.ts'
+import { compareKeys, lowerBound } from '../bucket.ts'
+import type { ContentFaults } from './content.ts'
+import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
+import type { ListedSymbol } from './listed-symbol.ts'
+import { isCoarse, monthMs, monthOfMs } from './synthetic-bars.ts'
+
+const MS_PER_HOUR = 3_600_000
+/** Hour of the Monday at which monthly archives appear. */
+const MONTHLY_HOUR = 8
+
+/** The archives of one series in one packaging. A period is a day since 1970-01-01 or a month since year 0. */
+export interface ArchiveFolder {
+  readonly listed: ListedSymbol
+  readonly interval: Interval
+  readonly packaging: Packaging
+  /** key prefix, with a final `/` */
+  readonly prefix: string
+  readonly first: number
+}
+
+/** All folders of the synthetic bucket in the byte order of their keys. */
+export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[] {
+  const folders = symbols.flatMap((listed) =>
+    listed.intervals.flatMap((interval) => {
+      const packagings: readonly Packaging[] =
+        interval === '3d' || interval === '1w' || interval === '1M' ? ['monthly'] : ['daily', 'monthly']
+      return packagings.map((packaging) => createFolder(listed, interval, packaging))
+    }),
+  )
+  return folders.sort((a, b) => compareKeys(a.prefix, b.prefix))
+}
+
+function createFolder(listed: ListedSymbol, interval: Interval, packaging: Packaging): ArchiveFolder {
+  const series = { market: listed.market, symbol: listed.symbol, interval }
+  const firstMs = listed.firstArchiveDay * MS_PER_DAY
+  // a week's first bar may open in the month before the symbol's first day
+  const firstOpenMs = isCoarse(interval) ? slotStartMs(firstMs, interval) : firstMs
+  const first = packaging === 'daily' ? listed.firstArchiveDay : monthOfMs(firstOpenMs)
+  return { listed, interval, packaging, prefix: seriesFolder(series, packaging), first }
+}
+
+/** The last period that may have an archive at `nowMs`, were it never late. */
+export function lastPeriod(folder: ArchiveFolder, nowMs: number, delayMs: number): number {
+  const { listed } = folder
+  if (folder.packaging === 'daily') return Math.min(listed.lastDay, Math.floor((nowMs - delayMs) / MS_PER_DAY) - 1)
+  const lastMs = Math.min(nowMs, listed.endMs - 1)
+  return monthOfMs(isCoarse(folder.interval) ? slotStartMs(lastMs, folder.interval) : lastMs)
+}
+
+/** `2024-01-31` or `2024-01`. */
+function periodText(packaging: Packaging, period: number): string {
+  if (packaging === 'daily') return new Date(period * MS_PER_DAY).toISOString().slice(0, 10)
+  return new Date(monthMs(period)).toISOString().slice(0, 7)
+}
+
+/** File name of an archive without its ending. */
+export function archiveStem(folder: ArchiveFolder, period: number): string {
+  const { listed, interval, packaging } = folder
+  return periodStem({ market: listed.market, symbol: listed.symbol, interval }, periodText(packaging, period))
+}
+
+/**
+ * When an archive was published: a daily one `delayMs` after its day, a monthly one on the first Monday of the next
+ * month, once its last bar has closed. Undefined when it never is: there is no daily archive of a day without bars.
+ */
+export function publishedMs(folder: ArchiveFolder, period: number, delayMs: number, content: ContentFaults): number | undefined {
+  if (folder.packaging === 'daily') {
+    const faults = content.forSymbol(folder.listed.market, folder.listed.symbol)
+    const isEmpty = [...faults.outages, ...faults.archiveHoles].some(
+      (hole) => hole.fromMs <= period * MS_PER_DAY && hole.toMs >= (period + 1) * MS_PER_DAY,
+    )
+    if (isEmpty || faults.unlisted.has(period)) return undefined
+    return (period + 1) * MS_PER_DAY + delayMs + (faults.lateHours.get(period) ?? 0) * MS_PER_HOUR
+  }
+  const endMs = monthMs(period + 1)
+  const weekday = new Date(endMs).getUTCDay()
+  const mondayMs = endMs + ((8 - weekday) % 7) * MS_PER_DAY
+  const closedMs = nextSlotMs(slotStartMs(endMs - 1, folder.interval), folder.interval)
+  return Math.max(mondayMs, closedMs) + MONTHLY_HOUR * MS_PER_HOUR
+}
+
+/** Days of a period, [from, to). */
+export function daysOfPeriod(folder: ArchiveFolder, period: number): readonly [number, number] {
+  return folder.packaging === 'daily' ? [period, period + 1] : [monthMs(period) / MS_PER_DAY, monthMs(period + 1) / MS_PER_DAY]
+}
+
+/** How many rows an archive has at most. */
+export function maxRows(folder: ArchiveFolder, period: number): number {
+  const [from, to] = daysOfPeriod(folder, period)
+  const { listed, interval } = folder
+  if (interval === '1M') return 1
+  const lengthDays = maxLengthMs(interval) / MS_PER_DAY
+  if (lengthDays >= 1) return Math.ceil((to - from) / lengthDays)
+  return (Math.min(to, listed.lastDay + 1) - Math.max(from, listed.firstDay)) / lengthDays
+}
+
+/** A place in the sorted folders: the first one that may hold keys from `key` on. */
+export function folderIndexOf(folders: readonly ArchiveFolder[], key: string): number {
+  const next = lowerBound(folders.length, (index) => (folders[index] as ArchiveFolder).prefix, key)
+  const before = folders[next - 1]
+  return before !== undefined && key.startsWith(before.prefix) ? next - 1 : next
+}
+
+/** The folder and period that a key names; undefined when the key is not one of the bucket's. */
+export function parseArchiveKey(
+  folders: readonly ArchiveFolder[],
+  key: string,
+): { folder: ArchiveFolder; period: number; isChecksum: boolean } | undefined {
+  const folder = folders[folderIndexOf(folders, key)]
+  if (folder === undefined || !key.startsWith(folder.prefix)) return undefined
+  const match = /-(\d{4}-\d{2}(?:-\d{2})?)\.zip(\.CHECKSUM)?$/.exec(key)
+  const text = match?.[1]
+  if (text === undefined) return undefined
+  const ms = Date.parse(folder.packaging === 'daily' ? `${text}T00:00Z` : `${text}-01T00:00Z`)
+  if (Number.isNaN(ms)) return undefined
+  const period = folder.packaging === 'daily' ? ms / MS_PER_DAY : monthOfMs(ms)
+  const isChecksum = match?.[2] !== undefined
+  return `${folder.prefix}${archiveStem(folder, period)}.zip${isChecksum ? '.CHECKSUM' : ''}` === key
+    ? { folder, period, isChecksum }
+    : undefined
+}

@@ -1,0 +1,269 @@
+import type { Dispatcher } from 'undici'
+import type { BufferPool } from '../../memory/buffer-pool.ts'
+import { copyBytes } from '../../memory/copy-bytes.ts'
+import type { ErrorCode } from '../../errors.ts'
+import { CkvdError } from '../../errors.ts'
+
+export interface HttpAnswer {
+  readonly status: number
+  /** lower-case names */
+  readonly headers: Readonly<Record<string, string>>
+  /** whole body, at the start of a buffer of its own; a shared one where the request gave `buffers` */
+  readonly body: Uint8Array
+}
+
+/** A request must bring this many bytes a second in each period, so that a slow drip ends too. */
+const MIN_BYTES_PER_SECOND = 1024
+/** What a body that is no answer (status other than 200) may bring: an error's text is cut there, not refused. */
+const MAX_ERROR_BYTES = 64 * 1024
+
+/** Errors of a connection or a server that may pass: worth another try. */
+const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
+const TRUNCATIONS = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'HPE_INVALID_EOF_STATE'])
+
+/** Counts the body bytes of all downloads and keeps them to a rate: a connection that overdraws it is paused until the debt is paid. */
+export class Traffic {
+  /** received so far */
+  bytes = 0
+  readonly #bytesPerMs: number
+  #paidUntilMs = 0
+
+  /** @param maxRateBytes bytes a second; undefined: no bound */
+  constructor(maxRateBytes: number | undefined) {
+    this.#bytesPerMs = (maxRateBytes ?? Infinity) / 1000
+  }
+
+  /** Books the bytes; returns for how many milliseconds the connection is paused for them. */
+  take(bytes: number, controller: Dispatcher.DispatchController): number {
+    this.bytes += bytes
+    if (this.#bytesPerMs === Infinity) return 0
+    const now = performance.now()
+    this.#paidUntilMs = Math.max(this.#paidUntilMs, now) + bytes / this.#bytesPerMs
+    const debtMs = this.#paidUntilMs - now
+    if (debtMs < 5) return 0
+    controller.pause()
+    setTimeout(() => controller.resume(), debtMs)
+    return debtMs
+  }
+}
+
+export interface ExchangeOptions {
+  /** largest legal body in bytes, as it comes over the wire */
+  readonly maxBytes: number
+  /** longest time from the first byte sent to the last one received, ms; what our own rate limit holds up is not counted */
+  readonly maxMs: number
+  /** true: a body with a content-encoding is refused before a byte of it is read */
+  readonly plainOnly: boolean
+  readonly buffers?: BufferPool | undefined
+  /** names the proxy on the way; undefined: none */
+  readonly via?: string | undefined
+}
+
+/**
+ * One request on its way, as undici's handler of it: collects the body, into one buffer where the server states its length, and may
+ * be stopped from outside at any moment, also before its connection is there. `answer` has any status; it rejects with
+ * CKVD_HTTP_NETWORK, CKVD_HTTP_TIMEOUT, CKVD_HTTP_TRUNCATED, CKVD_HTTP_TOO_LARGE, CKVD_HTTP_ENCODING, CKVD_PROXY or the reason of `stop`.
+ *
+ * A class with methods, not an object of functions made for each request: V8 forgets what it compiled of those at each collection.
+ */
+export class HttpExchange implements Dispatcher.DispatchHandler {
+  readonly answer: Promise<HttpAnswer>
+  readonly #url: string
+  readonly #options: ExchangeOptions
+  readonly #traffic: Traffic
+  #resolve!: (answer: HttpAnswer) => void
+  #reject!: (error: Error) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #reason: Error | undefined
+  #status = 0
+  #headers: Record<string, string> = {}
+  #declared: number | undefined
+  #body: Uint8Array = new Uint8Array(0)
+  #length = 0
+  /** body bytes of the current period, until when our own rate limit holds the next ones up, and for how long it has */
+  #received = 0
+  #heldUntilMs = -Infinity
+  #heldMs = 0
+  /** when it got its connection; before that it waits for one, which is not the server's fault */
+  #startedMs: number | undefined
+  /** the system's clock when the headers came, epoch ms */
+  answeredMs = 0
+
+  constructor(url: string, options: ExchangeOptions, traffic: Traffic) {
+    this.#url = url
+    this.#options = options
+    this.#traffic = traffic
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  /** Gives the request up for this reason. */
+  stop(reason: Error): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    this.#controller?.abort(reason)
+    this.#reject(reason)
+  }
+
+  /** Milliseconds since it got its connection, without those in which our own rate limit held it up. */
+  get spentMs(): number {
+    return this.#startedMs === undefined ? 0 : Math.max(0, performance.now() - this.#startedMs - this.#heldMs)
+  }
+
+  /** To be called after each period: stops a request that brought too little in it, or takes too long, unless our own rate limit is why. */
+  endPeriod(periodMs: number): void {
+    const now = performance.now()
+    if (this.#startedMs === undefined || now - this.#startedMs < periodMs) return
+    const held = this.#heldUntilMs > now - periodMs
+    const enough = this.#received >= (MIN_BYTES_PER_SECOND * periodMs) / 1000
+    this.#received = 0
+    if (held) return
+    const { maxMs } = this.#options
+    if (!enough) this.#giveUp(`Fewer than ${MIN_BYTES_PER_SECOND} bytes a second came from ${this.#url} in ${periodMs / 1000} s.`)
+    else if (this.spentMs > maxMs) this.#giveUp(`Expected an answer from ${this.#url} within ${Math.round(maxMs / 1000)} s, it goes on.`)
+  }
+
+  #giveUp(message: string): void {
+    this.stop(new CkvdError('CKVD_HTTP_TIMEOUT', message, { details: { url: this.#url } }))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#startedMs = performance.now()
+    this.#controller = controller
+    if (this.#reason !== undefined) controller.abort(this.#reason)
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status
+    for (const name of Object.keys(headers)) {
+      const value = headers[name]
+      if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(', ') : value
+    }
+    this.answeredMs = Date.now()
+    const encoding = encodingOf(this.#headers)
+    if (this.#options.plainOnly && status === 200 && encoding !== 'identity') return this.stop(encodingError(this.#url, encoding))
+    const declared = this.#headers['content-length']
+    this.#declared = declared !== undefined && /^\d+$/.test(declared) ? Number(declared) : undefined
+    const expected = this.#declared ?? 0
+    if (expected > this.#options.maxBytes && status === 200) return this.stop(this.#tooLarge(expected))
+    const { buffers } = this.#options
+    // what is not written of it is not given out
+    if (this.#declared !== undefined && buffers !== undefined && status === 200) this.#body = buffers.take(expected)
+    else this.#body = new Uint8Array(Math.min(this.#limit, this.#declared ?? 16_384))
+  }
+
+  get #limit(): number {
+    const { maxBytes } = this.#options
+    return this.#status === 200 ? maxBytes : Math.max(maxBytes, MAX_ERROR_BYTES)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#reason !== undefined) return
+    this.#received += chunk.length
+    const limit = this.#limit
+    const needed = this.#length + chunk.length
+    const heldMs = this.#traffic.take(chunk.length, controller)
+    if (heldMs > 0) {
+      this.#heldUntilMs = performance.now() + heldMs
+      this.#heldMs += heldMs
+    }
+    if (needed > limit) {
+      const error = this.#tooLarge(needed)
+      if (this.#status !== 200) this.#resolve({ status: this.#status, headers: this.#headers, body: this.#body.slice(0, this.#length) })
+      return this.stop(error)
+    }
+    if (needed > this.#body.length) {
+      const larger = new Uint8Array(Math.min(limit, Math.max(needed, this.#body.length * 2)))
+      larger.set(this.#body.subarray(0, this.#length))
+      this.#body = larger
+    }
+    copyBytes(this.#body, this.#length, chunk)
+    this.#length = needed
+  }
+
+  onResponseEnd(): void {
+    if (this.#declared !== undefined && this.#length !== this.#declared) {
+      const message = `Expected ${this.#declared} bytes from ${this.#url}, got ${this.#length}.`
+      const details = { url: this.#url, expected: this.#declared, found: this.#length }
+      return this.#reject(new CkvdError('CKVD_HTTP_TRUNCATED', message, { details }))
+    }
+    const body = this.#length === this.#body.length ? this.#body : this.#body.slice(0, this.#length)
+    this.#resolve({ status: this.#status, headers: this.#headers, body })
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#reject(this.#reason ?? networkError(error, this.#url, this.#options.via))
+  }
+
+  #tooLarge(found: number): CkvdError {
+    const { maxBytes } = this.#options
+    return new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${maxBytes} bytes from ${this.#url}, got ${found} or more.`, {
+      details: { url: this.#url, maxBytes, found },
+    })
+  }
+}
+
+/** The content-encoding in small letters; `identity` where there is none. */
+export function encodingOf(headers: Readonly<Record<string, string>>): string {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? ''
+  return encoding === '' ? 'identity' : encoding
+}
+
+/** A body in an encoding that nobody asked for. */
+export function encodingError(url: string, encoding: string): CkvdError {
+  const found = encoding.slice(0, 40)
+  return new CkvdError(
+    'CKVD_HTTP_ENCODING',
+    `Expected an unencoded body from ${url}, got content-encoding ${found}: something between changes bodies. Check the proxy.`,
+    { details: { url, encoding: found } },
+  )
+}
+
+/** What undici says where a proxy answers CONNECT with anything but 200. */
+const TUNNEL_REFUSED = /^Proxy response \((\d{3})\)/
+/** Certificates that Node does not trust, and those that are not for now. */
+const UNTRUSTED =
+  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|UNABLE_TO_VERIFY_LEAF_SIGNATURE)$/
+const OUT_OF_TIME = /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/
+
+function networkError(error: Error, url: string, via: string | undefined): CkvdError {
+  if (error instanceof CkvdError) return error
+  const cause: unknown = 'cause' in error && error.cause instanceof Error ? error.cause : error
+  const refused = via === undefined ? undefined : (TUNNEL_REFUSED.exec(error.message) ?? TUNNEL_REFUSED.exec((cause as Error).message))?.[1]
+  if (via !== undefined && refused !== undefined) return tunnelError(Number(refused), url, via, error)
+  const reason = codeOf(error) ?? codeOf(cause) ?? error.message
+  const code: ErrorCode = TIMEOUTS.has(reason) ? 'CKVD_HTTP_TIMEOUT' : TRUNCATIONS.has(reason) ? 'CKVD_HTTP_TRUNCATED' : 'CKVD_HTTP_NETWORK'
+  const through = via === undefined ? '' : ` through ${via}`
+  return new CkvdError(code, `Request to ${url}${through} failed: ${reason}.${adviceFor(reason)}`, {
+    details: { url, reason, ...(via === undefined ? {} : { proxy: via }) },
+    cause: error,
+  })
+}
+
+/** A proxy that answered for itself: 5xx may pass (it did not reach the host), a wrong password will not, and others refuse this host. */
+function tunnelError(status: number, url: string, via: string, cause: Error): CkvdError {
+  const code: ErrorCode = status === 407 ? 'CKVD_PROXY' : status >= 500 ? 'CKVD_HTTP_BUSY' : 'CKVD_FORBIDDEN'
+  const why = status === 407 ? ': it wants a user and a password, or other ones. Correct the variable' : ''
+  return new CkvdError(code, `Expected ${via} to connect to ${url}, it answered ${status}${why}.`, {
+    details: { url, proxy: via, status },
+    cause,
+  })
+}
+
+function adviceFor(reason: string): string {
+  if (UNTRUSTED.test(reason))
+    return ' Its certificate is not known here: if your network has a certificate authority of its own, name its file in NODE_EXTRA_CA_CERTS.'
+  if (OUT_OF_TIME.test(reason)) return " Its certificate is not valid now: check this machine's clock."
+  return ''
+}
+
+/** The code of an error of Node or undici. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,289 @@
+import { gunzip } from 'node:zlib'
+import { promisify } from 'node:util'
+import type { Dispatcher } from 'undici'
+import { Agent, Pool, ProxyAgent } from 'undici'
+import { fileShares } from '../../../config/open-files.ts'
+import type { BufferPool } from '../../memory/buffer-pool.ts'
+import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
+import type { HttpAnswer } from './http-exchange.ts'
+import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
+import type { Proxy } from './proxy.ts'
+import { proxyFor } from './proxy.ts'
+import { parseRetryAfter } from './retry-after.ts'
+import { ServerClock } from './server-clock.ts'
+import { backoffMs, listenAbort, pause } from '../../waiting.ts'
+
+/** What a request is for: the summary counts requests by kind. */
+export type RequestKind = 'listing' | 'archive' | 'checksum' | 'rest'
+
+export interface HttpSettings {
+  /** connections to one host at once */
+  readonly connections: number
+  /** further tries after the first, for failures that may pass */
+  readonly maxRetries: number
+  /** milliseconds without a byte after which a request is given up */
+  readonly idleTimeoutMs: number
+  /** first pause between tries in milliseconds; doubles each time, with jitter */
+  readonly backoffMs: number
+  /** bytes a second over all downloads; undefined: no bound */
+  readonly maxRateBytes?: number
+  /** `name/version`, sent as user agent */
+  readonly userAgent: string
+}
+
+export const HTTP_DEFAULTS: HttpSettings = {
+  connections: 32,
+  maxRetries: 5,
+  idleTimeoutMs: 30_000,
+  backoffMs: 250,
+  userAgent: 'crypto-kline-vision-data',
+}
+
+/** Longest Retry-After that we sit out inside a request, all its tries together; a longer one ends it. */
+export const MAX_RETRY_AFTER_MS = 300_000
+/** A request must bring enough in each period of so many idle timeouts (a minute by default). */
+const PERIOD_FACTOR = 2
+/**
+ * A try may last so many idle timeouts (a minute by default), and as long as its largest legal body takes at this rate: a fixed bound
+ * would never let a slow line finish a large archive. No try is begun when all of them have taken `TRIES_FACTOR` idle timeouts (five
+ * minutes) and twice the body's time.
+ */
+const LOWEST_BYTES_PER_MS = 4.096
+const TRIES_FACTOR = 10
+/** Their bytes are digested as they come: an encoding on the way would be one more thing that can expand without a bound. */
+const PLAIN_KINDS: ReadonlySet<RequestKind> = new Set(['archive', 'checksum'])
+/** Answers of these come from the exchange itself, not from a cache of files that were dated long ago. */
+const DATED_KINDS: ReadonlySet<RequestKind> = new Set(['listing', 'rest'])
+
+export interface HttpRequest {
+  readonly kind: RequestKind
+  readonly signal: AbortSignal
+  /** largest legal body in bytes, on the wire and unpacked; the time that a request may take follows from it */
+  readonly maxBytes: number
+  /** further tries for this request; default: the client's `maxRetries` */
+  readonly maxRetries?: number
+  /** memory for the body; default: new memory */
+  readonly buffers?: BufferPool | undefined
+  /** statuses to hand to the caller besides 200 and 404 */
+  readonly pass?: (status: number) => boolean
+  /** judges an answer with status 200: what it throws is tried again where its code is retryable, as a 5xx is */
+  readonly check?: (answer: HttpAnswer) => void | Promise<void>
+}
+
+const gunzipAsync = promisify(gunzip)
+
+/**
+ * The one HTTP wrapper: GET with bounded connections, bodies, idle time, speed and total time, retries with back-off and jitter (network
+ * errors, 408, 429 with Retry-After, 5xx, bodies of the wrong length, answers that `check` finds no good), and a rate limit.
+ *
+ * Absent is a value (status 404), failed is a throw: CKVD_HTTP_NETWORK, CKVD_HTTP_TIMEOUT, CKVD_HTTP_TRUNCATED, CKVD_HTTP_TOO_LARGE,
+ * CKVD_HTTP_ENCODING, CKVD_HTTP_BUSY, CKVD_HTTP_STATUS, CKVD_FORBIDDEN, CKVD_PROXY, CKVD_CONFIG (of a proxy), CKVD_CLOCK, CKVD_ABORTED.
+ * Redirects are not followed: an archive host that redirects is a wrong address or a captive portal, and the error says where it pointed.
+ */
+export class HttpClient {
+  /** what the servers' `Date` says of this machine's clock */
+  readonly clock = new ServerClock()
+  readonly #settings: HttpSettings
+  readonly #env: Readonly<Record<string, string | undefined>>
+  readonly #direct: Agent
+  /** by origin: the way that its requests take */
+  readonly #routes = new Map<string, Route>()
+  readonly #proxies = new Map<string, ProxyAgent>()
+  readonly #traffic: Traffic
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #periodMs: number
+  readonly #counts: Record<RequestKind, number> = { listing: 0, archive: 0, checksum: 0, rest: 0 }
+  #answers = 0
+  #sandboxSeen = false
+  #closing: Promise<void> | undefined
+
+  constructor(settings: HttpSettings, env: Readonly<Record<string, string | undefined>>) {
+    this.#settings = settings
+    this.#env = env
+    this.#direct = new Agent(this.#agentOptions())
+    this.#traffic = new Traffic(settings.maxRateBytes)
+    this.#headers = { 'user-agent': settings.userAgent, 'accept-encoding': 'identity' }
+    this.#periodMs = settings.idleTimeoutMs * PERIOD_FACTOR
+  }
+
+  #agentOptions(): Agent.Options {
+    const { connections, idleTimeoutMs } = this.#settings
+    return {
+      connections: Math.min(connections, fileShares().connections),
+      pipelining: 1,
+      headersTimeout: idleTimeoutMs,
+      bodyTimeout: idleTimeoutMs,
+      connect: { timeout: idleTimeoutMs },
+      keepAliveTimeout: 10_000,
+    }
+  }
+
+  /** Requests sent so far, retries included. */
+  get counts(): Readonly<Record<RequestKind, number>> {
+    return { ...this.#counts }
+  }
+
+  /** Body bytes received so far. */
+  get bytesReceived(): number {
+    return this.#traffic.bytes
+  }
+
+  /** True once any server has answered: tells a dead network from one bad address. */
+  get reached(): boolean {
+    return this.#answers > 0
+  }
+
+  /** True once an answer came from a sandbox exchange (its `server` header says so). */
+  get sandboxSeen(): boolean {
+    return this.#sandboxSeen
+  }
+
+  /** GETs a URL. See the class for retries and errors. */
+  async fetch(url: string, request: HttpRequest): Promise<HttpAnswer> {
+    const maxRetries = request.maxRetries ?? this.#settings.maxRetries
+    const { idleTimeoutMs } = this.#settings
+    const bodyMs = request.maxBytes / LOWEST_BYTES_PER_MS
+    const time = { tryMs: idleTimeoutMs * PERIOD_FACTOR + bodyMs, allMs: idleTimeoutMs * TRIES_FACTOR + 2 * bodyMs, spentMs: 0 }
+    let obeyedMs = 0
+    for (let attempt = 0; ; attempt++) {
+      if (request.signal.aborted) throw abortError(request.signal)
+      try {
+        return await this.#fetchOnce(url, request, time)
+      } catch (error) {
+        if (request.signal.aborted) throw abortError(request.signal)
+        if (!(error instanceof CkvdError) || !error.retryable || attempt >= maxRetries || time.spentMs > time.allMs) throw error
+        const retryAfterMs = error.details['retryAfterMs']
+        const pauseMs = typeof retryAfterMs === 'number' ? retryAfterMs : backoffMs(this.#settings.backoffMs, attempt)
+        if (typeof retryAfterMs === 'number') obeyedMs += retryAfterMs
+        if (obeyedMs > MAX_RETRY_AFTER_MS) throw error
+        await pause(pauseMs, request.signal)
+      }
+    }
+  }
+
+  async #fetchOnce(url: string, request: HttpRequest, time: { readonly tryMs: number; spentMs: number }): Promise<HttpAnswer> {
+    const { signal, maxBytes, buffers, kind } = request
+    const { origin, pathname, search } = new URL(url)
+    const route = this.#routeTo(origin)
+    this.#counts[kind]++
+    const exchange = new HttpExchange(
+      url,
+      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), buffers, via: route.via },
+      this.#traffic,
+    )
+    const stopListening = listenAbort(signal, () => exchange.stop(abortError(signal)))
+    const watch = setInterval(endPeriod, this.#periodMs, exchange, this.#periodMs)
+    const sentMs = Date.now()
+    let answer: HttpAnswer
+    try {
+      route.dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers: this.#headers }, exchange)
+      answer = await exchange.answer
+    } catch (error) {
+      // a server whose body we refuse has answered
+      if (isCkvdError(error, 'CKVD_HTTP_TOO_LARGE', 'CKVD_HTTP_ENCODING')) this.#answers++
+      throw error
+    } finally {
+      clearInterval(watch)
+      stopListening()
+      time.spentMs += exchange.spentMs
+    }
+    this.#answers++
+    if (answer.headers['server'] === 'ckvd-sandbox') this.#sandboxSeen = true
+    if (DATED_KINDS.has(kind)) this.clock.observe(origin, { headers: answer.headers, sentMs, receivedMs: exchange.answeredMs })
+    const { status } = answer
+    if (request.pass?.(status) !== true) {
+      if (status === 404) return answer
+      if (status !== 200) throw statusError(answer, url)
+    }
+    const plain = await decodeBody(answer, url, maxBytes)
+    if (status === 200) await request.check?.(plain)
+    return plain
+  }
+
+  #routeTo(origin: string): Route {
+    let route = this.#routes.get(origin)
+    if (route === undefined) {
+      const proxy = proxyFor(origin, this.#env)
+      route = proxy === undefined ? { dispatcher: this.#direct, via: undefined } : { dispatcher: this.#proxyAgent(proxy), via: proxy.label }
+      this.#routes.set(origin, route)
+    }
+    return route
+  }
+
+  #proxyAgent({ url, authorization }: Proxy): ProxyAgent {
+    const key = `${url} ${authorization ?? ''}`
+    let agent = this.#proxies.get(key)
+    if (agent === undefined) {
+      const options = this.#agentOptions()
+      const { idleTimeoutMs } = this.#settings
+      agent = new ProxyAgent({
+        ...options,
+        uri: url,
+        ...(authorization === undefined ? {} : { token: authorization }),
+        proxyTls: { timeout: idleTimeoutMs },
+        // a proxy that takes the connection and says nothing ends, too
+        clientFactory: (proxyUrl, o) => new Pool(proxyUrl, { ...(o as Pool.Options), headersTimeout: idleTimeoutMs }),
+      })
+      this.#proxies.set(key, agent)
+    }
+    return agent
+  }
+
+  /** Closes all connections. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([this.#direct, ...this.#proxies.values()].map((agent) => agent.destroy())).then(() => undefined)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** How requests to an origin go. */
+interface Route {
+  readonly dispatcher: Dispatcher
+  /** names the proxy; undefined: straight */
+  readonly via: string | undefined
+}
+
+function endPeriod(exchange: HttpExchange, periodMs: number): void {
+  exchange.endPeriod(periodMs)
+}
+
+async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Promise<HttpAnswer> {
+  const encoding = encodingOf(answer.headers)
+  if (encoding === 'identity') return answer
+  if (encoding !== 'gzip') throw encodingError(url, encoding)
+  try {
+    const plain = await gunzipAsync(answer.body, { maxOutputLength: maxBytes })
+    return { ...answer, body: new Uint8Array(plain) }
+  } catch (cause) {
+    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') {
+      throw new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${maxBytes} bytes from ${url}, its gzip body unpacks to more.`, {
+        details: { url, maxBytes },
+      })
+    }
+    throw new CkvdError('CKVD_HTTP_TRUNCATED', `The gzip body from ${url} is damaged.`, { details: { url }, cause })
+  }
+}
+
+function statusError(answer: HttpAnswer, url: string): CkvdError {
+  const { status, headers } = answer
+  const text = new TextDecoder().decode(answer.body.subarray(0, 200))
+  const details = { url, status, body: text }
+  if (status === 403 || status === 451) {
+    return new CkvdError('CKVD_FORBIDDEN', `${url} answered ${status}: the server refuses this address (a firewall or a country rule).`, {
+      details,
+    })
+  }
+  if (status === 408 || status === 429 || status >= 500) {
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now())
+    return new CkvdError('CKVD_HTTP_BUSY', `${url} answered ${status}.`, {
+      details: retryAfterMs === undefined ? details : { ...details, retryAfterMs },
+    })
+  }
+  const location = headers['location']
+  const hint = location === undefined ? '' : ` and pointed to ${location}; set the URL of that source if this is meant`
+  return new CkvdError('CKVD_HTTP_STATUS', `Expected status 200 from ${url}, got ${status}${hint}.`, { details })
+}

@@ -1,0 +1,18 @@
+import { SHARED_ACCOUNTS } from '../../../config/markets.ts'
+import type { Market } from '../../model/market.ts'
+
+/**
+ * Under which name each market's weight is booked: its REST origin, so that a server of tests and the exchange never meet, and what the exchange
+ * counts together under one name. um and cm at one origin are counted together, as the exchange does; spot is apart.
+ * @param urls base of each market's REST API
+ */
+export function restLanes(urls: Readonly<Record<Market, string>>): Readonly<Record<Market, string>> {
+  return { spot: `${originOf(urls.spot)} spot`, um: `${originOf(urls.um)} futures`, cm: `${originOf(urls.cm)} futures` }
+}
+
+/** The origin that stands for all that are counted with it. */
+function originOf(url: string): string {
+  const { origin, hostname, port } = new URL(url)
+  const group = port === '' ? SHARED_ACCOUNTS.find((hosts) => hosts.includes(hostname)) : undefined
+  return group === undefined ? origin : `https://${group[0]}`
+}

@@ -1,0 +1,314 @@
+import Bottleneck from 'bottleneck'
+import { MARKET_FACTS } from '../../../config/markets.ts'
+import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
+import type { Market } from '../../model/market.ts'
+import { MARKETS } from '../../model/market.ts'
+import type { AccountLane, Hold, RestAccount } from './rest-account.ts'
+import { MemoryRestAccount } from './rest-account-memory.ts'
+import { parseBanText, parseRetryAfter } from '../http/retry-after.ts'
+import { listenAbort, pause } from '../../waiting.ts'
+
+export interface RestLimiterOptions {
+  /** what is known of our address; default: in memory, for this limiter alone */
+  readonly account?: RestAccount
+  /** the account's name for what each market is counted under (see rest-lanes.ts); default: spot apart, um and cm together */
+  readonly lanes?: Readonly<Record<Market, string>>
+  /** part of each weight budget that may be used, above 0 and at most 1; default 0.8 */
+  readonly share?: number
+  /** weight budget of one address in a minute; default: the exchange's (config/markets.ts). Markets of one lane have the smallest of theirs */
+  readonly budgets?: Partial<Readonly<Record<Market, number>>>
+  /** requests in flight in one lane; default 4 */
+  readonly maxConcurrent?: number
+  /** waits, or throws as soon as the signal is aborted; default `pause` of waiting.ts */
+  readonly sleep?: (delayMs: number, signal: AbortSignal) => Promise<void>
+}
+
+/** The part of an answer that the limiter reads; header names in lower case. */
+export interface LimitedAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+}
+
+const DEFAULTS = { share: 0.8, maxConcurrent: 4, lanes: { spot: 'spot', um: 'futures', cm: 'futures' } } as const
+/** A call is tried again after this many 429 answers; then it fails. */
+const MAX_REFUSALS = 3
+/** A call does not sit out a pause that is longer than this. */
+const MAX_PAUSE_MS = 300_000
+/** Binance bans for 2 minutes to 3 days; a 418 that does not say for how long is taken for the shortest. */
+const SHORTEST_BAN_MS = 120_000
+/** After so many 403 or 451 in a row a market is not asked for a while: a firewall does not change its mind, and asking on is what it looks for. */
+const MAX_FORBIDDEN = 3
+const FORBIDDEN_MS = 300_000
+
+/** Creates a limiter over an account, which the caller closes. Throws CKVD_CONFIG when an option is out of range. */
+export function createRestLimiter(options: RestLimiterOptions = {}): RestLimiter {
+  const { share, maxConcurrent, lanes } = { ...DEFAULTS, ...options }
+  if (!(share > 0 && share <= 1)) throw wrongOption('share', 'a number above 0 and at most 1', share)
+  if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) throw wrongOption('maxConcurrent', 'a positive integer', maxConcurrent)
+  const settings: LaneSettings = {
+    account: options.account ?? new MemoryRestAccount(),
+    maxConcurrent,
+    sleep: options.sleep ?? pause,
+  }
+  const budgetOf = (market: Market): number => {
+    const budget = options.budgets?.[market] ?? MARKET_FACTS[market].rest.budgetPerMinute
+    if (!Number.isInteger(budget) || budget < 1) throw wrongOption(`budgets.${market}`, 'a positive integer', budget)
+    return budget
+  }
+  const made = new Map<string, Lane>()
+  for (const name of new Set(Object.values(lanes))) {
+    const limit = Math.min(...MARKETS.filter((market) => lanes[market] === name).map(budgetOf))
+    made.set(name, new Lane({ name, limit, budget: Math.floor(limit * share) }, settings))
+  }
+  const laneOf = (market: Market): Lane => made.get(lanes[market]) as Lane
+  return new RestLimiter({ spot: laneOf('spot'), um: laneOf('um'), cm: laneOf('cm') })
+}
+
+function wrongOption(name: string, expected: string, found: number): CkvdError {
+  return new CkvdError('CKVD_CONFIG', `Expected \`${name}\` of the REST limiter to be ${expected}, got ${found}.`, {
+    details: { name, found },
+  })
+}
+
+/** Keeps REST requests within the exchange's weight budgets. See `run`. */
+export class RestLimiter {
+  readonly #lanes: Readonly<Record<Market, Lane>>
+
+  constructor(lanes: Readonly<Record<Market, Lane>>) {
+    this.#lanes = lanes
+  }
+
+  /**
+   * Calls `send` when the market's budget has room for `weight`, and again after a 429 (paused for its Retry-After, or
+   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451.
+   *
+   * Throws CKVD_BANNED after a 418, at once and without sending, for every call of the lane until the ban ends;
+   * CKVD_RATE_LIMITED when 429 does not end, or asks for a pause of more than five minutes, until that has ended; CKVD_FORBIDDEN without sending
+   * for five minutes after three of them in a row in this market; CKVD_ABORTED, also while waiting; CKVD_CONFIG when the share is too small for
+   * the weight; CKVD_ACCOUNT when the account cannot be read or written; and what `send` throws.
+   */
+  run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    return this.#lanes[market].run(market, weight, signal, send)
+  }
+}
+
+interface LaneSettings {
+  readonly account: RestAccount
+  readonly maxConcurrent: number
+  readonly sleep: (delayMs: number, signal: AbortSignal) => Promise<void>
+}
+
+/** A call on its way: stopped by its caller's signal, or by a ban while it has not been sent. */
+interface Ticket {
+  readonly market: Market
+  readonly stop: AbortController
+  /** from its booking until its answer has been read: what stops the lane does not take it away */
+  sending: boolean
+}
+
+/**
+ * The requests of the markets that are counted together. Bottleneck queues them and bounds how many are under way; its reservoir is not used: it
+ * refills on a timer of its own, so two budgets can fall into one minute of the exchange.
+ */
+class Lane {
+  readonly #lane: AccountLane
+  readonly #settings: LaneSettings
+  readonly #queue: Bottleneck
+  readonly #tickets = new Set<Ticket>()
+  readonly #forbidden = new Map<Market, { readonly count: number; readonly untilMs: number; readonly error: CkvdError }>()
+  #onAnswer: (() => void)[] = []
+
+  constructor(lane: AccountLane, settings: LaneSettings) {
+    this.#lane = lane
+    this.#settings = settings
+    this.#queue = new Bottleneck({ maxConcurrent: settings.maxConcurrent })
+  }
+
+  async run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    if (signal.aborted) throw abortError(signal)
+    if (weight > this.#lane.budget) throw this.#tooSmall(market, weight)
+    const ticket: Ticket = { market, stop: new AbortController(), sending: false }
+    const stopListening = listenAbort(signal, () => ticket.stop.abort(abortError(signal)))
+    this.#tickets.add(ticket)
+    try {
+      // Bottleneck cannot take a job out of its queue: a stopped call is rejected at once, its job ends when it comes up
+      return await Promise.race([stopped(ticket), this.#queue.schedule(() => this.#send(weight, ticket, send))])
+    } finally {
+      this.#tickets.delete(ticket)
+      stopListening()
+    }
+  }
+
+  async #send<T extends LimitedAnswer>(weight: number, ticket: Ticket, send: () => Promise<T>): Promise<T> {
+    const { market } = ticket
+    for (let refusals = 0; ; refusals++) {
+      const minute = await this.#reserve(weight, ticket)
+      const answer = await this.#ask(market, weight, minute, send)
+      if (answer.status === 418) throw await this.#startBan(market, answer)
+      if (answer.status !== 429) return answer
+      const untilMs = await this.#startPause(market, answer)
+      ticket.sending = false
+      if (refusals >= MAX_REFUSALS) {
+        throw this.#stop(rateLimited(market, `answered 429 to ${refusals + 1} tries of one request`, untilMs), () => true)
+      }
+    }
+  }
+
+  /** One try, whose weight is booked, and settled however it ends. */
+  async #ask<T extends LimitedAnswer>(market: Market, weight: number, minute: number, send: () => Promise<T>): Promise<T> {
+    let answer: T
+    try {
+      answer = await send()
+    } catch (error) {
+      if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
+      // why the request failed is what the caller must know; an account that cannot be written is told by the next request
+      await this.#settle(weight, minute, undefined).catch(() => undefined)
+      throw error
+    }
+    this.#forbidden.delete(market)
+    await this.#settle(weight, minute, answer)
+    return answer
+  }
+
+  /** Waits until the weight may be spent, and books it. Returns the minute in which it counts. */
+  async #reserve(weight: number, ticket: Ticket): Promise<number> {
+    const { account, sleep } = this.#settings
+    const { market, stop } = ticket
+    for (;;) {
+      if (stop.signal.aborted) throw abortError(stop.signal)
+      this.#checkForbidden(market)
+      const reservation = await account.reserve(this.#lane, weight)
+      switch (reservation.kind) {
+        case 'booked':
+          if (!stop.signal.aborted) {
+            ticket.sending = true
+            return reservation.minute
+          }
+          await this.#settle(weight, reservation.minute, undefined)
+          break
+        case 'wait':
+          await sleep(reservation.delayMs, stop.signal)
+          break
+        case 'blind':
+          await this.#waitForAnswer(reservation.delayMs, stop.signal)
+          break
+        case 'held':
+          await this.#sitOut(reservation.hold, ticket)
+      }
+    }
+  }
+
+  async #sitOut({ kind, untilMs }: Hold, { market, stop }: Ticket): Promise<void> {
+    if (kind === 'ban') throw this.#stop(banned(market, untilMs), () => true)
+    const delayMs = untilMs - this.#settings.account.nowMs()
+    if (delayMs > MAX_PAUSE_MS) {
+      throw this.#stop(rateLimited(market, `asks for a pause of ${Math.ceil(delayMs / 1000)} s`, untilMs), () => true)
+    }
+    await this.#settings.sleep(Math.max(1, delayMs), stop.signal)
+  }
+
+  /** Until a request of ours ends, but no longer than `delayMs`. */
+  async #waitForAnswer(delayMs: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    const stopListening = listenAbort(signal, () => over.abort(abortError(signal)))
+    const answered = new Promise<void>((resolve) => this.#onAnswer.push(resolve))
+    const late = this.#settings.sleep(delayMs, over.signal)
+    // where the answer was first, it still ends: by us
+    late.catch(() => undefined)
+    try {
+      await Promise.race([answered, late])
+    } finally {
+      stopListening()
+      over.abort()
+    }
+  }
+
+  async #settle(weight: number, minute: number, answer: LimitedAnswer | undefined): Promise<void> {
+    const header = answer?.headers['x-mbx-used-weight-1m']
+    const count = header !== undefined && /^\d{1,9}$/.test(header) ? Number(header) : undefined
+    await this.#settings.account.settle(this.#lane, weight, minute, answer === undefined ? undefined : { count })
+    for (const resolve of this.#onAnswer.splice(0)) resolve()
+  }
+
+  /** Returns when the pause ends. An answer that speaks of a ban is one, whatever its status. */
+  async #startPause(market: Market, answer: LimitedAnswer): Promise<number> {
+    const { account } = this.#settings
+    const nowMs = account.nowMs()
+    if (parseBanText(answer.body, nowMs) !== undefined) throw await this.#startBan(market, answer)
+    const minuteEndMs = (Math.floor(nowMs / 60_000) + 1) * 60_000
+    return await account.hold(this.#lane, 'pause', parseRetryAfter(answer.headers['retry-after'], nowMs) ?? minuteEndMs - nowMs)
+  }
+
+  /** The later of header and text counts. */
+  async #startBan(market: Market, answer: LimitedAnswer): Promise<CkvdError> {
+    const { account } = this.#settings
+    const nowMs = account.nowMs()
+    const stated = [parseRetryAfter(answer.headers['retry-after'], nowMs), parseBanText(answer.body, nowMs)].filter(
+      (delayMs) => delayMs !== undefined,
+    )
+    const untilMs = await account.hold(this.#lane, 'ban', stated.length === 0 ? SHORTEST_BAN_MS : Math.max(...stated))
+    return this.#stop(banned(market, untilMs), () => true)
+  }
+
+  #countForbidden(market: Market, error: CkvdError): void {
+    const count = (this.#forbidden.get(market)?.count ?? 0) + 1
+    this.#forbidden.set(market, { count, error, untilMs: this.#settings.account.nowMs() + FORBIDDEN_MS })
+    if (count >= MAX_FORBIDDEN) this.#stop(forbidden(market, error), (ticket) => ticket.market === market)
+  }
+
+  #checkForbidden(market: Market): void {
+    const found = this.#forbidden.get(market)
+    if (found !== undefined && found.count >= MAX_FORBIDDEN && this.#settings.account.nowMs() < found.untilMs) {
+      throw forbidden(market, found.error)
+    }
+  }
+
+  /** Ends the calls that are not on the wire yet with this error, and returns it. */
+  #stop(error: CkvdError, matches: (ticket: Ticket) => boolean): CkvdError {
+    for (const ticket of this.#tickets) if (!ticket.sending && matches(ticket)) ticket.stop.abort(error)
+    return error
+  }
+
+  #tooSmall(market: Market, weight: number): CkvdError {
+    const { budget } = this.#lane
+    return new CkvdError(
+      'CKVD_CONFIG',
+      `Expected --rest-share to leave at least weight ${weight} a minute for ${market}, it leaves ${budget}. Raise --rest-share.`,
+      { details: { market, weight, budget } },
+    )
+  }
+}
+
+function banned(market: Market, untilMs: number): CkvdError {
+  const until = new Date(untilMs).toISOString()
+  return new CkvdError(
+    'CKVD_BANNED',
+    `The ${market} REST API has banned this address until ${until}; nothing is sent to it before. Run the same command again then.`,
+    { details: { market, until } },
+  )
+}
+
+function rateLimited(market: Market, what: string, untilMs: number): CkvdError {
+  const until = new Date(untilMs).toISOString()
+  return new CkvdError(
+    'CKVD_RATE_LIMITED',
+    `The ${market} REST API ${what}, until ${until}: the weight budget of this address is used up, perhaps by another program. Run again then, or lower --rest-share.`,
+    { details: { market, until } },
+  )
+}
+
+function forbidden(market: Market, error: CkvdError): CkvdError {
+  return new CkvdError(
+    'CKVD_FORBIDDEN',
+    `The ${market} REST API is not asked for now: it refused this address ${MAX_FORBIDDEN} times in a row. ${error.message}`,
+    { details: { ...error.details, market }, cause: error },
+  )
+}
+
+function stopped(ticket: Ticket): Promise<never> {
+  const { signal } = ticket.stop
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(abortError(signal)), { once: true })
+  })
+}

@@ -1,0 +1,172 @@
+import { MARKET_FACTS } from '../../../config/markets.ts'
+import { CkvdError, isCkvdError } from '../../errors.ts'
+import { gridOf } from '../../model/interval.ts'
+import type { KlineColumns } from '../../model/kline.ts'
+import type { Market } from '../../model/market.ts'
+import type { Series } from '../../model/series.ts'
+import { seriesLabel } from '../../model/series.ts'
+import type { ExchangeInfo } from './exchange-info.ts'
+import { EXCHANGE_INFO, parseExchangeInfo } from './exchange-info.ts'
+import type { HttpClient } from '../http/http.ts'
+import { HTTP_DEFAULTS, MAX_RETRY_AFTER_MS } from '../http/http.ts'
+import { decodeKlinesAnswer } from './rest-answer.ts'
+import type { FirstBar } from './rest-first-bar.ts'
+import { findFirstBar } from './rest-first-bar.ts'
+import type { RestLimiter } from './rest-limiter.ts'
+import type { Page } from './rest-pages.ts'
+import type { StretchAsk, StretchRows } from './rest-walk.ts'
+import { walkStretch } from './rest-walk.ts'
+import { backoffMs, pause } from '../../waiting.ts'
+
+/** What can be asked of REST. */
+export interface RestSource {
+  /** The bars of a stretch with those on either side; null when the exchange does not know the symbol. */
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null>
+  /** The first bar of all; one is known to open at `upToUs` (microseconds) or before. */
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
+  /** Which symbols trade; asked once, then remembered. */
+  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo>
+}
+
+export interface RestOptions {
+  /** base of each market's REST API, without a final slash */
+  readonly urls: Readonly<Record<Market, string>>
+  readonly limiter: RestLimiter
+  /** clock in epoch milliseconds that tells which bars have closed */
+  readonly nowMs: () => number
+  /** further tries of a request after network errors and 5xx; default as HTTP_DEFAULTS */
+  readonly maxRetries?: number
+  /** first pause between tries in milliseconds; doubles each time, with jitter; default as HTTP_DEFAULTS */
+  readonly backoffMs?: number
+  /** waits, or throws as soon as the signal is aborted; default `pause` of http.ts */
+  readonly sleep?: (delayMs: number, signal: AbortSignal) => Promise<void>
+}
+
+/** 1,500 rows are some 300 KB. */
+const MAX_BODY_BYTES = 1 << 20
+/** exchangeInfo of spot has some 20 MB in 2026. */
+const MAX_EXCHANGE_INFO_BYTES = 64 << 20
+/** exchangeInfo is asked again after this long, by a library that lives on. */
+const EXCHANGE_INFO_MS = 900_000
+
+/**
+ * Klines over Binance's REST API. Facts: "Kline/Candlestick Data" in the API documents of spot, USDⓈ-M and COIN-M
+ * futures; limits, weights and directions are in config/markets.ts.
+ *
+ * Each try of each request goes through the limiter: a retry costs weight like the first try. Errors belong to the
+ * call; only a ban reaches the other calls of its market.
+ */
+export class Rest implements RestSource {
+  readonly #http: HttpClient
+  readonly #options: Required<RestOptions>
+  readonly #exchange = new Map<Market, { readonly askedMs: number; readonly info: Promise<ExchangeInfo> }>()
+
+  constructor(http: HttpClient, options: RestOptions) {
+    this.#http = http
+    this.#options = { maxRetries: HTTP_DEFAULTS.maxRetries, backoffMs: HTTP_DEFAULTS.backoffMs, sleep: pause, ...options }
+  }
+
+  /**
+   * See `walkStretch`; null when the exchange does not know the symbol.
+   *
+   * Throws CKVD_UNKNOWN_INTERVAL, CKVD_REST_RANGE, CKVD_REST_BODY, CKVD_FORBIDDEN, CKVD_BANNED, CKVD_RATE_LIMITED,
+   * CKVD_ABORTED and the CKVD_HTTP_… codes of HttpClient; market, symbol and interval are in details.
+   */
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+    const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
+    return walkStretch(send, ask, () => this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
+  }
+
+  /** See `findFirstBar`. Throws as `fetchStretch`. */
+  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
+    return findFirstBar(send, upToUs, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
+  }
+
+  /**
+   * One request a market, its answer or its failure remembered for a quarter of an hour. Throws CKVD_REST_BODY, CKVD_HTTP_STATUS and as
+   * `fetchStretch`.
+   */
+  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+    const known = this.#exchange.get(market)
+    const nowMs = performance.now()
+    if (known !== undefined && nowMs - known.askedMs < EXCHANGE_INFO_MS) return known.info
+    const info = this.#fetchExchangeInfo(market, o.signal)
+    // who asks next must not get an interrupt that was somebody else's
+    info.catch((error: unknown) => {
+      if (isCkvdError(error, 'CKVD_ABORTED')) this.#exchange.delete(market)
+    })
+    this.#exchange.set(market, { askedMs: nowMs, info })
+    return info
+  }
+
+  async #fetchExchangeInfo(market: Market, signal: AbortSignal): Promise<ExchangeInfo> {
+    const { path, weight } = EXCHANGE_INFO[market]
+    const url = `${this.#options.urls[market]}${path}`
+    const answer = await this.#retry(signal, () =>
+      this.#options.limiter.run(market, weight, signal, () =>
+        this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_EXCHANGE_INFO_BYTES, maxRetries: 0, pass: isRefusal }),
+      ),
+    )
+    if (answer.status !== 200) {
+      throw new CkvdError('CKVD_HTTP_STATUS', `Expected exchangeInfo from ${url}, got status ${answer.status}.`, {
+        details: { url, status: answer.status },
+      })
+    }
+    return parseExchangeInfo(answer.body, url)
+  }
+
+  /** One page, with retries; null when the symbol is unknown. */
+  async #fetchPage(series: Series, page: Page, signal: AbortSignal): Promise<KlineColumns | null> {
+    try {
+      const rows = await this.#retry(signal, () => this.#fetchPageOnce(series, page, signal))
+      return rows === 'unlisted' ? null : rows
+    } catch (error) {
+      throw isCkvdError(error) ? error.with({ market: series.market, symbol: series.symbol, interval: series.interval }) : error
+    }
+  }
+
+  /** Tries again after errors that may pass; each try goes through the limiter. */
+  async #retry<T>(signal: AbortSignal, fetchOnce: () => Promise<T>): Promise<T> {
+    const { maxRetries, sleep } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await fetchOnce()
+      } catch (error) {
+        // the limiter has had its own tries with a 429 that does not end
+        const passing = isCkvdError(error) && error.retryable && error.code !== 'CKVD_RATE_LIMITED'
+        if (!passing || attempt >= maxRetries || signal.aborted) throw error
+        const retryAfterMs = error.details['retryAfterMs']
+        const pauseMs = Math.max(backoffMs(this.#options.backoffMs, attempt), typeof retryAfterMs === 'number' ? retryAfterMs : 0)
+        if (pauseMs > MAX_RETRY_AFTER_MS) throw error
+        await sleep(pauseMs, signal)
+      }
+    }
+  }
+
+  async #fetchPageOnce(series: Series, page: Page, signal: AbortSignal): Promise<KlineColumns | 'unlisted'> {
+    const { market, symbol, interval } = series
+    const { intervals, rest } = MARKET_FACTS[market]
+    if (!intervals.includes(interval)) {
+      const message = `Expected an interval of ${market} (${intervals.join(', ')}), got ${interval} (${seriesLabel(series)}).`
+      throw new CkvdError('CKVD_UNKNOWN_INTERVAL', message)
+    }
+    const query = new URLSearchParams({
+      symbol,
+      interval,
+      startTime: String(page.startUs / 1000),
+      endTime: String(page.endUs / 1000),
+      limit: String(page.limit),
+    })
+    const url = `${this.#options.urls[market]}${rest.klinesPath}?${query.toString()}`
+    const answer = await this.#options.limiter.run(market, rest.weightOf(page.limit), signal, () =>
+      this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, maxRetries: 0, pass: isRefusal }),
+    )
+    return decodeKlinesAnswer(answer, page, url, interval)
+  }
+}
+
+/** Statuses whose body or headers we read ourselves. 403 and 451 come from a firewall, 408 is worth a retry. */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 403 && status !== 408 && status !== 451
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest'
+import { MAX_HOLD_MS, parseBanText, parseRetryAfter } from '../../../../src/sources/http/retry-after.ts'
+
+const NOW = Date.parse('2024-01-01T00:00:00Z')
+
+describe('Retry-After', () => {
+  test.each<[string | undefined, number | undefined]>([
+    ['7', 7000],
+    [' 7 ', 7000],
+    ['0.5', 500],
+    ['1.0004', 1001],
+    ['259200', MAX_HOLD_MS],
+    ['259201', MAX_HOLD_MS],
+    ['9'.repeat(400), MAX_HOLD_MS],
+    ['Mon, 01 Jan 2024 00:01:00 GMT', 60_000],
+    ['Monday, 01-Jan-24 00:01:00 GMT', 60_000],
+    ['Mon Jan  1 00:01:00 2024', 60_000],
+    ['Fri, 31 Dec 9999 23:59:59 GMT', MAX_HOLD_MS],
+    // in the past, or not to be read: the caller takes its own time
+    ['0', undefined],
+    ['Sun, 31 Dec 2023 23:59:59 GMT', undefined],
+    ['Mon, 99 Jan 2024 00:01:00 GMT', undefined],
+    ['-5', undefined],
+    ['+5', undefined],
+    ['1e9', undefined],
+    ['0x10', undefined],
+    ['5 minutes', undefined],
+    ['5, 7', undefined],
+    ['2025-01-01', undefined],
+    ['Infinity', undefined],
+    ['NaN', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%j', (text, expected) => {
+    expect(parseRetryAfter(text, NOW)).toBe(expected)
+  })
+})
+
+describe('the text of a ban', () => {
+  test.each<[string, number | undefined]>([
+    [`IP banned until ${NOW + 60_000}. Please use WebSocket Streams.`, 60_000],
+    [`{"code":-1003,"msg":"Way too much request weight used; IP banned until ${NOW + 1}"}`, 1],
+    [`IP(1.2.3.4) banned until ${NOW + 5000}`, 5000],
+    [`IP banned until ${'9'.repeat(400)}`, MAX_HOLD_MS],
+    [`IP banned until ${NOW}`, undefined],
+    ['IP banned until further notice', undefined],
+    ['IP banned until -5', undefined],
+    ['', undefined],
+  ])('%s', (text, expected) => {
+    expect(parseBanText(new TextEncoder().encode(text), NOW)).toBe(expected)
+  })
+
+  test('is looked for at the beginning of a body, and bytes that are no text are no text', () => {
+    const late = new TextEncoder().encode(`${' '.repeat(5000)}IP banned until ${NOW + 60_000}`)
+    expect(parseBanText(late, NOW)).toBeUndefined()
+    expect(parseBanText(new Uint8Array([0xff, 0xfe, 0x00]), NOW)).toBeUndefined()
+    expect(parseBanText(undefined, NOW)).toBeUndefined()
+  })
+})
