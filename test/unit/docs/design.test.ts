@@ -31,6 +31,14 @@ describe('docs/design.md', () => {
     expect(told.sort()).toEqual(['config/', 'workers/', ...parts].sort())
   })
 
+  test('lists the floors as they are checked', () => {
+    const checked = /const FLOORS = (\[[\s\S]*?\n\])/.exec(readText('scripts/check-imports.mjs'))?.[1] ?? '[]'
+    const floors = JSON.parse(checked.replaceAll("'", '"').replace(/,(\s*\])/g, '$1')) as string[][]
+    const told = /```\n([\s\S]*?)```/.exec(section('Floors'))?.[1] ?? ''
+    expect(floors.length).toBeGreaterThan(5)
+    expect(told.trim().split('\n')).toEqual(floors.map((rooms) => rooms.join(' · ')).reverse())
+  })
+
   test('answers thirty questions and more, each with a file', () => {
     const answers = rows('Where do I find')
     expect(answers.length).toBeGreaterThanOrEqual(30)
