@@ -1,5 +1,5 @@
 /**
- * Checks that imports point one way (README, "Development"): a folder may import the floors below its own,
+ * Checks that imports point one way (docs/design.md, "Floors"): a folder may import the floors below its own,
  * never one above or beside it. Also refuses import cycles between files, and folders or files that are
  * named after nothing (`utils`, `helpers`, …), because such rooms collect what has no home.
  *

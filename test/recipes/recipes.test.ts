@@ -121,6 +121,15 @@ describe('recipes in Python', () => {
   }
 })
 
+const README_MISSING = findMissing(['pandas', 'pyarrow'])
+
+test.skipIf(README_MISSING !== undefined)('the lines of Python in README read a week of minutes', async () => {
+  // the quickstart's lake has another name
+  const result = await runPython(readCode('../../README.md', 'python').replaceAll('"sandbox-lake/', '"lake/'), '', temp.path)
+  expect([result.exit, result.stderr]).toEqual([0, ''])
+  expect(result.stdout).toMatch(/2024-12-30 00:00:00\+00:00[\s\S]*2025-01-05 23:59:00\+00:00[\s\S]*\[10080 rows x 6 columns\]/)
+})
+
 /** The same in JavaScript: `columns` gives type and values (times as bigints of microseconds). */
 const NODE_END = `
 function tell(name, columns) {

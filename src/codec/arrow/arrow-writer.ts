@@ -19,7 +19,7 @@ import { digestColumns } from './columns-digest.ts'
 import { encodeMeta } from './shard-meta.ts'
 
 /**
- * Klines as a shard: an uncompressed Arrow IPC file with one record batch and the schema of README, "What is on disk".
+ * Klines as a shard: an uncompressed Arrow IPC file with one record batch and the schema of docs/lake.md.
  * The same input gives the same bytes. The result owns its whole ArrayBuffer, so it can be transferred to another thread.
  * @param columns at least one row, open times strictly ascending
  */

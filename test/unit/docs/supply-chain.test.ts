@@ -18,8 +18,8 @@ const manifest = JSON.parse(readText('package.json')) as { dependencies: Record<
 const lock = JSON.parse(readText('package-lock.json')) as { lockfileVersion: number; packages: Record<string, LockedPackage> }
 const locked = Object.entries(lock.packages).filter(([path]) => path !== '')
 
-test('README gives a reason for each runtime dependency, and for nothing else', () => {
-  const section = /## Runtime dependencies[^\n]*\n([\s\S]*?)\n## /.exec(readText('README.md'))?.[1] ?? ''
+test('docs/design.md gives a reason for each runtime dependency, and for nothing else', () => {
+  const section = /## Runtime dependencies[^\n]*\n([\s\S]*?)\n## /.exec(readText('docs/design.md'))?.[1] ?? ''
   const rows = section.split('\n').filter((line) => line.startsWith('| `'))
   const reasons = rows.map((row) => row.split('|')[2]?.trim() ?? '')
   expect(reasons.every((reason) => reason.length > 10)).toBe(true)
