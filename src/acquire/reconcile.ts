@@ -192,6 +192,8 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
     oddRows,
   }
   const source = rows === 0 ? null : sources.join('+')
+  // which archive was looked into in vain is known to the catalog: the bars do not come from it
+  const archive = isFromVision(source) ? parts.archive : null
   const shard =
     source === null
       ? null
@@ -199,9 +201,9 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
           ...series,
           day,
           source,
-          archiveKey: parts.archive?.key ?? null,
-          archiveSha256: parts.archive?.sha256 ?? null,
-          archiveEtag: parts.archive?.etag ?? null,
+          archiveKey: archive?.key ?? null,
+          archiveSha256: archive?.sha256 ?? null,
+          archiveEtag: archive?.etag ?? null,
           // of what is pending the shard says what it is without news
           condition: condition === 'pending' ? 'partial' : condition,
           ...facts,

@@ -33,7 +33,8 @@ export async function repairDay(series: Series, stored: StoredChunk, life: Serie
     columns: filled.columns,
     bounds: life.bounds,
     sources,
-    archive: meta.archiveKey === null ? null : { key: meta.archiveKey, etag: meta.archiveEtag ?? '', sha256: meta.archiveSha256 },
+    // of an archive without a bar of it the catalog alone knows
+    archive: row.archiveKey === null ? null : { key: row.archiveKey, etag: row.archiveEtag ?? '', sha256: row.archiveSha256 },
     duplicates: meta.duplicates,
     conflicts: row.conflicts,
     differing: row.differingRows,

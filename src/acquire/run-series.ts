@@ -128,6 +128,7 @@ class SeriesRun {
       if (isOpen && !goesOn && plan.tail.length > 0) await this.#runTail(plan.tail)
       if (isOpen) await settleAll(plan.cut.map((day) => this.#recheck(day)))
     }
+    if (this.#life.startSource === 'provisional') this.#host.noteProvisional()
     return this.#known()
   }
 
@@ -159,7 +160,6 @@ class SeriesRun {
       const days = lead.map((day) => doubtfulDay(this.#series, day, beginning.doubt, { startUs: null, endUs: null }))
       return await this.#host.emit(lead, days, true)
     }
-    if (beginning.source === 'provisional') this.#host.noteProvisional()
     const { startUs } = this.#life.bounds
     const first = startUs === null ? null : chunkOfUs(startUs, this.#series.interval)
     const alive = beginning.source === 'rest' && first !== null ? lead.filter((day) => day >= first) : []
@@ -173,7 +173,6 @@ class SeriesRun {
       const days = await acquireArchive(task, this.#life, { ...this.#host.acquire, signal })
       for (const day of days) this.#life.saw(day.lastOpenUs)
       await this.#host.emit(task.days, days, false)
-      if (task.startsSeries && this.#life.startSource === 'provisional') this.#host.noteProvisional()
     })
   }
 

@@ -13,7 +13,7 @@ import { isPlausible } from '../sources/rest/exchange-info.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
 import type { SeriesBounds } from './reconcile.ts'
 import type { RestAnswer } from './rest/rest-question.ts'
-import { SILENCE_US } from './rest/rest-question.ts'
+import { SILENCE_US, refusalOf } from './rest/rest-question.ts'
 
 /** Where a series begins: known, or why it is not. A start of null: at the first bar that turns up. */
 export type Beginning =
@@ -245,7 +245,8 @@ export class SeriesLife {
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
     const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
     if (answer.kind === 'silent') {
-      if (answer.reason !== 'unknown-symbol') return open(doubt(answer.reason, answer.note))
+      // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
+      if (answer.reason !== 'unknown-symbol') return open(doubt('not-ended', refusalOf(answer)))
       const gone = await this.#isGone()
       if (gone !== true) return open(gone)
       return lastUs === null ? { ended: true, atUs: fromUs } : at(lastUs)

@@ -42,10 +42,15 @@ export class ChunkSink {
   async store(series: Series, days: readonly AcquiredDay[], isEdge: boolean): Promise<void> {
     const problems = await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))
     problems.forEach((problem, i) => {
-      if (problem === null) return
-      if (isEdge || isAboutLife(series, days[i])) this.#edges.push(problem)
-      else this.#context.tally.addProblem(problem)
+      const acquired = days[i]
+      if (problem === null || acquired === undefined) return
+      this.#tell(problem, isEdge || isAboutLife(series, acquired.day, acquired.gaps))
     })
+  }
+
+  #tell(problem: Problem, isEdge: boolean): void {
+    if (isEdge) this.#edges.push(problem)
+    else this.#context.tally.addProblem(problem)
   }
 
   /** Tells what is unexplained at the edges of a series' life: one cause, one problem, however many days. */
@@ -83,7 +88,7 @@ export class ChunkSink {
     const refused = stored.refused
     if (refused !== null && refused.error !== null) return problemOf(series, row.day, row.condition, refused.error)
     if (countsAsExplained(row)) return null
-    return stored.refused === null ? unexplained(series, row, acquired.gaps) : this.#kept(series, row)
+    return unexplained(series, row, refused === null ? acquired.gaps : this.#gapsOf(series, row))
   }
 
   /** Counts chunks in which nothing is expected. What an earlier run recorded of them, when it could not know that, is forgotten. */
@@ -110,8 +115,7 @@ export class ChunkSink {
     if (row === undefined) return
     tally.count(row.condition, 1, isAccepted(row) ? 1 : 0)
     tally.skipped++
-    if (countsAsExplained(row)) return
-    tally.addProblem(this.#kept(series, row))
+    if (!countsAsExplained(row)) this.#tellKept(series, row)
   }
 
   /** Counts what stays as it is in the lake, and tells again what is unexplained of it. */
@@ -125,7 +129,7 @@ export class ChunkSink {
     }
     for (const { day } of plan.keptProblems) {
       const row = lake.catalog.getDay(plan.series, day)
-      if (row !== undefined) tally.addProblem(this.#kept(plan.series, row))
+      if (row !== undefined) this.#tellKept(plan.series, row)
     }
     tally.count('unlisted', plan.unlisted)
     tally.changed += plan.changed.length
@@ -133,8 +137,13 @@ export class ChunkSink {
   }
 
   /** What is unexplained of a chunk that stays as it is in the lake. */
-  #kept(series: Series, row: DayRow): Problem {
-    return unexplained(series, row, this.#context.lake.catalog.listGaps(series, row.day, nextChunk(row.day, series.interval)))
+  #tellKept(series: Series, row: DayRow): void {
+    const gaps = this.#gapsOf(series, row)
+    this.#tell(unexplained(series, row, gaps), isAboutLife(series, row.day, gaps))
+  }
+
+  #gapsOf(series: Series, { day }: DayRow): EvidencedGap[] {
+    return this.#context.lake.catalog.listGaps(series, day, nextChunk(day, series.interval))
   }
 
   /** Counts a series of which nothing can be had. */
@@ -152,10 +161,9 @@ export class ChunkSink {
 }
 
 /** True of a chunk of which nothing is unexplained but where the series begins or whether it has ended: not of bars missing between others. */
-function isAboutLife(series: Series, acquired: AcquiredDay | undefined): boolean {
-  if (acquired === undefined) return false
-  const { startUs, endUs } = chunkRange(acquired.day, series.interval)
-  const open = acquired.gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
+function isAboutLife(series: Series, day: UtcDay, gaps: readonly EvidencedGap[]): boolean {
+  const { startUs, endUs } = chunkRange(day, series.interval)
+  const open = gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
   const isAtEdge = (gap: Gap): boolean => gap.startUs <= startUs || gap.endUs >= endUs
   return open.length > 0 && open.every((gap) => (gap.reason === 'not-ended' || gap.reason === 'unknown-symbol') && isAtEdge(gap))
 }

@@ -56,7 +56,6 @@ class Coordinator {
   readonly #context: CoordinatorContext
   readonly #acquire: AcquireContext
   readonly #archives: PQueue
-  readonly #sink: ChunkSink
   readonly #rest = new PQueue({ concurrency: REST_LANES })
   /** what gives back the bytes of an archive, by the chunks that are wanted of it */
   readonly #beginnings: Beginnings
@@ -73,7 +72,6 @@ class Coordinator {
     this.#archives = new PQueue({ concurrency: context.concurrency * ARCHIVES_PER_DOWNLOAD })
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal])
     this.#acquire = { ...context.acquire, rest: context.rest, signal: this.#signal }
-    this.#sink = new ChunkSink(context)
     this.#beginnings = createBeginnings(context.lake.catalog, context.universe)
   }
 
@@ -117,10 +115,10 @@ class Coordinator {
   async #runSeries(plan: SeriesPlan, onArchive: () => void): Promise<void> {
     const { tally, lake } = this.#context
     tally.series++
-    this.#sink.countKept(plan)
     const stores: Promise<void>[] = []
     // its own, since it gathers what is told of the series as a whole
     const sink = new ChunkSink(this.#context)
+    sink.countKept(plan)
     const known = await runSeries(plan, this.#hostOf(plan, sink, onArchive, stores))
     await Promise.all(stores)
     sink.endSeries()

@@ -11,6 +11,7 @@ import { ioError } from '../disk/io-error.ts'
 import type { WritableLake } from './lake.ts'
 import { LAKE, isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
+import { isFromVision } from './day-facts.ts'
 import { adoptShard, readShard } from './shards.ts'
 
 /** A chunk whose shard cannot be trusted. */
@@ -139,10 +140,17 @@ function adoptAgain(lake: WritableLake, row: DayRow, write: Awaited<ReturnType<t
 const SHARD_CONDITIONS: readonly Condition[] = ['complete', 'provisional', 'outage', 'partial']
 
 /** What a shard and its row both state must be the same in both. */
-const STATED = ['source', 'rows', 'expected', 'archiveKey', 'archiveEtag', 'archiveSha256', 'offGrid', 'duplicates'] as const
+const STATED = ['source', 'rows', 'expected', 'offGrid', 'duplicates'] as const
+
+/** The same where rows come from an archive; of one that was looked into in vain the catalog alone knows. */
+const STATED_OF_ARCHIVE = ['archiveKey', 'archiveEtag', 'archiveSha256'] as const
 
 function checkMeta(row: DayRow, meta: ShardMeta): void {
-  const names = SHARD_CONDITIONS.includes(row.condition) ? [...STATED, 'condition' as const] : STATED
+  const names = [
+    ...STATED,
+    ...(isFromVision(meta.source) ? STATED_OF_ARCHIVE : []),
+    ...(SHARD_CONDITIONS.includes(row.condition) ? ['condition' as const] : []),
+  ]
   for (const name of names) {
     if (row[name] === meta[name]) continue
     const where = `${seriesLabel(row)} ${row.day}`

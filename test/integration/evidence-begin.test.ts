@@ -70,6 +70,20 @@ describe.each(MARKETS)('%s: the first archive is cut in front', (market) => {
     expect(await lab.differences('2024-01-01', '2024-03-06')).toEqual([])
   })
 
+  it.each([
+    ['180 days', '2023-08-28'],
+    ['210 days', '2023-07-29'],
+    ['two years', '2022-02-24'],
+  ])('and before it nothing has opened for %s: its bars, and those before', async (_, until) => {
+    await using lab = await Lab.open({ market, from: '2022-02-20T05:00', holes: [[until, '2024-02-24']] })
+    lab.series.publish('2024-03-01', '2024-03-04', from('2024-03-01T03:00'))
+    const told = await lab.ingest('--start', '2024-03-01', '--end', '2024-03-04')
+    expect(told).toMatchObject({ exit: 0, problems: [], days: { complete: 3 } })
+    expect(await lab.differences('2024-03-01', '2024-03-04')).toEqual([])
+    expect(await lab.ingest('--start', '2022-02-01', '--end', '2024-03-04')).toMatchObject({ exit: 0, problems: [] })
+    expect(await lab.differences('2022-02-01', '2024-03-04')).toEqual([])
+  })
+
   it('and REST answers nothing to the first bar of all: partial, which heals by itself', async () => {
     await using lab = await openCut(market)
     lab.exchange.klinesLies = [{ kind: 'empty' }]

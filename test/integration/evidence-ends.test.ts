@@ -125,6 +125,30 @@ describe.each(MARKETS)('%s: a symbol that has ended and that klines still serve'
     },
   )
 
+  it.each([
+    ['off', ['--no-rest'], 'daily'],
+    ['off', ['--no-rest'], 'monthly'],
+    ['refused', [], 'daily'],
+    ['refused', [], 'monthly'],
+  ] as const)('and REST is %s: one problem for the series, run after run (%s %s archives)', async (rest, flags, archives) => {
+    await using lab = await Lab.open({ market, from: '2024-02-20T05:00', until: '2024-03-10T07:00' })
+    if (archives === 'daily') lab.series.publish('2024-02-20', '2024-03-11')
+    else lab.series.publishMonth('2024-02').publishMonth('2024-03')
+    if (rest === 'refused') lab.exchange.refused.add(market)
+    for (let run = 0; run < 2; run++) {
+      const told = await lab.ingest(...flags, '--end', '2024-04-10')
+      expect(told.exit).toBe(3)
+      expect(told.problems).toHaveLength(1)
+      // the day in which it ended, and those up to the end of the range
+      expect(told.problems[0]).toMatchObject({ day: null, days: 31, condition: 'partial' })
+      // it begins in mid-day: that nobody could be asked is told by each run
+      expect(told.notes?.join()).toContain('begin')
+    }
+    lab.exchange.honest()
+    expect(await lab.ingest('--end', '2024-04-10')).toMatchObject({ exit: 0, problems: [], notes: [] })
+    expect(await lab.differences('2024-02-20', '2024-04-10')).toEqual([])
+  })
+
   it('is silent for two days only: they are pending', async () => {
     await using lab = await Lab.open({ market, from: '2024-05-10', until: '2024-05-30T07:00' })
     const { symbol } = lab.series.life

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Interval, Life, Market, Row, When } from './lying-exchange-bars.ts'
-import { csvLine, DAY_MS, dayText, msOf, restRow, rowsOf } from './lying-exchange-bars.ts'
+import { csvLine, DAY_MS, dayText, msOf, restRow, rowAt, rowsOf } from './lying-exchange-bars.ts'
 import { buildZip, checksumOf } from './zip-builder.ts'
 
 /*
@@ -356,7 +356,7 @@ export class LyingExchange implements AsyncDisposable {
   /** The rows of a page: by the exchange's rules, bent by the lies about pages. */
   #page(asked: Asked, lies: readonly KlinesLie[]): readonly (Row | unknown[])[] {
     const { market, symbol, interval, startMs, endMs } = asked
-    let rows: readonly Row[] = this.#series.get(`${market}/${symbol}/${interval}`)?.rows ?? []
+    let rows: readonly Row[] = this.#series.get(`${market}/${symbol}/${interval}`)?.rows ?? this.#monthsOf(market, symbol, interval)
     let [from, to] = [startMs ?? 0, endMs ?? this.nowMs]
     let nearest = startMs === undefined ? 'end' : 'start'
     let { limit } = asked
@@ -380,6 +380,17 @@ export class LyingExchange implements AsyncDisposable {
       (given, lie) => (lie.kind === 'rows' ? lie.edit([...(given as Row[])], asked) : given),
       page,
     )
+  }
+
+  /** Bars of months of a symbol of which a test has shorter bars alone: one of each month in which one of those opens. */
+  #monthsOf(market: Market, symbol: string, interval: Interval): readonly Row[] {
+    if (interval !== '1M') return []
+    const months = new Set<number>()
+    for (const { life, rows } of this.#series.values()) {
+      if (life.market !== market || life.symbol !== symbol) continue
+      for (const { openMs } of rows) months.add(Date.UTC(new Date(openMs).getUTCFullYear(), new Date(openMs).getUTCMonth(), 1))
+    }
+    return [...months].sort((a, b) => a - b).map((openMs) => rowAt({ market, symbol, interval }, openMs))
   }
 
   #answerInfo(market: Market, json: (status: number, body: unknown) => void): void {

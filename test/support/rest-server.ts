@@ -101,15 +101,29 @@ function weightOf(market: string, limit: number): number {
 function answer(model: RestServer, asked: Omit<ModelRequest, 'status' | 'rows' | 'weight'>): Reply {
   const refuse = (code: number, msg: string): Reply => ({ status: 400, body: JSON.stringify({ code, msg }) })
   if (model.unknown.has(asked.symbol)) return refuse(-1121, 'Invalid symbol.')
-  const { startMs, endMs, limit, market } = asked
+  const { limit, market } = asked
+  // COIN-M without times: the latest rows, however far they reach back
+  const isTimeless = market === 'cm' && Number.isNaN(asked.startMs) && Number.isNaN(asked.endMs)
+  const [startMs, endMs] = isTimeless ? [0, Number.MAX_SAFE_INTEGER] : [asked.startMs, asked.endMs]
   if (![startMs, endMs].every(Number.isInteger)) return refuse(-1100, 'Illegal characters found in a parameter.')
   if (!(limit >= 1 && limit <= (market === 'spot' ? 1000 : 1500))) return refuse(-1130, 'Data sent for parameter limit is not valid.')
   if (startMs > endMs) return refuse(-1023, 'Start time is greater than end time.')
-  if (market === 'cm' && endMs - startMs > 200 * DAY_MS) return refuse(-4088, 'Maximum time interval is 200 days.')
+  if (market === 'cm' && !isTimeless && endMs - startMs > 200 * DAY_MS) return refuse(-4088, 'Maximum time interval is 200 days.')
   const { rounding } = model
   const fromMs = rounding.kind === 'grid' ? Math.ceil(startMs / rounding.lengthMs) * rounding.lengthMs : startMs
   const toMs = rounding.kind === 'grid' ? Math.floor(endMs / rounding.lengthMs) * rounding.lengthMs : endMs
-  const inside = model.bars.filter(({ openMs }) => openMs >= fromMs && openMs <= toMs)
+  const inside = (asked.interval === '1M' ? monthsOf(model.bars) : model.bars).filter(({ openMs }) => openMs >= fromMs && openMs <= toMs)
   const page = market === 'cm' ? inside.slice(-limit) : inside.slice(0, limit)
   return { status: 200, body: JSON.stringify(page.map(modelRow)) }
+}
+
+/** The bars of the months in which bars open. */
+function monthsOf(bars: readonly ModelBar[]): ModelBar[] {
+  const months = new Map<number, ModelBar>()
+  for (const { openMs } of bars) {
+    const date = new Date(openMs)
+    const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
+    months.set(Date.UTC(year, month), { openMs: Date.UTC(year, month), closeMs: Date.UTC(year, month + 1) - 1 })
+  }
+  return [...months.values()]
 }

@@ -7,7 +7,7 @@ import { parseShardPath, shardFolder } from '../../lake/layout.ts'
 import { adoptShard } from '../../lake/shards.ts'
 import { isMonthChunked } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkOfUs } from '../../model/series.ts'
+import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, earliestDay } from '../../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../../sources/vision/listing.ts'
@@ -90,10 +90,9 @@ export async function fetchListings(
       packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsWholeMonth(scope, from)),
   )
   const none: SeriesListing = { archives: [], more: false }
+  const range = listedRange(series, from, scope.end)
   const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
-    packagings.includes(packaging)
-      ? listing.fetchArchives(series, packaging, { from: from ?? undefined, to: scope.end, signal })
-      : Promise.resolve(none)
+    packagings.includes(packaging) ? listing.fetchArchives(series, packaging, { ...range, signal }) : Promise.resolve(none)
   const readMonthsFirst = async (): Promise<[SeriesListing, SeriesListing]> => {
     const months = await read('monthly')
     return [lacksMonth(series, months, from, scope) ? await read('daily') : none, months]
@@ -111,12 +110,26 @@ export async function fetchListings(
 }
 
 /**
- * True when archives of days may have what those of months have not: a closed month, or of futures, some of which have the archives of
- * days alone, what lies before the first month.
+ * The part of the listing that is read. Of bars longer than a day a chunk is a month, whose bars may stand in the archives beside it, too:
+ * what is made of it must not depend on the days at which a range begins and ends.
+ */
+function listedRange(series: Series, from: UtcDay | null, end: UtcDay): { from: UtcDay | undefined; to: UtcDay } {
+  const { interval } = series
+  if (!isMonthChunked(interval)) return { from: from ?? undefined, to: end }
+  const last = chunkOfUs(dayStartUs(end) - 1, interval)
+  return {
+    from: from === null ? undefined : previousChunk(chunkOfUs(dayStartUs(from), interval), interval),
+    to: nextChunk(nextChunk(last, interval), interval),
+  }
+}
+
+/**
+ * True when archives of days may have what those of months have not: a closed month, or of futures, some of which have archives of days,
+ * what a month's archive lacks, too.
  */
 function lacksMonth(series: Series, { archives }: SeriesListing, from: UtcDay | null, scope: PlanScope): boolean {
   const start = from ?? archives[0]?.firstDay
-  if (start === undefined || (from === null && series.market !== 'spot')) return true
+  if (start === undefined || series.market !== 'spot') return true
   const months = new Set(archives.map(({ firstDay }) => firstDay))
   for (const month of chunksOf(series, start, scope)) if (!months.has(month)) return true
   return false

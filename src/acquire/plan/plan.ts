@@ -176,7 +176,9 @@ export function planSeries(
 ): SeriesPlan {
   const archives = new ArchiveMap(scope, listings)
   const born = earliestDay(known?.firstDay ?? null, listings.firstDay)
-  const start = scope.start ?? born
+  // of a series that the listing does not know an earlier run has learnt where it begins
+  const firstKnown = known?.firstOpenUs == null ? null : chunkOfUs(known.firstOpenUs, series.interval)
+  const start = scope.start ?? born ?? firstKnown
   const lastDay = latestDay(archives.lastDay(), known?.lastDay ?? null)
   const lastBefore = latestDay(latestDay(archives.lastStart('taken'), known?.lastDay ?? null), lastStored)
   const draft = new Draft(series, scope, archives, rows, known)

@@ -14,6 +14,8 @@ export interface Page {
   readonly startUs: number
   readonly endUs: number
   readonly limit: number
+  /** no time is sent: the latest rows, which may reach back further than a range may */
+  readonly isLatest?: boolean
 }
 
 /** Asks for one page; null when the exchange does not know the symbol. */

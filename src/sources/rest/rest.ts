@@ -1,6 +1,6 @@
 import { MARKET_FACTS } from '../../../config/markets.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
-import { gridOf } from '../../model/interval.ts'
+import { gridOf, countSlots } from '../../model/interval.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import type { Market } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
@@ -14,8 +14,9 @@ import type { FirstBar } from './rest-first-bar.ts'
 import { findFirstBar } from './rest-first-bar.ts'
 import type { RestLimiter } from './rest-limiter.ts'
 import type { Page } from './rest-pages.ts'
+import { limitFor } from './rest-pages.ts'
 import type { StretchAsk, StretchRows } from './rest-walk.ts'
-import { walkStretch } from './rest-walk.ts'
+import { walkStretch, EXCHANGE_OPENED_US } from './rest-walk.ts'
 import { backoffMs, pause } from '../../waiting.ts'
 
 /** What can be asked of REST. */
@@ -79,8 +80,13 @@ export class Rest implements RestSource {
 
   /** See `findFirstBar`. Throws as `fetchStretch`. */
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+    const { rest } = MARKET_FACTS[series.market]
+    const nowUs = this.#options.nowMs() * 1000
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    return findFirstBar(send, upToUs, this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
+    const months: Series = { ...series, interval: '1M' }
+    const latest = { startUs: 0, endUs: nowUs, limit: limitFor(countSlots(EXCHANGE_OPENED_US, nowUs, '1M'), rest), isLatest: true }
+    const sendMonths = (page: Page | null): Promise<KlineColumns | null> => this.#fetchPage(months, page ?? latest, o.signal)
+    return findFirstBar(send, sendMonths, upToUs, nowUs, gridOf(series), rest)
   }
 
   /**
@@ -154,8 +160,7 @@ export class Rest implements RestSource {
     const query = new URLSearchParams({
       symbol,
       interval,
-      startTime: String(page.startUs / 1000),
-      endTime: String(page.endUs / 1000),
+      ...(page.isLatest === true ? {} : { startTime: String(page.startUs / 1000), endTime: String(page.endUs / 1000) }),
       limit: String(page.limit),
     })
     const url = `${this.#options.urls[market]}${rest.klinesPath}?${query.toString()}`
