@@ -104,8 +104,8 @@ export class Rest implements RestSource {
     const { path, weight } = EXCHANGE_INFO[market]
     const url = `${this.#options.urls[market]}${path}`
     const answer = await this.#retry(signal, () =>
-      this.#options.limiter.run(market, weight, signal, () =>
-        this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_EXCHANGE_INFO_BYTES, maxRetries: 0, pass: isRefusal }),
+      this.#options.limiter.run(market, weight, signal, (watch) =>
+        this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_EXCHANGE_INFO_BYTES, maxRetries: 0, pass: isRefusal, watch }),
       ),
     )
     if (answer.status !== 200) {
@@ -159,8 +159,8 @@ export class Rest implements RestSource {
       limit: String(page.limit),
     })
     const url = `${this.#options.urls[market]}${rest.klinesPath}?${query.toString()}`
-    const answer = await this.#options.limiter.run(market, rest.weightOf(page.limit), signal, () =>
-      this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, maxRetries: 0, pass: isRefusal }),
+    const answer = await this.#options.limiter.run(market, rest.weightOf(page.limit), signal, (watch) =>
+      this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, maxRetries: 0, pass: isRefusal, watch }),
     )
     return decodeKlinesAnswer(answer, page, url, interval)
   }
