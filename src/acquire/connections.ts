@@ -6,7 +6,6 @@ import { HTTP_DEFAULTS, HttpClient } from '../sources/http.ts'
 import { Listing } from '../sources/listing.ts'
 import { MemoryRestAccount } from '../sources/rest-account-memory.ts'
 import { restLanes } from '../sources/rest-lanes.ts'
-import type { RestLimiter } from '../sources/rest-limiter.ts'
 import { createRestLimiter } from '../sources/rest-limiter.ts'
 import { Rest } from '../sources/rest.ts'
 import { Vision } from '../sources/vision.ts'
@@ -53,7 +52,6 @@ export interface Connections extends AsyncDisposable {
   readonly http: HttpClient
   readonly listing: Listing
   readonly vision: Vision
-  readonly limiter: RestLimiter
   readonly rest: Rest
   /** Ends all connections. Idempotent. */
   close(): Promise<void>
@@ -83,7 +81,6 @@ export function createConnections(options: ConnectionOptions): Connections {
     http,
     listing: new Listing(http, urls.listing),
     vision: new Vision(http, urls.vision, { concurrency, ...(buffers === undefined ? {} : { buffers }) }),
-    limiter,
     rest: new Rest(http, {
       urls: urls.rest,
       limiter,
