@@ -3,19 +3,26 @@
  * exchange's clock, beside a client that is none of ours; then the exchange bans one of them in the middle of the work. Needs a built dist.
  * Prints a line for each kind and number of processes: the largest weight of a minute, ours and with the other client's, answers 429, and
  * requests that came after the ban. Exit 0: never above the share, never refused, silent after the ban; 1: one of these failed; 2: wrong usage.
+ *
+ * Three moments of a ban are told apart, all by the real clock: when the answer 418 was written by the server; when the ban stood in the account
+ * that all processes share; and when each later request was put on the wire by its process (see torture/sent-log.mjs) and came to the server.
  */
 import { spawn } from 'node:child_process'
+import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { startSandbox } from '../dist/src/sandbox/index.js'
 import { FileRestAccount } from '../dist/src/sources/rest/rest-account-file.js'
 import { restLanes } from '../dist/src/sources/rest/rest-lanes.js'
+import { restLanes } from '../dist/src/sources/rest/rest-lanes.js'
 import { fastClock } from './torture/fast-clock.mjs'
+import { exactNow } from './torture/sent-log.mjs'
 
 const USAGE = `node scripts/one-address.mjs [--processes 1,4,16,64] [--kinds ckvd,library] [--minutes 3] [--speed 6] [--others 600] [--json]
   --minutes N  minutes of the exchange's clock for which there is work at the full share
@@ -26,12 +33,20 @@ const MINUTE_MS = 60_000
 /** of um and cm together */
 const BUDGET = 2400
 const SHARE = 0.8
+/** A minute's share is released in parts; between them all wait. A ban in the middle of the work is one while many are under way. */
+const PART_MS = 10_000
+const BUSY_REQUESTS = 20
+/** Requests of one process that are under way at once. */
+const MOST_UNDER_WAY = 4
+/** What there is to ask for, for a ban that comes when all are at work: so many times what the measured minutes ask for. */
+const BAN_WORK = 6
 const PAGE_ROWS = 499
 const PAGE_WEIGHT = 2
 const FIRST_DAY_MS = Date.parse('2020-01-02T00:00:00Z')
 const DAY_MS = 86_400_000
 const START_MS = Date.parse('2024-03-10T05:00:00Z')
 const CLOCK = new URL('./torture/fast-clock.mjs', import.meta.url)
+const SENT_LOG = new URL('./torture/sent-log.mjs', import.meta.url)
 const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url))
 const LIBRARY = new URL('../dist/src/index.js', import.meta.url).href
 
@@ -84,6 +99,15 @@ function command(kind, symbol, start, end) {
   return [MAIN, 'ingest', '--universe', '-', '--market', 'um', '--intervals', '1m', '--start', start, '--end', end, '--quiet']
 }
 
+/** What the server met, by the real clock: when each REST request came to it, and when it had written its first answer 418. */
+const wire = { arrivals: [], bannedMs: NaN }
+subscribe('http.server.request.start', ({ request }) => {
+  if (request.url.startsWith('/um/')) wire.arrivals.push(exactNow())
+})
+subscribe('http.server.response.finish', ({ response }) => {
+  if (response.statusCode === 418 && Number.isNaN(wire.bannedMs)) wire.bannedMs = exactNow()
+})
+
 /** Weight by minute of the exchange's clock. */
 function byMinute(entries) {
   const sums = new Map()
@@ -102,6 +126,9 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
   const symbols = Array.from({ length: count }, (_, i) => `S${i}USDT`)
   const markets = symbols.map((symbol) => ({ market: 'um', symbol, firstDay: '2020-01-01', archivesFrom: '2025-01-01' }))
   const sandbox = await startSandbox({ now: nowMs, serverTime: nowMs, markets, banSeconds: 7200 })
+  const sentLog = join(directory, 'sent.log')
+  wire.arrivals = []
+  wire.bannedMs = NaN
   const foreign = []
   // as timers are late on a busy machine: what is due by now, and counted in the minute that it is
   const perSecond = others / 60
@@ -113,18 +140,20 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
     foreign.push({ atMs: nowMs(), weight: due })
     sandbox.addWeight('um', due)
   }, 20)
-  const pages = (minutes * BUDGET * SHARE) / PAGE_WEIGHT / count
+  const pages = ((ban ? BAN_WORK : 1) * minutes * BUDGET * SHARE) / PAGE_WEIGHT / count
   const days = Math.ceil((pages * PAGE_ROWS) / 1440)
   const start = isoDay(FIRST_DAY_MS)
   const end = isoDay(FIRST_DAY_MS + days * DAY_MS)
   try {
     const exits = symbols.map(async (symbol, i) => {
-      const child = spawn(process.execPath, ['--import', CLOCK.href, ...command(kind, symbol, start, end)], {
+      const preloads = ['--import', CLOCK.href, ...(ban ? ['--import', SENT_LOG.href] : [])]
+      const child = spawn(process.execPath, [...preloads, ...command(kind, symbol, start, end)], {
         cwd: directory,
         stdio: ['pipe', 'ignore', 'pipe'],
         env: {
           PATH: process.env.PATH,
           CKVD_FAST_CLOCK: variable,
+          CKVD_SENT_LOG: sentLog,
           CKVD_STATE: join(directory, 'state'),
           CKVD_LAKE: join(directory, `lake ${i}`),
           CKVD_WORKERS: '1',
@@ -142,14 +171,20 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
       return { exit, said }
     })
     if (ban) {
-      const isWorking = () => sandbox.requests.filter((request) => request.kind === 'rest').length >= 5 * count
-      while (!isWorking()) await new Promise((resolve) => setTimeout(resolve, 5))
+      const isInTheMiddle = () => {
+        const rest = sandbox.requests.filter((request) => request.kind === 'rest')
+        const asking = new Set(rest.map(({ path }) => /symbol=(\w+)/.exec(path)?.[1]))
+        const partMs = Math.floor(nowMs() / PART_MS) * PART_MS
+        return asking.size === count && rest.filter(({ atMs }) => atMs >= partMs).length >= BUSY_REQUESTS
+      }
+      while (!isInTheMiddle()) await new Promise((resolve) => setTimeout(resolve, 2))
       sandbox.setFaults([{ kind: 'status', status: 418, retryAfterSeconds: 7200, match: '/um/', times: 1 }])
     }
-    const recordedMs = ban ? await whenBanned(join(directory, 'state'), sandbox.urls, nowMs) : NaN
+    const recordedMs = ban ? await whenBanned(join(directory, 'state'), sandbox.urls, variable) : NaN
     const ended = await Promise.all(exits)
     const rest = sandbox.requests.filter((request) => request.kind === 'rest')
-    return { rest, foreign, ended, recordedMs }
+    const sent = ban ? await readSent(sentLog) : []
+    return { rest, foreign, ended, recordedMs, sent, ...wire }
   } finally {
     clearInterval(neighbour)
     await sandbox.close()
@@ -157,19 +192,21 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
   }
 }
 
-/** When the ban stands in the account that all share, by the exchange's clock. */
-async function whenBanned(state, urls, nowMs) {
+/** When each request was put on the wire, epoch ms. */
+async function readSent(file) {
+  const lines = (await readFile(file, 'utf8')).trim().split('\n')
+  return lines.filter((line) => line.includes(' /um/')).map((line) => Number(line.split(' ')[0]))
+}
+
+/** When the ban stands in the account that all share, by the real clock: seen by a thread of its own, some ms later. */
+async function whenBanned(state, urls, variable) {
   const rest = { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }
-  const account = await FileRestAccount.open(join(state, 'rest-account.sqlite'), nowMs)
-  try {
-    for (;;) {
-      const { hold } = await account.usage({ name: restLanes(rest).um, limit: BUDGET, budget: BUDGET })
-      if (hold?.kind === 'ban') return nowMs()
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-  } finally {
-    await account.close()
-  }
+  const lane = { name: restLanes(rest).um, limit: BUDGET, budget: BUDGET }
+  const watcher = new Worker(new URL('./torture/ban-watch.mjs', import.meta.url), {
+    workerData: { path: join(state, 'rest-account.sqlite'), lane, variable },
+  })
+  const [seenMs] = await once(watcher, 'message')
+  return seenMs
 }
 
 /** What is said of some processes, and what is wrong with it. */
@@ -189,13 +226,16 @@ async function measure(kind, count, { minutes, speed, others }) {
     wrong.push(`${failed.length} processes failed, the first with exit ${failed[0].exit}: ${failed[0].said.slice(0, 300)}`)
 
   const ban = await runTogether({ kind, count, minutes, speed, others, ban: true })
-  const at = ban.rest.findIndex(({ status }) => status === 418)
-  // booked before the ban stood in the account, and still on the way: at most four of each process
-  const after = ban.rest.slice(at + 1)
-  const lastMs = Math.max(0, ...after.map(({ atMs }) => (atMs - ban.recordedMs) / speed))
-  if (at < 0) wrong.push('nobody was banned')
-  if (after.length >= 4 * count) wrong.push(`${after.length} requests after the ban`)
-  if (lastMs > 10_000) wrong.push(`a request ${(lastMs / 1000).toFixed(1)} s after the ban stood in the account`)
+  const since = (times, ms) => times.filter((time) => time > ms).map((time) => time - ms)
+  const arrived = since(ban.arrivals, ban.bannedMs)
+  const sent = since(ban.sent, ban.bannedMs)
+  const sentSinceRecord = since(ban.sent, ban.recordedMs).length
+  if (Number.isNaN(ban.bannedMs)) wrong.push('nobody was banned')
+  // nothing lost: each request that came was written down by who sent it
+  if (ban.sent.length < ban.arrivals.length) wrong.push(`${ban.arrivals.length} requests came, ${ban.sent.length} were sent`)
+  if (sentSinceRecord > 0) wrong.push(`${sentSinceRecord} requests put on the wire while the ban stood in the account`)
+  // until it stands there the others cannot know of it: that takes as long as the banned process takes to read its answer
+  if (sent.length > MOST_UNDER_WAY * count) wrong.push(`${sent.length} requests put on the wire after the 418`)
   const going = ban.ended.filter(({ exit }) => exit !== 4)
   if (going.length > 0)
     wrong.push(`${going.length} of the banned processes ended with another exit than 4: ${going[0].exit}: ${going[0].said.slice(0, 300)}`)
@@ -207,8 +247,12 @@ async function measure(kind, count, { minutes, speed, others }) {
     mostOwn,
     mostSum,
     refused,
-    afterBan: after.length,
-    lastMs: Math.round(lastMs),
+    arrivedAfterBan: arrived.length,
+    lastArrivedMs: Math.round(Math.max(0, ...arrived)),
+    recordedMs: Math.round(ban.recordedMs - ban.bannedMs),
+    sentAfterBan: sent.length,
+    lastSentMs: Math.round(Math.max(0, ...sent)),
+    sentSinceRecord,
     wrong,
   }
 }
@@ -220,11 +264,14 @@ async function main() {
     for (const count of options.processes) {
       const result = await measure(kind, count, options)
       results.push(result)
-      const { requests, minutes, mostOwn, mostSum, refused, afterBan, lastMs, wrong } = result
+      const { requests, minutes, mostOwn, mostSum, refused, wrong } = result
       if (options.json) continue
       process.stdout.write(
         `${kind.padEnd(8)}${String(count).padStart(3)} processes: ${requests} requests in ${minutes} minutes, at most ${mostOwn} of ${BUDGET * SHARE} a minute, ` +
-          `${mostSum} of ${BUDGET} with the other client, ${refused} refused; after a ban ${afterBan} that were on the wire, the last ${lastMs} ms later\n`,
+          `${mostSum} of ${BUDGET} with the other client, ${refused} refused\n` +
+          `  after the 418, which stood in the account ${result.recordedMs} ms later: ${result.sentSinceRecord} requests put on the wire since it stood there, ` +
+          `${result.sentAfterBan} before (the last after ${result.lastSentMs} ms); ` +
+          `${result.arrivedAfterBan} of those on the wire came to the server, the last after ${result.lastArrivedMs} ms\n`,
       )
       for (const what of wrong) process.stdout.write(`  WRONG: ${what}\n`)
     }

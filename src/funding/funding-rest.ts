@@ -16,7 +16,7 @@ const INVALID_SYMBOL = /"code":\s*-112[12]/
  * @throws CKVD_REST_BODY, CKVD_BANNED, CKVD_RATE_LIMITED, CKVD_ABORTED and the codes of HttpClient.
  */
 export async function fetchFunding(
-  connections: Pick<Connections, 'http' | 'limiter' | 'urls'>,
+  connections: Pick<Connections, 'rest' | 'urls'>,
   contract: { readonly market: 'um' | 'cm'; readonly symbol: string },
   range: TimeRange,
   signal: AbortSignal,
@@ -31,9 +31,7 @@ export async function fetchFunding(
   for (let startMs = Math.ceil(range.startUs / 1000); startMs <= endMs && rows.length < most;) {
     const query = new URLSearchParams({ symbol, startTime: String(startMs), endTime: String(endMs), limit: String(pageRows) })
     const url = `${connections.urls.rest[market]}${facts.path}?${query.toString()}`
-    const answer = await connections.limiter.run(market, facts.weight, signal, () =>
-      connections.http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, pass: (status) => [400, 418, 429].includes(status) }),
-    )
+    const answer = await connections.rest.fetchAnswer(market, url, { weight: facts.weight, maxBytes: MAX_BODY_BYTES, signal })
     if (answer.status === 400 && INVALID_SYMBOL.test(new TextDecoder().decode(answer.body))) return null
     if (answer.status !== 200) {
       const body = new TextDecoder().decode(answer.body.subarray(0, 200))

@@ -111,11 +111,13 @@ class SandboxState {
   #faults: AnswerFaults
 
   constructor(settings: SandboxSettings, archives: ArchiveFolderExchange | undefined) {
-    const accountOf = (market: Market): WeightAccount =>
-      new WeightAccount(market, { budget: settings.budgets[market], banAfter: settings.banAfter, banSeconds: settings.banSeconds })
+    const accountOf = (budget: number): WeightAccount =>
+      new WeightAccount({ budget, banAfter: settings.banAfter, banSeconds: settings.banSeconds })
+    // one counter, one budget, one ban since 2026-06-30
+    const futures = accountOf(Math.min(settings.budgets.um, settings.budgets.cm))
     this.#settings = settings
     this.#archives = archives
-    this.#accounts = { spot: accountOf('spot'), um: accountOf('um'), cm: accountOf('cm') }
+    this.#accounts = { spot: accountOf(settings.budgets.spot), um: futures, cm: futures }
     if (archives !== undefined) checkFaultsForFiles(settings.faults)
     this.#exchange = archives ?? new SyntheticExchange(settings, settings.faults)
     this.#faults = new AnswerFaults(settings.faults)
@@ -225,7 +227,7 @@ class SandboxState {
     if (verdict.kind !== 'admitted') {
       const msg =
         verdict.kind === 'limited'
-          ? `Too much request weight used; current limit is ${this.#settings.budgets[market]} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`
+          ? `Too much request weight used; current limit is ${this.#accounts[market].budget} request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.`
           : banText(this.#settings.serverTime() + verdict.retryAfterSeconds * 1000)
       return json(verdict.kind === 'limited' ? 429 : 418, refuse(-1003, msg).body, { 'retry-after': String(verdict.retryAfterSeconds) })
     }

@@ -50,7 +50,7 @@ export interface SandboxOptions {
   readonly markets?: readonly SyntheticMarket[]
   /** a daily archive appears so many hours after its day; default 10 */
   readonly publishDelayHours?: number
-  /** weight budgets a minute; default spot 6,000, um and cm 2,400 */
+  /** weight budgets a minute; default spot 6,000, um and cm 2,400: these two are counted together, and the smaller budget holds for both */
   readonly budgets?: Partial<Readonly<Record<Market, number>>>
   /** requests during a 429 until the address is banned; default 3 */
   readonly banAfter?: number

@@ -1,5 +1,3 @@
-import type { Market } from '../model/market.ts'
-
 /** What the exchange says to a request before it looks at it. */
 export type Verdict =
   | { readonly kind: 'admitted'; readonly usedWeight: number }
@@ -14,20 +12,22 @@ export interface WeightRules {
 }
 
 /**
- * The weight account of one address in one market, by the wall-clock minute. Above the budget requests are limited (429);
+ * The weight account of one address in the markets that are counted together, by the wall-clock minute. Above the budget requests are limited (429);
  * going on in that minute leads to a ban (418), which is not made longer by further requests.
  */
 export class WeightAccount {
-  readonly market: Market
   readonly #rules: WeightRules
   #minute = -1
   #used = 0
   #limitedRequests = 0
   #bannedUntilMs = 0
 
-  constructor(market: Market, rules: WeightRules) {
-    this.market = market
+  constructor(rules: WeightRules) {
     this.#rules = rules
+  }
+
+  get budget(): number {
+    return this.#rules.budget
   }
 
   /** Counts a request of `weight` at `nowMs`. */

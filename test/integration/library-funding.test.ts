@@ -1,8 +1,11 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { FileRestAccount } from '../../src/sources/rest/rest-account-file.ts'
+import { restLanes } from '../../src/sources/rest/rest-lanes.ts'
 import { runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
@@ -26,14 +29,22 @@ interface Rate {
 describe.skipIf(SHARED === undefined)('funding rates', () => {
   let rates: Rate[]
   let csv: string
-  let rest: { readonly url: string; readonly asked: URL[]; rows: Rate[]; status: number; close(): Promise<void> }
+  let rest: {
+    readonly url: string
+    readonly asked: URL[]
+    rows: Rate[]
+    status: number
+    beforeAnswer: () => Promise<void>
+    close(): Promise<void>
+  }
 
   /** A stand-in for GET /fapi/v1/fundingRate and /dapi/…, by Binance's documents: from startTime on to endTime, both included, ascending, at most `limit` rows. */
   async function startRest(): Promise<typeof rest> {
-    const state = { asked: [] as URL[], rows: [] as Rate[], status: 200 }
-    const server = createServer((request, response) => {
+    const state = { asked: [] as URL[], rows: [] as Rate[], status: 200, beforeAnswer: () => Promise.resolve() }
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const url = new URL(request.url ?? '', 'http://rest')
       state.asked.push(url)
+      await state.beforeAnswer()
       if (state.status !== 200) return void response.writeHead(state.status).end('no')
       const symbol = url.searchParams.get('symbol')
       if (symbol === 'NEWUSDT') return void response.end('[]')
@@ -49,7 +60,8 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
       ]
       const rows = state.rows.filter(({ ms }) => ms >= from && ms <= to).slice(0, limit)
       response.end(JSON.stringify(rows.map(({ ms, rate }) => ({ symbol: 'BTCUSDT', fundingTime: ms, fundingRate: rate, markPrice: '1' }))))
-    })
+    }
+    const server = createServer((request, response) => void answer(request, response))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return Object.assign(state, {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -72,6 +84,7 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     process.env['CKVD_NOW'] = NOW
     rest.asked.length = 0
     rest.status = 200
+    rest.beforeAnswer = () => Promise.resolve()
     // May: three a day, the last one at 08:00 of the 3rd
     const may = Array.from({ length: 8 }, (_none, i) => ({
       ms: Date.parse('2026-05-01T00:00:00Z') + i * 8 * HOUR_MS + i,
@@ -234,6 +247,28 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     expect(kept).toHaveLength(1)
     expect(JSON.parse(await readFile(join(temp.lake, 'quarantine', kept[0] ?? ''), 'utf8'))).toMatchObject({ code })
     expect(await listFiles(join(temp.lake, 'data'))).toEqual([])
+  })
+
+  test('each try passes the account: one that another program was banned before is not sent', async () => {
+    // where this test process keeps the account of its address
+    const state = process.env['CKVD_STATE'] ?? ''
+    await mkdir(state, { recursive: true })
+    const server = await startRest()
+    onTestFinished(() => server.close())
+    const urls = { spot: server.url, um: server.url, cm: server.url }
+    await using account = await FileRestAccount.open(join(state, 'rest-account.sqlite'))
+    server.status = 503
+    server.beforeAnswer = async () => {
+      await account.hold({ name: restLanes(urls).um, limit: 2400, budget: 1920 }, 'ban', 600_000)
+    }
+    await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      useCache: false,
+      sources: { vision: server.url, listing: server.url, spotRest: server.url, umRest: server.url, cmRest: server.url },
+      workers: 1,
+    })
+    const funding = ckvd.getData({ ...APRIL, enforceSource: DataSource.REST })
+    await expect(funding).rejects.toMatchObject({ code: 'CKVD_BANNED' })
+    expect(server.asked).toHaveLength(1)
   })
 
   test('refused: spot, an interval, an unknown contract, the lake alone without the month', async () => {

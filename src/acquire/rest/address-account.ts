@@ -36,6 +36,8 @@ export class AddressAccount implements RestAccount {
   readonly nowMs: () => number
   readonly #place: AccountPlace
   #account: Promise<RestAccount> | undefined
+  /** the same, once it is there: nothing is booked before */
+  #opened: RestAccount | undefined
 
   constructor(place: AccountPlace) {
     this.#place = place
@@ -54,6 +56,10 @@ export class AddressAccount implements RestAccount {
     return (await this.#open()).hold(lane, kind, delayMs)
   }
 
+  isOpen(lane: AccountLane): boolean {
+    return this.#opened?.isOpen(lane) === true
+  }
+
   async usage(lane: AccountLane): Promise<LaneUsage> {
     return (await this.#open()).usage(lane)
   }
@@ -67,7 +73,7 @@ export class AddressAccount implements RestAccount {
   }
 
   #open(): Promise<RestAccount> {
-    this.#account ??= this.#find()
+    this.#account ??= this.#find().then((account) => (this.#opened = account))
     return this.#account
   }
 

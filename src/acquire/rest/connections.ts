@@ -6,7 +6,6 @@ import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
 import { Listing } from '../../sources/vision/listing.ts'
 import { MemoryRestAccount } from '../../sources/rest/rest-account-memory.ts'
 import { restLanes } from '../../sources/rest/rest-lanes.ts'
-import type { RestLimiter } from '../../sources/rest/rest-limiter.ts'
 import { createRestLimiter } from '../../sources/rest/rest-limiter.ts'
 import { Rest } from '../../sources/rest/rest.ts'
 import { Vision } from '../../sources/vision/vision.ts'
@@ -53,7 +52,6 @@ export interface Connections extends AsyncDisposable {
   readonly http: HttpClient
   readonly listing: Listing
   readonly vision: Vision
-  readonly limiter: RestLimiter
   readonly rest: Rest
   /** Ends all connections. Idempotent. */
   close(): Promise<void>
@@ -83,7 +81,6 @@ export function createConnections(options: ConnectionOptions): Connections {
     http,
     listing: new Listing(http, urls.listing),
     vision: new Vision(http, urls.vision, { concurrency, ...(buffers === undefined ? {} : { buffers }) }),
-    limiter,
     rest: new Rest(http, {
       urls: urls.rest,
       limiter,

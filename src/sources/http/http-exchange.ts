@@ -47,6 +47,14 @@ export class Traffic {
   }
 }
 
+/** Who follows a request on its way. */
+export interface RequestWatch {
+  /** Called in the moment before the request goes out, when it has a connection; what it throws keeps it from going out, and is thrown on. */
+  onSend(): void
+  /** Called with status and headers as soon as they are there, before the body, which may never come. */
+  onStatus(status: number, headers: Readonly<Record<string, string>>): void
+}
+
 export interface ExchangeOptions {
   /** largest legal body in bytes, as it comes over the wire */
   readonly maxBytes: number
@@ -57,6 +65,7 @@ export interface ExchangeOptions {
   readonly buffers?: BufferPool | undefined
   /** names the proxy on the way; undefined: none */
   readonly via?: string | undefined
+  readonly watch?: RequestWatch | undefined
 }
 
 /**
@@ -88,6 +97,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #startedMs: number | undefined
   /** the system's clock when the headers came, epoch ms */
   answeredMs = 0
+  /** its watch has kept it from going out */
+  keptBack = false
 
   constructor(url: string, options: ExchangeOptions, traffic: Traffic) {
     this.#url = url
@@ -132,7 +143,13 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#startedMs = performance.now()
     this.#controller = controller
-    if (this.#reason !== undefined) controller.abort(this.#reason)
+    if (this.#reason !== undefined) return controller.abort(this.#reason)
+    try {
+      this.#options.watch?.onSend()
+    } catch (error) {
+      this.keptBack = true
+      this.stop(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   onResponseStart(
@@ -146,6 +163,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(', ') : value
     }
     this.answeredMs = Date.now()
+    this.#options.watch?.onStatus(status, this.#headers)
     const encoding = encodingOf(this.#headers)
     if (this.#options.plainOnly && status === 200 && encoding !== 'identity') return this.stop(encodingError(this.#url, encoding))
     const declared = this.#headers['content-length']

@@ -5,7 +5,7 @@ import { Agent, Pool, ProxyAgent } from 'undici'
 import { fileShares } from '../../../config/open-files.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
-import type { HttpAnswer } from './http-exchange.ts'
+import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
@@ -66,6 +66,8 @@ export interface HttpRequest {
   readonly buffers?: BufferPool | undefined
   /** statuses to hand to the caller besides 200 and 404 */
   readonly pass?: (status: number) => boolean
+  /** follows each try on its way */
+  readonly watch?: RequestWatch
   /** judges an answer with status 200: what it throws is tried again where its code is retryable, as a 5xx is */
   readonly check?: (answer: HttpAnswer) => void | Promise<void>
 }
@@ -162,17 +164,17 @@ export class HttpClient {
   }
 
   async #fetchOnce(url: string, request: HttpRequest, time: { readonly tryMs: number; spentMs: number }): Promise<HttpAnswer> {
-    const { signal, maxBytes, buffers, kind } = request
+    const { signal, maxBytes, buffers, kind, watch } = request
     const { origin, pathname, search } = new URL(url)
     const route = this.#routeTo(origin)
     this.#counts[kind]++
     const exchange = new HttpExchange(
       url,
-      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), buffers, via: route.via },
+      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), buffers, via: route.via, watch },
       this.#traffic,
     )
     const stopListening = listenAbort(signal, () => exchange.stop(abortError(signal)))
-    const watch = setInterval(endPeriod, this.#periodMs, exchange, this.#periodMs)
+    const clock = setInterval(endPeriod, this.#periodMs, exchange, this.#periodMs)
     const sentMs = Date.now()
     let answer: HttpAnswer
     try {
@@ -181,9 +183,10 @@ export class HttpClient {
     } catch (error) {
       // a server whose body we refuse has answered
       if (isCkvdError(error, 'CKVD_HTTP_TOO_LARGE', 'CKVD_HTTP_ENCODING')) this.#answers++
+      if (exchange.keptBack) this.#counts[kind]--
       throw error
     } finally {
-      clearInterval(watch)
+      clearInterval(clock)
       stopListening()
       time.spentMs += exchange.spentMs
     }

@@ -51,7 +51,7 @@ interface Statements {
 /**
  * An account in an SQLite file, shared by all that open it: processes, threads, several times in one process. Each call is one transaction, so
  * what two of them book at the same instant is booked twice. In WAL mode, where a transaction needs no fsync: a killed process loses nothing, a
- * power cut at most the last moments; bans and pauses are synced. Nothing is left locked by a process that is killed.
+ * power cut at most the last moments; bans and pauses are synced as soon as the others see them. Nothing is left locked by a process that is killed.
  *
  * The file must lie on a disk of this machine: WAL does not work over a network.
  */
@@ -112,14 +112,22 @@ export class FileRestAccount implements RestAccount {
   }
 
   async hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number> {
-    return await this.#change(
-      lane,
-      (before) => {
-        const state = holdIn(before, kind, delayMs, this.nowMs())
-        return { state, value: kind === 'ban' ? state.bannedUntilMs : state.pausedUntilMs }
-      },
-      'FULL',
-    )
+    const untilOf = (state: LaneState): number => (kind === 'ban' ? state.bannedUntilMs : state.pausedUntilMs)
+    const untilMs = await this.#change(lane, (before) => {
+      const state = holdIn(before, kind, delayMs, this.nowMs())
+      return { state, value: untilOf(state) }
+    })
+    // others see a synced write only once the disk has it: they are told first, and the disk then
+    return await this.#change(lane, (before) => ({ state: { ...before }, value: Math.max(untilMs, untilOf(before)) }), 'FULL')
+  }
+
+  isOpen(lane: AccountLane): boolean {
+    try {
+      return usageOf(this.#load(lane), this.nowMs()).hold === null
+    } catch {
+      // locked for a moment, or not to be read any more: who asks again by `reserve` waits for the one and is told the other
+      return false
+    }
   }
 
   async usage(lane: AccountLane): Promise<LaneUsage> {

@@ -29,6 +29,10 @@ export class MemoryRestAccount implements RestAccount {
     return Promise.resolve(kind === 'ban' ? state.bannedUntilMs : state.pausedUntilMs)
   }
 
+  isOpen(lane: AccountLane): boolean {
+    return usageOf(this.#stateOf(lane), this.nowMs()).hold === null
+  }
+
   usage(lane: AccountLane): Promise<LaneUsage> {
     return Promise.resolve(usageOf(this.#stateOf(lane), this.nowMs()))
   }

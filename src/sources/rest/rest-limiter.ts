@@ -3,6 +3,7 @@ import { MARKET_FACTS } from '../../../config/markets.ts'
 import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
+import type { RequestWatch } from '../http/http-exchange.ts'
 import type { AccountLane, Hold, RestAccount } from './rest-account.ts'
 import { MemoryRestAccount } from './rest-account-memory.ts'
 import { parseBanText, parseRetryAfter } from '../http/retry-after.ts'
@@ -81,14 +82,15 @@ export class RestLimiter {
 
   /**
    * Calls `send` when the market's budget has room for `weight`, and again after a 429 (paused for its Retry-After, or
-   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451.
+   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451. It must
+   * let the watch follow its one request: a pause or a ban that came meanwhile, from whatever process, keeps it from going out.
    *
    * Throws CKVD_BANNED after a 418, at once and without sending, for every call of the lane until the ban ends;
    * CKVD_RATE_LIMITED when 429 does not end, or asks for a pause of more than five minutes, until that has ended; CKVD_FORBIDDEN without sending
    * for five minutes after three of them in a row in this market; CKVD_ABORTED, also while waiting; CKVD_CONFIG when the share is too small for
    * the weight; CKVD_ACCOUNT when the account cannot be read or written; and what `send` throws.
    */
-  run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+  run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: (watch: RequestWatch) => Promise<T>): Promise<T> {
     return this.#lanes[market].run(market, weight, signal, send)
   }
 }
@@ -103,9 +105,12 @@ interface LaneSettings {
 interface Ticket {
   readonly market: Market
   readonly stop: AbortController
-  /** from its booking until its answer has been read: what stops the lane does not take it away */
+  /** from the moment in which it goes out until its answer has been read: what stops the lane does not take it away */
   sending: boolean
 }
+
+/** A request that was booked, and kept from going out. */
+class KeptBack extends Error {}
 
 /**
  * The requests of the markets that are counted together. Bottleneck queues them and bounds how many are under way; its reservoir is not used: it
@@ -117,6 +122,8 @@ class Lane {
   readonly #queue: Bottleneck
   readonly #tickets = new Set<Ticket>()
   readonly #forbidden = new Map<Market, { readonly count: number; readonly untilMs: number; readonly error: CkvdError }>()
+  /** holds that are on their way into the account */
+  readonly #holds = new Set<Promise<unknown>>()
   #onAnswer: (() => void)[] = []
 
   constructor(lane: AccountLane, settings: LaneSettings) {
@@ -125,7 +132,12 @@ class Lane {
     this.#queue = new Bottleneck({ maxConcurrent: settings.maxConcurrent })
   }
 
-  async run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+  async run<T extends LimitedAnswer>(
+    market: Market,
+    weight: number,
+    signal: AbortSignal,
+    send: (watch: RequestWatch) => Promise<T>,
+  ): Promise<T> {
     if (signal.aborted) throw abortError(signal)
     if (weight > this.#lane.budget) throw this.#tooSmall(market, weight)
     const ticket: Ticket = { market, stop: new AbortController(), sending: false }
@@ -140,35 +152,62 @@ class Lane {
     }
   }
 
-  async #send<T extends LimitedAnswer>(weight: number, ticket: Ticket, send: () => Promise<T>): Promise<T> {
+  async #send<T extends LimitedAnswer>(weight: number, ticket: Ticket, send: (watch: RequestWatch) => Promise<T>): Promise<T> {
     const { market } = ticket
-    for (let refusals = 0; ; refusals++) {
+    for (let refusals = 0; ;) {
       const minute = await this.#reserve(weight, ticket)
-      const answer = await this.#ask(market, weight, minute, send)
-      if (answer.status === 418) throw await this.#startBan(market, answer)
-      if (answer.status !== 429) return answer
-      const untilMs = await this.#startPause(market, answer)
+      const tried = await this.#ask(weight, minute, ticket, send)
+      if (tried === 'kept back') continue
+      const { answer, heldUntilMs } = tried
+      if (heldUntilMs === undefined) return answer
+      // an answer that speaks of a ban is one, whatever its status
+      if (answer.status === 418 || parseBanText(answer.body, this.#settings.account.nowMs()) !== undefined) {
+        throw await this.#startBan(market, answer)
+      }
+      const untilMs = await heldUntilMs
       ticket.sending = false
-      if (refusals >= MAX_REFUSALS) {
-        throw this.#stop(rateLimited(market, `answered 429 to ${refusals + 1} tries of one request`, untilMs), () => true)
+      if (refusals++ >= MAX_REFUSALS) {
+        throw this.#stop(rateLimited(market, `answered 429 to ${refusals} tries of one request`, untilMs), () => true)
       }
     }
   }
 
-  /** One try, whose weight is booked, and settled however it ends. */
-  async #ask<T extends LimitedAnswer>(market: Market, weight: number, minute: number, send: () => Promise<T>): Promise<T> {
+  /** One try, whose weight is booked, and settled however it ends. `heldUntilMs`: the exchange refused it for the sake of our address. */
+  async #ask<T extends LimitedAnswer>(
+    weight: number,
+    minute: number,
+    ticket: Ticket,
+    send: (watch: RequestWatch) => Promise<T>,
+  ): Promise<{ readonly answer: T; readonly heldUntilMs: Promise<number> | undefined } | 'kept back'> {
+    const { market } = ticket
+    const heard: { status?: number; untilMs?: Promise<number> } = {}
+    const onStatus: RequestWatch['onStatus'] = (status, headers) => {
+      const untilMs = heard.untilMs === undefined ? this.#holdFor(status, headers) : undefined
+      if (untilMs !== undefined) Object.assign(heard, { status, untilMs })
+    }
     let answer: T
     try {
-      answer = await send()
+      answer = await send({ onSend: () => this.#letOut(ticket), onStatus })
     } catch (error) {
       if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
       // why the request failed is what the caller must know; an account that cannot be written is told by the next request
       await this.#settle(weight, minute, undefined).catch(() => undefined)
+      if (error instanceof KeptBack) return 'kept back'
+      // a ban is one, whatever became of the text behind it
+      if (heard.status === 418 && heard.untilMs !== undefined) throw this.#stop(banned(market, await heard.untilMs), () => true)
       throw error
     }
+    onStatus(answer.status, answer.headers)
     this.#forbidden.delete(market)
     await this.#settle(weight, minute, answer)
-    return answer
+    return { answer, heldUntilMs: heard.untilMs }
+  }
+
+  /** The moment before a request goes out: what has come since its booking keeps it here. */
+  #letOut(ticket: Ticket): void {
+    const isOpen = this.#holds.size === 0 && this.#settings.account.isOpen(this.#lane)
+    if (ticket.stop.signal.aborted || !isOpen || this.#refusalOf(ticket.market) !== undefined) throw new KeptBack()
+    ticket.sending = true
   }
 
   /** Waits until the weight may be spent, and books it. Returns the minute in which it counts. */
@@ -176,15 +215,14 @@ class Lane {
     const { account, sleep } = this.#settings
     const { market, stop } = ticket
     for (;;) {
+      await Promise.allSettled(this.#holds)
       if (stop.signal.aborted) throw abortError(stop.signal)
-      this.#checkForbidden(market)
+      const refusal = this.#refusalOf(market)
+      if (refusal !== undefined) throw forbidden(market, refusal)
       const reservation = await account.reserve(this.#lane, weight)
       switch (reservation.kind) {
         case 'booked':
-          if (!stop.signal.aborted) {
-            ticket.sending = true
-            return reservation.minute
-          }
+          if (!stop.signal.aborted) return reservation.minute
           await this.#settle(weight, reservation.minute, undefined)
           break
         case 'wait':
@@ -231,13 +269,24 @@ class Lane {
     for (const resolve of this.#onAnswer.splice(0)) resolve()
   }
 
-  /** Returns when the pause ends. An answer that speaks of a ban is one, whatever its status. */
-  async #startPause(market: Market, answer: LimitedAnswer): Promise<number> {
-    const { account } = this.#settings
-    const nowMs = account.nowMs()
-    if (parseBanText(answer.body, nowMs) !== undefined) throw await this.#startBan(market, answer)
-    const minuteEndMs = (Math.floor(nowMs / 60_000) + 1) * 60_000
-    return await account.hold(this.#lane, 'pause', parseRetryAfter(answer.headers['retry-after'], nowMs) ?? minuteEndMs - nowMs)
+  /**
+   * What status and headers say of our address is written down at once: the body may be late, or never come. Returns when that ends, as soon as
+   * all who share the account can see it; undefined where they say nothing of it.
+   */
+  #holdFor(status: number, headers: LimitedAnswer['headers']): Promise<number> | undefined {
+    if (status !== 418 && status !== 429) return undefined
+    const nowMs = this.#settings.account.nowMs()
+    const statedMs = parseRetryAfter(headers['retry-after'], nowMs)
+    if (status === 418) return this.#hold('ban', statedMs ?? SHORTEST_BAN_MS)
+    return this.#hold('pause', statedMs ?? (Math.floor(nowMs / 60_000) + 1) * 60_000 - nowMs)
+  }
+
+  #hold(kind: Hold['kind'], delayMs: number): Promise<number> {
+    const held = this.#settings.account.hold(this.#lane, kind, delayMs)
+    this.#holds.add(held)
+    // what goes wrong with it is told to who waits for it
+    held.finally(() => this.#holds.delete(held)).catch(() => undefined)
+    return held
   }
 
   /** The later of header and text counts. */
@@ -247,7 +296,7 @@ class Lane {
     const stated = [parseRetryAfter(answer.headers['retry-after'], nowMs), parseBanText(answer.body, nowMs)].filter(
       (delayMs) => delayMs !== undefined,
     )
-    const untilMs = await account.hold(this.#lane, 'ban', stated.length === 0 ? SHORTEST_BAN_MS : Math.max(...stated))
+    const untilMs = await this.#hold('ban', stated.length === 0 ? SHORTEST_BAN_MS : Math.max(...stated))
     return this.#stop(banned(market, untilMs), () => true)
   }
 
@@ -257,11 +306,10 @@ class Lane {
     if (count >= MAX_FORBIDDEN) this.#stop(forbidden(market, error), (ticket) => ticket.market === market)
   }
 
-  #checkForbidden(market: Market): void {
+  /** Why the market is not asked for now; undefined: it is. */
+  #refusalOf(market: Market): CkvdError | undefined {
     const found = this.#forbidden.get(market)
-    if (found !== undefined && found.count >= MAX_FORBIDDEN && this.#settings.account.nowMs() < found.untilMs) {
-      throw forbidden(market, found.error)
-    }
+    return found !== undefined && found.count >= MAX_FORBIDDEN && this.#settings.account.nowMs() < found.untilMs ? found.error : undefined
   }
 
   /** Ends the calls that are not on the wire yet with this error, and returns it. */

@@ -9,6 +9,7 @@ import type { ExchangeInfo } from './exchange-info.ts'
 import { EXCHANGE_INFO, parseExchangeInfo } from './exchange-info.ts'
 import type { HttpClient } from '../http/http.ts'
 import { HTTP_DEFAULTS, MAX_RETRY_AFTER_MS } from '../http/http.ts'
+import type { HttpAnswer } from '../http/http-exchange.ts'
 import { decodeKlinesAnswer } from './rest-answer.ts'
 import type { FirstBar } from './rest-first-bar.ts'
 import { findFirstBar } from './rest-first-bar.ts'
@@ -27,6 +28,15 @@ export interface RestSource {
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
   /** Which symbols trade; asked once, then remembered. */
   fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo>
+}
+
+/** A request and what it costs. */
+export interface AnswerAsk {
+  /** of one try: each is booked */
+  readonly weight: number
+  /** largest legal body */
+  readonly maxBytes: number
+  readonly signal: AbortSignal
 }
 
 export interface RestOptions {
@@ -106,14 +116,24 @@ export class Rest implements RestSource {
     return info
   }
 
+  /**
+   * The answer to a request of any kind, with status 200 or one that refuses it (400 to 499 without 403, 408, 418, 429, 451), after retries.
+   * Throws CKVD_FORBIDDEN, CKVD_BANNED, CKVD_RATE_LIMITED, CKVD_ABORTED and the CKVD_HTTP_… codes of HttpClient.
+   */
+  fetchAnswer(market: Market, url: string, ask: AnswerAsk): Promise<HttpAnswer> {
+    return this.#retry(ask.signal, () => this.#fetchAnswerOnce(market, url, ask))
+  }
+
+  #fetchAnswerOnce(market: Market, url: string, { weight, maxBytes, signal }: AnswerAsk): Promise<HttpAnswer> {
+    return this.#options.limiter.run(market, weight, signal, (watch) =>
+      this.#http.fetch(url, { kind: 'rest', signal, maxBytes, maxRetries: 0, pass: isRefusal, watch }),
+    )
+  }
+
   async #fetchExchangeInfo(market: Market, signal: AbortSignal): Promise<ExchangeInfo> {
     const { path, weight } = EXCHANGE_INFO[market]
     const url = `${this.#options.urls[market]}${path}`
-    const answer = await this.#retry(signal, () =>
-      this.#options.limiter.run(market, weight, signal, () =>
-        this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_EXCHANGE_INFO_BYTES, maxRetries: 0, pass: isRefusal }),
-      ),
-    )
+    const answer = await this.fetchAnswer(market, url, { weight, maxBytes: MAX_EXCHANGE_INFO_BYTES, signal })
     if (answer.status !== 200) {
       throw new CkvdError('CKVD_HTTP_STATUS', `Expected exchangeInfo from ${url}, got status ${answer.status}.`, {
         details: { url, status: answer.status },
@@ -164,9 +184,7 @@ export class Rest implements RestSource {
       limit: String(page.limit),
     })
     const url = `${this.#options.urls[market]}${rest.klinesPath}?${query.toString()}`
-    const answer = await this.#options.limiter.run(market, rest.weightOf(page.limit), signal, () =>
-      this.#http.fetch(url, { kind: 'rest', signal, maxBytes: MAX_BODY_BYTES, maxRetries: 0, pass: isRefusal }),
-    )
+    const answer = await this.#fetchAnswerOnce(market, url, { weight: rest.weightOf(page.limit), maxBytes: MAX_BODY_BYTES, signal })
     return decodeKlinesAnswer(answer, page, url, interval)
   }
 }

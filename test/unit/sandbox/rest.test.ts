@@ -174,6 +174,22 @@ describe('weights', () => {
     expect(JSON.parse((await fetchWire(`${quiet.urls.umRest}/fapi/v1/time`)).body.toString())).toEqual({ serverTime: now })
   })
 
+  it('um and cm are counted together: one budget, one ban; spot is apart', async () => {
+    await using strict = await startSandbox({ now: () => now, budgets: { um: 10 }, banAfter: 1, banSeconds: 120 })
+    const ping = async (base: string, path: string): Promise<[number, number]> => {
+      const answer = await fetchWire(`${base}${path}/ping`)
+      return [answer.status, usedWeight(answer)]
+    }
+    now = at('2024-03-05T12:40:20Z')
+    expect(await ping(strict.urls.umRest, '/fapi/v1')).toEqual([200, 1])
+    expect(await ping(strict.urls.cmRest, '/dapi/v1')).toEqual([200, 2])
+    strict.addWeight('cm', 8)
+    expect(await ping(strict.urls.umRest, '/fapi/v1')).toEqual([429, 11])
+    expect(await ping(strict.urls.cmRest, '/dapi/v1')).toEqual([418, 12])
+    expect(await ping(strict.urls.umRest, '/fapi/v1')).toEqual([418, 13])
+    expect(await ping(strict.urls.spotRest, '/api/v3')).toEqual([200, 1])
+  })
+
   it('above the budget lead to 429 until the minute ends, and going on to a ban of that market', async () => {
     await using strict = await startSandbox({ now: () => now, budgets: { spot: 10 }, banAfter: 2, banSeconds: 120 })
     const ask = async (market: 'spot' | 'um'): Promise<[number, string | undefined]> => {

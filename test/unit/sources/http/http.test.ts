@@ -10,6 +10,7 @@ import type { HttpRequest, HttpSettings } from '../../../../src/sources/http/htt
 import { HTTP_DEFAULTS, HttpClient } from '../../../../src/sources/http/http.ts'
 import { backoffMs } from '../../../../src/waiting.ts'
 import { CERTIFICATE, KEY } from '../../../support/certificate.ts'
+import type { RequestWatch } from '../../../../src/sources/http/http-exchange.ts'
 
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -279,6 +280,38 @@ describe('waiting', () => {
     const client = createClient({ connections: 1, idleTimeoutMs: 200, maxRetries: 0 })
     const answers = await Promise.all(Array.from({ length: 6 }, () => client.fetch(url, plain())))
     expect(answers.map(({ body }) => text(body)).sort()).toEqual(['0', '1', '2', '3', '4', '5'])
+  })
+
+  test('a watch may keep a request here until it has its connection: nothing of it goes out, and it counts as none', async () => {
+    const { url, paths } = await serve((_request, response) => void setTimeout(() => response.end('whole'), 50))
+    const client = createClient({ connections: 1 })
+    let isOpen = true
+    const watch: RequestWatch = {
+      onSend: () => {
+        if (!isOpen) throw new Error('kept here')
+      },
+      // the first is on its way, the second waits for its connection
+      onStatus: () => (isOpen = false),
+    }
+    const [first, second] = [1, 2].map(() => client.fetch(url, plain({ kind: 'rest', watch })))
+    expect(text((await first)!.body)).toBe('whole')
+    await expect(second).rejects.toThrow('kept here')
+    expect(paths).toHaveLength(1)
+    expect(client.counts.rest).toBe(1)
+    isOpen = true
+    expect(text((await client.fetch(url, plain({ kind: 'rest', watch }))).body)).toBe('whole')
+  })
+
+  test('a watch hears status and headers before the body, which may never come', async () => {
+    const { url } = await serve((_request, response) => response.writeHead(418, { 'retry-after': '7' }).flushHeaders())
+    const client = createClient()
+    const stop = new AbortController()
+    const heard = new Promise((resolve) => {
+      const watch: RequestWatch = { onSend: () => undefined, onStatus: (status, headers) => resolve([status, headers['retry-after']]) }
+      client.fetch(url, plain({ kind: 'rest', watch, signal: stop.signal, pass: () => true })).catch(() => undefined)
+    })
+    expect(await heard).toEqual([418, '7'])
+    stop.abort()
   })
 
   test('what a request waits for Retry-After is bounded over all its tries', async () => {

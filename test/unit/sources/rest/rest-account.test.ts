@@ -193,6 +193,17 @@ describe.each(KINDS)('account in %s', (_name, open) => {
     expect(await book(account, 2)).toBe(110)
   })
 
+  test.each(['pause', 'ban'] as const)('a %s is seen by who has booked already, in the moment before it sends', async (kind) => {
+    await request(account, 2)
+    expect(typeof (await book(account, 2))).toBe('number')
+    expect(account.isOpen(LANE)).toBe(true)
+    await account.hold(LANE, kind, 5_000)
+    expect(account.isOpen(LANE)).toBe(false)
+    expect(account.isOpen({ ...LANE, name: 'https://exchange.test futures' })).toBe(true)
+    nowMs += 5_000
+    expect(account.isOpen(LANE)).toBe(true)
+  })
+
   test('no hold is longer than three days, and one that a wrong clock wrote does not last', async () => {
     expect(await account.hold(LANE, 'ban', 1e300)).toBe(T + 3 * DAY)
     expect(await account.hold(LANE, 'pause', -5)).toBe(T)
@@ -247,6 +258,17 @@ describe('account in a file', () => {
     await using later = await FileRestAccount.open(path, () => nowMs)
     nowMs += 599_999
     expect(await book(later, 2)).toBe('ban for 1')
+  })
+
+  test('who shares it sees a ban at once; one that is closed lets nobody send', async () => {
+    const [one, other] = await Promise.all([FileRestAccount.open(path, () => nowMs), FileRestAccount.open(path, () => nowMs)])
+    expect(other.isOpen(LANE)).toBe(true)
+    await one.hold(LANE, 'ban', 5_000)
+    expect(other.isOpen(LANE)).toBe(false)
+    nowMs += 5_000
+    expect(other.isOpen(LANE)).toBe(true)
+    await Promise.all([one.close(), other.close()])
+    expect(other.isOpen(LANE)).toBe(false)
   })
 
   test('what is no account, or cannot be there, is told with its place and what to do', async () => {

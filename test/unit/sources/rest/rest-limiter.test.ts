@@ -247,7 +247,8 @@ describe('418', () => {
   test('a call in flight keeps its answer when another one is banned', async () => {
     const { clock, limiter } = setup()
     await clock.run(limiter.run('spot', 2, never, () => Promise.resolve({ status: 200, headers: {} })))
-    const slow = limiter.run('spot', 2, never, async () => {
+    const slow = limiter.run('spot', 2, never, async (watch) => {
+      watch.onSend()
       await clock.sleep(500, never)
       return { status: 200, headers: {} }
     })
@@ -255,6 +256,55 @@ describe('418', () => {
     const [answer, code] = await clock.run(Promise.all([slow, refused]))
     expect(code).toBe('CKVD_BANNED')
     expect(answer.status).toBe(200)
+  })
+
+  test('what was booked before, and has not gone out when another process is banned, stays here', async () => {
+    const { clock, limiter, account } = setup()
+    const fine = (): Promise<LimitedAnswer> => Promise.resolve({ status: 200, headers: {} })
+    await clock.run(limiter.run('um', 2, never, fine))
+    const other = createRestLimiter({ account, sleep: clock.sleep })
+    let sent = 0
+    // each waits for a connection while the other process is answered
+    const late = Array.from({ length: 4 }, () =>
+      codeOf(
+        limiter.run('um', 2, never, async (watch) => {
+          await clock.sleep(300, never)
+          watch.onSend()
+          sent++
+          return fine()
+        }),
+      ),
+    )
+    const first = codeOf(
+      other.run('cm', 2, never, async () => {
+        await clock.sleep(200, never)
+        return banned('600')
+      }),
+    )
+    expect(await clock.run(Promise.all([first, ...late]))).toEqual(Array.from({ length: 5 }, () => 'CKVD_BANNED'))
+    expect(sent).toBe(0)
+  })
+
+  test.each([
+    ['breaks off', 1, () => Promise.reject(new CkvdError('CKVD_HTTP_TRUNCATED', 'the body broke off'))],
+    ['is late', 5_000, () => Promise.resolve(banned('600'))],
+  ])('is heard from its first line: its text %s', async (_name, lateMs, end) => {
+    const { clock, limiter, account } = setup()
+    const heard = codeOf(
+      limiter.run('um', 2, never, async (watch) => {
+        watch.onSend()
+        watch.onStatus(418, { 'retry-after': '600' })
+        await clock.sleep(lateMs, never)
+        return end()
+      }),
+    )
+    let sent = 0
+    const other = createRestLimiter({ account, sleep: clock.sleep })
+    const send = (): Promise<LimitedAnswer> => Promise.resolve(banned(String(sent++)))
+    await clock.run(clock.sleep(1, never))
+    expect(await codeOf(other.run('cm', 2, never, send))).toBe('CKVD_BANNED')
+    expect(await clock.run(heard)).toBe('CKVD_BANNED')
+    expect(sent).toBe(0)
   })
 
   test('a new limiter with the same account sends nothing until the ban ends, and says until when', async () => {

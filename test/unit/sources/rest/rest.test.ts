@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isCkvdError } from '../../../../src/errors.ts'
 import type { Interval } from '../../../../src/model/interval.ts'
@@ -346,6 +347,28 @@ describe('retries', () => {
     expect(server.requests).toHaveLength(3)
     clockMs += 1000
     expect(await openTimes(restarted, series('um'), range, { signal })).toHaveLength(3)
+  })
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['never comes', (response) => response.writeHead(418, { 'retry-after': '180', 'content-length': 100 }).flushHeaders()],
+    ['breaks off', (response) => response.writeHead(418, { 'retry-after': '180' }).write('{"code"', () => response.destroy())],
+  ])('a 418 whose text %s is one: nothing is asked again', async (_name, send) => {
+    server.script = (_index, _request, response) => {
+      send(response)
+      return 'sent'
+    }
+    const account = new MemoryRestAccount(() => NOW)
+    // a client that soon gives up what does not come
+    await using impatient = new HttpClient({ ...HTTP_DEFAULTS, idleTimeoutMs: 100 }, {})
+    const rest = new Rest(impatient, {
+      urls: server.urls,
+      limiter: createRestLimiter({ account }),
+      nowMs: () => NOW,
+      sleep: () => Promise.resolve(),
+    })
+    const error = await errorOf(rest.fetchStretch(series('um'), us(T, T + DAY_MS), { signal }))
+    expect(error).toMatchObject({ code: 'CKVD_BANNED', details: { until: new Date(NOW + 180_000).toISOString() } })
+    expect(server.requests).toHaveLength(1)
   })
 
   test('an abort ends a request in flight', async () => {
