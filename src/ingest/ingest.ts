@@ -21,6 +21,7 @@ import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
+import { checkOrder, FLAG_ENDS } from '../question/range-order.ts'
 import type { HttpClient, HttpSettings } from '../sources/http/http.ts'
 import { runPlans } from './coordinator.ts'
 import { checkFreeDisk } from './free-disk.ts'
@@ -134,10 +135,7 @@ function scopeOf(options: IngestOptions): PlanScope {
       { details: { end, today } },
     )
   }
-  if (start !== null && start >= end)
-    throw new CkvdError('CKVD_USAGE', `Expected --start before --end, got ${start} and ${end} (the end is excluded).`, {
-      details: { start, end },
-    })
+  checkOrder({ start, end }, FLAG_ENDS)
   return { start, end, archives, rest, crossCheck, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
 }
 

@@ -81,12 +81,13 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
+  const filter = filterOf(run.options)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const view = createExportView(run)
   const result = await runExport(lake, {
     out,
     encoding: { format, gzip: gzip === true },
-    filter: filterOf(run.options),
+    filter,
     replace: replace === true,
     workers: run.settings.workers,
     signal: run.signal,
