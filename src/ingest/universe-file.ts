@@ -27,7 +27,6 @@ export interface UniverseFile {
   readonly entries: readonly UniverseEntry[]
 }
 
-const LARGEST_BYTES = 64 * 1024 * 1024
 const PROBLEMS_SHOWN = 10
 const REQUIRED = ['market', 'symbol', 'earliest_date', 'available_intervals'] as const
 const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol']
@@ -66,11 +65,6 @@ export function parseUniverseFile(bytes: Uint8Array, name: string, market?: Mark
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {
-  if (bytes.length > LARGEST_BYTES) {
-    throw universeError(name, [
-      { line: 1, column: 1, expected: `a file of at most ${LARGEST_BYTES} bytes`, found: `${bytes.length} bytes` },
-    ])
-  }
   const utf16 = utf16Of(bytes)
   if (utf16 !== undefined) return decodeUtf16(bytes, utf16, name)
   const nul = bytes.indexOf(0)

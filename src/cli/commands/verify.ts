@@ -74,7 +74,7 @@ async function prune(run: CommandRun<object>, root: string, series: ReturnType<t
 
 async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise<number> {
   const { result, origin } = await check(run, root)
-  const repair = run.options.repair === true && result.bad.length > 0 ? await repairDays(run, root, result.bad) : null
+  const repair = run.options.repair === true && result.bad.length > 0 ? await repairDays(run, result.bad) : null
   const exit = repair === null ? (result.bad.length > 0 ? 3 : 0) : repair.exit
   if (run.json) run.printJson({ command: 'verify', exit, ...jsonOf(result), repair })
   else show(run, result, repair)
