@@ -21,7 +21,6 @@ export interface UniverseEntry {
 
 /** A universe file: CSV as the availability reports write it, or a bare list of one symbol a line. */
 export interface UniverseFile {
-  readonly form: 'csv' | 'list'
   /** 1-based number of the column base_symbol; null when there is none */
   readonly baseColumn: number | null
   readonly entries: readonly UniverseEntry[]
@@ -163,7 +162,7 @@ function parseList(rows: readonly Row[], name: string, market: Market | undefine
   }
   if (entries.length === 0) problems.add({ line: 2, column: 1, expected: 'at least one symbol', found: '' })
   problems.check()
-  return { form: 'list', baseColumn: null, entries }
+  return { baseColumn: null, entries }
 }
 
 function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFile {
@@ -179,7 +178,7 @@ function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFi
   if (rows.length === 0) problems.add({ line: header.line + 1, column: 1, expected: 'at least one symbol below the header', found: '' })
   problems.check()
   const base = places.get('base_symbol')
-  return { form: 'csv', baseColumn: base === undefined ? null : base + 1, entries }
+  return { baseColumn: base === undefined ? null : base + 1, entries }
 }
 
 /** Index of each known column. */

@@ -112,7 +112,7 @@ class SandboxState {
 
   constructor(settings: SandboxSettings, archives: ArchiveFolderExchange | undefined) {
     const accountOf = (market: Market): WeightAccount =>
-      new WeightAccount(market, { budget: settings.budgets[market], banAfter: settings.banAfter, banSeconds: settings.banSeconds })
+      new WeightAccount({ budget: settings.budgets[market], banAfter: settings.banAfter, banSeconds: settings.banSeconds })
     this.#settings = settings
     this.#archives = archives
     this.#accounts = { spot: accountOf('spot'), um: accountOf('um'), cm: accountOf('cm') }

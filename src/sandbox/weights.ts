@@ -1,5 +1,3 @@
-import type { Market } from '../model/market.ts'
-
 /** What the exchange says to a request before it looks at it. */
 export type Verdict =
   | { readonly kind: 'admitted'; readonly usedWeight: number }
@@ -18,15 +16,13 @@ export interface WeightRules {
  * going on in that minute leads to a ban (418), which is not made longer by further requests.
  */
 export class WeightAccount {
-  readonly market: Market
   readonly #rules: WeightRules
   #minute = -1
   #used = 0
   #limitedRequests = 0
   #bannedUntilMs = 0
 
-  constructor(market: Market, rules: WeightRules) {
-    this.market = market
+  constructor(rules: WeightRules) {
     this.#rules = rules
   }
 
