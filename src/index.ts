@@ -6,13 +6,14 @@
  * @module crypto-kline-vision-data
  */
 import type { Table } from 'apache-arrow'
+import { withSources } from '../config/source-urls.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
 import { CkvdError } from './errors.ts'
 import type { DryRunResult } from './ingest/ingest.ts'
 import { planIngest, runIngest } from './ingest/ingest.ts'
 import type { IngestRequest } from './ingest/request.ts'
-import { parseIngestRequest } from './ingest/request.ts'
+import { LEFT_OUT, parseIngestRequest } from './ingest/request.ts'
 import type { IngestResult } from './ingest/result.ts'
 import { createClock } from './question/clock.ts'
 import type { ColumnArrays, ColumnResult } from './library/client.ts'
@@ -168,9 +169,15 @@ export async function ingest(options: IngestRequest & CKVDConfig): Promise<Inges
   const clockMs = createClock(settings)
   const own = settings.sandbox ? await startOwnSandbox(clockMs) : undefined
   try {
-    const parsed = await parseIngestRequest(request, settings, { clockMs, urls: own?.urls, env: process.env, cwd: process.cwd() })
-    if (request.dryRun === true) return await planIngest(parsed)
     const logger = createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY })
+    const parsed = await parseIngestRequest(request, own === undefined ? settings : withSources(settings, own.urls), {
+      caller: 'library',
+      clockMs,
+      env: process.env,
+      cwd: process.cwd(),
+      onLeftOut: ({ market, symbol }) => logger.warn({ market, symbol }, LEFT_OUT),
+    })
+    if (request.dryRun === true) return await planIngest(parsed)
     const onMisplaced = (error: CkvdError, path: string | null): void =>
       logger.warn({ code: error.code, path }, misplacedMessage(error, path))
     return await runIngest({ ...parsed, events: { ...parsed.events, onMisplaced } })

@@ -1,13 +1,13 @@
 import pc from 'picocolors'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
+import { sourceUrls, urlsFor, withSources } from '../../config/source-urls.ts'
 import type { DecodePool } from '../acquire/decode-pool.ts'
 import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, ERROR_CATALOGUE, toCkvdError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createLogger } from '../log.ts'
 import { checkProxies } from '../sources/http/proxy.ts'
-import type { Sandbox } from '../sandbox/index.ts'
 import { cleanLine, cleanText } from '../terminal-text.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
@@ -93,7 +93,7 @@ export async function runCommand<Options extends object>(
       printed = true
     })
     logFile = run.settings.logFile
-    if (needs.sources && !run.settings.sandbox) checkProxies(sourceUrls(run.settings), context.env)
+    if (needs.sources && !run.settings.sandbox) checkProxies(urlsFor(sourceUrls(run.settings)), context.env)
     context.setExit(needs.sources && run.settings.sandbox ? await runInSandbox(run, body) : await body(run))
   } catch (thrown) {
     const error = errorOf(thrown, context.signal)
@@ -150,22 +150,10 @@ async function runInSandbox<Options>(
   const { startSandbox } = await import('../sandbox/index.ts')
   const sandbox = await startSandbox({ now: () => run.clockMs() })
   try {
-    return await body({ ...run, settings: Object.freeze({ ...run.settings, ...sandboxUrls(sandbox) }) })
+    return await body({ ...run, settings: withSources(run.settings, sandbox.urls) })
   } finally {
     await sandbox.close()
   }
-}
-
-function sourceUrls({ visionUrl, listingUrl, spotRestUrl, umRestUrl, cmRestUrl }: Settings): string[] {
-  return [visionUrl, listingUrl, spotRestUrl, umRestUrl, cmRestUrl]
-}
-
-/** The settings that make a sandbox the five sources. */
-function sandboxUrls(
-  sandbox: Pick<Sandbox, 'urls'>,
-): Pick<Settings, 'visionUrl' | 'listingUrl' | 'spotRestUrl' | 'umRestUrl' | 'cmRestUrl'> {
-  const { vision, listing, spotRest, umRest, cmRest } = sandbox.urls
-  return { visionUrl: vision, listingUrl: listing, spotRestUrl: spotRest, umRestUrl: umRest, cmRestUrl: cmRest }
 }
 
 /** An interrupted call throws an `AbortError` of its own (Piscina, undici): the signal's reason says what it means. */

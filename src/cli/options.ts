@@ -11,6 +11,7 @@ import type { Market } from '../model/market.ts'
 import { isMarket, isSymbol } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
+import { checkOrder, FLAG_ENDS } from '../question/range-order.ts'
 
 /**
  * A flag's value, read or refused in the form of all settings: *Expected `--start` to be a day …, got "x" (flag)*. The details let
@@ -114,8 +115,12 @@ export interface FilterFlags {
   readonly end?: UtcDay
 }
 
-/** The part of the lake that a command's flags choose. */
+/**
+ * The part of the lake that a command's flags choose.
+ * @throws CkvdError `CKVD_USAGE` for a start that is not before its end
+ */
 export function filterOf({ market, symbols, intervals, start, end }: FilterFlags): LakeFilter {
+  checkOrder({ start, end }, FLAG_ENDS)
   return {
     ...(market === undefined ? {} : { market }),
     ...(symbols === undefined ? {} : { symbols }),

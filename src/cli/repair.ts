@@ -1,16 +1,13 @@
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { runIngest } from '../ingest/ingest.ts'
+import { parseIngestRequest } from '../ingest/request.ts'
 import type { BadShard } from '../lake/verify.ts'
 import { nextChunk, seriesLabel } from '../model/series.ts'
 import type { CommandRun } from './command.ts'
-import { ingestSettings } from './ingest-settings.ts'
+import { requestSurroundings } from './request-surroundings.ts'
 
 /** Fetches bad chunks again, series by series: exactly what an ingest of these days would do. */
-export async function repairDays(
-  run: CommandRun<object>,
-  lake: string,
-  bad: readonly BadShard[],
-): Promise<{ exit: number; stored: number }> {
+export async function repairDays(run: CommandRun<object>, bad: readonly BadShard[]): Promise<{ exit: number; stored: number }> {
   const bySeries = new Map<string, BadShard[]>()
   for (const shard of bad) {
     const name = seriesLabel(shard.series)
@@ -18,6 +15,7 @@ export async function repairDays(
   }
   // one start of threads for all series
   await using pool = new DecodePool({ workers: run.settings.workers })
+  const around = requestSurroundings(run)
   let exit = 0
   let stored = 0
   for (const group of bySeries.values()) {
@@ -27,21 +25,13 @@ export async function repairDays(
     const days = group.map(({ day }) => day).sort()
     const start = days[0] ?? first.day
     const end = nextChunk(days.at(-1) ?? first.day, series.interval)
-    const result = await runIngest({
-      pool,
-      ...ingestSettings(run, lake),
-      universe: [{ market: series.market, symbol: series.symbol, intervals: [series.interval], line: 1 }],
-      start,
-      end,
-      archives: 'auto',
-      rest: true,
-      refresh: false,
-      retryFailed: true,
-      force: false,
-      crossCheck: false,
-      keepArchives: false,
-      events: {},
-    })
+    const { market, symbol, interval } = series
+    const options = await parseIngestRequest(
+      { universe: [{ market, symbol }], intervals: [interval], start, end, retryFailed: true, signal: run.signal },
+      run.settings,
+      { ...around, pool: around.pool ?? pool },
+    )
+    const result = await runIngest(options)
     stored += result.stored
     exit = Math.max(exit, result.exit)
   }

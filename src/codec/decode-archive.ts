@@ -64,10 +64,9 @@ export interface DecodedChunk {
   readonly conflicts: number
   /** the first conflicts with both values; empty when there are none */
   readonly conflictNote: string
-  /** bars with an odd close time, and bars that break a bar's own rules, with the open times (us) of the latter: see `findOddRows` */
+  /** bars with an odd close time, and bars that break a bar's own rules: see `findOddRows` */
   readonly oddClose: number
   readonly oddRows: number
-  readonly oddRowTimes: number[]
   readonly gaps: Gap[]
   readonly firstOpenUs: number
   readonly lastOpenUs: number
@@ -76,9 +75,8 @@ export interface DecodedChunk {
 
 export interface DecodeResult {
   readonly archiveSha256: string
-  /** rows and bytes of the CSV */
+  /** rows of the CSV */
   readonly csvRows: number
-  readonly csvBytes: number
   /** wanted chunks with at least one row, in order */
   readonly chunks: DecodedChunk[]
   /** wanted chunks without a row, as far as bars were expected in them */
@@ -139,7 +137,6 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     return {
       archiveSha256,
       csvRows: rows,
-      csvBytes: csv.length,
       absentDays: split.absentDays,
       strays: split.strays,
       dropped: split.dropped,
@@ -257,7 +254,7 @@ function encodeChunk(
   sources: readonly string[] = [`vision-${archive.packaging}`],
 ): DecodedChunk {
   const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
-  const { oddClose, oddRows, times: oddRowTimes } = odd
+  const { oddClose, oddRows } = odd
   const rows = columns.openTime.length
   const condition = gaps.length === 0 ? 'complete' : 'partial'
   const meta: ShardMeta = {
@@ -291,7 +288,6 @@ function encodeChunk(
     conflictNote,
     oddClose,
     oddRows,
-    oddRowTimes,
     gaps,
     firstOpenUs: Number(columns.openTime[0]),
     lastOpenUs: Number(columns.openTime[rows - 1]),

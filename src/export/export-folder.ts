@@ -31,7 +31,6 @@ export interface ExportFolder {
   /** Size of a file in bytes; undefined when there is none. */
   sizeOf(path: string): Promise<number | undefined>
   /** Gives the lock back; may be called more than once. */
-  close(): void
   [Symbol.dispose](): void
 }
 
@@ -86,7 +85,6 @@ function createFolder(root: string, files: AtomicFiles, lock: WriteLock): Export
         throw exportIoError(error, 'read', target)
       }
     },
-    close,
     [Symbol.dispose]: close,
   }
 }

@@ -107,7 +107,7 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
     ['ckvd.rows', String(state.rows)],
     ['ckvd.source_digest', state.digest],
   ] as const
-  return { kind: 'klines', ...encoding, series, shards, metadata }
+  return { kind: 'klines', ...encoding, shards, metadata }
 }
 
 /** Bytes that can be transferred: Node may read a file into a part of a larger buffer. */

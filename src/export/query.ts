@@ -22,8 +22,6 @@ type DuckDb = typeof import('@duckdb/node-api')
  */
 export interface ExportDatabase extends Disposable {
   readonly manifest: Manifest
-  /** names of the views, `coverage` last */
-  readonly views: readonly string[]
   /** Runs one SELECT. Throws CKVD_QUERY, CKVD_ABORTED. */
   select(sql: string, signal: AbortSignal): Promise<QueryRows>
 }
@@ -174,7 +172,6 @@ function createDatabase(
   }
   return {
     manifest,
-    views,
     async select(sql, signal) {
       const result = await interruptible(connection, signal, async () => {
         await checkReads(duckdb, connection, sql)

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { urlsFor } from '../../config/source-urls.ts'
 import { sha256Hex } from '../codec/zip/archive.ts'
-import type { Connections, SourceUrls } from '../acquire/rest/connections.ts'
+import type { ConnectionSettings } from '../acquire/rest/connection-settings.ts'
+import type { Connections } from '../acquire/rest/connections.ts'
 import { createConnections } from '../acquire/rest/connections.ts'
 import { ListingEdge } from '../acquire/listing-edge.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
@@ -20,7 +22,6 @@ import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayOfUs } from '../model/utc-day.ts'
 import type { HttpClient, HttpSettings } from '../sources/http/http.ts'
 import { runPlans } from './coordinator.ts'
 import { checkFreeDisk } from './free-disk.ts'
@@ -36,7 +37,7 @@ import { problemOf, Tally } from './result.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Everything that a run of `ingest` depends on. */
-export interface IngestOptions {
+export interface IngestOptions extends ConnectionSettings {
   readonly universe: readonly UniverseLine[]
   /** first day; null: from the first one that the listing has */
   readonly start: UtcDay | null
@@ -49,18 +50,7 @@ export interface IngestOptions {
   readonly force: boolean
   readonly crossCheck: boolean
   readonly keepArchives: boolean
-  /** directory of the lake */
-  readonly lake: string
-  readonly urls: SourceUrls
-  /** the sources are an embedded exchange, whose clock is `clockMs` */
-  readonly sandbox: boolean
-  /** directory of the user's state, where the account of REST weight is kept; null: there is none, the lake is used */
-  readonly state: string | null
   readonly workers: number
-  readonly concurrency: number
-  readonly maxRateBytes: number | null
-  readonly restShare: number
-  readonly maxRetries: number
   /** time of planning, epoch ms */
   readonly nowMs: number
   /** a clock that runs, epoch ms */
@@ -126,18 +116,6 @@ export interface DryRunSeries extends DryRunNumbers {
 
 function scopeOf(options: IngestOptions): PlanScope {
   const { start, end, archives, rest, crossCheck, force, refresh, retryFailed } = options
-  const today = dayOfUs(options.nowMs * 1000)
-  if (end > today) {
-    throw new CkvdError(
-      'CKVD_USAGE',
-      `Expected --end to be at most today (${today}, excluded: the running day is not closed), got ${end}.`,
-      { details: { end, today } },
-    )
-  }
-  if (start !== null && start >= end)
-    throw new CkvdError('CKVD_USAGE', `Expected --start before --end, got ${start} and ${end} (the end is excluded).`, {
-      details: { start, end },
-    })
   return { start, end, archives, rest, crossCheck, force, refresh, retryFailed, nowUs: options.nowMs * 1000 }
 }
 
@@ -191,8 +169,7 @@ function printable(totals: PlanTotals): DryRunNumbers {
 
 /** The sources that a run may ask. */
 function sourcesOf({ sandbox, urls, rest, universe }: IngestOptions): Sources {
-  const markets = rest ? [...new Set(universe.map(({ market }) => market))] : []
-  return { sandbox, urls: [urls.vision, urls.listing, ...markets.map((market) => urls.rest[market])] }
+  return { sandbox, urls: urlsFor(urls, rest ? [...new Set(universe.map(({ market }) => market))] : []) }
 }
 
 /** What the lake is to be: a sandbox is recorded at once, the exchange when it has answered. */

@@ -1,20 +1,23 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Settings } from '../../config/settings.ts'
+import { nowMs as planningMs } from '../../config/settings.ts'
+import type { DecodePool } from '../acquire/decode-pool.ts'
 import { CkvdError } from '../errors.ts'
 import type { ArchiveChoice } from '../acquire/plan/archive-map.ts'
+import { connectionSettings } from '../acquire/rest/connection-settings.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isMarket, isSymbol } from '../model/market.ts'
 import { dayOfUs, parseUtcDay } from '../model/utc-day.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { checkOrder, FLAG_ENDS } from '../question/range-order.ts'
 import type { IngestOptions } from './ingest.ts'
 import type { IngestProgress } from './progress.ts'
 import type { UniverseLine } from './universe.ts'
 import { parseUniverse } from './universe.ts'
+import { readUniverseBytes } from './universe-bytes.ts'
 
-/** What the library's `ingest` takes: the flags of `ckvd ingest` in camelCase. Days are UTC, `YYYY-MM-DD`; `end` is excluded. */
+/** What is asked of an ingest: the flags of `ckvd ingest` in camelCase. Days are UTC, `YYYY-MM-DD`; `end` is excluded. */
 export interface IngestRequest {
   /** path of a universe file, or the symbols themselves */
   readonly universe: string | readonly { readonly market: Market; readonly symbol: string }[]
@@ -72,71 +75,88 @@ const KEYS: ReadonlySet<string> = new Set<keyof IngestRequest>([
   'onProgress',
 ])
 
-/** What surrounds a request: a clock that runs, the URLs of an own sandbox, environment and working directory. */
+/** What surrounds a request: who asks, by which clocks, and what only the command has. */
 export interface RequestSurroundings {
+  /** names in messages are flags for the command */
+  readonly caller: 'command' | 'library'
+  /** a clock that runs, epoch ms */
   readonly clockMs: () => number
-  readonly urls:
-    | { readonly vision: string; readonly listing: string; readonly spotRest: string; readonly umRest: string; readonly cmRest: string }
-    | undefined
+  /** the system's clock, whatever `CKVD_NOW` says; default `Date.now` */
+  readonly systemMs?: (() => number) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** standard input, which is the universe file `-` */
+  readonly stdin?: AsyncIterable<Uint8Array | string> | undefined
+  /** decode threads of the caller; default: the run's own */
+  readonly pool?: DecodePool | undefined
+  /** told of each symbol whose line lists none of the intervals asked for */
+  readonly onLeftOut?: ((line: UniverseLine) => void) | undefined
 }
 
-/** Checks a request and fills it. Throws `CKVD_USAGE`, `CKVD_UNIVERSE`. */
+/** What a log says of a symbol that is left out. */
+export const LEFT_OUT = 'symbol left out: its line lists none of the intervals asked for'
+
+/** Checks a request and fills it: the one road into an ingest. Throws `CKVD_USAGE`, `CKVD_UNIVERSE`. */
 export async function parseIngestRequest(request: IngestRequest, settings: Settings, around: RequestSurroundings): Promise<IngestOptions> {
   const unknown = Object.keys(request).find((key) => !KEYS.has(key))
   if (unknown !== undefined) throw wrong(unknown, `one of ${[...KEYS].join(', ')}`, 'an unknown option')
-  if (request.force === true && request.retryFailed === true) throw wrong('force', 'left out together with `retryFailed`', 'both')
-  const nowMs = around.clockMs()
-  const intervals = parseIntervals(request.intervals)
+  const names = namesFor(around.caller)
+  if (request.force === true && request.retryFailed === true)
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected \`${names.force}\` (all days) or \`${names.retryFailed}\` (unexplained days only), got both. Leave one out.`,
+    )
+  const { clockMs, systemMs, env, pool } = around
+  const nowMs = settings.now === null ? clockMs() : planningMs(settings)
+  const today = dayOfUs(nowMs * 1000)
+  const start = request.start === undefined ? null : parseDay('start', request.start)
+  const end = request.end === undefined ? today : parseDay('end', request.end)
+  if (end > today)
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected \`${names.end}\` to be at most today (${today}, excluded: the running day is not closed), got ${end}.`,
+      { details: { end, today } },
+    )
+  checkOrder({ start, end }, names)
+  const archives = parseArchives(request.archives ?? 'auto')
   return {
-    universe: await readUniverse(request, intervals, around.cwd),
-    start: request.start === undefined ? null : parseDay('start', request.start),
-    end: request.end === undefined ? dayOfUs(nowMs * 1000) : parseDay('end', request.end),
-    archives: parseArchives(request.archives ?? 'auto'),
+    ...connectionSettings(settings),
+    universe: await readUniverse(request, around),
+    start,
+    end,
+    archives,
     rest: request.rest !== false,
     refresh: request.refresh === true,
     retryFailed: request.retryFailed === true,
     force: request.force === true,
     crossCheck: request.crossCheck === true,
     keepArchives: request.keepArchives === true,
-    lake: settings.lake,
-    urls: {
-      vision: around.urls?.vision ?? settings.visionUrl,
-      listing: around.urls?.listing ?? settings.listingUrl,
-      rest: {
-        spot: around.urls?.spotRest ?? settings.spotRestUrl,
-        um: around.urls?.umRest ?? settings.umRestUrl,
-        cm: around.urls?.cmRest ?? settings.cmRestUrl,
-      },
-    },
-    sandbox: settings.sandbox,
-    state: settings.state,
     workers: settings.workers,
-    concurrency: settings.concurrency,
-    maxRateBytes: settings.maxRate,
-    restShare: settings.restShare,
-    maxRetries: settings.maxRetries,
     nowMs,
-    clockMs: around.clockMs,
-    env: around.env,
+    clockMs,
+    ...(systemMs === undefined ? {} : { systemMs }),
+    env,
     signal: request.signal ?? new AbortController().signal,
     events: request.onProgress === undefined ? {} : { onProgress: request.onProgress },
+    ...(pool === undefined ? {} : { pool }),
   }
 }
 
-async function readUniverse(request: IngestRequest, intervals: readonly Interval[] | 'all', cwd: string): Promise<readonly UniverseLine[]> {
+/** What the caller calls the parts of a request that messages about two of them name. */
+function namesFor(caller: RequestSurroundings['caller']) {
+  return caller === 'command'
+    ? { ...FLAG_ENDS, force: '--force', retryFailed: '--retry-failed' }
+    : { start: 'start', end: 'end', force: 'force', retryFailed: 'retryFailed' }
+}
+
+async function readUniverse(request: IngestRequest, around: RequestSurroundings): Promise<readonly UniverseLine[]> {
   const { universe, market, symbols, mapMarket } = request
+  const intervals = parseIntervals(request.intervals)
   if (typeof universe !== 'string') return listUniverse(universe, intervals)
-  const path = resolve(cwd, universe)
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new CkvdError(
-      'CKVD_USAGE',
-      `Could not read the universe file ${path}: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      { cause },
-    )
-  })
-  return parseUniverse(bytes, { name: universe, market, symbols, intervals, mapMarket }).series
+  const bytes = await readUniverseBytes(universe, around)
+  const { series, withoutInterval } = parseUniverse(bytes, { name: universe, market, symbols, intervals, mapMarket })
+  for (const line of withoutInterval) around.onLeftOut?.(line)
+  return series
 }
 
 function listUniverse(entries: unknown, intervals: readonly Interval[] | 'all'): UniverseLine[] {

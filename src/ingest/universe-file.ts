@@ -21,13 +21,11 @@ export interface UniverseEntry {
 
 /** A universe file: CSV as the availability reports write it, or a bare list of one symbol a line. */
 export interface UniverseFile {
-  readonly form: 'csv' | 'list'
   /** 1-based number of the column base_symbol; null when there is none */
   readonly baseColumn: number | null
   readonly entries: readonly UniverseEntry[]
 }
 
-const LARGEST_BYTES = 64 * 1024 * 1024
 const PROBLEMS_SHOWN = 10
 const REQUIRED = ['market', 'symbol', 'earliest_date', 'available_intervals'] as const
 const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol']
@@ -66,11 +64,6 @@ export function parseUniverseFile(bytes: Uint8Array, name: string, market?: Mark
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {
-  if (bytes.length > LARGEST_BYTES) {
-    throw universeError(name, [
-      { line: 1, column: 1, expected: `a file of at most ${LARGEST_BYTES} bytes`, found: `${bytes.length} bytes` },
-    ])
-  }
   const utf16 = utf16Of(bytes)
   if (utf16 !== undefined) return decodeUtf16(bytes, utf16, name)
   const nul = bytes.indexOf(0)
@@ -169,7 +162,7 @@ function parseList(rows: readonly Row[], name: string, market: Market | undefine
   }
   if (entries.length === 0) problems.add({ line: 2, column: 1, expected: 'at least one symbol', found: '' })
   problems.check()
-  return { form: 'list', baseColumn: null, entries }
+  return { baseColumn: null, entries }
 }
 
 function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFile {
@@ -185,7 +178,7 @@ function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFi
   if (rows.length === 0) problems.add({ line: header.line + 1, column: 1, expected: 'at least one symbol below the header', found: '' })
   problems.check()
   const base = places.get('base_symbol')
-  return { form: 'csv', baseColumn: base === undefined ? null : base + 1, entries }
+  return { baseColumn: base === undefined ? null : base + 1, entries }
 }
 
 /** Index of each known column. */

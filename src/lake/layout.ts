@@ -19,8 +19,6 @@ export interface LakePaths {
   readonly quarantine: string
   /** files that are being written; on the same volume as the rest, so that a rename is atomic */
   readonly tmp: string
-  /** archives that a user asked to keep */
-  readonly archives: string
   /** the SQLite file whose exclusive transaction is the write lock; it never holds data */
   readonly lock: string
   /** format and origin of the lake */
@@ -36,7 +34,6 @@ export function lakePaths(root: string): LakePaths {
     catalog: join(root, 'catalog.sqlite'),
     quarantine: join(root, 'quarantine'),
     tmp: join(root, 'tmp'),
-    archives: join(root, 'archives'),
     lock: join(root, 'lock.sqlite'),
     origin: join(root, 'lake.json'),
     cacheTag: join(root, 'CACHEDIR.TAG'),

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Table } from 'apache-arrow'
 import type { Settings } from '../../config/settings.ts'
+import type { NamedSources } from '../../config/source-urls.ts'
+import { urlsFor, withSources } from '../../config/source-urls.ts'
 import { misplacedMessage } from '../acquire/rest/address-account.ts'
+import { connectionSettings } from '../acquire/rest/connection-settings.ts'
 import { createConnections } from '../acquire/rest/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
@@ -44,13 +47,7 @@ export interface ColumnResult<Name extends ColumnName = ColumnName> {
 
 /** An exchange that a client starts for itself. */
 export interface OwnSandbox {
-  readonly urls: {
-    readonly vision: string
-    readonly listing: string
-    readonly spotRest: string
-    readonly umRest: string
-    readonly cmRest: string
-  }
+  readonly urls: NamedSources
   close(): Promise<void>
 }
 
@@ -189,33 +186,20 @@ export class MarketClient {
   }
 
   async #open(): Promise<Runtime> {
-    const { settings, clockMs, env, logger } = this.#options
+    const { clockMs, env, logger, market } = this.#options
     const sandbox = this.#options.startSandbox === null ? null : await this.#options.startSandbox(clockMs)
+    const settings = sandbox === null ? this.#options.settings : withSources(this.#options.settings, sandbox.urls)
     const lake = new LakeAccess(settings.lake, logger)
-    const urls = sandbox?.urls ?? {
-      vision: settings.visionUrl,
-      listing: settings.listingUrl,
-      spotRest: settings.spotRestUrl,
-      umRest: settings.umRestUrl,
-      cmRest: settings.cmRestUrl,
-    }
     const connections = createConnections({
-      urls: { vision: urls.vision, listing: urls.listing, rest: { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest } },
-      concurrency: settings.concurrency,
-      maxRetries: settings.maxRetries,
-      maxRateBytes: settings.maxRate,
-      restShare: settings.restShare,
+      ...connectionSettings(settings),
       clockMs,
       env,
-      sandbox: settings.sandbox,
-      state: settings.state,
-      lake: settings.lake,
       onMisplaced: (error, path) => logger.warn({ code: error.code, path }, misplacedMessage(error, path)),
     })
     const { http } = connections
     http.clock.onSkew = (message) => logger.warn(message)
     let pool: DecodePool | undefined
-    const asked = [urls.vision, urls.listing, { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }[this.#options.market]]
+    const asked = urlsFor(connections.urls, [market])
     const origin = (source?: DataSource): Origin | undefined =>
       answeredOrigin({ sandbox: settings.sandbox, urls: source === DataSource.CACHE ? [] : asked }, http)
     const context = {

@@ -1,5 +1,6 @@
 import type { Settings } from '../../config/settings.ts'
 import { expectedMessage, resolveSettings } from '../../config/settings.ts'
+import { SOURCE_SETTINGS } from '../../config/source-urls.ts'
 import { CkvdError } from '../errors.ts'
 import type { LogLevel } from '../log.ts'
 import { DataSource } from '../question/names.ts'
@@ -49,13 +50,6 @@ const CONFIG_KEYS: Readonly<Record<keyof CKVDConfig, keyof Settings | null>> = {
   sources: null,
   enforceSource: null,
 }
-const SOURCE_KEYS: Readonly<Record<keyof SourceUrlOptions, keyof Settings>> = {
-  vision: 'visionUrl',
-  listing: 'listingUrl',
-  spotRest: 'spotRestUrl',
-  umRest: 'umRestUrl',
-  cmRest: 'cmRestUrl',
-}
 
 /** A client's settings, filled and frozen. */
 export interface ClientSettings {
@@ -78,8 +72,8 @@ export function resolveConfig(
     if (setting !== null) flags[setting] = value
   }
   for (const [key, value] of Object.entries(config.sources ?? {})) {
-    if (!Object.hasOwn(SOURCE_KEYS, key)) throw unknownKey(`sources.${key}`, Object.keys(SOURCE_KEYS))
-    flags[SOURCE_KEYS[key as keyof SourceUrlOptions]] = value
+    if (!Object.hasOwn(SOURCE_SETTINGS, key)) throw unknownKey(`sources.${key}`, Object.keys(SOURCE_SETTINGS))
+    flags[SOURCE_SETTINGS[key as keyof SourceUrlOptions]] = value
   }
   // text is fine in the environment; an option of code has a type
   for (const key of ['useCache', 'sandbox'] as const) {

@@ -1,6 +1,8 @@
 import { CkvdError } from '../errors.ts'
 import type { TimeRange } from '../model/series.ts'
-import { parseUtcDay } from '../model/utc-day.ts'
+import { isoOfUs, parseUtcDay } from '../model/utc-day.ts'
+import type { EndNames } from './range-order.ts'
+import { checkOrder } from './range-order.ts'
 
 /** A point in time: a `Date`, ISO text with a zone (`2024-01-01T00:00:00Z`), or epoch milliseconds. */
 export type Time = Date | string | number
@@ -16,9 +18,7 @@ export interface TimeRangeOptions {
 }
 
 /** How a caller knows the parts of a range, and which forms a time may have there. */
-export interface RangeWords {
-  readonly start: string
-  readonly end: string
+export interface RangeWords extends EndNames {
   readonly days: string
   readonly time: string
 }
@@ -66,15 +66,7 @@ export function parseTimeRange(options: TimeRangeOptions, nowMs: number, words =
     end ??
     (start === undefined || days === undefined ? nowMs * 1000 : checkPast(start + lengthUs, `${words.start} plus ${words.days}`, nowMs))
   const startUs = start ?? endUs - lengthUs
-  if (startUs >= endUs) {
-    throw new CkvdError(
-      'CKVD_TIME',
-      `Expected the start to be before the end, got ${isoOf(startUs)} and ${isoOf(endUs)} (the end is excluded).`,
-      {
-        details: { start: isoOf(startUs), end: isoOf(endUs) },
-      },
-    )
-  }
+  checkOrder({ start: isoOfUs(startUs), end: isoOfUs(endUs) }, words, 'CKVD_TIME')
   return { startUs, endUs }
 }
 
@@ -125,13 +117,9 @@ function checkPlausible(ms: number, name: string, found: Time): number {
 
 function checkPast(timeUs: number, name: string, nowMs: number): number {
   if (timeUs <= nowMs * 1000) return timeUs
-  throw wrongTime(name, `at most now (${isoOf(nowMs * 1000)})`, `${isoOf(timeUs)}, which lies in the future`)
+  throw wrongTime(name, `at most now (${isoOfUs(nowMs * 1000)})`, `${isoOfUs(timeUs)}, which lies in the future`)
 }
 
 function wrongTime(name: string, expected: string, found: string): CkvdError {
   return new CkvdError('CKVD_TIME', `Expected \`${name}\` to be ${expected}, got ${found}.`, { details: { option: name } })
-}
-
-function isoOf(timeUs: number): string {
-  return new Date(timeUs / 1000).toISOString()
 }

@@ -34,15 +34,6 @@ export interface Batch<T> {
 export class Flights<T> {
   readonly #entries = new Map<string, Entry<T>>()
 
-  /** True when a key is on its way and will be finished. */
-  has(key: string): boolean {
-    return this.#entries.has(key)
-  }
-
-  get size(): number {
-    return this.#entries.size
-  }
-
   /**
    * Waits for keys: those that are on their way are joined, `start` is called for the others, at least one. Work that
    * ends without a value for one of its keys is a bug; work that throws fails all its keys that have no value yet.

@@ -248,7 +248,7 @@ describe('what cannot work is refused with a sentence', () => {
   test.each<[string, string[], RegExp]>([
     ['a flag that does not exist', ['--intervall', '1h'], /CKVD_USAGE.*--intervall.*Did you mean --interval/],
     ['an end later than today', ['--end', '2024-03-21'], /--end.*2024-03-20.*2024-03-21/],
-    ['a start that is not before the end', ['--end', '2024-03-01'], /--start before --end/],
+    ['a start that is not before the end', ['--end', '2024-03-01'], /`--start` before `--end`/],
     ['an impossible day', ['--end', '2024-02-30'], /--end.*YYYY-MM-DD.*2024-02-30/],
     ['an interval that does not exist', ['--intervals', '7m'], /--intervals.*7m/],
     ['a market that does not exist', ['--market', 'okx'], /--market.*spot, um or cm.*okx/],

@@ -57,8 +57,8 @@ const line = fc
 /** Everything that can be told of a decoding. */
 function outcomeOf(decode: () => ReturnType<typeof decodeCsv>): unknown {
   try {
-    const { columns, rows, header } = decode()
-    return { rows, header, bits: bitsOf(columns).toString('hex') }
+    const { columns, rows } = decode()
+    return { rows, bits: bitsOf(columns).toString('hex') }
   } catch (error) {
     const { code, message, details } = error as { code: unknown; message: unknown; details: unknown }
     return { code, message, details }

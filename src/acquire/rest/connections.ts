@@ -1,6 +1,6 @@
+import type { SourceUrls } from '../../../config/source-urls.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
 import type { CkvdError } from '../../errors.ts'
-import type { Market } from '../../model/market.ts'
 import type { HttpSettings } from '../../sources/http/http.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
 import { Listing } from '../../sources/vision/listing.ts'
@@ -10,34 +10,14 @@ import { createRestLimiter } from '../../sources/rest/rest-limiter.ts'
 import { Rest } from '../../sources/rest/rest.ts'
 import { Vision } from '../../sources/vision/vision.ts'
 import { AddressAccount } from './address-account.ts'
+import type { ConnectionSettings } from './connection-settings.ts'
 
-/** Where the five sources are: bases of URLs without a final slash. */
-export interface SourceUrls {
-  readonly vision: string
-  readonly listing: string
-  readonly rest: Readonly<Record<Market, string>>
-}
-
-export interface ConnectionOptions {
-  readonly urls: SourceUrls
-  /** downloads at once */
-  readonly concurrency: number
-  readonly maxRetries: number
-  /** bytes a second over all downloads; null: no bound */
-  readonly maxRateBytes: number | null
-  /** part of each market's weight budget that is spent */
-  readonly restShare: number
+export interface ConnectionOptions extends ConnectionSettings {
   /** a clock that runs, epoch ms; for planning, so `CKVD_NOW` may have set it */
   readonly clockMs: () => number
   /** the system's clock, epoch ms, by which weight, pauses and bans are kept; default `Date.now` */
   readonly systemMs?: () => number
   readonly env: Readonly<Record<string, string | undefined>>
-  /** the sources are an embedded exchange, which counts by `clockMs`: its account is nobody else's, and kept in memory */
-  readonly sandbox: boolean
-  /** directory of the user's state, where the account of this address is kept; null: there is none */
-  readonly state: string | null
-  /** directory of the lake: the account's second choice */
-  readonly lake: string
   /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
   readonly onMisplaced?: ((error: CkvdError, path: string | null) => void) | undefined
   /** memory for archives; default: new memory for each */

@@ -9,14 +9,13 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import type { AvailabilityResult } from '../../report/availability/availability-run.ts'
 import { CACHE_NAME, PAGE_NAME, runAvailability } from '../../report/availability/availability-run.ts'
 import type { SymbolAvailability } from '../../report/availability/availability.ts'
-import { cleanLine } from '../../terminal-text.ts'
 import { createListingView } from '../show/availability-view.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, dayOption, integerOption, marketOption, wordOption } from '../options.ts'
 import { csvLine, formatCount, formatCountOf, formatDuration, printTable, writeData } from '../show/output.ts'
+import { shortList } from '../show/short-list.ts'
 
-const SHOWN_PROBLEMS = 20
 const MS_PER_HOUR = 3_600_000
 
 interface AvailabilityFlags {
@@ -101,7 +100,7 @@ async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
     clockMs: () => run.clockMs(),
     env: context.env,
     signal: run.signal,
-    onProgress: view.onProgress,
+    onProgress: (done, total, problems) => view.update({ done, total, problems }),
     onNote: (note) => run.logger.warn(note),
   }).finally(() => view.stop())
   if (run.json) run.printJson(result)
@@ -168,12 +167,11 @@ function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResul
 }
 
 function printProblems(run: CommandRun<AvailabilityFlags>, { problems }: AvailabilityResult): void {
-  if (problems.length === 0) return
-  const lines = problems
-    .slice(0, SHOWN_PROBLEMS)
-    .map(({ market, symbol, code, message }) => `  ${market} ${symbol}  ${code}: ${cleanLine(message)}`)
-  if (problems.length > SHOWN_PROBLEMS) lines.push(`  … and ${formatCount(problems.length - SHOWN_PROBLEMS)} more; --json lists them all`)
+  const title = `${formatCountOf(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3)`
   run.context.stderr.write(
-    `${formatCountOf(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3):\n${lines.join('\n')}\n`,
+    shortList(
+      title,
+      problems.map(({ market, symbol, code, message }) => `${market} ${symbol}  ${code}: ${message}`),
+    ),
   )
 }

@@ -13,7 +13,6 @@ import { formatCoveragePage } from '../../report/coverage/coverage-page.ts'
 import type { SeriesCoverage } from '../../report/coverage/coverage.ts'
 import { hasUnexplained, readCoverage } from '../../report/coverage/coverage.ts'
 import { writeReport } from '../../report/report-file.ts'
-import { cleanLine } from '../../terminal-text.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import type { FilterFlags } from '../options.ts'
@@ -21,10 +20,9 @@ import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, mark
 import { checkOutside } from '../show/out-file.ts'
 import { csvLine, formatBytes, formatCount, formatCountOf, printTable, writeData } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
+import { shortList } from '../show/short-list.ts'
 import { parseSeriesDay } from '../show/series-name.ts'
 import { unexplainedLine } from '../show/unexplained-day.ts'
-
-const SHOWN_GAPS = 20
 
 interface CoverageFlags extends FilterFlags {
   readonly csv?: true
@@ -185,11 +183,11 @@ function printText(
     ],
   })
   const gaps = rows.flatMap((row) =>
-    row.gaps.map((gap) => `  ${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
+    row.gaps.map((gap) => `${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
   )
-  printList(run, formatCountOf(gaps.length, 'gap'), gaps)
-  const days = rows.flatMap((row) => row.unexplained.map((day) => `  ${unexplainedLine(row, day, day.accepted)}`))
-  printList(run, `${formatCountOf(days.length, 'day')} not explained by evidence`, days)
+  stdout.write(shortList(formatCountOf(gaps.length, 'gap'), gaps))
+  const days = rows.flatMap((row) => row.unexplained.map((day) => unexplainedLine(row, day, day.accepted)))
+  stdout.write(shortList(`${formatCountOf(days.length, 'day')} not explained by evidence`, days))
   stdout.write(
     `${formatBytes(total.bytes)} in shards${origin === 'sandbox' ? ' of sandbox data' : ''}. ${closing(rows, absent, exit)} (exit ${exit})\n`,
   )
@@ -201,10 +199,4 @@ function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exi
   if (rows.some(hasUnexplained)) return 'Some days are unexplained.'
   if (rows.some(({ first }) => first !== null)) return 'All that was requested is stored or explained.'
   return exit === 0 ? 'The lake is empty.' : 'The lake has no day of this selection.'
-}
-
-function printList(run: CommandRun<CoverageFlags>, title: string, lines: readonly string[]): void {
-  if (lines.length === 0) return
-  run.context.stdout.write(`${title}:\n${lines.slice(0, SHOWN_GAPS).map(cleanLine).join('\n')}\n`)
-  if (lines.length > SHOWN_GAPS) run.context.stdout.write(`  … and ${formatCount(lines.length - SHOWN_GAPS)} more; --json lists them all\n`)
 }

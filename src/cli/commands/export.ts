@@ -8,7 +8,6 @@ import type { ExportProgress, ExportResult } from '../../export/export-tally.ts'
 import { runExport } from '../../export/export.ts'
 import { openLake } from '../../lake/lake.ts'
 import { CONDITIONS } from '../../model/condition.ts'
-import { cleanLine } from '../../terminal-text.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { neverRequestedLine, neverRequestedTitle } from '../show/never-requested.ts'
@@ -26,10 +25,9 @@ import {
   wordOption,
 } from '../options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from '../show/output.ts'
-import { createBar, LINE_EVERY_MS } from '../show/progress-bar.ts'
+import { createProgress } from '../show/progress.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
-
-const SHOWN = 20
+import { shortList } from '../show/short-list.ts'
 
 interface ExportFlags extends FilterFlags {
   readonly out?: string
@@ -81,12 +79,19 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
+  const filter = filterOf(run.options)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
-  const view = createExportView(run)
+  const view = createProgress<ExportProgress>(run, {
+    message: 'exporting',
+    facts: ({ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs }) => ({
+      ...{ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs },
+    }),
+    text: progressText,
+  })
   const result = await runExport(lake, {
     out,
     encoding: { format, gzip: gzip === true },
-    filter: filterOf(run.options),
+    filter,
     replace: replace === true,
     workers: run.settings.workers,
     signal: run.signal,
@@ -97,25 +102,6 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
   else printResult(run, result)
   tellSandbox(run, lake.origin)
   return result.exit
-}
-
-/** A bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. */
-function createExportView(run: CommandRun<object>): { readonly update: (progress: ExportProgress) => void; readonly stop: () => void } {
-  if (run.quiet) return { update: () => undefined, stop: () => undefined }
-  if (run.interactive) {
-    const bar = createBar(run)
-    return { update: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)), stop: () => bar.stop() }
-  }
-  let loggedMs = performance.now()
-  return {
-    update({ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs }) {
-      if (performance.now() - loggedMs < LINE_EVERY_MS) return
-      loggedMs = performance.now()
-      const rounded = { elapsedMs: Math.round(elapsedMs), etaMs: etaMs === null ? null : Math.round(etaMs) }
-      run.logger.info({ done, total, rows, totalRows, bytesWritten, problems, ...rounded }, 'exporting')
-    },
-    stop: () => undefined,
-  }
 }
 
 function progressText({ rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string {
@@ -141,32 +127,28 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
   line(
     `days: ${days.map((condition) => `${formatCount(result.days[condition])} ${condition}`).join(', ')}; each with its evidence in ${result.coverage}`,
   )
-  printList(
-    line,
-    `${formatCount(result.problems.length)} could not be exported (what was there before is still there)`,
-    result.problems.map(({ path, code, message }) => `${path}  ${code}: ${message}`),
+  stdout.write(
+    shortList(
+      `${formatCount(result.problems.length)} could not be exported (what was there before is still there)`,
+      result.problems.map(({ path, code, message }) => `${path}  ${code}: ${message}`),
+    ),
   )
-  printList(
-    line,
-    `${formatCount(result.unexplained.length)} not explained`,
-    result.unexplained.map((day) => unexplainedLine(day, day)),
+  stdout.write(
+    shortList(
+      `${formatCount(result.unexplained.length)} not explained`,
+      result.unexplained.map((day) => unexplainedLine(day, day)),
+    ),
   )
   const never = result.never_requested_days
-  printList(
-    line,
-    neverRequestedTitle(never),
-    never.map((stretch) => neverRequestedLine(stretch, stretch)),
+  stdout.write(
+    shortList(
+      neverRequestedTitle(never),
+      never.map((stretch) => neverRequestedLine(stretch, stretch)),
+    ),
   )
   line(
     result.exit === 0
       ? 'Every day of the selection is exported, or its absence is explained. (exit 0)'
       : 'Bars are missing without explanation. (exit 3)',
   )
-}
-
-function printList(line: (text: string) => void, title: string, items: readonly string[]): void {
-  if (items.length === 0) return
-  line(`${title}:`)
-  for (const item of items.slice(0, SHOWN)) line(`  ${cleanLine(item)}`)
-  if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
 }

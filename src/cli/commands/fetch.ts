@@ -10,6 +10,7 @@ import { parseUtcDay } from '../../model/utc-day.ts'
 import { MarketClient } from '../../library/client.ts'
 import { ChartType, DataSource } from '../../question/names.ts'
 import type { FetchStep, GetDataOptions } from '../../question/query.ts'
+import { FLAG_ENDS } from '../../question/range-order.ts'
 import { parseTimeRange } from '../../question/time-range.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
@@ -23,8 +24,7 @@ import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-
 const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
 
 const RANGE_FLAGS = {
-  start: '--start',
-  end: '--end',
+  ...FLAG_ENDS,
   days: '--days',
   time: 'a day such as 2024-01-01 (UTC), or a time with a zone such as 2024-01-01T00:00:00Z',
 }

@@ -1,17 +1,13 @@
-import { createReadStream } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { DecodePool } from '../../acquire/decode-pool.ts'
-import { CkvdError, describeSystemError } from '../../errors.ts'
 import type { DryRunResult, IngestOptions } from '../../ingest/ingest.ts'
+import type { IngestRequest } from '../../ingest/request.ts'
+import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
 import type { IngestResult } from '../../ingest/result.ts'
-import { parseUniverse } from '../../ingest/universe.ts'
-import type { Interval } from '../../model/interval.ts'
-import { dayOfUs } from '../../model/utc-day.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { tuneHeapGrowth } from '../heap-growth.ts'
-import { ingestSettings } from '../ingest-settings.ts'
+import { requestSurroundings } from '../request-surroundings.ts'
 import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
   addSettings,
@@ -26,9 +22,6 @@ import {
 import { tellSandbox } from '../show/sandbox-data.ts'
 import type { ProgressView } from '../show/progress-view.ts'
 import { createProgressView } from '../show/progress-view.ts'
-
-const MAX_UNIVERSE_BYTES = 64 << 20
-const DEFAULT_INTERVALS: readonly Interval[] = ['1m']
 
 /** `ckvd ingest`. */
 export function addIngestCommand(program: Command, context: CliContext): void {
@@ -75,73 +68,25 @@ export function addIngestCommand(program: Command, context: CliContext): void {
   )
 }
 
-/** The flags of `ingest`, as commander hands them over. */
-interface IngestFlags {
-  readonly universe?: string
-  readonly market?: 'spot' | 'um' | 'cm'
-  readonly mapMarket?: 'um' | 'cm'
-  readonly symbols?: string[]
-  readonly intervals?: Interval[] | 'all'
-  readonly start?: IngestOptions['end']
-  readonly end?: IngestOptions['end']
-  readonly archives: IngestOptions['archives']
-  readonly rest: boolean
-  readonly dryRun?: true
-  readonly refresh?: true
-  readonly retryFailed?: true
-  readonly force?: true
-  readonly crossCheck?: true
-  readonly keepArchives?: true
-}
+/** The flags of `ingest`, as commander hands them over: a request, but for the universe, which may be missing. */
+type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string }
 
 async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['events']): Promise<IngestOptions> {
-  const { options: flags, settings, context } = run
-  if (flags.force === true && flags.retryFailed === true)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--force` (all days) or `--retry-failed` (unexplained days only), got both. Leave one out.')
-  const name = requireOption(flags.universe, '--universe FILE')
-  const bytes = await readUniverse(name, context)
-  const universe = parseUniverse(bytes, {
-    name,
-    market: flags.market,
-    symbols: flags.symbols,
-    intervals: flags.intervals ?? DEFAULT_INTERVALS,
-    mapMarket: flags.mapMarket,
-  })
-  for (const line of universe.withoutInterval)
-    run.logger.warn({ market: line.market, symbol: line.symbol }, 'symbol left out: its line lists none of the intervals asked for')
-  return {
-    universe: universe.series,
-    start: flags.start ?? null,
-    end: flags.end ?? dayOfUs(run.nowMs() * 1000),
-    archives: flags.archives,
-    rest: flags.rest,
-    refresh: flags.refresh === true,
-    retryFailed: flags.retryFailed === true,
-    force: flags.force === true,
-    crossCheck: flags.crossCheck === true,
-    keepArchives: flags.keepArchives === true,
-    ...ingestSettings(run, resolve(context.cwd, settings.lake)),
-    events: { ...events, onPlan: (totals, series) => showPlan(run, totals, series) },
-  }
-}
-
-async function readUniverse(name: string, context: CliContext): Promise<Uint8Array> {
-  const stream = name === '-' ? context.stdin : createReadStream(resolve(context.cwd, name))
-  const chunks: Uint8Array[] = []
-  let length = 0
-  try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array | string>) {
-      const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk
-      length += bytes.length
-      if (length > MAX_UNIVERSE_BYTES)
-        throw new CkvdError('CKVD_UNIVERSE', `Expected a universe file of at most 64 MiB, ${name} is larger.`)
-      chunks.push(bytes)
-    }
-  } catch (cause) {
-    if (cause instanceof CkvdError) throw cause
-    throw new CkvdError('CKVD_USAGE', `Could not read the universe file ${name}: ${describeSystemError(cause)}.`, { cause })
-  }
-  return Buffer.concat(chunks)
+  const { market, mapMarket, symbols, intervals, start, end, archives } = run.options
+  const { rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives } = run.options
+  const universe = requireOption(run.options.universe, '--universe FILE')
+  const options = await parseIngestRequest(
+    {
+      ...{ universe, market, mapMarket, symbols, intervals, start, end, archives },
+      ...{ rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives, signal: run.signal },
+    },
+    run.settings,
+    {
+      ...requestSurroundings(run),
+      onLeftOut: ({ market, symbol }) => run.logger.warn({ market, symbol }, LEFT_OUT),
+    },
+  )
+  return { ...options, events: { ...events, onPlan: (totals, series) => showPlan(run, totals, series) } }
 }
 
 async function plan(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {

@@ -11,6 +11,7 @@ import { checkNesting, filterResampled } from '../../model/resample.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
+import { checkOrder, FLAG_ENDS } from '../../question/range-order.ts'
 import { BarCheck } from '../../resample/resample-check.ts'
 import type { LakeBars } from '../../resample/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
@@ -106,7 +107,7 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
   const { options, context } = run
   const to = requireOption(options.to, '--to NAME')
   checkNesting(options.from, to)
-  checkRange(options)
+  checkOrder(options, FLAG_ENDS)
   const format = options.format ?? (options.check === true && options.out === undefined ? undefined : 'table')
   if (format === 'arrow' && options.out === undefined)
     throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
@@ -134,11 +135,6 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
     tellSandbox(run, lake.origin, true)
   }
   return exit
-}
-
-function checkRange({ start, end }: ResampleFlags): void {
-  if (start !== undefined && end !== undefined && start >= end)
-    throw new CkvdError('CKVD_USAGE', `Expected \`--start\` before \`--end\` (which is excluded), got ${start} and ${end}.`)
 }
 
 /** The series with smaller bars that flags and arguments name. Throws CKVD_USAGE when one that is named is not there. */

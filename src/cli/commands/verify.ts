@@ -7,19 +7,18 @@ import { openLake } from '../../lake/lake.ts'
 import { lakePaths } from '../../lake/layout.ts'
 import type { Origin } from '../../lake/origin.ts'
 import { pruneSeries } from '../../lake/prune.ts'
-import type { VerifyResult } from '../../lake/verify.ts'
+import type { VerifyProgress, VerifyResult } from '../../lake/verify.ts'
 import { runVerify } from '../../lake/verify.ts'
 import { seriesLabel } from '../../model/series.ts'
-import { cleanLine } from '../../terminal-text.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings } from '../options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration } from '../show/output.ts'
 import { repairDays } from '../repair.ts'
 import { fetchedOrigin, localOrigin, tellSandbox } from '../show/sandbox-data.ts'
+import { createCounter } from '../show/progress.ts'
+import { shortList } from '../show/short-list.ts'
 import { parseSeriesName } from '../show/series-name.ts'
-
-const SHOWN = 20
 
 /** `ckvd verify`. */
 export function addVerifyCommand(program: Command, context: CliContext): void {
@@ -74,7 +73,7 @@ async function prune(run: CommandRun<object>, root: string, series: ReturnType<t
 
 async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise<number> {
   const { result, origin } = await check(run, root)
-  const repair = run.options.repair === true && result.bad.length > 0 ? await repairDays(run, root, result.bad) : null
+  const repair = run.options.repair === true && result.bad.length > 0 ? await repairDays(run, result.bad) : null
   const exit = repair === null ? (result.bad.length > 0 ? 3 : 0) : repair.exit
   if (run.json) run.printJson({ command: 'verify', exit, ...jsonOf(result), repair })
   else show(run, result, repair)
@@ -84,19 +83,12 @@ async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise
 
 async function check(run: CommandRun<object>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
   await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), repair: true, ...localOrigin(run) })
-  let shownMs = performance.now()
-  const result = await runVerify(lake, {
-    signal: run.signal,
-    onProgress: ({ step, done }) => {
-      if (run.quiet || performance.now() - shownMs < (run.interactive ? 100 : 10_000)) return
-      shownMs = performance.now()
-      if (run.interactive)
-        run.context.stderr.raw.write(`\r${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}\x1b[K`)
-      else run.logger.info({ step, done }, 'verifying')
-    },
-  }).finally(() => {
-    if (run.interactive) run.context.stderr.raw.write('\r\x1b[K')
+  const view = createCounter<VerifyProgress>(run, {
+    message: 'verifying',
+    facts: ({ step, done }) => ({ step, done }),
+    text: ({ step, done }) => `${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}`,
   })
+  const result = await runVerify(lake, { signal: run.signal, onProgress: view.update }).finally(() => view.stop())
   return { result, origin: lake.origin }
 }
 
@@ -123,19 +115,12 @@ function show(run: CommandRun<object>, result: VerifyResult, repair: { exit: num
   if (result.adopted > 0)
     line(`${formatCountOf(result.adopted, 'whole shard')} that the catalog did not know ${result.adopted === 1 ? 'was' : 'were'} taken in`)
   if (result.swept > 0) line(`${formatCountOf(result.swept, 'temporary file')} of killed runs removed`)
-  list(`${formatCountOf(result.foreign.length, 'foreign file')} below data/, not believed and left alone`, result.foreign)
-  list(
-    formatCountOf(result.bad.length, 'bad shard'),
-    result.bad.map(({ path, code, message }) => `${path}  ${code}: ${message}`),
+  stdout.write(
+    shortList(`${formatCountOf(result.foreign.length, 'foreign file')} below data/, not believed and left alone`, result.foreign),
   )
+  const bad = result.bad.map(({ path, code, message }) => `${path}  ${code}: ${message}`)
+  stdout.write(shortList(formatCountOf(bad.length, 'bad shard'), bad))
   if (repair !== null) line(`repaired: ${formatCountOf(repair.stored, 'day')} fetched again`)
   else if (result.bad.length > 0) line('Run `ckvd verify --repair`, or the ingest again, to fetch them anew. (exit 3)')
   else line('Every shard is what the catalog says. (exit 0)')
-
-  function list(title: string, items: readonly string[]): void {
-    if (items.length === 0) return
-    line(`${title}:`)
-    for (const item of items.slice(0, SHOWN)) line(`  ${cleanLine(item)}`)
-    if (items.length > SHOWN) line(`  … and ${formatCount(items.length - SHOWN)} more; --json lists them all`)
-  }
 }

@@ -6,9 +6,7 @@ import { nextChunk } from '../../model/series.ts'
 import { cleanLine } from '../../terminal-text.ts'
 import type { Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
-
-/** Problems shown one by one; `--json` has them all. */
-const SHOWN_PROBLEMS = 20
+import { shortList } from './short-list.ts'
 
 /** The plan, before the first download. */
 export function showPlan(run: { context: { stderr: Output }; quiet: boolean }, totals: PlanTotals, series: number): void {
@@ -90,16 +88,13 @@ export function showResult(stdout: Output, result: IngestResult): void {
 }
 
 function showProblems(stdout: Output, problems: readonly Problem[]): void {
-  if (problems.length === 0) return
   const runs = joinRuns(problems)
-  stdout.write(`${formatCountOf(problems.length, 'problem')}:\n`)
-  for (const { first, last, count } of runs.slice(0, SHOWN_PROBLEMS)) {
+  const lines = runs.map(({ first, last, count }) => {
     const { market, symbol, interval, day, condition, code, message } = first
     const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`
-    stdout.write(`  ${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${cleanLine(message)}\n`)
-  }
-  if (runs.length > SHOWN_PROBLEMS)
-    stdout.write(`  … and ${formatCount(runs.length - SHOWN_PROBLEMS)} more stretches; --json lists all days\n`)
+    return `${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${message}`
+  })
+  stdout.write(shortList(formatCountOf(problems.length, 'problem'), lines, 'more stretches; --json lists all days'))
 }
 
 /** Problems in order, those of consecutive chunks with the same words joined. */
@@ -121,17 +116,12 @@ function continues(last: Problem, next: Problem): boolean {
 }
 
 function showDifferences(stdout: Output, differences: IngestResult['differences']): void {
-  if (differences.length === 0) return
-  stdout.write(
-    `${formatCountOf(differences.length, 'day')} whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive):\n`,
-  )
-  for (const { market, symbol, interval, day, conflicts, differing_rows: differing, evidence } of differences.slice(0, SHOWN_PROBLEMS)) {
-    stdout.write(
-      `  ${market} ${symbol} ${interval} ${day}  ${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}: ${cleanLine(evidence ?? 'see the catalog')}\n`,
-    )
-  }
-  if (differences.length > SHOWN_PROBLEMS)
-    stdout.write(`  … and ${formatCount(differences.length - SHOWN_PROBLEMS)} more; --json lists them all\n`)
+  const title = `${formatCountOf(differences.length, 'day')} whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive)`
+  const lines = differences.map(({ market, symbol, interval, day, conflicts, differing_rows: differing, evidence }) => {
+    const counts = `${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}`
+    return `${market} ${symbol} ${interval} ${day}  ${counts}: ${evidence ?? 'see the catalog'}`
+  })
+  stdout.write(shortList(title, lines))
 }
 
 function verdict(result: IngestResult): string {

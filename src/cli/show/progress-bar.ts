@@ -2,11 +2,6 @@ import { Presets, SingleBar } from 'cli-progress'
 import { listenAbort } from '../../waiting.ts'
 import type { CommandRun } from '../command.ts'
 
-/** On a terminal: drawn anew so often. */
-export const BAR_EVERY_MS = 100
-/** In a pipe: one line in ten seconds. */
-export const LINE_EVERY_MS = 10_000
-
 /** A bar on a terminal that goes away when all is done. */
 export interface Bar {
   /** Draws it, not too often. `text` stands behind the counts. */
@@ -16,7 +11,7 @@ export interface Bar {
 }
 
 /** A bar that is drawn from its first update on, and goes away for good when the command is interrupted. `unit` stands behind the counts. */
-export function createBar({ context, signal }: Pick<CommandRun<object>, 'context' | 'signal'>, unit = ''): Bar {
+export function createBar({ context, signal }: Pick<CommandRun<object>, 'context' | 'signal'>, everyMs: number, unit = ''): Bar {
   const bar = new SingleBar(
     {
       format: `{bar} {percentage}% {value}/{total}${unit}  {text}`,
@@ -40,7 +35,7 @@ export function createBar({ context, signal }: Pick<CommandRun<object>, 'context
     update(done, total, text) {
       // drawn after an interrupt it would stay behind
       if (signal.aborted) return
-      if (done < total && performance.now() - drawnMs < BAR_EVERY_MS) return
+      if (done < total && performance.now() - drawnMs < everyMs) return
       drawnMs = performance.now()
       // complete, it has gone away already
       if (started && !bar.isActive) return

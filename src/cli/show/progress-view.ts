@@ -4,7 +4,7 @@ import type { IngestEvents, IngestProgress } from '../../ingest/progress.ts'
 import type { DayRow } from '../../lake/catalog/catalog-rows.ts'
 import type { CommandRun } from '../command.ts'
 import { formatBytes, formatCountOf, formatDuration, formatRate } from './output.ts'
-import { BAR_EVERY_MS, createBar, LINE_EVERY_MS } from './progress-bar.ts'
+import { createCounter, createProgress } from './progress.ts'
 
 /** What shows a run as it goes on. */
 export interface ProgressView {
@@ -18,8 +18,28 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
   const onMisplaced = (error: CkvdError, path: string | null): void =>
     run.logger.warn({ code: error.code, path }, misplacedMessage(error, path))
   if (run.quiet) return { events: { onMisplaced }, stop: () => undefined }
-  const { events: drawn, stop } = run.interactive ? barView(run) : { events: lineView(run), stop: () => undefined }
-  const events = { ...drawn, onMisplaced, onNote: (note: string) => run.logger.warn(note) }
+  const planning = createCounter<{ readonly planned: number; readonly lines: number }>(run, {
+    message: 'reading listings',
+    facts: ({ planned, lines }) => ({ planned, lines }),
+    text: ({ planned, lines }) => `Reading listings: ${planned} of ${lines} symbols`,
+  })
+  const progress = createProgress<IngestProgress>(run, {
+    message: 'ingesting',
+    facts: ({ done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs }) => ({
+      ...{ done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs },
+    }),
+    text: progressText,
+  })
+  const stop = (): void => {
+    planning.stop()
+    progress.stop()
+  }
+  const events: IngestEvents = {
+    onPlanning: (planned, lines) => (planned === lines ? planning.stop() : planning.update({ planned, lines })),
+    onProgress: progress.update,
+    onMisplaced,
+    onNote: (note) => run.logger.warn(note),
+  }
   const isDebug = run.logger.isLevelEnabled('debug')
   return { events: isDebug ? { ...events, onChunk: (row) => logChunk(run.logger, row) } : events, stop }
 }
@@ -28,63 +48,6 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
 function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
   const { market, symbol, interval, day, condition, source, rows, revision, archiveKey, error } = row
   logger.debug({ market, symbol, interval, day, condition, source, rows, revision, archiveKey, error }, 'chunk recorded')
-}
-
-function barView(run: Pick<CommandRun<object>, 'context' | 'signal'>): ProgressView {
-  const { raw } = run.context.stderr
-  const bar = createBar(run)
-  let drawnMs = -Infinity
-  const clearLine = (): void => {
-    if (drawnMs > -Infinity) raw.write('\r\x1b[K')
-    drawnMs = -Infinity
-  }
-  return {
-    events: {
-      onPlanning: (planned, lines) => {
-        if (planned === lines) clearLine()
-        else if (performance.now() - drawnMs >= BAR_EVERY_MS) {
-          drawnMs = performance.now()
-          raw.write(`\rReading listings: ${planned} of ${lines} symbols\x1b[K`)
-        }
-      },
-      onProgress: (progress) => bar.update(progress.done, progress.total, () => progressText(progress)),
-    },
-    stop: () => {
-      clearLine()
-      bar.stop()
-    },
-  }
-}
-
-function lineView(run: Pick<CommandRun<object>, 'logger'>): IngestEvents {
-  let loggedMs = performance.now()
-  const due = (): boolean => {
-    if (performance.now() - loggedMs < LINE_EVERY_MS) return false
-    loggedMs = performance.now()
-    return true
-  }
-  return {
-    onPlanning: (planned, lines) => {
-      if (due()) run.logger.info({ planned, lines }, 'reading listings')
-    },
-    onProgress: (progress) => {
-      if (!due()) return
-      const { done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs } = progress
-      run.logger.info(
-        {
-          done,
-          total,
-          days,
-          rows,
-          bytesDownloaded,
-          problems,
-          elapsedMs: Math.round(elapsedMs),
-          etaMs: etaMs === null ? null : Math.round(etaMs),
-        },
-        'ingesting',
-      )
-    },
-  }
 }
 
 function progressText(progress: IngestProgress): string {

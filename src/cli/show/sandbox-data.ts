@@ -1,4 +1,4 @@
-import type { Settings } from '../../../config/settings.ts'
+import { sourceUrls, urlsFor } from '../../../config/source-urls.ts'
 import type { Origin } from '../../lake/origin.ts'
 import { claimedOrigin } from '../../lake/origin.ts'
 import type { CommandRun } from '../command.ts'
@@ -13,12 +13,8 @@ export function localOrigin({ settings }: Pick<CommandRun<object>, 'settings'>):
 
 /** What a command that fetches says to the lake that it opens, before it asks any source. */
 export function fetchedOrigin({ settings }: Pick<CommandRun<object>, 'settings'>): { readonly expected?: Origin } {
-  const expected = claimedOrigin({ sandbox: settings.sandbox, urls: urlsOf(settings) })
+  const expected = claimedOrigin({ sandbox: settings.sandbox, urls: urlsFor(sourceUrls(settings)) })
   return expected === undefined ? {} : { expected }
-}
-
-function urlsOf(settings: Settings): string[] {
-  return [settings.visionUrl, settings.listingUrl, settings.spotRestUrl, settings.umRestUrl, settings.cmRestUrl]
 }
 
 /**

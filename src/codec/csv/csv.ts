@@ -9,8 +9,6 @@ export interface DecodedCsv {
   /** the rows in the order of the file: not sorted, duplicates included */
   readonly columns: KlineColumns
   readonly rows: number
-  /** true when the first line names the columns */
-  readonly header: boolean
 }
 
 /** Takes the rows of one CSV into columns. */
@@ -45,15 +43,14 @@ const SPARE_ROWS = 16
  */
 export function decodeCsv(bytes: Uint8Array, open: OpenTaker = openTable): DecodedCsv {
   let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-  let header = false
+  let firstLine = 1
   if (at < bytes.length && !isDigit(bytes[at]) && !isBlankFrom(bytes, at)) {
     const end = lineEndAt(bytes, at)
     checkHeader(lineText(bytes, at, end, 1))
-    header = true
+    firstLine = 2
     at = end + 1
   }
   const taker = open(bytes, guessRows(bytes, at))
-  const firstLine = header ? 2 : 1
   while (at < bytes.length) {
     at = taker.scan(at)
     if (isBlankFrom(bytes, at)) break
@@ -62,7 +59,7 @@ export function decodeCsv(bytes: Uint8Array, open: OpenTaker = openTable): Decod
     taker.push(parseRow(lineText(bytes, at, end, line), line))
     at = end + 1
   }
-  return { columns: taker.columns(), rows: taker.rows, header }
+  return { columns: taker.columns(), rows: taker.rows }
 }
 
 function openTable(bytes: Uint8Array, capacity: number): RowTaker {

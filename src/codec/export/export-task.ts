@@ -2,7 +2,6 @@ import type { ErrorData } from '../../errors.ts'
 import { CkvdError, toCkvdError } from '../../errors.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { concatColumns } from '../../model/kline.ts'
-import type { Series } from '../../model/series.ts'
 import { sha256Hex } from '../zip/archive.ts'
 import { encodeKlines, ShardWriter, toRecordBatch } from '../arrow/arrow-writer.ts'
 import type { CoverageRow } from './coverage-file.ts'
@@ -15,7 +14,6 @@ import { decodePlacedShard } from '../arrow/placed-shard.ts'
 /** One file of klines to make of shards, in the order of their days. */
 export interface KlinesTask extends ExportEncoding {
   readonly kind: 'klines'
-  readonly series: Series
   readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace }[]
   /** `ckvd.…`, for formats that have metadata */
   readonly metadata: readonly (readonly [string, string])[]

@@ -2,7 +2,6 @@ import type { EvidencedGap } from '../../model/evidence.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { Phase } from '../../model/interval.ts'
-import type { Market } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 
@@ -76,30 +75,10 @@ export interface RevisionRow extends Series {
   readonly replacedAt: string
 }
 
-/** A run of a command; `endedAt`, `counts` and `exit` are null until it has ended. */
-export interface RunRow {
-  readonly id: number
-  /** ISO time */
-  readonly startedAt: string
-  readonly endedAt: string | null
-  readonly command: string
-  /** JSON text */
-  readonly counts: string | null
-  readonly exit: number | null
-}
-
 /** REST's answer to "the first bar of all" of a series. */
 export interface BeginningRow extends Series {
   /** open time in microseconds */
   readonly firstOpenUs: number
-}
-
-/** Until when a market's REST API must be left alone. */
-export interface BanRow {
-  readonly market: Market
-  /** ISO time */
-  readonly until: string
-  readonly reason: string
 }
 
 /** One chunk as a transaction records it: its row, all its gaps (they replace those of before), the version it replaces. */

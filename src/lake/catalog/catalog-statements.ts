@@ -69,10 +69,6 @@ const SQL = {
   deleteSeries: `DELETE FROM all_series WHERE ${ONE_SERIES}`,
   startRun: `INSERT INTO runs (started_at, command) VALUES (?, ?) RETURNING id`,
   endRun: `UPDATE runs SET ended_at = ?, counts = ?, exit = ? WHERE id = ?`,
-  // a later report never shortens a ban
-  putBan: `INSERT INTO bans (market, until, reason) VALUES (?, ?, ?)
-    ON CONFLICT (market) DO UPDATE SET until = excluded.until, reason = excluded.reason WHERE excluded.until > bans.until`,
-  getBan: `SELECT market, until, reason FROM bans WHERE market = ? AND until > ?`,
   begin: `BEGIN IMMEDIATE`,
   commit: `COMMIT`,
   rollback: `ROLLBACK`,

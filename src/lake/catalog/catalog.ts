@@ -4,7 +4,6 @@ import { isExplained } from '../../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
 import type { Phase } from '../../model/interval.ts'
-import type { Market } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import { chunkRange, nextChunk, seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -12,7 +11,7 @@ import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
-import type { BanRow, BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, RunRow, SeriesRow } from './catalog-rows.ts'
+import type { BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, SeriesRow } from './catalog-rows.ts'
 import { DAY_COLUMNS } from './catalog-rows.ts'
 import { dayRowOf } from './stored-form.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
@@ -181,24 +180,13 @@ export class Catalog {
   }
 
   /** Records that a run has begun; gives its id. `startedAt` is ISO text. */
-  startRun(run: Pick<RunRow, 'startedAt' | 'command'>): number {
+  startRun(run: { readonly startedAt: string; readonly command: string }): number {
     return (this.#use('write', (sql) => sql.startRun.get([run.startedAt, run.command])) as [number])[0]
   }
 
   /** Records that a run has ended; `counts` is stored as JSON. */
   endRun(id: number, end: { readonly endedAt: string; readonly counts: unknown; readonly exit: number }): void {
     this.#use('write', (sql) => sql.endRun.run([end.endedAt, JSON.stringify(end.counts) ?? null, end.exit, id]))
-  }
-
-  /** Remembers until when a market's REST API must be left alone; a longer ban that is known already stays. */
-  putBan(market: Market, untilIso: string, reason: string): void {
-    this.#use('write', (sql) => sql.putBan.run([market, isoTime(untilIso), reason]))
-  }
-
-  /** The ban of a market that holds at `nowIso`. */
-  getBan(market: Market, nowIso: string): BanRow | undefined {
-    const raw = this.#use('read', (sql) => sql.getBan.get([market, isoTime(nowIso)])) as [Market, string, string] | undefined
-    return raw === undefined ? undefined : { market: raw[0], until: raw[1], reason: raw[2] }
   }
 
   /** Closes the file; may be called more than once. */
@@ -303,11 +291,4 @@ function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
   return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
     details: { market: row.market, symbol: row.symbol, interval: row.interval, day: row.day, startUs: gap.startUs },
   })
-}
-
-/** Times are compared as text, so they must have one form. */
-function isoTime(text: string): string {
-  const time = new Date(text)
-  if (Number.isNaN(time.getTime())) throw new CkvdError('CKVD_BUG', `Expected an ISO time, got ${JSON.stringify(text)}.`)
-  return time.toISOString()
 }

@@ -10,8 +10,6 @@ export interface ExchangeInfo {
   readonly serverTimeMs: number
   /** symbols that trade */
   readonly trading: ReadonlySet<string>
-  /** symbols that it names, trading or not */
-  readonly named: ReadonlySet<string>
 }
 
 /** The word of a symbol that trades. */
@@ -34,15 +32,13 @@ export function parseExchangeInfo(body: Uint8Array, url: string): ExchangeInfo {
   if (typeof serverTime !== 'number' || !Number.isSafeInteger(serverTime)) return refuse('a serverTime in exchangeInfo')
   if (!Array.isArray(symbols)) return refuse('a list of symbols in exchangeInfo')
   const trading = new Set<string>()
-  const named = new Set<string>()
   for (const item of symbols as unknown[]) {
     const { symbol, status, contractStatus, deliveryDate } = (item ?? {}) as Record<string, unknown>
     if (typeof symbol !== 'string') return refuse('a symbol in each entry of exchangeInfo')
-    named.add(symbol)
     const isDelivered = typeof deliveryDate === 'number' && deliveryDate > 0 && deliveryDate <= serverTime
     if ((status ?? contractStatus) === TRADING && !isDelivered) trading.add(symbol)
   }
-  return { serverTimeMs: serverTime, trading, named }
+  return { serverTimeMs: serverTime, trading }
 }
 
 /** True when it can be believed of the symbols that it does not name: its time is today's, and some symbol trades. */

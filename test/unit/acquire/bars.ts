@@ -42,7 +42,7 @@ export function linksOf(times: readonly number[]): Map<number, Set<number>> {
 /** An exchange that says of itself that it is today's and trades BTCUSDT and some other symbols. */
 export function infoOf(...trading: readonly string[]): ExchangeInfo {
   const symbols = new Set(['BTCUSDT', ...trading])
-  return { serverTimeMs: Date.now(), trading: symbols, named: symbols }
+  return { serverTimeMs: Date.now(), trading: symbols }
 }
 
 /** REST in memory, by the contract of its interface; `asked` gathers what came. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CkvdError, isCkvdError } from '../../../src/errors.ts'
+import { readUniverseBytes } from '../../../src/ingest/universe-bytes.ts'
 import { parseUniverse } from '../../../src/ingest/universe.ts'
 import type { UniverseOptions } from '../../../src/ingest/universe.ts'
 import { SHARED } from '../../support/shared.ts'
@@ -221,8 +222,16 @@ describe('a wrong file is refused whole, with the place', () => {
     expect(error.details['problems']).toHaveLength(10)
   })
 
-  test('a file beyond 64 MB', () => {
-    expect(refusal(new Uint8Array(64 * 1024 * 1024 + 1))).toMatchObject({ code: 'CKVD_UNIVERSE' })
+  test('a file beyond 64 MiB, read no further', async () => {
+    let read = 0
+    const stdin = (async function* () {
+      for (; ; read++) yield await Promise.resolve(new Uint8Array(1024 * 1024).fill(65))
+    })()
+    await expect(readUniverseBytes('-', { cwd: '.', stdin })).rejects.toMatchObject({
+      code: 'CKVD_UNIVERSE',
+      message: expect.stringContaining('standard input, line 1, column 1: expected a file of at most 64 MiB') as string,
+    })
+    expect(read).toBe(64)
   })
 })
 

@@ -28,7 +28,10 @@ describe('Flights', () => {
     }
     expect(Object.fromEntries(await first)).toEqual({ a: 'A', b: 'B' })
     expect(Object.fromEntries(await second)).toEqual({ b: 'B', c: 'C' })
-    expect(flights.size).toBe(0)
+    // what has come is no longer on its way: whoever wants it starts it anew
+    void flights.fetch(['a'], NEVER, start)
+    await turn()
+    expect(started.map(({ keys }) => keys)).toEqual([['a', 'b'], ['c'], ['a']])
   })
 
   test('a caller that goes away leaves the others alone; with the last one the work is stopped', async () => {
@@ -43,7 +46,7 @@ describe('Flights', () => {
     expect(started[0]?.batch.signal.aborted).toBe(false)
     two.abort()
     await expect(second).rejects.toMatchObject({ code: 'CKVD_ABORTED' })
-    expect([started[0]?.batch.signal.aborted, flights.size]).toEqual([true, 0])
+    expect(started[0]?.batch.signal.aborted).toBe(true)
     // what was stopped is not joined: the next call starts anew
     const third = flights.fetch(['a'], NEVER, start)
     await turn()

@@ -53,8 +53,8 @@ function rowsOf(count: number): string {
 /** What a decoder makes of a CSV: its columns as bytes, or its error. */
 function outcomeOf(decode: () => ReturnType<typeof decodeCsv>): unknown {
   try {
-    const { columns, rows, header } = decode()
-    return { rows, header, bits: bitsOf(columns).toString('hex') }
+    const { columns, rows } = decode()
+    return { rows, bits: bitsOf(columns).toString('hex') }
   } catch (error) {
     const { code, message, details } = error as { code: string; message: string; details: unknown }
     return { code, message, details }

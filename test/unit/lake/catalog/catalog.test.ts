@@ -494,16 +494,4 @@ describe('series, runs and bans', () => {
       ])
     })
   })
-
-  it('a ban holds until its time and is never shortened', async () => {
-    await withCatalog((catalog) => {
-      catalog.putBan('um', '2024-01-01T12:00:00Z', '418')
-      catalog.putBan('um', '2024-01-01T11:00:00.000Z', '429')
-      expect(catalog.getBan('um', '2024-01-01T11:59:59.999Z')).toEqual({ market: 'um', until: '2024-01-01T12:00:00.000Z', reason: '418' })
-      expect(catalog.getBan('um', '2024-01-01T12:00:00.000Z')).toBeUndefined()
-      expect(catalog.getBan('spot', '2024-01-01T00:00:00.000Z')).toBeUndefined()
-      catalog.putBan('um', '2024-01-02T00:00:00Z', 'longer')
-      expect(catalog.getBan('um', '2024-01-01T12:00:00.000Z')?.reason).toBe('longer')
-    })
-  })
 })

@@ -9,7 +9,7 @@ const encode = (value: unknown): Uint8Array => new TextEncoder().encode(typeof v
 const parse = (value: unknown) => parseExchangeInfo(encode(value), 'https://rest/exchangeInfo')
 
 describe('what exchangeInfo says', () => {
-  test('a symbol trades when its status is TRADING and its delivery is not past; all that it names are named', () => {
+  test('a symbol trades when its status is TRADING and its delivery is not past', () => {
     const info = parse({
       serverTime: NOW,
       symbols: [
@@ -24,7 +24,6 @@ describe('what exchangeInfo says', () => {
     })
     expect(info.serverTimeMs).toBe(NOW)
     expect([...info.trading]).toEqual(['BTCUSDT', 'BTCUSD_PERP', 'BTCUSD_240628'])
-    expect(info.named.size).toBe(7)
   })
 
   test.each<[string, unknown]>([
@@ -51,18 +50,18 @@ describe('what exchangeInfo says', () => {
 })
 
 describe.skipIf(SHARED === undefined)('recorded bodies of exchangeInfo', () => {
-  test.each<[string, string, number, number, string[], string[]]>([
-    ['api_v3_exchangeInfo.json', '2025-08-07T21:55:41.167Z', 25, 12, ['ETHBTC', 'LTCBTC'], ['BCCBTC', 'HSRBTC']],
-    ['fapi_v1_exchangeInfo.json', '2025-08-07T20:00:14.166Z', 25, 25, ['BTCUSDT'], []],
-    ['dapi_v1_exchangeInfo.json', '2025-08-07T20:00:14.098Z', 25, 24, ['BTCUSD_PERP'], ['GALAUSD_PERP']],
-    ['api_v3_exchangeInfo_2021-10-12.full.json.gz', '2021-10-12T00:28:31.098Z', 1695, 1262, ['BTCUSDT'], ['BCCBTC']],
-    ['fapi_v1_exchangeInfo_2021-07-22.full.json.gz', '2021-07-21T09:04:03.909Z', 122, 121, ['BTCUSDT'], ['BTCSTUSDT']],
-    ['dapi_v1_exchangeInfo_2021-07-22.full.json.gz', '2021-07-21T02:54:03.975Z', 36, 36, ['BTCUSD_210924'], []],
-  ])('%s', (name, time, named, trading, some, others) => {
+  test.each<[string, string, number, string[], string[]]>([
+    ['api_v3_exchangeInfo.json', '2025-08-07T21:55:41.167Z', 12, ['ETHBTC', 'LTCBTC'], ['BCCBTC', 'HSRBTC']],
+    ['fapi_v1_exchangeInfo.json', '2025-08-07T20:00:14.166Z', 25, ['BTCUSDT'], []],
+    ['dapi_v1_exchangeInfo.json', '2025-08-07T20:00:14.098Z', 24, ['BTCUSD_PERP'], ['GALAUSD_PERP']],
+    ['api_v3_exchangeInfo_2021-10-12.full.json.gz', '2021-10-12T00:28:31.098Z', 1262, ['BTCUSDT'], ['BCCBTC']],
+    ['fapi_v1_exchangeInfo_2021-07-22.full.json.gz', '2021-07-21T09:04:03.909Z', 121, ['BTCUSDT'], ['BTCSTUSDT']],
+    ['dapi_v1_exchangeInfo_2021-07-22.full.json.gz', '2021-07-21T02:54:03.975Z', 36, ['BTCUSD_210924'], []],
+  ])('%s', (name, time, trading, some, others) => {
     const bytes = readFileSync(`${SHARED}/rest/${name}`)
     const info = parseExchangeInfo(name.endsWith('.gz') ? gunzipSync(bytes) : bytes, name)
-    expect([new Date(info.serverTimeMs).toISOString(), info.named.size, info.trading.size]).toEqual([time, named, trading])
+    expect([new Date(info.serverTimeMs).toISOString(), info.trading.size]).toEqual([time, trading])
     for (const symbol of some) expect(info.trading.has(symbol), symbol).toBe(true)
-    for (const symbol of others) expect([info.named.has(symbol), info.trading.has(symbol)], symbol).toEqual([true, false])
+    for (const symbol of others) expect(info.trading.has(symbol), symbol).toBe(false)
   })
 })

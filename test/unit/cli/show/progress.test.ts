@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createCounter, createProgress } from '../../../../src/cli/show/progress.ts'
+import { createTextOutput } from '../../../../src/cli/show/output.ts'
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
+
+interface Step {
+  readonly done: number
+  readonly total: number
+  readonly elapsedMs: number
+}
+
+/** A command of which only what it shows is looked at. */
+function createRun(kind: 'terminal' | 'pipe' | 'quiet') {
+  const written: string[] = []
+  const logged: unknown[] = []
+  const output = createTextOutput({ write: (text) => written.push(text), isTTY: kind === 'terminal', columns: 80 })
+  const run = {
+    context: { stderr: output },
+    interactive: kind === 'terminal',
+    quiet: kind === 'quiet',
+    logger: { info: (facts: object, message: string) => logged.push({ ...facts, message }) },
+    signal: new AbortController().signal,
+  }
+  return { run: run as unknown as Parameters<typeof createProgress>[0], written, logged }
+}
+
+const FORM = {
+  message: 'working',
+  facts: (step: Step) => ({ ...step }),
+  text: ({ done }: Step) => `Working: ${done}`,
+}
+
+const step = (done: number): Step => ({ done, total: 100, elapsedMs: done + 0.4 })
+
+test('in a pipe a line is logged in ten seconds, its times rounded', () => {
+  for (const create of [createProgress<Step>, createCounter<Step>]) {
+    const { run, written, logged } = createRun('pipe')
+    const view = create(run, FORM)
+    for (let second = 1; second <= 25; second++) {
+      vi.advanceTimersByTime(1000)
+      view.update(step(second))
+    }
+    view.stop()
+    expect(logged).toEqual([10, 20].map((done) => ({ done, total: 100, elapsedMs: done, message: 'working' })))
+    expect(written).toEqual([])
+  }
+})
+
+test('on a terminal a count is drawn over itself at most ten times a second, and taken away', () => {
+  const { run, written, logged } = createRun('terminal')
+  const view = createCounter<Step>(run, FORM)
+  for (let i = 1; i <= 5; i++) {
+    view.update(step(i))
+    vi.advanceTimersByTime(50)
+  }
+  view.stop()
+  view.stop()
+  expect(written).toEqual(['\rWorking: 1\x1b[K', '\rWorking: 3\x1b[K', '\rWorking: 5\x1b[K', '\r\x1b[K'])
+  expect(logged).toEqual([])
+})
+
+test('nothing is shown with --quiet', () => {
+  for (const create of [createProgress<Step>, createCounter<Step>]) {
+    const { run, written, logged } = createRun('quiet')
+    const view = create(run, FORM)
+    vi.advanceTimersByTime(60_000)
+    view.update(step(50))
+    view.stop()
+    expect([written, logged]).toEqual([[], []])
+  }
+})
