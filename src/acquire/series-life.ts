@@ -95,6 +95,11 @@ export class SeriesLife {
     this.#startUs = known?.firstOpenUs ?? null
     this.#source = known?.firstSource ?? null
     this.#lastOpenUs = known?.lastOpenUs ?? null
+    // what a contract's name says need not be asked
+    const deliveredUs = this.#deliveredUs()
+    const grid = gridOf(series)
+    if (deliveredUs !== null) this.#endUs = nextSlotUs(slotStartUs(deliveredUs - 1, grid), grid)
+    if (this.#endUs !== null && this.#lastOpenUs !== null && this.#lastOpenUs >= this.#endUs) this.#endUs = null
     // REST is asked again where it could not be
     if (this.#source === 'provisional' && rest !== null) {
       this.#startUs = null
@@ -146,6 +151,8 @@ export class SeriesLife {
   saw(openUs: number | null): void {
     if (openUs === null) return
     this.#lastOpenUs = Math.max(this.#lastOpenUs ?? openUs, openUs)
+    // a bar from behind the end that was believed
+    if (this.#endUs !== null && openUs >= this.#endUs) this.#endUs = null
     // a bar from before the beginning that was believed
     if (this.#startUs !== null && openUs < this.#startUs) this.#startUs = openUs
   }

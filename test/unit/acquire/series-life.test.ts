@@ -176,6 +176,18 @@ describe('whether a series has ended', () => {
     expect(await endOf({}, silent)).toMatchObject({ ended: false, doubt: { reason: 'not-ended' } })
   })
 
+  test('a dated contract has ended before anybody is asked; a bar from behind its date says that it has not', () => {
+    const series: Series = { market: 'um', symbol: 'BTCUSDT_240310', interval: '1h' }
+    const end = at('2024-03-10T08:00:00Z')
+    const life = lifeOf({ series, nowUs: at('2024-04-10T00:00:00Z') })
+    expect(life.bounds.endUs).toBe(end)
+    life.saw(end - HOUR_US)
+    expect(life.bounds.endUs).toBe(end)
+    life.saw(end)
+    expect(life.bounds.endUs).toBeNull()
+    expect(lifeOf({ series, nowUs: end - 1 }).bounds.endUs).toBeNull()
+  })
+
   test('a dated contract ends by its name, once its date has passed, whatever exchangeInfo says', async () => {
     const series: Series = { market: 'cm', symbol: 'BTCUSD_240310', interval: '1h' }
     const rest = restOf([], { trading: infoOf(series.symbol) })
