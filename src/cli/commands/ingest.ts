@@ -10,7 +10,6 @@ import type { Interval } from '../../model/interval.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { tuneHeapGrowth } from '../heap-growth.ts'
 import { ingestSettings } from '../ingest-settings.ts'
 import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
@@ -152,7 +151,6 @@ async function plan(run: CommandRun<IngestFlags>, options: IngestOptions, view: 
 /** The decode threads start before the rest of the program is loaded: on two processors they are ready when the first archive comes. */
 async function ingest(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
   if (options.pool !== undefined) return await ingestWith(run, options, view)
-  tuneHeapGrowth()
   await using pool = new DecodePool({ workers: options.workers })
   pool.start()
   return await ingestWith(run, { ...options, pool }, view)
