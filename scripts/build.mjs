@@ -1,6 +1,6 @@
 /**
  * `npm run build`: compiles src, config and workers into dist, TypeScript by tsc and workers/assembly by asc (to
- * WebAssembly, beside the worker that uses it), and makes one file of that worker, and few of the command. dist is whole or absent: everything is built in a
+ * WebAssembly, beside the worker that uses it), and makes one file of that worker, few of the command, and a script and a style of each page. dist is whole or absent: everything is built in a
  * folder beside it, which takes the name only when it is complete; a build that fails takes the old dist away,
  * so that nothing is ever tested or published from stale code.
  */
@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleProgram, bundleWorker } from './bundle.mjs'
+import { bundlePage, bundleProgram, bundleWorker } from './bundle.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
@@ -84,6 +84,7 @@ try {
   await bundleWorker(join(building, 'workers/decode-worker.js'), { external: ['piscina', 'yauzl'] })
   // zod's index loads the messages of fifty languages, which nothing here uses
   await bundleProgram(join(building, 'src/cli/main.js'), { inlined: ['zod'] })
+  for (const name of ['availability', 'coverage']) await bundlePage(join(root, 'src/pages'), name, join(building, 'pages'))
   makeBinsExecutable(building)
   publish()
   console.log(`built dist in ${((performance.now() - started) / 1000).toFixed(1)} s`)

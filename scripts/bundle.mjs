@@ -2,8 +2,9 @@
  * Makes few files of what starts. A thread reads and links 190 modules otherwise, nearly all of apache-arrow, for 0.2 s of processor time:
  * as long as 300 archives take; the command some hundreds, fifty of them zod's languages, for 0.1 s.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { transform } from 'lightningcss'
 import { rolldown } from 'rolldown'
 
 /** Texts that a licence asks to hand on. */
@@ -35,6 +36,24 @@ async function bundle(file, { external, output }) {
   const modules = made.flatMap(({ moduleIds }) => moduleIds)
   const packages = new Set(modules.filter((id) => id.includes(`${sep}node_modules${sep}`)).map(packageFolder))
   writeFileSync(file.replace(/\.js$/, '.licences.txt'), [...packages].sort().map(licenceOf).join('\n'))
+}
+
+/** Makes one script and one style, `name` in the folder `out`, of a page's sources in `sources`: the page holds both, and loads nothing. */
+export async function bundlePage(sources, name, out) {
+  const build = await rolldown({ input: join(sources, `${name}.ts`), platform: 'browser', treeshake: true })
+  const { output: made } = await build.generate({ format: 'iife', strict: true, codeSplitting: false })
+  await build.close()
+  const css = ['common', name].map((file) => readFileSync(join(sources, `${file}.css`)))
+  const { code: style } = transform({ filename: `${name}.css`, code: Buffer.concat(css), minify: true })
+  mkdirSync(out, { recursive: true })
+  writeInside(join(out, `${name}.js`), made[0].code, /<\/script|<!--/i)
+  writeInside(join(out, `${name}.css`), style.toString(), /<\/style/i)
+}
+
+/** Writes what is to stand inside an element of HTML, which `end` would end. */
+function writeInside(path, text, end) {
+  if (end.test(text)) throw new Error(`Expected nothing like ${end} in ${path}: it would end the element that it stands in.`)
+  writeFileSync(path, text)
 }
 
 /** The folder of the package that a module belongs to. */

@@ -20,7 +20,7 @@ const FLOORS = [
   ['waiting', 'memory'],
   ['model'],
   ['config'],
-  ['disk', 'codec', 'question'],
+  ['disk', 'codec', 'question', 'pages'],
   ['sources', 'lake'],
   ['acquire'],
   ['ingest', 'read', 'report', 'export', 'sandbox'],
@@ -33,6 +33,7 @@ const FLOORS = [
 const NARROWER = {
   config: { may: ['model', 'errors'], because: 'settings and market facts rest on plain values alone' },
   sandbox: { may: ['model', 'errors', 'config'], because: 'a stand-in for the exchange must not share code with what it tests' },
+  pages: { may: ['model'], because: 'a browser runs it, which has neither Node nor our files' },
   workers: {
     may: ['codec', 'memory', 'model', 'errors'],
     because: 'a worker may be killed at any instant, so it holds nothing but pure decoding',

@@ -21,6 +21,10 @@ const REQUIRED = [
   'LICENSE',
   'README.md',
   'config/universe/spot_synchronal.csv',
+  'dist/pages/availability.css',
+  'dist/pages/availability.js',
+  'dist/pages/coverage.css',
+  'dist/pages/coverage.js',
   'dist/src/cli/main.js',
   'dist/src/cli/main.licences.txt',
   'dist/src/index.d.ts',
@@ -37,6 +41,7 @@ const PERMITTED = [
   /^(CHANGELOG\.md|LICENSE|README\.md|package\.json)$/,
   /^config\/universe\/[^/]+\.csv$/,
   /^docs\/([^/]+\/)?[^/]+\.md$/,
+  /^dist\/pages\/(availability|coverage)\.(css|js)$/,
   /^dist\/(src|config|workers)\/.*(\.js|\.d\.ts|\.js\.map|\.wasm|\.licences\.txt)$/,
 ]
 

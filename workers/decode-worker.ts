@@ -1,13 +1,12 @@
-import { constants, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { BufferPool } from '../src/memory/buffer-pool.ts'
 import { ShardEncoder } from '../src/codec/arrow/arrow-template.ts'
 import { WasmDecoder } from '../src/codec/csv/csv-wasm.ts'
-import { PageMemory } from '../src/memory/page-memory.ts'
 import type { DayCodec, DecodeOutcome, DecodeTask } from '../src/codec/decode-archive.ts'
 import { runDecodeTask } from '../src/codec/decode-archive.ts'
 
-/** Memory for shards: what came with a task and is not used yet; new one is such that the lake can write past the page cache. */
-const buffers = new BufferPool(16 * 1024 * 1024, 'O_DIRECT' in constants ? new PageMemory() : undefined)
+/** Memory for shards: what came with a task and is not used yet. */
+const buffers = new BufferPool(16 * 1024 * 1024)
 const codec = createCodec()
 
 /** Piscina's task: decodes archives. Shards (or, of a failure, the archive) go back in shared memory, or are moved, but never copied. */

@@ -1,6 +1,3 @@
-import type { PageMemory } from './page-memory.ts'
-import { REGION_BYTES, slotOf } from './page-memory.ts'
-
 /** Buffers are made in steps, so that archives and shards of about the same size can take each other's. */
 const STEP_BYTES = 16 * 1024
 /** A buffer serves for anything down to this part of its size. */
@@ -14,38 +11,25 @@ const LARGEST_FACTOR = 4
  */
 export class BufferPool {
   readonly #limitBytes: number
-  readonly #pages: PageMemory | undefined
   /** whole buffers, the one that came last at the end */
   readonly #spare: Uint8Array<SharedArrayBuffer>[] = []
   #spareBytes = 0
-  /** slots of page memory: their memory stays anyway, so all are kept */
-  readonly #slots: Uint8Array<SharedArrayBuffer>[] = []
 
-  /**
-   * @param limitBytes what is kept at most while nobody uses it
-   * @param pages where new buffers come from as far as it has some
-   */
-  constructor(limitBytes: number, pages?: PageMemory) {
+  /** @param limitBytes what is kept at most while nobody uses it */
+  constructor(limitBytes: number) {
     this.#limitBytes = limitBytes
-    this.#pages = pages
   }
 
   /** Bytes at the start of a buffer that may be larger. They hold whatever was there: write all of them. */
   take(sizeBytes: number): Uint8Array<SharedArrayBuffer> {
-    const whole = this.#takeSpare(sizeBytes) ?? this.#pages?.take(sizeBytes)
+    const whole = this.#takeSpare(sizeBytes)
     if (whole !== undefined) return whole.subarray(0, sizeBytes)
     const capacity = Math.max(1, Math.ceil(sizeBytes / STEP_BYTES)) * STEP_BYTES
-    // one as large as a region would be taken for it
-    return new Uint8Array(new SharedArrayBuffer(capacity === REGION_BYTES ? capacity + STEP_BYTES : capacity), 0, sizeBytes)
+    return new Uint8Array(new SharedArrayBuffer(capacity), 0, sizeBytes)
   }
 
   /** Takes back what `take` gave here or in another thread; nobody else may hold it. Bytes that are not shared are left to V8. */
   give(bytes: Uint8Array): void {
-    const slot = slotOf(bytes)
-    if (slot !== undefined) {
-      this.#slots.push(slot)
-      return
-    }
     const { buffer } = bytes
     if (!(buffer instanceof SharedArrayBuffer)) return
     this.#spare.push(new Uint8Array(buffer))
@@ -67,8 +51,6 @@ export class BufferPool {
 
   #takeSpare(sizeBytes: number): Uint8Array<SharedArrayBuffer> | undefined {
     const fits = ({ length }: Uint8Array): boolean => length >= sizeBytes && length <= sizeBytes * LARGEST_FACTOR + STEP_BYTES
-    const slot = this.#slots.findLastIndex(fits)
-    if (slot !== -1) return this.#slots.splice(slot, 1)[0]
     const found = this.#spare.findLastIndex(fits)
     if (found === -1) return undefined
     const [buffer] = this.#spare.splice(found, 1)

@@ -38,7 +38,7 @@ function checkBuilt(): void {
   for (const folder of ['src', 'config', 'workers']) {
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name)
-      if (!entry.isFile() || !entry.name.endsWith('.ts') || statSync(path).mtimeMs <= builtMs) continue
+      if (!entry.isFile() || !/\.(ts|css)$/.test(entry.name) || statSync(path).mtimeMs <= builtMs) continue
       throw new Error(`Expected dist to be newer than the sources, but ${path} was changed after the build. Run \`npm run build\`.`)
     }
   }

@@ -1,13 +1,10 @@
-/**
- * The cells of a row in general: what `usual-row.ts` does not take. Each step gives what comes after its cell and the comma
- * behind it; 0 where it takes nothing.
- */
+/** The cells of a row. Each step gives what comes after its cell and the comma behind it; 0 where it takes nothing. */
 
-export const COMMA: u8 = 44
-export const DOT: u8 = 46
+const COMMA: u8 = 44
+const DOT: u8 = 46
 /** `0` and a line feed: how nearly all rows end. */
 export const ZERO_LF: u16 = 0x0a30
-export const ZEROS: u64 = 0x3030303030303030
+const ZEROS: u64 = 0x3030303030303030
 
 /** What a number is, which decides how it is read. */
 export const PRICE = 0
@@ -123,7 +120,7 @@ export function skipDecimal(p: usize): usize {
   return fraction == whole + 1 ? 0 : fraction
 }
 
-export function skipDigits(start: usize, max: usize): usize {
+function skipDigits(start: usize, max: usize): usize {
   let p = start
   while (p < start + max && ((<u32>load<u8>(p)) ^ 48) < 10) p++
   return p
@@ -134,13 +131,13 @@ export function skipDigits(start: usize, max: usize): usize {
  * at most 9; adding 0x76 to anything larger sets the top bit of its byte, or carries into the next byte, which then no longer
  * matters.
  */
-export function nonDigits(word: u64): u64 {
+function nonDigits(word: u64): u64 {
   const bytes = word ^ ZEROS
   return ((bytes + 0x7676767676767676) | bytes) & 0x8080808080808080
 }
 
 /** How many of eight bytes are digits, up to the first that is none (its top bit is the lowest one set). */
-export function digitsBefore(others: u64): u64 {
+function digitsBefore(others: u64): u64 {
   return ctz(others) >> 3
 }
 
@@ -154,7 +151,7 @@ function parseEight(word: u64): u64 {
 }
 
 /** Joins neighbours three times, to pairs, fours and eight (https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/). */
-export function joinDigits(bytes: u64): u64 {
+function joinDigits(bytes: u64): u64 {
   const pairs = bytes * 10 + (bytes >> 8)
   const high = (pairs & 0x000000ff000000ff) * 0x000f424000000064
   const low = ((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001

@@ -8,17 +8,9 @@
  */
 
 import { AMOUNT, Cell, COUNT, PRICE, skipDecimal, ZERO_LF } from './csv-cells'
-import { learnForm, usualRow } from './usual-row'
 
 const LF: u8 = 10
 const CR: u8 = 13
-/** Rows that are not tried in the usual form at most, after one that was not of it. */
-const MAX_PAUSE: u32 = 16
-
-/** More of late the more rows were not of the usual form, and how many are left that are not tried. */
-let misses: u32 = 0
-let pause: u32 = 0
-
 /** Where the row begins at which the last scan stopped. */
 export let stoppedAt: u32 = 0
 
@@ -38,20 +30,8 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
   let at: usize = start
   while (at < <usize>end && row < capacity) {
     const first: usize = <usize>columns + ((<usize>row) << 3)
-    let p: usize = 0
-    if (pause == 0) {
-      p = usualRow(at, first, stride, minTimeUs, maxTimeUs)
-      if (p != 0) misses >>= 1
-      else {
-        pause = misses
-        if (misses < MAX_PAUSE) misses++
-      }
-    } else pause--
-    if (p == 0) {
-      p = anyRow(at, first, stride, minTimeUs, maxTimeUs)
-      if (p == 0) break
-      if (pause == 0) learnForm(at)
-    }
+    const p = takeRow(at, first, stride, minTimeUs, maxTimeUs)
+    if (p == 0) break
     row++
     at = p
   }
@@ -60,7 +40,7 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
 }
 
 /** Takes the row at `at` into the cells that begin with `first`; gives where the next row begins, 0 where it takes none. */
-function anyRow(at: usize, first: usize, stride: usize, minTimeUs: i64, maxTimeUs: i64): usize {
+function takeRow(at: usize, first: usize, stride: usize, minTimeUs: i64, maxTimeUs: i64): usize {
   let cell = first
   let p = Cell.time(at, cell, minTimeUs, maxTimeUs)
   if (p == 0) return 0

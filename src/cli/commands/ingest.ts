@@ -8,6 +8,7 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { tuneHeapGrowth } from '../heap-growth.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
+import { ingestSettings } from '../../ingest-settings.ts'
 import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
   addSettings,
@@ -97,7 +98,6 @@ async function plan(run: CommandRun<IngestFlags>, options: IngestOptions, view: 
 /** The decode threads start before the rest of the program is loaded: on two processors they are ready when the first archive comes. */
 async function ingest(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
   if (options.pool !== undefined) return await ingestWith(run, options, view)
-  tuneHeapGrowth()
   await using pool = new DecodePool({ workers: options.workers })
   pool.start()
   return await ingestWith(run, { ...options, pool }, view)

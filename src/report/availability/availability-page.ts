@@ -1,7 +1,8 @@
 import type { Packaging } from '../../model/series.ts'
 import type { AsOf, SymbolAvailability } from './availability.ts'
-import { AVAILABILITY_SCRIPT, AVAILABILITY_STYLE } from './availability-page-client.ts'
+import type { AvailabilityCells, AvailabilityData } from '../../pages/availability-data.ts'
 import { escapeHtml, formatPage } from '../html.ts'
+import { readPageFiles } from '../page-files.ts'
 
 /** What the page is made of. */
 export interface AvailabilityPage extends AsOf {
@@ -13,11 +14,11 @@ export interface AvailabilityPage extends AsOf {
 /** A page with each symbol's life as a bar with its holes; sortable, filterable, one file. Holes need listings with all days. */
 export function formatAvailabilityPage(page: AvailabilityPage): string {
   const { asOf, recentDays, archives, symbols, problems } = page
+  const data: AvailabilityData = { asOf, recentDays, archives, problems, rows: symbols.map(toCells) }
   return formatPage({
     title: `Binance archives as of ${asOf}`,
-    style: AVAILABILITY_STYLE,
-    data: { asOf, recentDays, archives, problems, rows: symbols.map(toRow) },
-    script: AVAILABILITY_SCRIPT,
+    ...readPageFiles('availability'),
+    data,
     body: `<header>
 <h1>Binance archives as of ${escapeHtml(asOf)}</h1>
 <p class="dim">Which symbol has ${archives} kline archives since when, until when, and which days are missing in between. Days are UTC. A symbol is
@@ -42,12 +43,12 @@ export function formatAvailabilityPage(page: AvailabilityPage): string {
   })
 }
 
-/** Cells in the order that the script expects; names would make the file twice as large. */
-function toRow(symbol: SymbolAvailability): unknown[] {
+function toCells(symbol: SymbolAvailability): AvailabilityCells {
   const { market, base, quote, kind, first, last, days, missing_days, missing, recent, delivery_date, interval, available_intervals } =
     symbol
+  const holes = missing?.map((hole) => [hole.start, hole.days] as const) ?? []
   return [
-    ...[market, symbol.symbol, base, quote, kind, first, last, days, missing_days, missing?.map((hole) => [hole.start, hole.days]) ?? []],
-    ...[recent, delivery_date, interval, available_intervals.join(' ')],
+    ...([market, symbol.symbol, base, quote, kind, first, last, days, missing_days, holes] as const),
+    ...([recent, delivery_date, interval, available_intervals.join(' ')] as const),
   ]
 }

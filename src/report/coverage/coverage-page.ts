@@ -2,10 +2,11 @@ import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import { isMonthChunked } from '../../model/interval.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, US_PER_DAY } from '../../model/utc-day.ts'
-import type { CalendarRun, CalendarState } from './coverage-calendar.ts'
-import { COVERAGE_SCRIPT, COVERAGE_STYLE } from './coverage-page-client.ts'
+import type { CoverageData, CoverageRow, DayState, StateLook } from '../../pages/coverage-data.ts'
+import type { CalendarRun } from './coverage-calendar.ts'
 import type { SeriesCoverage } from './coverage.ts'
 import { escapeHtml, formatPage } from '../html.ts'
+import { readPageFiles } from '../page-files.ts'
 
 /** A series of the page: its numbers and its calendar. */
 export interface CoveragePageSeries {
@@ -22,20 +23,11 @@ export interface CoveragePage {
   readonly day: UtcDay
 }
 
-const STATES: readonly CalendarState[] = [...CONDITIONS, 'never_requested']
+const STATES: readonly DayState[] = [...CONDITIONS, 'never_requested']
 const UNEXPLAINED = CONDITIONS.filter((condition) => !isExplained(condition))
 
-/** How the page shows a state, beside its colour: no meaning rests on a colour alone. */
-interface StateLook {
-  /** in a day's cell */
-  readonly sign: string
-  readonly meaning: string
-  /** of a month in a strip of 18 */
-  readonly height: number
-}
-
 /** Worst last: a strip shows each month by its worst day. */
-const LOOKS: Readonly<Record<CalendarState, StateLook>> = {
+const LOOKS: Readonly<Record<DayState, StateLook>> = {
   never_requested: { sign: '', meaning: 'listed, but never requested', height: 3 },
   unlisted: { sign: '', meaning: 'before the first or after the last bar', height: 0 },
   complete: { sign: '', meaning: 'every bar is there', height: 10 },
@@ -53,12 +45,12 @@ const LOOKS: Readonly<Record<CalendarState, StateLook>> = {
 export function formatCoveragePage({ series, origin, day }: CoveragePage): string {
   const texts = new TextTable()
   const rows = series.map((one) => toRow(one, texts))
+  const data: CoverageData = { states: STATES, looks: LOOKS, unexplained: UNEXPLAINED, rows, texts: texts.list }
   const source = origin === 'sandbox' ? ' It holds data of a sandbox exchange, not of a real one.' : ''
   return formatPage({
     title: `What the lake covers, ${day}`,
-    style: COVERAGE_STYLE,
-    data: { states: STATES, looks: LOOKS, unexplained: UNEXPLAINED, rows, texts: texts.list },
-    script: COVERAGE_SCRIPT,
+    ...readPageFiles('coverage'),
+    data,
     body: `<header>
 <h1>What the lake covers</h1>
 <p class="dim">As of ${escapeHtml(day)}. Every requested day is stored or its absence is explained, or it stands out below. Days are UTC.${source}</p>
@@ -99,12 +91,11 @@ class TextTable {
   }
 }
 
-function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable) {
+function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable): CoverageRow {
   const { market, symbol, interval, first, last, days, accepted, never_requested, rows, bytes, missing_bars, gaps, unexplained } = coverage
   return {
     ...{ market, symbol, interval, first, last, days, accepted, never: never_requested, rows, bytes, missing: missing_bars },
     monthly: isMonthChunked(interval),
-    // start (days since 1970), chunks, index of the state, 1 when accepted
     runs: calendar.map(({ start, chunks, state, accepted: yes }) => [
       dayStartUs(start) / US_PER_DAY,
       chunks,

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { constants } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,7 +8,6 @@ import { leastChunkBytes } from '../../../src/acquire/decode-pool.ts'
 import { BufferPool } from '../../../src/memory/buffer-pool.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-archive.ts'
 import { decodeArchive } from '../../../src/codec/decode-archive.ts'
-import { PageMemory, slotOf } from '../../../src/memory/page-memory.ts'
 import { INTERVALS, isMonthChunked, maxLengthUs } from '../../../src/model/interval.ts'
 import { US_PER_DAY } from '../../../src/model/utc-day.ts'
 import type { Series } from '../../../src/model/series.ts'
@@ -61,15 +59,6 @@ function archiveOf(series: Series, day: string, lines: readonly string[]): Decod
   }
 }
 
-/** The same of 1m bars. */
-function minutesOf(day: string): DecodeRequest {
-  const lines = Array.from({ length: 1440 }, (_, minute) => {
-    const openMs = Date.parse(`${day}T00:00:00Z`) + minute * 60_000
-    return `${openMs},1,3,1,2,${minute}.5,${openMs + 59_999},5,6,0,0,0`
-  })
-  return archiveOf({ ...HOURS, interval: '1m' }, day, lines)
-}
-
 /** The pool is the built one: its error class is not the one of the sources. */
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : `no code: ${String(error)}`
@@ -118,29 +107,12 @@ describe('decoding in worker threads', () => {
     }
   })
 
-  test('days of 1m bars come in memory from which files are written past the page cache', async () => {
-    const pool = createPool(1)
-    expect(pool.archiveBuffers.takeSpares(1, 1)).toEqual([])
-    for (const day of ['2024-03-01', '2024-03-02']) {
-      const outcome = await pool.decode(minutesOf(day), signal)
-      if (!outcome.ok) throw outcome.error
-      const { shard } = outcome.result.chunks[0]!
-      expect(slotOf(shard) !== undefined).toBe('O_DIRECT' in constants)
-      pool.reuse(shard)
-    }
-  })
-
   test.each(INTERVALS)('what served for a shard of %s bars is found for the next one', (interval) => {
     const rows = isMonthChunked(interval) ? 31 : Math.floor(US_PER_DAY / maxLengthUs(interval))
     const shardBytes = rows * 88 + 3_802 // 130,522 for a day of 1m bars of BTCUSDT
     const plain = new BufferPool(1 << 30)
     plain.give(plain.take(shardBytes))
     expect(plain.takeSpares(leastChunkBytes(interval), 1)[0]?.length).toBeGreaterThanOrEqual(shardBytes)
-    // this one keeps slots only
-    const paged = new BufferPool(0, new PageMemory())
-    const shard = paged.take(shardBytes)
-    paged.give(shard)
-    expect(paged.takeSpares(leastChunkBytes(interval), 1)).toHaveLength(slotOf(shard) === undefined ? 0 : 1)
   })
 
   test('an archive in shared memory that is wrong comes back with its bytes, and its memory stays with whom it came from', async () => {

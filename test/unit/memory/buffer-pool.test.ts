@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { BufferPool } from '../../../src/memory/buffer-pool.ts'
-import { PageMemory, REGION_BYTES, slotOf } from '../../../src/memory/page-memory.ts'
 
 describe('memory that is used again', () => {
   test('a buffer that was given back is taken for the same size and for a little less, and by one taker only', () => {
@@ -15,14 +14,13 @@ describe('memory that is used again', () => {
   })
 
   test('what served for less is a whole buffer again when it comes back', () => {
-    for (const pool of [new BufferPool(1 << 20), new BufferPool(1 << 20, new PageMemory())]) {
-      const first = pool.take(200_000)
-      pool.give(first)
-      const less = pool.take(70_000)
-      pool.give(less)
-      const again = pool.take(200_000)
-      expect([again.buffer, again.byteOffset, again.length]).toEqual([first.buffer, first.byteOffset, 200_000])
-    }
+    const pool = new BufferPool(1 << 20)
+    const first = pool.take(200_000)
+    pool.give(first)
+    const less = pool.take(70_000)
+    pool.give(less)
+    const again = pool.take(200_000)
+    expect([again.buffer, again.byteOffset, again.length]).toEqual([first.buffer, first.byteOffset, 200_000])
   })
 
   test('a buffer that is too small, or far too large, is left to others', () => {
@@ -50,44 +48,22 @@ describe('memory that is used again', () => {
     expect(pool.take(100_000).buffer).toBe(kept.buffer)
   })
 
-  test('slots of page memory are all kept', () => {
-    const pool = new BufferPool(0, new PageMemory())
-    const given = Array.from({ length: 20 }, () => pool.take(100_000))
-    for (const bytes of given) pool.give(bytes)
-    const kept = pool.takeSpares(100_000, 100)
-    expect(kept.map(({ byteOffset }) => byteOffset).sort((a, b) => a - b)).toEqual(given.map(({ byteOffset }) => byteOffset))
-  })
-
-  test('where page memory has no slot left, or none of that size, there is other shared memory', () => {
-    const pages = new PageMemory()
-    const pool = new BufferPool(0, pages)
-    while (pages.take(100_000) !== undefined);
-    for (const sizeBytes of [1_000, 100_000, 1_000_000, REGION_BYTES]) {
-      const bytes = pool.take(sizeBytes)
-      expect(slotOf(bytes)).toBeUndefined()
-      expect([bytes.length, bytes.byteOffset]).toEqual([sizeBytes, 0])
-    }
-  })
-
   test('another thread gets buffers of the size that it needs, and no more than it needs', () => {
-    const pool = new BufferPool(1 << 30, new PageMemory())
+    const pool = new BufferPool(1 << 30)
     const given = [100_000, 3_000_000, 100_000, 3_000_000, 100_000, 20_000].map((sizeBytes) => pool.take(sizeBytes))
     for (const bytes of given) pool.give(bytes)
-    expect(pool.takeSpares(90_000, 2).every(({ length }) => length === 262_144)).toBe(true)
-    expect(pool.takeSpares(2_500_000, 5).map(({ length }) => length)).toEqual([8_388_608, 8_388_608])
+    expect(pool.takeSpares(90_000, 2).map(({ length }) => length)).toEqual([114_688, 114_688])
+    expect(pool.takeSpares(2_500_000, 5).map(({ length }) => length)).toEqual([3_014_656, 3_014_656])
     expect(pool.takeSpares(90_000, 5)).toHaveLength(1)
     expect(pool.takeSpares(20_000, 5).map(({ length }) => length)).toEqual([32_768])
   })
 
   test('the buffer that was given back last is taken first: it may still be in a cache', () => {
-    for (const pool of [new BufferPool(1 << 20), new BufferPool(1 << 20, new PageMemory())]) {
-      const [first, second] = [pool.take(70_000), pool.take(70_000)]
-      pool.give(first)
-      pool.give(second)
-      const taken = [pool.take(70_000), pool.take(70_000)]
-      const place = ({ buffer, byteOffset }: Uint8Array): unknown[] => [buffer, byteOffset]
-      expect(taken.map(place)).toEqual([second, first].map(place))
-    }
+    const pool = new BufferPool(1 << 20)
+    const [first, second] = [pool.take(70_000), pool.take(70_000)]
+    pool.give(first)
+    pool.give(second)
+    expect([pool.take(70_000), pool.take(70_000)].map(({ buffer }) => buffer)).toEqual([second.buffer, first.buffer])
   })
 
   test('only memory that threads share is kept', () => {
