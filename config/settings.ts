@@ -18,7 +18,7 @@ export const CONFIG_FILE = 'ckvd.config.json'
 export const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'] as const
 
 /** Where a value came from: `flag --lake`, `option lake` (library), `environment CKVD_LAKE`, `file PATH` or `default`. */
-export type Origin = string
+export type SettingOrigin = string
 
 export interface ResolveOptions {
   /** settings as the flags gave them: text, or `true` for a switch; for the library, the options of `create`. `undefined` means not given. */
@@ -34,7 +34,7 @@ export interface ResolveOptions {
 
 export interface ResolvedSettings {
   readonly settings: Settings
-  readonly origins: Readonly<Record<SettingKey, Origin>>
+  readonly origins: Readonly<Record<SettingKey, SettingOrigin>>
   /** the config file that was read, as an absolute path; null when there is none */
   readonly configFile: string | null
   /** what the config file sets of commands' own flags, by key, unchecked: each command checks its own */
@@ -56,7 +56,7 @@ export function resolveSettings(options: ResolveOptions): ResolvedSettings {
   const file = readConfigFile(options.cwd, options.configPath)
   const caller = options.caller ?? 'command'
   const raw: Record<string, unknown> = {}
-  const origins = {} as Record<SettingKey, Origin>
+  const origins = {} as Record<SettingKey, SettingOrigin>
   for (const setting of SETTINGS) {
     const [value, origin] = pickValue(setting, options, file, caller)
     raw[setting.key] = value
@@ -91,7 +91,7 @@ function pickValue(
   options: ResolveOptions,
   file: ConfigFile | null,
   caller: 'command' | 'library',
-): [unknown, Origin] {
+): [unknown, SettingOrigin] {
   const { key, flag, environment } = setting
   const given = options.flags?.[key]
   if (given !== undefined) return [given, caller === 'command' ? `flag ${flag ?? key}` : `option ${key}`]
@@ -104,7 +104,11 @@ function pickValue(
   return [key === 'lake' ? undefined : FIXED_DEFAULTS[key], 'default']
 }
 
-function refusal(error: z.ZodError, raw: Readonly<Record<string, unknown>>, origins: Readonly<Record<SettingKey, Origin>>): CkvdError {
+function refusal(
+  error: z.ZodError,
+  raw: Readonly<Record<string, unknown>>,
+  origins: Readonly<Record<SettingKey, SettingOrigin>>,
+): CkvdError {
   const keys = new Set(error.issues.map((issue) => issue.path[0]))
   const problems = SETTINGS.filter(({ key }) => keys.has(key)).map(({ key, expected }) => {
     const [kind = '', ...rest] = origins[key].split(' ')
@@ -119,7 +123,7 @@ function refusal(error: z.ZodError, raw: Readonly<Record<string, unknown>>, orig
 }
 
 /** The sandbox brings its own URLs: one that the user typed as well would be ignored without a word. */
-function checkSandboxUrls(settings: Settings, origins: Readonly<Record<SettingKey, Origin>>): void {
+function checkSandboxUrls(settings: Settings, origins: Readonly<Record<SettingKey, SettingOrigin>>): void {
   if (!settings.sandbox) return
   const typed = SETTINGS.find(({ key }) => key.endsWith('Url') && /^(flag|option) /.test(origins[key]))
   if (typed === undefined) return

@@ -17,7 +17,7 @@ const FLOORS = [
   ['terminal-text'],
   ['log-file'],
   ['log'],
-  ['waiting', 'memory'],
+  ['waiting', 'memory', 'worker-pool', 'json-text'],
   ['model'],
   ['config'],
   ['disk', 'codec', 'question', 'pages'],

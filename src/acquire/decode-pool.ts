@@ -1,5 +1,3 @@
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
 import { fileShares } from '../../config/open-files.ts'
 import { BufferPool } from '../memory/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-archive.ts'
@@ -9,6 +7,7 @@ import type { Interval } from '../model/interval.ts'
 import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { listenAbort } from '../waiting.ts'
+import { WorkerPool } from '../worker-pool.ts'
 
 /** An archive of at most this size shares a task with others: posting a task costs as much as hashing a small archive. */
 const SMALL_BYTES = 256 * 1024
@@ -29,12 +28,6 @@ const SPARE_BYTES = 64 * 1024 * 1024
 const MAX_SHARED_BYTES = 256 * 1024 * 1024
 /** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
-/**
- * A thread that has had nothing to do for so long ends, but for one. Piscina 5.3 forgets to stop a timer that it starts twice: a thread that
- * starts may end once so much later if it is idle at that very moment, however short. With 5 s a run was seen to lose a thread so.
- */
-const IDLE_TIMEOUT_MS = 60_000
-
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
 
@@ -80,9 +73,7 @@ class Waiting {
  * afterwards, and come back with a failure. Small archives that wait together travel together.
  */
 export class DecodePool {
-  readonly #workerFile: string
-  /** started by `start`, or else by the first archive */
-  #pool: Piscina<DecodeTask, DecodeOutcome[]> | undefined
+  readonly #threads: WorkerPool<DecodeTask, DecodeOutcome[]>
   readonly #waiting: Waiting[] = []
   readonly #workers: number
   readonly #shardBuffers = new BufferPool(SPARE_BYTES)
@@ -96,48 +87,24 @@ export class DecodePool {
   #watch: NodeJS.Timeout | undefined
   /** why no worker can be started */
   #givenUp: CkvdError | undefined
-  #closing: Promise<void> | undefined
 
   /** @param o seams for fault tests: `workerFile`, a file with the same default export as the decode worker; `taskTimeoutMs`; `maxSharedBytes` */
   constructor(o: { workers: number; workerFile?: string | undefined; taskTimeoutMs?: number | undefined; maxSharedBytes?: number }) {
     this.#workers = Math.min(o.workers, fileShares().workers)
     this.#taskTimeoutMs = o.taskTimeoutMs ?? TASK_TIMEOUT_MS
     this.#maxSharedBytes = o.maxSharedBytes ?? MAX_SHARED_BYTES
-    this.#workerFile = o.workerFile ?? fileURLToPath(new URL('../../workers/decode-worker.js', import.meta.url))
-  }
-
-  #startPool(): Piscina<DecodeTask, DecodeOutcome[]> {
-    if (this.#closing !== undefined) throw new Error('the decode pool is closed')
-    const pool = new Piscina<DecodeTask, DecodeOutcome[]>({
-      filename: this.#workerFile,
-      // Never 0: of workers that died Piscina starts anew only so many, and a task that is queued already would wait for one
-      // for ever, while nothing keeps the process alive.
-      minThreads: 1,
-      maxThreads: this.#workers,
-      idleTimeout: IDLE_TIMEOUT_MS,
-      concurrentTasksPerWorker: 1,
-      // Piscina first tries require() on the worker file. Node 20 aborts the whole process when a thread is ended while it
-      // requires an ES module (v8::Module::IsGraphAsync); with import(), its second try, the thread just ends.
-      execArgv: ['--no-experimental-require-module'],
+    this.#threads = new WorkerPool({
+      file: o.workerFile ?? new URL('../../workers/decode-worker.js', import.meta.url),
+      threads: this.#workers,
       // what waits is bounded by our own queue, which the callers' lanes bound
       maxQueue: this.#workers * 2,
+      onBroken: (cause) => this.#giveUp(cause),
     })
-    // A worker that dies with a task fails that task, and another is started. This is told of one that dies without:
-    // it could not start, Piscina starts no other, and what waits would wait for ever.
-    pool.on('error', (cause) => this.#giveUp(cause))
-    return pool
   }
 
   /** Starts the threads, so that they are there when the first archive comes. Idempotent; without it the first archive does it. */
   start(): void {
-    if (this.#pool !== undefined || this.#closing !== undefined) return
-    const pool = (this.#pool = this.#startPool())
-    for (let i = 0; i < this.#workers; i++) {
-      // nothing to do, and a thread for it; closing ends those that have not started yet
-      pool.run({ requests: [], spares: null }).catch((cause: unknown) => {
-        if (this.#closing === undefined) this.#giveUp(cause)
-      })
-    }
+    this.#threads.start({ requests: [], spares: null })
   }
 
   /**
@@ -229,8 +196,7 @@ export class DecodePool {
       const mayShare = this.#archiveBuffers !== undefined && this.#sharedBytes < this.#maxSharedBytes
       const spares = mayShare ? requests.flatMap((request) => this.#sparesFor(request)) : null
       const transferList = requests.flatMap(({ zip: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
-      this.#pool ??= this.#startPool()
-      const outcomes = await this.#pool.run({ requests, spares }, { transferList, signal })
+      const outcomes = await this.#threads.run({ requests, spares }, { transferList, signal })
       for (const [i, waiting] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
@@ -270,8 +236,7 @@ export class DecodePool {
   close(): Promise<void> {
     clearTimeout(this.#watch)
     for (const waiting of this.#waiting.splice(0)) waiting.reject(new CkvdError('CKVD_ABORTED', 'The decode pool was closed.'))
-    this.#closing ??= this.#pool?.destroy() ?? Promise.resolve()
-    return this.#closing
+    return this.#threads.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

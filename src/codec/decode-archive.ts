@@ -126,7 +126,7 @@ const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeSh
 export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PLAIN_CODEC, buffers?: BufferPool): Promise<DecodeResult> {
   const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
   try {
-    const range = parsePeriod(request)
+    const range = periodRangeOf(request)
     const stem = periodStem(series, archive.period)
     const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
     const maxBytes = largestCsvBytes(series.interval, range)
@@ -192,7 +192,7 @@ export function joinChunk({ series, day, parts, archive, sources, seriesStartUs,
 
 const PERIOD = /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?$/
 
-function parsePeriod({ series, archive }: DecodeRequest): TimeRange {
+function periodRangeOf({ series, archive }: DecodeRequest): TimeRange {
   const [, year = '', month = '', date] = PERIOD.exec(archive.period) ?? []
   const day = parseUtcDay(`${year}-${month.padStart(2, '0')}-${(date ?? '1').padStart(2, '0')}`)
   const packaging: Packaging = date === undefined ? 'monthly' : 'daily'

@@ -1,10 +1,10 @@
-import { Field, Float64, Int64, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond } from 'apache-arrow'
-import type { Data, DataType } from 'apache-arrow'
+import { Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow'
+import type { Data } from 'apache-arrow'
 import { z } from 'zod'
 import { CkvdError } from '../errors.ts'
 import { checkSha256, parseChecksum, readZipEntry } from './zip/archive.ts'
 import { ArrowFormatError, parseArrowFile } from './arrow/arrow-file.ts'
-import { ShardWriter } from './arrow/arrow-writer.ts'
+import { arrowType, ShardWriter } from './arrow/arrow-writer.ts'
 import { digestArrays } from './arrow/columns-digest.ts'
 import { LARGEST_FUNDING_CSV_BYTES } from './csv/csv-size.ts'
 import { DIGEST_KEY, FORMAT_KEY } from './arrow/shard-meta.ts'
@@ -27,11 +27,6 @@ export const FUNDING_COLUMNS = [
   { key: 'intervalHours', name: 'funding_interval_hours', type: 'int64' },
   { key: 'rate', name: 'funding_rate', type: 'float64' },
 ] as const
-
-export function fundingArrowType(type: (typeof FUNDING_COLUMNS)[number]['type']): DataType {
-  if (type === 'float64') return new Float64()
-  return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
-}
 
 const HEADER = 'calc_time,funding_interval_hours,last_funding_rate'
 /** Times are whole milliseconds of the years 2019 on; more than an hour in a day's 24 is no funding interval. */
@@ -105,9 +100,9 @@ export interface FundingMeta {
 /** A month of funding rates as an Arrow IPC file. The same input gives the same bytes. */
 export function encodeFunding(columns: FundingColumns, meta: FundingMeta): Uint8Array {
   const length = columns.rate.length
-  const fields = FUNDING_COLUMNS.map(({ name, type }) => new Field(name, fundingArrowType(type), false))
+  const fields = FUNDING_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false))
   const children = FUNDING_COLUMNS.map(
-    ({ key, type }) => makeData({ type: fundingArrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
+    ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
   )
   const metadata = new Map([
     [FORMAT_KEY, '1'],

@@ -1,20 +1,26 @@
-import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
 import type { ExportedBytes, ExportOutcome, ExportTask } from '../codec/export/export-task.ts'
 import { abortError, CkvdError, openFilesError } from '../errors.ts'
+import { WorkerPool } from '../worker-pool.ts'
 
 /** Makes files of an export in worker threads. */
 export class EncodePool {
-  readonly #workers: number
   /** started by the first file: a run that changes nothing starts no thread */
-  #pool: Piscina<ExportTask, ExportOutcome> | undefined
+  readonly #threads: WorkerPool<ExportTask, ExportOutcome>
   /** why no worker can be started */
   #givenUp: CkvdError | undefined
   readonly #waiting = new Set<(error: CkvdError) => void>()
-  #closing: Promise<void> | undefined
 
   constructor(workers: number) {
-    this.#workers = workers
+    this.#threads = new WorkerPool({
+      file: new URL('../../workers/export-worker.js', import.meta.url),
+      threads: workers,
+      // what waits is bounded by the lanes of the run
+      maxQueue: workers * 4,
+      onBroken: (cause) => {
+        const error = (this.#givenUp ??= workerError(cause))
+        for (const reject of this.#waiting) reject(error)
+      },
+    })
   }
 
   /**
@@ -30,9 +36,8 @@ export class EncodePool {
 
   #run(task: ExportTask, signal: AbortSignal): Promise<ExportOutcome> {
     if (this.#givenUp !== undefined) return Promise.reject(this.#givenUp)
-    this.#pool ??= this.#startPool()
     const transferList = task.kind === 'klines' ? task.shards.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []
-    const outcome = this.#pool.run(task, { signal, transferList }).catch((cause: unknown) => {
+    const outcome = this.#threads.run(task, { signal, transferList }).catch((cause: unknown) => {
       throw signal.aborted ? abortError(signal) : workerError(cause)
     })
     return new Promise((resolve, reject) => {
@@ -41,30 +46,9 @@ export class EncodePool {
     })
   }
 
-  #startPool(): Piscina<ExportTask, ExportOutcome> {
-    const pool = new Piscina<ExportTask, ExportOutcome>({
-      filename: fileURLToPath(new URL('../../workers/export-worker.js', import.meta.url)),
-      minThreads: 1,
-      maxThreads: this.#workers,
-      concurrentTasksPerWorker: 1,
-      // see acquire/decode-pool, both: Piscina forgets a timer; Node 20 aborts when a thread is ended while it requires an ES module
-      idleTimeout: 60_000,
-      execArgv: ['--no-experimental-require-module'],
-      // what waits is bounded by the lanes of the run
-      maxQueue: this.#workers * 4,
-    })
-    // told of a worker that dies without a task: it could not start, and what waits would wait for ever
-    pool.on('error', (cause) => {
-      const error = (this.#givenUp ??= workerError(cause))
-      for (const reject of this.#waiting) reject(error)
-    })
-    return pool
-  }
-
   /** Ends all workers. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#pool?.destroy() ?? Promise.resolve()
-    return this.#closing
+    return this.#threads.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

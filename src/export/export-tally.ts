@@ -4,7 +4,7 @@ import type { UnexplainedDay } from '../lake/day-facts.ts'
 import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import type { Condition } from '../model/condition.ts'
-import { CONDITIONS } from '../model/condition.ts'
+import { countNone } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import { coverageRows } from './coverage-rows.ts'
@@ -112,7 +112,7 @@ export class ExportTally {
 
   result({ rows, bytes, removed, neverRequested, coverage, out, encoding }: ExportTotals): ExportResult {
     const ledger = this.coverage()
-    const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
+    const days = countNone()
     for (const { condition } of ledger) days[condition]++
     const unexplained = this.#unexplained.flat()
     const problems = [...this.#problems].sort(([a], [b]) => a - b).map(([, problem]) => problem)

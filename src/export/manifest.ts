@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EXPORT_FORMATS } from '../codec/export/export-format.ts'
+import { parseJson } from '../json-text.ts'
 import { CkvdError } from '../errors.ts'
 import { intervalPathName, parseInterval } from '../model/interval.ts'
 import { isSymbol } from '../model/market.ts'
@@ -105,12 +106,4 @@ function parseManifest(text: string, path: string): Manifest {
     `Expected the manifest of an export in ${path}, found another file (${place}${issue?.message ?? ''}). Name another directory, or move the file away: the export is then made anew.`,
     { details: { path }, cause: parsed.error },
   )
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // fits no form, so the caller refuses it
-  }
 }

@@ -1,6 +1,6 @@
 import type { CkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
-import { CONDITIONS, isExplained } from '../model/condition.ts'
+import { countNone, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { RequestKind } from '../sources/http/http.ts'
@@ -83,7 +83,7 @@ const SHOWN_NAMES = 5
 
 /** Gathers the outcome of every chunk. */
 export class Tally {
-  readonly #days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
+  readonly #days = countNone()
   readonly #problems: Problem[] = []
   readonly #differences: Difference[] = []
   readonly #notes = new Set<string>()

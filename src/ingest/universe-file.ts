@@ -42,7 +42,7 @@ interface Row {
 }
 
 /** Something wrong in the file. `column` is the 1-based number of the cell, `name` its heading. */
-interface Problem {
+interface UniverseProblem {
   readonly line: number
   readonly column: number
   readonly name?: string
@@ -234,7 +234,7 @@ function parseEntry(row: Row, width: number, places: ReadonlyMap<string, number>
   }
 }
 
-type Place = Pick<Problem, 'line' | 'column'> & { readonly name: string }
+type Place = Pick<UniverseProblem, 'line' | 'column'> & { readonly name: string }
 
 function checkSymbol(text: string, place: Place, problems: Problems): string {
   const symbol = text.toUpperCase()
@@ -258,7 +258,7 @@ function checkIntervals(text: string, market: Market, place: Place, problems: Pr
 /** Gathers what is wrong in a file: all of it is counted, the first ten are told. */
 class Problems {
   readonly #file: string
-  readonly #first: Problem[] = []
+  readonly #first: UniverseProblem[] = []
   readonly #lineOf = new Map<string, number>()
   #count = 0
 
@@ -266,7 +266,7 @@ class Problems {
     this.#file = file
   }
 
-  add(problem: Problem): void {
+  add(problem: UniverseProblem): void {
     if (this.#count++ < PROBLEMS_SHOWN) this.#first.push(problem)
   }
 
@@ -289,7 +289,7 @@ export function universeLabel(name: string): string {
 }
 
 /** The error of a wrong file: the first problem is told in the message, the first ten in `details.problems`. */
-export function universeError(file: string, problems: readonly Problem[], count = problems.length): CkvdError {
+export function universeError(file: string, problems: readonly UniverseProblem[], count = problems.length): CkvdError {
   const texts = problems.map(({ line, column, name, expected, found }) => {
     const heading = name === undefined ? '' : ` (${name})`
     return `line ${line}, column ${column}${heading}: expected ${expected}, found ${JSON.stringify(shorten(found))}`

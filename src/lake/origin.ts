@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { parseJson } from '../json-text.ts'
 import { CkvdError } from '../errors.ts'
 import { LAKE } from './layout.ts'
 import type { AtomicFiles } from '../disk/atomic-file.ts'
@@ -103,13 +104,4 @@ export function checkOrigin(recorded: Origin | undefined, wanted: Origin, root: 
 export async function writeOrigin(files: AtomicFiles, origin: Origin): Promise<void> {
   const text = `${JSON.stringify({ format: FORMAT, origin } satisfies z.infer<typeof OriginFile>)}\n`
   await files.write({ path: 'lake.json', bytes: new TextEncoder().encode(text) })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // undefined fits neither form, so the caller reports the text
-    return undefined
-  }
 }

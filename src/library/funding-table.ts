@@ -1,6 +1,7 @@
 import type { Data, Table } from 'apache-arrow'
 import { Field, Utf8, vectorFromArray } from 'apache-arrow'
-import { FUNDING_COLUMNS, fundingArrowType, fundingColumns } from '../codec/funding.ts'
+import { arrowType } from '../codec/arrow/arrow-writer.ts'
+import { FUNDING_COLUMNS, fundingColumns } from '../codec/funding.ts'
 import type { FundingResult } from '../funding/funding-reader.ts'
 import type { FundingQuery } from '../question/query.ts'
 import { makeColumn, SOURCE_COLUMN, tableOf } from './table.ts'
@@ -17,9 +18,9 @@ export function createFundingTable({ market, symbol }: FundingQuery, { rows, gap
     if (row[1] > 0) bits[i >> 3] = (bits[i >> 3] ?? 0) | (1 << (i & 7))
   })
   const nullCount = rows.filter(({ row }) => row[1] === 0).length
-  const fields = FUNDING_COLUMNS.map(({ name, type, key }) => new Field(name, fundingArrowType(type), key === 'intervalHours'))
+  const fields = FUNDING_COLUMNS.map(({ name, type, key }) => new Field(name, arrowType(type), key === 'intervalHours'))
   const children: Data[] = FUNDING_COLUMNS.map(({ key, type }) =>
-    makeColumn(fundingArrowType(type), length, columns[key], key === 'intervalHours' && nullCount > 0 ? { bits, nullCount } : undefined),
+    makeColumn(arrowType(type), length, columns[key], key === 'intervalHours' && nullCount > 0 ? { bits, nullCount } : undefined),
   )
   if (includeSourceInfo) {
     fields.push(new Field(SOURCE_COLUMN, new Utf8(), false))

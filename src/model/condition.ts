@@ -22,3 +22,8 @@ const UNEXPLAINED: ReadonlySet<Condition> = new Set(['partial', 'disputed', 'une
 export function isExplained(condition: Condition): boolean {
   return !UNEXPLAINED.has(condition)
 }
+
+/** Zero chunks of each condition, to be counted up. */
+export function countNone(): Record<Condition, number> {
+  return Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
+}

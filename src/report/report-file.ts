@@ -1,24 +1,21 @@
-import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CkvdError, describeSystemError } from '../errors.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
-import { sweepTempFiles, tempPath } from '../disk/temp-file.ts'
+import { WholeFile } from '../disk/whole-file.ts'
 
 /**
  * Writes a report whole or not at all: a reader never sees half of it, and what killed commands left beside it goes. It is not synced to the disk, since it can be made again.
  * Throws CKVD_REPORT_IO, CKVD_DISK_FULL.
  */
 export async function writeReport(path: string, text: string): Promise<void> {
-  const temp = tempPath(path)
   try {
     makeDirectoryPath(dirname(path))
-    await sweepTempFiles(path)
-    await writeFile(temp, text, { flag: 'wx' })
-    await rename(temp, path)
   } catch (error) {
-    await rm(temp, { force: true }).catch(() => undefined) // what failed first is what counts
     throw reportError(error, path)
   }
+  await using file = await WholeFile.create(path, reportError)
+  await file.write(text)
+  await file.commit({ sync: false })
 }
 
 /** The error of a file of results that could not be read or written: CKVD_REPORT_IO, CKVD_DISK_FULL. */

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
+import { csvLine } from '../../codec/export/csv-text.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
@@ -13,7 +14,7 @@ import { createListingView } from '../show/availability-view.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, dayOption, integerOption, marketOption, wordOption } from '../options.ts'
-import { csvLine, formatCount, formatCountOf, formatDuration, printTable, writeData } from '../show/output.ts'
+import { formatCount, formatCountOf, formatDuration, printTable, writeData } from '../show/output.ts'
 import { shortList } from '../show/short-list.ts'
 
 const MS_PER_HOUR = 3_600_000

@@ -6,9 +6,7 @@ import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
 import type { IngestResult } from '../../ingest/result.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { tuneHeapGrowth } from '../heap-growth.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
-import { ingestSettings } from '../../ingest-settings.ts'
 import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
   addSettings,

@@ -1,3 +1,4 @@
+import { csvLine } from '../../codec/export/csv-text.ts'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { Data, DataType } from 'apache-arrow'
 import { Field, Int32, makeData, RecordBatch, Schema, Struct, Utf8 } from 'apache-arrow'
@@ -10,7 +11,7 @@ import { isoOfUs } from '../../model/utc-day.ts'
 import { formatBarTable } from './bar-table.ts'
 import type { Sink } from './out-file.ts'
 import type { Output } from './output.ts'
-import { csvLine, formatCountOf } from './output.ts'
+import { formatCountOf } from './output.ts'
 
 /** Writes bars of one series after another; every row tells its market and symbol. */
 export interface BarWriter {

@@ -1,10 +1,8 @@
 import { realpathSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
-import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { CkvdError } from '../../errors.ts'
 import { reportError } from '../../report/report-file.ts'
-import { sweepTempFiles, tempPath } from '../../disk/temp-file.ts'
+import { WholeFile } from '../../disk/whole-file.ts'
 
 /** Where rows of any number go, piece by piece. */
 export interface Sink {
@@ -32,59 +30,31 @@ function realPathOf(path: string): string {
   }
 }
 
-/**
- * A file that is there when it is whole: parts go to a file beside it, which takes its name in `commit`. Without `commit` closing it leaves
- * nothing, and a file of that name as it was. What killed commands left beside it is removed first.
- */
+/** The file of `--out`, outside of the lake, whole or not there. */
 export class OutFile implements Sink {
-  readonly #path: string
-  readonly #temp: string
-  readonly #file: FileHandle
-  #isOpen = true
+  readonly #file: WholeFile
 
-  private constructor(path: string, temp: string, file: FileHandle) {
-    this.#path = path
-    this.#temp = temp
+  private constructor(file: WholeFile) {
     this.#file = file
   }
 
   /** Throws CKVD_USAGE when the file would lie in the lake, CKVD_DISK_FULL and CKVD_REPORT_IO when it cannot be created. */
   static async create(path: string, lakeRoot: string): Promise<OutFile> {
     checkOutside('--out', path, lakeRoot)
-    const temp = tempPath(path)
-    await sweepTempFiles(path)
-    try {
-      return new OutFile(path, temp, await open(temp, 'wx'))
-    } catch (cause) {
-      throw reportError(cause, path)
-    }
+    return new OutFile(await WholeFile.create(path, reportError))
   }
 
   /** Throws CKVD_DISK_FULL, CKVD_REPORT_IO. */
-  async write(part: string | Uint8Array): Promise<void> {
-    await this.#guard(() => this.#file.writeFile(part))
+  write(part: string | Uint8Array): Promise<void> {
+    return this.#file.write(part)
   }
 
   /** Gives the file its name. Throws as `write`. */
-  async commit(): Promise<void> {
-    await this.#guard(async () => {
-      await this.#file.sync()
-      this.#isOpen = false
-      await this.#file.close()
-      await rename(this.#temp, this.#path)
-    })
+  commit(): Promise<void> {
+    return this.#file.commit({ sync: true })
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isOpen) await this.#file.close()
-    await rm(this.#temp, { force: true })
-  }
-
-  async #guard(action: () => Promise<void>): Promise<void> {
-    try {
-      await action()
-    } catch (error) {
-      throw reportError(error, this.#path)
-    }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#file[Symbol.asyncDispose]()
   }
 }

@@ -125,8 +125,3 @@ export function formatRate(count: number, durationMs: number, unit: string): str
 function pad(number: number): string {
   return String(number).padStart(2, '0')
 }
-
-/** A line of CSV: fields with commas, quotes or line ends are quoted. */
-export function csvLine(fields: readonly (string | number)[]): string {
-  return `${fields.map((field) => (typeof field === 'string' && /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : String(field))).join(',')}\n`
-}

@@ -1,10 +1,11 @@
+import { csvLine } from '../../codec/export/csv-text.ts'
 import { encodeQueryArrow } from '../../export/query-arrow.ts'
 import type { PlainValue } from '../../export/query-value.ts'
 import { cellText, jsonText } from '../../export/query-value.ts'
 import type { QueryRows } from '../../export/query.ts'
 import type { Sink } from './out-file.ts'
 import type { Output, TextOutput } from './output.ts'
-import { csvLine, formatCountOf, printTable, writeData } from './output.ts'
+import { formatCountOf, printTable, writeData } from './output.ts'
 
 export type QueryFormat = 'table' | 'csv' | 'json' | 'arrow'
 

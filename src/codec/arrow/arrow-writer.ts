@@ -62,7 +62,7 @@ export class ShardWriter extends RecordBatchFileWriter {
   }
 }
 
-/** The Arrow type of a column of klines. */
+/** The Arrow type of a column of klines or funding rates. */
 export function arrowType(type: (typeof KLINE_COLUMNS)[number]['type']): DataType {
   if (type === 'float64') return new Float64()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')

@@ -1,3 +1,4 @@
+import { parseJson } from '../../json-text.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
@@ -130,13 +131,8 @@ function parseChunk(text: string, interval: Interval): UtcDay | undefined {
 }
 
 function parseGaps(text: string): EvidencedGap[] | undefined {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return undefined // the caller refuses it with the text that it found
-  }
-  if (!Array.isArray(parsed)) return undefined
+  const parsed = parseJson(text)
+  if (!Array.isArray(parsed)) return undefined // the caller refuses it with the text that it found
   const gaps: EvidencedGap[] = []
   for (const item of parsed as unknown[]) {
     const fields = (item ?? {}) as Record<string, unknown>

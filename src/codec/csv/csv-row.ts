@@ -64,7 +64,7 @@ export function lineText(bytes: Uint8Array, start: number, end: number, line: nu
 }
 
 /**
- * Reads one line strictly: the definition of what a row is. It is slow and exact; the scanner in `csv.ts` must agree with it
+ * Reads one line strictly: the definition of what a row is. It is slow and exact; the scanners (`csv-scan.ts`, `csv-wasm.ts`) must agree with it
  * and hands it every row that it does not take itself.
  * A bar that contradicts itself is one too: what is odd is found in columns (`findOddRows`), wherever they come from.
  * @throws CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, each with line and column

@@ -16,7 +16,7 @@ import {
 import type { Condition } from '../../model/condition.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, isoOfUs, US_PER_DAY } from '../../model/utc-day.ts'
-import { csvTextLine } from './csv-text.ts'
+import { csvLine } from './csv-text.ts'
 import type { EvidencedGap } from '../../model/evidence.ts'
 import { describeEvidence } from '../../model/evidence.ts'
 
@@ -97,14 +97,14 @@ const COLUMNS: readonly CoverageColumn[] = [
 /** The ledger as CSV; gaps are JSON in one cell, their times ISO text. */
 export function encodeCoverageCsv(rows: readonly CoverageRow[]): Uint8Array {
   const lines = rows.map((row) =>
-    csvTextLine(
+    csvLine(
       COLUMNS.map(({ value }) => {
         const cell = value(row)
         return typeof cell === 'object' && cell !== null ? JSON.stringify(cell.map(plainGap)) : cell
       }),
     ),
   )
-  return Buffer.from(csvTextLine(COLUMNS.map(({ name }) => name)) + lines.join(''))
+  return Buffer.from(csvLine(COLUMNS.map(({ name }) => name)) + lines.join(''))
 }
 
 function plainGap({ startUs, endUs, bars, evidence }: EvidencedGap) {

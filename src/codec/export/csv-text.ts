@@ -55,7 +55,7 @@ function createTimeText(): (timeUs: number) => string {
 }
 
 /** A line of CSV: a field with a comma, a quote or a line end is quoted; null is nothing. */
-export function csvTextLine(fields: readonly (string | number | boolean | null)[]): string {
+export function csvLine(fields: readonly (string | number | boolean | null)[]): string {
   const cells = fields.map((field) => (field === null ? '' : String(field)))
   return `${cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',')}\n`
 }

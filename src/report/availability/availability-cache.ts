@@ -1,3 +1,4 @@
+import { parseJson } from '../../json-text.ts'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
@@ -126,14 +127,5 @@ function readLines(path: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw reportError(error, path)
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // undefined fits no line, so the caller leaves it out
-    return undefined
   }
 }

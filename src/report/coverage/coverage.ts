@@ -4,7 +4,7 @@ import { isAccepted, unexplainedDay } from '../../lake/day-facts.ts'
 import { ALL_LISTED, readRequested } from '../../lake/requested.ts'
 import type { LakeFilter } from '../../lake/selection.ts'
 import type { Condition } from '../../model/condition.ts'
-import { CONDITIONS, isExplained } from '../../model/condition.ts'
+import { countNone, isExplained } from '../../model/condition.ts'
 import type { Series } from '../../model/series.ts'
 import { nextChunk } from '../../model/series.ts'
 import { describeEvidence } from '../../model/evidence.ts'
@@ -46,7 +46,7 @@ export interface SeriesCoverage extends Series {
 
 /** What the lake holds of one series. Reads the catalog only. */
 export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilter = {}): SeriesCoverage {
-  const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>
+  const days = countNone()
   const sums = { accepted: 0, rows: 0, bytes: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
   const unexplained: CoverageDay[] = []
   let neverRequested = 0

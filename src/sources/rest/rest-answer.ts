@@ -1,3 +1,4 @@
+import { parseJson } from '../../json-text.ts'
 import { decodeRestRows } from '../../codec/rest-rows.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
@@ -55,12 +56,9 @@ interface Refusal {
 function parseRefusal(body: Uint8Array): Refusal | undefined {
   const text = new TextDecoder().decode(body.subarray(0, 4096)).trimStart()
   if (!text.startsWith('{')) return undefined
-  try {
-    const value = JSON.parse(text) as { code?: unknown; msg?: unknown }
-    return typeof value.code === 'number' ? { code: value.code, msg: typeof value.msg === 'string' ? value.msg : '' } : undefined
-  } catch {
-    return undefined // not an error body: the caller says what was expected
-  }
+  // where it is no error body the caller says what was expected
+  const { code, msg } = (parseJson(text) ?? {}) as { code?: unknown; msg?: unknown }
+  return typeof code === 'number' ? { code, msg: typeof msg === 'string' ? msg : '' } : undefined
 }
 
 function readRefusal({ code, msg }: Refusal, url: string): 'unlisted' {

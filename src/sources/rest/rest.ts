@@ -49,7 +49,7 @@ export interface RestOptions {
   readonly maxRetries?: number
   /** first pause between tries in milliseconds; doubles each time, with jitter; default as HTTP_DEFAULTS */
   readonly backoffMs?: number
-  /** waits, or throws as soon as the signal is aborted; default `pause` of http.ts */
+  /** waits, or throws as soon as the signal is aborted; default `pause` of waiting.ts */
   readonly sleep?: (delayMs: number, signal: AbortSignal) => Promise<void>
 }
 

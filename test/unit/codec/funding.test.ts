@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Data } from 'apache-arrow'
 import { Field, makeData, RecordBatch, Schema, Struct, tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
-import { ShardWriter } from '../../../src/codec/arrow/arrow-writer.ts'
+import { arrowType, ShardWriter } from '../../../src/codec/arrow/arrow-writer.ts'
 import type { FundingMeta, FundingRow } from '../../../src/codec/funding.ts'
 import {
   decodeFunding,
@@ -10,7 +10,6 @@ import {
   decodeFundingRest,
   encodeFunding,
   FUNDING_COLUMNS,
-  fundingArrowType,
   fundingColumns,
   fundingRows,
 } from '../../../src/codec/funding.ts'
@@ -168,7 +167,7 @@ describe('a stored month of funding rates', () => {
 
   it('with nulls, or with fewer values than rows, is refused', () => {
     const fileWith = (values: number, nullCount: number): Uint8Array => {
-      const fields = FUNDING_COLUMNS.map(({ name, type }) => new Field(name, fundingArrowType(type), false))
+      const fields = FUNDING_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false))
       const nullBitmap = nullCount === 0 ? null : new Uint8Array(8)
       const children = fields.map(
         ({ type }) => makeData({ type, length: 9, nullCount, nullBitmap, data: new Float64Array(values) } as never) as Data,

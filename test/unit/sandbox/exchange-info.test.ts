@@ -61,16 +61,16 @@ it('klines serve what has ended, unless it is forgotten', async () => {
   expect(await Promise.all(['OLDUSDT', 'HIDDENUSDT', 'GONEUSDT'].map(statusOf))).toEqual([200, 200, 400])
 })
 
-it('costs 20 on spot and 1 on futures, and tells the used weight', async () => {
+it('costs 20 on spot and 1 on futures, and tells the used weight: um and cm are counted together', async () => {
   await using quiet = await startSandbox({ now: () => NOW })
-  for (const [market, weight] of [
-    ['spot', 20],
-    ['um', 1],
-    ['cm', 1],
+  for (const [market, weight, used] of [
+    ['spot', 20, 20],
+    ['um', 1, 1],
+    ['cm', 1, 2],
   ] as const) {
     const rest = { spot: quiet.urls.spotRest, um: quiet.urls.umRest, cm: quiet.urls.cmRest }[market]
     const answer = await fetchWire(`${rest}${PATHS[market]}/exchangeInfo`)
-    expect([answer.status, answer.headers['x-mbx-used-weight-1m']]).toEqual([200, String(weight)])
+    expect([answer.status, answer.headers['x-mbx-used-weight-1m']]).toEqual([200, String(used)])
     expect(quiet.requests.at(-1)).toMatchObject({ kind: 'rest', market, weight })
   }
 })
