@@ -258,7 +258,9 @@ class SeriesRun {
       this.#host.fail(chunks, unknownSymbol(this.#series, true))
       return false
     }
-    const first = chunkOfUs(beginning.startUs, this.#series.interval)
+    const { start } = this.#host.scope
+    const born = chunkOfUs(beginning.startUs, this.#series.interval)
+    const first = start === null || start < born ? born : start
     const requested = tail.length > 0 ? tail : [...chunksOf(this.#series, first, { end: this.#host.scope.end, nowUs: this.#host.nowUs })]
     const unborn = requested.filter((day) => chunkEndUs(day, this.#series.interval) <= (beginning.startUs ?? 0))
     if (unborn.length > 0) await this.#host.emit(unborn, [], true)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createWorld } from '../support/cases.ts'
 import { jsonOf } from '../support/ckvd.ts'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import type { ListingLie } from '../support/lying-exchange.ts'
@@ -161,5 +162,28 @@ describe.each(MARKETS)('%s: a listing that is behind', (market) => {
   it('is not told where the archive host has no more either', async () => {
     await using lab = await openBehind(false)
     expect(await lab.ingest()).toMatchObject({ exit: 0, problems: [], days: { complete: 39 } })
+  })
+})
+
+describe('what was not asked for', () => {
+  const ASK = { symbols: ['AAAUSDT'], intervals: '1h', start: '2024-03-01', end: '2024-03-04' }
+
+  it('is not fetched where the page of the first archives shows none, and another page does', async () => {
+    await using world = await createWorld({
+      now: '2024-03-10T05:00:00Z',
+      markets: [{ market: 'spot', symbol: 'AAAUSDT', firstDay: '2024-02-01' }],
+      faults: [{ kind: 'empty', match: '^/listing.*max-keys=4' }],
+    })
+    expect(await world.ingest(ASK)).toMatchObject({ exit: 0, stored: 3, days: { complete: 3 }, requests: { archive: 3 } })
+    expect(world.days().map(({ day }) => day)).toEqual(['2024-03-01', '2024-03-02', '2024-03-03'])
+  })
+
+  it('is not fetched where no archive is listed and nothing of the range has closed', async () => {
+    await using world = await createWorld({
+      now: '2024-03-10T05:00:00Z',
+      markets: [{ market: 'spot', symbol: 'AAAUSDT', firstDay: '2023-12-01', archivesFrom: '2025-01-01' }],
+    })
+    expect(await world.ingest({ ...ASK, intervals: '1mo', end: '2024-03-10' })).toMatchObject({ exit: 0, stored: 0 })
+    expect(world.days()).toEqual([])
   })
 })

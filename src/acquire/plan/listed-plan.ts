@@ -105,7 +105,11 @@ export async function fetchListings(
   const firstDay =
     isShown || known?.firstDay != null
       ? earliestDay(listed, known?.firstDay ?? null)
-      : firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))))
+      : // a page that does not show what another one has shown takes nothing away
+        earliestDay(
+          listed,
+          firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal))))),
+        )
   return { daily: daily.archives, monthly: monthly.archives, more, firstDay }
 }
 

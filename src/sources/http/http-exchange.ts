@@ -118,6 +118,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#reject(reason)
   }
 
+  /** What the answer's header `server` says; undefined: nothing, or no answer yet. */
+  get server(): string | undefined {
+    return this.#headers['server']
+  }
+
   /** Milliseconds since it got its connection, without those in which our own rate limit held it up. */
   get spentMs(): number {
     return this.#startedMs === undefined ? 0 : Math.max(0, performance.now() - this.#startedMs - this.#heldMs)

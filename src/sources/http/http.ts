@@ -189,9 +189,10 @@ export class HttpClient {
       clearInterval(clock)
       stopListening()
       time.spentMs += exchange.spentMs
+      // also where its body is refused, breaks off or never comes: a lake must not take it for the exchange's
+      if (exchange.server === 'ckvd-sandbox') this.#sandboxSeen = true
     }
     this.#answers++
-    if (answer.headers['server'] === 'ckvd-sandbox') this.#sandboxSeen = true
     if (DATED_KINDS.has(kind)) this.clock.observe(origin, { headers: answer.headers, sentMs, receivedMs: exchange.answeredMs })
     const { status } = answer
     if (request.pass?.(status) !== true) {

@@ -141,6 +141,21 @@ describe('bodies', () => {
     expect(client.bytesReceived).toBeLessThan(1_000_000)
   })
 
+  test.each<[string, Answerer]>([
+    ['is larger than allowed', (_request, response) => response.end('x'.repeat(2000))],
+    ['is encoded', (_request, response) => response.setHeader('content-encoding', 'br').end('x')],
+    ['breaks off', (_request, response) => response.write('x', () => response.destroy())],
+    ['never comes', (_request, response) => response.flushHeaders()],
+  ])('a sandbox is known by its first line, also where its body %s', async (_name, answer) => {
+    const { url } = await serve((request, response, index) => {
+      response.setHeader('server', 'ckvd-sandbox')
+      answer(request, response, index)
+    })
+    const client = createClient({ maxRetries: 0, idleTimeoutMs: 100 })
+    await errorOf(client.fetch(url, plain({ maxBytes: 1000 })))
+    expect(client.sandboxSeen).toBe(true)
+  })
+
   test('a body larger than allowed is refused once, stated or not', async () => {
     const { url, paths } = await serve((_request, response, index) => {
       if (index === 0) response.setHeader('content-length', 2000)
