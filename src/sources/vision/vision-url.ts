@@ -41,7 +41,7 @@ export function archiveKeyParser(series: Series, packaging: Packaging): (key: st
 }
 
 /** Reads a period as a key spells it. */
-export function parsePeriod(packaging: Packaging, period: string): ArchivePeriod | undefined {
+function parsePeriod(packaging: Packaging, period: string): ArchivePeriod | undefined {
   const padded = packaging === 'daily' ? parseUtcDay(period) : monthStart(period)
   if (padded !== undefined) return { period, firstDay: padded }
   const match = PERIOD[packaging].exec(period)
