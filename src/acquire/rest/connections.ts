@@ -1,4 +1,3 @@
-import type { BufferPool } from '../../memory/buffer-pool.ts'
 import type { CkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
 import type { HttpSettings } from '../../sources/http/http.ts'
@@ -41,8 +40,6 @@ export interface ConnectionOptions {
   readonly lake: string
   /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
   readonly onMisplaced?: ((error: CkvdError, path: string | null) => void) | undefined
-  /** memory for archives; default: new memory for each */
-  readonly buffers?: BufferPool
   /** a seam for fault tests: shorter timeouts and pauses than those of HTTP_DEFAULTS */
   readonly http?: Partial<HttpSettings>
 }
@@ -61,7 +58,7 @@ export interface Connections extends AsyncDisposable {
 
 /** Opens nothing yet: connections and account are opened when they are needed. */
 export function createConnections(options: ConnectionOptions): Connections {
-  const { urls, concurrency, maxRetries, maxRateBytes, clockMs, buffers } = options
+  const { urls, concurrency, maxRetries, maxRateBytes, clockMs } = options
   const settings: HttpSettings = {
     ...HTTP_DEFAULTS,
     connections: Math.max(4, concurrency),
@@ -82,7 +79,7 @@ export function createConnections(options: ConnectionOptions): Connections {
     urls,
     http,
     listing: new Listing(http, urls.listing),
-    vision: new Vision(http, urls.vision, { concurrency, ...(buffers === undefined ? {} : { buffers }) }),
+    vision: new Vision(http, urls.vision, { concurrency }),
     limiter,
     rest: new Rest(http, {
       urls: urls.rest,

@@ -3,7 +3,6 @@ import { promisify } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
 import { fileShares } from '../../../config/open-files.ts'
-import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
 import type { HttpAnswer } from './http-exchange.ts'
 import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
@@ -62,8 +61,6 @@ export interface HttpRequest {
   readonly maxBytes: number
   /** further tries for this request; default: the client's `maxRetries` */
   readonly maxRetries?: number
-  /** memory for the body; default: new memory */
-  readonly buffers?: BufferPool | undefined
   /** statuses to hand to the caller besides 200 and 404 */
   readonly pass?: (status: number) => boolean
   /** judges an answer with status 200: what it throws is tried again where its code is retryable, as a 5xx is */
@@ -162,15 +159,11 @@ export class HttpClient {
   }
 
   async #fetchOnce(url: string, request: HttpRequest, time: { readonly tryMs: number; spentMs: number }): Promise<HttpAnswer> {
-    const { signal, maxBytes, buffers, kind } = request
+    const { signal, maxBytes, kind } = request
     const { origin, pathname, search } = new URL(url)
     const route = this.#routeTo(origin)
     this.#counts[kind]++
-    const exchange = new HttpExchange(
-      url,
-      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), buffers, via: route.via },
-      this.#traffic,
-    )
+    const exchange = new HttpExchange(url, { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), via: route.via }, this.#traffic)
     const stopListening = listenAbort(signal, () => exchange.stop(abortError(signal)))
     const watch = setInterval(endPeriod, this.#periodMs, exchange, this.#periodMs)
     const sentMs = Date.now()
