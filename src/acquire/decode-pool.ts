@@ -19,7 +19,7 @@ const MAX_BATCH = 32
  */
 const BACKLOG = 40
 const BUSY_MS = 100
-/** Memory that is kept for the archives to come, and for their shards: about what the archives of a run in flight need. */
+/** Memory that is kept for shards to come: about what the archives of a run in flight need. */
 const SPARE_BYTES = 64 * 1024 * 1024
 /**
  * Shared memory of shards that may be out at once: a month of 1s bars. It weighs nothing on V8's scales, so what is never given back stays
@@ -77,7 +77,7 @@ export class DecodePool {
   readonly #waiting: Waiting[] = []
   readonly #workers: number
   readonly #shardBuffers = new BufferPool(SPARE_BYTES)
-  #archiveBuffers: BufferPool | undefined
+  #sharesShards = false
   /** shared memory of shards that were handed out and have not come back */
   #sharedBytes = 0
   /** tasks that Piscina has, the first given first */
@@ -107,12 +107,9 @@ export class DecodePool {
     this.#threads.start({ requests: [], spares: null })
   }
 
-  /**
-   * Memory for archives to decode, which the pool takes back once it has decoded them. Whoever asks for it promises to give back
-   * shards as well (`reuse`): from then on they lie in memory that threads share.
-   */
-  get archiveBuffers(): BufferPool {
-    return (this.#archiveBuffers ??= new BufferPool(SPARE_BYTES))
+  /** From now on shards lie in memory that threads share. Whoever asks for that gives them back (`reuse`) once they are stored. */
+  shareShards(): void {
+    this.#sharesShards = true
   }
 
   /** Takes the memory of a shard that nobody needs any more, for shards to come. */
@@ -193,17 +190,14 @@ export class DecodePool {
   async #runBatch(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
     try {
       const requests = batch.map(({ request }) => request)
-      const mayShare = this.#archiveBuffers !== undefined && this.#sharedBytes < this.#maxSharedBytes
+      const mayShare = this.#sharesShards && this.#sharedBytes < this.#maxSharedBytes
       const spares = mayShare ? requests.flatMap((request) => this.#sparesFor(request)) : null
       const transferList = requests.flatMap(({ zip: { buffer } }) => (buffer instanceof ArrayBuffer ? [buffer] : []))
       const outcomes = await this.#threads.run({ requests, spares }, { transferList, signal })
       for (const [i, waiting] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
-        if (outcome.ok) {
-          this.#archiveBuffers?.give(waiting.request.zip)
-          this.#countShared(outcome.result)
-        }
+        if (outcome.ok) this.#countShared(outcome.result)
         waiting.resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
       }
     } catch (cause) {

@@ -235,7 +235,9 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
 }
 
 async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<IngestResult> {
-  await using connections = openConnections(options, pool)
+  // the coordinator gives them back
+  pool.shareShards()
+  await using connections = openConnections(options)
   const { http } = connections
   const scope = scopeBy(http, options)
   const startedAt = new Date(options.clockMs()).toISOString()
@@ -403,9 +405,8 @@ function acquireContext(
   }
 }
 
-function openConnections(options: IngestOptions, pool?: DecodePool): Connections {
-  const buffers = pool === undefined ? {} : { buffers: pool.archiveBuffers }
-  return createConnections({ ...options, ...buffers, onMisplaced: (error, path) => options.events.onMisplaced?.(error, path) })
+function openConnections(options: IngestOptions): Connections {
+  return createConnections({ ...options, onMisplaced: (error, path) => options.events.onMisplaced?.(error, path) })
 }
 
 /** A ban or a rate limit stops a run only after Vision's part of the work. */

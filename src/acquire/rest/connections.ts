@@ -1,5 +1,4 @@
 import type { SourceUrls } from '../../../config/source-urls.ts'
-import type { BufferPool } from '../../memory/buffer-pool.ts'
 import type { CkvdError } from '../../errors.ts'
 import type { HttpSettings } from '../../sources/http/http.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
@@ -20,8 +19,6 @@ export interface ConnectionOptions extends ConnectionSettings {
   readonly env: Readonly<Record<string, string | undefined>>
   /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
   readonly onMisplaced?: ((error: CkvdError, path: string | null) => void) | undefined
-  /** memory for archives; default: new memory for each */
-  readonly buffers?: BufferPool
   /** a seam for fault tests: shorter timeouts and pauses than those of HTTP_DEFAULTS */
   readonly http?: Partial<HttpSettings>
 }
@@ -39,7 +36,7 @@ export interface Connections extends AsyncDisposable {
 
 /** Opens nothing yet: connections and account are opened when they are needed. */
 export function createConnections(options: ConnectionOptions): Connections {
-  const { urls, concurrency, maxRetries, maxRateBytes, clockMs, buffers } = options
+  const { urls, concurrency, maxRetries, maxRateBytes, clockMs } = options
   const settings: HttpSettings = {
     ...HTTP_DEFAULTS,
     connections: Math.max(4, concurrency),
@@ -60,7 +57,7 @@ export function createConnections(options: ConnectionOptions): Connections {
     urls,
     http,
     listing: new Listing(http, urls.listing),
-    vision: new Vision(http, urls.vision, { concurrency, ...(buffers === undefined ? {} : { buffers }) }),
+    vision: new Vision(http, urls.vision, { concurrency }),
     rest: new Rest(http, {
       urls: urls.rest,
       limiter,

@@ -1,6 +1,4 @@
 import type { Dispatcher } from 'undici'
-import type { BufferPool } from '../../memory/buffer-pool.ts'
-import { copyBytes } from '../../memory/copy-bytes.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { CkvdError } from '../../errors.ts'
 
@@ -8,7 +6,7 @@ export interface HttpAnswer {
   readonly status: number
   /** lower-case names */
   readonly headers: Readonly<Record<string, string>>
-  /** whole body, at the start of a buffer of its own; a shared one where the request gave `buffers` */
+  /** whole body, at the start of a buffer of its own */
   readonly body: Uint8Array
 }
 
@@ -62,7 +60,6 @@ export interface ExchangeOptions {
   readonly maxMs: number
   /** true: a body with a content-encoding is refused before a byte of it is read */
   readonly plainOnly: boolean
-  readonly buffers?: BufferPool | undefined
   /** names the proxy on the way; undefined: none */
   readonly via?: string | undefined
   readonly watch?: RequestWatch | undefined
@@ -175,10 +172,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#declared = declared !== undefined && /^\d+$/.test(declared) ? Number(declared) : undefined
     const expected = this.#declared ?? 0
     if (expected > this.#options.maxBytes && status === 200) return this.stop(this.#tooLarge(expected))
-    const { buffers } = this.#options
-    // what is not written of it is not given out
-    if (this.#declared !== undefined && buffers !== undefined && status === 200) this.#body = buffers.take(expected)
-    else this.#body = new Uint8Array(Math.min(this.#limit, this.#declared ?? 16_384))
+    this.#body = new Uint8Array(Math.min(this.#limit, this.#declared ?? 16_384))
   }
 
   get #limit(): number {
@@ -206,7 +200,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       larger.set(this.#body.subarray(0, this.#length))
       this.#body = larger
     }
-    copyBytes(this.#body, this.#length, chunk)
+    this.#body.set(chunk, this.#length)
     this.#length = needed
   }
 

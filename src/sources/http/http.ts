@@ -3,7 +3,6 @@ import { promisify } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
 import { fileShares } from '../../../config/open-files.ts'
-import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
 import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
@@ -62,8 +61,6 @@ export interface HttpRequest {
   readonly maxBytes: number
   /** further tries for this request; default: the client's `maxRetries` */
   readonly maxRetries?: number
-  /** memory for the body; default: new memory */
-  readonly buffers?: BufferPool | undefined
   /** statuses to hand to the caller besides 200 and 404 */
   readonly pass?: (status: number) => boolean
   /** follows each try on its way */
@@ -164,13 +161,13 @@ export class HttpClient {
   }
 
   async #fetchOnce(url: string, request: HttpRequest, time: { readonly tryMs: number; spentMs: number }): Promise<HttpAnswer> {
-    const { signal, maxBytes, buffers, kind, watch } = request
+    const { signal, maxBytes, kind, watch } = request
     const { origin, pathname, search } = new URL(url)
     const route = this.#routeTo(origin)
     this.#counts[kind]++
     const exchange = new HttpExchange(
       url,
-      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), buffers, via: route.via, watch },
+      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), via: route.via, watch },
       this.#traffic,
     )
     const stopListening = listenAbort(signal, () => exchange.stop(abortError(signal)))

@@ -1,5 +1,4 @@
 import PQueue from 'p-queue'
-import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { HttpClient } from '../http/http.ts'
 import { objectUrl } from './vision-url.ts'
@@ -34,8 +33,6 @@ export interface FetchOptions {
 const MANY_REFUSALS = 8
 
 export interface VisionOptions {
-  /** memory for archives; default: new memory for each */
-  readonly buffers?: BufferPool
   /** archives downloaded at once; default: as many as are asked for */
   readonly concurrency?: number
 }
@@ -44,15 +41,13 @@ export interface VisionOptions {
 export class Vision {
   readonly #http: HttpClient
   readonly #url: string
-  readonly #buffers: BufferPool | undefined
   readonly #downloads: PQueue
   #refusals = 0
 
   /** @param url base of the archive host, without a final slash */
-  constructor(http: HttpClient, url: string, { buffers, concurrency = Infinity }: VisionOptions = {}) {
+  constructor(http: HttpClient, url: string, { concurrency = Infinity }: VisionOptions = {}) {
     this.#http = http
     this.#url = url
-    this.#buffers = buffers
     this.#downloads = new PQueue({ concurrency })
   }
 
@@ -74,7 +69,7 @@ export class Vision {
     const maxBytes = Math.min(o.mostBytes, Math.ceil(o.sizeBytes * GROWTH.ratio) + GROWTH.bytes)
     const [zip, checksum] = await this.#watch(
       Promise.all([
-        this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, buffers: this.#buffers }),
+        this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes }),
         this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
       ]),
     )
