@@ -34,10 +34,12 @@ const SHARE = 0.8
 /** A minute's share is released in parts; between them all wait. A ban in the middle of the work is one while many are under way. */
 const PART_MS = 10_000
 const BUSY_REQUESTS = 20
+/** A ban that stands in the account is seen there within so long, on the busiest machine. */
+const WATCH_MS = 10_000
 /** Requests of one process that are under way at once. */
 const MOST_UNDER_WAY = 4
-/** What there is to ask for, for a ban that comes when all are at work: so many times what the measured minutes ask for. */
-const BAN_WORK = 6
+/** What there is to ask for, so that nobody has ended when the ban comes: so many times what the measured minutes ask for. One begins at once. */
+const banWork = (count) => (count === 1 ? 2 : 8)
 const PAGE_ROWS = 499
 const PAGE_WEIGHT = 2
 const FIRST_DAY_MS = Date.parse('2020-01-02T00:00:00Z')
@@ -138,7 +140,7 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
     foreign.push({ atMs: nowMs(), weight: due })
     sandbox.addWeight('um', due)
   }, 20)
-  const pages = ((ban ? BAN_WORK : 1) * minutes * BUDGET * SHARE) / PAGE_WEIGHT / count
+  const pages = ((ban ? banWork(count) : 1) * minutes * BUDGET * SHARE) / PAGE_WEIGHT / count
   const days = Math.ceil((pages * PAGE_ROWS) / 1440)
   const start = isoDay(FIRST_DAY_MS)
   const end = isoDay(FIRST_DAY_MS + days * DAY_MS)
@@ -175,11 +177,14 @@ async function runTogether({ kind, count, minutes, speed, others, ban }) {
         const partMs = Math.floor(nowMs() / PART_MS) * PART_MS
         return asking.size === count && rest.filter(({ atMs }) => atMs >= partMs).length >= BUSY_REQUESTS
       }
-      while (!isInTheMiddle()) await new Promise((resolve) => setTimeout(resolve, 2))
+      let isOver = false
+      Promise.all(exits).then(() => (isOver = true))
+      while (!isInTheMiddle() && !isOver) await new Promise((resolve) => setTimeout(resolve, 2))
       sandbox.setFaults([{ kind: 'status', status: 418, retryAfterSeconds: 7200, match: '/um/', times: 1 }])
     }
-    const recordedMs = ban ? await whenBanned(join(directory, 'state'), sandbox.urls, variable) : NaN
+    const recorded = ban ? watchBan(join(directory, 'state'), sandbox.urls, variable) : undefined
     const ended = await Promise.all(exits)
+    const recordedMs = (await recorded?.end()) ?? NaN
     const rest = sandbox.requests.filter((request) => request.kind === 'rest')
     const sent = ban ? await readSent(sentLog) : []
     return { rest, foreign, ended, recordedMs, sent, ...wire }
@@ -197,14 +202,21 @@ async function readSent(file) {
 }
 
 /** When the ban stands in the account that all share, by the real clock: seen by a thread of its own, some ms later. */
-async function whenBanned(state, urls, variable) {
+function watchBan(state, urls, variable) {
   const rest = { spot: urls.spotRest, um: urls.umRest, cm: urls.cmRest }
   const lane = { name: restLanes(rest).um, limit: BUDGET, budget: BUDGET }
   const watcher = new Worker(new URL('./torture/ban-watch.mjs', import.meta.url), {
     workerData: { path: join(state, 'rest-account.sqlite'), lane, variable },
   })
-  const [seenMs] = await once(watcher, 'message')
-  return seenMs
+  const seen = once(watcher, 'message')
+  return {
+    /** undefined: it is not there */
+    end: async () => {
+      const [ms] = await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, WATCH_MS, []))])
+      await watcher.terminate()
+      return ms
+    },
+  }
 }
 
 /** What is said of some processes, and what is wrong with it. */
@@ -229,6 +241,7 @@ async function measure(kind, count, { minutes, speed, others }) {
   const sent = since(ban.sent, ban.bannedMs)
   const sentSinceRecord = since(ban.sent, ban.recordedMs).length
   if (Number.isNaN(ban.bannedMs)) wrong.push('nobody was banned')
+  if (Number.isNaN(ban.recordedMs)) wrong.push('no ban was seen in the account')
   // nothing lost: each request that came was written down by who sent it
   if (ban.sent.length < ban.arrivals.length) wrong.push(`${ban.arrivals.length} requests came, ${ban.sent.length} were sent`)
   if (sentSinceRecord > 0) wrong.push(`${sentSinceRecord} requests put on the wire while the ban stood in the account`)

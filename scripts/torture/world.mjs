@@ -8,7 +8,7 @@ import { runVerify } from '../../dist/src/lake/verify.js'
 import { startSandbox } from '../../dist/src/sandbox/index.js'
 
 const NOW_MS = Date.parse('2024-03-20T12:00:00Z')
-const SYMBOLS = ['AAAUSDT', 'BBBUSDT']
+export const SYMBOLS = ['AAAUSDT', 'BBBUSDT']
 /** An outage that REST confirms, and bars that only REST has: each way of storing a day is tortured. */
 const CONTENT = [
   { kind: 'outage', market: 'spot', symbol: 'AAAUSDT', from: '2024-03-05T04:00:00Z', to: '2024-03-05T06:00:00Z' },
@@ -30,6 +30,7 @@ export async function startExchange() {
       listing: sandbox.urls.listing,
       rest: { spot: sandbox.urls.spotRest, um: sandbox.urls.umRest, cm: sandbox.urls.cmRest },
     },
+    variables: sandbox.urls,
     setFaults: (rules) => sandbox.setFaults([...rules, ...CONTENT]),
     close: () => sandbox.close(),
   }

@@ -11,11 +11,14 @@ const run = promisify(execFile)
 interface Torture {
   readonly kills: { readonly kills: number; readonly byMoment: Readonly<Record<string, number>>; readonly lost: readonly string[] }
   readonly faults: { readonly runs: number; readonly lost: readonly string[] }
+  readonly attacks: { readonly runs: number; readonly peakMib: number; readonly lost: readonly string[] }
 }
 
 /** `npm run torture` in its short form; `npm run torture` itself goes on for 200 kills. */
-async function torture(...args: string[]): Promise<Torture> {
-  const { stdout } = await run(process.execPath, [SCRIPT, '--json', '--fuzz', '0', '--oracle', '0', '--minutes', '10', ...args])
+async function torture(what: 'kills' | 'faults' | 'attacks', count: number): Promise<Torture> {
+  const none = ['kills', 'faults', 'attacks', 'fuzz', 'oracle'].filter((name) => name !== what).flatMap((name) => [`--${name}`, '0'])
+  const args = [`--${what}`, String(count), ...none, '--seed', '20240301', '--minutes', '10']
+  const { stdout } = await run(process.execPath, [SCRIPT, '--json', ...args])
   return JSON.parse(stdout) as Torture
 }
 
@@ -23,7 +26,7 @@ test(
   '20 kills, at every named step and at any moment between: nothing is lost, and the same command ends as if it had run alone',
   { timeout: 600_000 },
   async () => {
-    const { kills } = await torture('--kills', '20', '--faults', '0', '--seed', '20240301')
+    const { kills } = await torture('kills', 20)
     expect(kills.lost).toEqual([])
     expect(kills.kills).toBe(20)
     const steps = ['write', 'sync', 'rename', 'sync-dir', 'transaction'].flatMap((step) => [`before ${step}`, `after ${step}`])
@@ -32,9 +35,19 @@ test(
 )
 
 test('runs with random faults: nothing unverified is stored, and the run after them has everything', { timeout: 600_000 }, async () => {
-  const { faults } = await torture('--kills', '0', '--faults', '5', '--seed', '20240301')
+  const { faults } = await torture('faults', 5)
   expect(faults).toMatchObject({ runs: 5, lost: [] })
 })
+
+test(
+  'runs under random attacks: the exit code is one of the contract, and nothing is lost, unverified, too large or sent within a ban',
+  { timeout: 600_000 },
+  async () => {
+    const { attacks } = await torture('attacks', 4)
+    expect(attacks).toMatchObject({ runs: 4, lost: [] })
+    expect(attacks.peakMib).toBeGreaterThan(30)
+  },
+)
 
 test('the torture itself would tell: a shard of other bytes is damage', async () => {
   const { findDamage, ingest, startExchange, withLake, digestsOf } = (await import(
