@@ -50,7 +50,7 @@ describe('ckvd fetch', () => {
       'open_time,open,high,low,close,volume,close_time,quote_asset_volume,count,taker_buy_volume,taker_buy_quote_volume,_data_source',
     )
     expect(lines.slice(1).map((line) => Number(line.split(',')[4]))).toEqual(truth['close'])
-    expect(lines[1]?.split(',').filter((_cell, i) => i === 0 || i === 11)).toEqual(['2024-03-08T00:00:00.000Z', 'VISION'])
+    expect(lines[1]?.split(',').filter((_cell, i) => i === 0 || i === 11)).toEqual(['2024-03-08T00:00:00.000000Z', 'VISION'])
     expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(2)
 
     const json = JSON.parse((await ckvd('fetch', 'BTCUSDT', '--market', 'um', ...range, '--format', 'json')).stdout) as Record<
@@ -78,7 +78,10 @@ describe('ckvd fetch', () => {
     const lines = stdout.trim().split('\n')
     expect(lines).toHaveLength(1 + 10 + 1 + 10 + 1)
     // two days up to now: the first bar that opens inside, the last one that has closed
-    expect([lines[1], lines.at(-2)].map((line) => line?.slice(0, 24))).toEqual(['2024-03-08T13:00:00.000Z', '2024-03-10T11:00:00.000Z'])
+    expect([lines[1], lines.at(-2)].map((line) => line?.slice(0, 27))).toEqual([
+      '2024-03-08T13:00:00.000000Z',
+      '2024-03-10T11:00:00.000000Z',
+    ])
     expect(lines.at(-1)).toBe('47 rows')
   })
 

@@ -1,5 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { DISPUTED_KEY } from '../../library/table.ts'
+import { isoOfUs } from '../../model/utc-day.ts'
 
 /** Names of a table's columns, in order. */
 export function namesOf(table: Table): string[] {
@@ -31,16 +32,9 @@ export function mapRows<T>(table: Table, map: (cells: (string | number)[]) => T)
       const raw: unknown = vector?.get(row)
       if (raw === null || raw === undefined) return ''
       // Arrow's getter rounds times to milliseconds: the values themselves are microseconds
-      if (isTime) return isoOf((vector?.data[0]?.values as BigInt64Array)[row] ?? 0n)
+      if (isTime) return isoOfUs(Number((vector?.data[0]?.values as BigInt64Array)[row] ?? 0n))
       return typeof raw === 'bigint' ? Number(raw) : (raw as string | number)
     }
   })
   return Array.from({ length: table.numRows }, (_none, row) => map(columns.map((cell) => cell(row))))
-}
-
-function isoOf(timeUs: bigint): string {
-  const ms = timeUs / 1000n
-  const rest = Number(timeUs - ms * 1000n)
-  const text = new Date(Number(ms)).toISOString()
-  return rest === 0 ? text : `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
 }

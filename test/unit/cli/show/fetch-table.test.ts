@@ -31,7 +31,7 @@ describe('a table for people', () => {
     for (const output of [terminal(400), { write: () => true, isTTY: false, columns: 80 }]) {
       const text = describeTable(tableOf(3), output)
       for (const { name } of KLINE_COLUMNS) expect(text).toContain(name)
-      expect(text).toContain('2024-03-08T13:00:00.000Z')
+      expect(text).toContain('2024-03-08T13:00:00.000000Z')
       expect(text.trimEnd().endsWith('3 rows')).toBe(true)
     }
   })
