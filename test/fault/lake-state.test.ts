@@ -158,7 +158,9 @@ describe('a clock that was set back', () => {
   test('before the range: refused, since those days are not closed', async () => {
     await using world = await createWorld()
     await world.run()
-    await expect(world.run({ nowMs: Date.parse('2024-03-03T23:59:59Z') })).rejects.toMatchObject({ code: 'CKVD_USAGE', exit: 2 })
+    const around = { env: { ...urlVariables(world.sandbox), CKVD_NOW: '2024-03-03T23:59:59Z' }, stdin: SYMBOL }
+    const refused = await runHere(ingestCommand(world.lake, '--start', '2024-03-01', '--end', '2024-03-04'), around)
+    expect([refused.exit, refused.stderr]).toEqual([2, expect.stringMatching(/^error CKVD_USAGE: .*2024-03-04/)])
     expect(await digestTree(join(world.lake, 'data'))).toEqual(reference)
   })
 })
