@@ -5,8 +5,8 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { RestContext } from './archive-task.ts'
 import { fillGaps } from './archive/complete-day.ts'
-import type { AcquiredDay } from './reconcile.ts'
-import { buildDay } from './reconcile.ts'
+import type { AcquiredDay } from './day.ts'
+import { buildDay } from './day.ts'
 import type { SeriesLife } from './series-life.ts'
 
 /** A stored chunk with missing bars. */

@@ -11,7 +11,7 @@ import { isoOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
 import { isPlausible } from '../sources/rest/exchange-info.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
-import type { SeriesBounds } from './reconcile.ts'
+import type { SeriesBounds } from './day.ts'
 import type { RestAnswer } from './rest/rest-question.ts'
 import { SILENCE_US, refusalOf } from './rest/rest-question.ts'
 

@@ -1,5 +1,5 @@
-import type { AcquiredDay } from './reconcile.ts'
-import { countChangedRows } from './reconcile.ts'
+import type { AcquiredDay } from './day.ts'
+import { countChangedRows } from '../model/rows.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow, RevisionRow } from '../lake/catalog/catalog-rows.ts'

@@ -1,5 +1,5 @@
 import type { SeriesPlan } from '../acquire/plan/plan.ts'
-import type { AcquiredDay } from '../acquire/reconcile.ts'
+import type { AcquiredDay } from '../acquire/day.ts'
 import { storeDay } from '../acquire/store.ts'
 import { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import type { AcquireContext, ArchiveTask } from '../acquire/archive-task.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan/plan.ts'
-import type { AcquiredDay } from '../acquire/reconcile.ts'
+import type { AcquiredDay } from '../acquire/day.ts'
 import type { RestGate } from '../acquire/rest/rest-gate.ts'
 import type { Beginnings } from '../acquire/series-life.ts'
 import { createBeginnings } from './beginnings.ts'

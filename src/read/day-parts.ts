@@ -1,4 +1,4 @@
-import type { AcquiredDay } from '../acquire/reconcile.ts'
+import type { AcquiredDay } from '../acquire/day.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
-import { rowsWithin } from '../acquire/reconcile.ts'
+import { rowsWithin } from '../model/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
 import { askRest, explainGap } from '../acquire/rest/rest-question.ts'
 import type { Beginnings } from '../acquire/series-life.ts'

@@ -11,8 +11,8 @@ import { dayStartUs, nextMonth, US_PER_DAY } from '../../model/utc-day.ts'
 import type { FetchedArchive } from '../../sources/vision/vision.ts'
 import { relistArchive } from './relist.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
-import type { ArchiveOrigin } from '../reconcile.ts'
-import { countChangedRows } from '../reconcile.ts'
+import type { ArchiveOrigin } from '../day.ts'
+import { countChangedRows } from '../../model/rows.ts'
 import type { SeriesLife } from '../series-life.ts'
 
 /** Rows that an archive has for a chunk. */

@@ -10,7 +10,7 @@ import { dayStartUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { loadArchive } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
-import { expectedRange } from '../reconcile.ts'
+import { expectedRange } from '../day.ts'
 import type { SeriesLife } from '../series-life.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { ArchiveChoice, SeriesListings } from './archive-map.ts'
 import { ArchiveMap } from './archive-map.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
-import { expectedRange } from '../reconcile.ts'
+import { expectedRange } from '../day.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isFromVision } from '../../lake/day-facts.ts'
 import type { Condition } from '../../model/condition.ts'
