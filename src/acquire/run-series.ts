@@ -20,8 +20,11 @@ import { SeriesLife } from './series-life.ts'
 import { acquireTail } from './rest/tail.ts'
 import { unknownSymbol } from './unknown-symbol.ts'
 
-/** Rows of one REST stretch: a longer run of chunks is asked in parts, since its rows are held until they are stored. */
-const MAX_STRETCH_ROWS = 1_000_000
+/**
+ * Rows of one REST stretch: a longer run of chunks is asked in parts, since its rows are held until they are stored. Eight stretches are
+ * under way at once; with parts of a million rows 700 days of `1m` took 840 MB, with these 440, for 2 % more requests.
+ */
+const MAX_STRETCH_ROWS = 50_000
 
 /** Work in a lane; `signal` is that of the days it is for. */
 export type LaneWork = (signal: AbortSignal) => Promise<void>
