@@ -5,6 +5,7 @@ import { countSlots, gridOf, nestsIn, nextSlotUs, slotStartUs } from './interval
 import type { KlineColumns } from './kline.ts'
 import { concatColumns, createColumns, pickRows } from './kline.ts'
 import { isoOfUs } from './utc-day.ts'
+import { numberAt } from './number-at.ts'
 
 export interface ResampleOptions {
   /** length of the bars that are given */
@@ -80,12 +81,12 @@ export class Resampler {
       const timeUs = Number(columns.openTime[row])
       if (timeUs < this.#lastUs) throw outOfOrder(timeUs, this.#lastUs)
       this.#lastUs = timeUs
-      const high = columns.high[row] as number
-      const low = columns.low[row] as number
+      const high = numberAt(columns.high, row)
+      const low = numberAt(columns.low, row)
       if (timeUs >= this.#nextUs) {
         if (this.#bars > 0) this.#end(target, ended++)
         this.#begin(slotStartUs(timeUs, this.#grid))
-        this.#open = columns.open[row] as number
+        this.#open = numberAt(columns.open, row)
         this.#high = high
         this.#low = low
       }
@@ -95,13 +96,13 @@ export class Resampler {
       }
       if (high > this.#high) this.#high = high
       if (low < this.#low) this.#low = low
-      this.#close = columns.close[row] as number
+      this.#close = numberAt(columns.close, row)
       this.#unitUs = Number(columns.closeTime[row]) % 1000 === 0 ? 1000 : 1
       this.#count += Number(columns.count[row])
-      volume.add(columns.volume[row] as number)
-      quoteVolume.add(columns.quoteVolume[row] as number)
-      takerBuyVolume.add(columns.takerBuyVolume[row] as number)
-      takerBuyQuoteVolume.add(columns.takerBuyQuoteVolume[row] as number)
+      volume.add(numberAt(columns.volume, row))
+      quoteVolume.add(numberAt(columns.quoteVolume, row))
+      takerBuyVolume.add(numberAt(columns.takerBuyVolume, row))
+      takerBuyQuoteVolume.add(numberAt(columns.takerBuyQuoteVolume, row))
     }
     return target
   }

@@ -1,5 +1,6 @@
 import type { Interval } from '../../model/interval.ts'
 import { nextSlotMs, slotStartMs } from '../grid.ts'
+import { numberAt } from '../../model/number-at.ts'
 
 /**
  * Bars as integers: prices in ticks, volumes in units of the last printed decimal, so that sums are exact.
@@ -32,7 +33,7 @@ export function barsOf(data: Float64Array): Bars {
 }
 
 export function openMsAt(bars: Bars, index: number): number {
-  return bars.data[index * STRIDE] as number
+  return numberAt(bars.data, index * STRIDE)
 }
 
 /** The bars whose open time passes `keep`; the same object when all do. */
@@ -74,7 +75,7 @@ export function aggregateBars(bars: Bars, interval: Interval, quoteBase: number)
   let at = -STRIDE
   let slotEnd = -Infinity
   for (let from = 0; from < source.length; from += STRIDE) {
-    const openMs = source[from] as number
+    const openMs = numberAt(source, from)
     if (openMs >= slotEnd) {
       const slotMs = slotStartMs(openMs, interval)
       slotEnd = nextSlotMs(slotMs, interval)
@@ -83,10 +84,10 @@ export function aggregateBars(bars: Bars, interval: Interval, quoteBase: number)
       target[at + OPEN_MS] = slotMs
       continue
     }
-    if ((source[from + HIGH] as number) > (target[at + HIGH] as number)) target[at + HIGH] = source[from + HIGH] as number
-    if ((source[from + LOW] as number) < (target[at + LOW] as number)) target[at + LOW] = source[from + LOW] as number
-    target[at + CLOSE] = source[from + CLOSE] as number
-    for (const column of SUMMED) target[at + column] = (target[at + column] as number) + (source[from + column] as number)
+    if (numberAt(source, from + HIGH) > numberAt(target, at + HIGH)) target[at + HIGH] = numberAt(source, from + HIGH)
+    if (numberAt(source, from + LOW) < numberAt(target, at + LOW)) target[at + LOW] = numberAt(source, from + LOW)
+    target[at + CLOSE] = numberAt(source, from + CLOSE)
+    for (const column of SUMMED) target[at + column] = numberAt(target, at + column) + numberAt(source, from + column)
     carry(target, at + QUOTE, quoteBase)
     carry(target, at + TAKER_QUOTE, quoteBase)
   }
@@ -96,8 +97,8 @@ export function aggregateBars(bars: Bars, interval: Interval, quoteBase: number)
 const SUMMED = [VOLUME, QUOTE, QUOTE_FRACTION, COUNT, TAKER, TAKER_QUOTE, TAKER_QUOTE_FRACTION] as const
 
 function carry(data: Float64Array, at: number, base: number): void {
-  const fraction = data[at + 1] as number
+  const fraction = numberAt(data, at + 1)
   if (fraction < base) return
-  data[at] = (data[at] as number) + 1
+  data[at] = numberAt(data, at) + 1
   data[at + 1] = fraction - base
 }

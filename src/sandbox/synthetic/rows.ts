@@ -3,6 +3,7 @@ import type { Bars } from './bars.ts'
 import { CLOSE, COUNT, HIGH, LOW, OPEN, OPEN_MS, QUOTE, STRIDE, TAKER, TAKER_QUOTE, VOLUME } from './bars.ts'
 import { nextSlotMs } from '../grid.ts'
 import type { Profile } from './profile.ts'
+import { numberAt } from '../../model/number-at.ts'
 
 /** More bytes than any row takes: 12 cells of at most 17 digits, their separators and quotes. */
 const MAX_ROW_BYTES = 288
@@ -24,24 +25,24 @@ export function encodeCsvRows(bars: Bars, profile: Profile, interval: Interval, 
   const { priceDecimals, volumeDecimals, quoteDecimals, printed, bareZero } = profile
   const data = bars.data
   for (let at = 0; at < data.length; at += STRIDE) {
-    const openMs = data[at + OPEN_MS] as number
+    const openMs = numberAt(data, at + OPEN_MS)
     writer.time(openMs, unit, 0)
     writer.byte(COMMA)
     for (const column of [OPEN, HIGH, LOW, CLOSE]) {
-      writer.decimal(data[at + column] as number, priceDecimals, printed.price, false)
+      writer.decimal(numberAt(data, at + column), priceDecimals, printed.price, false)
       writer.byte(COMMA)
     }
-    writer.decimal(data[at + VOLUME] as number, volumeDecimals, printed.volume, bareZero)
+    writer.decimal(numberAt(data, at + VOLUME), volumeDecimals, printed.volume, bareZero)
     writer.byte(COMMA)
     writer.time(closeMsOf(openMs, interval), unit, 999)
     writer.byte(COMMA)
-    writer.parts(data[at + QUOTE] as number, data[at + QUOTE + 1] as number, quoteDecimals, printed.quote, bareZero)
+    writer.parts(numberAt(data, at + QUOTE), numberAt(data, at + QUOTE + 1), quoteDecimals, printed.quote, bareZero)
     writer.byte(COMMA)
-    writer.integer(data[at + COUNT] as number)
+    writer.integer(numberAt(data, at + COUNT))
     writer.byte(COMMA)
-    writer.decimal(data[at + TAKER] as number, volumeDecimals, printed.volume, bareZero)
+    writer.decimal(numberAt(data, at + TAKER), volumeDecimals, printed.volume, bareZero)
     writer.byte(COMMA)
-    writer.parts(data[at + TAKER_QUOTE] as number, data[at + TAKER_QUOTE + 1] as number, quoteDecimals, printed.quote, bareZero)
+    writer.parts(numberAt(data, at + TAKER_QUOTE), numberAt(data, at + TAKER_QUOTE + 1), quoteDecimals, printed.quote, bareZero)
     writer.byte(COMMA)
     writer.byte(ZERO)
     writer.byte(LINE_FEED)
@@ -56,25 +57,25 @@ export function encodeRestBody(bars: Bars, profile: Profile, interval: Interval)
   const data = bars.data
   writer.text('[')
   for (let at = 0; at < data.length; at += STRIDE) {
-    const openMs = data[at + OPEN_MS] as number
+    const openMs = numberAt(data, at + OPEN_MS)
     writer.text(at === 0 ? '[' : ',[')
     writer.integer(openMs)
     for (const column of [OPEN, HIGH, LOW, CLOSE]) {
       writer.text(column === OPEN ? ',"' : '","')
-      writer.decimal(data[at + column] as number, priceDecimals, printed.price, false)
+      writer.decimal(numberAt(data, at + column), priceDecimals, printed.price, false)
     }
     writer.text('","')
-    writer.decimal(data[at + VOLUME] as number, volumeDecimals, printed.volume, false)
+    writer.decimal(numberAt(data, at + VOLUME), volumeDecimals, printed.volume, false)
     writer.text('",')
     writer.integer(closeMsOf(openMs, interval))
     writer.text(',"')
-    writer.parts(data[at + QUOTE] as number, data[at + QUOTE + 1] as number, quoteDecimals, printed.quote, false)
+    writer.parts(numberAt(data, at + QUOTE), numberAt(data, at + QUOTE + 1), quoteDecimals, printed.quote, false)
     writer.text('",')
-    writer.integer(data[at + COUNT] as number)
+    writer.integer(numberAt(data, at + COUNT))
     writer.text(',"')
-    writer.decimal(data[at + TAKER] as number, volumeDecimals, printed.volume, false)
+    writer.decimal(numberAt(data, at + TAKER), volumeDecimals, printed.volume, false)
     writer.text('","')
-    writer.parts(data[at + TAKER_QUOTE] as number, data[at + TAKER_QUOTE + 1] as number, quoteDecimals, printed.quote, false)
+    writer.parts(numberAt(data, at + TAKER_QUOTE), numberAt(data, at + TAKER_QUOTE + 1), quoteDecimals, printed.quote, false)
     writer.text('","0"]')
   }
   writer.text(']')

@@ -23,6 +23,7 @@ import type { ListedSymbol } from './listed-symbol.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
 import { LruCache } from './lru-cache.ts'
 import { createMinuteBars, createSecondBars } from './synthetic.ts'
+import { numberAt } from '../../model/number-at.ts'
 
 /** From which source bars are asked: some faults make the sources disagree. */
 export type BarSource = 'daily' | 'monthly' | 'rest'
@@ -137,15 +138,15 @@ function overlapping(stretches: readonly Stretch[], day: number): Stretch[] {
 function withOtherVolumes(bars: Bars, days: ReadonlySet<number>): Bars {
   let seen = 0
   return editBars(bars, (data, at) => {
-    if (!days.has(Math.floor((data[at + OPEN_MS] as number) / MS_PER_DAY)) || seen++ % 100 !== 0) return
-    data[at + VOLUME] = (data[at + VOLUME] as number) + 1
-    data[at + COUNT] = (data[at + COUNT] as number) + 1
+    if (!days.has(Math.floor(numberAt(data, at + OPEN_MS) / MS_PER_DAY)) || seen++ % 100 !== 0) return
+    data[at + VOLUME] = numberAt(data, at + VOLUME) + 1
+    data[at + COUNT] = numberAt(data, at + COUNT) + 1
   })
 }
 
 function shiftOffGrid(bars: Bars, faults: SymbolFaults): Bars {
   return editBars(bars, (data, at) => {
-    const openMs = data[at + OPEN_MS] as number
+    const openMs = numberAt(data, at + OPEN_MS)
     const shift = faults.offGrid.find((stretch) => openMs >= stretch.fromMs && openMs < stretch.toMs)
     if (shift !== undefined) data[at + OPEN_MS] = openMs + shift.offsetMs
   })
@@ -163,9 +164,9 @@ function untilNow(minutes: Bars, nowMs: number): Bars {
 }
 
 function shrinkMinute(data: Float64Array, at: number, elapsed: number): void {
-  const scaled = (column: number): number => Math.floor((data[at + column] as number) * elapsed)
-  const open = data[at + OPEN] as number
-  const close = open + Math.trunc(((data[at + CLOSE] as number) - open) * elapsed)
+  const scaled = (column: number): number => Math.floor(numberAt(data, at + column) * elapsed)
+  const open = numberAt(data, at + OPEN)
+  const close = open + Math.trunc((numberAt(data, at + CLOSE) - open) * elapsed)
   data[at + CLOSE] = close
   data[at + HIGH] = Math.max(open, close)
   data[at + LOW] = Math.min(open, close)

@@ -3,6 +3,7 @@ import { barsOf, CLOSE, COUNT, HIGH, LOW, OPEN, OPEN_MS, QUOTE, STRIDE, TAKER, T
 import { MS_PER_DAY } from '../grid.ts'
 import type { Profile } from './profile.ts'
 import { hashWith, noiseAt, Random } from './random.ts'
+import { numberAt } from '../../model/number-at.ts'
 
 const MS_PER_MINUTE = 60_000
 const MINUTES = 1440
@@ -18,7 +19,7 @@ export function createMinuteBars(profile: Profile, day: number, revision: 1 | 2 
   const flow = new Random(hashWith(profile.flowSeed, day))
   const scale = 10 ** (profile.volumeDecimals + profile.priceDecimals)
   const quiet = profile.turnover < 40_000 ? 0.004 : 0.0003
-  let previousClose = path[0] as number
+  let previousClose = numberAt(path, 0)
   for (let minute = 0; minute < MINUTES; minute++) {
     const at = minute * STRIDE
     const burst = flow.next()
@@ -26,7 +27,7 @@ export function createMinuteBars(profile: Profile, day: number, revision: 1 | 2 
     // the last minute of a day always trades: its close is where the next day opens
     const silent = flow.next() < quiet && minute !== MINUTES - 1
     const open = previousClose
-    const close = silent ? open : (path[minute + 1] as number)
+    const close = silent ? open : numberAt(path, minute + 1)
     const reach = silent ? 0 : 1 + close * 0.0004
     const high = Math.max(open, close) + Math.floor(reach * flow.next())
     const low = Math.max(1, Math.min(open, close) - Math.floor(reach * flow.next()))
@@ -83,7 +84,7 @@ function createPath(profile: Profile, day: number): Float64Array {
   }
   for (let minute = 0; minute <= MINUTES; minute++) {
     const t = minute / MINUTES
-    const price = (from + (to - from) * t) * (1 + 0.0008 * ((walk[minute] as number) - sum * t))
+    const price = (from + (to - from) * t) * (1 + 0.0008 * (numberAt(walk, minute) - sum * t))
     walk[minute] = Math.max(1, Math.round(price))
   }
   return walk
@@ -106,38 +107,38 @@ export function createSecondBars(profile: Profile, minutes: Bars): Bars {
 }
 
 function splitMinute(profile: Profile, minute: Float64Array, data: Float64Array, start: number): void {
-  const openMs = minute[OPEN_MS] as number
-  const high = minute[HIGH] as number
-  const low = minute[LOW] as number
-  const trades = minute[COUNT] as number
+  const openMs = numberAt(minute, OPEN_MS)
+  const high = numberAt(minute, HIGH)
+  const low = numberAt(minute, LOW)
+  const trades = numberAt(minute, COUNT)
   const random = new Random(hashWith(profile.flowSeed ^ 0x5ec0, openMs / 1000))
   splitTrades(data, start, trades, random)
 
   const trading: number[] = []
-  for (let second = 0; second < 60; second++) if ((data[start + second * STRIDE + COUNT] as number) > 0) trading.push(second)
+  for (let second = 0; second < 60; second++) if (numberAt(data, start + second * STRIDE + COUNT) > 0) trading.push(second)
   const last = trading.at(-1)
   const top = trading[Math.floor(random.next() * trading.length)]
   const bottom = trading[Math.floor(random.next() * trading.length)]
-  let close = minute[OPEN] as number
+  let close = numberAt(minute, OPEN)
   for (let second = 0; second < 60; second++) {
     const at = start + second * STRIDE
     const open = close
-    if (second === last) close = minute[CLOSE] as number
-    else if ((data[at + COUNT] as number) > 0) close = low + Math.floor(random.next() * (high - low + 1))
+    if (second === last) close = numberAt(minute, CLOSE)
+    else if (numberAt(data, at + COUNT) > 0) close = low + Math.floor(random.next() * (high - low + 1))
     data[at + OPEN_MS] = openMs + second * 1000
     data[at + OPEN] = open
     data[at + CLOSE] = close
     data[at + HIGH] = second === top ? high : Math.max(open, close)
     data[at + LOW] = second === bottom ? low : Math.min(open, close)
   }
-  splitInProportion(minute[VOLUME] as number, COUNT, trades, VOLUME, data, start)
-  splitInProportion(minute[TAKER] as number, VOLUME, minute[VOLUME] as number, TAKER, data, start)
+  splitInProportion(numberAt(minute, VOLUME), COUNT, trades, VOLUME, data, start)
+  splitInProportion(numberAt(minute, TAKER), VOLUME, numberAt(minute, VOLUME), TAKER, data, start)
   const quotes = splitQuote(minute, QUOTE, VOLUME, profile.quoteBase, data, start)
   const takerQuotes = splitQuote(minute, TAKER_QUOTE, TAKER, profile.quoteBase, data, start)
   for (let second = 0; second < 60; second++) {
     const at = start + second * STRIDE
-    putQuote(data, at + QUOTE, quotes[second] as number, profile.quoteBase)
-    putQuote(data, at + TAKER_QUOTE, takerQuotes[second] as number, profile.quoteBase)
+    putQuote(data, at + QUOTE, numberAt(quotes, second), profile.quoteBase)
+    putQuote(data, at + TAKER_QUOTE, numberAt(takerQuotes, second), profile.quoteBase)
   }
 }
 
@@ -148,7 +149,7 @@ function splitTrades(data: Float64Array, start: number, trades: number, random: 
   for (let rest = trades - 60 * even; rest > 0;) {
     const at = start + Math.floor(random.next() * 60) * STRIDE + COUNT
     const lot = Math.min(rest, Math.max(1, Math.floor(trades / 200)))
-    data[at] = (data[at] as number) + lot
+    data[at] = numberAt(data, at) + lot
     rest -= lot
   }
 }
@@ -162,7 +163,7 @@ function splitInProportion(total: number, by: number, bySum: number, column: num
   let given = 0
   for (let second = 0; second < 60 && bySum > 0; second++) {
     const at = start + second * STRIDE
-    seen += data[at + by] as number
+    seen += numberAt(data, at + by)
     const upTo = seen === bySum ? total : Math.floor(total * (seen / bySum))
     data[at + column] = upTo - given
     given = upTo
@@ -175,14 +176,14 @@ function splitInProportion(total: number, by: number, bySum: number, column: num
  */
 function splitQuote(minute: Float64Array, quote: number, volume: number, base: number, data: Float64Array, start: number): Float64Array {
   const parts = new Float64Array(60)
-  const total = (minute[quote] as number) * base + (minute[quote + 1] as number)
-  const volumeSum = minute[volume] as number
+  const total = numberAt(minute, quote) * base + numberAt(minute, quote + 1)
+  const volumeSum = numberAt(minute, volume)
   let floor = 0
   let span = 0
   for (let second = 0; second < 60; second++) {
     const at = start + second * STRIDE
-    floor += (data[at + volume] as number) * (data[at + LOW] as number)
-    span += (data[at + volume] as number) * ((data[at + HIGH] as number) - (data[at + LOW] as number))
+    floor += numberAt(data, at + volume) * numberAt(data, at + LOW)
+    span += numberAt(data, at + volume) * (numberAt(data, at + HIGH) - numberAt(data, at + LOW))
   }
   const share = total >= floor && total <= floor + span && span > 0 ? (total - floor) / span : undefined
   let seen = 0
@@ -191,10 +192,10 @@ function splitQuote(minute: Float64Array, quote: number, volume: number, base: n
   let given = 0
   for (let second = 0; second < 60 && volumeSum > 0; second++) {
     const at = start + second * STRIDE
-    const units = data[at + volume] as number
+    const units = numberAt(data, at + volume)
     seen += units
-    seenFloor += units * (data[at + LOW] as number)
-    seenSpan += units * ((data[at + HIGH] as number) - (data[at + LOW] as number))
+    seenFloor += units * numberAt(data, at + LOW)
+    seenSpan += units * (numberAt(data, at + HIGH) - numberAt(data, at + LOW))
     const part = share === undefined ? Math.floor(total * (seen / volumeSum)) : Math.min(total, seenFloor + Math.floor(seenSpan * share))
     const upTo = seen === volumeSum ? total : part
     parts[second] = upTo - given
