@@ -1,6 +1,7 @@
 import { CkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
-import { countOffGrid, findGaps } from '../model/gaps.ts'
+import { countOffGrid } from '../model/off-grid.ts'
+import { findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
 import { countSlots, firstSlotUs, isMonthChunked, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'

@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { closeSync, fdatasync, renameSync } from 'node:fs'
-import { readdir, rm, rmdir } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -14,6 +13,7 @@ import { ioError } from './io-error.ts'
 import { joinInside } from './join-inside.ts'
 import type { Steps } from './steps.ts'
 import { runStep } from './steps.ts'
+import { newTempName, sweepTempFolder } from './temp-file.ts'
 import { ByteWriter } from './write-bytes.ts'
 
 /** A folder whose files are written whole or not at all: absolute paths, `tmp` on the same volume, so that a rename is atomic. */
@@ -50,9 +50,6 @@ export interface AtomicFiles {
   /** Removes what killed runs left in `tmp/`; gives how many files. Only for the holder of the write lock. Throws as `remove`. */
   sweepTmp(): Promise<number>
 }
-
-/** Names of our temporary files. A user may point the lake at a folder that has a `tmp/` of its own: nothing else is swept. */
-const TEMP_NAME = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
 const fdatasyncAsync = promisify(fdatasync)
 
@@ -92,9 +89,7 @@ export function createAtomicFiles(folder: DurableFolder, steps?: Steps): AtomicF
 
   async function writeOnce(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]> {
     await directories.prepare(tmp)
-    const pending = files.map(
-      ({ path, bytes }) => new PendingFile(joinInside(root, path, whose), join(tmp, `${randomUUID()}.tmp`), bytes, whose),
-    )
+    const pending = files.map(({ path, bytes }) => new PendingFile(joinInside(root, path, whose), join(tmp, newTempName()), bytes, whose))
     const folders = groupByFolder(pending)
     try {
       await Promise.all([...folders].map(([folder, inside]) => prepareFolder(folder, inside, directories)))
@@ -132,18 +127,7 @@ export function createAtomicFiles(folder: DurableFolder, steps?: Steps): AtomicF
       return await removeWith(rmdir, target, whose, 'ENOENT', 'ENOTEMPTY', 'EEXIST')
     },
     async sweepTmp() {
-      if (!(await directories.locate(tmp))) return 0
-      const names = await readdir(tmp).catch((error: unknown) => {
-        throw ioError(error, 'list', tmp, whose)
-      })
-      const leftovers = names.filter((name) => TEMP_NAME.test(name))
-      for (const name of leftovers) {
-        const path = join(tmp, name)
-        await rm(path, { force: true }).catch((error: unknown) => {
-          throw ioError(error, 'remove', path, whose)
-        })
-      }
-      return leftovers.length
+      return (await directories.locate(tmp)) ? await sweepTempFolder(tmp, whose) : 0
     },
   }
 }

@@ -1,7 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Whose } from './io-error.ts'
+import { ioError } from './io-error.ts'
 
 /** How the names of our temporary files end: the machine, the process and the file, so that it can be told whose writer is gone. */
 const ENDING = /\.([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{12})\.tmp$/
@@ -52,4 +54,27 @@ function isDead(pid: number, file: string): boolean {
     // EPERM: it lives, as another user's
     return (error as NodeJS.ErrnoException).code === 'ESRCH'
   }
+}
+
+/** Names of our temporary files. A user may point the lake at a folder that has a `tmp/` of its own: nothing else is swept. */
+const NAME_IN_FOLDER = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+
+/** A name in a folder that is for temporary files alone, of the holder of its lock alone. */
+export function newTempName(): string {
+  return `${randomUUID()}.tmp`
+}
+
+/** Removes what killed runs left in such a folder; gives how many files. Throws the folder's `ioCode`. */
+export async function sweepTempFolder(folder: string, whose: Whose): Promise<number> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw ioError(error, 'list', folder, whose)
+  })
+  const leftovers = names.filter((name) => NAME_IN_FOLDER.test(name))
+  for (const name of leftovers) {
+    const path = join(folder, name)
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw ioError(error, 'remove', path, whose)
+    })
+  }
+  return leftovers.length
 }

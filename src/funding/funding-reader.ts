@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { sha256Hex } from '../codec/zip/archive.ts'
+import { sha256Hex } from '../memory/digest.ts'
 import { LARGEST_FUNDING_CSV_BYTES } from '../codec/csv/csv-size.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { urlsFor } from '../../config/source-urls.ts'
-import { sha256Hex } from '../codec/zip/archive.ts'
+import { sha256Hex } from '../memory/digest.ts'
 import type { ConnectionSettings } from '../acquire/rest/connection-settings.ts'
 import type { Connections } from '../acquire/rest/connections.ts'
 import { createConnections } from '../acquire/rest/connections.ts'

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { sha256Hex } from '../codec/zip/archive.ts'
+import { sha256Hex } from '../memory/digest.ts'
 import type { DecodedShard } from '../codec/arrow/arrow.ts'
 import { isOwnShard } from '../codec/arrow/arrow.ts'
 import { decodePlacedShard } from '../codec/arrow/placed-shard.ts'

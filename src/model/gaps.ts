@@ -37,10 +37,3 @@ function lastSlotEnd(startUs: number, endUs: number, bars: number, grid: Grid): 
   while (end < endUs) end = nextSlotUs(end, grid)
   return end
 }
-
-/** How many bars do not open on the exchange's grid. */
-export function countOffGrid(openTimes: BigInt64Array, grid: Grid): number {
-  let count = 0
-  for (const time of openTimes) if (slotStartUs(Number(time), grid) !== Number(time)) count++
-  return count
-}

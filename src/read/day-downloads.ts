@@ -1,5 +1,5 @@
 import type PQueue from 'p-queue'
-import { sha256Hex } from '../codec/zip/archive.ts'
+import { sha256Hex } from '../memory/digest.ts'
 import { isCkvdError } from '../errors.ts'
 import type { CkvdError } from '../errors.ts'
 import { ListingEdge } from '../acquire/listing-edge.ts'

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, readvSync } from 'node:fs'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
-import { sha256Hex } from '../codec/zip/archive.ts'
+import { sha256Hex } from '../memory/digest.ts'
 import { parseArrowFile } from '../codec/arrow/arrow-file.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
 import { abortError, isCkvdError } from '../errors.ts'
@@ -69,7 +69,7 @@ export async function readParts(
 ): Promise<StoredPart[]> {
   const layouts = new Map<string, Layout>()
   const bad: StoredPart[] = []
-  const whole = new WholeFile()
+  const whole = new FileMemory()
   let sliceEndMs = performance.now() + SLICE_MS
   for (const part of parts) {
     if (signal.aborted) throw abortError(signal)
@@ -95,7 +95,7 @@ interface Wanted {
 }
 
 /** Reads a shard; gives its layout, undefined when it is not the one that the catalog records. */
-function readPart(wanted: Wanted, layout: Layout | undefined, whole: WholeFile): Layout | undefined {
+function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory): Layout | undefined {
   const { root, series, row } = wanted
   if (row.shardSha256 === null) return undefined
   const path = joinLake(root, shardPath(series, row.day))
@@ -118,7 +118,7 @@ function readPart(wanted: Wanted, layout: Layout | undefined, whole: WholeFile):
 }
 
 /** Memory for one file after the other. */
-class WholeFile {
+class FileMemory {
   #memory = Buffer.alloc(0)
 
   /** The bytes of a file, until the next one is read; undefined where it has not as many. */

@@ -1,7 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readZipEntry } from '../../src/codec/zip/archive.ts'
+import { readZipEntry } from '../../src/codec/zip/zip-entry.ts'
 import { decodeCsv } from '../../src/codec/csv/csv.ts'
 import { WasmDecoder } from '../../src/codec/csv/csv-wasm.ts'
 import { bitsOf } from '../support/bits.ts'

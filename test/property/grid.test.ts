@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { countOffGrid, findGaps } from '../../src/model/gaps.ts'
+import { countOffGrid } from '../../src/model/off-grid.ts'
+import { findGaps } from '../../src/model/gaps.ts'
 import type { Grid } from '../../src/model/interval.ts'
 import { chunkClosedUs, countSlots, firstSlotUs, INTERVALS, nextSlotUs, slotStartUs } from '../../src/model/interval.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'

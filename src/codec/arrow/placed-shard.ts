@@ -3,7 +3,7 @@ import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { Series } from '../../model/series.ts'
 import { seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { sha256Hex } from '../zip/archive.ts'
+import { sha256Hex } from '../../memory/digest.ts'
 import type { DecodedShard } from './arrow.ts'
 import { decodeShard } from './arrow.ts'
 

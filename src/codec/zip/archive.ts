@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import { CkvdError } from '../../errors.ts'
-
-export { readZipEntry } from './zip-entry.ts'
+import { sha256Hex } from '../../memory/digest.ts'
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** A CHECKSUM file holds one short line; anything longer is another page. */
@@ -35,11 +33,6 @@ export function parseChecksum(bytes: Uint8Array, expectedName: string): string {
     })
   }
   return digest.toLowerCase()
-}
-
-/** SHA-256 as 64 hex digits in lower case. */
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }
 
 /**
