@@ -38,7 +38,7 @@ export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/ingest.
 export type { IngestProgress } from './ingest/progress.ts'
 export type { IngestRequest } from './ingest/request.ts'
 export type { Difference, IngestResult, Problem } from './ingest/result.ts'
-export type { ArchiveChoice } from './acquire/plan/archive-map.ts'
+export type { ArchiveChoice } from './acquire/plan/archive-choice.ts'
 export type { LogLevel } from './log.ts'
 export type { Condition } from './model/condition.ts'
 export type { Phase } from './model/interval.ts'

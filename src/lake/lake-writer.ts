@@ -1,6 +1,6 @@
 import { fileShares } from '../../config/open-files.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
-import type { AtomicFiles } from '../disk/atomic-file.ts'
+import type { AtomicFiles } from '../disk/durable-files.ts'
 import type { CatalogWrite } from './catalog/catalog-rows.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { ioError } from '../disk/io-error.ts'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { parseJson } from '../json-text.ts'
 import { CkvdError } from '../errors.ts'
 import { LAKE } from './layout.ts'
-import type { AtomicFiles } from '../disk/atomic-file.ts'
+import type { AtomicFiles } from '../disk/durable-files.ts'
 import { ioError } from '../disk/io-error.ts'
 import type { LakePaths } from './layout.ts'
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import type { AtomicFiles } from '../disk/atomic-file.ts'
+import type { AtomicFiles } from '../disk/durable-files.ts'
 import { ioError } from '../disk/io-error.ts'
 import type { LakePaths } from './layout.ts'
 import { LAKE, quarantinePath, quarantineReasonPath } from './layout.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { SeriesListings } from '../../src/acquire/plan/archive-map.ts'
+import type { SeriesListings } from '../../src/acquire/plan/archive-choice.ts'
 import type { PlanScope, SeriesPlan } from '../../src/acquire/plan/plan.ts'
 import { planSeries } from '../../src/acquire/plan/plan.ts'
 import type { DayRow } from '../../src/lake/catalog/catalog-rows.ts'

@@ -8,7 +8,7 @@ import { completeDay, joinNotes } from './complete-day.ts'
 import type { AcquiredDay } from '../day.ts'
 import { acquireWithout } from './release.ts'
 import { acquireBare, consecutive } from '../rest/rest-days.ts'
-import { firstOpenOfParts, gatherMonth, strayNote } from './stray-rows.ts'
+import { firstOpenOfParts, gatherMonth, strayNote } from './neighbour-archives.ts'
 import type { SeriesLife } from '../series-life.ts'
 
 /**

@@ -13,7 +13,7 @@ import { dayStartUs, earliestDay } from '../../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../../sources/vision/listing.ts'
 import { monthEnd, packagingsOf } from '../../sources/vision/vision-url.ts'
 import { unknownSymbol } from '../unknown-symbol.ts'
-import type { SeriesListings } from './archive-map.ts'
+import type { SeriesListings } from './archive-choice.ts'
 import type { PlanScope, SeriesPlan } from './plan.ts'
 import { chunksOf, findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
 

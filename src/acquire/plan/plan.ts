@@ -1,5 +1,5 @@
-import type { ArchiveChoice, SeriesListings } from './archive-map.ts'
-import { ArchiveMap } from './archive-map.ts'
+import type { ArchiveChoice, SeriesListings } from './archive-choice.ts'
+import { ArchiveMap } from './archive-choice.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import { expectedRange } from '../day.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'

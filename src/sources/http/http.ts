@@ -8,7 +8,7 @@ import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
-import { parseRetryAfter } from './retry-after.ts'
+import { parseRetryAfter } from './retry-and-ban-times.ts'
 import { ServerClock } from './server-clock.ts'
 import { backoffMs, listenAbort, pause } from '../../waiting.ts'
 

@@ -1,5 +1,5 @@
 import type { AccountLane, Hold, LaneUsage, Reservation } from './rest-account.ts'
-import { MAX_HOLD_MS } from '../http/retry-after.ts'
+import { MAX_HOLD_MS } from '../http/retry-and-ban-times.ts'
 
 const MINUTE_MS = 60_000
 /** A minute's weight is released in this many equal parts. */

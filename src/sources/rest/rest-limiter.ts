@@ -6,7 +6,7 @@ import { MARKETS } from '../../model/market.ts'
 import type { RequestWatch } from '../http/http-exchange.ts'
 import type { AccountLane, Hold, RestAccount } from './rest-account.ts'
 import { MemoryRestAccount } from './rest-account-memory.ts'
-import { parseBanText, parseRetryAfter } from '../http/retry-after.ts'
+import { parseBanText, parseRetryAfter } from '../http/retry-and-ban-times.ts'
 import { listenAbort, pause } from '../../waiting.ts'
 
 export interface RestLimiterOptions {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { createAtomicFiles } from '../../../src/disk/atomic-file.ts'
+import { createAtomicFiles } from '../../../src/disk/durable-files.ts'
 import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
 import { MAIN } from '../../support/dist.ts'
 import { inTempDirectory, tmpFiles } from '../lake/lake-fixtures.ts'
@@ -78,7 +78,7 @@ describe('large files are written whole', () => {
     import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
     import { tmpdir } from 'node:os'
     import { join } from 'node:path'
-    import { createAtomicFiles } from ${JSON.stringify(new URL('../disk/atomic-file.js', pathToFileURL(MAIN)).href)}
+    import { createAtomicFiles } from ${JSON.stringify(new URL('../disk/durable-files.js', pathToFileURL(MAIN)).href)}
     const root = mkdtempSync(join(tmpdir(), 'ckvd-write-'))
     const bytes = new Uint8Array(7_608_000).map((_, i) => i % 251)
     await createAtomicFiles({ root, tmp: join(root, 'tmp'), whose: { name: 'lake', ioCode: 'CKVD_LAKE_IO' } }).write({ path: 'a', bytes })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ArchiveRef } from '../../../src/acquire/archive-task.ts'
-import type { SeriesListings } from '../../../src/acquire/plan/archive-map.ts'
+import type { SeriesListings } from '../../../src/acquire/plan/archive-choice.ts'
 import type { PlanScope, SeriesPlan } from '../../../src/acquire/plan/plan.ts'
 import { findListingStart, planSeries } from '../../../src/acquire/plan/plan.ts'
 import type { DayRow, SeriesRow } from '../../../src/lake/catalog/catalog-rows.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ArchiveRef } from '../../../../src/acquire/archive-task.ts'
-import { archivesAroundMonth, archivesOfMonth } from '../../../../src/acquire/plan/month-archives.ts'
-import { strayNote } from '../../../../src/acquire/archive/stray-rows.ts'
+import { archivesAroundMonth, archivesOfMonth } from '../../../../src/acquire/plan/month-chunks.ts'
+import { strayNote } from '../../../../src/acquire/archive/neighbour-archives.ts'
 import type { UtcDay } from '../../../../src/model/utc-day.ts'
 
 const day = (text: string): UtcDay => text as UtcDay

@@ -13,7 +13,7 @@ import { ioError } from './io-error.ts'
 import { joinInside } from './join-inside.ts'
 import type { Steps } from './steps.ts'
 import { runStep } from './steps.ts'
-import { newTempName, sweepTempFolder } from './temp-file.ts'
+import { newTempName, sweepTempFolder } from './temp-files.ts'
 import { ByteWriter } from './write-bytes.ts'
 
 /** A folder whose files are written whole or not at all: absolute paths, `tmp` on the same volume, so that a rename is atomic. */

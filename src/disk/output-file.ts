@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, rename, rm } from 'node:fs/promises'
-import { sweepTempFiles, tempPath } from './temp-file.ts'
+import { sweepTempFiles, tempPath } from './temp-files.ts'
 
 /** The error of a file that could not be written, as its owner tells it. */
 export type TellFileError = (cause: unknown, path: string) => Error

@@ -4,8 +4,8 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs, dayStartUs, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
 import { monthEnd } from '../../sources/vision/vision-url.ts'
 import type { ArchiveRef } from '../archive-task.ts'
-import type { ListedArchives } from './month-archives.ts'
-import { archivesAroundMonth, archivesOfMonth } from './month-archives.ts'
+import type { ListedArchives } from './month-chunks.ts'
+import { archivesAroundMonth, archivesOfMonth } from './month-chunks.ts'
 
 /** Which archives are taken. */
 export type ArchiveChoice = 'auto' | Packaging

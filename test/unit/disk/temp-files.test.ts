@@ -3,7 +3,7 @@ import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { writeReport } from '../../../src/report/report-file.ts'
-import { tempPath } from '../../../src/disk/temp-file.ts'
+import { tempPath } from '../../../src/disk/temp-files.ts'
 import { createTempDirectory } from '../../support/temp-lake.ts'
 
 /** The id of a process that has ended. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createAtomicFiles } from '../../../src/disk/atomic-file.ts'
+import { createAtomicFiles } from '../../../src/disk/durable-files.ts'
 import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
 import type { Steps } from '../../../src/disk/steps.ts'
 import { inTempDirectory, systemError, tmpFiles } from '../lake/lake-fixtures.ts'
