@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
@@ -37,6 +37,23 @@ describe('docs/design.md', () => {
     const told = /```\n([\s\S]*?)```/.exec(section('Floors'))?.[1] ?? ''
     expect(floors.length).toBeGreaterThan(5)
     expect(told.trim().split('\n')).toEqual(floors.map((rooms) => rooms.join(' · ')).reverse())
+  })
+
+  test('gives the reason of each folder of more than 16 files and of each file of more than 300 lines, and of nothing else', () => {
+    const entries = ['src', 'config', 'workers'].flatMap((part) =>
+      readdirSync(join(ROOT, part), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => ({ folder: `${relative(ROOT, entry.parentPath).split(sep).join('/')}/`, name: entry.name })),
+    )
+    const folders = [...new Set(entries.map(({ folder }) => folder))].filter(
+      (folder) => entries.filter((entry) => entry.folder === folder).length > 16,
+    )
+    const files = entries
+      .filter(({ name }) => name.endsWith('.ts'))
+      .map(({ folder, name }) => folder + name)
+      .filter((path) => readText(path).trimEnd().split('\n').length > 300)
+    const told = rows('What is large').flatMap(([what = '']) => pathsIn(what))
+    expect(told.sort()).toEqual([...folders, ...files].sort())
   })
 
   test('answers thirty questions and more, each with a file', () => {
