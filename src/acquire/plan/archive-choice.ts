@@ -61,7 +61,7 @@ export class ArchiveMap {
       case 'monthly':
         return month
       case 'auto':
-        return month !== undefined && (daily === undefined || this.#wholeMonth(month.firstDay)) ? month : daily
+        return month !== undefined && (daily === undefined || holdsMonth(this.#scope, month.firstDay)) ? month : daily
     }
   }
 
@@ -91,8 +91,16 @@ export class ArchiveMap {
     const month = this.#listings.monthly.at(-1)?.firstDay
     return latestDay(daily, month === undefined ? null : dayOfUs(dayStartUs(monthEnd(month)) - 1))
   }
+}
 
-  #wholeMonth(first: UtcDay): boolean {
-    return (this.#scope.start === null || this.#scope.start <= first) && monthEnd(first) <= this.#scope.end
-  }
+/** True when every day of a month was asked for: only then `auto` takes its archive before the daily ones. @param first the month's first day */
+function holdsMonth({ start, end }: ArchiveScope, first: UtcDay): boolean {
+  return (start === null || start <= first) && monthEnd(first) <= end
+}
+
+/** True when the range holds every day of some month at or after `from`: only then monthly archives matter to `auto`. */
+export function holdsSomeMonth(scope: ArchiveScope, from: UtcDay | null): boolean {
+  if (from === null) return true
+  const month = firstDayOf(monthOf(from))
+  return holdsMonth(scope, month) || holdsMonth(scope, monthEnd(month))
 }

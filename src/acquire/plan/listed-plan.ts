@@ -15,7 +15,8 @@ import { monthEnd, packagingsOf } from '../../sources/vision/vision-url.ts'
 import { unknownSymbol } from '../unknown-symbol.ts'
 import type { SeriesListings } from './archive-choice.ts'
 import type { PlanScope, SeriesPlan } from './plan.ts'
-import { chunksOf, findListingStart, holdsWholeMonth, planSeries } from './plan.ts'
+import { holdsSomeMonth } from './archive-choice.ts'
+import { chunksOf, findListingStart, planSeries } from './plan.ts'
 
 /** What planning needs. */
 export interface PlannerContext {
@@ -87,7 +88,7 @@ export async function fetchListings(
   const isMonthly = isMonthChunked(series.interval)
   const packagings = packagingsOf(series.interval).filter(
     (packaging) =>
-      packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsWholeMonth(scope, from)),
+      packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsSomeMonth(scope, from)),
   )
   const none: SeriesListing = { archives: [], more: false }
   const range = listedRange(series, from, scope.end)

@@ -11,7 +11,6 @@ import type { Series } from '../../model/series.ts'
 import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { addDays, dayStartUs, earliestDay, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
-import { monthEnd } from '../../sources/vision/vision-url.ts'
 
 /** What a run asks of every series. */
 export interface PlanScope {
@@ -152,14 +151,6 @@ function isRetried(scope: PlanScope, known: SeriesRow | undefined, rows: Readonl
 function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): boolean {
   const first = known?.firstOpenUs ?? (known?.firstDay == null ? null : dayStartUs(known.firstDay))
   return first !== null && chunkEndUs(day, series.interval) <= first
-}
-
-/** True when the range holds every day of some month at or after `from`: only then monthly archives matter to `auto`. */
-export function holdsWholeMonth(scope: PlanScope, from: UtcDay | null): boolean {
-  if (from === null) return true
-  const month = firstDayOf(monthOf(from))
-  const first = scope.start === null || scope.start <= month ? month : monthEnd(month)
-  return monthEnd(first) <= scope.end
 }
 
 /**
