@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { Table } from 'apache-arrow'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { jsonOf } from '../support/ckvd.ts'
+import { jsonOf, startNode } from '../support/ckvd.ts'
+import { MAIN } from '../support/dist.ts'
 import { library } from '../support/library.ts'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import { storedOf } from '../support/lying-exchange.ts'
@@ -179,6 +180,14 @@ describe.each(MARKETS)('%s: a disputed day of the lake', (market) => {
 
   afterEach(() => {
     vi.unstubAllEnvs()
+  })
+
+  it.each(['demo-cli.js', 'demo-module.js'])('is named by %s, exit 3', async (bin) => {
+    await using lab = await openDisputed()
+    const { symbol } = lab.series.life
+    const args = ['-s', symbol, '-i', '1h', '-d', '100', '--market', market, '--lake', lab.lake]
+    const demo = await startNode([join(MAIN, '..', 'commands', bin), ...args], { env: lab.env, cwd: lab.directory.path }).ended
+    expect([demo.exit, demo.stderr]).toEqual([3, expect.stringContaining(`no third decides: ${DAY}.`)])
   })
 
   it.each(['AUTO', 'CACHE'] as const)('is returned and named by the library (%s)', async (source) => {

@@ -13,6 +13,8 @@ import { addSettings } from '../options.ts'
 import { formatCount, formatCountOf, formatDuration, printTable } from '../show/output.ts'
 import { createBareProgram, runCli } from '../program.ts'
 import { runProcess } from '../run-process.ts'
+import { disputedText } from '../show/disputed-days.ts'
+import { disputedOf } from '../show/table-rows.ts'
 
 const DAY_MS = 86_400_000
 
@@ -24,7 +26,13 @@ function createDemo(context: CliContext): Command {
   const command = addDemoOptions(program, { interval: '1m', days: 10 })
   addSettings(program, {
     example: 'ckvd-demo-cli -s BTCUSDT -i 1m -d 10\nckvd-demo-cli --sandbox -d 3',
-    exits: { 0: 'shown', 2: 'wrong usage', 3: 'bars are missing without explanation', 4: 'a source cannot be reached', 130: 'interrupted' },
+    exits: {
+      0: 'shown',
+      2: 'wrong usage',
+      3: 'bars are missing without explanation, or days are disputed',
+      4: 'a source cannot be reached',
+      130: 'interrupted',
+    },
   })
   command.action((_options, self) => runCommand(context, self, showDemo))
   return program
@@ -51,15 +59,18 @@ async function showDemo(run: CommandRun<DemoFlags>): Promise<number> {
     },
   ]
   say(`${market} ${symbol} ${interval}, ${formatCountOf(days, 'day')} and the running one. Lake: ${run.settings.lake}`)
-  const shown: { title: string; rows: number; steps: readonly FetchStep[] }[] = []
+  const shown: { title: string; rows: number; disputed: readonly string[]; steps: readonly FetchStep[] }[] = []
   try {
     for (const { title, query } of tours)
       shown.push({ title, ...(await showTour(run, client, title, { ...query, signal: run.signal }, say)) })
   } finally {
     await client.close()
   }
-  if (run.json) run.printJson({ command: 'demo', exit: 0, market, symbol, interval, tours: shown })
-  return 0
+  const disputed = [...new Set(shown.flatMap((tour) => tour.disputed))]
+  const exit = disputed.length === 0 ? 0 : 3
+  if (run.json) run.printJson({ command: 'demo', exit, market, symbol, interval, tours: shown })
+  if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
+  return exit
 }
 
 async function showTour(
@@ -68,7 +79,7 @@ async function showTour(
   title: string,
   query: GetDataOptions,
   say: (text: string) => void,
-): Promise<{ rows: number; steps: readonly FetchStep[] }> {
+): Promise<{ rows: number; disputed: readonly string[]; steps: readonly FetchStep[] }> {
   const steps: FetchStep[] = []
   const startedMs = performance.now()
   const table = (await client.getData({ ...query, returnPolars: false, onStep: (step) => steps.push(step) })) as Table
@@ -83,7 +94,7 @@ async function showTour(
     printTable(run.context.stdout, { head: ['source', 'days', 'rows', 'time'], rows, align: ['left', 'right', 'right', 'right'] })
   }
   say(`${formatCountOf(table.numRows, 'row')} in ${formatDuration(performance.now() - startedMs)}`)
-  return { rows: table.numRows, steps }
+  return { rows: table.numRows, disputed: disputedOf(table), steps }
 }
 
 await runProcess((args, context) => runCli(args, context, createDemo))

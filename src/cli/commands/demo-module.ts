@@ -12,6 +12,8 @@ import { addSettings } from '../options.ts'
 import { formatCountOf, formatDuration } from '../show/output.ts'
 import { createBareProgram, runCli } from '../program.ts'
 import { runProcess } from '../run-process.ts'
+import { disputedText } from '../show/disputed-days.ts'
+import { disputedOf } from '../show/table-rows.ts'
 
 /** A call of the library as it is written, and its options. */
 interface Lesson {
@@ -29,7 +31,13 @@ function createDemo(context: CliContext): Command {
   const command = addDemoOptions(program, { interval: '1h', days: 3 })
   addSettings(program, {
     example: 'ckvd-demo-module --sandbox',
-    exits: { 0: 'shown', 2: 'wrong usage', 3: 'bars are missing without explanation', 4: 'a source cannot be reached', 130: 'interrupted' },
+    exits: {
+      0: 'shown',
+      2: 'wrong usage',
+      3: 'bars are missing without explanation, or days are disputed',
+      4: 'a source cannot be reached',
+      130: 'interrupted',
+    },
   })
   command.action((_options, self) => runCommand(context, self, showLessons))
   return program
@@ -40,13 +48,13 @@ async function showLessons(run: CommandRun<DemoFlags>): Promise<number> {
   const client = createMarketClient(run, market)
   const { stdout } = run.context
   const member = { spot: 'SPOT', um: 'FUTURES_USDT', cm: 'FUTURES_COIN' }[market]
-  const done: { title: string; rows: number }[] = []
+  const done: { title: string; rows: number; disputed: readonly string[] }[] = []
   if (!run.json) stdout.write(`const ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.${member})\n`)
   try {
     for (const lesson of listLessons(run)) {
       const startedMs = performance.now()
       const table = (await client.getData({ ...lesson.query, returnPolars: false, signal: run.signal })) as Table
-      done.push({ title: lesson.title, rows: table.numRows })
+      done.push({ title: lesson.title, rows: table.numRows, disputed: disputedOf(table) })
       if (run.json) continue
       const elapsed = formatDuration(performance.now() - startedMs)
       stdout.write(
@@ -62,8 +70,11 @@ async function showLessons(run: CommandRun<DemoFlags>): Promise<number> {
   } finally {
     await client.close()
   }
-  if (run.json) run.printJson({ command: 'demo', exit: 0, market, symbol, interval, lessons: done })
-  return 0
+  const disputed = [...new Set(done.flatMap((lesson) => lesson.disputed))]
+  const exit = disputed.length === 0 ? 0 : 3
+  if (run.json) run.printJson({ command: 'demo', exit, market, symbol, interval, lessons: done })
+  if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
+  return exit
 }
 
 function listLessons(run: CommandRun<DemoFlags>): Lesson[] {

@@ -18,8 +18,8 @@ import { runCommand } from '../command.ts'
 import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
 import { describeTable } from '../show/fetch-table.ts'
 import { OutFile } from '../show/out-file.ts'
-import { formatCountOf } from '../show/output.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
+import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
 
 const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
@@ -103,10 +103,6 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
   } finally {
     await client.close()
   }
-}
-
-function disputedText(days: readonly string[]): string {
-  return `The sources contradict each other about ${formatCountOf(days.length, 'day')}, and no third decides: ${days.join(', ')}. Vision's rows were given; \`ckvd ingest\` asks again, \`ckvd coverage --accept\` accepts them. (exit 3)\n`
 }
 
 /** A client on the settings of a command. */

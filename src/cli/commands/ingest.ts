@@ -53,7 +53,7 @@ export function addIngestCommand(program: Command, context: CliContext): void {
       0: 'every requested day is stored, or its absence is explained',
       1: 'a bug',
       2: 'wrong usage, configuration or universe file; nothing was done',
-      3: 'finished, but some days are partial, quarantined or failed; they are listed',
+      3: 'finished, but some days are partial, disputed, unexplainable, quarantined or failed; they are listed',
       4: 'stopped early: banned or rate limited, disk full, lake locked, sources unreachable',
       130: 'interrupted; safe to run again',
     },
