@@ -22,6 +22,7 @@ import { decodeCsv } from './csv/csv.ts'
 import { largestCsvBytes } from './csv/csv-size.ts'
 import type { OddRows } from './csv/odd-rows.ts'
 import { findOddRows } from './csv/odd-rows.ts'
+import type { BarSet } from './csv/other-interval.ts'
 import { findOtherInterval } from './csv/other-interval.ts'
 import type { ShardMeta } from './arrow/shard-meta.ts'
 import type { Inflate } from './zip/zip-entry.ts'
@@ -136,6 +137,11 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const { columns, rows } = codec.decodeCsv(csv)
     const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })
+    const judged = judgeChunks(split.chunks, series)
+    // where it begins and ends is told by rows that nobody wants, too: how long they are is looked at, not how many there are, since some
+    // are twice and some stand beside the period
+    const given = split.chunks.reduce((sum, chunk) => sum + chunk.columns.openTime.length, 0)
+    if (given < rows) refuseOther({ columns, interval: series.interval, slots: Infinity, fewest: 3 })
     return {
       archiveSha256,
       csvRows: rows,
@@ -145,7 +151,7 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
       phase: split.phase,
       firstOpenUs: split.firstOpenUs,
       lastOpenUs: split.lastOpenUs,
-      chunks: judgeChunks(split.chunks, series).map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
+      chunks: judged.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
     }
   } catch (error) {
     throw error instanceof CkvdError ? locate(error, request) : error
@@ -237,7 +243,12 @@ function checkInterval(chunks: readonly ChunkRows[], interval: Interval, fewest:
   const [first, ...others] = chunks
   if (first === undefined) return
   const columns = others.length === 0 ? first.columns : concatColumns(chunks.map((chunk) => chunk.columns))
-  const found = findOtherInterval({ columns, interval, slots, fewest })
+  refuseOther({ columns, interval, slots, fewest })
+}
+
+function refuseOther(bars: BarSet): void {
+  const { interval } = bars
+  const found = findOtherInterval(bars)
   if (found === undefined) return
   throw new CkvdError(
     'CKVD_CSV_INTERVAL',
