@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import type { Interval, Market } from '../support/lying-exchange-bars.ts'
-import { msOf } from '../support/lying-exchange-bars.ts'
+import { msOf, rowAt, slots } from '../support/lying-exchange-bars.ts'
 
 /* A series begins where REST's first bar of all is. A first archive that begins in mid-day may be cut. */
 
@@ -61,6 +61,43 @@ describe.each(MARKETS)('%s: the first archive is cut in front', (market) => {
     }
     for (const stored of [5, 0]) expect(await lab.ingest('--end', '2024-01-15')).toMatchObject({ exit: 0, stored })
     expect(await lab.differences('2024-01-10', '2024-01-15')).toEqual([])
+  })
+
+  it.each([
+    ['a start in that month', [['--start', '2024-01-05', '--end', '2024-02-19']]],
+    [
+      'the days that are listed, then a start in that month',
+      [
+        ['--start', '2024-01-12', '--end', '2024-01-20'],
+        ['--start', '2024-01-05', '--end', '2024-02-19'],
+      ],
+    ],
+    ['a start in the month before', [['--start', '2023-12-20', '--end', '2024-01-25']]],
+  ])('by days that its month alone has, of a symbol that REST has forgotten: %s', async (_, runs) => {
+    await using lab = await Lab.open({ market, from: '2024-01-08T05:00', until: '2024-02-19' })
+    lab.series.publish('2024-01-12', '2024-02-19').publishMonth('2024-01')
+    lab.exchange.status.set(`${market}/${lab.series.life.symbol}`, null)
+    lab.exchange.forgotten.set(`${market}/${lab.series.life.symbol}`, -1121)
+    for (const flags of runs) expect(await lab.ingest(...flags)).toMatchObject({ exit: 0, problems: [] })
+    const [, start = '', , end = ''] = runs.at(-1)!
+    expect(await lab.differences(start, end)).toEqual([])
+    lab.exchange.requests.length = 0
+    expect(await lab.ingest(...runs.at(-1)!)).toMatchObject({ exit: 0, stored: 0, requests: { archive: 0 } })
+  })
+
+  it('and the first archive holds bars of another interval, from midnight on: it tells of no beginning', async () => {
+    await using lab = await Lab.open({ market, interval: '4h', from: '2024-01-11T03:00', until: '2024-01-14T12:00' })
+    const quarters = [...slots('15m', msOf('2024-01-11'), msOf('2024-01-12'))].map((ms) =>
+      rowAt({ ...lab.series.life, interval: '15m' }, ms),
+    )
+    lab.series
+      .publish('2024-01-12', '2024-01-15')
+      .publishMonth('2024-01')
+      .publish('2024-01-11', '2024-01-12', () => quarters)
+    lab.exchange.status.set(`${market}/${lab.series.life.symbol}`, null)
+    lab.exchange.forgotten.set(`${market}/${lab.series.life.symbol}`, -1121)
+    expect(await lab.ingest('--end', '2024-01-20')).toMatchObject({ exit: 0, problems: [] })
+    expect(lab.conditions()).toContain('2024-01-11 complete 5/5')
   })
 
   it('by whole days: those are asked of REST where they are asked for', async () => {

@@ -5,11 +5,11 @@ import type { Catalog } from '../../lake/catalog/catalog.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../../lake/layout.ts'
 import { adoptShard } from '../../lake/shards.ts'
-import { isMonthChunked } from '../../model/interval.ts'
+import { chunkEndUs, isMonthChunked } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { dayStartUs, earliestDay } from '../../model/utc-day.ts'
+import { dayOfUs, dayStartUs, earliestDay, firstDayOf, monthOf } from '../../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../../sources/vision/listing.ts'
 import { monthEnd, packagingsOf } from '../../sources/vision/vision-url.ts'
 import { unknownSymbol } from '../unknown-symbol.ts'
@@ -43,7 +43,7 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
   const from = findListingStart(series, scope, known, rows)
   const lastStored = catalog?.lastDayWithBars(series) ?? null
   if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows, lastStored)
-  const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx)
+  const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx, rows)
   if (listings.firstDay === null && known?.firstDay == null && !scope.rest) throw unknownSymbol(series, false)
   return planSeries(series, scope, listings, known, rows, lastStored)
 }
@@ -83,6 +83,7 @@ export async function fetchListings(
   from: UtcDay | null,
   known: SeriesRow | undefined,
   ctx: PlannerContext,
+  rows: ReadonlyMap<UtcDay, DayRow> = new Map(),
 ): Promise<SeriesListings> {
   const { scope, signal, listing } = ctx
   const isMonthly = isMonthChunked(series.interval)
@@ -98,7 +99,10 @@ export async function fetchListings(
     const months = await read('monthly')
     return [lacksMonth(series, months, from, scope) ? await read('daily') : none, months]
   }
-  const [daily, monthly] = isMonthly ? await readMonthsFirst() : await Promise.all([read('daily'), read('monthly')])
+  const [daily, months] = isMonthly ? await readMonthsFirst() : await Promise.all([read('daily'), read('monthly')])
+  const lacking =
+    scope.archives === 'auto' && !packagings.includes('monthly') ? firstLacking(series, daily, from, { known, rows, scope }) : undefined
+  const monthly = lacking === undefined ? months : await listing.fetchArchives(series, 'monthly', { from: lacking, to: range.to, signal })
   const listed = firstOf(daily.archives[0], monthly.archives[0])
   const more = daily.more || monthly.more
   // of a range that ends before the first archive the listing shows none
@@ -126,6 +130,33 @@ function listedRange(series: Series, from: UtcDay | null, end: UtcDay): { from: 
     from: from === null ? undefined : previousChunk(chunkOfUs(dayStartUs(from), interval), interval),
     to: nextChunk(nextChunk(last, interval), interval),
   }
+}
+
+/**
+ * The first day of the range of which nothing is stored and no archive is listed, in a month that is over: that month's own archive may have
+ * it. What lies before the series' first bar or after its end, as far as they are known, lacks nothing; before `from`, where the listing was
+ * not read, what lies before the first day that it had.
+ */
+function firstLacking(
+  series: Series,
+  daily: SeriesListing,
+  from: UtcDay | null,
+  lake: { readonly known: SeriesRow | undefined; readonly rows: ReadonlyMap<UtcDay, DayRow>; readonly scope: PlanScope },
+): UtcDay | undefined {
+  const { known, rows, scope } = lake
+  const start = scope.start ?? from ?? daily.archives[0]?.firstDay
+  if (start === undefined) return undefined
+  const listed = new Set(daily.archives.map(({ firstDay }) => firstDay))
+  const today = dayOfUs(scope.nowUs)
+  const last = daily.archives.at(-1)?.firstDay ?? null
+  for (const day of chunksOf(series, start, scope)) {
+    // after the last archive only REST can say that a series has ended: without it such days are told as missing
+    if (!scope.rest && last !== null && day > last) return undefined
+    const isAlive = chunkEndUs(day, series.interval) > (known?.firstOpenUs ?? -Infinity) && dayStartUs(day) < (known?.endedUs ?? Infinity)
+    const isListed = from === null || day >= from ? listed.has(day) : known?.firstDay == null || day >= known.firstDay
+    if (isAlive && !isListed && !rows.has(day) && monthEnd(firstDayOf(monthOf(day))) <= today) return day
+  }
+  return undefined
 }
 
 /**

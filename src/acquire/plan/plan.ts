@@ -366,16 +366,26 @@ class Draft {
   }
 
   /**
-   * Without a start, and where a range ends in its first month, days before the first daily archive: that month's archive may have them. What
-   * else is wanted of that archive is taken along.
+   * Days before the first daily archive, where that is the first one that is taken: its month's archive may have them. Without a start they
+   * are all days of that month, else those that were asked for. What else is wanted of that archive is taken along.
    */
   #takeDaysBefore(first: ArchiveRef): { readonly archive: ArchiveRef; readonly days: UtcDay[] } | undefined {
-    if (this.#scope.start !== null || this.#scope.archives !== 'auto' || isMonthChunked(this.#series.interval)) return undefined
-    const archive = first.packaging === 'daily' && this.#tasks.has(first.key) ? this.#archives.monthly(first.firstDay) : undefined
-    if (archive === undefined) return undefined
+    if (this.#scope.archives !== 'auto' || isMonthChunked(this.#series.interval)) return undefined
+    const archive = this.#archives.monthly(first.firstDay)
+    // a month that is taken anyway gets them by #withUnknownDays
+    if (archive === undefined || (first === archive && this.#tasks.has(first.key))) return undefined
     const days: UtcDay[] = []
-    for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series.interval))
-      if (!this.#rows.has(day) && !isUnborn(this.#series, day, this.#known)) days.push(day)
+    if (this.#scope.start === null) {
+      if (first === archive || !this.#tasks.has(first.key)) return undefined
+      for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series.interval))
+        if (!this.#rows.has(day) && !isUnborn(this.#series, day, this.#known)) days.push(day)
+    } else {
+      const bornUs = this.#known?.firstOpenUs ?? null
+      const isEarly = (day: UtcDay): boolean =>
+        day >= archive.firstDay && !this.#rows.has(day) && (bornUs === null || chunkEndUs(day, this.#series.interval) > bornUs)
+      days.push(...this.lead.filter(isEarly))
+      this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !isEarly(day)))
+    }
     if (days.length === 0) return undefined
     days.push(...(this.#tasks.get(archive.key)?.days ?? []))
     this.#tasks.delete(archive.key)
