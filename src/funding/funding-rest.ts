@@ -1,5 +1,5 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
-import type { Connections } from '../acquire/rest/connections.ts'
+import type { Connections } from '../acquire/connections.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFundingRest } from '../codec/funding.ts'
 import { CkvdError } from '../errors.ts'

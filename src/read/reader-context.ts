@@ -1,4 +1,4 @@
-import type { Connections } from '../acquire/rest/connections.ts'
+import type { Connections } from '../acquire/connections.ts'
 import type { DecodePool } from '../acquire/decode-pool.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'

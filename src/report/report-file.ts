@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { CkvdError, describeSystemError } from '../errors.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
-import { WholeFile } from '../disk/output-file.ts'
+import { WholeFile } from '../disk/whole-file.ts'
 
 /**
  * Writes a report whole or not at all: a reader never sees half of it, and what killed commands left beside it goes. It is not synced to the disk, since it can be made again.

@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { CkvdError } from '../../errors.ts'
 import { reportError } from '../../report/report-file.ts'
-import { WholeFile } from '../../disk/output-file.ts'
+import { WholeFile } from '../../disk/whole-file.ts'
 
 /** Where rows of any number go, piece by piece. */
 export interface Sink {
