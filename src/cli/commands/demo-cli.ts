@@ -7,13 +7,12 @@ import type { FetchStep, GetDataOptions } from '../../question/query.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import type { DemoFlags } from '../demo-options.ts'
-import { addDemoOptions } from '../demo-options.ts'
+import { addDemoOptions, DEMO_EXITS, endDemo } from '../demo-options.ts'
 import { createMarketClient } from './fetch.ts'
 import { addSettings } from '../options.ts'
 import { formatCount, formatCountOf, formatDuration, printTable } from '../show/output.ts'
 import { createBareProgram, runCli } from '../program.ts'
 import { runProcess } from '../run-process.ts'
-import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf } from '../show/table-rows.ts'
 
 const DAY_MS = 86_400_000
@@ -26,13 +25,7 @@ function createDemo(context: CliContext): Command {
   const command = addDemoOptions(program, { interval: '1m', days: 10 })
   addSettings(program, {
     example: 'ckvd-demo-cli -s BTCUSDT -i 1m -d 10\nckvd-demo-cli --sandbox -d 3',
-    exits: {
-      0: 'shown',
-      2: 'wrong usage',
-      3: 'bars are missing without explanation, or days are disputed',
-      4: 'a source cannot be reached',
-      130: 'interrupted',
-    },
+    exits: DEMO_EXITS,
   })
   command.action((_options, self) => runCommand(context, self, showDemo))
   return program
@@ -66,11 +59,7 @@ async function showDemo(run: CommandRun<DemoFlags>): Promise<number> {
   } finally {
     await client.close()
   }
-  const disputed = [...new Set(shown.flatMap((tour) => tour.disputed))]
-  const exit = disputed.length === 0 ? 0 : 3
-  if (run.json) run.printJson({ command: 'demo', exit, market, symbol, interval, tours: shown })
-  if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
-  return exit
+  return endDemo(run, shown, { tours: shown })
 }
 
 async function showTour(

@@ -6,13 +6,12 @@ import type { GetDataOptions } from '../../question/query.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import type { DemoFlags } from '../demo-options.ts'
-import { addDemoOptions } from '../demo-options.ts'
+import { addDemoOptions, DEMO_EXITS, endDemo } from '../demo-options.ts'
 import { createMarketClient } from './fetch.ts'
 import { addSettings } from '../options.ts'
 import { formatCountOf, formatDuration } from '../show/output.ts'
 import { createBareProgram, runCli } from '../program.ts'
 import { runProcess } from '../run-process.ts'
-import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf } from '../show/table-rows.ts'
 
 /** A call of the library as it is written, and its options. */
@@ -31,20 +30,14 @@ function createDemo(context: CliContext): Command {
   const command = addDemoOptions(program, { interval: '1h', days: 3 })
   addSettings(program, {
     example: 'ckvd-demo-module --sandbox',
-    exits: {
-      0: 'shown',
-      2: 'wrong usage',
-      3: 'bars are missing without explanation, or days are disputed',
-      4: 'a source cannot be reached',
-      130: 'interrupted',
-    },
+    exits: DEMO_EXITS,
   })
   command.action((_options, self) => runCommand(context, self, showLessons))
   return program
 }
 
 async function showLessons(run: CommandRun<DemoFlags>): Promise<number> {
-  const { symbol, interval, days, market } = run.options
+  const { interval, days, market } = run.options
   const client = createMarketClient(run, market)
   const { stdout } = run.context
   const member = { spot: 'SPOT', um: 'FUTURES_USDT', cm: 'FUTURES_COIN' }[market]
@@ -70,11 +63,7 @@ async function showLessons(run: CommandRun<DemoFlags>): Promise<number> {
   } finally {
     await client.close()
   }
-  const disputed = [...new Set(done.flatMap((lesson) => lesson.disputed))]
-  const exit = disputed.length === 0 ? 0 : 3
-  if (run.json) run.printJson({ command: 'demo', exit, market, symbol, interval, lessons: done })
-  if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
-  return exit
+  return endDemo(run, done, { lessons: done })
 }
 
 function listLessons(run: CommandRun<DemoFlags>): Lesson[] {
