@@ -121,7 +121,7 @@ describe('a run after a complete one', () => {
     expect(await run()).toMatchObject({ exit: 0, stored: CHUNKS })
     const digests = await digestTree(join(lake, 'data'))
     const days =
-      'SELECT market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256 FROM days'
+      'SELECT market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256 FROM days ORDER BY symbol, day'
     const rows = queryCatalog(lake, days)
 
     exchange.sandbox.clearRequests()
