@@ -99,13 +99,13 @@ class SeriesRun {
 
   async run(): Promise<SeriesRow | undefined> {
     const plan = this.#plan
+    let isOpen = true
     if (plan.firstDay === null && plan.lastKept === null && plan.lastStored === null && this.#host.acquire.rest !== null) {
       if (!(await this.#runUnlisted())) return undefined
     } else {
       const lanes = [this.#runLead()]
       // where the series begins decides which bars are expected: days that were asked for before its first archive, then that archive
       await lanes[0]
-      let isOpen = true
       for (const task of birthFirst(plan.tasks)) {
         if (!(await this.#host.ready())) {
           isOpen = false
@@ -132,11 +132,12 @@ class SeriesRun {
       if (isOpen) await settleAll(plan.cut.map((day) => this.#recheck(day)))
     }
     if (this.#life.startSource === 'provisional') this.#host.noteProvisional()
-    return this.#known()
+    return this.#known(isOpen)
   }
 
-  #known(): SeriesRow {
-    const { firstDay, lastDay } = this.#plan
+  /** @param isDone all of the plan was done */
+  #known(isDone: boolean): SeriesRow {
+    const { firstDay, firstForms, lastDay } = this.#plan
     const { known } = this.#host
     const { startUs } = this.#life.bounds
     return {
@@ -144,6 +145,7 @@ class SeriesRun {
       symbol: this.#series.symbol,
       interval: this.#series.interval,
       firstDay,
+      firstForms: isDone ? firstForms : (known?.firstForms ?? null),
       lastDay,
       firstOpenUs: startUs,
       firstSource: startUs === null ? null : this.#life.startSource,

@@ -210,7 +210,7 @@ async function planInto(
 /** Records that the listing of a series could not be read. */
 function forgetListing(catalog: Catalog, series: Series): void {
   const known = catalog.getSeries(series)
-  const nothing = { firstDay: null, lastDay: null, firstOpenUs: null, firstSource: null, lastOpenUs: null, endedUs: null, phase: null }
+  const nothing = { firstDay: null, firstForms: null, lastDay: null, firstOpenUs: null, firstSource: null, lastOpenUs: null, endedUs: null, phase: null }
   const { market, symbol, interval } = series
   catalog.putSeries({ ...nothing, ...known, market, symbol, interval, listedAt: null })
 }

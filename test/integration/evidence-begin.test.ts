@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Lab } from '../support/lying-exchange-lake.ts'
-import type { Interval, Market } from '../support/lying-exchange-bars.ts'
+import type { Interval, Life, Market } from '../support/lying-exchange-bars.ts'
 import { msOf, rowAt, slots } from '../support/lying-exchange-bars.ts'
 
 /* A series begins where REST's first bar of all is. A first archive that begins in mid-day may be cut. */
@@ -226,5 +226,59 @@ describe('a symbol that REST does not know any more', () => {
     expect(told.days).toMatchObject({ outage: 0 })
     expect(told.exit).toBe(3)
     expect(lab.conditions()[0]).toBe('2023-01-01 complete 18/18')
+  })
+})
+
+describe.each(['trading', 'forgotten'])('an earlier run has not looked for the beginning of a symbol that is %s', (told) => {
+  const months = async (life: Partial<Life> = {}): Promise<Lab> => {
+    const lab = await Lab.open({ market: 'spot', from: '2023-12-20T05:00', until: '2024-02-19', ...life })
+    const key = `spot/${lab.series.life.symbol}`
+    if (told === 'forgotten') {
+      lab.exchange.status.set(key, null)
+      lab.exchange.forgotten.set(key, -1121)
+    }
+    return lab
+  }
+
+  it.each<[string, string[][]]>([
+    ['a late start', [['--start', '2024-01-25', '--end', '2024-02-19'], []]],
+    ['its first listed day', [['--start', '2024-01-12', '--end', '2024-02-19'], []]],
+    ['its first listed day without REST', [['--start', '2024-01-12', '--end', '2024-02-19', '--no-rest'], []]],
+    ['daily archives alone', [['--end', '2024-02-13', '--archives', 'daily'], ['--end', '2024-01-26'], []]],
+    [
+      'a late start, then the months',
+      [['--start', '2024-01-25', '--no-rest'], ['--archives', 'monthly', '--no-rest', '--end', '2024-02-01'], []],
+    ],
+    ['a late start, then an earlier one', [['--start', '2024-01-12'], ['--start', '2024-01-05'], []]],
+    [
+      'a late start, then an earlier one, without REST',
+      [['--start', '2024-01-12', '--no-rest'], ['--start', '2024-01-05', '--no-rest'], []],
+    ],
+  ])('%s: what months alone have is not passed over', async (_, runs) => {
+    for (const from of ['2023-12-20T05:00', '2024-01-08T05:00', '2024-01-08']) {
+      await using lab = await months({ from })
+      lab.series.publish('2024-01-12', '2024-02-19').publishMonth('2024-01')
+      if (from < '2024') lab.series.publishMonth('2023-12')
+      for (const flags of runs) expect((await lab.ingest(...flags)).stopped, flags.join(' ')).toBeNull()
+      const last = await lab.ingest()
+      expect({ from, exit: last.exit, problems: last.problems, stored: last.stored }).toEqual({ from, exit: 0, problems: [], stored: 0 })
+      expect(await lab.differences(from.slice(0, 10), '2024-02-19')).toEqual([])
+    }
+  })
+
+  it.each(['3d', '1w'] as const)('%s: nor what its first archive has of the month before', async (interval) => {
+    const open = async (): Promise<Lab> => {
+      const lab = await months({ interval, from: '2023-11-25', until: '2024-02-26' })
+      lab.series.publishMonth('2023-12', (rows) => [...lab.series.closed('2023-11-25', '2023-12-01').slice(-1), ...rows])
+      lab.series.publishMonth('2024-01').publishMonth('2024-02')
+      return lab
+    }
+    await using lab = await open()
+    for (const flags of [['--start', '2024-01-01'], ['--start', '2023-12-01'], []])
+      expect(await lab.ingest(...flags)).toMatchObject({ exit: 0 })
+    await using fresh = await open()
+    await fresh.ingest()
+    expect(lab.conditions()).toEqual(fresh.conditions())
+    expect(lab.conditions()[0]).toMatch(/^2023-11-01 complete/)
   })
 })

@@ -22,6 +22,7 @@ const listings = fc.record({ daily: fc.subarray(WORLD), monthly: fc.subarray(MON
     monthly: monthly.map((name) => archiveOf(name)),
     more: false,
     firstDay: firstDay === undefined ? null : day(firstDay),
+    firstForms: 'both',
   }
 })
 

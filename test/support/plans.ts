@@ -78,6 +78,7 @@ export function seriesRowOf(change: Partial<SeriesRow> = {}): SeriesRow {
   return {
     ...HOURS,
     firstDay: null,
+    firstForms: 'both',
     lastDay: null,
     firstOpenUs: null,
     firstSource: null,

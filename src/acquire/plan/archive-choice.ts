@@ -1,3 +1,4 @@
+import type { FirstForms } from '../../lake/catalog/catalog-rows.ts'
 import { isMonthChunked } from '../../model/interval.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -18,6 +19,8 @@ export interface SeriesListings {
   readonly more: boolean
   /** first day that any archive covers; null: the listing does not know the series */
   readonly firstDay: UtcDay | null
+  /** in which forms these archives reach back to the series' first one; null: they may not */
+  readonly firstForms: FirstForms | null
 }
 
 /** What of a run decides which archives are taken: its range, [start, end), and its choice; `start` null: from the first listed day. */

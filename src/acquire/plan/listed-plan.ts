@@ -5,8 +5,8 @@ import type { Catalog } from '../../lake/catalog/catalog.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../../lake/layout.ts'
 import { adoptShard } from '../../lake/shards.ts'
-import { chunkEndUs, isMonthChunked } from '../../model/interval.ts'
-import type { Series } from '../../model/series.ts'
+import { isMonthChunked } from '../../model/interval.ts'
+import type { Packaging, Series } from '../../model/series.ts'
 import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs, dayStartUs, earliestDay, firstDayOf, monthOf } from '../../model/utc-day.ts'
@@ -16,7 +16,9 @@ import { unknownSymbol } from '../unknown-symbol.ts'
 import type { SeriesListings } from './archive-choice.ts'
 import type { PlanScope, SeriesPlan } from './plan.ts'
 import { holdsSomeMonth } from './archive-choice.ts'
-import { chunksOf, findListingStart, planSeries } from './plan.ts'
+import { chunksOf, findListingStart, isUnborn, knowsFirst, planSeries } from './plan.ts'
+
+const ALL_FORMS: readonly Packaging[] = ['daily', 'monthly']
 
 /** What planning needs. */
 export interface PlannerContext {
@@ -42,7 +44,8 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
   if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
   const from = findListingStart(series, scope, known, rows)
   const lastStored = catalog?.lastDayWithBars(series) ?? null
-  if (from === null) return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null }, known, rows, lastStored)
+  if (from === null)
+    return planSeries(series, scope, { daily: [], monthly: [], more: false, firstDay: null, firstForms: null }, known, rows, lastStored)
   const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx, rows)
   if (listings.firstDay === null && known?.firstDay == null && !scope.rest) throw unknownSymbol(series, false)
   return planSeries(series, scope, listings, known, rows, lastStored)
@@ -101,21 +104,31 @@ export async function fetchListings(
   }
   const [daily, months] = isMonthly ? await readMonthsFirst() : await Promise.all([read('daily'), read('monthly')])
   const lacking =
-    scope.archives === 'auto' && !packagings.includes('monthly') ? firstLacking(series, daily, from, { known, rows, scope }) : undefined
+    scope.archives === 'auto' && !packagings.includes('monthly') && from !== null
+      ? firstLacking(series, daily, from, { known, rows, scope })
+      : undefined
   const monthly = lacking === undefined ? months : await listing.fetchArchives(series, 'monthly', { from: lacking, to: range.to, signal })
+  const asked = lacking === undefined ? packagings : ALL_FORMS
   const listed = firstOf(daily.archives[0], monthly.archives[0])
   const more = daily.more || monthly.more
   // of a range that ends before the first archive the listing shows none
   const isShown = from === null && (listed !== null || !more)
-  const firstDay =
-    isShown || known?.firstDay != null
-      ? earliestDay(listed, known?.firstDay ?? null)
-      : // a page that does not show what another one has shown takes nothing away
-        earliestDay(
-          listed,
-          firstOf(...(await Promise.all(packagings.map((packaging) => listing.fetchFirstArchive(series, packaging, signal))))),
-        )
-  return { daily: daily.archives, monthly: monthly.archives, more, firstDay }
+  const start = from === null ? null : chunkOfUs(dayStartUs(from), series.interval)
+  const mayBegin = start !== null && (listed === null ? !more : listed > start) && (known?.firstDay == null || known.firstDay > start)
+  const firsts =
+    !isShown && (known?.firstDay == null || (mayBegin && !knowsFirst(known, scope.archives)))
+      ? await Promise.all(asked.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))
+      : null
+  const isWhole =
+    start === null ? listed !== null : mayBegin && firsts?.every((first) => first === undefined || first.firstDay >= start) === true
+  return {
+    daily: daily.archives,
+    monthly: monthly.archives,
+    more,
+    // a page that does not show what another one has shown takes nothing away
+    firstDay: [listed, firsts === null ? null : firstOf(...firsts), known?.firstDay ?? null].reduce(earliestDay),
+    firstForms: !isWhole ? null : asked.includes('monthly') ? 'both' : 'daily',
+  }
 }
 
 /**
@@ -133,28 +146,24 @@ function listedRange(series: Series, from: UtcDay | null, end: UtcDay): { from: 
 }
 
 /**
- * The first day of the range of which nothing is stored and no archive is listed, in a month that is over: that month's own archive may have
- * it. What lies before the series' first bar or after its end, as far as they are known, lacks nothing; before `from`, where the listing was
- * not read, what lies before the first day that it had.
+ * The first day from `from` on of which nothing is stored and no archive is listed, in a month that is over: that month's own archive may
+ * have it. What lies before the series' first bar or after its end, as far as they are known, lacks nothing.
  */
 function firstLacking(
   series: Series,
   daily: SeriesListing,
-  from: UtcDay | null,
+  from: UtcDay,
   lake: { readonly known: SeriesRow | undefined; readonly rows: ReadonlyMap<UtcDay, DayRow>; readonly scope: PlanScope },
 ): UtcDay | undefined {
   const { known, rows, scope } = lake
-  const start = scope.start ?? from ?? daily.archives[0]?.firstDay
-  if (start === undefined) return undefined
   const listed = new Set(daily.archives.map(({ firstDay }) => firstDay))
   const today = dayOfUs(scope.nowUs)
   const last = daily.archives.at(-1)?.firstDay ?? null
-  for (const day of chunksOf(series, start, scope)) {
+  for (const day of chunksOf(series, from, scope)) {
     // after the last archive only REST can say that a series has ended: without it such days are told as missing
     if (!scope.rest && last !== null && day > last) return undefined
-    const isAlive = chunkEndUs(day, series.interval) > (known?.firstOpenUs ?? -Infinity) && dayStartUs(day) < (known?.endedUs ?? Infinity)
-    const isListed = from === null || day >= from ? listed.has(day) : known?.firstDay == null || day >= known.firstDay
-    if (isAlive && !isListed && !rows.has(day) && monthEnd(firstDayOf(monthOf(day))) <= today) return day
+    const isAlive = !isUnborn(series, day, known, scope) && dayStartUs(day) < (known?.endedUs ?? Infinity)
+    if (isAlive && !listed.has(day) && !rows.has(day) && monthEnd(firstDayOf(monthOf(day))) <= today) return day
   }
   return undefined
 }

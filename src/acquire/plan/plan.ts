@@ -2,7 +2,7 @@ import type { ArchiveChoice, SeriesListings } from './archive-choice.ts'
 import { ArchiveMap } from './archive-choice.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import { expectedRange } from '../day.ts'
-import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
+import type { DayRow, FirstForms, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isFromVision } from '../../lake/day-facts.ts'
 import type { Condition } from '../../model/condition.ts'
 import { isExplained } from '../../model/condition.ts'
@@ -62,6 +62,8 @@ export interface SeriesPlan {
   /** stored chunks that expect fewer bars than their slots, for a reason that is not known to hold: they stay if it does */
   readonly cut: readonly UtcDay[]
   readonly firstDay: UtcDay | null
+  /** in which forms of archives the series' beginning has been looked for when the plan is done */
+  readonly firstForms: FirstForms | null
   readonly lastDay: UtcDay | null
   /** the first day that the last archive covers: how many of its days have bars, it tells itself */
   readonly lastSure: UtcDay | null
@@ -124,8 +126,9 @@ export function findListingStart(
   rows: ReadonlyMap<UtcDay, DayRow>,
 ): UtcDay | 'beginning' | null {
   const born = known?.firstDay ?? null
-  if (scope.start === null && born === null) return 'beginning'
-  const start = scope.start === null || (born !== null && !scope.rest && born > scope.start) ? born : scope.start
+  const isSure = knowsFirst(known, scope.archives)
+  if (scope.start === null && !isSure && !scope.retryFailed) return 'beginning'
+  const start = scope.start === null || (born !== null && isSure && !scope.rest && born > scope.start) ? born : scope.start
   if (start === null) return 'beginning'
   if (scope.force || scope.refresh || isRetried(scope, known, rows)) return start
   for (const day of chunksOf(series, start, scope)) {
@@ -134,7 +137,7 @@ export function findListingStart(
       scope.retryFailed
         ? row !== undefined && isProblem(row)
         : row === undefined
-          ? !isUnborn(series, day, known)
+          ? !isUnborn(series, day, known, scope)
           : !isFinal(row, series, known)
     )
       return day
@@ -147,9 +150,20 @@ function isRetried(scope: PlanScope, known: SeriesRow | undefined, rows: Readonl
   return scope.retryFailed && (known === undefined ? rows.size === 0 : known.listedAt === null)
 }
 
-/** True when the whole chunk lies before the series' first bar. */
-function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined): boolean {
-  const first = known?.firstOpenUs ?? (known?.firstDay == null ? null : dayStartUs(known.firstDay))
+/**
+ * True when an earlier run has looked for the series' beginning in all the archives that may be taken. A listing that was read from a late
+ * start on, or in another form, tells of days and not of the first one.
+ */
+export function knowsFirst(known: SeriesRow | undefined, archives: ArchiveChoice): boolean {
+  return known?.firstDay != null && (known.firstForms === 'both' || known.firstForms === archives)
+}
+
+/** True when the whole chunk lies before the series' first bar, as far as that is known. */
+export function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined, { archives }: Pick<PlanScope, 'archives'>): boolean {
+  if (known === undefined) return false
+  const isTold = known.firstSource === 'rest' || known.firstSource === 'archives'
+  const toldUs = isTold || knowsFirst(known, archives) ? known.firstOpenUs : null
+  const first = toldUs ?? (known.firstDay !== null && knowsFirst(known, archives) ? dayStartUs(known.firstDay) : null)
   return first !== null && chunkEndUs(day, series.interval) <= first
 }
 
@@ -183,7 +197,14 @@ export function planSeries(
       else draft.place(day, row, lastBefore !== null && day <= lastBefore)
     }
   }
-  return draft.finish(born, lastDay, listings.more, lastStored)
+  const isLooked = !scope.retryFailed || isRetried(scope, known, rows)
+  const firstForms = joinForms(known?.firstForms ?? null, isLooked ? listings.firstForms : null)
+  return draft.finish({ firstDay: born, firstForms, lastDay, more: listings.more, lastStored })
+}
+
+/** Forms in which two runs together have looked for a beginning. */
+function joinForms(a: FirstForms | null, b: FirstForms | null): FirstForms | null {
+  return a === 'both' || b === 'both' ? 'both' : (a ?? b)
 }
 
 /** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
@@ -199,6 +220,8 @@ class Draft {
   readonly #archives: ArchiveMap
   readonly #rows: ReadonlyMap<UtcDay, DayRow>
   readonly #known: SeriesRow | undefined
+  /** the series' beginning has not been looked for yet: days before its first archive may stand in another one */
+  readonly #isFirstLook: boolean
   readonly #cut: UtcDay[] = []
   readonly #tasks = new Map<string, { archive: ArchiveRef; days: UtcDay[] }>()
   readonly #holes: UtcDay[] = []
@@ -218,6 +241,7 @@ class Draft {
     this.#archives = archives
     this.#rows = rows
     this.#known = known
+    this.#isFirstLook = scope.start === null && !scope.retryFailed && !knowsFirst(known, scope.archives)
   }
 
   /** Decides what becomes of a chunk in the series' life. */
@@ -320,8 +344,11 @@ class Draft {
     return daily !== undefined && row.archiveKey !== daily.key && !(row.source?.includes('vision-daily') ?? false)
   }
 
-  finish(firstDay: UtcDay | null, lastDay: UtcDay | null, more: boolean, lastStored: UtcDay | null): SeriesPlan {
+  finish(told: Pick<SeriesPlan, 'firstDay' | 'firstForms' | 'lastDay' | 'more' | 'lastStored'>): SeriesPlan {
+    const { firstDay } = told
     const listed = firstDay === null ? undefined : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
+    if (listed !== undefined && this.#isFirstLook && !this.#tasks.has(listed.key))
+      this.#tasks.set(listed.key, { archive: listed, days: [] })
     const before = listed === undefined ? undefined : this.#takeDaysBefore(listed)
     const birth = before?.archive ?? listed
     const taskOf = (archive: ArchiveRef, days: readonly UtcDay[]): ArchiveTask => ({
@@ -334,10 +361,10 @@ class Draft {
       compare: this.#comparedDays(archive, days),
     })
     const isGuessing = isMonthChunked(this.#series.interval) && this.#scope.start === null
-    const tasks = [...this.#tasks.values()].map(({ archive, days }) => {
-      const own = archive.key === birth?.key ? this.#withUnknownDays(archive, days) : days
-      const first = own[0] ?? null
-      return { ...taskOf(archive, own), guess: isGuessing && first !== days[0] ? first : null }
+    const tasks = [...this.#tasks.values()].flatMap(({ archive, days }) => {
+      const own = archive.key === birth?.key ? this.#withUnknownDays(archive, days, firstDay ?? archive.firstDay) : days
+      const [first] = own
+      return first === undefined ? [] : [{ ...taskOf(archive, own), guess: isGuessing && first !== days[0] ? first : null }]
     })
     if (before !== undefined) tasks.unshift({ ...taskOf(before.archive, before.days), guess: null })
     const rest = this.#scope.rest
@@ -357,11 +384,8 @@ class Draft {
       repairs: this.#repairs.map(({ archive, day }) => taskOf(archive, [day])),
       changed: this.#changed,
       cut: this.#cut,
-      firstDay,
-      lastDay,
       lastSure: this.#archives.lastStart('listed'),
-      lastStored,
-      more,
+      ...told,
     }
   }
 
@@ -378,11 +402,9 @@ class Draft {
     if (this.#scope.start === null) {
       if (first === archive || !this.#tasks.has(first.key)) return undefined
       for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series.interval))
-        if (!this.#rows.has(day) && !isUnborn(this.#series, day, this.#known)) days.push(day)
+        if (this.#isUnknown(day)) days.push(day)
     } else {
-      const bornUs = this.#known?.firstOpenUs ?? null
-      const isEarly = (day: UtcDay): boolean =>
-        day >= archive.firstDay && !this.#rows.has(day) && (bornUs === null || chunkEndUs(day, this.#series.interval) > bornUs)
+      const isEarly = (day: UtcDay): boolean => day >= archive.firstDay && this.#isUnknown(day)
       days.push(...this.lead.filter(isEarly))
       this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !isEarly(day)))
     }
@@ -403,19 +425,24 @@ class Draft {
   }
 
   /** The month in which a series begins may hold days before the first daily archive: they are taken when they are there. */
-  #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+  #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[], firstDay: UtcDay): UtcDay[] {
     if (isMonthChunked(this.#series.interval)) return this.#withMonthBefore(archive, days)
     if (archive.packaging !== 'monthly') return [...days]
-    const early = this.lead.filter((day) => day >= archive.firstDay && !this.#rows.has(day))
+    const early = this.lead.filter((day) => day >= archive.firstDay && this.#isUnknown(day))
     if (this.#scope.start !== null) {
       this.lead.splice(0, this.lead.length, ...this.lead.filter((day) => !early.includes(day)))
       // a day before the first archive may stand among the others already: it has a row
       return [...early, ...days].sort()
     }
     const all: UtcDay[] = []
-    for (let day = archive.firstDay; day < (days[0] ?? archive.firstDay); day = nextChunk(day, this.#series.interval))
-      if (!this.#rows.has(day)) all.push(day)
+    for (let day = archive.firstDay; day < (days[0] ?? firstDay); day = nextChunk(day, this.#series.interval))
+      if (this.#isUnknown(day)) all.push(day)
     return [...all, ...days]
+  }
+
+  /** Nothing is known of the chunk, and it may have bars. */
+  #isUnknown(day: UtcDay): boolean {
+    return !this.#rows.has(day) && !isUnborn(this.#series, day, this.#known, this.#scope)
   }
 
   /** The first bar of a series may open in the month before that of its first archive: it is taken when it is there. */

@@ -7,9 +7,15 @@ import type { UtcDay } from '../../model/utc-day.ts'
 
 export type FirstSource = 'rest' | 'archives' | 'provisional'
 
+/** Forms of archives: those of days, or those of days and of months. */
+export type FirstForms = 'daily' | 'both'
+
 /** What is known of a series. */
 export interface SeriesRow extends Series {
+  /** the first day that the listing has, as far as it was read */
   readonly firstDay: UtcDay | null
+  /** in which forms of archives the beginning was looked for: `firstDay` is the first day of these; null: an earlier day may be listed */
+  readonly firstForms: FirstForms | null
   readonly lastDay: UtcDay | null
   /** open time of the first bar in microseconds, where it is known */
   readonly firstOpenUs: number | null

@@ -36,7 +36,7 @@ export const SCHEMA = `
 CREATE TABLE all_series (
   id integer PRIMARY KEY,
   dataset text NOT NULL,${SERIES},
-  first_day text, last_day text, first_open_us integer,
+  first_day text, first_forms text CHECK (first_forms IN ('daily', 'both')), last_day text, first_open_us integer,
   first_source text CHECK (first_source IN ('rest', 'archives', 'provisional')),
   last_open_us integer, ended_us integer, phase integer, listed_at text,
   is_known integer NOT NULL CHECK (is_known IN (0, 1)),
@@ -80,7 +80,7 @@ CREATE TABLE bans (
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW series AS SELECT market, symbol, interval,
-  first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at FROM all_series WHERE is_known;
+  first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms FROM all_series WHERE is_known;
 
 CREATE VIEW days AS SELECT s.market, s.symbol, s.interval, ${decodeDay('c.day')} AS day,
   ${decodeChunk('c', 's').join(',\n  ')}

@@ -23,7 +23,17 @@ const KEEP_ACCEPTANCE = `CASE
     AND excluded.condition IN ${UNEXPLAINED_CONDITIONS}
   THEN chunks.accepted ELSE excluded.accepted END`
 
-const SERIES_FACTS = ['first_day', 'last_day', 'first_open_us', 'first_source', 'last_open_us', 'ended_us', 'phase', 'listed_at'] as const
+const SERIES_FACTS = [
+  'first_day',
+  'last_day',
+  'first_open_us',
+  'first_source',
+  'last_open_us',
+  'ended_us',
+  'phase',
+  'listed_at',
+  'first_forms',
+] as const
 const SERIES_COLUMNS = [...KEY, ...SERIES_FACTS].join(', ')
 
 const DAY_OF_CHUNK = `SELECT ${selectChunk('c', 's')}

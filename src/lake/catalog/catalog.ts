@@ -11,7 +11,7 @@ import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
-import type { BeginningRow, CatalogWrite, DayRow, FirstSource, RawRow, SeriesRow } from './catalog-rows.ts'
+import type { BeginningRow, CatalogWrite, DayRow, FirstForms, FirstSource, RawRow, SeriesRow } from './catalog-rows.ts'
 import { DAY_COLUMNS } from './catalog-rows.ts'
 import { dayRowOf } from './stored-form.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
@@ -80,6 +80,7 @@ export class Catalog {
         row.endedUs,
         row.phase,
         row.listedAt,
+        row.firstForms,
       ]),
     )
   }
@@ -275,6 +276,7 @@ function seriesRowOf(raw: RawRow): SeriesRow {
     endedUs: raw[8] as number | null,
     phase: raw[9] as Phase | null,
     listedAt: raw[10] as string | null,
+    firstForms: raw[11] as FirstForms | null,
   }
 }
 

@@ -13,6 +13,7 @@ function listingsOf(daily: readonly string[], monthly: readonly string[], change
     monthly: monthly.map((name) => archiveOf(name)),
     more: false,
     firstDay: first === undefined ? null : day(first),
+    firstForms: 'both',
     ...change,
   }
 }
@@ -80,6 +81,7 @@ describe('which archives are taken', () => {
       monthly: ['2024-01', '2024-02'].map((month) => archiveOf(month, 'e', '1w')),
       more: false,
       firstDay: day('2024-01-01'),
+      firstForms: 'both',
     }
     const at = (now: string) =>
       planSeries(
@@ -141,7 +143,7 @@ describe('days without archive', () => {
     const known = seriesRowOf({ firstDay: day('2024-03-01'), lastDay: day('2024-03-09') })
     const found = plan(
       scopeOf('2024-03-01', '2024-03-11'),
-      { daily: [], monthly: [], more: false, firstDay: null },
+      { daily: [], monthly: [], more: false, firstDay: null, firstForms: null },
       daysFrom('2024-03-01', '2024-03-07').map((name) => rowOf(name, 'complete', archiveOf(name))),
       known,
     )

@@ -20,7 +20,8 @@ import { BTC, day, ETH, hoursOf, inTempDirectory, proofAround, rowOf, seriesRowO
 
 /** Tables and columns are a contract with users, so they are spelled out here. */
 const TABLES = {
-  series: 'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at',
+  series:
+    'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms',
   days:
     'market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256, ' +
     'revision, off_grid, duplicates, conflicts, differing_rows, odd_close, odd_rows, evidence, error_code, error, accepted, recheck, updated_at',
@@ -468,6 +469,7 @@ describe('series, runs and bans', () => {
         lastOpenUs: 1_709_424_000_000_000,
         endedUs: 1_709_427_600_000_000,
         phase: 2,
+        firstForms: 'both',
         listedAt: '2024-01-01T00:00:00.000Z',
       })
       const other: SeriesRow = { ...row, market: 'um', symbol: 'ETHUSDT', firstOpenUs: null }
