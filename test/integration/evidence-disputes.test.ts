@@ -40,6 +40,24 @@ async function expectOthersRight(lab: Lab): Promise<void> {
 }
 
 describe.each(MARKETS)('%s: a day whose rows REST contradicts', (market) => {
+  it('and its month, which would decide, lacks it: still unexplained when REST has nothing to say any more', async () => {
+    await using lab = await openDays(market)
+    lab.series
+      .publish(DAY, '2024-03-05', (rows) => allWrong(rows))
+      .publishMonth('2024-03', (rows) => rows.filter(({ openMs }) => openMs >= msOf('2024-03-10')))
+    lab.exchange.at('2024-04-05T12:00:00Z')
+    const openDay = `${DAY} partial 24/24`
+    expect(await lab.ingest(...RANGE, '--archives', 'daily')).toMatchObject({ exit: 3 })
+    expect(lab.conditions()).toContain(openDay)
+    lab.exchange.klinesLies = [{ kind: 'empty' }]
+    expect(await lab.ingest(...RANGE)).toMatchObject({ exit: 3 })
+    expect(lab.conditions().find((one) => one.startsWith(DAY))).toMatch(/partial/)
+    lab.exchange.honest()
+    lab.series.publish(DAY, '2024-03-05')
+    expect(await lab.ingest(...RANGE)).toMatchObject({ exit: 0, problems: [] })
+    expect(await lab.differences('2024-03-02', '2024-03-08')).toEqual([])
+  })
+
   it.each<[string, Interval, (rows: Row[]) => Row[]]>([
     ['23 bars wrong and one missing', '1h', (rows) => allWrong(rows)],
     [

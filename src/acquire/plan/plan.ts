@@ -330,6 +330,8 @@ class Draft {
   #needsRestOnly(row: DayRow): boolean {
     const isOpen = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
     if (this.#scope.force || !isOpen || row.shardSha256 === null) return false
+    // sources contradicted each other, and the one that would decide could not be asked: all of them are, again
+    if (row.condition === 'partial' && (row.differingRows > 0 || row.rows >= row.expected)) return false
     return row.archiveEtag === this.#refOf(row)?.etag && !this.#untried(row.day, row)
   }
 
