@@ -40,18 +40,23 @@ async function expectOthersRight(lab: Lab): Promise<void> {
 }
 
 describe.each(MARKETS)('%s: a day whose rows REST contradicts', (market) => {
-  it('and its month, which would decide, lacks it: still unexplained when REST has nothing to say any more', async () => {
+  it.each([
+    ['lacks it', 'disputed'],
+    ['cannot be had', 'partial'],
+  ])('and its month, which would decide, %s: still unexplained when REST has nothing to say any more', async (why, condition) => {
     await using lab = await openDays(market)
     lab.series
       .publish(DAY, '2024-03-05', (rows) => allWrong(rows))
       .publishMonth('2024-03', (rows) => rows.filter(({ openMs }) => openMs >= msOf('2024-03-10')))
+    if (why === 'cannot be had') lab.series.archive('2024-03').refuse = () => ({ status: 403, body: 'no' })
     lab.exchange.at('2024-04-05T12:00:00Z')
-    const openDay = `${DAY} partial 24/24`
     expect(await lab.ingest(...RANGE, '--archives', 'daily')).toMatchObject({ exit: 3 })
-    expect(lab.conditions()).toContain(openDay)
+    expect(lab.conditions()).toContain(`${DAY} ${condition} 24/24`)
     lab.exchange.klinesLies = [{ kind: 'empty' }]
-    expect(await lab.ingest(...RANGE)).toMatchObject({ exit: 3 })
-    expect(lab.conditions().find((one) => one.startsWith(DAY))).toMatch(/partial/)
+    for (const flags of [['--archives', 'daily'], []]) {
+      expect(await lab.ingest(...RANGE, ...flags)).toMatchObject({ exit: 3 })
+      expect(lab.conditions().find((one) => one.startsWith(DAY))).toMatch(/partial|disputed/)
+    }
     lab.exchange.honest()
     lab.series.publish(DAY, '2024-03-05')
     expect(await lab.ingest(...RANGE)).toMatchObject({ exit: 0, problems: [] })

@@ -178,13 +178,8 @@ export function workerDeath(error: unknown, ctx: AcquireContext): CkvdError {
   throw error
 }
 
-/** True when the other form of archive is listed for a day. */
-export function hasOther(task: ArchiveTask, day: UtcDay): boolean {
-  return otherArchive(task, day) !== undefined
-}
-
 /** Of bars longer than a day the others have parts of the month, which `gatherMonth` joins: none of them can stand for all of it. */
-function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
+export function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
   if (isMonthChunked(task.series.interval)) return undefined
   return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
 }
@@ -192,8 +187,20 @@ function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
 /** The chunk from the other form of archive; null when there is none or it is no better than nothing. */
 export async function loadOther(task: ArchiveTask, day: UtcDay, life: SeriesLife, ctx: AcquireContext): Promise<Found | null> {
   const other = otherArchive(task, day)
-  if (other === undefined) return null
+  const found = other === undefined ? null : await askOther(task, other, day, life, ctx)
+  return found === 'lacking' ? null : found
+}
+
+/** What another archive has of a chunk; `lacking`: it was read, and has no row of it. Null where it could not be read or believed. */
+export async function askOther(
+  task: ArchiveTask,
+  other: ArchiveRef,
+  day: UtcDay,
+  life: SeriesLife,
+  ctx: AcquireContext,
+): Promise<Found | 'lacking' | null> {
   const loaded = await loadArchive(task, other, [day], life, ctx)
-  const chunk = loaded.ok ? loaded.result.chunks.find((one) => one.day === day) : undefined
-  return loaded.ok && chunk !== undefined ? { chunk, origin: loaded.origin, packaging: other.packaging } : null
+  if (!loaded.ok) return null
+  const chunk = loaded.result.chunks.find((one) => one.day === day)
+  return chunk === undefined ? 'lacking' : { chunk, origin: loaded.origin, packaging: other.packaging }
 }

@@ -8,7 +8,7 @@ import { chunkRange, gridOfBars, seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
-import { hasOther, loadOther } from './archive-load.ts'
+import { askOther, otherArchive } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
 import { mergeRows, rowsWithin } from '../../model/rows.ts'
@@ -59,11 +59,10 @@ export async function settleDispute(
 ): Promise<Settled> {
   const { series } = task
   const voices: Voice[] = found.map(voiceOf)
-  const others = voices.length > 1 || isMonthChunked(series.interval) ? [] : await listOthers(task, day, ctx)
+  const third = voices.length > 1 || isMonthChunked(series.interval) ? undefined : await findThird(task, day, found, ctx)
   // null: the listing could not be asked, so that one may be there
-  const missesOther = others === null || others.length > 0
-  const other = others === null || others.length === 0 ? null : await loadOther({ ...task, others }, day, life, ctx)
-  if (other !== null) voices.push(voiceOf(other))
+  const other = third === undefined ? 'lacking' : third === null ? null : await askOther(task, third, day, life, ctx)
+  if (other !== null && other !== 'lacking') voices.push(voiceOf(other))
   const answer = await askWhole(series, day, life, ctx)
   if (answer.kind === 'asked') {
     const rows = rowsWithin(answer.rows, chunkRange(day, series.interval))
@@ -84,7 +83,7 @@ export async function settleDispute(
       }
     }
     // a source that was asked for and could not answer may decide another time
-    const isOpen = (missesOther && other === null) || answer.kind === 'silent'
+    const isOpen = other === null || answer.kind === 'silent'
     const names = voices.map(({ name }) => name).join(', ')
     const message = isOpen
       ? `${where}: ${names} ${voices.length === 1 ? 'stands alone' : 'contradict each other'}, and the source that would decide could not be asked.`
@@ -117,13 +116,24 @@ export async function settleDispute(
   }
 }
 
-/** The other form of archive of a day, from the plan or, where that had no use for it, from the listing. */
-async function listOthers(task: ArchiveTask, day: UtcDay, { listing, signal }: AcquireContext): Promise<readonly ArchiveRef[] | null> {
-  if (hasOther(task, day)) return task.others
+/**
+ * The other form of archive of a day, from the plan or, where that had no use for it, from the listing; undefined: there is none, or it was
+ * heard already, or it has no row of the day. Null where the listing could not be asked.
+ */
+async function findThird(
+  task: ArchiveTask,
+  day: UtcDay,
+  found: readonly Found[],
+  { listing, signal }: AcquireContext,
+): Promise<ArchiveRef | undefined | null> {
+  const [held] = found
+  // the archive of the task itself lacks the day: its other form was taken, and no third is left
+  if (held === undefined || held.origin.key !== task.archive.key) return undefined
+  const planned = otherArchive(task, day)
+  if (planned !== undefined) return planned
   const packaging = task.archive.packaging === 'daily' ? 'monthly' : 'daily'
   try {
-    const listed = await findListed(listing, task.series, packaging, day, signal)
-    return listed === undefined ? [] : [listed]
+    return await findListed(listing, task.series, packaging, day, signal)
   } catch (error) {
     if (!isFailure(error)) throw error
     return null
