@@ -188,7 +188,8 @@ class SeriesRun {
     await settleAll(
       parts.map((part) =>
         this.#host.inRestLane(part, async (signal) => {
-          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason }, this.#life, {
+          const firstHeld = (): Promise<number | null> => this.#firstHeld(part)
+          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason, firstHeld }, this.#life, {
             rest: this.#host.acquire.rest,
             signal,
           })
@@ -197,6 +198,17 @@ class SeriesRun {
         }),
       ),
     )
+  }
+
+  /** Open time of the first bar that the lake has, where it is later than all of these chunks and no archive before it is taken, us. */
+  async #firstHeld(days: readonly UtcDay[]): Promise<number | null> {
+    const { firstKept, tasks } = this.#plan
+    const last = days.at(-1)
+    const isFirst = tasks.every((task) => task.days.every((day) => firstKept !== null && day > firstKept))
+    if (firstKept === null || last === undefined || firstKept <= last || !isFirst) return null
+    const stored = await this.#host.readStored(firstKept)
+    const first = stored?.columns.openTime[0]
+    return first === undefined ? null : Number(first)
   }
 
   /** After the last archive; the latest part first: only where nothing is later a series can have ended. */

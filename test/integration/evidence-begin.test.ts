@@ -266,6 +266,18 @@ describe.each(['trading', 'forgotten'])('an earlier run has not looked for the b
     }
   })
 
+  it('and its first archive is withdrawn: days before the first bar that is held heal', async () => {
+    await using lab = await months({ from: '2024-01-20T05:00' })
+    lab.series.publish('2024-01-20', '2024-02-19').publishMonth('2024-01')
+    lab.exchange.klinesLies = [{ kind: 'status', status: 500 }]
+    await lab.ingest('--start', '2024-01-05', '--end', '2024-01-20', '--archives', 'monthly')
+    await lab.ingest()
+    lab.series.unpublish('2024-01')
+    lab.exchange.honest()
+    expect(await lab.ingest('--start', '2024-01-05')).toMatchObject({ exit: 0, problems: [] })
+    expect(await lab.differences('2024-01-05', '2024-02-19')).toEqual([])
+  })
+
   it.each(['3d', '1w'] as const)('%s: nor what its first archive has of the month before', async (interval) => {
     const open = async (): Promise<Lab> => {
       const lab = await months({ interval, from: '2023-11-25', until: '2024-02-26' })

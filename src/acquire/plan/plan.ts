@@ -47,7 +47,8 @@ export interface SeriesPlan {
   /** unexplained chunks that stay as they are, to be reported again */
   readonly keptProblems: readonly { readonly day: UtcDay; readonly condition: Condition }[]
   readonly tasks: readonly ArchiveTask[]
-  /** last chunk with bars among those that stay as they are */
+  /** first and last chunk with bars among those that stay as they are */
+  readonly firstKept: UtcDay | null
   readonly lastKept: UtcDay | null
   /** runs of chunks between archives that no archive covers */
   readonly holes: readonly UtcDay[]
@@ -230,6 +231,7 @@ class Draft {
   readonly #changed: UtcDay[] = []
   readonly #kept: Partial<Record<Condition, number>> = {}
   readonly #problems: { day: UtcDay; condition: Condition }[] = []
+  #firstKept: UtcDay | null = null
   #lastKept: UtcDay | null = null
   #first: UtcDay | null = null
   #last: UtcDay | null = null
@@ -281,7 +283,10 @@ class Draft {
   /** A stored chunk that stays as it is. */
   keep(day: UtcDay, row: DayRow): void {
     this.#count(day)
-    if (row.rows > 0) this.#lastKept = day
+    if (row.rows > 0) {
+      this.#firstKept ??= day
+      this.#lastKept = day
+    }
     if (isCut(row, this.#series, this.#known)) {
       this.#cut.push(day)
       return
@@ -379,6 +384,7 @@ class Draft {
       kept: this.#kept,
       keptProblems: this.#problems,
       tasks,
+      firstKept: this.#firstKept,
       lastKept: this.#lastKept,
       holes: this.#holes,
       tail: this.#tail,

@@ -40,6 +40,8 @@ export interface RestTask {
   readonly archive: ArchiveOrigin | null
   /** why they are asked from REST */
   readonly reason: string
+  /** the first bar that is held, us, where all of it is later than these chunks; null: it is not known to be */
+  readonly firstHeld?: () => Promise<number | null>
   /** the archive's error: what REST cannot give either is then quarantined instead of partial */
   readonly error?: CkvdError
 }
@@ -63,6 +65,11 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const answer = await askRest(series, [gap], { times: known, firstUs: bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'asked') life.saw(answer.seen.findLast((time) => time < whole.endUs) ?? null)
   await learnFromSilence(gap, answer, null, life)
+  if (answer.kind === 'silent' && answer.reason === 'unknown-symbol' && life.startSource === null) {
+    // who has forgotten the symbol cannot tell where it begins: what is held does
+    const heldUs = (await task.firstHeld?.()) ?? null
+    if (heldUs !== null) await life.begin(heldUs)
+  }
   // REST's bars are all that is held
   const times = answer.kind === 'asked' ? answer.seen : []
   const reachesEnd = answer.kind === 'asked' && times.some((time) => time >= whole.endUs)
