@@ -116,7 +116,7 @@ async function changesOf(lake: WritableLake, previous: DayRow, acquired: Acquire
 async function countChanges(lake: WritableLake, previous: DayRow, acquired: AcquiredDay): Promise<number | null> {
   if (acquired.shard === null) return previous.rows
   try {
-    const before = await readShard(lake.paths.root, previous, previous.day, previous)
+    const before = await readShard(lake.shards, previous, previous.day, previous)
     return countChangedRows(before.columns, decodeShard(acquired.shard).columns)
   } catch (error) {
     if (isCkvdError(error, 'CKVD_SHARD_MISSING', 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT')) return null

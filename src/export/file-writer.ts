@@ -93,7 +93,7 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
   const { series, period } = unit
   const shards = await Promise.all(
     state.stored.map(async ({ day, shardSha256, shardBytes }) => {
-      const { path, bytes } = await readShardBytes(lake.paths.root, series, day)
+      const { path, bytes } = await readShardBytes(lake.shards, series, day)
       return { bytes: wholeBuffer(bytes), place: { ...series, day, path, expected: { shardSha256, shardBytes } } }
     }),
   )

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { sha256Hex } from '../memory/digest.ts'
 import { LARGEST_FUNDING_CSV_BYTES } from '../codec/csv/csv-size.ts'
 import type { FundingRow } from '../codec/funding.ts'
 import { decodeFunding, decodeFundingArchive, encodeFunding, fundingColumns, fundingRows } from '../codec/funding.ts'
 import { abortError, CkvdError, isCkvdError, isFailure } from '../errors.ts'
-import { fundingPath, joinLake } from '../lake/layout.ts'
+import { fundingPath } from '../lake/layout.ts'
+import { putAll } from '../lake/shard-store.ts'
 import type { TimeRange } from '../model/series.ts'
 import { fundingFolder, fundingStem } from '../model/series.ts'
 import type { UtcMonth } from '../model/utc-day.ts'
@@ -157,13 +157,15 @@ export class FundingReader {
   }
 
   async #readStored({ market, symbol }: FundingQuery, month: UtcMonth): Promise<FundingRow[] | null> {
-    const path = joinLake(this.#context.lake.paths.root, fundingPath(market, symbol, month))
+    const { shards } = this.#context.lake
+    const path = fundingPath(market, symbol, month)
+    const bytes = await shards.get(path)
+    if (bytes === undefined) return null
     try {
-      return fundingRows(decodeFunding(await readFile(path), { market, symbol, month }))
+      return fundingRows(decodeFunding(bytes, { market, symbol, month }))
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
       if (!isCkvdError(error, 'CKVD_SHARD_FORMAT')) throw error
-      this.#context.logger.warn({ path, code: error.code }, 'damaged file of funding rates in the lake')
+      this.#context.logger.warn({ path: shards.placeOf(path), code: error.code }, 'damaged file of funding rates in the lake')
       return null
     }
   }
@@ -190,7 +192,8 @@ export class FundingReader {
         rows.filter(([timeUs]) => timeUs >= range.startUs && timeUs < range.endUs),
       )
       const meta = { market, symbol, month, archiveKey: key, archiveSha256: sha256, archiveEtag: fetched.etag ?? archive.etag }
-      await writer?.files.write({ path: fundingPath(market, symbol, month), bytes: encodeFunding(fundingColumns(own), meta) })
+      if (writer != null)
+        await putAll(writer.shards, [{ path: fundingPath(market, symbol, month), bytes: encodeFunding(fundingColumns(own), meta) }])
       return { source: 'VISION', rows: own }
     } catch (error) {
       if (!isCkvdError(error) || error.about !== 'content') throw error

@@ -169,7 +169,7 @@ class Coordinator {
       readStored: async (day) => {
         const row = catalog.getDay(series, day)
         if (row === undefined || row.shardSha256 === null) return undefined
-        const shard = await readShard(lake.paths.root, series, day, row)
+        const shard = await readShard(lake.shards, series, day, row)
         return { day, columns: shard.columns, meta: shard.meta, row }
       },
       rowOf: (day) => catalog.getDay(series, day),

@@ -17,6 +17,8 @@ import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
 import type { Origin, Sources } from '../lake/origin.ts'
 import { answeredOrigin, claimedOrigin } from '../lake/origin.ts'
+import type { ShardReader } from '../lake/shard-store.ts'
+import { putAll } from '../lake/shard-store.ts'
 import type { Steps } from '../disk/steps.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
@@ -184,12 +186,12 @@ async function planInto(
   scope: PlanScope,
   { http, listing }: Connections,
   catalog: Catalog | null,
-  adoptInto: string | null,
+  adoptFrom: ShardReader | null,
   emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
 ): Promise<void> {
   let planned = 0
   let last: CkvdError | null = null
-  await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
+  await planUniverse(options.universe, { listing, scope, catalog, adoptFrom, signal: options.signal }, async (one) => {
     planned++
     options.events.onPlanning?.(planned, options.universe.length)
     if ('error' in one) last = one.error
@@ -210,7 +212,16 @@ async function planInto(
 /** Records that the listing of a series could not be read. */
 function forgetListing(catalog: Catalog, series: Series): void {
   const known = catalog.getSeries(series)
-  const nothing = { firstDay: null, firstForms: null, lastDay: null, firstOpenUs: null, firstSource: null, lastOpenUs: null, endedUs: null, phase: null }
+  const nothing = {
+    firstDay: null,
+    firstForms: null,
+    lastDay: null,
+    firstOpenUs: null,
+    firstSource: null,
+    lastOpenUs: null,
+    endedUs: null,
+    phase: null,
+  }
   const { market, symbol, interval } = series
   catalog.putSeries({ ...nothing, ...known, market, symbol, interval, listedAt: null })
 }
@@ -337,7 +348,7 @@ async function work(
     (note) => tally.addNote(note),
   )
   try {
-    await planInto(options, scope, connections, lake.catalog, lake.paths.root, async (planned) => {
+    await planInto(options, scope, connections, lake.catalog, lake.shards, async (planned) => {
       if (!checked && http.reached) {
         await lake.setOrigin(answeredOrigin(sourcesOf(options), http) ?? 'binance')
         checked = true
@@ -395,11 +406,10 @@ function acquireContext(
     },
     keepArchive: options.keepArchives
       ? async (key, zip, checksum) => {
-          const errors = await lake.files.writeGroup([
+          await putAll(lake.shards, [
             { path: archivePath(key), bytes: zip },
             { path: `${archivePath(key)}.CHECKSUM`, bytes: checksum },
           ])
-          for (const error of errors) if (error !== undefined) throw error
         }
       : null,
   }

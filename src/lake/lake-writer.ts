@@ -1,10 +1,10 @@
 import { fileShares } from '../../config/open-files.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
-import type { AtomicFiles } from '../disk/durable-files.ts'
 import type { CatalogWrite } from './catalog/catalog-rows.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { ioError } from '../disk/io-error.ts'
 import { LAKE, shardPath } from './layout.ts'
+import type { ShardStore } from './shard-store.ts'
 import type { Steps } from '../disk/steps.ts'
 import { runStep } from '../disk/steps.ts'
 
@@ -39,7 +39,7 @@ interface Waiting {
   reject(error: CkvdError): void
 }
 
-export function createLakeWriter(files: AtomicFiles, catalog: Catalog, steps?: Steps): LakeWriter {
+export function createLakeWriter(shards: ShardStore, catalog: Catalog, steps?: Steps): LakeWriter {
   let queue: Waiting[] = []
   let running: Promise<void> | undefined
   let closed = false
@@ -59,7 +59,7 @@ export function createLakeWriter(files: AtomicFiles, catalog: Catalog, steps?: S
   async function storeGroup(group: readonly Waiting[]): Promise<void> {
     try {
       const withShard = group.filter((entry) => entry.item.shard !== null)
-      const errors = await files.writeGroup(withShard.map((entry) => ({ path: entry.path, bytes: entry.item.shard as Uint8Array })))
+      const errors = await shards.put(withShard.map((entry) => ({ path: entry.path, bytes: entry.item.shard as Uint8Array })))
       const errorOf = new Map(withShard.map((entry, i) => [entry, errors[i]]))
       const stored = group.filter((entry) => {
         const error = errorOf.get(entry)

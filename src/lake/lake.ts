@@ -14,12 +14,14 @@ import type { LakeWriter } from './lake-writer.ts'
 import { createLakeWriter } from './lake-writer.ts'
 import type { LakePaths } from './layout.ts'
 import { LAKE, lakePaths } from './layout.ts'
+import { createLocalReader, createLocalShards } from './local-shards.ts'
 import type { WriteLock } from '../disk/lock.ts'
 import { acquireLock } from '../disk/lock.ts'
 import type { Origin } from './origin.ts'
 import { checkOrigin, readOrigin, writeOrigin } from './origin.ts'
 import type { Quarantine } from './quarantine.ts'
 import { createQuarantine } from './quarantine.ts'
+import type { ShardReader, ShardStore } from './shard-store.ts'
 import type { Steps } from '../disk/steps.ts'
 
 /** A lake that is open for reading. */
@@ -27,6 +29,7 @@ export interface Lake {
   readonly mode: 'read' | 'write'
   readonly paths: LakePaths
   readonly catalog: Catalog
+  readonly shards: ShardReader
   /** where its data is from; undefined until the first run says so */
   readonly origin: Origin | undefined
   /** undefined when the lake is open for reading */
@@ -40,12 +43,14 @@ export interface Lake {
 export interface WritableLake extends Lake {
   readonly mode: 'write'
   readonly writer: LakeWriter
-  readonly files: AtomicFiles
+  readonly shards: ShardStore
   readonly quarantine: Quarantine
   /** how many temporary files of killed runs were removed when the lake was opened */
   readonly swept: number
   /** file name of the damaged catalog that was moved aside, where `repair` found one */
   readonly damagedCatalog: string | undefined
+  /** Removes what killed runs were writing; gives how many files. */
+  sweep(): Promise<number>
   /** Records where the data is from; throws `CKVD_ORIGIN` when the lake has data of the other origin. */
   setOrigin(origin: Origin): Promise<void>
 }
@@ -80,7 +85,16 @@ export async function openLake(root: string, options: OpenLakeOptions & { readon
 function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
   const catalog = openCatalog(paths.catalog, { mode: 'read' })
   const close = (): Promise<void> => Promise.resolve(catalog.close())
-  return { mode: 'read', paths, catalog, origin, writer: undefined, close, [Symbol.asyncDispose]: close }
+  return {
+    mode: 'read',
+    paths,
+    catalog,
+    shards: createLocalReader(paths.root),
+    origin,
+    writer: undefined,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promise<WritableLake> {
@@ -129,7 +143,8 @@ interface Opened {
 }
 
 function createWritableLake(paths: LakePaths, lock: WriteLock, catalog: Catalog, files: AtomicFiles, opened: Opened): WritableLake {
-  const writer = createLakeWriter(files, catalog, opened.steps)
+  const shards = createLocalShards(paths.root, files)
+  const writer = createLakeWriter(shards, catalog, opened.steps)
   let origin = opened.recorded
   let closing: Promise<void> | undefined
 
@@ -147,10 +162,11 @@ function createWritableLake(paths: LakePaths, lock: WriteLock, catalog: Catalog,
     mode: 'write',
     paths,
     catalog,
+    shards,
     writer,
-    files,
-    quarantine: createQuarantine(paths, files),
+    quarantine: createQuarantine(shards),
     swept: opened.swept,
+    sweep: () => files.sweepTmp(),
     damagedCatalog: opened.damagedCatalog,
     get origin() {
       return origin

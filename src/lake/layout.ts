@@ -30,9 +30,9 @@ export interface LakePaths {
 export function lakePaths(root: string): LakePaths {
   return {
     root,
-    data: join(root, 'data'),
+    data: join(root, DATA_FOLDER),
     catalog: join(root, 'catalog.sqlite'),
-    quarantine: join(root, 'quarantine'),
+    quarantine: join(root, QUARANTINE_FOLDER),
     tmp: join(root, 'tmp'),
     lock: join(root, 'lock.sqlite'),
     origin: join(root, 'lake.json'),
@@ -45,14 +45,18 @@ function shardPackaging(series: Series): Packaging {
   return isMonthChunked(series.interval) ? 'monthly' : 'daily'
 }
 
-/** The folder of a series' shards, relative to the lake, `/` separated, with a final `/`. */
+/** The folders of a lake that hold files which a store keeps. */
+export const DATA_FOLDER = 'data'
+export const QUARANTINE_FOLDER = 'quarantine'
+
+/** The folder of a series' shards, relative to the lake, `/` separated. */
 export function shardFolder(series: Series): string {
-  return seriesFolder(series, shardPackaging(series))
+  return seriesFolder(series, shardPackaging(series)).slice(0, -1)
 }
 
 /** Where the shard of a chunk lies, relative to the lake, `/` separated: `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow`. */
 export function shardPath(series: Series, day: UtcDay): string {
-  return `${shardFolder(series)}${periodStem(series, chunkPeriod(day, series.interval))}.arrow`
+  return `${shardFolder(series)}/${periodStem(series, chunkPeriod(day, series.interval))}.arrow`
 }
 
 /** Where a month of funding rates lies, relative to the lake: `data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow`. */
@@ -92,7 +96,7 @@ export function parseShardPath(rel: string): { series: Series; day: UtcDay } | u
 export function quarantinePath(archiveKey: string, sha256: string): string {
   const dot = archiveKey.lastIndexOf('.')
   const end = dot > archiveKey.lastIndexOf('/') ? dot : archiveKey.length
-  return `quarantine/${archiveKey.slice(0, end)}.${sha256.slice(0, 12)}${archiveKey.slice(end)}`
+  return `${QUARANTINE_FOLDER}/${archiveKey.slice(0, end)}.${sha256.slice(0, 12)}${archiveKey.slice(end)}`
 }
 
 /** Where the reason for a quarantine is written, beside the archive. */

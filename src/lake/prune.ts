@@ -1,10 +1,8 @@
-import { lstat, readdir } from 'node:fs/promises'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
-import { ioError } from '../disk/io-error.ts'
 import type { WritableLake } from './lake.ts'
-import { LAKE, joinLake, parseShardPath, shardFolder } from './layout.ts'
+import { parseShardPath, shardFolder } from './layout.ts'
 
 export interface PruneResult {
   readonly shards: number
@@ -17,37 +15,24 @@ export interface PruneResult {
  * Throws CKVD_USAGE where there is neither, CKVD_LAKE_IO (also where a link leads its folder out of the lake), CKVD_CATALOG.
  */
 export async function pruneSeries(lake: WritableLake, series: Series): Promise<PruneResult> {
-  const folder = shardFolder(series)
-  const directory = joinLake(lake.paths.root, folder.slice(0, -1))
+  const { catalog, shards: store } = lake
   let shards = 0
   let bytes = 0
-  try {
-    for (const name of await listNames(directory)) {
-      if (parseShardPath(folder + name) === undefined) continue
-      const { size } = await lstat(joinLake(lake.paths.root, folder + name))
-      if (!(await lake.files.remove(folder + name))) continue
-      bytes += size
-      shards++
-    }
-  } catch (error) {
-    throw ioError(error, 'prune', directory, LAKE)
+  for await (const { path, isFile } of store.list(shardFolder(series))) {
+    if (parseShardPath(path) === undefined) continue
+    // what a link leads to stays
+    const sizeBytes = isFile ? ((await store.stat(path))?.sizeBytes ?? 0) : 0
+    if (!(await store.remove(path))) continue
+    bytes += sizeBytes
+    shards++
   }
-  const isKnown = lake.catalog.getSeries(series) !== undefined || lake.catalog.readDays(series).length > 0
+  const isKnown = catalog.getSeries(series) !== undefined || catalog.readDays(series).length > 0
   if (shards === 0 && !isKnown)
     throw new CkvdError(
       'CKVD_USAGE',
       `Expected a series of the lake ${lake.paths.root}, got ${seriesLabel(series)}: it has neither a shard nor a record of it. \`ckvd coverage\` tells what it holds.`,
       { details: { ...series } },
     )
-  lake.catalog.deleteSeries(series)
+  catalog.deleteSeries(series)
   return { shards, bytes }
-}
-
-async function listNames(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
 }

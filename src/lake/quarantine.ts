@@ -1,9 +1,6 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
-import type { AtomicFiles } from '../disk/durable-files.ts'
-import { ioError } from '../disk/io-error.ts'
-import type { LakePaths } from './layout.ts'
-import { LAKE, quarantinePath, quarantineReasonPath } from './layout.ts'
+import { QUARANTINE_FOLDER, quarantinePath, quarantineReasonPath } from './layout.ts'
+import type { ShardStore } from './shard-store.ts'
+import { putAll } from './shard-store.ts'
 
 /** An archive that failed verification, and why: plain values that JSON can hold. */
 export interface Quarantined {
@@ -33,12 +30,12 @@ export interface Quarantine {
   keep(archive: Quarantined): Promise<string | null>
 }
 
-export function createQuarantine(paths: LakePaths, files: AtomicFiles, bounds: QuarantineBounds = QUARANTINE_BOUNDS): Quarantine {
+export function createQuarantine(store: ShardStore, bounds: QuarantineBounds = QUARANTINE_BOUNDS): Quarantine {
   let found: Promise<Stock> | undefined
 
   return {
     async keep({ key, bytes, sha256, reason }) {
-      const stock = await (found ??= takeStock(paths))
+      const stock = await (found ??= takeStock(store))
       const path = quarantinePath(key, sha256)
       if (stock.archives.has(path)) return path // the same bytes
       const note = quarantineReasonPath(key, sha256)
@@ -51,11 +48,7 @@ export function createQuarantine(paths: LakePaths, files: AtomicFiles, bounds: Q
         stock.bytes += bytes.length
       }
       const text = JSON.stringify({ key, sha256, sizeBytes: bytes.length, ...(kept ? {} : { kept }), ...reason }, null, 2)
-      const errors = await files.writeGroup([
-        ...(kept ? [{ path, bytes }] : []),
-        { path: note, bytes: new TextEncoder().encode(`${text}\n`) },
-      ])
-      for (const error of errors) if (error !== undefined) throw error
+      await putAll(store, [...(kept ? [{ path, bytes }] : []), { path: note, bytes: new TextEncoder().encode(`${text}\n`) }])
       return kept ? path : null
     },
   }
@@ -68,21 +61,15 @@ interface Stock {
   bytes: number
 }
 
-async function takeStock(paths: LakePaths): Promise<Stock> {
+async function takeStock(store: ShardStore): Promise<Stock> {
   const stock: Stock = { archives: new Set(), notes: new Set(), bytes: 0 }
-  try {
-    for (const entry of await readdir(paths.quarantine, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue
-      const absolute = join(entry.parentPath, entry.name)
-      const path = relative(paths.root, absolute).split(sep).join('/')
-      if (path.endsWith('.reason.json')) stock.notes.add(path)
-      else {
-        stock.archives.add(path)
-        stock.bytes += (await stat(absolute)).size
-      }
+  for await (const { path, isFile } of store.list(QUARANTINE_FOLDER)) {
+    if (!isFile) continue
+    if (path.endsWith('.reason.json')) stock.notes.add(path)
+    else {
+      stock.archives.add(path)
+      stock.bytes += (await store.stat(path))?.sizeBytes ?? 0
     }
-  } catch (error) {
-    throw ioError(error, 'read', paths.quarantine, LAKE)
   }
   return stock
 }

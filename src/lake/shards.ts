@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { sha256Hex } from '../memory/digest.ts'
 import type { DecodedShard } from '../codec/arrow/arrow.ts'
 import { isOwnShard } from '../codec/arrow/arrow.ts'
@@ -9,10 +8,9 @@ import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
-import { whenUncrowded } from '../disk/crowded.ts'
-import { ioError } from '../disk/io-error.ts'
-import { LAKE, joinLake, shardPath } from './layout.ts'
+import { shardPath } from './layout.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
+import type { ShardReader } from './shard-store.ts'
 
 /** What the catalog says of a shard's bytes; a `DayRow` is one. */
 export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
@@ -21,15 +19,15 @@ export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
  * Reads the shard of a chunk. With `expected`, size and digest are compared before a byte is believed. Throws
  * `CKVD_SHARD_MISSING`, `CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT` (also when its metadata names another chunk), `CKVD_LAKE_IO`.
  */
-export async function readShard(root: string, series: Series, day: UtcDay, expected?: ShardDigest): Promise<DecodedShard> {
-  const { path, bytes } = await readShardBytes(root, series, day)
+export async function readShard(store: ShardReader, series: Series, day: UtcDay, expected?: ShardDigest): Promise<DecodedShard> {
+  const { path, bytes } = await readShardBytes(store, series, day)
   return decodePlacedShard(bytes, { ...series, day, path, ...(expected === undefined ? {} : { expected }) })
 }
 
 /** The bytes of the shard of a chunk, unchecked, and where they lie. Throws `CKVD_SHARD_MISSING`, `CKVD_LAKE_IO`. */
-export async function readShardBytes(root: string, series: Series, day: UtcDay): Promise<{ path: string; bytes: Uint8Array }> {
-  const path = joinLake(root, shardPath(series, day))
-  const bytes = await readWhole(path)
+export async function readShardBytes(store: ShardReader, series: Series, day: UtcDay): Promise<{ path: string; bytes: Uint8Array }> {
+  const path = store.placeOf(shardPath(series, day))
+  const bytes = await store.get(shardPath(series, day))
   if (bytes !== undefined) return { path, bytes }
   throw new CkvdError(
     'CKVD_SHARD_MISSING',
@@ -43,15 +41,14 @@ export async function readShardBytes(root: string, series: Series, day: UtcDay):
  * leaves such files, and a lost catalog is rebuilt from them. Undefined where there is no file, or none of ours; throws
  * `CKVD_SHARD_FORMAT`, `CKVD_SHARD_DIGEST` where a file of ours is damaged or names another chunk.
  */
-export async function adoptShard(root: string, series: Series, day: UtcDay): Promise<CatalogWrite | undefined> {
-  const path = joinLake(root, shardPath(series, day))
-  const bytes = await readWhole(path)
+export async function adoptShard(store: ShardReader, series: Series, day: UtcDay): Promise<CatalogWrite | undefined> {
+  const path = store.placeOf(shardPath(series, day))
+  const bytes = await store.get(shardPath(series, day))
   if (bytes === undefined || !isOwnShard(bytes)) return undefined
   const { market, symbol, interval } = series
   const { meta } = decodePlacedShard(bytes, { market, symbol, interval, day, path })
-  const { mtime } = await stat(path).catch((error: unknown) => {
-    throw ioError(error, 'read', path, LAKE)
-  })
+  const facts = await store.stat(shardPath(series, day))
+  if (facts === undefined) return undefined // removed meanwhile
   const row: DayRow = {
     market,
     symbol,
@@ -78,7 +75,7 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
     error: null,
     accepted: null,
     recheck: meta.gaps.some(({ evidence }) => !isProof(evidence) && evidence.reason === 'text') ? 1 : 0,
-    updatedAt: mtime.toISOString(),
+    updatedAt: facts.writtenAt.toISOString(),
   }
   const flaw = findRowFlaw(row)
   if (flaw !== undefined) {
@@ -89,14 +86,4 @@ export async function adoptShard(root: string, series: Series, day: UtcDay): Pro
     })
   }
   return { row, gaps: meta.gaps }
-}
-
-/** A file's bytes; undefined when there is none. */
-async function readWhole(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await whenUncrowded(() => readFile(path))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw ioError(error, 'read', path, LAKE)
-  }
 }

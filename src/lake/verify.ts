@@ -1,4 +1,3 @@
-import { opendir } from 'node:fs/promises'
 import type { ShardMeta } from '../codec/arrow/arrow.ts'
 import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
@@ -7,9 +6,8 @@ import type { Series } from '../model/series.ts'
 import { nextChunk, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRow } from './catalog/catalog-rows.ts'
-import { ioError } from '../disk/io-error.ts'
 import type { WritableLake } from './lake.ts'
-import { LAKE, isFundingPath, joinLake, parseShardPath, shardPath } from './layout.ts'
+import { DATA_FOLDER, isFundingPath, parseShardPath, shardPath } from './layout.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
 import { isFromVision } from './day-facts.ts'
 import { adoptShard, readShard } from './shards.ts'
@@ -72,7 +70,7 @@ interface Findings {
  */
 export async function runVerify(lake: WritableLake, options: VerifyOptions = {}): Promise<VerifyResult> {
   const startedMs = performance.now()
-  const swept = lake.swept + (await lake.files.sweepTmp())
+  const swept = lake.swept + (await lake.sweep())
   const wasEmpty = lake.catalog.listStoredSeries().length === 0
   const findings: Findings = { bad: [], foreign: [], shards: 0, bytes: 0, adopted: 0 }
   await checkShards(lake, findings, options)
@@ -106,9 +104,9 @@ async function checkShards(lake: WritableLake, findings: Findings, options: Veri
     if (row.shardSha256 === null) return
     try {
       findings.shards++
-      const { meta } = await readShard(lake.paths.root, row, row.day, row)
+      const { meta } = await readShard(lake.shards, row, row.day, row)
       findings.bytes += row.shardBytes ?? 0
-      if (wasFoundBad(row)) adoptAgain(lake, row, await adoptShard(lake.paths.root, row, row.day), findings)
+      if (wasFoundBad(row)) adoptAgain(lake, row, await adoptShard(lake.shards, row, row.day), findings)
       else checkMeta(row, meta)
     } catch (error) {
       recordBad(lake, row, row.day, row, error, findings)
@@ -165,7 +163,7 @@ function checkMeta(row: DayRow, meta: ShardMeta): void {
 }
 
 async function findUncatalogued(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
-  await forEachOf(listFiles(lake.paths.root, 'data'), options, 'findUncatalogued', async ({ path, isFile }) => {
+  await forEachOf(lake.shards.list(DATA_FOLDER), options, 'findUncatalogued', async ({ path, isFile }) => {
     const place = isFile ? parseShardPath(path) : undefined
     if (place === undefined) {
       // funding rates have no row in the catalog; whoever reads such a file checks it
@@ -176,7 +174,7 @@ async function findUncatalogued(lake: WritableLake, findings: Findings, options:
     const known = lake.catalog.getDay(series, day)
     if (known !== undefined && (known.shardSha256 !== null || findings.bad.some((bad) => bad.path === path))) return
     try {
-      const write = await adoptShard(lake.paths.root, series, day)
+      const write = await adoptShard(lake.shards, series, day)
       if (write === undefined) {
         findings.foreign.push(path)
         return
@@ -236,20 +234,6 @@ function unknownRow({ market, symbol, interval }: Series, day: UtcDay): DayRow {
     accepted: null,
     recheck: 0,
     updatedAt: '',
-  }
-}
-
-/** Everything below a folder of the lake that is not a directory; links are listed, never followed. */
-async function* listFiles(root: string, folder: string): AsyncGenerator<{ path: string; isFile: boolean }, void> {
-  const directory = joinLake(root, folder)
-  try {
-    for await (const entry of await opendir(directory)) {
-      const path = `${folder}/${entry.name}`
-      if (entry.isDirectory()) yield* listFiles(root, path)
-      else yield { path, isFile: entry.isFile() }
-    }
-  } catch (error) {
-    throw ioError(error, 'list', directory, LAKE)
   }
 }
 

@@ -143,7 +143,7 @@ export class DayDownloads {
         },
         lastStored: catalog?.lastDayWithBars(series) ?? null,
         rows,
-        lakeRoot: useCache ? lake.paths.root : null,
+        shards: useCache ? lake.shards : null,
         nowUs: wanted.nowUs,
         signal: batch.signal,
         signalFor: (part) => batch.split(part.map((day) => head + day)),

@@ -84,7 +84,7 @@ export class KlineReader {
       const open = await tail
       const all = [...parts, ...open.parts]
       const startedMs = performance.now()
-      const { rows, bad } = await joinParts(this.#context.lake.paths.root, query, all)
+      const { rows, bad } = await joinParts(this.#context.lake.shards, query, all)
       if (bad.length === 0) {
         reportSteps(query, all, { fetchMs: elapsedMs, joinMs: performance.now() - startedMs, openMs: open.elapsedMs })
         checkMissing(query, rows, failure ?? rest?.failure ?? null)

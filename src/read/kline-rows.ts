@@ -6,6 +6,7 @@ import type { DayPart, SourceRun } from './day-parts.ts'
 import type { ReadGap } from './gap-evidence.ts'
 import { clipGaps, explainGaps } from './gap-evidence.ts'
 import type { KlineQuery } from '../question/query.ts'
+import type { ShardReader } from '../lake/shard-store.ts'
 import { readParts } from './shard-columns.ts'
 
 /** Rows of a query in order, cut to its range. */
@@ -23,7 +24,7 @@ export interface KlineRows {
  * `bad` are chunks whose shard turned out to be damaged; there are no rows then. Throws CKVD_ABORTED.
  */
 export async function joinParts(
-  root: string,
+  shards: ShardReader,
   query: KlineQuery,
   parts: readonly DayPart[],
 ): Promise<{ rows: KlineRows; bad: readonly UtcDay[] }> {
@@ -40,7 +41,7 @@ export async function joinParts(
     for (const run of own) addRun(runs, run.source, offset + run.end)
     offset += rows
   }
-  const bad = await readParts(root, query.series, stored, block, query.signal)
+  const bad = await readParts(shards, query.series, stored, block, query.signal)
   if (bad.length > 0)
     return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [], disputed: [] }, bad: bad.map(({ row }) => row.day) }
   return { rows: cutRows(query, block, runs, parts), bad: [] }

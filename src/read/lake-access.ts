@@ -4,8 +4,10 @@ import type { Lake, WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import type { LakePaths } from '../lake/layout.ts'
 import { lakePaths } from '../lake/layout.ts'
+import { createLocalReader } from '../lake/local-shards.ts'
 import type { Origin } from '../lake/origin.ts'
 import { checkOrigin } from '../lake/origin.ts'
+import type { ShardReader } from '../lake/shard-store.ts'
 import type { Logger } from '../log.ts'
 
 /** After a refusal the lock is not asked for again for so long: a batch of days would ask hundreds of times. */
@@ -28,6 +30,7 @@ export interface WriteLease {
  */
 export class LakeAccess {
   readonly paths: LakePaths
+  readonly shards: ShardReader
   readonly #logger: Logger
   #reader: Lake | null = null
   #opening: Promise<Lake | null> | undefined
@@ -39,6 +42,7 @@ export class LakeAccess {
 
   constructor(root: string, logger: Logger) {
     this.paths = lakePaths(root)
+    this.shards = createLocalReader(root)
     this.#logger = logger
   }
 

@@ -1,11 +1,6 @@
-import type { BigIntStats } from 'node:fs'
-
-/** Writes to a file less than this apart may leave it with the same times: what was written so lately is looked at again. */
-const SETTLED_MS = 2000
-
 /**
- * Files that were read whole and had the digest that the catalog records, each as it was then: while size, times and place of a file stay,
- * its bytes do, and parts of it may be read without the rest. The oldest are forgotten first.
+ * Files that were read whole and had the digest that the catalog records, each in the version that it was then: while a store names it the
+ * same version, its bytes are the same, and parts of it may be read without the rest. The oldest are forgotten first.
  */
 export class ProvenFiles {
   readonly #states = new Map<string, string>()
@@ -16,25 +11,25 @@ export class ProvenFiles {
     this.#maxFiles = maxFiles
   }
 
-  /** True when the file in this state was found to have this digest. */
-  has(path: string, stats: BigIntStats, sha256: string): boolean {
-    return this.#states.get(path) === describeState(stats, sha256)
+  /** True when the file at this place was found to have this digest in this version. */
+  has(place: string, version: string | undefined, sha256: string): boolean {
+    return version !== undefined && this.#states.get(place) === describeState(version, sha256)
   }
 
-  /** Remembers a digest that was computed after `stats` was taken. */
-  add(path: string, stats: BigIntStats, sha256: string): void {
-    this.#states.delete(path)
-    if (Date.now() - Number(stats.ctimeMs) < SETTLED_MS) return
+  /** Remembers a digest that was computed of a version; of a file whose version cannot be told it forgets what it knew. */
+  add(place: string, version: string | undefined, sha256: string): void {
+    this.#states.delete(place)
+    if (version === undefined) return
     if (this.#states.size >= this.#maxFiles) {
       for (const oldest of this.#states.keys()) {
         this.#states.delete(oldest)
         break
       }
     }
-    this.#states.set(path, describeState(stats, sha256))
+    this.#states.set(place, describeState(version, sha256))
   }
 }
 
-function describeState({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats, sha256: string): string {
-  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs} ${sha256}`
+function describeState(version: string, sha256: string): string {
+  return `${version} ${sha256}`
 }

@@ -10,6 +10,7 @@ import { runSeries } from '../acquire/run-series.ts'
 import type { Beginnings } from '../acquire/series-life.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
+import type { ShardReader } from '../lake/shard-store.ts'
 import { readShard } from '../lake/shards.ts'
 import type { Series } from '../model/series.ts'
 import { nextChunk } from '../model/series.ts'
@@ -39,8 +40,8 @@ export interface SeriesDaysContext {
   readonly lastStored: UtcDay | null
   /** rows that the lake has for the days, where a day is acquired again */
   readonly rows: ReadonlyMap<UtcDay, DayRow>
-  /** root of the lake that has the shards of `rows` */
-  readonly lakeRoot: string | null
+  /** where the shards of `rows` lie; null: there are none */
+  readonly shards: ShardReader | null
   readonly nowUs: number
   readonly signal: AbortSignal
   /** a signal for some days' own work */
@@ -59,7 +60,7 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
     ...ctx,
     scope: scopeOf(series, days, ctx),
     catalog: null,
-    adoptInto: null,
+    adoptFrom: null,
   })
   const known = await settleAll(
     consecutive(days, series).map(async (run) => {
@@ -164,10 +165,10 @@ class CallHost implements SeriesHost {
   }
 
   async readStored(day: UtcDay): ReturnType<SeriesHost['readStored']> {
-    const { rows, lakeRoot } = this.#ctx
+    const { rows, shards } = this.#ctx
     const row = rows.get(day)
-    if (row === undefined || row.shardSha256 === null || lakeRoot === null) return undefined
-    const shard = await readShard(lakeRoot, this.#series, day, row)
+    if (row === undefined || row.shardSha256 === null || shards === null) return undefined
+    const shard = await readShard(shards, this.#series, day, row)
     return { day, columns: shard.columns, meta: shard.meta, row }
   }
 

@@ -1,11 +1,11 @@
-import { closeSync, fstatSync, openSync, readSync, readvSync } from 'node:fs'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sha256Hex } from '../memory/digest.ts'
 import { parseArrowFile } from '../codec/arrow/arrow-file.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
 import { abortError, isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import { joinLake, shardPath } from '../lake/layout.ts'
+import { shardPath } from '../lake/layout.ts'
+import type { OpenFile, ShardReader } from '../lake/shard-store.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import { chunkRange } from '../model/series.ts'
@@ -55,13 +55,12 @@ interface Layout {
  * not proven. A file is read whole, and its digest compared with the one that the catalog records, once a process; while it stays what it
  * was, only what is wanted of it is read after that. Head and end are checked each time: chunk, row count, the place of every column.
  *
- * Calls are synchronous, in slices: a file takes some 20 to 40 µs that way, and some 100 the first time (1m), less than handing it to a
- * thread and waiting for that.
+ * On a disk of this machine calls are synchronous, in slices: a file takes some 20 to 40 µs that way, and some 100 the first time (1m).
  * @returns the parts whose shard is missing, damaged or another one than the catalog says; their rows are undefined
  * @throws CkvdError `CKVD_ABORTED`
  */
 export async function readParts(
-  root: string,
+  shards: ShardReader,
   series: Series,
   parts: readonly StoredPart[],
   target: ColumnBlock,
@@ -74,7 +73,10 @@ export async function readParts(
   for (const part of parts) {
     if (signal.aborted) throw abortError(signal)
     const name = `${part.row.rows}/${String(part.row.shardBytes)}`
-    const found = readPart({ root, series, ...part, target }, layouts.get(name), whole)
+    const path = shardPath(series, part.row.day)
+    const opening = openPart(shards, path)
+    const file = opening instanceof Promise ? await opening : opening
+    const found = file === undefined ? undefined : readPart({ file, series, ...part, target }, layouts.get(name), whole)
     if (found === undefined) bad.push(part)
     else layouts.set(name, found)
     if (performance.now() > sliceEndMs) {
@@ -87,33 +89,44 @@ export async function readParts(
 
 /** One shard, and where its rows go. */
 interface Wanted {
-  readonly root: string
+  readonly file: OpenFile
   readonly series: Series
   readonly row: DayRow
   readonly target: ColumnBlock
   readonly offset: number
 }
 
+/** The file of a part; undefined when there is none, or it cannot be read: what the caller does then covers both. */
+function openPart(shards: ShardReader, path: string): ReturnType<ShardReader['open']> {
+  try {
+    const opening = shards.open(path)
+    return opening instanceof Promise ? opening.catch(passUnreadable) : opening
+  } catch (error) {
+    return passUnreadable(error)
+  }
+}
+
+/** What is not as it should be, or cannot be read, is a bad part. */
+function passUnreadable(error: unknown): undefined {
+  if (!isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO')) throw error
+}
+
 /** Reads a shard; gives its layout, undefined when it is not the one that the catalog records. */
 function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory): Layout | undefined {
-  const { root, series, row } = wanted
-  if (row.shardSha256 === null) return undefined
-  const path = joinLake(root, shardPath(series, row.day))
-  let file: number | undefined
+  const { file, row } = wanted
+  const { shardSha256, shardBytes } = row
   try {
-    file = openSync(path, 'r')
-    const stats = fstatSync(file, { bigint: true })
-    if (Number(stats.size) !== row.shardBytes) return undefined
-    if (layout !== undefined && proven.has(path, stats, row.shardSha256) && readDirectly(file, wanted, layout)) return layout
-    const bytes = whole.read(file, row.shardBytes)
-    if (bytes === undefined || sha256Hex(bytes) !== row.shardSha256) return undefined
-    proven.add(path, stats, row.shardSha256)
+    if (shardSha256 === null || file.sizeBytes !== shardBytes) return undefined
+    const version = file.version()
+    if (layout !== undefined && proven.has(file.place, version, shardSha256) && readDirectly(wanted, layout)) return layout
+    const bytes = whole.take(shardBytes)
+    if (!file.read(0, [bytes]) || sha256Hex(bytes) !== shardSha256) return undefined
+    proven.add(file.place, version, shardSha256)
     return layout !== undefined && copyDirectly(bytes, wanted, layout) ? layout : copyDecoded(bytes, wanted)
   } catch (error) {
-    if (isCkvdError(error, 'CKVD_SHARD_FORMAT') || isFileError(error)) return undefined
-    throw error
+    return passUnreadable(error)
   } finally {
-    if (file !== undefined) closeSync(file)
+    file.close()
   }
 }
 
@@ -121,14 +134,9 @@ function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory)
 class FileMemory {
   #memory = Buffer.alloc(0)
 
-  /** The bytes of a file, until the next one is read; undefined where it has not as many. */
-  read(file: number, sizeBytes: number): Buffer | undefined {
+  /** Room for the bytes of a file, until the next one is read. */
+  take(sizeBytes: number): Buffer {
     if (this.#memory.length < sizeBytes) this.#memory = Buffer.allocUnsafeSlow(sizeBytes)
-    for (let at = 0; at < sizeBytes;) {
-      const read = readSync(file, this.#memory, at, sizeBytes - at, at)
-      if (read === 0) return undefined
-      at += read
-    }
     return this.#memory.subarray(0, sizeBytes)
   }
 }
@@ -158,11 +166,6 @@ function copyDirectly(bytes: Buffer, wanted: Wanted, layout: Layout): boolean {
 
 function isSameChunk(series: Series, row: DayRow, found: { market: string; symbol: string; interval: string; day: string }): boolean {
   return found.market === series.market && found.symbol === series.symbol && found.interval === series.interval && found.day === row.day
-}
-
-/** An error of the operating system: the file is not there or cannot be read. What the caller does then covers both. */
-function isFileError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error
 }
 
 function layoutOf(bytes: Buffer, names: readonly Buffer[]): Layout {
@@ -195,10 +198,8 @@ function messageEnd(bytes: Buffer, at: number): number {
 }
 
 /** Reads the wanted parts of a proven file whose layout is that of an earlier one; false when it is not. */
-function readDirectly(file: number, wanted: Wanted, layout: Layout): boolean {
-  for (const { at, buffers, sizeBytes } of planReads(wanted, layout)) {
-    if (readvSync(file, buffers, at) !== sizeBytes) return false
-  }
+function readDirectly(wanted: Wanted, layout: Layout): boolean {
+  for (const { at, buffers } of planReads(wanted, layout)) if (!wanted.file.read(at, buffers)) return false
   return isWhole(wanted, layout) && opensInChunk(wanted)
 }
 

@@ -110,7 +110,7 @@ export class BarCheck {
         return undefined
       }
       if (next.value.rows === 0) continue
-      const { columns } = await readShard(this.#lake.paths.root, this.#series, next.value.day, next.value)
+      const { columns } = await readShard(this.#lake.shards, this.#series, next.value.day, next.value)
       this.#chunk = { columns, row: 0 }
     }
     return this.#chunk

@@ -20,7 +20,7 @@ import { dayStartUs } from '../model/utc-day.ts'
 import { findRow } from '../read/column-block.ts'
 
 /** The part of a lake that is read. */
-export type ReadLake = Pick<Lake, 'catalog' | 'paths'>
+export type ReadLake = Pick<Lake, 'catalog' | 'shards'>
 
 /** Larger bars of a series; `explained` are the smaller slots of each that are known to be empty, by the catalog's evidence. */
 export interface LakeBars extends ResampledBars {
@@ -117,7 +117,7 @@ export class LakeResampler {
       }
       this.#note(row)
       if (row.rows === 0) continue
-      const { columns } = await readShard(this.#lake.paths.root, this.#series, row.day, row)
+      const { columns } = await readShard(this.#lake.shards, this.#series, row.day, row)
       yield this.#explain(this.#resampler.push(cut(columns, this.#sources)))
     }
     yield this.#explain(this.#resampler.finish())

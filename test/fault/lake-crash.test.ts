@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openLake } from '../../src/lake/lake.ts'
+import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { readShard } from '../../src/lake/shards.ts'
 import { runVerify } from '../../src/lake/verify.ts'
 import { BTC, day, ETH, hoursOf, inTempDirectory, tmpFiles } from '../unit/lake/lake-fixtures.ts'
@@ -64,7 +65,8 @@ describe('a run that is killed', () => {
       expect(await tmpFiles(root)).toEqual([])
       // before verify: what the catalog says is true
       const stored = [...lake.catalog.readDays(BTC), ...lake.catalog.readDays(ETH)]
-      for (const row of stored) expect((await readShard(root, row, row.day, row)).columns.openTime).toHaveLength(row.rows)
+      for (const row of stored)
+        expect((await readShard(createLocalReader(root), row, row.day, row)).columns.openTime).toHaveLength(row.rows)
       expect(stored).toHaveLength(RECORDED.includes(moment) ? 3 : 1)
 
       // after verify: what was whole on disk is known too

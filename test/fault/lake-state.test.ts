@@ -5,6 +5,7 @@ import Database from 'libsql'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { openLake } from '../../src/lake/lake.ts'
+import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { readShard } from '../../src/lake/shards.ts'
 import { ingestCommand, jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
 import { urlVariables } from '../support/exchange.ts'
@@ -133,7 +134,8 @@ test('readers beside a writer see whole shards and true rows after each of its s
     const lake = await openLake(world.lake, { mode: 'read' })
     const rows = lake.catalog.readDays(series)
     for (const row of rows)
-      if (row.shardSha256 !== null) expect((await readShard(world.lake, series, row.day, row)).columns.openTime).toHaveLength(row.rows)
+      if (row.shardSha256 !== null)
+        expect((await readShard(createLocalReader(world.lake), series, row.day, row)).columns.openTime).toHaveLength(row.rows)
     seen.push(rows.length)
     await lake.close()
   }

@@ -9,6 +9,7 @@ import { openLake } from '../../src/lake/lake.ts'
 import { shardPath } from '../../src/lake/layout.ts'
 import { readOrigin } from '../../src/lake/origin.ts'
 import { lakePaths } from '../../src/lake/layout.ts'
+import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { adoptShard, readShard } from '../../src/lake/shards.ts'
 import { runVerify } from '../../src/lake/verify.ts'
 import { parseFaultRules } from '../../src/sandbox/index.ts'
@@ -49,9 +50,11 @@ test('a shard of any bytes is rows that it promises, or a code; none is adopted 
     async (mutate) => {
       const bytes = mutate(shard)
       const root = lakeWith(shardPath(BTC, DAY), bytes)
-      const read = await readShard(root, BTC, DAY).catch((error: unknown) => void expect(catalogued(error)).toMatch(/^CKVD_SHARD_/))
+      const read = await readShard(createLocalReader(root), BTC, DAY).catch(
+        (error: unknown) => void expect(catalogued(error)).toMatch(/^CKVD_SHARD_/),
+      )
       if (read !== undefined) expect(read.columns.openTime).toHaveLength(read.meta.rows)
-      const adopted = await adoptShard(root, BTC, DAY).catch(
+      const adopted = await adoptShard(createLocalReader(root), BTC, DAY).catch(
         (error: unknown) => void expect(['CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST']).toContain(catalogued(error)),
       )
       if (adopted !== undefined) expect(adopted.row).toMatchObject({ symbol: 'BTCUSDT', rows: read?.meta.rows })

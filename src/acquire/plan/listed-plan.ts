@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { CkvdError, isCkvdError } from '../../errors.ts'
+import { isCkvdError } from '../../errors.ts'
 import type { Catalog } from '../../lake/catalog/catalog.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../../lake/layout.ts'
+import type { ShardReader } from '../../lake/shard-store.ts'
 import { adoptShard } from '../../lake/shards.ts'
 import { isMonthChunked } from '../../model/interval.ts'
 import type { Packaging, Series } from '../../model/series.ts'
@@ -26,8 +25,8 @@ export interface PlannerContext {
   readonly scope: PlanScope
   /** null: there is no lake yet */
   readonly catalog: Catalog | null
-  /** the lake's root where shards without a row may be adopted into the catalog; null: it must not be touched */
-  readonly adoptInto: string | null
+  /** where shards without a row lie that may be adopted into the catalog; null: it must not be touched */
+  readonly adoptFrom: ShardReader | null
   readonly signal: AbortSignal
 }
 
@@ -41,7 +40,7 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
   // the phase of its bars decides when a month has closed, and where bars are missing
   const series = known?.phase == null ? given : { ...given, phase: known.phase }
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
-  if (ctx.adoptInto !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto, catalog)
+  if (ctx.adoptFrom !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptFrom, catalog)
   const from = findListingStart(series, scope, known, rows)
   const lastStored = catalog?.lastDayWithBars(series) ?? null
   if (from === null)
@@ -56,21 +55,19 @@ function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
 }
 
 /** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
-async function adoptOrphans(series: Series, rows: Map<UtcDay, DayRow>, scope: PlanScope, root: string, catalog: Catalog): Promise<void> {
+async function adoptOrphans(
+  series: Series,
+  rows: Map<UtcDay, DayRow>,
+  scope: PlanScope,
+  shards: ShardReader,
+  catalog: Catalog,
+): Promise<void> {
   const first = startOfRows(series, scope)
-  const folder = shardFolder(series)
-  let names: string[]
-  try {
-    names = await readdir(join(root, folder))
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-    throw new CkvdError('CKVD_LAKE_IO', `Could not read ${join(root, folder)}.`, { cause: error })
-  }
-  for (const name of names) {
-    const day = parseShardPath(folder + name)?.day
+  for await (const { path } of shards.list(shardFolder(series))) {
+    const day = parseShardPath(path)?.day
     if (day === undefined || day >= scope.end || (first !== undefined && day < first) || rows.has(day)) continue
     // a damaged shard is not adopted: its chunk is fetched, and the file replaced
-    const adopted = await adoptShard(root, series, day).catch((error: unknown) => {
+    const adopted = await adoptShard(shards, series, day).catch((error: unknown) => {
       if (isCkvdError(error, 'CKVD_SHARD_FORMAT')) return undefined
       throw error
     })

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
 import { acquireLock } from '../../../src/disk/lock.ts'
 import { openLake } from '../../../src/lake/lake.ts'
+import { createLocalReader } from '../../../src/lake/local-shards.ts'
 import { createQuarantine } from '../../../src/lake/quarantine.ts'
 import { pruneSeries } from '../../../src/lake/prune.ts'
 import { adoptShard, readShard } from '../../../src/lake/shards.ts'
@@ -116,7 +117,7 @@ describe('the writer', () => {
       await Promise.all(items.map((item) => lake.writer.put(item)))
       expect(lake.catalog.readDays(BTC)).toEqual(items.filter((_, i) => i % 2 === 0).map((item) => item.row))
       for (const item of items) {
-        const { columns, meta } = await readShard(root, item.row, item.row.day, item.row)
+        const { columns, meta } = await readShard(createLocalReader(root), item.row, item.row.day, item.row)
         expect(columns.openTime).toHaveLength(item.row.rows)
         expect(meta.gaps).toEqual(item.gaps)
         expect(existsSync(shardFile(root, item.row, item.row.day))).toBe(true)
@@ -152,7 +153,7 @@ describe('the writer', () => {
       await using lake = await openLake(root, { mode: 'write', steps })
       const versions = [1, 2, 3].map((price) => hoursOf(BTC, '2024-01-01', { price }))
       await Promise.all([...versions, hoursOf(ETH, '2024-01-01')].map((item) => lake.writer.put(item)))
-      const { columns } = await readShard(root, BTC, day('2024-01-01'), lake.catalog.getDay(BTC, day('2024-01-01')))
+      const { columns } = await readShard(createLocalReader(root), BTC, day('2024-01-01'), lake.catalog.getDay(BTC, day('2024-01-01')))
       expect(columns.close[0]).toBe(3)
     })
   })
@@ -163,7 +164,7 @@ describe('the writer', () => {
       const row = rowOf(BTC, '2024-01-01', { condition: 'outage', evidence: 'REST has no bar all day' })
       await lake.writer.put({ row, gaps: [], shard: null })
       expect(lake.catalog.getDay(BTC, row.day)).toEqual(row)
-      await expect(readShard(root, BTC, row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
+      await expect(readShard(createLocalReader(root), BTC, row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
     })
   })
 
@@ -237,10 +238,16 @@ describe('shards', () => {
       flipped[flipped.length >> 1]! ^= 1
       for (const bytes of [flipped, item.shard.slice(0, -1), new Uint8Array()]) {
         await writeFile(path, bytes)
-        await expect(readShard(root, BTC, item.row.day, item.row)).rejects.toMatchObject({ code: 'CKVD_SHARD_DIGEST', details: { path } })
+        await expect(readShard(createLocalReader(root), BTC, item.row.day, item.row)).rejects.toMatchObject({
+          code: 'CKVD_SHARD_DIGEST',
+          details: { path },
+        })
       }
       await writeFile(path, item.shard.slice(0, 500))
-      await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT', details: { path } })
+      await expect(readShard(createLocalReader(root), BTC, item.row.day)).rejects.toMatchObject({
+        code: 'CKVD_SHARD_FORMAT',
+        details: { path },
+      })
       const strangers = [
         hoursOf(BTC, '2024-01-02'),
         hoursOf({ ...BTC, symbol: 'ETHUSDT' }, '2024-01-01'),
@@ -249,8 +256,8 @@ describe('shards', () => {
       ]
       for (const { shard } of strangers) {
         await writeFile(path, shard)
-        await expect(readShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
-        await expect(adoptShard(root, BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+        await expect(readShard(createLocalReader(root), BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+        await expect(adoptShard(createLocalReader(root), BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
       }
     })
   })
@@ -260,12 +267,12 @@ describe('shards', () => {
       await using lake = await openLake(root, { mode: 'write' })
       const item = hoursOf(BTC, '2024-01-01', { missing: [2, 3] })
       await lake.writer.put(item)
-      const adopted = await adoptShard(root, BTC, item.row.day)
+      const adopted = await adoptShard(createLocalReader(root), BTC, item.row.day)
       expect({ ...adopted?.row, updatedAt: item.row.updatedAt }).toEqual(item.row)
       expect(adopted?.gaps).toEqual(item.gaps)
-      expect(await adoptShard(root, BTC, day('2024-01-02'))).toBeUndefined()
+      expect(await adoptShard(createLocalReader(root), BTC, day('2024-01-02'))).toBeUndefined()
       await writeFile(shardFile(root, BTC, '2024-01-03'), 'ARROW1 of somebody else')
-      expect(await adoptShard(root, BTC, day('2024-01-03'))).toBeUndefined()
+      expect(await adoptShard(createLocalReader(root), BTC, day('2024-01-03'))).toBeUndefined()
     })
   })
 
@@ -346,11 +353,11 @@ describe('quarantine', () => {
         key: archive.key.replace('01-01', `01-0${n}`),
         bytes: new Uint8Array(sizeBytes),
       })
-      const quarantine = createQuarantine(lake.paths, lake.files, bounds)
+      const quarantine = createQuarantine(lake.shards, bounds)
       const kept = await Promise.all([bad(1, 6), bad(2, 6), bad(3, 4)].map((one) => quarantine.keep(one)))
       expect(kept.map((path) => path !== null)).toEqual([true, false, true])
       // another run knows what lies there
-      const next = createQuarantine(lake.paths, lake.files, bounds)
+      const next = createQuarantine(lake.shards, bounds)
       expect(await next.keep(bad(1, 6))).toBe(kept[0])
       expect(await next.keep(bad(4, 1))).toBeNull()
       expect(await next.keep(bad(5, 0))).toBeNull()

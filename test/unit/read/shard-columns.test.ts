@@ -1,6 +1,7 @@
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openLake } from '../../../src/lake/lake.ts'
+import { createLocalReader } from '../../../src/lake/local-shards.ts'
 import type { DayRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import type { KlineColumn } from '../../../src/model/kline.ts'
 import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
@@ -34,7 +35,7 @@ async function read(root: string, keys: readonly KlineColumn[] = ALL, rows: read
   let rowsBefore = 0
   const parts = rows.map((row) => ({ row, offset: (rowsBefore += row.rows) - row.rows }))
   const target: ColumnBlock = createBlock(keys, rowsBefore)
-  const bad = await readParts(root, BTC, parts, target, new AbortController().signal)
+  const bad = await readParts(createLocalReader(root), BTC, parts, target, new AbortController().signal)
   const closes = parts
     .filter((part) => !bad.includes(part))
     .map(({ row, offset }) => [...new Set(target.close?.subarray(offset, offset + row.rows))])
