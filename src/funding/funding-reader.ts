@@ -159,10 +159,9 @@ export class FundingReader {
   async #readStored({ market, symbol }: FundingQuery, month: UtcMonth): Promise<FundingRow[] | null> {
     const { shards } = this.#context.lake
     const path = fundingPath(market, symbol, month)
-    const bytes = await shards.get(path)
-    if (bytes === undefined) return null
     try {
-      return fundingRows(decodeFunding(bytes, { market, symbol, month }))
+      const bytes = await shards.get(path)
+      return bytes === undefined ? null : fundingRows(decodeFunding(bytes, { market, symbol, month }))
     } catch (error) {
       if (!isCkvdError(error, 'CKVD_SHARD_FORMAT')) throw error
       this.#context.logger.warn({ path: shards.placeOf(path), code: error.code }, 'damaged file of funding rates in the lake')

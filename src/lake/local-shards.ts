@@ -1,11 +1,12 @@
 import type { Dirent } from 'node:fs'
 import { closeSync, fstatSync, openSync, readvSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { whenUncrowded } from '../disk/crowded.ts'
 import type { AtomicFiles } from '../disk/durable-files.ts'
 import { ioError } from '../disk/io-error.ts'
 import { LAKE, joinLake } from './layout.ts'
 import type { ListedFile, OpenFile, ShardReader, ShardStore } from './shard-store.ts'
+import { LARGEST_FILE_BYTES, tooLarge } from './shard-store.ts'
 
 /** Writes to a file less than this apart may leave it with the same times: what was written so lately has no version yet. */
 const SETTLED_MS = 2000
@@ -15,9 +16,9 @@ export function createLocalReader(root: string): ShardReader {
   const placeOf = (path: string): string => joinLake(root, path)
   return {
     placeOf,
-    async get(path) {
+    async get(path, { mostBytes = LARGEST_FILE_BYTES } = {}) {
       const place = placeOf(path)
-      return await orAbsent('read', place, () => whenUncrowded(() => readFile(place)))
+      return await orAbsent('read', place, () => whenUncrowded(() => readWhole(place, mostBytes)))
     },
     open: (path) => openFile(placeOf(path)),
     async stat(path) {
@@ -32,6 +33,21 @@ export function createLocalReader(root: string): ShardReader {
 /** As `createLocalReader`, for the holder of the lake's write lock: `files` writes into the same directory. */
 export function createLocalShards(root: string, files: AtomicFiles): ShardStore {
   return { ...createLocalReader(root), put: (group) => files.writeGroup(group), remove: (path) => files.remove(path) }
+}
+
+/** The bytes of a file, in memory of their own, which may be handed to a thread. */
+async function readWhole(place: string, mostBytes: number): Promise<Uint8Array> {
+  await using file = await open(place, 'r')
+  const stats = await file.stat()
+  if (stats.isDirectory()) throw Object.assign(new Error('It is a directory.'), { code: 'EISDIR' })
+  if (stats.size > mostBytes) throw tooLarge(place, stats.size, mostBytes)
+  const bytes = Buffer.allocUnsafeSlow(stats.size)
+  for (let at = 0; at < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, at, bytes.length - at, at)
+    if (bytesRead === 0) return bytes.subarray(0, at)
+    at += bytesRead
+  }
+  return bytes
 }
 
 /** What the system gives; undefined where it has no such file. */

@@ -1,5 +1,5 @@
 import type { FileWrite } from '../disk/durable-files.ts'
-import type { CkvdError } from '../errors.ts'
+import { CkvdError } from '../errors.ts'
 
 /** A file as a listing shows it. */
 export interface ListedFile {
@@ -33,8 +33,11 @@ export interface OpenFile {
 export interface ShardReader {
   /** How messages name a file: its absolute path, or its address. */
   placeOf(path: string): string
-  /** The whole file; undefined when there is none. */
-  get(path: string): Promise<Uint8Array | undefined>
+  /**
+   * The whole file; undefined when there is none. One of more than `mostBytes` (default: what no shard has) is not read: throws
+   * `CKVD_SHARD_FORMAT`.
+   */
+  get(path: string, options?: { readonly mostBytes?: number }): Promise<Uint8Array | undefined>
   /** A file of which parts are read; undefined when there is none. A disk of this machine opens at once: a hop for each file of years would be felt. */
   open(path: string): OpenFile | undefined | Promise<OpenFile | undefined>
   stat(path: string): Promise<FileFacts | undefined>
@@ -51,6 +54,16 @@ export interface ShardStore extends ShardReader {
   put(files: readonly FileWrite[]): Promise<(CkvdError | undefined)[]>
   /** Removes a file; false where there is none. */
   remove(path: string): Promise<boolean>
+}
+
+/** A hundred times a day of `1s` bars, and half of what Node reads at once. */
+export const LARGEST_FILE_BYTES = 1 << 30
+
+/** A file that is not read, since no shard is as large. */
+export function tooLarge(place: string, sizeBytes: number, mostBytes: number): CkvdError {
+  return new CkvdError('CKVD_SHARD_FORMAT', `Expected at most ${mostBytes} bytes in ${place}, found ${sizeBytes}: it is not read.`, {
+    details: { path: place, sizeBytes, mostBytes },
+  })
 }
 
 /** Puts files that belong together; throws the first error. */

@@ -51,6 +51,16 @@ export function testShardStore(name: string, create: () => Promise<StoreUnderTes
       expect(await store.put([])).toEqual([])
     })
 
+    test('gives no file that is larger than the caller can take, and says so', async () => {
+      await put('data/one.arrow', bytesOf(1000))
+      expect((await store.get('data/one.arrow', { mostBytes: 1000 }))?.length).toBe(1000)
+      const place = store.placeOf('data/one.arrow')
+      expect(await failureOf(() => store.get('data/one.arrow', { mostBytes: 999 }))).toMatchObject({
+        code: 'CKVD_SHARD_FORMAT',
+        details: { path: place, sizeBytes: 1000, mostBytes: 999 },
+      })
+    })
+
     test('a second put of a name replaces the whole of the first, also by less', async () => {
       await put('data/one.arrow', bytesOf(600_000))
       const before = await store.stat('data/one.arrow')

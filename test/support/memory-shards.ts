@@ -1,6 +1,7 @@
 import type { FileWrite } from '../../src/disk/durable-files.ts'
 import { CkvdError } from '../../src/errors.ts'
 import { joinLake } from '../../src/lake/layout.ts'
+import { LARGEST_FILE_BYTES, tooLarge } from '../../src/lake/shard-store.ts'
 import type { FileFacts, ListedFile, OpenFile, ShardStore } from '../../src/lake/shard-store.ts'
 
 interface Version {
@@ -27,8 +28,10 @@ export class MemoryShards implements ShardStore {
     return `memory:${joinLake('/', path)}`
   }
 
-  async get(path: string): Promise<Uint8Array | undefined> {
-    return (await this.#find(path))?.bytes.slice()
+  async get(path: string, { mostBytes = LARGEST_FILE_BYTES } = {}): Promise<Uint8Array | undefined> {
+    const bytes = (await this.#find(path))?.bytes
+    if (bytes !== undefined && bytes.length > mostBytes) throw tooLarge(this.placeOf(path), bytes.length, mostBytes)
+    return bytes?.slice()
   }
 
   async open(path: string): Promise<OpenFile | undefined> {

@@ -1,13 +1,15 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createAtomicFiles } from '../../../src/disk/durable-files.ts'
 import { lakePaths, LAKE } from '../../../src/lake/layout.ts'
-import { createLocalShards } from '../../../src/lake/local-shards.ts'
+import { createLocalReader, createLocalShards } from '../../../src/lake/local-shards.ts'
+import type { ListedFile, OpenFile } from '../../../src/lake/shard-store.ts'
 import type { StoreUnderTest } from '../../suites/shard-store.ts'
 import { testShardStore } from '../../suites/shard-store.ts'
 import { MemoryShards } from '../../support/memory-shards.ts'
+import { inTempDirectory } from './lake-fixtures.ts'
 
 testShardStore('the local disk', async (): Promise<StoreUnderTest> => {
   const parent = await mkdtemp(join(tmpdir(), 'ckvd-store-'))
@@ -35,5 +37,66 @@ testShardStore('memory', () => {
     settle: () => undefined,
     breakDown: () => Promise.resolve(store.breakDown()),
     close: () => Promise.resolve(),
+  })
+})
+
+describe('the local disk', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  test('a file that was just written has no version: another write might leave it with the same times', async () => {
+    await inTempDirectory(async (root) => {
+      await writeFile(join(root, 'one.arrow'), 'abc')
+      const file = createLocalReader(root).open('one.arrow') as OpenFile
+      expect(file.version()).toBeUndefined()
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3000 })
+      expect(file.version()).toBeTypeOf('string')
+      vi.useRealTimers()
+      file.close()
+    })
+  })
+
+  test('each of size, times and place of a file tells another version', async () => {
+    await inTempDirectory(async (root) => {
+      const path = join(root, 'one.arrow')
+      const versions = new Set<string | undefined>()
+      const look = (): void => {
+        vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+        const file = createLocalReader(root).open('one.arrow') as OpenFile
+        versions.add(file.version())
+        file.close()
+        vi.useRealTimers()
+      }
+      await writeFile(path, 'abc')
+      look()
+      look()
+      expect(versions.size).toBe(1)
+      await writeFile(path, 'abcd')
+      look()
+      const { atime, mtime } = await stat(path)
+      await utimes(path, atime, new Date(Number(mtime) - 1000))
+      look()
+      await rename(path, `${path}.old`)
+      await copyFile(`${path}.old`, path)
+      look()
+      expect(versions.size).toBe(4)
+    })
+  })
+
+  test('a directory where a file should be is an error, a link to a file is read and listed as no file', async () => {
+    await inTempDirectory(async (root) => {
+      const reader = createLocalReader(root)
+      await mkdir(join(root, 'data', 'one.arrow'), { recursive: true })
+      await expect(reader.get('data/one.arrow')).rejects.toMatchObject({ code: 'CKVD_LAKE_IO', details: { system: 'EISDIR' } })
+      await writeFile(join(root, 'elsewhere'), 'abc')
+      await symlink(join(root, 'elsewhere'), join(root, 'data', 'two.arrow'))
+      await symlink(root, join(root, 'data', 'up'))
+      expect((await reader.get('data/two.arrow'))?.length).toBe(3)
+      const listed: ListedFile[] = []
+      for await (const { path, isFile } of reader.list('data')) listed.push({ path, isFile })
+      expect(listed).toEqual([
+        { path: 'data/two.arrow', isFile: false },
+        { path: 'data/up', isFile: false },
+      ])
+    })
   })
 })

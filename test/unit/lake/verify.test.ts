@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
@@ -44,6 +44,23 @@ describe('verify', () => {
       await verify(root, (result) => {
         const bytes = ITEMS.reduce((sum, item) => sum + item.shard.length, 0)
         expect(result).toMatchObject({ shards: 40, bytes, bad: [], foreign: [], adopted: 0, swept: 0, rebuilt: false })
+      })
+    })
+  })
+
+  it('reads no file that is larger than a shard can be: it is told, and the others are checked', async () => {
+    await withLake(async (root) => {
+      const known = shardFile(root, BTC, ITEMS[0]!.row.day)
+      const unknown = shardFile(root, BTC, '2023-12-31')
+      await writeFile(unknown, '')
+      for (const path of [known, unknown]) await truncate(path, 3 * 1024 ** 3)
+      await verify(root, (result) => {
+        expect(result).toMatchObject({ shards: 41, foreign: [], adopted: 0 })
+        expect(result.bad.map(({ day, code }) => [day, code])).toEqual([
+          ['2023-12-31', 'CKVD_SHARD_FORMAT'],
+          ['2024-01-01', 'CKVD_SHARD_FORMAT'],
+        ])
+        expect(result.bad[1]?.message).toContain(known)
       })
     })
   })
