@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
-import type { Catalog } from '../lake/catalog/catalog.ts'
+import type { LedgerReader } from '../lake/ledger.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import { readRequested } from '../lake/requested.ts'
@@ -47,7 +47,7 @@ export interface ExportPlan {
 }
 
 /** Plans an export. Reads the catalog only. */
-export function planExport(catalog: Catalog, filter: LakeFilter, encoding: ExportEncoding): ExportPlan {
+export function planExport(catalog: LedgerReader, filter: LakeFilter, encoding: ExportEncoding): ExportPlan {
   const plan = { units: [] as ExportUnit[], neverRequested: [] as (Series & NeverRequested)[] }
   for (const series of listSelectedSeries(catalog, filter)) {
     const units: { -readonly [Key in keyof ExportUnit]: ExportUnit[Key] }[] = []
@@ -71,7 +71,7 @@ export function planExport(catalog: Catalog, filter: LakeFilter, encoding: Expor
 }
 
 /** Reads a unit's chunks, and the gaps that belong to them, as of one moment: a run that stores days meanwhile is waited out. */
-export function readUnit(catalog: Catalog, unit: ExportUnit, encoding: ExportEncoding): UnitState {
+export function readUnit(catalog: LedgerReader, unit: ExportUnit, encoding: ExportEncoding): UnitState {
   const { series, first, end } = unit
   for (let days = catalog.readDays(series, first, end); ;) {
     const gaps = catalog.listGaps(series, first, end)

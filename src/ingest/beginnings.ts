@@ -1,12 +1,12 @@
 import type { Beginnings } from '../acquire/series-life.ts'
-import type { Catalog } from '../lake/catalog/catalog.ts'
+import type { Ledger } from '../lake/ledger.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, nestsIn } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** REST's answers to "the first bar of all", of a run: kept in the catalog, asked once a symbol, for its shortest interval. */
-export function createBeginnings(catalog: Catalog, universe: readonly UniverseLine[]): Beginnings {
+export function createBeginnings(catalog: Ledger, universe: readonly UniverseLine[]): Beginnings {
   const turns = new Map<string, Promise<unknown>>()
   const shortest = new Map<string, Interval>()
   for (const line of universe) {

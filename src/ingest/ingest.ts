@@ -11,13 +11,12 @@ import { RestGate } from '../acquire/rest/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-task.ts'
 
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
-import type { Catalog } from '../lake/catalog/catalog.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import { archivePath } from '../lake/layout.ts'
+import type { Ledger, LedgerReader } from '../lake/ledger.ts'
 import type { Origin, Sources } from '../lake/origin.ts'
 import { answeredOrigin, claimedOrigin } from '../lake/origin.ts'
-import type { ShardReader } from '../lake/shard-store.ts'
 import { putAll } from '../lake/shard-store.ts'
 import type { Steps } from '../disk/steps.ts'
 import type { Market } from '../model/market.ts'
@@ -185,13 +184,13 @@ async function planInto(
   options: IngestOptions,
   scope: PlanScope,
   { http, listing }: Connections,
-  catalog: Catalog | null,
-  adoptFrom: ShardReader | null,
+  catalog: LedgerReader | null,
+  adoptInto: WritableLake | null,
   emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
 ): Promise<void> {
   let planned = 0
   let last: CkvdError | null = null
-  await planUniverse(options.universe, { listing, scope, catalog, adoptFrom, signal: options.signal }, async (one) => {
+  await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
     planned++
     options.events.onPlanning?.(planned, options.universe.length)
     if ('error' in one) last = one.error
@@ -210,7 +209,7 @@ async function planInto(
 }
 
 /** Records that the listing of a series could not be read. */
-function forgetListing(catalog: Catalog, series: Series): void {
+function forgetListing(catalog: Ledger, series: Series): void {
   const known = catalog.getSeries(series)
   const nothing = {
     firstDay: null,
@@ -348,7 +347,7 @@ async function work(
     (note) => tally.addNote(note),
   )
   try {
-    await planInto(options, scope, connections, lake.catalog, lake.shards, async (planned) => {
+    await planInto(options, scope, connections, lake.catalog, lake, async (planned) => {
       if (!checked && http.reached) {
         await lake.setOrigin(answeredOrigin(sourcesOf(options), http) ?? 'binance')
         checked = true

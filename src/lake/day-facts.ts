@@ -1,10 +1,14 @@
 import type { ErrorCode } from '../errors.ts'
+import { CkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import { isExplained } from '../model/condition.ts'
 import type { Evidence } from '../model/evidence.ts'
 import { describeEvidence, isProof } from '../model/evidence.ts'
+import type { Series } from '../model/series.ts'
+import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRow } from './catalog/catalog-rows.ts'
+import type { Ledger } from './ledger.ts'
 
 /** What a chunk counts as, for every command alike. */
 
@@ -16,6 +20,22 @@ export function countsAsExplained(row: Pick<DayRow, 'condition' | 'accepted'>): 
 /** True when a person has accepted this unexplained chunk (`ckvd coverage --accept`). */
 export function isAccepted(row: Pick<DayRow, 'accepted'>): boolean {
   return row.accepted !== null
+}
+
+/**
+ * Records that a person accepts an unexplained chunk: it counts as explained and its condition stays. Throws `CKVD_USAGE` when there is nothing
+ * to accept.
+ */
+export function acceptDay(ledger: Ledger, series: Series, day: UtcDay, reason: string): DayRow {
+  const row = ledger.getDay(series, day)
+  const where = `${seriesLabel(series)} ${day}`
+  if (row === undefined) throw new CkvdError('CKVD_USAGE', `Expected a day that the lake knows, got ${where}: it was never requested.`)
+  if (isExplained(row.condition))
+    throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
+  const words = reason.replaceAll(/\s+/g, ' ').trim()
+  if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
+  ledger.setAccepted(series, day, words)
+  return { ...row, accepted: words }
 }
 
 /** True when at least one bar is from an archive. */

@@ -1,7 +1,7 @@
 import { fileShares } from '../../config/open-files.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { CatalogWrite } from './catalog/catalog-rows.ts'
-import type { Catalog } from './catalog/catalog.ts'
+import type { Ledger } from './ledger.ts'
 import { ioError } from '../disk/io-error.ts'
 import { LAKE, shardPath } from './layout.ts'
 import type { ShardStore } from './shard-store.ts'
@@ -39,7 +39,7 @@ interface Waiting {
   reject(error: CkvdError): void
 }
 
-export function createLakeWriter(shards: ShardStore, catalog: Catalog, steps?: Steps): LakeWriter {
+export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: Steps): LakeWriter {
   let queue: Waiting[] = []
   let running: Promise<void> | undefined
   let closed = false
@@ -76,9 +76,9 @@ export function createLakeWriter(shards: ShardStore, catalog: Catalog, steps?: S
   async function record(entries: readonly Waiting[]): Promise<void> {
     if (entries.length === 0) return
     try {
-      await runStep(steps, 'transaction', catalog.path, () => catalog.commit(entries.map((entry) => entry.item)))
+      await runStep(steps, 'transaction', catalog.place, () => catalog.commit(entries.map((entry) => entry.item)))
     } catch (thrown) {
-      const error = ioError(thrown, 'record chunks in', catalog.path, LAKE)
+      const error = ioError(thrown, 'record chunks in', catalog.place, LAKE)
       // a row that SQLite refuses must not take its neighbours along; anything else holds for all of them
       if (entries.length === 1 || !isCkvdError(error, 'CKVD_BUG')) throw error
       for (const entry of entries) await record([entry]).catch((own: unknown) => entry.reject(placed(toCkvdError(own), entry)))

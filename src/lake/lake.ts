@@ -13,6 +13,7 @@ import { ioError } from '../disk/io-error.ts'
 import type { LakeWriter } from './lake-writer.ts'
 import { createLakeWriter } from './lake-writer.ts'
 import type { LakePaths } from './layout.ts'
+import type { Ledger, LedgerReader } from './ledger.ts'
 import { LAKE, lakePaths } from './layout.ts'
 import { createLocalReader, createLocalShards } from './local-shards.ts'
 import type { WriteLock } from '../disk/lock.ts'
@@ -28,7 +29,7 @@ import type { Steps } from '../disk/steps.ts'
 export interface Lake {
   readonly mode: 'read' | 'write'
   readonly paths: LakePaths
-  readonly catalog: Catalog
+  readonly catalog: LedgerReader
   readonly shards: ShardReader
   /** where its data is from; undefined until the first run says so */
   readonly origin: Origin | undefined
@@ -43,6 +44,7 @@ export interface Lake {
 export interface WritableLake extends Lake {
   readonly mode: 'write'
   readonly writer: LakeWriter
+  readonly catalog: Ledger
   readonly shards: ShardStore
   readonly quarantine: Quarantine
   /** how many temporary files of killed runs were removed when the lake was opened */

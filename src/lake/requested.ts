@@ -2,7 +2,7 @@ import type { Series } from '../model/series.ts'
 import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayStartUs } from '../model/utc-day.ts'
-import type { Catalog } from './catalog/catalog.ts'
+import type { LedgerReader } from './ledger.ts'
 import type { DayRow } from './catalog/catalog-rows.ts'
 import type { LakeFilter } from './selection.ts'
 
@@ -27,7 +27,7 @@ export const ALL_LISTED: Required<Days> = { start: '0000-00-00' as UtcDay, end: 
  * The rows of a series in [start, end), in order, and between them the chunks that have none. What lies before the first row and after
  * the last one counts where it is in `asked` and in the listing as it was last read; an end of `asked` that is left out asks for nothing.
  */
-export function* readRequested(catalog: Catalog, series: Series, { start, end }: Days, asked: Days): Generator<Requested, void> {
+export function* readRequested(catalog: LedgerReader, series: Series, { start, end }: Days, asked: Days): Generator<Requested, void> {
   const listed = listedDays(catalog, series)
   let next = asked.start === undefined || listed === undefined ? undefined : alignUp(latest(listed.start, asked.start, start), series)
   for (const row of catalog.iterateDays(series, start, end)) {
@@ -41,7 +41,7 @@ export function* readRequested(catalog: Catalog, series: Series, { start, end }:
 }
 
 /** From the series' first to its last day, as the listing had them. */
-function listedDays(catalog: Catalog, series: Series): { start: UtcDay; end: UtcDay } | undefined {
+function listedDays(catalog: LedgerReader, series: Series): { start: UtcDay; end: UtcDay } | undefined {
   const known = catalog.getSeries(series)
   if (known?.firstDay == null || known.lastDay === null) return undefined
   const startUs = Math.max(known.firstOpenUs ?? 0, dayStartUs(known.firstDay))

@@ -4,7 +4,7 @@ import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { Catalog } from './catalog/catalog.ts'
+import type { LedgerReader } from './ledger.ts'
 
 /** A part of a lake. What is left out filters nothing; days are half-open. */
 export interface LakeFilter {
@@ -16,7 +16,7 @@ export interface LakeFilter {
 }
 
 /** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
-export function listSelectedSeries(catalog: Catalog, filter: LakeFilter): Series[] {
+export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): Series[] {
   const seen = new Map<string, Series>()
   for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
     seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })

@@ -98,7 +98,7 @@ async function checkShards(lake: WritableLake, findings: Findings, options: Veri
   await forEachOf(rows, options, 'checkShards', async (row) => {
     const flaw = findRowFlaw(row)
     if (flaw !== undefined) {
-      recordBad(lake, row, row.day, row, flaw, findings)
+      await recordBad(lake, row, row.day, row, flaw, findings)
       return
     }
     if (row.shardSha256 === null) return
@@ -106,10 +106,10 @@ async function checkShards(lake: WritableLake, findings: Findings, options: Veri
       findings.shards++
       const { meta } = await readShard(lake.shards, row, row.day, row)
       findings.bytes += row.shardBytes ?? 0
-      if (wasFoundBad(row)) adoptAgain(lake, row, await adoptShard(lake.shards, row, row.day), findings)
+      if (wasFoundBad(row)) await adoptAgain(lake, row, await adoptShard(lake.shards, row, row.day), findings)
       else checkMeta(row, meta)
     } catch (error) {
-      recordBad(lake, row, row.day, row, error, findings)
+      await recordBad(lake, row, row.day, row, error, findings)
     }
   })
 }
@@ -127,10 +127,15 @@ function wasFoundBad(row: DayRow): boolean {
 }
 
 /** A shard that was bad and is whole again (its digest says so) counts again as what it says of itself. */
-function adoptAgain(lake: WritableLake, row: DayRow, write: Awaited<ReturnType<typeof adoptShard>>, findings: Findings): void {
+async function adoptAgain(
+  lake: WritableLake,
+  row: DayRow,
+  write: Awaited<ReturnType<typeof adoptShard>>,
+  findings: Findings,
+): Promise<void> {
   if (write === undefined) return
   const { revision, conflicts, differingRows, evidence } = row
-  lake.catalog.commit([{ ...write, row: { ...write.row, revision, conflicts, differingRows, evidence } }])
+  await lake.catalog.commit([{ ...write, row: { ...write.row, revision, conflicts, differingRows, evidence } }])
   findings.adopted++
 }
 
@@ -182,10 +187,10 @@ async function findUncatalogued(lake: WritableLake, findings: Findings, options:
       findings.shards++
       findings.bytes += write.row.shardBytes ?? 0
       findings.adopted++
-      lake.catalog.commit([write])
+      await lake.catalog.commit([write])
     } catch (error) {
       findings.shards++
-      recordBad(lake, series, day, known, error, findings)
+      await recordBad(lake, series, day, known, error, findings)
     }
   })
 }
@@ -200,7 +205,14 @@ const SHARD_CODES: readonly ErrorCode[] = [
 ]
 
 /** Records a bad chunk; an error that is not about the shard's own file is thrown on. */
-function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRow | undefined, thrown: unknown, findings: Findings): void {
+async function recordBad(
+  lake: WritableLake,
+  series: Series,
+  day: UtcDay,
+  known: DayRow | undefined,
+  thrown: unknown,
+  findings: Findings,
+): Promise<void> {
   const error = toCkvdError(thrown)
   if (!SHARD_CODES.includes(error.code)) throw error
   const { market, symbol, interval } = series
@@ -213,7 +225,7 @@ function recordBad(lake: WritableLake, series: Series, day: UtcDay, known: DayRo
     error: `${error.code}: ${error.message}`,
     updatedAt: new Date().toISOString(),
   }
-  lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, interval)) }])
+  await lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, interval)) }])
 }
 
 /** The row of a chunk of which nothing but its broken shard is known. */

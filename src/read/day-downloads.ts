@@ -3,7 +3,7 @@ import { sha256Hex } from '../memory/digest.ts'
 import { isCkvdError } from '../errors.ts'
 import type { CkvdError } from '../errors.ts'
 import { ListingEdge } from '../acquire/listing-edge.ts'
-import type { Catalog } from '../lake/catalog/catalog.ts'
+import type { LedgerReader } from '../lake/ledger.ts'
 import type { BeginningRow, DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { storeDay } from '../acquire/store.ts'
@@ -63,7 +63,7 @@ export class DayDownloads {
   }
 
   /** Where a series begins and ends, as far as an earlier call or the lake knows. */
-  known(series: Series, catalog: Catalog | null): SeriesRow | undefined {
+  known(series: Series, catalog: LedgerReader | null): SeriesRow | undefined {
     return this.#known.get(seriesLabel(series)) ?? catalog?.getSeries(series)
   }
 

@@ -6,7 +6,7 @@ import { askRest, explainGap } from '../acquire/rest/rest-question.ts'
 import type { Beginnings } from '../acquire/series-life.ts'
 import { SeriesLife } from '../acquire/series-life.ts'
 import { CkvdError } from '../errors.ts'
-import type { Catalog } from '../lake/catalog/catalog.ts'
+import type { LedgerReader } from '../lake/ledger.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
 import { findRowFlaw } from '../lake/catalog/row-flaw.ts'
@@ -243,7 +243,7 @@ function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
  * A stored chunk whose rows may be returned as they are: it is explained, or it is partial or disputed and nothing is unexplained that is
  * missing in the part that is asked for. A pending one is asked for again; a disputed one is for `ingest` to settle, here it is told.
  */
-function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: Catalog): DayPart | undefined {
+function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: LedgerReader): DayPart | undefined {
   if (row.condition === 'pending') return undefined
   const gaps =
     row.condition === 'complete' || row.condition === 'provisional'

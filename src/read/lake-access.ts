@@ -1,5 +1,5 @@
 import { isCkvdError } from '../errors.ts'
-import type { Catalog } from '../lake/catalog/catalog.ts'
+import type { LedgerReader } from '../lake/ledger.ts'
 import type { Lake, WritableLake } from '../lake/lake.ts'
 import { openLake } from '../lake/lake.ts'
 import type { LakePaths } from '../lake/layout.ts'
@@ -50,7 +50,7 @@ export class LakeAccess {
    * The catalog for reading; null while there is no lake.
    * @param wanted where the caller's data is from, once that is known: throws CKVD_ORIGIN when the lake's is from elsewhere
    */
-  async openCatalog(wanted: Origin | undefined): Promise<Catalog | null> {
+  async openCatalog(wanted: Origin | undefined): Promise<LedgerReader | null> {
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
     const lake = this.#reader ?? (await this.#opening)
     if (lake !== null && wanted !== undefined) checkOrigin(lake.origin, wanted, this.paths.root)

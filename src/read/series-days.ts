@@ -60,7 +60,7 @@ export async function acquireSeriesDays(series: Series, days: readonly UtcDay[],
     ...ctx,
     scope: scopeOf(series, days, ctx),
     catalog: null,
-    adoptFrom: null,
+    adoptInto: null,
   })
   const known = await settleAll(
     consecutive(days, series).map(async (run) => {

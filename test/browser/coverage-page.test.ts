@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { acceptDay } from '../../src/lake/day-facts.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import type { CatalogWrite, DayRow } from '../../src/lake/catalog/catalog-rows.ts'
 import { CONDITIONS } from '../../src/model/condition.ts'
@@ -51,9 +52,9 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     const root = join(directory, 'lake')
     file = join(directory, 'pages', 'coverage.html')
     await using lake = await openLake(root, { mode: 'write', origin: 'binance' })
-    lake.catalog.commit(writesOf())
+    await lake.catalog.commit(writesOf())
     lake.catalog.putSeries(seriesRowOf(BTC, { firstDay: day('2021-01-01'), lastDay: day('2023-05-31') }))
-    lake.catalog.acceptDay(BTC, day('2022-03-03'), 'looked at')
+    acceptDay(lake.catalog, BTC, day('2022-03-03'), 'looked at')
     await lake.close()
     const { exit, stdout } = await runHere(['coverage', '--lake', root, '--html', file])
     expect({ exit, table: /spot BTCUSDT 1h/.test(stdout) }).toEqual({ exit: 3, table: true })

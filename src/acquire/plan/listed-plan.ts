@@ -1,8 +1,8 @@
 import { isCkvdError } from '../../errors.ts'
-import type { Catalog } from '../../lake/catalog/catalog.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../../lake/layout.ts'
-import type { ShardReader } from '../../lake/shard-store.ts'
+import type { WritableLake } from '../../lake/lake.ts'
+import type { LedgerReader } from '../../lake/ledger.ts'
 import { adoptShard } from '../../lake/shards.ts'
 import { isMonthChunked } from '../../model/interval.ts'
 import type { Packaging, Series } from '../../model/series.ts'
@@ -24,9 +24,9 @@ export interface PlannerContext {
   readonly listing: Listing
   readonly scope: PlanScope
   /** null: there is no lake yet */
-  readonly catalog: Catalog | null
-  /** where shards without a row lie that may be adopted into the catalog; null: it must not be touched */
-  readonly adoptFrom: ShardReader | null
+  readonly catalog: LedgerReader | null
+  /** the lake where shards without a row may be adopted into the catalog; null: it must not be touched */
+  readonly adoptInto: Pick<WritableLake, 'catalog' | 'shards'> | null
   readonly signal: AbortSignal
 }
 
@@ -40,7 +40,7 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
   // the phase of its bars decides when a month has closed, and where bars are missing
   const series = known?.phase == null ? given : { ...given, phase: known.phase }
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
-  if (ctx.adoptFrom !== null && catalog !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptFrom, catalog)
+  if (ctx.adoptInto !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto)
   const from = findListingStart(series, scope, known, rows)
   const lastStored = catalog?.lastDayWithBars(series) ?? null
   if (from === null)
@@ -59,8 +59,7 @@ async function adoptOrphans(
   series: Series,
   rows: Map<UtcDay, DayRow>,
   scope: PlanScope,
-  shards: ShardReader,
-  catalog: Catalog,
+  { catalog, shards }: NonNullable<PlannerContext['adoptInto']>,
 ): Promise<void> {
   const first = startOfRows(series, scope)
   for await (const { path } of shards.list(shardFolder(series))) {
@@ -72,7 +71,7 @@ async function adoptOrphans(
       throw error
     })
     if (adopted === undefined) continue
-    catalog.commit([adopted])
+    await catalog.commit([adopted])
     rows.set(day, adopted.row)
   }
 }

@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
 import { CkvdError } from '../../errors.ts'
+import { acceptDay } from '../../lake/day-facts.ts'
 import { openLake } from '../../lake/lake.ts'
 import type { Origin } from '../../lake/origin.ts'
 import { listAbsent, listSelectedSeries } from '../../lake/selection.ts'
@@ -74,7 +75,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
     tell: (message) => run.logger.info(message),
     ...localOrigin(run),
   })
-  const row = lake.catalog.acceptDay(series, day, reason)
+  const row = acceptDay(lake.catalog, series, day, reason)
   if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
   else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
   return 0

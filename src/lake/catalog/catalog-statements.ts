@@ -42,8 +42,7 @@ const DAY_OF_CHUNK = `SELECT ${selectChunk('c', 's')}
 const SQL = {
   getSeries: `SELECT ${SERIES_COLUMNS} FROM all_series WHERE ${ONE_SERIES} AND is_known`,
   listSeries: `SELECT ${SERIES_COLUMNS} FROM all_series
-    WHERE dataset = ${DATASET} AND is_known AND market = coalesce(?, market) AND symbol = coalesce(?, symbol) AND interval = coalesce(?, interval)
-    ORDER BY market, symbol, interval`,
+    WHERE dataset = ${DATASET} AND is_known ORDER BY market, symbol, interval`,
   putSeries: `INSERT INTO all_series (dataset, is_known, ${SERIES_COLUMNS}) VALUES (${DATASET}, 1, ${[...KEY, ...SERIES_FACTS].map(() => '?').join(', ')})
     ON CONFLICT (dataset, market, symbol, interval) DO UPDATE SET is_known = 1, ${SERIES_FACTS.map((name) => `${name} = excluded.${name}`).join(', ')}`,
   // a chunk may be stored before the listing was read for its series

@@ -1,6 +1,5 @@
 import type Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
-import { isExplained } from '../../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
 import type { Phase } from '../../model/interval.ts'
@@ -9,6 +8,7 @@ import { chunkRange, nextChunk, seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
+import type { Ledger } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, FirstForms, FirstSource, RawRow, SeriesRow } from './catalog-rows.ts'
@@ -28,19 +28,16 @@ const PAGE_ROWS = 1000
 
 const DAY_KEYS = Object.values(DAY_COLUMNS)
 
-/**
- * What is known of every chunk of a lake. All methods are synchronous; all may throw `CKVD_CATALOG`, `CKVD_LAKE_IO` and, when
- * they write, `CKVD_DISK_FULL`. Ranges of days are half-open. There may be any number of readers beside one writer.
- */
-export class Catalog {
-  readonly path: string
+/** The ledger of a lake in a directory: an SQLite file, which any number of readers may have open beside one writer. */
+export class Catalog implements Ledger {
+  readonly place: string
   readonly #database: Database.Database
   readonly #mode: CatalogMode
   #statements: Statements | undefined
 
   /** Use `openCatalog`. */
   constructor(path: string, mode: CatalogMode, progress?: MigrationProgress) {
-    this.path = path
+    this.place = path
     this.#mode = mode
     this.#database = openCatalogFile(path, mode, progress)
     try {
@@ -56,13 +53,11 @@ export class Catalog {
     return raw === undefined ? undefined : seriesRowOf(raw as RawRow)
   }
 
-  /** Series that the listing was read for, of the given market, symbol, interval. */
-  listSeries(filter: Partial<Series> = {}): SeriesRow[] {
-    const values = [filter.market ?? null, filter.symbol ?? null, filter.interval ?? null]
-    return this.#use('read', (sql) => sql.listSeries.all(values)).map((raw) => seriesRowOf(raw as RawRow))
+  listSeries(): SeriesRow[] {
+    return this.#use('read', (sql) => sql.listSeries.all([])).map((raw) => seriesRowOf(raw as RawRow))
   }
 
-  /** Series that have at least one day, whether or not the listing was read for them (a rebuilt catalog has only these). */
+  /** A catalog that was rebuilt has these alone. */
   listStoredSeries(): Series[] {
     const rows = this.#use('read', (sql) => sql.listStoredSeries.all([])) as [Series['market'], string, Series['interval']][]
     return rows.map(([market, symbol, interval]) => ({ market, symbol, interval }))
@@ -90,12 +85,11 @@ export class Catalog {
     return raw === undefined ? undefined : dayRowOf(raw as RawRow, series)
   }
 
-  /** Days in [from, to), in order. */
   readDays(series: Series, from: UtcDay = FIRST_DAY, to: UtcDay = LAST_DAY): DayRow[] {
     return this.#readPage(series, from, to, ALL)
   }
 
-  /** As `readDays`, a page at a time: no read transaction stays open between rows, so the caller may write, or stop early. */
+  /** A page at a time: no read transaction stays open between rows. */
   *iterateDays(series: Series, from: UtcDay = FIRST_DAY, to: UtcDay = LAST_DAY): Generator<DayRow, void> {
     for (let start: UtcDay = from; ;) {
       const page = this.#readPage(series, start, to, PAGE_ROWS)
@@ -106,7 +100,6 @@ export class Catalog {
     }
   }
 
-  /** Gaps that start in [from, to), in order. */
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {
     const startUs = from === undefined ? 0 : dayStartUs(from)
     const endUs = to === undefined ? Number.MAX_SAFE_INTEGER : dayStartUs(to)
@@ -114,12 +107,10 @@ export class Catalog {
     return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence: readEvidence(evidence) }))
   }
 
-  /** The last chunk of the series that has bars, wherever it lies; null when none has. */
   lastDayWithBars(series: Series): UtcDay | null {
     return (this.#use('read', (sql) => sql.lastDayWithBars.get(keyOf(series))) as [UtcDay | null])[0]
   }
 
-  /** REST's answers to "the first bar of all" of a symbol, by interval. */
   listBeginnings({ market, symbol }: Pick<Series, 'market' | 'symbol'>): BeginningRow[] {
     const rows = this.#use('read', (sql) => sql.listBeginnings.all([market, symbol])) as [Series['interval'], number][]
     return rows.map(([interval, firstOpenUs]) => ({ market, symbol, interval, firstOpenUs }))
@@ -129,7 +120,7 @@ export class Catalog {
     this.#use('write', (sql) => sql.putBeginning.run([...keyOf(row), row.firstOpenUs]))
   }
 
-  /** Records chunks in one transaction: all of them or, when it throws, none. Durable when it returns. */
+  /** In one transaction. */
   commit(batch: readonly CatalogWrite[]): void {
     if (batch.length === 0) return
     this.#transaction((sql) => {
@@ -143,7 +134,6 @@ export class Catalog {
     })
   }
 
-  /** Forgets a chunk, its gaps and its revisions; the shard stays. */
   deleteDay(series: Series, day: UtcDay): void {
     const { startUs, endUs } = chunkRange(day, series.interval)
     const key = keyOf(series)
@@ -154,7 +144,6 @@ export class Catalog {
     })
   }
 
-  /** Forgets a series; its shards stay. */
   deleteSeries(series: Series): void {
     const key = keyOf(series)
     this.#transaction((sql) => {
@@ -164,28 +153,14 @@ export class Catalog {
     })
   }
 
-  /**
-   * Records that a person accepts an unexplained chunk: it counts as explained and its condition stays. Throws `CKVD_USAGE`
-   * when there is nothing to accept.
-   */
-  acceptDay(series: Series, day: UtcDay, reason: string): DayRow {
-    const row = this.getDay(series, day)
-    const where = `${seriesLabel(series)} ${day}`
-    if (row === undefined) throw new CkvdError('CKVD_USAGE', `Expected a day that the lake knows, got ${where}: it was never requested.`)
-    if (isExplained(row.condition))
-      throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
-    const words = reason.replaceAll(/\s+/g, ' ').trim()
-    if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
-    this.#use('write', (sql) => sql.setAccepted.run([words, ...keyOf(series), day]))
-    return { ...row, accepted: words }
+  setAccepted(series: Series, day: UtcDay, reason: string): void {
+    this.#use('write', (sql) => sql.setAccepted.run([reason, ...keyOf(series), day]))
   }
 
-  /** Records that a run has begun; gives its id. `startedAt` is ISO text. */
   startRun(run: { readonly startedAt: string; readonly command: string }): number {
     return (this.#use('write', (sql) => sql.startRun.get([run.startedAt, run.command])) as [number])[0]
   }
 
-  /** Records that a run has ended; `counts` is stored as JSON. */
   endRun(id: number, end: { readonly endedAt: string; readonly counts: unknown; readonly exit: number }): void {
     this.#use('write', (sql) => sql.endRun.run([end.endedAt, JSON.stringify(end.counts) ?? null, end.exit, id]))
   }
@@ -197,7 +172,7 @@ export class Catalog {
     try {
       closeCatalogFile(this.#database, this.#mode)
     } catch (error) {
-      throw sqliteError(error, 'close the catalog', this.path, LAKE)
+      throw sqliteError(error, 'close the catalog', this.place, LAKE)
     }
   }
 
@@ -211,11 +186,11 @@ export class Catalog {
   }
 
   #use<T>(verb: 'read' | 'write', action: (sql: Statements) => T): T {
-    if (this.#statements === undefined) throw new CkvdError('CKVD_BUG', `Expected an open catalog, but ${this.path} is closed.`)
+    if (this.#statements === undefined) throw new CkvdError('CKVD_BUG', `Expected an open catalog, but ${this.place} is closed.`)
     try {
       return action(this.#statements)
     } catch (error) {
-      throw sqliteError(error, `${verb} the catalog`, this.path, LAKE)
+      throw sqliteError(error, `${verb} the catalog`, this.place, LAKE)
     }
   }
 

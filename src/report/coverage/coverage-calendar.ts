@@ -1,4 +1,4 @@
-import type { Catalog } from '../../lake/catalog/catalog.ts'
+import type { LedgerReader } from '../../lake/ledger.ts'
 import { isAccepted } from '../../lake/day-facts.ts'
 import type { DayState } from '../../pages/coverage-data.ts'
 import type { Series } from '../../model/series.ts'
@@ -17,7 +17,7 @@ export interface CalendarRun {
 }
 
 /** The chunks of a series as runs, in order. Chunks before and after all that are recorded or listed are in none. Reads the catalog only. */
-export function readCalendar(catalog: Catalog, series: Series, filter: LakeFilter = {}): CalendarRun[] {
+export function readCalendar(catalog: LedgerReader, series: Series, filter: LakeFilter = {}): CalendarRun[] {
   const runs: { start: UtcDay; chunks: number; state: DayState; accepted: boolean }[] = []
   let next: UtcDay | undefined
   const add = (start: UtcDay, chunks: number, state: DayState, accepted: boolean): void => {

@@ -1,4 +1,4 @@
-import type { Catalog } from '../../lake/catalog/catalog.ts'
+import type { LedgerReader } from '../../lake/ledger.ts'
 import type { UnexplainedDay } from '../../lake/day-facts.ts'
 import { isAccepted, unexplainedDay } from '../../lake/day-facts.ts'
 import { ALL_LISTED, readRequested } from '../../lake/requested.ts'
@@ -45,7 +45,7 @@ export interface SeriesCoverage extends Series {
 }
 
 /** What the lake holds of one series. Reads the catalog only. */
-export function readCoverage(catalog: Catalog, series: Series, filter: LakeFilter = {}): SeriesCoverage {
+export function readCoverage(catalog: LedgerReader, series: Series, filter: LakeFilter = {}): SeriesCoverage {
   const days = countNone()
   const sums = { accepted: 0, rows: 0, bytes: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
   const unexplained: CoverageDay[] = []

@@ -1,7 +1,12 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { codeOf, countsAsExplained, isDisputed, reasonOf } from '../../../src/lake/day-facts.ts'
+import type { DayRow } from '../../../src/lake/catalog/catalog-rows.ts'
+import type { Catalog } from '../../../src/lake/catalog/catalog.ts'
+import { openCatalog } from '../../../src/lake/catalog/catalog.ts'
+import { acceptDay, codeOf, countsAsExplained, isAccepted, isDisputed, reasonOf } from '../../../src/lake/day-facts.ts'
 import { CONDITIONS } from '../../../src/model/condition.ts'
 import { doubt } from '../../../src/model/evidence.ts'
+import { BTC, day, hoursOf, inTempDirectory, rowOf } from './lake-fixtures.ts'
 
 const ROW = { condition: 'partial', accepted: null, errorCode: null, error: null, evidence: null } as const
 const PROVED = { evidence: { source: 'rest', beforeUs: 0, afterUs: 7_200_000_000 } } as const
@@ -41,4 +46,40 @@ it('a disputed day that a person accepted counts as explained, and is not told a
   expect([isDisputed(day), countsAsExplained(day)]).toEqual([true, false])
   expect([isDisputed({ ...day, accepted: 'seen' }), countsAsExplained({ ...day, accepted: 'seen' })]).toEqual([false, true])
   expect(isDisputed({ ...day, condition: 'partial' })).toBe(false)
+})
+
+describe('accepting a day', () => {
+  const withDay = async (row: DayRow, test: (catalog: Catalog) => void): Promise<void> => {
+    await inTempDirectory((directory) => {
+      using catalog = openCatalog(join(directory, 'catalog.sqlite'), { mode: 'write' })
+      catalog.commit([{ row, gaps: [] }])
+      test(catalog)
+      return Promise.resolve()
+    })
+  }
+
+  it('needs words, and a second acceptance takes the place of the first', async () => {
+    const row = rowOf(BTC, '2024-01-01', { condition: 'failed' })
+    await withDay(row, (catalog) => {
+      expect(isAccepted(catalog.getDay(BTC, row.day)!)).toBe(false)
+      for (const blank of ['', ' \n\t ']) {
+        expect(() => acceptDay(catalog, BTC, row.day, blank)).toThrow(expect.objectContaining({ code: 'CKVD_USAGE' }))
+        expect(isAccepted(catalog.getDay(BTC, row.day)!)).toBe(false)
+      }
+      const first = acceptDay(catalog, BTC, row.day, '  seen\n by  me ')
+      expect(first).toEqual({ ...row, accepted: 'seen by me' })
+      expect(catalog.getDay(BTC, row.day)).toEqual(first)
+      expect(acceptDay(catalog, BTC, row.day, 'two').accepted).toBe('two')
+      expect(catalog.getDay(BTC, row.day)?.accepted).toBe('two')
+    })
+  })
+
+  it('is refused where there is nothing to accept', async () => {
+    const { row } = hoursOf(BTC, '2024-01-01')
+    await withDay(row, (catalog) => {
+      const usage = expect.objectContaining({ code: 'CKVD_USAGE' }) as Error
+      expect(() => acceptDay(catalog, BTC, row.day, 'why')).toThrow(usage)
+      expect(() => acceptDay(catalog, BTC, day('2024-01-02'), 'why')).toThrow(usage)
+    })
+  })
 })

@@ -102,7 +102,7 @@ describe('verify', () => {
     await withLake(async (root) => {
       const lake = await openLake(root, { mode: 'write' })
       const { row, gaps } = ITEMS[2]!
-      lake.catalog.commit([{ row: { ...row, rows: 25 }, gaps }])
+      await lake.catalog.commit([{ row: { ...row, rows: 25 }, gaps }])
       await lake.close()
       await verify(root, (result) => expect(result.bad).toMatchObject([{ day: row.day, code: 'CKVD_SHARD_FORMAT' }]))
     })
@@ -165,7 +165,7 @@ describe('verify', () => {
       const lake = await openLake(root, { mode: 'write' })
       const { row, gaps } = ITEMS[2]!
       const failed = { ...row, condition: 'failed' as const, errorCode: 'CKVD_HTTP_STATUS' as const, error: 'CKVD_HTTP_STATUS: 503' }
-      lake.catalog.commit([{ row: failed, gaps }])
+      await lake.catalog.commit([{ row: failed, gaps }])
       await lake.close()
       await verify(root, (result, { catalog }) => {
         expect(result).toMatchObject({ bad: [], adopted: 0 })
@@ -245,7 +245,7 @@ describe('verify', () => {
       const known = hoursOf(BTC, '2024-06-03')
       await writeFile(shardFile(root, BTC, '2024-06-03'), known.shard)
       const before = await openLake(root, { mode: 'write' })
-      before.catalog.commit([{ row: rowOf(BTC, '2024-06-03'), gaps: [] }])
+      await before.catalog.commit([{ row: rowOf(BTC, '2024-06-03'), gaps: [] }])
       await before.close()
       const torn = hoursOf(BTC, '2024-06-02')
       await writeFile(shardFile(root, BTC, '2024-06-02'), torn.shard.slice(0, -200))

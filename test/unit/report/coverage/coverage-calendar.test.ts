@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { acceptDay } from '../../../../src/lake/day-facts.ts'
 import { openLake } from '../../../../src/lake/lake.ts'
 import type { Series } from '../../../../src/model/series.ts'
 import { readCalendar } from '../../../../src/report/coverage/coverage-calendar.ts'
@@ -14,8 +15,8 @@ describe('readCalendar', () => {
       const put = (name: string, condition: 'complete' | 'partial') =>
         lake.catalog.commit([{ row: rowOf(BTC, name, { condition }), gaps: [] }])
       for (const name of ['2024-01-01', '2024-01-02', '2024-01-03', '2024-01-05', '2024-01-06', '2024-01-07'])
-        put(name, name === '2024-01-06' ? 'partial' : 'complete')
-      lake.catalog.acceptDay(BTC, day('2024-01-06'), 'looked at')
+        await put(name, name === '2024-01-06' ? 'partial' : 'complete')
+      acceptDay(lake.catalog, BTC, day('2024-01-06'), 'looked at')
       lake.catalog.putSeries(seriesRowOf(BTC, { firstDay: day('2024-01-02'), lastDay: day('2024-01-09') }))
       const run = (start: string, chunks: number, state: string, accepted = false) => ({ start, chunks, state, accepted })
       expect(readCalendar(lake.catalog, BTC)).toEqual([
@@ -37,7 +38,7 @@ describe('readCalendar', () => {
     inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write', origin: 'binance' })
       for (const name of ['2023-12-01', '2024-01-01', '2024-03-01'])
-        lake.catalog.commit([{ row: rowOf(WEEKS, name, { condition: 'complete' }), gaps: [] }])
+        await lake.catalog.commit([{ row: rowOf(WEEKS, name, { condition: 'complete' }), gaps: [] }])
       expect(readCalendar(lake.catalog, WEEKS).map(({ start, chunks }) => [start, chunks])).toEqual([
         ['2023-12-01', 2],
         ['2024-02-01', 1],

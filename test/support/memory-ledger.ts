@@ -1,0 +1,158 @@
+import { CkvdError } from '../../src/errors.ts'
+import type { BeginningRow, CatalogWrite, DayRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
+import type { Ledger } from '../../src/lake/ledger.ts'
+import { CONDITIONS, isExplained } from '../../src/model/condition.ts'
+import type { EvidencedGap } from '../../src/model/evidence.ts'
+import type { Series } from '../../src/model/series.ts'
+import { chunkRange, seriesLabel } from '../../src/model/series.ts'
+import type { UtcDay } from '../../src/model/utc-day.ts'
+import { dayStartUs } from '../../src/model/utc-day.ts'
+
+/** What is known of one series. */
+interface Known {
+  readonly series: Series
+  row: SeriesRow | undefined
+  days: ReadonlyMap<UtcDay, DayRow>
+  gaps: readonly EvidencedGap[]
+}
+
+/**
+ * A ledger without a database, which takes a moment to record, as one far away does. It shows that the suite of ledgers asks for nothing that
+ * only SQLite has.
+ */
+export class MemoryLedger implements Ledger {
+  readonly place = 'memory:ledger'
+  #known = new Map<string, Known>()
+  readonly #beginnings = new Map<string, BeginningRow>()
+  #runs = 0
+  #isOpen = true
+
+  close(): void {
+    this.#isOpen = false
+  }
+
+  getSeries(series: Series): SeriesRow | undefined {
+    return this.#find(series)?.row
+  }
+
+  listSeries(): SeriesRow[] {
+    return this.#inOrder().flatMap(({ row }) => (row === undefined ? [] : [row]))
+  }
+
+  listStoredSeries(): Series[] {
+    return this.#inOrder().flatMap(({ days, series }) => (days.size === 0 ? [] : [series]))
+  }
+
+  getDay(series: Series, day: UtcDay): DayRow | undefined {
+    return this.#find(series)?.days.get(day)
+  }
+
+  readDays(series: Series, from?: UtcDay, to?: UtcDay): DayRow[] {
+    return [...(this.#find(series)?.days.values() ?? [])]
+      .filter(({ day }) => (from === undefined || day >= from) && (to === undefined || day < to))
+      .sort((a, b) => (a.day < b.day ? -1 : 1))
+  }
+
+  *iterateDays(series: Series, from?: UtcDay, to?: UtcDay): Generator<DayRow, void> {
+    yield* this.readDays(series, from, to)
+  }
+
+  listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {
+    const startUs = from === undefined ? -Infinity : dayStartUs(from)
+    const endUs = to === undefined ? Infinity : dayStartUs(to)
+    return [...(this.#find(series)?.gaps ?? [])]
+      .filter((gap) => gap.startUs >= startUs && gap.startUs < endUs)
+      .sort((a, b) => a.startUs - b.startUs)
+  }
+
+  lastDayWithBars(series: Series): UtcDay | null {
+    return this.readDays(series).findLast(({ rows }) => rows > 0)?.day ?? null
+  }
+
+  listBeginnings({ market, symbol }: Pick<Series, 'market' | 'symbol'>): BeginningRow[] {
+    return [...this.#beginnings.values()].filter((row) => row.market === market && row.symbol === symbol)
+  }
+
+  async commit(batch: readonly CatalogWrite[]): Promise<void> {
+    this.#check()
+    await new Promise((resolve) => setImmediate(resolve))
+    const next = new Map(this.#known)
+    for (const write of batch) next.set(seriesLabel(write.row), withChunk(next.get(seriesLabel(write.row)) ?? nothingOf(write.row), write))
+    this.#known = next
+  }
+
+  putSeries(row: SeriesRow): void {
+    this.#known.set(seriesLabel(row), { ...(this.#find(row) ?? nothingOf(row)), row })
+  }
+
+  putBeginning(row: BeginningRow): void {
+    this.#check()
+    this.#beginnings.set(seriesLabel(row), row)
+  }
+
+  setAccepted(series: Series, day: UtcDay, accepted: string): void {
+    const known = this.#find(series)
+    const row = known?.days.get(day)
+    if (known !== undefined && row !== undefined) known.days = new Map(known.days).set(day, { ...row, accepted })
+  }
+
+  deleteDay(series: Series, day: UtcDay): void {
+    const known = this.#find(series)
+    if (known === undefined) return
+    known.days = new Map([...known.days].filter(([one]) => one !== day))
+    known.gaps = outside(known.gaps, series, day)
+  }
+
+  deleteSeries(series: Series): void {
+    this.#check()
+    this.#known.delete(seriesLabel(series))
+    this.#beginnings.delete(seriesLabel(series))
+  }
+
+  startRun(): number {
+    this.#check()
+    return ++this.#runs
+  }
+
+  endRun(): void {
+    this.#check()
+  }
+
+  #find(series: Series): Known | undefined {
+    this.#check()
+    return this.#known.get(seriesLabel(series))
+  }
+
+  #inOrder(): Known[] {
+    this.#check()
+    return [...this.#known].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, known]) => known)
+  }
+
+  #check(): void {
+    if (!this.#isOpen) throw new CkvdError('CKVD_CATALOG', `${this.place} is closed.`)
+  }
+}
+
+function nothingOf({ market, symbol, interval }: Series): Known {
+  return { series: { market, symbol, interval }, row: undefined, days: new Map(), gaps: [] }
+}
+
+function withChunk(known: Known, { row, gaps }: CatalogWrite): Known {
+  const { startUs, endUs } = chunkRange(row.day, row.interval)
+  if (!CONDITIONS.includes(row.condition)) throw new CkvdError('CKVD_BUG', `No condition: ${row.condition}.`)
+  if (gaps.some((gap) => gap.startUs < startUs || gap.startUs >= endUs)) throw new CkvdError('CKVD_BUG', `A gap outside of ${row.day}.`)
+  const before = known.days.get(row.day)
+  const isSame = before?.condition === row.condition && !isExplained(row.condition)
+  const accepted = row.accepted ?? (isSame ? before.accepted : null)
+  return {
+    ...known,
+    days: new Map(known.days).set(row.day, { ...row, accepted }),
+    gaps: [...outside(known.gaps, row, row.day), ...gaps],
+  }
+}
+
+/** The gaps that are of other chunks. */
+function outside(gaps: readonly EvidencedGap[], series: Series, day: UtcDay): EvidencedGap[] {
+  const { startUs, endUs } = chunkRange(day, series.interval)
+  return gaps.filter((gap) => gap.startUs < startUs || gap.startUs >= endUs)
+}
