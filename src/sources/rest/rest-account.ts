@@ -1,7 +1,7 @@
 /**
  * The account of an address: what REST has been asked for in the current wall-clock minute, and when it may be asked again. It belongs to the
  * public address, not to a lake or a process: whoever shares the address must share the account. In memory (rest-account-memory.ts) for one
- * process with an exchange of its own, in a file (rest-account-file.ts) for all of a machine. Both keep test/unit/sources/rest/rest-account.test.ts.
+ * process with an exchange of its own, in a file (rest-account-file.ts) for all of a machine. Both pass test/suites/rest-account.ts.
  *
  * All methods may be called by any number of callers at once. What cannot be read or written throws CKVD_ACCOUNT, and no request is sent.
  */
