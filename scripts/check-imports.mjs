@@ -19,6 +19,7 @@ const FLOORS = [
   ['log'],
   ['waiting', 'memory', 'worker-pool', 'json-text'],
   ['model'],
+  ['dataset'],
   ['config'],
   ['disk', 'codec', 'question', 'pages'],
   ['sources', 'lake'],
@@ -32,7 +33,7 @@ const FLOORS = [
 /** Rooms that may import less than their floor allows, each with its reason. */
 const NARROWER = {
   config: { may: ['model', 'errors'], because: 'settings and market facts rest on plain values alone' },
-  sandbox: { may: ['model', 'errors', 'config'], because: 'a stand-in for the exchange must not share code with what it tests' },
+  sandbox: { may: ['model', 'errors', 'config', 'dataset'], because: 'a stand-in for the exchange must not share code with what it tests' },
   pages: { may: ['model'], because: 'a browser runs it, which has neither Node nor our files' },
   workers: {
     may: ['codec', 'memory', 'model', 'errors'],

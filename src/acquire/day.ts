@@ -1,5 +1,6 @@
 import { sha256Hex } from '../memory/digest.ts'
 import { findOddRows } from '../codec/csv/odd-rows.ts'
+import { chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
 import { isFromVision } from '../lake/day-facts.ts'
@@ -12,7 +13,7 @@ import { findGaps } from '../model/gaps.ts'
 import { countSlots, firstSlotUs, gridOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkRange, gridOfBars } from '../model/series.ts'
+import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 
 /** The archive from which rows came. */
@@ -63,7 +64,7 @@ export interface SeriesBounds {
 
 /** The part of a chunk in which bars are expected: from the series' first bar to its last. */
 export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds): TimeRange {
-  const { startUs, endUs } = chunkRange(day, series.interval)
+  const { startUs, endUs } = chunkRange(day, series)
   const first = bounds.startUs === null ? startUs : Math.max(startUs, slotStartUs(bounds.startUs, gridOf(series)))
   return { startUs: first, endUs: bounds.endUs === null ? endUs : Math.max(first, Math.min(endUs, bounds.endUs)) }
 }

@@ -2,9 +2,10 @@ import { fileShares } from '../../config/open-files.ts'
 import { BufferPool } from '../memory/buffer-pool.ts'
 import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../codec/decode-archive.ts'
 import { leastShardBytes } from '../codec/arrow/shard-size.ts'
+import type { Chunked } from '../dataset/chunk.ts'
+import { isMonthChunked } from '../dataset/chunk.ts'
 import { abortError, CkvdError, openFilesError } from '../errors.ts'
-import type { Interval } from '../model/interval.ts'
-import { isMonthChunked, maxLengthUs } from '../model/interval.ts'
+import { maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { listenAbort } from '../waiting.ts'
 import { WorkerPool } from '../worker-pool.ts'
@@ -210,8 +211,8 @@ export class DecodePool {
     }
   }
 
-  #sparesFor({ series: { interval }, days }: DecodeRequest): Uint8Array[] {
-    return this.#shardBuffers.takeSpares(leastChunkBytes(interval), days?.length ?? 1)
+  #sparesFor({ series, days }: DecodeRequest): Uint8Array[] {
+    return this.#shardBuffers.takeSpares(leastChunkBytes(series), days?.length ?? 1)
   }
 
   #countShared({ chunks }: DecodeResult): void {
@@ -239,8 +240,8 @@ export class DecodePool {
 }
 
 /** What the shard of a chunk with all its bars has at least: what served for one is found for the next. */
-export function leastChunkBytes(interval: Interval): number {
-  const rows = ((isMonthChunked(interval) ? 28 : 1) * US_PER_DAY) / maxLengthUs(interval)
+export function leastChunkBytes(series: Chunked): number {
+  const rows = ((isMonthChunked(series) ? 28 : 1) * US_PER_DAY) / maxLengthUs(series.interval)
   return leastShardBytes(Math.floor(rows))
 }
 

@@ -1,7 +1,7 @@
+import { periodStem, seriesFolder } from '../dataset/names.ts'
 import { isFailure } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
-import { periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'

@@ -1,8 +1,8 @@
+import { chunkEndUs, chunkOfUs, chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
-import { chunkEndUs, countSlots, firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
+import { countSlots, firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
-import { chunkOfUs, chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { acquireArchive } from './archive/archive-days.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
@@ -166,7 +166,7 @@ class SeriesRun {
       return await this.#host.emit(lead, days, true)
     }
     const { startUs } = this.#life.bounds
-    const first = startUs === null ? null : chunkOfUs(startUs, this.#series.interval)
+    const first = startUs === null ? null : chunkOfUs(startUs, this.#series)
     const alive = beginning.source === 'rest' && first !== null ? lead.filter((day) => day >= first) : []
     const unborn = lead.filter((day) => !alive.includes(day))
     if (unborn.length > 0) await this.#host.emit(unborn, [], true)
@@ -247,10 +247,8 @@ class SeriesRun {
     const first = columns.openTime[0]
     if (this.#life.startSource !== null || first === undefined) return
     const grid = gridOf(this.#series)
-    const isBirth =
-      this.#plan.firstDay === null ||
-      chunkOfUs(chunkRange(this.#plan.firstDay, this.#series.interval).startUs, this.#series.interval) >= day
-    if (isBirth && slotStartUs(Number(first), grid) > firstSlotUs(chunkRange(day, this.#series.interval).startUs, grid))
+    const isBirth = this.#plan.firstDay === null || chunkOfUs(chunkRange(this.#plan.firstDay, this.#series).startUs, this.#series) >= day
+    if (isBirth && slotStartUs(Number(first), grid) > firstSlotUs(chunkRange(day, this.#series).startUs, grid))
       await this.#life.begin(Number(first))
   }
 
@@ -276,10 +274,10 @@ class SeriesRun {
       return false
     }
     const { start } = this.#host.scope
-    const born = chunkOfUs(beginning.startUs, this.#series.interval)
+    const born = chunkOfUs(beginning.startUs, this.#series)
     const first = start === null || start < born ? born : start
     const requested = tail.length > 0 ? tail : [...chunksOf(this.#series, first, { end: this.#host.scope.end, nowUs: this.#host.nowUs })]
-    const unborn = requested.filter((day) => chunkEndUs(day, this.#series.interval) <= (beginning.startUs ?? 0))
+    const unborn = requested.filter((day) => chunkEndUs(day, this.#series) <= (beginning.startUs ?? 0))
     if (unborn.length > 0) await this.#host.emit(unborn, [], true)
     const alive = requested.filter((day) => !unborn.includes(day))
     if (alive.length > 0) await this.#runTail(alive)
@@ -303,7 +301,7 @@ function stretchParts(days: readonly UtcDay[], series: Series): UtcDay[][] {
   const parts: UtcDay[][] = []
   let rows = Infinity
   for (const day of days) {
-    const { startUs, endUs } = chunkRange(day, series.interval)
+    const { startUs, endUs } = chunkRange(day, series)
     const more = countSlots(startUs, endUs, gridOf(series))
     if (rows + more > MAX_STRETCH_ROWS) {
       parts.push([])

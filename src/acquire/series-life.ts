@@ -1,9 +1,10 @@
+import { chunkEndUs } from '../dataset/chunk.ts'
 import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Interval, Phase } from '../model/interval.ts'
-import { chunkEndUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -119,7 +120,7 @@ export class SeriesLife {
   /** True of a chunk after which no bar is known, so that the series may have ended in it. */
   mayEndIn(day: UtcDay): boolean {
     if (this.#goesOn || (this.#lastKnownDay !== null && day < this.#lastKnownDay)) return false
-    return this.#lastOpenUs === null || this.#lastOpenUs < chunkEndUs(day, this.#series.interval)
+    return this.#lastOpenUs === null || this.#lastOpenUs < chunkEndUs(day, this.#series)
   }
 
   get startSource(): FirstSource | null {

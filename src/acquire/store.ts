@@ -1,4 +1,5 @@
 import type { AcquiredDay } from './day.ts'
+import { nextChunk } from '../dataset/chunk.ts'
 import { countChangedRows } from '../model/rows.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
 import { isCkvdError } from '../errors.ts'
@@ -8,7 +9,6 @@ import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
-import { nextChunk } from '../model/series.ts'
 
 /** What became of a chunk in the lake. */
 export interface Stored {
@@ -31,7 +31,7 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
   const previous = lake.catalog.getDay(series, acquired.day)
   if (previous !== undefined && isBetter(previous, acquired)) {
     const row = { ...previous, ...errorOf(acquired, previous), updatedAt: nowIso() }
-    await lake.writer.put({ row, gaps: lake.catalog.listGaps(series, acquired.day, nextChunk(acquired.day, series.interval)), shard: null })
+    await lake.writer.put({ row, gaps: lake.catalog.listGaps(series, acquired.day, nextChunk(acquired.day, series)), shard: null })
     return { row, written: false, upgraded: false, republished: false, refused: acquired }
   }
   const same = previous !== undefined && previous.shardSha256 !== null && previous.shardSha256 === acquired.shardSha256

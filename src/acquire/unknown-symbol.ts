@@ -1,6 +1,6 @@
+import { seriesLabel } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
-import { seriesLabel } from '../model/series.ts'
 
 /** The error of a series of which nothing is known. */
 export function unknownSymbol(series: Series, restAsked: boolean): CkvdError {

@@ -1,8 +1,9 @@
 import { DecodePool } from '../acquire/decode-pool.ts'
 import { runIngest } from '../ingest/ingest.ts'
 import { parseIngestRequest } from '../ingest/request.ts'
+import { nextChunk } from '../dataset/chunk.ts'
+import { seriesLabel } from '../dataset/names.ts'
 import type { BadShard } from '../lake/verify.ts'
-import { nextChunk, seriesLabel } from '../model/series.ts'
 import type { CommandRun } from './command.ts'
 import { requestSurroundings } from './request-surroundings.ts'
 
@@ -24,7 +25,7 @@ export async function repairDays(run: CommandRun<object>, bad: readonly BadShard
     const { series } = first
     const days = group.map(({ day }) => day).sort()
     const start = days[0] ?? first.day
-    const end = nextChunk(days.at(-1) ?? first.day, series.interval)
+    const end = nextChunk(days.at(-1) ?? first.day, series)
     const { market, symbol, interval } = series
     const options = await parseIngestRequest(
       { universe: [{ market, symbol }], intervals: [interval], start, end, retryFailed: true, signal: run.signal },

@@ -1,21 +1,23 @@
+import type { Chunked } from '../dataset/chunk.ts'
+import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { CkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
 import { countOffGrid } from '../model/off-grid.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
-import { countSlots, firstSlotUs, isMonthChunked, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
+import { countSlots, firstSlotUs, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { lowerBound } from '../model/lower-bound.ts'
 import { KLINE_COLUMNS, pickRows, sameRow, sliceColumns } from '../model/kline.ts'
-import type { Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs, chunkRange, gridOfBars, nextChunk, previousChunk } from '../model/series.ts'
+import type { TimeRange } from '../model/series.ts'
+import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import { toDoubles } from '../memory/int64.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
-  readonly series: Pick<Series, 'interval' | 'phase'>
+  readonly series: Chunked
   /** the period of the archive, whole chunks */
   readonly range: TimeRange
   /** chunks wanted, of bars longer than a day also the one just before and just after the period; null = all of the period */
@@ -82,11 +84,11 @@ export function splitChunks(unsorted: KlineColumns, request: SplitRequest): Spli
   const { columns, times } = sortRows(unsorted)
   const grid = gridOfBars(series, columns.openTime)
   const wanted = days === null ? null : new Set(days)
-  const before = previousChunk(chunkOfUs(range.startUs, interval), interval)
-  const after = chunkOfUs(range.endUs, interval)
-  const isReaching = isMonthChunked(interval)
-  const from = lowerBound(times, isReaching ? chunkRange(before, interval).startUs : range.startUs, 0)
-  const to = lowerBound(times, isReaching ? chunkRange(after, interval).endUs : range.endUs, from)
+  const before = previousChunk(chunkOfUs(range.startUs, series), series)
+  const after = chunkOfUs(range.endUs, series)
+  const isReaching = isMonthChunked(series)
+  const from = lowerBound(times, isReaching ? chunkRange(before, series).startUs : range.startUs, 0)
+  const to = lowerBound(times, isReaching ? chunkRange(after, series).endUs : range.endUs, from)
   const firstOpenUs = from < to ? (times[from] as number) : null
   const chunks: ChunkRows[] = []
   const absentDays: UtcDay[] = []
@@ -94,9 +96,9 @@ export function splitChunks(unsorted: KlineColumns, request: SplitRequest): Spli
   let inPeriod = 0
   let isWanted = false
   let givenStrays = 0
-  let start = lowerBound(times, chunkRange(before, interval).startUs, 0)
-  for (let day = before; day <= after; day = nextChunk(day, interval)) {
-    const chunk = chunkRange(day, interval)
+  let start = lowerBound(times, chunkRange(before, series).startUs, 0)
+  for (let day = before; day <= after; day = nextChunk(day, series)) {
+    const chunk = chunkRange(day, series)
     const end = lowerBound(times, chunk.endUs, start)
     const rows = end - start
     const isInside = day !== before && day !== after

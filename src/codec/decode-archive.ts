@@ -1,13 +1,15 @@
+import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
+import { periodStem, seriesLabel } from '../dataset/names.ts'
 import type { ErrorData } from '../errors.ts'
 import { CkvdError, toCkvdError } from '../errors.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { concatColumns } from '../model/kline.ts'
-import type { Interval, Phase } from '../model/interval.ts'
-import { countSlots, isMonthChunked } from '../model/interval.ts'
+import type { Phase } from '../model/interval.ts'
+import { countSlots } from '../model/interval.ts'
 import type { Packaging, Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs, chunkRange, gridOfBars, periodStem, seriesLabel } from '../model/series.ts'
+import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { readZipEntry } from './zip/zip-entry.ts'
@@ -190,7 +192,7 @@ export interface ChunkParts {
 
 /** Joins the rows that several archives have of a chunk, as if they stood in one. Undefined without a row. */
 export function joinChunk({ series, day, parts, archive, sources, seriesStartUs, seriesEndUs }: ChunkParts): DecodedChunk | undefined {
-  const range = chunkRange(day, series.interval)
+  const range = chunkRange(day, series)
   const bounds = { days: [day], startsSeries: false, seriesStartUs, seriesEndUs }
   const [chunk] = splitChunks(concatColumns(parts.toReversed()), { series, range, ...bounds }).chunks
   if (chunk === undefined) return undefined
@@ -208,7 +210,7 @@ function periodRangeOf({ series, archive }: DecodeRequest): TimeRange {
     throw new CkvdError('CKVD_BUG', `Expected the period of a ${archive.packaging} archive, found "${archive.period}"`)
   }
   // a day's archive of bars that are longer than a day has a part of its month
-  if (isMonthChunked(series.interval)) return chunkRange(chunkOfUs(dayStartUs(day), series.interval), series.interval)
+  if (isMonthChunked(series)) return chunkRange(chunkOfUs(dayStartUs(day), series), series)
   const startUs = dayStartUs(day)
   return { startUs, endUs: packaging === 'daily' ? startUs + US_PER_DAY : nextMonth(startUs) }
 }
@@ -226,24 +228,23 @@ interface JudgedChunk {
 
 /** Counts what is odd, and refuses chunks of which too much is: these are bars of another interval. */
 function judgeChunks(chunks: readonly ChunkRows[], series: Series): JudgedChunk[] {
-  const { interval } = series
   const judged = chunks.map((chunk) => ({ chunk, odd: findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime)) }))
   const unusual = judged.filter(({ chunk, odd }) => odd.oddClose > 0 || chunk.offGrid > 0)
   if (unusual.length === 0) return judged
-  for (const { chunk } of unusual) checkInterval([chunk], interval, 3)
-  checkInterval(chunks, interval, 1)
+  for (const { chunk } of unusual) checkInterval([chunk], series, 3)
+  checkInterval(chunks, series, 1)
   return judged
 }
 
-function checkInterval(chunks: readonly ChunkRows[], interval: Interval, fewest: number): void {
+function checkInterval(chunks: readonly ChunkRows[], series: Series, fewest: number): void {
   const slots = chunks.reduce((sum, { day }) => {
-    const { startUs, endUs } = chunkRange(day, interval)
-    return sum + countSlots(startUs, endUs, interval)
+    const { startUs, endUs } = chunkRange(day, series)
+    return sum + countSlots(startUs, endUs, series.interval)
   }, 0)
   const [first, ...others] = chunks
   if (first === undefined) return
   const columns = others.length === 0 ? first.columns : concatColumns(chunks.map((chunk) => chunk.columns))
-  refuseOther({ columns, interval, slots, fewest })
+  refuseOther({ columns, interval: series.interval, slots, fewest })
 }
 
 function refuseOther(bars: BarSet): void {

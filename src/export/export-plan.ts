@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
+import { nextChunk } from '../dataset/chunk.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -8,7 +9,6 @@ import { readRequested } from '../lake/requested.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import { listSelectedSeries } from '../lake/selection.ts'
 import type { Series } from '../model/series.ts'
-import { nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { exportPath, filePeriod } from './file-period.ts'
 
@@ -58,7 +58,7 @@ export function planExport(catalog: LedgerReader, filter: LakeFilter, encoding: 
       }
       const period = filePeriod(series.interval, encoding.format, row.day)
       const bars = row.shardSha256 === null ? 0 : row.rows
-      const end = nextChunk(row.day, series.interval)
+      const end = nextChunk(row.day, series)
       const last = units.at(-1)
       if (last?.period === period) {
         last.end = end

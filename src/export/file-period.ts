@@ -1,9 +1,9 @@
 import type { ExportEncoding, ExportFormat } from '../codec/export/export-format.ts'
 import { fileEnding } from '../codec/export/export-format.ts'
+import { periodStem } from '../dataset/names.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, intervalPathName } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
-import { periodStem } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { monthOf } from '../model/utc-day.ts'
 

@@ -1,6 +1,7 @@
 import type { SeriesPlan } from '../acquire/plan/plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
 import { storeDay } from '../acquire/store.ts'
+import { chunkRange, nextChunk } from '../dataset/chunk.ts'
 import { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { codeOf, countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
@@ -10,7 +11,6 @@ import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
-import { chunkRange, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http/http.ts'
 import type { IngestEvents, ProgressMeter } from './progress.ts'
@@ -143,7 +143,7 @@ export class ChunkSink {
   }
 
   #gapsOf(series: Series, { day }: DayRow): EvidencedGap[] {
-    return this.#context.lake.catalog.listGaps(series, day, nextChunk(day, series.interval))
+    return this.#context.lake.catalog.listGaps(series, day, nextChunk(day, series))
   }
 
   /** Counts a series of which nothing can be had. */
@@ -162,7 +162,7 @@ export class ChunkSink {
 
 /** True of a chunk of which nothing is unexplained but where the series begins or whether it has ended: not of bars missing between others. */
 function isAboutLife(series: Series, day: UtcDay, gaps: readonly EvidencedGap[]): boolean {
-  const { startUs, endUs } = chunkRange(day, series.interval)
+  const { startUs, endUs } = chunkRange(day, series)
   const open = gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
   const isAtEdge = (gap: Gap): boolean => gap.startUs <= startUs || gap.endUs >= endUs
   return open.length > 0 && open.every((gap) => (gap.reason === 'not-ended' || gap.reason === 'unknown-symbol') && isAtEdge(gap))

@@ -5,11 +5,11 @@ import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
 import { planListed } from '../acquire/plan/listed-plan.ts'
 import type { SeriesPlan } from '../acquire/plan/plan.ts'
 import { leastShardBytes } from '../codec/arrow/shard-size.ts'
+import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
-import { countSlots, isMonthChunked } from '../model/interval.ts'
+import { countSlots } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
-import { chunkOfUs, chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { UniverseLine } from './universe.ts'
@@ -47,9 +47,7 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
     others.filter(({ packaging, firstDay }) =>
       archive.packaging === 'monthly'
         ? compare.includes(firstDay)
-        : isMonthChunked(plan.series.interval) &&
-          packaging === 'daily' &&
-          days.includes(chunkOfUs(dayStartUs(firstDay), plan.series.interval)),
+        : isMonthChunked(plan.series) && packaging === 'daily' && days.includes(chunkOfUs(dayStartUs(firstDay), plan.series)),
     ),
   )
   return {
@@ -66,7 +64,7 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
 }
 
 function chunkBytes(series: Series, day: UtcDay): number {
-  const { startUs, endUs } = chunkRange(day, series.interval)
+  const { startUs, endUs } = chunkRange(day, series)
   return leastShardBytes(countSlots(startUs, endUs, series.interval))
 }
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
-import { isMonthChunked, parseInterval } from '../model/interval.ts'
+import { chunkPeriod, isMonthChunked } from '../dataset/chunk.ts'
+import { fundingFolder, fundingStem, periodStem, seriesFolder } from '../dataset/names.ts'
+import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
 import type { Packaging, Series } from '../model/series.ts'
-import { chunkPeriod, fundingFolder, fundingStem, periodStem, seriesFolder } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { firstDayOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
 import type { Whose } from '../disk/io-error.ts'
@@ -42,7 +43,7 @@ export function lakePaths(root: string): LakePaths {
 
 /** How the lake packs a series: as Vision does, a file a month for `3d`, `1w` and `1M`, a file a day otherwise. */
 function shardPackaging(series: Series): Packaging {
-  return isMonthChunked(series.interval) ? 'monthly' : 'daily'
+  return isMonthChunked(series) ? 'monthly' : 'daily'
 }
 
 /** The folders of a lake that hold files which a store keeps. */
@@ -56,7 +57,7 @@ export function shardFolder(series: Series): string {
 
 /** Where the shard of a chunk lies, relative to the lake, `/` separated: `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow`. */
 export function shardPath(series: Series, day: UtcDay): string {
-  return `${shardFolder(series)}/${periodStem(series, chunkPeriod(day, series.interval))}.arrow`
+  return `${shardFolder(series)}/${periodStem(series, chunkPeriod(day, series))}.arrow`
 }
 
 /** Where a month of funding rates lies, relative to the lake: `data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow`. */

@@ -1,6 +1,6 @@
+import { seriesLabel } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
-import { seriesLabel } from '../model/series.ts'
 import type { WritableLake } from './lake.ts'
 import { parseShardPath, shardFolder } from './layout.ts'
 

@@ -1,5 +1,5 @@
+import { chunkOfUs, nextChunk } from '../dataset/chunk.ts'
 import type { Series } from '../model/series.ts'
-import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayStartUs } from '../model/utc-day.ts'
 import type { LedgerReader } from './ledger.ts'
@@ -33,7 +33,7 @@ export function* readRequested(catalog: LedgerReader, series: Series, { start, e
   for (const row of catalog.iterateDays(series, start, end)) {
     if (next !== undefined && next < row.day) yield { never: chunksIn(series, next, row.day) }
     yield { row }
-    next = nextChunk(row.day, series.interval)
+    next = nextChunk(row.day, series)
   }
   if (next === undefined || asked.end === undefined || listed === undefined) return
   const last = [listed.end, asked.end, end].filter((day) => day !== undefined).sort()[0] as UtcDay
@@ -45,7 +45,7 @@ function listedDays(catalog: LedgerReader, series: Series): { start: UtcDay; end
   const known = catalog.getSeries(series)
   if (known?.firstDay == null || known.lastDay === null) return undefined
   const startUs = Math.max(known.firstOpenUs ?? 0, dayStartUs(known.firstDay))
-  return { start: chunkOfUs(startUs, series.interval), end: addDays(known.lastDay, 1) }
+  return { start: chunkOfUs(startUs, series), end: addDays(known.lastDay, 1) }
 }
 
 function latest(...days: readonly (UtcDay | undefined)[]): UtcDay {
@@ -53,15 +53,15 @@ function latest(...days: readonly (UtcDay | undefined)[]): UtcDay {
 }
 
 /** The first chunk that begins on a day or after it. */
-function alignUp(day: UtcDay, { interval }: Series): UtcDay {
-  const chunk = chunkOfUs(dayStartUs(day), interval)
-  return chunk < day ? nextChunk(chunk, interval) : chunk
+function alignUp(day: UtcDay, series: Series): UtcDay {
+  const chunk = chunkOfUs(dayStartUs(day), series)
+  return chunk < day ? nextChunk(chunk, series) : chunk
 }
 
-function chunksIn({ interval }: Series, first: UtcDay, end: UtcDay): NeverRequested {
+function chunksIn(series: Series, first: UtcDay, end: UtcDay): NeverRequested {
   let last = first
   let days = 1
-  for (let day = nextChunk(first, interval); day < end; day = nextChunk(day, interval)) {
+  for (let day = nextChunk(first, series); day < end; day = nextChunk(day, series)) {
     last = day
     days++
   }

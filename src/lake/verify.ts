@@ -1,9 +1,10 @@
 import type { ShardMeta } from '../codec/arrow/arrow.ts'
+import { nextChunk } from '../dataset/chunk.ts'
+import { seriesLabel } from '../dataset/names.ts'
 import type { ErrorCode } from '../errors.ts'
 import { abortError, CkvdError, toCkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
-import { nextChunk, seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRow } from './catalog/catalog-rows.ts'
 import type { WritableLake } from './lake.ts'
@@ -225,7 +226,7 @@ async function recordBad(
     error: `${error.code}: ${error.message}`,
     updatedAt: new Date().toISOString(),
   }
-  await lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, interval)) }])
+  await lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, series)) }])
 }
 
 /** The row of a chunk of which nothing but its broken shard is known. */

@@ -1,5 +1,4 @@
-import type { UtcDay } from './utc-day.ts'
-import { dayStartUs, monthStartUs, nextMonth, US_PER_DAY } from './utc-day.ts'
+import { monthStartUs, nextMonth, US_PER_DAY } from './utc-day.ts'
 
 /** A bar length, written as Binance's REST API writes it (`1M` is a month; archives write `1mo`). */
 export type Interval = '1s' | '1m' | '3m' | '5m' | '15m' | '30m' | '1h' | '2h' | '4h' | '6h' | '8h' | '12h' | '1d' | '3d' | '1w' | '1M'
@@ -75,8 +74,8 @@ export function intervalPathName(interval: Interval): string {
   return interval === '1M' ? '1mo' : interval
 }
 
-/** True for `3d`, `1w` and `1M`, whose chunks are months instead of days. */
-export function isMonthChunked(grid: Grid): boolean {
+/** True for `3d`, `1w` and `1M`. */
+export function isLongerThanDay(grid: Grid): boolean {
   return grid === '1M' || LENGTH_US[grid] > US_PER_DAY
 }
 
@@ -141,17 +140,4 @@ export function countSlots(startUs: number, endUs: number, grid: Grid): number {
   let count = 0
   for (let slot = first; slot < endUs; slot = nextMonth(slot)) count++
   return count
-}
-
-/** First microsecond after the chunk named `day`. */
-export function chunkEndUs(day: UtcDay, grid: Grid): number {
-  const start = dayStartUs(day)
-  return isMonthChunked(grid) ? nextMonth(start) : start + US_PER_DAY
-}
-
-/** When the last bar of the chunk has closed, in microseconds: a week that opens in January may close in February. */
-export function chunkClosedUs(day: UtcDay, grid: Grid): number {
-  const end = chunkEndUs(day, grid)
-  const lastSlot = slotStartUs(end - 1, grid)
-  return nextSlotUs(lastSlot, grid)
 }

@@ -1,5 +1,6 @@
 import type { AcquiredDay } from '../acquire/day.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
+import { chunkRange } from '../dataset/chunk.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -7,7 +8,6 @@ import { countsAsExplained, isDisputed, isFromVision, reasonOf } from '../lake/d
 import { isExplained } from '../model/condition.ts'
 import { countSlots } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { findRow } from './column-block.ts'
@@ -47,7 +47,7 @@ export interface DayPart {
 /** A chunk that the lake has. `gaps` are those that the catalog records for it. */
 export function storedPart(series: Series, row: DayRow, gaps: readonly EvidencedGap[]): DayPart {
   const { day, rows } = row
-  const range = chunkRange(day, series.interval)
+  const range = chunkRange(day, series)
   const explained = countsAsExplained(row)
   const whole = wordGap({ ...range, bars: row.expected }, reasonOf(row, gaps), explained)
   // a chunk without rows and without gaps of its own: all of it is what the condition says
@@ -69,7 +69,7 @@ export function acquiredPart(
   outcome: DayOutcome,
   listGaps: (day: UtcDay) => readonly EvidencedGap[] = () => [],
 ): DayPart {
-  const range = chunkRange(day, series.interval)
+  const range = chunkRange(day, series)
   if (outcome.kind === 'kept') return storedPart(series, outcome.row, listGaps(day))
   if (outcome.kind === 'unlisted')
     return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isDisputed: false, isUnlisted: true, evidence: [] }

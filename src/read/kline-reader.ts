@@ -1,5 +1,7 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
+import { chunkClosedUs, chunkEndUs, chunkOfUs, chunkRange, nextChunk } from '../dataset/chunk.ts'
+import { seriesLabel } from '../dataset/names.ts'
 import { rowsWithin } from '../model/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
 import { askRest, explainGap } from '../acquire/rest/rest-question.ts'
@@ -15,9 +17,9 @@ import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
-import { chunkClosedUs, chunkEndUs, firstSlotUs, slotStartUs } from '../model/interval.ts'
+import { firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs, chunkRange, gridOfBars, nextChunk, seriesLabel } from '../model/series.ts'
+import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import { DayDownloads } from './day-downloads.ts'
@@ -73,7 +75,7 @@ export class KlineReader {
     if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin(source))
     const nowUs = this.#context.nowMs() * 1000
     const chunks = listChunks(query, nowUs)
-    const closed = source === DataSource.REST ? [] : chunks.filter((day) => chunkClosedUs(day, series.interval) <= nowUs)
+    const closed = source === DataSource.REST ? [] : chunks.filter((day) => chunkClosedUs(day, series) <= nowUs)
     const rest = source === DataSource.AUTO || source === DataSource.REST ? new RestWitness(this.#context.connections.rest) : null
     const tail = this.#readTail(query, chunks.slice(closed.length), nowUs, rest)
     // it is awaited after the closed days: should these fail first, its failure is nobody's any more
@@ -116,7 +118,7 @@ export class KlineReader {
     const catalog = useCache ? await this.#context.lake.openCatalog(this.#context.origin(source)) : null
     const startedMs = performance.now()
     // from here to the call of `fetch` nothing may wait: each day is in the lake, on its way, or missing, and a day must not change between
-    const rows = new Map((catalog?.readDays(series, first, nextChunk(last, series.interval)) ?? []).map((row) => [row.day, row]))
+    const rows = new Map((catalog?.readDays(series, first, nextChunk(last, series)) ?? []).map((row) => [row.day, row]))
     const flawed = [...rows.values()].filter((row) => findRowFlaw(row) !== undefined).map(({ day }) => day)
     const distrusted = flawed.length === 0 ? damaged : new Set([...damaged, ...flawed])
     const known = this.#downloads.known(series, catalog)
@@ -128,7 +130,7 @@ export class KlineReader {
     }
     const missing = days.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
     const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
-    const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series.interval)) ?? []
+    const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series)) ?? []
     if (source === DataSource.CACHE || missing.length === 0) {
       const absent = new Set(missing)
       const parts = days.map(
@@ -150,7 +152,7 @@ export class KlineReader {
     const first = chunks[0]
     if (first === undefined) return { parts: [], elapsedMs: 0 }
     const { interval } = series
-    const startUs = Math.max(slotStartUs(range.startUs, interval), chunkRange(first, interval).startUs)
+    const startUs = Math.max(slotStartUs(range.startUs, interval), chunkRange(first, series).startUs)
     const stretch = { startUs, endUs: Math.min(firstSlotUs(range.endUs, interval), slotStartUs(nowUs, interval)) }
     if (stretch.startUs >= stretch.endUs) return { parts: [], elapsedMs: 0 }
     const bare = { day: first, row: null, range: stretch, isFull: false, isDisputed: false, isUnlisted: false }
@@ -235,7 +237,7 @@ async function explainOpen(
 function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
   const chunks: UtcDay[] = []
   const endUs = Math.min(range.endUs, nowUs)
-  for (let day = chunkOfUs(range.startUs, series.interval); dayStartUs(day) < endUs; day = nextChunk(day, series.interval)) chunks.push(day)
+  for (let day = chunkOfUs(range.startUs, series); dayStartUs(day) < endUs; day = nextChunk(day, series)) chunks.push(day)
   return chunks
 }
 
@@ -246,9 +248,7 @@ function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
 function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: LedgerReader): DayPart | undefined {
   if (row.condition === 'pending') return undefined
   const gaps =
-    row.condition === 'complete' || row.condition === 'provisional'
-      ? []
-      : catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))
+    row.condition === 'complete' || row.condition === 'provisional' ? [] : catalog.listGaps(series, row.day, nextChunk(row.day, series))
   if (countsAsExplained(row)) return storedPart(series, row, gaps)
   if (row.shardSha256 === null || (row.condition !== 'partial' && row.condition !== 'disputed')) return undefined
   const touches = gaps.some((gap) => !isProof(gap.evidence) && gap.startUs < range.endUs && gap.endUs > range.startUs)
@@ -260,7 +260,7 @@ function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: LedgerR
  * alone: REST may know earlier bars.
  */
 function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: SeriesRow | undefined): boolean {
-  if (known?.firstOpenUs == null || chunkEndUs(day, series.interval) > known.firstOpenUs) return false
+  if (known?.firstOpenUs == null || chunkEndUs(day, series) > known.firstOpenUs) return false
   return known.firstSource === 'rest' || known.firstSource === 'archives' || source === DataSource.CACHE
 }
 
@@ -271,7 +271,7 @@ function absentPart(
   isDamaged: boolean,
   gapsOf: (day: UtcDay) => readonly EvidencedGap[],
 ): DayPart {
-  const range: TimeRange = chunkRange(day, series.interval)
+  const range: TimeRange = chunkRange(day, series)
   const why = isDamaged
     ? 'its shard in the lake is damaged, or missing'
     : row === undefined

@@ -1,6 +1,6 @@
+import { seriesLabel } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { SeriesRow } from '../lake/catalog/catalog-rows.ts'
-import { seriesLabel } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs, isoOfUs } from '../model/utc-day.ts'
 import type { KlineRows } from './kline-rows.ts'

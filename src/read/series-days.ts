@@ -8,12 +8,12 @@ import { consecutive } from '../acquire/rest/rest-days.ts'
 import type { LaneWork, SeriesHost } from '../acquire/run-series.ts'
 import { runSeries } from '../acquire/run-series.ts'
 import type { Beginnings } from '../acquire/series-life.ts'
+import { nextChunk } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { ShardReader } from '../lake/shard-store.ts'
 import { readShard } from '../lake/shards.ts'
 import type { Series } from '../model/series.ts'
-import { nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { Listing } from '../sources/vision/listing.ts'
 import type { RestWitness } from './rest-witness.ts'
@@ -88,7 +88,7 @@ function joinKnown(a: SeriesRow, b: SeriesRow): SeriesRow {
 function scopeOf(series: Series, days: readonly UtcDay[], ctx: Pick<SeriesDaysContext, 'rest' | 'nowUs'>): PlanScope {
   return {
     start: days[0] as UtcDay,
-    end: nextChunk(days.at(-1) as UtcDay, series.interval),
+    end: nextChunk(days.at(-1) as UtcDay, series),
     archives: 'auto',
     rest: ctx.rest !== null,
     crossCheck: false,

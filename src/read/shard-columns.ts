@@ -2,13 +2,13 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sha256Hex } from '../memory/digest.ts'
 import { parseArrowFile } from '../codec/arrow/arrow-file.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
+import { chunkRange } from '../dataset/chunk.ts'
 import { abortError, isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { shardPath } from '../lake/layout.ts'
 import type { OpenFile, ShardReader } from '../lake/shard-store.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
-import { chunkRange } from '../model/series.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { copyRows } from './column-block.ts'
 import { ProvenFiles } from './proven-files.ts'
@@ -248,6 +248,6 @@ function isSameHead(series: Series, row: DayRow, { batchAt, batch, names, head }
 }
 
 function opensInChunk({ series, row, target: { openTime }, offset }: Wanted): boolean {
-  const { startUs, endUs } = chunkRange(row.day, series.interval)
+  const { startUs, endUs } = chunkRange(row.day, series)
   return Number(openTime[offset]) >= startUs && Number(openTime[offset + row.rows - 1]) < endUs
 }

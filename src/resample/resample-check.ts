@@ -1,3 +1,4 @@
+import { chunkOfUs } from '../dataset/chunk.ts'
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
 import { gridOf, slotStartUs } from '../model/interval.ts'
@@ -5,7 +6,6 @@ import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { SUM_COLUMNS } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs } from '../model/series.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { LakeBars, LakeResampler, ReadLake } from './resample-lake.ts'
@@ -122,7 +122,7 @@ export class BarCheck {
 
   /** True when the lake knows all of the exchange's bars around a slot. */
   #isKnown(slotUs: number): boolean {
-    const row = this.#lake.catalog.getDay(this.#series, chunkOfUs(slotUs, this.#series.interval))
+    const row = this.#lake.catalog.getDay(this.#series, chunkOfUs(slotUs, this.#series))
     return row !== undefined && row.condition !== 'pending' && isExplained(row.condition)
   }
 

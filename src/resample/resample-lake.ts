@@ -1,3 +1,4 @@
+import { chunkOfUs, nextChunk } from '../dataset/chunk.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -14,7 +15,6 @@ import { sliceColumns } from '../model/kline.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import { isComplete, Resampler } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { chunkOfUs, nextChunk } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import { findRow } from '../read/column-block.ts'
@@ -42,10 +42,10 @@ export function openRange(start: UtcDay | undefined, end: UtcDay | undefined): T
 }
 
 /** The chunks of a series that hold the bars of a range, as the catalog takes them. */
-export function chunksOf({ interval }: Series, { startUs, endUs }: TimeRange): readonly [UtcDay | undefined, UtcDay | undefined] {
+export function chunksOf(series: Series, { startUs, endUs }: TimeRange): readonly [UtcDay | undefined, UtcDay | undefined] {
   return [
-    startUs === -Infinity ? undefined : chunkOfUs(startUs, interval),
-    endUs === Infinity ? undefined : nextChunk(chunkOfUs(endUs - 1, interval), interval),
+    startUs === -Infinity ? undefined : chunkOfUs(startUs, series),
+    endUs === Infinity ? undefined : nextChunk(chunkOfUs(endUs - 1, series), series),
   ]
 }
 
@@ -142,7 +142,7 @@ export class LakeResampler {
 
   #note(row: DayRow): void {
     if (countsAsExplained(row)) return
-    const next = nextChunk(row.day, row.interval)
+    const next = nextChunk(row.day, row)
     this.unexplained.push(unexplainedDay(row, this.#lake.catalog.listGaps(this.#series, row.day, next)))
     const startUs = dayStartUs(row.day)
     const endUs = dayStartUs(next)

@@ -4,7 +4,8 @@ import type { Ledger } from '../../src/lake/ledger.ts'
 import { CONDITIONS, isExplained } from '../../src/model/condition.ts'
 import type { EvidencedGap } from '../../src/model/evidence.ts'
 import type { Series } from '../../src/model/series.ts'
-import { chunkRange, seriesLabel } from '../../src/model/series.ts'
+import { chunkRange } from '../../src/dataset/chunk.ts'
+import { seriesLabel } from '../../src/dataset/names.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { dayStartUs } from '../../src/model/utc-day.ts'
 
@@ -138,7 +139,7 @@ function nothingOf({ market, symbol, interval }: Series): Known {
 }
 
 function withChunk(known: Known, { row, gaps }: CatalogWrite): Known {
-  const { startUs, endUs } = chunkRange(row.day, row.interval)
+  const { startUs, endUs } = chunkRange(row.day, row)
   if (!CONDITIONS.includes(row.condition)) throw new CkvdError('CKVD_BUG', `No condition: ${row.condition}.`)
   if (gaps.some((gap) => gap.startUs < startUs || gap.startUs >= endUs)) throw new CkvdError('CKVD_BUG', `A gap outside of ${row.day}.`)
   const before = known.days.get(row.day)
@@ -153,6 +154,6 @@ function withChunk(known: Known, { row, gaps }: CatalogWrite): Known {
 
 /** The gaps that are of other chunks. */
 function outside(gaps: readonly EvidencedGap[], series: Series, day: UtcDay): EvidencedGap[] {
-  const { startUs, endUs } = chunkRange(day, series.interval)
+  const { startUs, endUs } = chunkRange(day, series)
   return gaps.filter((gap) => gap.startUs < startUs || gap.startUs >= endUs)
 }

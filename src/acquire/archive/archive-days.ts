@@ -1,5 +1,5 @@
-import { chunkEndUs, firstSlotUs, gridOf, isMonthChunked, slotStartUs } from '../../model/interval.ts'
-import { chunkRange } from '../../model/series.ts'
+import { chunkEndUs, chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
+import { firstSlotUs, gridOf, slotStartUs } from '../../model/interval.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { compareDays, loadArchive, loadOther } from './archive-load.ts'
@@ -35,13 +35,13 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
   let stray = strayNote(result, task.archive.key, task.days)
   for (const day of task.days) {
     const chunk = chunks.get(day)
-    const isUnborn = chunkEndUs(day, task.series.interval) <= (life.bounds.startUs ?? 0)
+    const isUnborn = chunkEndUs(day, task.series) <= (life.bounds.startUs ?? 0)
     if (chunk === undefined && (!absent.has(day) || isUnborn || day === task.guess)) continue
     const comparison = compared.get(day)
     const found: Found[] = chunk === undefined ? [] : [{ chunk, origin, packaging: task.archive.packaging }]
     if (comparison !== undefined) {
       if (comparison.differing > 0 && comparison.daily !== null) found.unshift(comparison.daily)
-    } else if (chunk?.condition !== 'complete' && isMonthChunked(task.series.interval)) {
+    } else if (chunk?.condition !== 'complete' && isMonthChunked(task.series)) {
       const gathered = await gatherMonth(task, day, found.pop(), life, ctx)
       if (gathered !== undefined) found.push(gathered)
     } else if (chunk?.condition !== 'complete' && task.archive.packaging === 'monthly') {
@@ -67,7 +67,7 @@ async function learnBeginning(task: ArchiveTask, firstOpenUs: number | null, lif
   const first = task.days.find((day) => day !== task.guess)
   if (!task.startsSeries || first === undefined) return
   const grid = gridOf(task.series)
-  const { startUs } = chunkRange(first, task.series.interval)
+  const { startUs } = chunkRange(first, task.series)
   // a bar that opens in the chunk before opens in the middle of that
   if (firstOpenUs !== null && firstOpenUs >= startUs && slotStartUs(firstOpenUs, grid) <= firstSlotUs(startUs, grid)) return
   await life.begin(firstOpenUs)

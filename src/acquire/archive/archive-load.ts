@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import { largestArchiveBytes } from '../../codec/csv/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../../codec/decode-archive.ts'
+import { isMonthChunked } from '../../dataset/chunk.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { CkvdError, isCkvdError, isFailure } from '../../errors.ts'
-import { isMonthChunked } from '../../model/interval.ts'
 import type { Packaging, TimeRange } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, nextMonth, US_PER_DAY } from '../../model/utc-day.ts'
@@ -180,7 +180,7 @@ export function workerDeath(error: unknown, ctx: AcquireContext): CkvdError {
 
 /** Of bars longer than a day the others have parts of the month, which `gatherMonth` joins: none of them can stand for all of it. */
 export function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
-  if (isMonthChunked(task.series.interval)) return undefined
+  if (isMonthChunked(task.series)) return undefined
   return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
 }
 

@@ -1,5 +1,7 @@
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import { findOddRows } from '../../codec/csv/odd-rows.ts'
+import { chunkRange } from '../../dataset/chunk.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import { doubt, isProof } from '../../model/evidence.ts'
@@ -7,7 +9,7 @@ import type { Gap } from '../../model/gaps.ts'
 import { findGaps } from '../../model/gaps.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkRange, gridOfBars, seriesLabel } from '../../model/series.ts'
+import { gridOfBars } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from '../archive-task.ts'
@@ -114,7 +116,7 @@ export async function fillGaps(
   const times = timesOf(columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
   await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
-  const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : null
+  const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)
   const filled = merge === null ? columns : merge.columns
   const heldTimes = timesOf(filled)

@@ -1,10 +1,12 @@
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import { findOddRows } from '../../codec/csv/odd-rows.ts'
+import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError, isFailure } from '../../errors.ts'
-import { countSlots, gridOf, isMonthChunked } from '../../model/interval.ts'
+import { countSlots, gridOf } from '../../model/interval.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkRange, gridOfBars, seriesLabel } from '../../model/series.ts'
+import { gridOfBars } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
@@ -59,13 +61,13 @@ export async function settleDispute(
 ): Promise<Settled> {
   const { series } = task
   const voices: Voice[] = found.map(voiceOf)
-  const third = voices.length > 1 || isMonthChunked(series.interval) ? undefined : await findThird(task, day, found, ctx)
+  const third = voices.length > 1 || isMonthChunked(series) ? undefined : await findThird(task, day, found, ctx)
   // null: the listing could not be asked, so that one may be there
   const other = third === undefined ? 'lacking' : third === null ? null : await askOther(task, third, day, life, ctx)
   if (other !== null && other !== 'lacking') voices.push(voiceOf(other))
   const answer = await askWhole(series, day, life, ctx)
   if (answer.kind === 'asked') {
-    const rows = rowsWithin(answer.rows, chunkRange(day, series.interval))
+    const rows = rowsWithin(answer.rows, chunkRange(day, series))
     if (rows.openTime.length > 0) voices.push({ name: 'rest', columns: rows, origin: null })
   }
   const [primary] = voices as [Voice, ...Voice[]]

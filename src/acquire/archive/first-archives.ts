@@ -1,7 +1,7 @@
+import { symbolFolder } from '../../dataset/names.ts'
 import type { Interval } from '../../model/interval.ts'
 import { gridOf, INTERVALS, nestsIn, nextSlotUs, parseInterval, slotStartUs } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { seriesFolder } from '../../model/series.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import type { Listing } from '../../sources/vision/listing.ts'
 import { packagingsOf } from '../../sources/vision/vision-url.ts'
@@ -17,10 +17,10 @@ export async function fetchListedIntervals(
 ): Promise<Interval[]> {
   const found = new Set<Interval>()
   for (const packaging of ['daily', 'monthly'] as const) {
-    const folder = seriesFolder({ ...symbol, interval: '1m' }, packaging).replace(/1m\/$/, '')
+    const folder = symbolFolder(symbol, packaging)
     for (const name of await listing.fetchFolders(folder, signal)) {
       const interval = parseInterval(name)
-      if (interval !== undefined && packagingsOf(interval).includes(packaging)) found.add(interval)
+      if (interval !== undefined && packagingsOf({ interval }).includes(packaging)) found.add(interval)
     }
   }
   return INTERVALS.filter((interval) => found.has(interval))
@@ -34,7 +34,7 @@ export async function fetchListedIntervals(
 export async function earliestInArchives(series: Series, heldUs: number, life: SeriesLife, ctx: AcquireContext): Promise<number> {
   let earliest = heldUs
   for (const interval of await fetchListedIntervals(series, ctx.listing, ctx.signal)) {
-    for (const packaging of packagingsOf(interval)) {
+    for (const packaging of packagingsOf({ interval })) {
       const own = { market: series.market, symbol: series.symbol, interval }
       const archive = await ctx.listing.fetchFirstArchive(own, packaging, ctx.signal)
       if (archive === undefined || archive.firstDay > dayOfUs(earliest)) continue

@@ -1,10 +1,11 @@
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import type { DecodeResult } from '../../codec/decode-archive.ts'
+import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import { findGaps } from '../../model/gaps.ts'
-import { isMonthChunked } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkOfUs, gridOfBars, nextChunk, previousChunk, seriesLabel } from '../../model/series.ts'
+import { gridOfBars } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
@@ -75,10 +76,10 @@ async function join(
 }
 
 /** True of archives that touch the month or one beside it: the plan has put no other ones beside these months. */
-function mayHold({ packaging, firstDay }: ArchiveRef, month: UtcDay, { series: { interval } }: ArchiveTask): boolean {
-  const [before, after] = [previousChunk(month, interval), nextChunk(month, interval)]
+function mayHold({ packaging, firstDay }: ArchiveRef, month: UtcDay, { series }: ArchiveTask): boolean {
+  const [before, after] = [previousChunk(month, series), nextChunk(month, series)]
   if (packaging === 'monthly') return firstDay >= before && firstDay <= after
-  return firstDay >= month && firstDay < nextChunk(after, interval)
+  return firstDay >= month && firstDay < nextChunk(after, series)
 }
 
 /**
@@ -86,13 +87,13 @@ function mayHold({ packaging, firstDay }: ArchiveRef, month: UtcDay, { series: {
  * have, us; null without one.
  */
 export async function firstOpenOfParts(task: ArchiveTask, life: SeriesLife, ctx: AcquireContext): Promise<number | null> {
-  if (!task.startsSeries || !isMonthChunked(task.series.interval)) return null
+  if (!task.startsSeries || !isMonthChunked(task.series)) return null
   const gathered = await gatherMonth(task, ownMonth(task), undefined, life, ctx)
   return gathered?.chunk.firstOpenUs ?? null
 }
 
 function ownMonth({ archive, series }: ArchiveTask): UtcDay {
-  return chunkOfUs(dayStartUs(archive.firstDay), series.interval)
+  return chunkOfUs(dayStartUs(archive.firstDay), series)
 }
 
 /** What to say of rows that open outside of an archive's period and of which nothing was taken; null: there are none. */

@@ -1,10 +1,10 @@
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import type { DecodedChunk } from '../../codec/decode-archive.ts'
+import { chunkEndUs, chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
 import { findGaps } from '../../model/gaps.ts'
-import { chunkEndUs, countSlots, gridOf, isMonthChunked } from '../../model/interval.ts'
+import { countSlots, gridOf } from '../../model/interval.ts'
 import { createColumns } from '../../model/kline.ts'
-import { chunkRange } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { FetchedArchive } from '../../sources/vision/vision.ts'
 import type { Found } from './archive-load.ts'
@@ -36,10 +36,10 @@ export async function acquireWithout(
     fetched !== null && isReleasable(error) ? await decodeDistrusted(task, fetched, life, ctx) : new Map<UtcDay, DecodedChunk>()
   // an archive that is not believed does not tell where the series begins
   if (task.startsSeries) await life.begin(null)
-  const alive = task.days.filter((day) => life.bounds.startUs === null || chunkEndUs(day, task.series.interval) > life.bounds.startUs)
+  const alive = task.days.filter((day) => life.bounds.startUs === null || chunkEndUs(day, task.series) > life.bounds.startUs)
   const bare: UtcDay[] = []
   for (const day of alive) {
-    const other = isMonthChunked(task.series.interval)
+    const other = isMonthChunked(task.series)
       ? await gatherMonth(task, day, undefined, life, ctx)
       : ((await loadOther(task, day, life, ctx)) ?? undefined)
     if (other === undefined) bare.push(day)
@@ -91,7 +91,7 @@ async function releaseByRest(
   const bars = countSlots(range.startUs, range.endUs, gridOf(series))
   const answer = await askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'silent') return unverifiedDay(task, day, error, answer)
-  const restRows = rowsWithin(answer.rows, chunkRange(day, series.interval))
+  const restRows = rowsWithin(answer.rows, chunkRange(day, series))
   const columns = chunk === undefined ? createColumns(0) : decodeShard(chunk.shard).columns
   const rows = columns.openTime.length
   const merge = mergeRows(columns, restRows, series)

@@ -1,5 +1,5 @@
+import { isMonthChunked } from '../../dataset/chunk.ts'
 import type { FirstForms } from '../../lake/catalog/catalog-rows.ts'
-import { isMonthChunked } from '../../model/interval.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs, dayStartUs, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
@@ -55,7 +55,7 @@ export class ArchiveMap {
 
   /** The archive from which a chunk is taken. */
   pick(series: Series, day: UtcDay): ArchiveRef | undefined {
-    if (isMonthChunked(series.interval)) return archivesOfMonth(day, this.#listed)[0]
+    if (isMonthChunked(series)) return archivesOfMonth(day, this.#listed)[0]
     const month = this.monthly(day)
     const daily = this.daily(day)
     switch (this.#scope.archives) {
@@ -70,8 +70,7 @@ export class ArchiveMap {
 
   /** The other form of an archive, to complete or confirm it. */
   others(series: Series, archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
-    if (isMonthChunked(series.interval))
-      return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
+    if (isMonthChunked(series)) return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
     const refs = archive.packaging === 'monthly' ? days.map((day) => this.daily(day)) : [this.monthly(archive.firstDay)]
     return refs.filter((ref) => ref !== undefined)
   }

@@ -1,12 +1,11 @@
+import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import { isCkvdError } from '../../errors.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { parseShardPath, shardFolder } from '../../lake/layout.ts'
 import type { WritableLake } from '../../lake/lake.ts'
 import type { LedgerReader } from '../../lake/ledger.ts'
 import { adoptShard } from '../../lake/shards.ts'
-import { isMonthChunked } from '../../model/interval.ts'
 import type { Packaging, Series } from '../../model/series.ts'
-import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs, dayStartUs, earliestDay, firstDayOf, monthOf } from '../../model/utc-day.ts'
 import type { ArchiveEntry, Listing, SeriesListing } from '../../sources/vision/listing.ts'
@@ -51,7 +50,7 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
 }
 
 function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {
-  return scope.start === null ? undefined : chunkOfUs(dayStartUs(scope.start), series.interval)
+  return scope.start === null ? undefined : chunkOfUs(dayStartUs(scope.start), series)
 }
 
 /** Shards that lie under their final names but are not in the catalog: a run was killed between rename and transaction. */
@@ -85,8 +84,8 @@ export async function fetchListings(
   rows: ReadonlyMap<UtcDay, DayRow> = new Map(),
 ): Promise<SeriesListings> {
   const { scope, signal, listing } = ctx
-  const isMonthly = isMonthChunked(series.interval)
-  const packagings = packagingsOf(series.interval).filter(
+  const isMonthly = isMonthChunked(series)
+  const packagings = packagingsOf(series).filter(
     (packaging) =>
       packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsSomeMonth(scope, from)),
   )
@@ -109,7 +108,7 @@ export async function fetchListings(
   const more = daily.more || monthly.more
   // of a range that ends before the first archive the listing shows none
   const isShown = from === null && (listed !== null || !more)
-  const start = from === null ? null : chunkOfUs(dayStartUs(from), series.interval)
+  const start = from === null ? null : chunkOfUs(dayStartUs(from), series)
   const mayBegin = start !== null && (listed === null ? !more : listed > start) && (known?.firstDay == null || known.firstDay > start)
   const firsts =
     !isShown && (known?.firstDay == null || (mayBegin && !knowsFirst(known, scope.archives)))
@@ -132,12 +131,11 @@ export async function fetchListings(
  * what is made of it must not depend on the days at which a range begins and ends.
  */
 function listedRange(series: Series, from: UtcDay | null, end: UtcDay): { from: UtcDay | undefined; to: UtcDay } {
-  const { interval } = series
-  if (!isMonthChunked(interval)) return { from: from ?? undefined, to: end }
-  const last = chunkOfUs(dayStartUs(end) - 1, interval)
+  if (!isMonthChunked(series)) return { from: from ?? undefined, to: end }
+  const last = chunkOfUs(dayStartUs(end) - 1, series)
   return {
-    from: from === null ? undefined : previousChunk(chunkOfUs(dayStartUs(from), interval), interval),
-    to: nextChunk(nextChunk(last, interval), interval),
+    from: from === null ? undefined : previousChunk(chunkOfUs(dayStartUs(from), series), series),
+    to: nextChunk(nextChunk(last, series), series),
   }
 }
 

@@ -2,13 +2,13 @@ import type { ArchiveChoice, SeriesListings } from './archive-choice.ts'
 import { ArchiveMap } from './archive-choice.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import { expectedRange } from '../day.ts'
+import { chunkClosedUs, chunkEndUs, chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import type { DayRow, FirstForms, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isFromVision } from '../../lake/day-facts.ts'
 import type { Condition } from '../../model/condition.ts'
 import { isExplained } from '../../model/condition.ts'
-import { chunkClosedUs, chunkEndUs, countSlots, gridOf, isMonthChunked } from '../../model/interval.ts'
+import { countSlots, gridOf } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkOfUs, nextChunk, previousChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { addDays, dayStartUs, earliestDay, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
 
@@ -77,7 +77,7 @@ export interface SeriesPlan {
 /** The last chunk of which bars or an archive are known; null: none is. */
 export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
   const day = latestDay(latestDay(plan.lastSure, plan.lastKept), plan.lastStored)
-  return day === null ? null : chunkOfUs(dayStartUs(day), plan.series.interval)
+  return day === null ? null : chunkOfUs(dayStartUs(day), plan.series)
 }
 
 /** True when the chunk is settled: no listing and no other source can change it (but for a republication). */
@@ -109,9 +109,8 @@ function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boole
 
 /** The first and the last requested chunk that is closed; null when there is none. `start` null begins at `from`. */
 export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
-  const { interval } = series
-  for (let day = isMonthChunked(interval) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, interval)) {
-    if (chunkClosedUs(day, gridOf(series)) > scope.nowUs) return
+  for (let day = isMonthChunked(series) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, series)) {
+    if (chunkClosedUs(day, series) > scope.nowUs) return
     yield day
   }
 }
@@ -165,7 +164,7 @@ export function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefin
   const isTold = known.firstSource === 'rest' || known.firstSource === 'archives'
   const toldUs = isTold || knowsFirst(known, archives) ? known.firstOpenUs : null
   const first = toldUs ?? (known.firstDay !== null && knowsFirst(known, archives) ? dayStartUs(known.firstDay) : null)
-  return first !== null && chunkEndUs(day, series.interval) <= first
+  return first !== null && chunkEndUs(day, series) <= first
 }
 
 /**
@@ -183,7 +182,7 @@ export function planSeries(
   const archives = new ArchiveMap(scope, listings)
   const born = earliestDay(known?.firstDay ?? null, listings.firstDay)
   // of a series that the listing does not know an earlier run has learnt where it begins
-  const firstKnown = known?.firstOpenUs == null ? null : chunkOfUs(known.firstOpenUs, series.interval)
+  const firstKnown = known?.firstOpenUs == null ? null : chunkOfUs(known.firstOpenUs, series)
   const start = scope.start ?? born ?? firstKnown
   const lastDay = latestDay(archives.lastDay(), known?.lastDay ?? null)
   const lastBefore = latestDay(latestDay(archives.lastStart('taken'), known?.lastDay ?? null), lastStored)
@@ -194,7 +193,7 @@ export function planSeries(
       if (scope.retryFailed && !isRetried(scope, known, rows) && (row === undefined || !isProblem(row))) {
         if (row === undefined) continue
         draft.keep(day, row)
-      } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series.interval) <= dayStartUs(born)) draft.lead.push(day)
+      } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series) <= dayStartUs(born)) draft.lead.push(day)
       else draft.place(day, row, lastBefore !== null && day <= lastBefore)
     }
   }
@@ -272,8 +271,8 @@ class Draft {
     const endedUs = this.#known?.endedUs ?? null
     if (this.#scope.force || endedUs === null || dayStartUs(day) < endedUs) return false
     if (archive === undefined) return true
-    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return false
-    for (let one = archive.firstDay; one < day; one = nextChunk(one, this.#series.interval)) {
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series)) return false
+    for (let one = archive.firstDay; one < day; one = nextChunk(one, this.#series)) {
       const row = this.#rows.get(one)
       if (row?.archiveKey === archive.key) return row.archiveEtag === archive.etag
     }
@@ -346,14 +345,14 @@ class Draft {
 
   /** A daily archive is listed, but the chunk was made from the month alone; of a month, another archive that may have its bars. */
   #untried(day: UtcDay, row: DayRow): boolean {
-    if (isMonthChunked(this.#series.interval)) return this.#archives.around(day).some(({ key }) => key !== row.archiveKey)
+    if (isMonthChunked(this.#series)) return this.#archives.around(day).some(({ key }) => key !== row.archiveKey)
     const daily = this.#archives.daily(day)
     return daily !== undefined && row.archiveKey !== daily.key && !(row.source?.includes('vision-daily') ?? false)
   }
 
   finish(told: Pick<SeriesPlan, 'firstDay' | 'firstForms' | 'lastDay' | 'more' | 'lastStored'>): SeriesPlan {
     const { firstDay } = told
-    const listed = firstDay === null ? undefined : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series.interval))
+    const listed = firstDay === null ? undefined : this.#archives.pick(this.#series, chunkOfUs(dayStartUs(firstDay), this.#series))
     if (listed !== undefined && this.#isFirstLook && !this.#tasks.has(listed.key))
       this.#tasks.set(listed.key, { archive: listed, days: [] })
     const before = listed === undefined ? undefined : this.#takeDaysBefore(listed)
@@ -367,7 +366,7 @@ class Draft {
       others: this.#archives.others(this.#series, archive, days),
       compare: this.#comparedDays(archive, days),
     })
-    const isGuessing = isMonthChunked(this.#series.interval) && this.#scope.start === null
+    const isGuessing = isMonthChunked(this.#series) && this.#scope.start === null
     const tasks = [...this.#tasks.values()].flatMap(({ archive, days }) => {
       const own = archive.key === birth?.key ? this.#withUnknownDays(archive, days, firstDay ?? archive.firstDay) : days
       const [first] = own
@@ -402,15 +401,14 @@ class Draft {
    * are all days of that month, else those that were asked for. What else is wanted of that archive is taken along.
    */
   #takeDaysBefore(first: ArchiveRef): { readonly archive: ArchiveRef; readonly days: UtcDay[] } | undefined {
-    if (this.#scope.archives !== 'auto' || isMonthChunked(this.#series.interval)) return undefined
+    if (this.#scope.archives !== 'auto' || isMonthChunked(this.#series)) return undefined
     const archive = this.#archives.monthly(first.firstDay)
     // a month that is taken anyway gets them by #withUnknownDays
     if (archive === undefined || (first === archive && this.#tasks.has(first.key))) return undefined
     const days: UtcDay[] = []
     if (this.#scope.start === null) {
       if (first === archive || !this.#tasks.has(first.key)) return undefined
-      for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series.interval))
-        if (this.#isUnknown(day)) days.push(day)
+      for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, this.#series)) if (this.#isUnknown(day)) days.push(day)
     } else {
       const isEarly = (day: UtcDay): boolean => day >= archive.firstDay && this.#isUnknown(day)
       days.push(...this.lead.filter(isEarly))
@@ -424,7 +422,7 @@ class Draft {
 
   /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */
   #comparedDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
-    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series.interval)) return []
+    if (archive.packaging !== 'monthly' || isMonthChunked(this.#series)) return []
     const listed = days.filter((day) => this.#archives.daily(day) !== undefined)
     if (this.#scope.crossCheck) return listed
     if (this.#scope.archives === 'monthly') return []
@@ -434,7 +432,7 @@ class Draft {
 
   /** The month in which a series begins may hold days before the first daily archive: they are taken when they are there. */
   #withUnknownDays(archive: ArchiveRef, days: readonly UtcDay[], firstDay: UtcDay): UtcDay[] {
-    if (isMonthChunked(this.#series.interval)) return this.#withMonthBefore(archive, days)
+    if (isMonthChunked(this.#series)) return this.#withMonthBefore(archive, days)
     if (archive.packaging !== 'monthly') return [...days]
     const early = this.lead.filter((day) => day >= archive.firstDay && this.#isUnknown(day))
     if (this.#scope.start !== null) {
@@ -443,7 +441,7 @@ class Draft {
       return [...early, ...days].sort()
     }
     const all: UtcDay[] = []
-    for (let day = archive.firstDay; day < (days[0] ?? firstDay); day = nextChunk(day, this.#series.interval))
+    for (let day = archive.firstDay; day < (days[0] ?? firstDay); day = nextChunk(day, this.#series))
       if (this.#isUnknown(day)) all.push(day)
     return [...all, ...days]
   }
@@ -455,8 +453,7 @@ class Draft {
 
   /** The first bar of a series may open in the month before that of its first archive: it is taken when it is there. */
   #withMonthBefore(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
-    const { interval } = this.#series
-    const before = previousChunk(chunkOfUs(dayStartUs(archive.firstDay), interval), interval)
+    const before = previousChunk(chunkOfUs(dayStartUs(archive.firstDay), this.#series), this.#series)
     const isLead = this.lead.includes(before)
     if (this.#rows.has(before) || (this.#scope.start !== null && !isLead)) return [...days]
     if (isLead) this.lead.splice(this.lead.indexOf(before), 1)

@@ -1,3 +1,4 @@
+import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isProof } from '../../model/evidence.ts'
 import type { Evidence } from '../../model/evidence.ts'
@@ -5,7 +6,6 @@ import type { Gap } from '../../model/gaps.ts'
 import { countSlots, gridOf, maxLengthUs } from '../../model/interval.ts'
 import { createColumns } from '../../model/kline.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkRange, nextChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { AcquireContext, ArchiveTask, RestContext } from '../archive-task.ts'
 import { failedDay, unverifiedDay } from '../barless-day.ts'
@@ -82,7 +82,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const days: AcquiredDay[] = []
   for (const day of wanted) {
     if (!isExpected(series, day, life)) continue
-    const columns = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series.interval)) : createColumns(0)
+    const columns = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : createColumns(0)
     if (columns.openTime.length === 0 && task.error !== undefined) {
       // nothing lies in quarantine of an archive that was not there: the next run asks for it again
       const isContent = task.error.about === 'content'
@@ -121,7 +121,7 @@ export function consecutive(days: readonly UtcDay[], series: Series): UtcDay[][]
   for (const day of days) {
     const run = runs.at(-1)
     const last = run?.at(-1)
-    if (run !== undefined && last !== undefined && nextChunk(last, series.interval) === day) run.push(day)
+    if (run !== undefined && last !== undefined && nextChunk(last, series) === day) run.push(day)
     else runs.push([day])
   }
   return runs

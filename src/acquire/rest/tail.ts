@@ -1,5 +1,5 @@
+import { chunkClosedUs } from '../../dataset/chunk.ts'
 import { describeEvidence, isProof } from '../../model/evidence.ts'
-import { chunkClosedUs, gridOf } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { RestContext } from '../archive-task.ts'
@@ -29,7 +29,7 @@ export async function acquireTail(task: TailTask, life: SeriesLife, ctx: RestCon
 
 /** Young, and not one bar of it has come: neither an archive nor news. */
 function isPending(day: AcquiredDay, series: Series, life: SeriesLife): boolean {
-  if (day.condition !== 'partial' || life.nowUs - chunkClosedUs(day.day, gridOf(series)) >= SILENCE_US) return false
+  if (day.condition !== 'partial' || life.nowUs - chunkClosedUs(day.day, series) >= SILENCE_US) return false
   // a contradiction is not a lack of news
   return day.rows === 0 && day.gaps.every(({ evidence }) => isProof(evidence) || evidence.reason !== 'contradiction')
 }

@@ -1,8 +1,8 @@
 import type { DryRunResult } from '../../ingest/ingest.ts'
 import type { PlanTotals } from '../../ingest/planner.ts'
 import type { IngestResult, Problem } from '../../ingest/result.ts'
+import { nextChunk } from '../../dataset/chunk.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
-import { nextChunk } from '../../model/series.ts'
 import { cleanLine } from '../../terminal-text.ts'
 import type { Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
@@ -111,7 +111,7 @@ function joinRuns(problems: readonly Problem[]): { first: Problem; last: Problem
 }
 
 function continues(last: Problem, next: Problem): boolean {
-  if (last.day === null || next.day === null || nextChunk(last.day, last.interval) !== next.day) return false
+  if (last.day === null || next.day === null || nextChunk(last.day, last) !== next.day) return false
   return (['market', 'symbol', 'interval', 'condition', 'code', 'message'] as const).every((key) => last[key] === next[key])
 }
 

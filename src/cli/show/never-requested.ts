@@ -1,7 +1,7 @@
+import { isMonthChunked } from '../../dataset/chunk.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import type { NeverRequested } from '../../lake/requested.ts'
-import { isMonthChunked } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { seriesLabel } from '../../model/series.ts'
 import { formatCountOf } from './output.ts'
 
 /** How many chunks were never requested. */
@@ -17,6 +17,6 @@ export function neverRequestedTitle(stretches: readonly NeverRequested[]): strin
 
 /** `spot BTCUSDT 1m  2024-01-03 to 2024-01-09  7 days` */
 export function neverRequestedLine(series: Series, { first, last, days }: NeverRequested): string {
-  const count = formatCountOf(days, isMonthChunked(series.interval) ? 'month' : 'day')
+  const count = formatCountOf(days, isMonthChunked(series) ? 'month' : 'day')
   return `${seriesLabel(series)}  ${first === last ? first : `${first} to ${last}`}  ${count}`
 }

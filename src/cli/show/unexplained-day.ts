@@ -1,5 +1,5 @@
+import { seriesLabel } from '../../dataset/names.ts'
 import type { UnexplainedDay } from '../../lake/day-facts.ts'
-import { seriesLabel } from '../../model/series.ts'
 import type { Series } from '../../model/series.ts'
 
 /** `spot BTCUSDT 1m  2024-01-03  failed: CKVD_ZIP_CRC: …`: a day of a list of unexplained ones; `accepted`: a person has accepted it. */

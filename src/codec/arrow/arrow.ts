@@ -1,7 +1,8 @@
+import { chunkRange } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { KLINE_COLUMNS } from '../../model/kline.ts'
-import { chunkRange, gridOfBars } from '../../model/series.ts'
+import { gridOfBars } from '../../model/series.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
 import { ArrowFormatError, parseArrowFile, peekMetadata } from './arrow-file.ts'
@@ -96,7 +97,7 @@ function checkDigest(columns: KlineColumns, expected: string | undefined): void 
 function checkRows(columns: KlineColumns, meta: ShardMeta): void {
   const { open, high, low, close, volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume } = columns
   const openTimes = wordsOf(columns.openTime)
-  const { startUs, endUs } = chunkRange(meta.day, meta.interval)
+  const { startUs, endUs } = chunkRange(meta.day, meta)
   let previous = startUs - 1
   for (let row = 0; row < meta.rows; row++) {
     // the indices are below the length of every column

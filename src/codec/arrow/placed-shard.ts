@@ -1,7 +1,7 @@
+import { seriesLabel } from '../../dataset/names.ts'
 import type { ErrorDetails } from '../../errors.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { Series } from '../../model/series.ts'
-import { seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { sha256Hex } from '../../memory/digest.ts'
 import type { DecodedShard } from './arrow.ts'

@@ -1,4 +1,6 @@
 import { parseJson } from '../../json-text.ts'
+import type { Chunked } from '../../dataset/chunk.ts'
+import { chunkOfUs } from '../../dataset/chunk.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
@@ -6,7 +8,6 @@ import type { Interval } from '../../model/interval.ts'
 import { parseInterval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import { isMarket, isSymbol } from '../../model/market.ts'
-import { chunkOfUs } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, parseUtcDay } from '../../model/utc-day.ts'
 
@@ -99,7 +100,7 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
     market: read('ckvd.market', 'a market', (value) => (isMarket(value) ? value : undefined)),
     symbol: read('ckvd.symbol', 'a symbol', (value) => (isSymbol(value) ? value : undefined)),
     interval,
-    day: read('ckvd.day', 'the first day of a chunk', (value) => parseChunk(value, interval)),
+    day: read('ckvd.day', 'the first day of a chunk', (value) => parseChunk(value, { interval })),
     source: read('ckvd.source', 'a source', (value) => (value === '' ? undefined : value)),
     archiveKey: text('ckvd.archive.key') || null,
     archiveSha256:
@@ -125,9 +126,9 @@ function parseCount(text: string): number | undefined {
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined
 }
 
-function parseChunk(text: string, interval: Interval): UtcDay | undefined {
+function parseChunk(text: string, series: Chunked): UtcDay | undefined {
   const day = parseUtcDay(text)
-  return day !== undefined && chunkOfUs(dayStartUs(day), interval) === day ? day : undefined
+  return day !== undefined && chunkOfUs(dayStartUs(day), series) === day ? day : undefined
 }
 
 function parseGaps(text: string): EvidencedGap[] | undefined {

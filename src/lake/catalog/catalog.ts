@@ -1,10 +1,11 @@
 import type Database from 'libsql'
+import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
 import type { Phase } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { chunkRange, nextChunk, seriesLabel } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
@@ -96,7 +97,7 @@ export class Catalog implements Ledger {
       yield* page
       const last = page.at(-1)
       if (last === undefined || page.length < PAGE_ROWS) return
-      start = nextChunk(last.day, series.interval)
+      start = nextChunk(last.day, series)
     }
   }
 
@@ -135,7 +136,7 @@ export class Catalog implements Ledger {
   }
 
   deleteDay(series: Series, day: UtcDay): void {
-    const { startUs, endUs } = chunkRange(day, series.interval)
+    const { startUs, endUs } = chunkRange(day, series)
     const key = keyOf(series)
     this.#transaction((sql) => {
       sql.deleteDay.run([...key, day])
@@ -222,7 +223,7 @@ export function openCatalog(
 
 function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void {
   const key = keyOf(row)
-  const { startUs, endUs } = chunkRange(row.day, row.interval)
+  const { startUs, endUs } = chunkRange(row.day, row)
   sql.putDay.run(DAY_KEYS.map((name) => row[name]))
   sql.deleteGaps.run([...key, startUs, endUs])
   for (const gap of gaps) {

@@ -1,6 +1,6 @@
+import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
-import { seriesLabel } from '../../model/series.ts'
 import type { DayRow } from './catalog-rows.ts'
 
 /** Conditions of chunks that have a shard if they have bars. */

@@ -1,7 +1,7 @@
+import { periodStem, seriesFolder } from '../../dataset/names.ts'
 import type { Condition } from '../../model/condition.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import type { Packaging, Series } from '../../model/series.ts'
-import { periodStem, seriesFolder } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfNumber, monthOf } from '../../model/utc-day.ts'
 import type { ErrorCode } from '../../errors.ts'

@@ -1,8 +1,8 @@
+import { nextChunk } from '../../dataset/chunk.ts'
 import type { LedgerReader } from '../../lake/ledger.ts'
 import { isAccepted } from '../../lake/day-facts.ts'
 import type { DayState } from '../../pages/coverage-data.ts'
 import type { Series } from '../../model/series.ts'
-import { nextChunk } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { ALL_LISTED, readRequested } from '../../lake/requested.ts'
 import type { LakeFilter } from '../../lake/selection.ts'
@@ -28,7 +28,7 @@ export function readCalendar(catalog: LedgerReader, series: Series, filter: Lake
   for (const { row, never } of readRequested(catalog, series, filter, ALL_LISTED)) {
     if (never === undefined) add(row.day, 1, row.condition, isAccepted(row))
     else add(never.first, never.days, 'never_requested', false)
-    next = nextChunk(never === undefined ? row.day : never.last, series.interval)
+    next = nextChunk(never === undefined ? row.day : never.last, series)
   }
   return runs
 }

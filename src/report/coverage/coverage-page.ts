@@ -1,5 +1,5 @@
+import { isMonthChunked } from '../../dataset/chunk.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
-import { isMonthChunked } from '../../model/interval.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, US_PER_DAY } from '../../model/utc-day.ts'
 import type { CoverageData, CoverageRow, DayState, StateLook } from '../../pages/coverage-data.ts'
@@ -95,7 +95,7 @@ function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable): Co
   const { market, symbol, interval, first, last, days, accepted, never_requested, rows, bytes, missing_bars, gaps, unexplained } = coverage
   return {
     ...{ market, symbol, interval, first, last, days, accepted, never: never_requested, rows, bytes, missing: missing_bars },
-    monthly: isMonthChunked(interval),
+    monthly: isMonthChunked(coverage),
     runs: calendar.map(({ start, chunks, state, accepted: yes }) => [
       dayStartUs(start) / US_PER_DAY,
       chunks,

@@ -1,3 +1,4 @@
+import { nextChunk } from '../../dataset/chunk.ts'
 import type { LedgerReader } from '../../lake/ledger.ts'
 import type { UnexplainedDay } from '../../lake/day-facts.ts'
 import { isAccepted, unexplainedDay } from '../../lake/day-facts.ts'
@@ -6,7 +7,6 @@ import type { LakeFilter } from '../../lake/selection.ts'
 import type { Condition } from '../../model/condition.ts'
 import { countNone, isExplained } from '../../model/condition.ts'
 import type { Series } from '../../model/series.ts'
-import { nextChunk } from '../../model/series.ts'
 import { describeEvidence } from '../../model/evidence.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
@@ -69,7 +69,7 @@ export function readCoverage(catalog: LedgerReader, series: Series, filter: Lake
     if (isExplained(row.condition)) continue
     const accepted = isAccepted(row)
     if (accepted) sums.accepted++
-    unexplained.push({ ...unexplainedDay(row, catalog.listGaps(series, row.day, nextChunk(row.day, series.interval))), accepted })
+    unexplained.push({ ...unexplainedDay(row, catalog.listGaps(series, row.day, nextChunk(row.day, series))), accepted })
   }
   const gaps = catalog
     .listGaps(series, filter.start, filter.end)

@@ -1,6 +1,6 @@
+import { periodStem, seriesFolder } from '../../dataset/names.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Packaging } from '../../model/series.ts'
-import { periodStem, seriesFolder } from '../../model/series.ts'
 import { compareKeys, lowerBound } from '../bucket.ts'
 import type { ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'

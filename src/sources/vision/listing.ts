@@ -1,6 +1,6 @@
+import { fundingFolder, fundingStem, seriesFolder } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Packaging, Series } from '../../model/series.ts'
-import { fundingFolder, fundingStem, seriesFolder } from '../../model/series.ts'
 import type { UtcDay, UtcMonth } from '../../model/utc-day.ts'
 import { parseUtcMonth } from '../../model/utc-day.ts'
 import type { HttpAnswer } from '../http/http-exchange.ts'

@@ -1,7 +1,7 @@
-import type { Interval } from '../../model/interval.ts'
-import { isMonthChunked } from '../../model/interval.ts'
+import type { Chunked } from '../../dataset/chunk.ts'
+import { isMonthChunked } from '../../dataset/chunk.ts'
+import { periodStem, seriesFolder } from '../../dataset/names.ts'
 import type { Packaging, Series } from '../../model/series.ts'
-import { periodStem, seriesFolder } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { addMonths, firstDayOf, parseUtcDay, parseUtcMonth } from '../../model/utc-day.ts'
 
@@ -60,11 +60,11 @@ function monthStart(text: string): UtcDay | undefined {
 }
 
 /**
- * The packagings in which archives of an interval are looked for, that which is read first before the other. Archives of `3d`, `1w` and
+ * The packagings in which archives of a series are looked for, that which is read first before the other. Archives of `3d`, `1w` and
  * `1M` are monthly; some futures have them by day as well, or by day alone.
  */
-export function packagingsOf(interval: Interval): readonly Packaging[] {
-  return isMonthChunked(interval) ? ['monthly', 'daily'] : ['daily', 'monthly']
+export function packagingsOf(series: Chunked): readonly Packaging[] {
+  return isMonthChunked(series) ? ['monthly', 'daily'] : ['daily', 'monthly']
 }
 
 /** The first day after a monthly archive that starts at `firstDay`. */

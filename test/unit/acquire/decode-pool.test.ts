@@ -8,7 +8,7 @@ import { leastChunkBytes } from '../../../src/acquire/decode-pool.ts'
 import { BufferPool } from '../../../src/memory/buffer-pool.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-archive.ts'
 import { decodeArchive } from '../../../src/codec/decode-archive.ts'
-import { INTERVALS, isMonthChunked, maxLengthUs } from '../../../src/model/interval.ts'
+import { INTERVALS, isLongerThanDay, maxLengthUs } from '../../../src/model/interval.ts'
 import { US_PER_DAY } from '../../../src/model/utc-day.ts'
 import type { Series } from '../../../src/model/series.ts'
 import { DecodePool, MAIN } from '../../support/dist.ts'
@@ -102,11 +102,11 @@ describe('decoding in worker threads', () => {
   })
 
   test.each(INTERVALS)('what served for a shard of %s bars is found for the next one', (interval) => {
-    const rows = isMonthChunked(interval) ? 31 : Math.floor(US_PER_DAY / maxLengthUs(interval))
+    const rows = isLongerThanDay(interval) ? 31 : Math.floor(US_PER_DAY / maxLengthUs(interval))
     const shardBytes = rows * 88 + 3_802 // 130,522 for a day of 1m bars of BTCUSDT
     const plain = new BufferPool(1 << 30)
     plain.give(plain.take(shardBytes))
-    expect(plain.takeSpares(leastChunkBytes(interval), 1)[0]?.length).toBeGreaterThanOrEqual(shardBytes)
+    expect(plain.takeSpares(leastChunkBytes({ interval }), 1)[0]?.length).toBeGreaterThanOrEqual(shardBytes)
   })
 
   test('while too much shared memory has not come back, shards get memory of their own', async () => {

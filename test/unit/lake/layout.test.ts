@@ -11,7 +11,7 @@ import {
   quarantineReasonPath,
   shardPath,
 } from '../../../src/lake/layout.ts'
-import { INTERVALS, isMonthChunked } from '../../../src/model/interval.ts'
+import { INTERVALS, isLongerThanDay } from '../../../src/model/interval.ts'
 import { MARKETS } from '../../../src/model/market.ts'
 import { day } from './lake-fixtures.ts'
 
@@ -55,7 +55,7 @@ describe('shard paths', () => {
       for (const interval of INTERVALS) {
         const place = {
           series: { market, symbol: '1000SATSUSDT', interval },
-          day: day(isMonthChunked(interval) ? '2024-03-01' : '2024-03-17'),
+          day: day(isLongerThanDay(interval) ? '2024-03-01' : '2024-03-17'),
         }
         expect(parseShardPath(shardPath(place.series, place.day))).toEqual(place)
       }

@@ -1,12 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Interval } from '../../../src/model/interval.ts'
 import {
-  chunkClosedUs,
-  chunkEndUs,
   gridOf,
   INTERVALS,
   intervalPathName,
-  isMonthChunked,
   joinPhases,
   maxLengthUs,
   nextSlotUs,
@@ -15,7 +12,6 @@ import {
   slotStartUs,
 } from '../../../src/model/interval.ts'
 import { gridOfBars } from '../../../src/model/series.ts'
-import type { UtcDay } from '../../../src/model/utc-day.ts'
 import { US_PER_DAY } from '../../../src/model/utc-day.ts'
 
 const us = (iso: string): number => Date.parse(iso) * 1000
@@ -31,25 +27,6 @@ describe('parseInterval', () => {
   it.each(['', '2m', '1Mo', '1D', ' 1m', 'toString', '__proto__'])('does not know %j', (text) =>
     expect(parseInterval(text)).toBeUndefined(),
   )
-})
-
-describe('chunks', () => {
-  it('are months for 3d, 1w and 1M, days for all others', () => {
-    expect(INTERVALS.filter(isMonthChunked)).toEqual(['3d', '1w', '1M'])
-  })
-
-  it.each<[Interval, string, string, string]>([
-    ['1m', '2024-02-29', '2024-03-01T00:00:00Z', '2024-03-01T00:00:00Z'],
-    ['1d', '2024-12-31', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z'],
-    ['1M', '2024-02-01', '2024-03-01T00:00:00Z', '2024-03-01T00:00:00Z'],
-    // the week of Monday 2024-01-29 and the three days of 2024-01-31 open in January and close in February
-    ['1w', '2024-01-01', '2024-02-01T00:00:00Z', '2024-02-05T00:00:00Z'],
-    ['3d', '2024-01-01', '2024-02-01T00:00:00Z', '2024-02-03T00:00:00Z'],
-    ['3d', '2024-02-01', '2024-03-01T00:00:00Z', '2024-03-01T00:00:00Z'],
-  ])('%s of %s holds bars that open before %s, and is closed at %s', (interval, day, end, closed) => {
-    expect(chunkEndUs(day as UtcDay, interval)).toBe(us(end))
-    expect(chunkClosedUs(day as UtcDay, interval)).toBe(us(closed))
-  })
 })
 
 describe('the grid of 3d', () => {

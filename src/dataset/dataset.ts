@@ -1,0 +1,38 @@
+import type { Interval } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+
+/** A column of a data set, in the order in which archives and shards have it. */
+export interface DatasetColumn {
+  /** in memory; the first column of each data set is its time, `openTime` */
+  readonly key: string
+  /** in shards and tables */
+  readonly name: string
+  readonly type: 'timestamp' | 'float64' | 'int64'
+  /** two sources may tell it differently without contradicting each other; default false */
+  readonly loose?: boolean
+}
+
+/** What must be there, and what is missing when it is not. */
+export type Completeness =
+  /** a row in each slot of the grid */
+  { readonly kind: 'grid' }
+
+/**
+ * What of a data set differs from others, and nothing else: plain data, so that it crosses to the threads that decode. Everything that
+ * plans, fetches, decodes, explains, stores, verifies and shows asks it once an archive or a chunk, never a row.
+ */
+export interface Dataset {
+  /** as Vision calls it, and as `Series.dataset` has it */
+  readonly name: string
+  /** folder in the bucket and in the lake */
+  readonly folder: string
+  /** its series have an interval, which stands in paths and names: of others `Series.interval` is `grid` */
+  readonly hasInterval: boolean
+  /** the grid on which times are told where a series has no interval */
+  readonly grid: Interval
+  readonly markets: readonly Market[]
+  /** what a chunk is; `interval`: a month for bars longer than a day, a day for others */
+  readonly chunking: 'interval' | 'day' | 'month'
+  readonly columns: readonly DatasetColumn[]
+  readonly completeness: Completeness
+}

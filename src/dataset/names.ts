@@ -1,0 +1,43 @@
+import { intervalPathName } from '../model/interval.ts'
+import type { Market } from '../model/market.ts'
+import type { Packaging, Series } from '../model/series.ts'
+import { datasetOf } from './registry.ts'
+
+/** Folder of a market below `data/` in the bucket and in the lake. */
+const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+
+/** `spot BTCUSDT 1m`, `um BTCUSDT fundingRate`: a series in messages. */
+export function seriesLabel({ dataset, market, symbol, interval }: Series): string {
+  const words = [market, symbol, ...(dataset === undefined ? [] : [dataset])]
+  return (datasetOf({ dataset }).hasInterval ? [...words, interval] : words).join(' ')
+}
+
+/** Prefix below which Vision keeps all of a symbol, and the lake its shards; with a final `/`. */
+export function symbolFolder({ dataset, market, symbol }: Pick<Series, 'dataset' | 'market' | 'symbol'>, packaging: Packaging): string {
+  return `data/${MARKET_FOLDER[market]}/${packaging}/${datasetOf({ dataset }).folder}/${symbol}/`
+}
+
+/** Prefix below which Vision keeps the archives of a series and the lake its shards; `/` separated, with a final `/`. */
+export function seriesFolder(series: Series, packaging: Packaging): string {
+  const folder = symbolFolder(series, packaging)
+  return datasetOf(series).hasInterval ? `${folder}${intervalPathName(series.interval)}/` : folder
+}
+
+/**
+ * File name, without its ending, of an archive or shard: `BTCUSDT-1m-2024-01-01`, `BTCUSDT-fundingRate-2026-04`. `period` is a day or a
+ * month.
+ */
+export function periodStem(series: Series, period: string): string {
+  const { hasInterval, name } = datasetOf(series)
+  return `${series.symbol}-${hasInterval ? intervalPathName(series.interval) : name}-${period}`
+}
+
+/** Prefix below which Vision keeps the funding rates of a contract, an archive a month, and the lake their files; with a final `/`. */
+export function fundingFolder(market: Exclude<Market, 'spot'>, symbol: string): string {
+  return `data/${MARKET_FOLDER[market]}/monthly/fundingRate/${symbol}/`
+}
+
+/** File name, without its ending, of a month of funding rates: `BTCUSDT-fundingRate-2026-04`. */
+export function fundingStem(symbol: string, month: string): string {
+  return `${symbol}-fundingRate-${month}`
+}
