@@ -1,7 +1,8 @@
+import { countExpectedOfNone } from '../dataset/expected.ts'
 import { CkvdError } from '../errors.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { describeEvidence } from '../model/evidence.ts'
-import { countSlots, firstSlotUs, gridOf } from '../model/interval.ts'
+import { firstSlotUs, gridOf } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ArchiveRef } from './archive-task.ts'
@@ -53,7 +54,7 @@ export function failedDay(task: Origin, day: UtcDay, error: CkvdError, reason: s
 export function doubtfulDay(series: Series, day: UtcDay, why: Doubt, bounds: SeriesBounds, cause: CkvdError | null = null): AcquiredDay {
   const grid = gridOf(series)
   const range = expectedRange(series, day, bounds)
-  const bars = countSlots(range.startUs, range.endUs, grid)
+  const bars = countExpectedOfNone(series, range)
   const startUs = firstSlotUs(range.startUs, grid)
   const gaps = bars === 0 ? [] : [{ startUs, endUs: range.endUs, bars, evidence: why }]
   const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, {

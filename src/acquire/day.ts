@@ -1,5 +1,6 @@
+import { countExpected, countOff, findMissing } from '../dataset/expected.ts'
+import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
-import { findOddRows } from '../codec/csv/odd-rows.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
@@ -8,12 +9,9 @@ import type { Condition } from '../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
-import { countOffGrid } from '../model/off-grid.ts'
-import { findGaps } from '../model/gaps.ts'
-import { countSlots, firstSlotUs, gridOf, slotStartUs } from '../model/interval.ts'
-import type { KlineColumns } from '../model/kline.ts'
+import { gridOf, slotStartUs } from '../model/interval.ts'
+import type { Columns } from '../model/columns.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 
 /** The archive from which rows came. */
@@ -74,7 +72,7 @@ export interface DayParts {
   readonly series: Series
   readonly day: UtcDay
   /** in order; may be empty */
-  readonly columns: KlineColumns
+  readonly columns: Columns
   readonly bounds: SeriesBounds
   /** in the order in which they are joined by `+` */
   readonly sources: readonly string[]
@@ -98,16 +96,15 @@ export interface DayParts {
  */
 export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const { series, day, columns, sources } = parts
-  const grid = gridOfBars(series, columns.openTime)
   const range = expectedRange(series, day, parts.bounds)
   const rows = columns.openTime.length
-  const gaps = findGaps(columns.openTime, range, grid).map((gap) => ({ ...gap, evidence: parts.explain(gap) }))
+  const gaps = findMissing(series, columns, range).map((gap) => ({ ...gap, evidence: parts.explain(gap) }))
   const condition = conditionOf(gaps, sources, parts.disputed ?? false)
-  const { oddClose, oddRows } = findOddRows(columns, grid)
+  const { oddClose, oddRows } = findOddities(series, columns)
   const facts = {
     rows,
-    expected: countSlots(firstSlotUs(range.startUs, grid), range.endUs, grid),
-    offGrid: countOffGrid(columns.openTime, grid),
+    expected: countExpected(series, columns, range),
+    offGrid: countOff(series, columns),
     duplicates: parts.duplicates,
     oddClose,
     oddRows,

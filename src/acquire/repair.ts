@@ -1,6 +1,6 @@
 import type { ShardMeta } from '../codec/arrow/arrow.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import type { KlineColumns } from '../model/kline.ts'
+import type { Columns } from '../model/columns.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { RestContext } from './archive-task.ts'
@@ -12,7 +12,7 @@ import type { SeriesLife } from './series-life.ts'
 /** A stored chunk with missing bars. */
 export interface StoredChunk {
   readonly day: UtcDay
-  readonly columns: KlineColumns
+  readonly columns: Columns
   readonly meta: ShardMeta
   readonly row: DayRow
 }

@@ -1,7 +1,8 @@
+import { countExpectedOfNone } from '../dataset/expected.ts'
 import { chunkEndUs, chunkOfUs, chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
-import { countSlots, firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
+import { firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { acquireArchive } from './archive/archive-days.ts'
@@ -259,7 +260,7 @@ class SeriesRun {
     const stored = this.#life.startSource === null ? await this.#host.readStored(day) : undefined
     if (stored !== undefined) await this.#learnFrom(stored)
     const range = expectedRange(this.#series, day, this.#life.bounds)
-    const expected = countSlots(range.startUs, range.endUs, gridOf(this.#series))
+    const expected = countExpectedOfNone(this.#series, range)
     if (expected === row.expected) this.#host.keep(day)
     else await this.#repair(day)
   }
@@ -302,7 +303,7 @@ function stretchParts(days: readonly UtcDay[], series: Series): UtcDay[][] {
   let rows = Infinity
   for (const day of days) {
     const { startUs, endUs } = chunkRange(day, series)
-    const more = countSlots(startUs, endUs, gridOf(series))
+    const more = countExpectedOfNone(series, { startUs, endUs })
     if (rows + more > MAX_STRETCH_ROWS) {
       parts.push([])
       rows = 0

@@ -1,6 +1,7 @@
+import type { Columns } from '../model/columns.ts'
 import type { AcquiredDay } from './day.ts'
 import { nextChunk } from '../dataset/chunk.ts'
-import { countChangedRows } from '../model/rows.ts'
+import { countChangedRows } from '../dataset/rows.ts'
 import { decodeShard } from '../codec/arrow/arrow.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow, RevisionRow } from '../lake/catalog/catalog-rows.ts'
@@ -116,8 +117,8 @@ async function changesOf(lake: WritableLake, previous: DayRow, acquired: Acquire
 async function countChanges(lake: WritableLake, previous: DayRow, acquired: AcquiredDay): Promise<number | null> {
   if (acquired.shard === null) return previous.rows
   try {
-    const before = await readShard(lake.shards, previous, previous.day, previous)
-    return countChangedRows(before.columns, decodeShard(acquired.shard).columns)
+    const before = await readShard<Columns>(lake.shards, previous, previous.day, previous)
+    return countChangedRows(before.columns, decodeShard<Columns>(acquired.shard).columns, previous)
   } catch (error) {
     if (isCkvdError(error, 'CKVD_SHARD_MISSING', 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT')) return null
     throw error

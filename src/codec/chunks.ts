@@ -1,3 +1,6 @@
+import type { Columns } from '../model/columns.ts'
+import { datasetOf } from '../dataset/registry.ts'
+import { countExpected, countOff, findMissing } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { CkvdError } from '../errors.ts'
@@ -6,9 +9,8 @@ import { countOffGrid } from '../model/off-grid.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
 import { countSlots, firstSlotUs, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
-import type { KlineColumns } from '../model/kline.ts'
 import { lowerBound } from '../model/lower-bound.ts'
-import { KLINE_COLUMNS, pickRows, sameRow, sliceColumns } from '../model/kline.ts'
+import { pickRows, sameRow, sliceColumns } from '../model/columns.ts'
 import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -33,7 +35,7 @@ export interface SplitRequest {
 /** The rows of one chunk, in order, each open time once. */
 export interface ChunkRows {
   readonly day: UtcDay
-  readonly columns: KlineColumns
+  readonly columns: Columns
   readonly expected: number
   readonly offGrid: number
   readonly duplicates: number
@@ -78,7 +80,7 @@ const NOTED_CONFLICTS = 5
  * after the archive's period are told. Of bars longer than a day they are as good as those in it (a week that opens on the last Monday
  * of February may stand in the archive of March): such a chunk is given when it is wanted.
  */
-export function splitChunks(unsorted: KlineColumns, request: SplitRequest): SplitRows {
+export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows {
   const { series, range, days } = request
   const { interval } = series
   const { columns, times } = sortRows(unsorted)
@@ -109,7 +111,7 @@ export function splitChunks(unsorted: KlineColumns, request: SplitRequest): Spli
       if (isInside) isWanted = true
       else givenStrays += rows
       const expected = narrow(chunk, firstOpenUs, grid, request)
-      if (rows > 0) chunks.push({ day, ...measure(sliceColumns(columns, start, end), times.subarray(start, end), expected, grid) })
+      if (rows > 0) chunks.push({ day, ...measure(sliceColumns(columns, start, end), times.subarray(start, end), expected, grid, series) })
       else if (countSlots(expected.startUs, expected.endUs, grid) > 0) absentDays.push(day)
     }
     start = end
@@ -126,7 +128,7 @@ export function splitChunks(unsorted: KlineColumns, request: SplitRequest): Spli
 }
 
 /** The rows in ascending order of open time; rows of one open time stay in the order of the file. */
-function sortRows(columns: KlineColumns): { readonly columns: KlineColumns; readonly times: Float64Array } {
+function sortRows(columns: Columns): { readonly columns: Columns; readonly times: Float64Array } {
   const times = toDoubles(columns.openTime, scratchTimes(columns.openTime.length))
   if (isAscending(times, 0)) return { columns, times }
   // every index below is inside the array
@@ -158,20 +160,27 @@ function narrow(
   return { startUs: Math.max(chunk.startUs, firstSlot), endUs: Math.min(chunk.endUs, seriesEndUs ?? chunk.endUs) }
 }
 
-function measure(unmerged: KlineColumns, unmergedTimes: Float64Array, range: TimeRange, grid: Grid): Omit<ChunkRows, 'day'> {
-  const merged = isAscending(unmergedTimes, 1) ? undefined : mergeSameTimes(unmerged, unmergedTimes)
+function measure(unmerged: Columns, unmergedTimes: Float64Array, range: TimeRange, grid: Grid, series: Chunked): Omit<ChunkRows, 'day'> {
+  const merged = isAscending(unmergedTimes, 1) ? undefined : mergeSameTimes(unmerged, unmergedTimes, series)
   const columns = merged?.columns ?? unmerged
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
-  const expected = countSlots(range.startUs, range.endUs, grid)
-  const lateBars = times.length === expected ? countLateBars(times, range, grid) : undefined
-  return {
+  const facts = {
     columns,
-    expected,
-    offGrid: lateBars ?? countOffGrid(columns.openTime, grid),
-    gaps: lateBars === undefined ? findGaps(columns.openTime, range, grid) : [],
     duplicates: merged?.duplicates ?? 0,
     conflicts: merged?.conflicts ?? 0,
     conflictNote: merged?.note ?? '',
+  }
+  if (datasetOf(series).completeness.kind !== 'grid') {
+    const expected = countExpected(series, columns, range)
+    return { ...facts, expected, offGrid: countOff(series, columns), gaps: findMissing(series, columns, range) }
+  }
+  const expected = countSlots(range.startUs, range.endUs, grid)
+  const lateBars = times.length === expected ? countLateBars(times, range, grid) : undefined
+  return {
+    ...facts,
+    expected,
+    offGrid: lateBars ?? countOffGrid(columns.openTime, grid),
+    gaps: lateBars === undefined ? findGaps(columns.openTime, range, grid) : [],
   }
 }
 
@@ -194,14 +203,14 @@ function countLateBars(times: Float64Array, range: TimeRange, grid: Grid): numbe
 }
 
 interface Merged {
-  readonly columns: KlineColumns
+  readonly columns: Columns
   readonly duplicates: number
   readonly conflicts: number
   readonly note: string
 }
 
 /** Rows of one open time become one: identical ones collapse, of different ones the later in the file stays. */
-function mergeSameTimes(columns: KlineColumns, times: Float64Array): Merged {
+function mergeSameTimes(columns: Columns, times: Float64Array, series: Chunked): Merged {
   const rows: number[] = []
   const notes: string[] = []
   let duplicates = 0
@@ -214,7 +223,7 @@ function mergeSameTimes(columns: KlineColumns, times: Float64Array): Merged {
       duplicates++
     } else {
       conflicts++
-      if (notes.length < NOTED_CONFLICTS) notes.push(describeConflict(columns, kept, row))
+      if (notes.length < NOTED_CONFLICTS) notes.push(describeConflict(columns, kept, row, series))
       rows[rows.length - 1] = row
     }
   }
@@ -222,9 +231,9 @@ function mergeSameTimes(columns: KlineColumns, times: Float64Array): Merged {
   return { columns: pickRows(columns, rows), duplicates, conflicts, note: notes.join('; ') }
 }
 
-function describeConflict(columns: KlineColumns, dropped: number, kept: number): string {
-  const differing = KLINE_COLUMNS.filter(({ key }) => columns[key][dropped] !== columns[key][kept])
-  const values = differing.map(({ key, name }) => `${name} ${columns[key][dropped]} then ${columns[key][kept]}`)
+function describeConflict(columns: Columns, dropped: number, kept: number, series: Chunked): string {
+  const differing = datasetOf(series).columns.filter(({ key }) => columns[key]?.[dropped] !== columns[key]?.[kept])
+  const values = differing.map(({ key, name }) => `${name} ${columns[key]?.[dropped]} then ${columns[key]?.[kept]}`)
   const time = columns.openTime[kept]
   if (time === undefined) throw new CkvdError('CKVD_BUG', `Expected a row ${kept}, found ${columns.openTime.length} rows`)
   return `${isoOfUs(Number(time))}: ${values.join(', ')}`

@@ -1,3 +1,9 @@
+import type { Dataset } from '../dataset/dataset.ts'
+import { decodeTable } from './csv/csv-table.ts'
+import type { Columns } from '../model/columns.ts'
+import { findOddities } from './csv/odd-rows.ts'
+import { joinColumns } from '../model/columns.ts'
+import { createRows, datasetOf } from '../dataset/registry.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { periodStem, seriesLabel } from '../dataset/names.ts'
 import type { ErrorData } from '../errors.ts'
@@ -9,7 +15,6 @@ import { concatColumns } from '../model/kline.ts'
 import type { Phase } from '../model/interval.ts'
 import { countSlots } from '../model/interval.ts'
 import type { Packaging, Series, TimeRange } from '../model/series.ts'
-import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { readZipEntry } from './zip/zip-entry.ts'
@@ -23,7 +28,6 @@ import type { DecodedCsv } from './csv/csv.ts'
 import { decodeCsv } from './csv/csv.ts'
 import { largestCsvBytes } from './csv/csv-size.ts'
 import type { OddRows } from './csv/odd-rows.ts'
-import { findOddRows } from './csv/odd-rows.ts'
 import type { BarSet } from './csv/other-interval.ts'
 import { findOtherInterval } from './csv/other-interval.ts'
 import type { ShardMeta } from './arrow/shard-meta.ts'
@@ -118,7 +122,7 @@ export interface DayCodec {
   readonly inflate?: Inflate
   /** the columns may be views that the next call overwrites */
   decodeCsv(bytes: Uint8Array): DecodedCsv
-  encodeShard(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
+  encodeShard(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
 }
 
 const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeShard(columns, meta) }
@@ -137,13 +141,15 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const maxBytes = largestCsvBytes(series.interval, range)
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
-    const { columns, rows } = codec.decodeCsv(csv)
+    const dataset = datasetOf(series)
+    const { columns, rows } = dataset.csv === 'klines' ? codec.decodeCsv(csv) : decodeTable(csv, dataset)
     const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })
-    const judged = judgeChunks(split.chunks, series)
+    const judged = judgeChunks(split.chunks, series, dataset)
     // where it begins and ends is told by rows that nobody wants, too: how long they are is looked at, not how many there are, since some
     // are twice and some stand beside the period
     const given = split.chunks.reduce((sum, chunk) => sum + chunk.columns.openTime.length, 0)
-    if (given < rows) refuseOther({ columns, interval: series.interval, slots: Infinity, fewest: 3 })
+    if (given < rows && dataset.rules === 'bar')
+      refuseOther({ columns: columns as KlineColumns, interval: series.interval, slots: Infinity, fewest: 3 })
     return {
       archiveSha256,
       csvRows: rows,
@@ -182,7 +188,7 @@ export interface ChunkParts {
   readonly series: Series
   readonly day: UtcDay
   /** the preferred ones first: of two rows of one open time, that of the earlier part stays */
-  readonly parts: readonly KlineColumns[]
+  readonly parts: readonly Columns[]
   /** the archive from which most is taken */
   readonly archive: DecodeRequest['archive'] & { readonly sha256: string }
   readonly sources: readonly string[]
@@ -194,9 +200,9 @@ export interface ChunkParts {
 export function joinChunk({ series, day, parts, archive, sources, seriesStartUs, seriesEndUs }: ChunkParts): DecodedChunk | undefined {
   const range = chunkRange(day, series)
   const bounds = { days: [day], startsSeries: false, seriesStartUs, seriesEndUs }
-  const [chunk] = splitChunks(concatColumns(parts.toReversed()), { series, range, ...bounds }).chunks
+  const [chunk] = splitChunks(joinColumns(parts.toReversed(), createRows(series, 0)), { series, range, ...bounds }).chunks
   if (chunk === undefined) return undefined
-  const odd = findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime))
+  const odd = findOddities(series, chunk.columns)
   return encodeChunk({ chunk, odd }, { series, archive }, archive.sha256, PLAIN_CODEC, undefined, sources)
 }
 
@@ -227,10 +233,10 @@ interface JudgedChunk {
 }
 
 /** Counts what is odd, and refuses chunks of which too much is: these are bars of another interval. */
-function judgeChunks(chunks: readonly ChunkRows[], series: Series): JudgedChunk[] {
-  const judged = chunks.map((chunk) => ({ chunk, odd: findOddRows(chunk.columns, gridOfBars(series, chunk.columns.openTime)) }))
+function judgeChunks(chunks: readonly ChunkRows[], series: Series, { rules }: Dataset): JudgedChunk[] {
+  const judged = chunks.map((chunk) => ({ chunk, odd: findOddities(series, chunk.columns) }))
   const unusual = judged.filter(({ chunk, odd }) => odd.oddClose > 0 || chunk.offGrid > 0)
-  if (unusual.length === 0) return judged
+  if (unusual.length === 0 || rules !== 'bar') return judged
   for (const { chunk } of unusual) checkInterval([chunk], series, 3)
   checkInterval(chunks, series, 1)
   return judged
@@ -243,8 +249,8 @@ function checkInterval(chunks: readonly ChunkRows[], series: Series, fewest: num
   }, 0)
   const [first, ...others] = chunks
   if (first === undefined) return
-  const columns = others.length === 0 ? first.columns : concatColumns(chunks.map((chunk) => chunk.columns))
-  refuseOther({ columns, interval: series.interval, slots, fewest })
+  const columns = others.length === 0 ? first.columns : concatColumns(chunks.map((chunk) => chunk.columns as KlineColumns))
+  refuseOther({ columns: columns as KlineColumns, interval: series.interval, slots, fewest })
 }
 
 function refuseOther(bars: BarSet): void {
@@ -272,6 +278,7 @@ function encodeChunk(
   const rows = columns.openTime.length
   const condition = gaps.length === 0 ? 'complete' : 'partial'
   const meta: ShardMeta = {
+    ...(series.dataset === undefined ? {} : { dataset: series.dataset }),
     market: series.market,
     symbol: series.symbol,
     interval: series.interval,

@@ -6,7 +6,7 @@ import { readZipEntry } from './zip/zip-entry.ts'
 import { checkSha256, parseChecksum } from './zip/checksum.ts'
 import { ArrowFormatError, parseArrowFile } from './arrow/arrow-file.ts'
 import { arrowType, ShardWriter } from './arrow/arrow-writer.ts'
-import { digestArrays } from './arrow/columns-digest.ts'
+import { digestColumns } from './arrow/columns-digest.ts'
 import { LARGEST_FUNDING_CSV_BYTES } from './csv/csv-size.ts'
 import { DIGEST_KEY, FORMAT_KEY } from './arrow/shard-meta.ts'
 
@@ -125,7 +125,7 @@ export function encodeFunding(columns: FundingColumns, meta: FundingMeta): Uint8
 }
 
 function digestFunding(columns: FundingColumns): string {
-  return digestArrays(FUNDING_COLUMNS.map(({ key }) => columns[key]))
+  return digestColumns({ openTime: columns.fundingTime, ...columns }, FUNDING_COLUMNS)
 }
 
 /** Reads a stored month, and checks it by the digest of its columns that it states. Throws CKVD_SHARD_FORMAT for whatever is not a whole file of this form and of that contract and month. */

@@ -8,6 +8,11 @@ export interface DatasetColumn {
   /** in shards and tables */
   readonly name: string
   readonly type: 'timestamp' | 'float64' | 'int64'
+  /** in the header of a CSV; default: `name` */
+  readonly header?: string
+  /** bounds of a value that may be believed, both included; default: none */
+  readonly least?: number
+  readonly most?: number
   /** two sources may tell it differently without contradicting each other; default false */
   readonly loose?: boolean
 }
@@ -34,5 +39,9 @@ export interface Dataset {
   /** what a chunk is; `interval`: a month for bars longer than a day, a day for others */
   readonly chunking: 'interval' | 'day' | 'month'
   readonly columns: readonly DatasetColumn[]
+  /** who reads its CSV: the scanners of klines, or the one that is driven by the columns */
+  readonly csv: 'klines' | 'columns'
+  /** what one row must be in itself: a bar has rules; null: nothing but its types */
+  readonly rules: 'bar' | null
   readonly completeness: Completeness
 }

@@ -1,3 +1,4 @@
+import type { Columns } from '../model/columns.ts'
 import type { Dataset } from './dataset.ts'
 import { KLINES } from './klines.ts'
 
@@ -8,10 +9,28 @@ export interface OfDataset {
   readonly dataset?: string | undefined
 }
 
+/** The description of a data set, `klines` where none is named; undefined: nobody has described it. */
+export function findDataset(name: string | undefined): Dataset | undefined {
+  return name === undefined ? KLINES : DATASETS.get(name)
+}
+
 /** The description of a series' data set. Throws RangeError for one that nobody has described. */
 export function datasetOf({ dataset }: OfDataset): Dataset {
-  if (dataset === undefined) return KLINES
-  const found = DATASETS.get(dataset)
+  const found = findDataset(dataset)
   if (found === undefined) throw new RangeError(`no data set is called ${dataset}`)
   return found
+}
+
+/** Keys of the columns that two sources may tell differently without contradicting each other. */
+export function looseColumnsOf(series: OfDataset): readonly string[] {
+  return datasetOf(series).columns.flatMap(({ key, loose }) => (loose === true ? [key] : []))
+}
+
+/** Columns of `length` rows, all zero. */
+export function createRows(series: OfDataset, length: number): Columns {
+  const entries = datasetOf(series).columns.map(({ key, type }) => [
+    key,
+    type === 'float64' ? new Float64Array(length) : new BigInt64Array(length),
+  ])
+  return Object.fromEntries(entries) as Columns
 }

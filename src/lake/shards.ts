@@ -1,3 +1,5 @@
+import type { Columns } from '../model/columns.ts'
+import type { KlineColumns } from '../model/kline.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import type { DecodedShard } from '../codec/arrow/arrow.ts'
 import { isOwnShard } from '../codec/arrow/arrow.ts'
@@ -19,7 +21,12 @@ export type ShardDigest = Pick<DayRow, 'shardSha256' | 'shardBytes'>
  * Reads the shard of a chunk. With `expected`, size and digest are compared before a byte is believed. Throws
  * `CKVD_SHARD_MISSING`, `CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT` (also when its metadata names another chunk), `CKVD_LAKE_IO`.
  */
-export async function readShard(store: ShardReader, series: Series, day: UtcDay, expected?: ShardDigest): Promise<DecodedShard> {
+export async function readShard<T extends Columns = KlineColumns>(
+  store: ShardReader,
+  series: Series,
+  day: UtcDay,
+  expected?: ShardDigest,
+): Promise<DecodedShard<T>> {
   const { path, bytes } = await readShardBytes(store, series, day)
   return decodePlacedShard(bytes, { ...series, day, path, ...(expected === undefined ? {} : { expected }) })
 }

@@ -1,8 +1,10 @@
+import { joinColumns } from './columns.ts'
+
 /**
  * Klines as columns. All arrays have the same length. Times are microseconds since the epoch, UTC.
  * Rows are in ascending order of `openTime` unless a function says otherwise.
  */
-export interface KlineColumns {
+export type KlineColumns = {
   readonly openTime: BigInt64Array
   readonly open: Float64Array
   readonly high: Float64Array
@@ -54,62 +56,7 @@ export function createColumns(length: number): KlineColumns {
   }
 }
 
-/** Rows [start, end) as views: nothing is copied. */
-export function sliceColumns(columns: KlineColumns, start: number, end: number): KlineColumns {
-  return {
-    openTime: columns.openTime.subarray(start, end),
-    open: columns.open.subarray(start, end),
-    high: columns.high.subarray(start, end),
-    low: columns.low.subarray(start, end),
-    close: columns.close.subarray(start, end),
-    volume: columns.volume.subarray(start, end),
-    closeTime: columns.closeTime.subarray(start, end),
-    quoteVolume: columns.quoteVolume.subarray(start, end),
-    count: columns.count.subarray(start, end),
-    takerBuyVolume: columns.takerBuyVolume.subarray(start, end),
-    takerBuyQuoteVolume: columns.takerBuyQuoteVolume.subarray(start, end),
-  }
-}
-
-/** Copies row `from` of `source` to row `to` of `target`. */
-function copyRow(source: KlineColumns, from: number, target: KlineColumns, to: number): void {
-  for (const { key } of KLINE_COLUMNS) target[key][to] = source[key][from] as never
-}
-
-/** The rows of `source` at `rows`, in that order, as new columns. */
-export function pickRows(source: KlineColumns, rows: ArrayLike<number>): KlineColumns {
-  const target = createColumns(rows.length)
-  for (let i = 0; i < rows.length; i++) copyRow(source, rows[i] as number, target, i)
-  return target
-}
-
-/** True when two rows agree in every column, bit for bit. */
-export function sameRow(a: KlineColumns, i: number, b: KlineColumns, j: number): boolean {
-  return KLINE_COLUMNS.every(({ key }) => Object.is(a[key][i], b[key][j]))
-}
-
-/** True when two rows are the same bar as two sources may tell it: prices, amounts and count are equal. Another close time is an oddity. */
-export function sameBar(a: KlineColumns, i: number, b: KlineColumns, j: number): boolean {
-  return KLINE_COLUMNS.every(({ key }) => key === 'closeTime' || a[key][i] === b[key][j])
-}
-
-/** Rows in the order of their open times; of those with the same one, the first. */
-export function inTimeOrder(columns: KlineColumns): KlineColumns {
-  const { openTime } = columns
-  const order = Uint32Array.from(openTime.keys()).sort((a, b) => Number(openTime[a]) - Number(openTime[b]) || a - b)
-  return pickRows(
-    columns,
-    order.filter((row, i) => i === 0 || openTime[row] !== openTime[order[i - 1] ?? -1]),
-  )
-}
-
-/** Several sets of columns, one after the other. */
+/** Several sets of klines, one after the other. */
 export function concatColumns(parts: readonly KlineColumns[]): KlineColumns {
-  const target = createColumns(parts.reduce((sum, part) => sum + part.openTime.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    for (const { key } of KLINE_COLUMNS) (target[key] as Float64Array).set(part[key] as Float64Array, offset)
-    offset += part.openTime.length
-  }
-  return target
+  return joinColumns(parts, createColumns(0))
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Columns } from '../../model/columns.ts'
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import { largestArchiveBytes } from '../../codec/csv/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../../codec/decode-archive.ts'
@@ -12,7 +13,7 @@ import type { FetchedArchive } from '../../sources/vision/vision.ts'
 import { relistArchive } from './relist.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
-import { countChangedRows } from '../../model/rows.ts'
+import { countChangedRows } from '../../dataset/rows.ts'
 import type { SeriesLife } from '../series-life.ts'
 
 /** Rows that an archive has for a chunk. */
@@ -68,7 +69,11 @@ export async function compareDays(
       comparisons.set(day, { daily, differing: 0, note: `not compared: ${ref.key} gave nothing that may be believed` })
       continue
     }
-    const differing = countChangedRows(decodeShard(chunk.shard).columns, decodeShard(daily.chunk.shard).columns)
+    const differing = countChangedRows(
+      decodeShard<Columns>(chunk.shard).columns,
+      decodeShard<Columns>(daily.chunk.shard).columns,
+      task.series,
+    )
     if (differing === 0) ctx.pool.reuse(daily.chunk.shard)
     const verdict = differing === 0 ? 'equal' : `${differing} bars differ, the daily archive is preferred`
     comparisons.set(day, { daily: differing === 0 ? null : daily, differing, note: `compared with ${ref.key}: ${verdict}` })

@@ -1,22 +1,21 @@
+import { findMissing } from '../../dataset/expected.ts'
+import { findOddities } from '../../codec/csv/odd-rows.ts'
 import { decodeShard } from '../../codec/arrow/arrow.ts'
-import { findOddRows } from '../../codec/csv/odd-rows.ts'
 import { chunkRange } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import { doubt, isProof } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
-import { findGaps } from '../../model/gaps.ts'
-import type { KlineColumns } from '../../model/kline.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { Series } from '../../model/series.ts'
-import { gridOfBars } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from '../archive-task.ts'
 import { unverifiedDay } from '../barless-day.ts'
 import { settleDispute } from './dispute.ts'
 import type { AcquiredDay } from '../day.ts'
-import { mergeRows, rowsWithin } from '../../model/rows.ts'
+import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-question.ts'
 import { askRest, explainGap, timesOf } from '../rest/rest-question.ts'
@@ -38,7 +37,7 @@ export async function completeDay(
   if (best.chunk.condition === 'complete' && best.chunk.oddRows === 0 && others.length === 0) return wholeDay(best, note)
   const held = joinArchives(found, series)
   const filled = await fillGaps(series, day, held.columns, life, ctx)
-  const isOdd = findOddRows(held.columns, gridOfBars(series, held.columns.openTime)).oddRows > held.confirmed
+  const isOdd = findOddities(series, held.columns).oddRows > held.confirmed
   const settled = held.differing > 0 || filled.differing > 0 || isOdd ? await settleDispute(task, day, found, isOdd, life, ctx) : null
   if (settled !== null && settled.verdict === 'unfounded') return unverifiedDay(task, day, settled.error, settled.answer)
   const decided = settled === null ? { columns: filled.columns, sources: withRest(held.sources, filled.added) } : settled
@@ -69,15 +68,15 @@ export async function completeDay(
 function joinArchives(
   found: readonly Found[],
   series: Series,
-): { columns: KlineColumns; sources: string[]; differing: number; added: number; confirmed: number } {
+): { columns: Columns; sources: string[]; differing: number; added: number; confirmed: number } {
   const [best, ...others] = found as [Found, ...Found[]]
-  let { columns } = decodeShard(best.chunk.shard)
+  let { columns } = decodeShard<Columns>(best.chunk.shard)
   const sources = [...sourcesOf(best)]
   let differing = 0
   let added = 0
   let confirmed = 0
   for (const { chunk, packaging } of others) {
-    const merge = mergeRows(columns, decodeShard(chunk.shard).columns, series)
+    const merge = mergeRows(columns, decodeShard<Columns>(chunk.shard).columns, series)
     if (merge.differing === 0) confirmed = Math.min(best.chunk.oddRows, chunk.oddRows)
     columns = merge.columns
     differing += merge.differing
@@ -89,7 +88,7 @@ function joinArchives(
 
 /** What REST gave for the holes of a chunk. */
 export interface Filled {
-  readonly columns: KlineColumns
+  readonly columns: Columns
   readonly answer: RestAnswer
   /** the holes that were asked for */
   readonly gaps: readonly Gap[]
@@ -106,13 +105,12 @@ export interface Filled {
 export async function fillGaps(
   series: Series,
   day: UtcDay,
-  columns: KlineColumns,
+  columns: Columns,
   life: SeriesLife,
   { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
 ): Promise<Filled> {
-  const grid = gridOfBars(series, columns.openTime)
   const range = expectedRange(series, day, life.bounds)
-  const gaps = findGaps(columns.openTime, range, grid)
+  const gaps = findMissing(series, columns, range)
   const times = timesOf(columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
   await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
@@ -121,7 +119,7 @@ export async function fillGaps(
   const filled = merge === null ? columns : merge.columns
   const heldTimes = timesOf(filled)
   let explain = (gap: Gap): Evidence => explainGap(gap, answer, heldTimes)
-  const lastGap = findGaps(filled.openTime, range, grid).at(-1)
+  const lastGap = findMissing(series, filled, range).at(-1)
   if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {
     const lastUs = heldTimes.at(-1) ?? life.lastOpenUs
     const ending = await life.end(lastUs, answer, lastGap.startUs)

@@ -1,19 +1,18 @@
+import { findOddities } from '../../codec/csv/odd-rows.ts'
+import { countExpectedOfNone } from '../../dataset/expected.ts'
 import { decodeShard } from '../../codec/arrow/arrow.ts'
-import { findOddRows } from '../../codec/csv/odd-rows.ts'
 import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError, isFailure } from '../../errors.ts'
-import { countSlots, gridOf } from '../../model/interval.ts'
-import type { KlineColumns } from '../../model/kline.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { Series } from '../../model/series.ts'
-import { gridOfBars } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { askOther, otherArchive } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
-import { mergeRows, rowsWithin } from '../../model/rows.ts'
+import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-question.ts'
 import { findListed } from './relist.ts'
@@ -23,7 +22,7 @@ import type { SeriesLife } from '../series-life.ts'
 /** One source's rows of a chunk. */
 interface Voice {
   readonly name: 'vision-daily' | 'vision-monthly' | 'rest'
-  readonly columns: KlineColumns
+  readonly columns: Columns
   /** null: REST */
   readonly origin: ArchiveOrigin | null
 }
@@ -33,7 +32,7 @@ export type Settled =
   | {
       /** `decided`: two agree against the third, or all do; `disputed`: nothing decides; `undecided`: the one that would was not to be had */
       readonly verdict: 'decided' | 'disputed' | 'undecided'
-      readonly columns: KlineColumns
+      readonly columns: Columns
       readonly sources: readonly string[]
       readonly origin: ArchiveOrigin | null
       /** REST is not the one that was outvoted */
@@ -75,8 +74,7 @@ export async function settleDispute(
   const pair = findPair(voices, series)
   if (pair === null) {
     if (isOdd && voices.length === 1) {
-      const grid = gridOfBars(series, primary.columns.openTime)
-      const odd = findOddRows(primary.columns, grid)
+      const odd = findOddities(series, primary.columns)
       const message = `Expected bars that do not contradict themselves in ${where}, found ${odd.oddRows}, the first one of ${isoOfUs(odd.times[0] ?? 0)}, and no second source has the same.`
       return {
         verdict: 'unfounded',
@@ -143,7 +141,7 @@ async function findThird(
 }
 
 function voiceOf({ chunk, packaging, origin }: Found): Voice {
-  return { name: `vision-${packaging}`, columns: decodeShard(chunk.shard).columns, origin }
+  return { name: `vision-${packaging}`, columns: decodeShard<Columns>(chunk.shard).columns, origin }
 }
 
 function askWhole(
@@ -152,9 +150,8 @@ function askWhole(
   life: SeriesLife,
   { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
 ): Promise<RestAnswer> {
-  const grid = gridOf(series)
   const range = expectedRange(series, day, { startUs: life.bounds.startUs, endUs: null })
-  const bars = countSlots(range.startUs, range.endUs, grid)
+  const bars = countExpectedOfNone(series, range)
   return askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, rest, signal)
 }
 

@@ -1,11 +1,11 @@
+import type { Columns } from '../../model/columns.ts'
+import { findMissing } from '../../dataset/expected.ts'
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import type { DecodeResult } from '../../codec/decode-archive.ts'
 import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
-import { findGaps } from '../../model/gaps.ts'
 import type { Series } from '../../model/series.ts'
-import { gridOfBars } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
@@ -44,8 +44,7 @@ export async function gatherMonth(
 }
 
 function isWhole(series: Series, month: UtcDay, { chunk }: Found, life: SeriesLife): boolean {
-  const { openTime } = decodeShard(chunk.shard).columns
-  return findGaps(openTime, expectedRange(series, month, life.bounds), gridOfBars(series, openTime)).length === 0
+  return findMissing(series, decodeShard<Columns>(chunk.shard).columns, expectedRange(series, month, life.bounds)).length === 0
 }
 
 /** Two parts of a month as one; of what both have, the first one's stays. */
@@ -63,7 +62,7 @@ async function join(
   const chunk = joinChunk({
     series,
     day: month,
-    parts: [first, second].map(({ chunk: { shard } }) => decodeShard(shard).columns),
+    parts: [first, second].map(({ chunk: { shard } }) => decodeShard<Columns>(shard).columns),
     archive: { key: origin.key, etag: origin.etag, sha256: origin.sha256 ?? '', packaging, period: month },
     sources,
     seriesStartUs: bounds.startUs,

@@ -1,10 +1,10 @@
+import type { Columns } from '../../model/columns.ts'
+import { createRows } from '../../dataset/registry.ts'
+import { countExpectedOfNone, findMissing } from '../../dataset/expected.ts'
 import { decodeShard } from '../../codec/arrow/arrow.ts'
 import type { DecodedChunk } from '../../codec/decode-archive.ts'
 import { chunkEndUs, chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
-import { findGaps } from '../../model/gaps.ts'
-import { countSlots, gridOf } from '../../model/interval.ts'
-import { createColumns } from '../../model/kline.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { FetchedArchive } from '../../sources/vision/vision.ts'
 import type { Found } from './archive-load.ts'
@@ -13,7 +13,7 @@ import type { AcquireContext, ArchiveTask } from '../archive-task.ts'
 import { failedDay, unverifiedDay } from '../barless-day.ts'
 import { completeDay, fillGaps } from './complete-day.ts'
 import type { AcquiredDay } from '../day.ts'
-import { mergeRows, rowsWithin } from '../../model/rows.ts'
+import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import { acquireBare, consecutive } from '../rest/rest-days.ts'
 import { askRest } from '../rest/rest-question.ts'
@@ -69,7 +69,7 @@ async function decodeDistrusted(
 function releaseNote(task: ArchiveTask, error: CkvdError, distrusted: DecodedChunk | undefined, other: Found): string {
   const head = `${task.archive.key}: ${error.code}`
   if (distrusted === undefined) return `${head}; the day comes from ${other.origin.key}`
-  const merge = mergeRows(decodeShard(other.chunk.shard).columns, decodeShard(distrusted.shard).columns, task.series)
+  const merge = mergeRows(decodeShard<Columns>(other.chunk.shard).columns, decodeShard<Columns>(distrusted.shard).columns, task.series)
   const verdict =
     merge.differing === 0 && merge.added === 0
       ? `its ${merge.agreeing} rows agree with`
@@ -88,11 +88,11 @@ async function releaseByRest(
 ): Promise<AcquiredDay> {
   const { series } = task
   const range = expectedRange(series, day, life.bounds)
-  const bars = countSlots(range.startUs, range.endUs, gridOf(series))
+  const bars = countExpectedOfNone(series, range)
   const answer = await askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'silent') return unverifiedDay(task, day, error, answer)
   const restRows = rowsWithin(answer.rows, chunkRange(day, series))
-  const columns = chunk === undefined ? createColumns(0) : decodeShard(chunk.shard).columns
+  const columns = chunk === undefined ? createRows(series, 0) : decodeShard<Columns>(chunk.shard).columns
   const rows = columns.openTime.length
   const merge = mergeRows(columns, restRows, series)
   const agrees = chunk !== undefined && rows > 0 && merge.agreeing === rows && merge.differing === 0
@@ -115,7 +115,7 @@ async function releaseByRest(
       duplicates: chunk.duplicates,
       conflicts: chunk.conflicts,
       differing: 0,
-      restStretches: findGaps(columns.openTime, range, gridOf(series)),
+      restStretches: findMissing(series, columns, range),
       evidence: `released: ${error.code}, but all ${rows} rows of the archive agree with REST`,
     })
   }

@@ -1,3 +1,4 @@
+import { countExpectedOfNone } from '../../dataset/expected.ts'
 import type { ArchiveChoice, SeriesListings } from './archive-choice.ts'
 import { ArchiveMap } from './archive-choice.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
@@ -7,7 +8,6 @@ import type { DayRow, FirstForms, SeriesRow } from '../../lake/catalog/catalog-r
 import { countsAsExplained, isFromVision } from '../../lake/day-facts.ts'
 import type { Condition } from '../../model/condition.ts'
 import { isExplained } from '../../model/condition.ts'
-import { countSlots, gridOf } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { addDays, dayStartUs, earliestDay, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
@@ -100,7 +100,7 @@ function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boole
   const own = { ...series, phase: known?.phase }
   const count = (bounds: { startUs: number | null; endUs: number | null }): number => {
     const range = expectedRange(own, row.day, bounds)
-    return countSlots(range.startUs, range.endUs, gridOf(own))
+    return countExpectedOfNone(own, range)
   }
   if (row.expected >= count({ startUs: null, endUs: null })) return false
   const startUs = known?.firstSource === 'rest' || known?.firstSource === 'archives' ? known.firstOpenUs : null

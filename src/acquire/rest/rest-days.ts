@@ -1,16 +1,17 @@
+import { createRows } from '../../dataset/registry.ts'
+import { countExpectedOfNone } from '../../dataset/expected.ts'
 import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isProof } from '../../model/evidence.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
 import { countSlots, gridOf, maxLengthUs } from '../../model/interval.ts'
-import { createColumns } from '../../model/kline.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { AcquireContext, ArchiveTask, RestContext } from '../archive-task.ts'
 import { failedDay, unverifiedDay } from '../barless-day.ts'
 import type { AcquiredDay, ArchiveOrigin } from '../day.ts'
-import { rowsWithin } from '../../model/rows.ts'
+import { rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import { askRest, explainGap, refusalOf } from './rest-question.ts'
 import type { Ending, SeriesLife } from '../series-life.ts'
@@ -61,7 +62,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   // a bar that is known near by is where the walk begins; from one far away it would read what nobody asked for
   const nearUs = whole.startUs - NEAR_SLOTS * maxLengthUs(gridOf(series))
   const known = life.lastOpenUs !== null && life.lastOpenUs < whole.startUs && life.lastOpenUs >= nearUs ? [life.lastOpenUs] : []
-  const gap = { ...whole, bars: countSlots(whole.startUs, whole.endUs, gridOf(series)) }
+  const gap = { ...whole, bars: countExpectedOfNone(series, whole) }
   const answer = await askRest(series, [gap], { times: known, firstUs: bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'asked') life.saw(answer.seen.findLast((time) => time < whole.endUs) ?? null)
   await learnFromSilence(gap, answer, null, life)
@@ -82,7 +83,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const days: AcquiredDay[] = []
   for (const day of wanted) {
     if (!isExpected(series, day, life)) continue
-    const columns = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : createColumns(0)
+    const columns = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : createRows(series, 0)
     if (columns.openTime.length === 0 && task.error !== undefined) {
       // nothing lies in quarantine of an archive that was not there: the next run asks for it again
       const isContent = task.error.about === 'content'

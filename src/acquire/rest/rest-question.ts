@@ -1,14 +1,15 @@
-import { describeOddRow, findOddRows } from '../../codec/csv/odd-rows.ts'
+import type { KlineColumns } from '../../model/kline.ts'
+import { createRows } from '../../dataset/registry.ts'
+import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isFailure } from '../../errors.ts'
 import type { DoubtReason, Evidence } from '../../model/evidence.ts'
 import { doubt } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
 import { gridOf, nextSlotUs } from '../../model/interval.ts'
-import type { KlineColumns } from '../../model/kline.ts'
-import { concatColumns, createColumns, inTimeOrder, pickRows } from '../../model/kline.ts'
+import type { Columns } from '../../model/columns.ts'
+import { inTimeOrder, joinColumns, pickRows } from '../../model/columns.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
-import { gridOfBars } from '../../model/series.ts'
 import { lowerBound } from '../../model/lower-bound.ts'
 import { isoOfUs, US_PER_DAY } from '../../model/utc-day.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
@@ -24,9 +25,9 @@ export type RestAnswer =
   | {
       readonly kind: 'asked'
       /** rows that have closed, ascending, also beyond the gaps */
-      readonly rows: KlineColumns
+      readonly rows: Columns
       /** those of them that do not break a bar's rules: what no second source has may be stored */
-      readonly sound: KlineColumns
+      readonly sound: Columns
       /** the others, by their open times, in words */
       readonly odd: ReadonlyMap<number, string>
       /** open times of all rows that came, ascending */
@@ -54,10 +55,8 @@ export interface KnownBars {
 }
 
 /** An answer to no question. */
-const NOTHING_ASKED: RestAnswer = {
+const NOTHING_ASKED: Omit<Extract<RestAnswer, { kind: 'asked' }>, 'rows' | 'sound'> = {
   kind: 'asked',
-  rows: createColumns(0),
-  sound: createColumns(0),
   odd: new Map(),
   seen: [],
   linked: () => false,
@@ -76,9 +75,10 @@ export async function askRest(
   rest: RestSource | null,
   signal: AbortSignal,
 ): Promise<RestAnswer> {
-  if (gaps.length === 0) return NOTHING_ASKED
+  const none = createRows(series, 0)
+  if (gaps.length === 0) return { ...NOTHING_ASKED, rows: none, sound: none }
   if (rest === null) return { kind: 'silent', reason: 'rest-off', note: null, passing: false, error: null }
-  const parts: KlineColumns[] = []
+  const parts: Columns[] = []
   const seen: number[] = []
   const links: ReadonlyMap<number, ReadonlySet<number>>[] = []
   let silentAfterUs: number | null = null
@@ -101,7 +101,7 @@ export async function askRest(
     if (!isFailure(error)) throw error
     return { kind: 'silent', reason: 'rest-failed', note: `${error.code}: ${error.message}`, passing: true, error }
   }
-  const rows = inOrder(parts)
+  const rows = inOrder(parts, none)
   const odd = oddOf(rows, series)
   return {
     kind: 'asked',
@@ -127,12 +127,12 @@ function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
   return stretches
 }
 
-function oddOf(rows: KlineColumns, series: Series): Map<number, string> {
-  const times = findOddRows(rows, gridOfBars(series, rows.openTime)).times
-  return new Map(times.map((time) => [time, describeOddRow(rows, rows.openTime.indexOf(BigInt(time)))]))
+function oddOf(rows: Columns, series: Series): Map<number, string> {
+  const { times } = findOddities(series, rows)
+  return new Map(times.map((time) => [time, describeOddRow(rows as KlineColumns, rows.openTime.indexOf(BigInt(time)))]))
 }
 
-function withoutOdd(rows: KlineColumns, odd: ReadonlyMap<number, string>): KlineColumns {
+function withoutOdd(rows: Columns, odd: ReadonlyMap<number, string>): Columns {
   if (odd.size === 0) return rows
   return pickRows(
     rows,
@@ -141,11 +141,8 @@ function withoutOdd(rows: KlineColumns, odd: ReadonlyMap<number, string>): Kline
 }
 
 /** Rows of stretches, each in order, without those that a later stretch has as well. */
-function inOrder(parts: readonly KlineColumns[]): KlineColumns {
-  const [first] = parts
-  if (first === undefined) return createColumns(0)
-  if (parts.length === 1) return first
-  return inTimeOrder(concatColumns(parts))
+function inOrder(parts: readonly Columns[], none: Columns): Columns {
+  return parts.length === 1 ? (parts[0] as Columns) : inTimeOrder(joinColumns(parts, none))
 }
 
 /** The evidence for a gap that REST did not fill. `times` are the open times of the bars that are held, ascending. */
@@ -186,6 +183,6 @@ function firstFrom(times: ArrayLike<number>, timeUs: number): number | null {
 }
 
 /** Open times of rows as numbers. */
-export function timesOf(columns: KlineColumns): Float64Array {
+export function timesOf(columns: Columns): Float64Array {
   return Float64Array.from(columns.openTime, Number)
 }

@@ -1,5 +1,6 @@
-import type { KlineColumns } from '../../model/kline.ts'
-import { KLINE_COLUMNS } from '../../model/kline.ts'
+import type { DatasetColumn } from '../../dataset/dataset.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import type { Columns, Values } from '../../model/columns.ts'
 import { encodeShard } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
@@ -25,7 +26,7 @@ interface Template {
 }
 
 /**
- * Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. Two shards of as many rows, whose metadata
+ * Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. Two shards of one data set and as many rows, whose metadata
  * values are as long, differ in nothing but the rows and these values: all else is a copy of what the library wrote once.
  */
 export class ShardEncoder {
@@ -35,12 +36,13 @@ export class ShardEncoder {
    * See `encodeShard`.
    * @param buffers memory for the shard; default: its own
    */
-  encode(columns: KlineColumns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
-    const values = [...encodeMeta(meta, digestColumns(columns)).values()]
-    const shape = `${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
+  encode(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
+    const described = datasetOf(meta).columns
+    const values = [...encodeMeta(meta, digestColumns(columns, described)).values()]
+    const shape = `${meta.dataset ?? ''} ${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
     // where the metadata contradicts the rows, the library's way refuses it
     const template = columns.openTime.length === meta.rows ? this.#templates.get(shape) : undefined
-    if (template !== undefined) return fillTemplate(template, columns, values, buffers)
+    if (template !== undefined) return fillTemplate(template, columns, described, values, buffers)
     const bytes = encodeShard(columns, meta)
     if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
     this.#templates.set(shape, cutTemplate(bytes))
@@ -67,15 +69,21 @@ function cutTemplate(bytes: Uint8Array): Template {
   }
 }
 
-function fillTemplate(template: Template, columns: KlineColumns, values: readonly string[], buffers: BufferPool | undefined): Uint8Array {
+function fillTemplate(
+  template: Template,
+  columns: Columns,
+  described: readonly DatasetColumn[],
+  values: readonly string[],
+  buffers: BufferPool | undefined,
+): Uint8Array {
   const { sizeBytes, head, tail, tailStart, columnStarts } = template
   // not zeroed: each byte is written below
   const bytes = buffers?.take(sizeBytes) ?? new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
   const shard = Buffer.from(bytes.buffer, bytes.byteOffset, sizeBytes)
   copyBytes(shard, 0, head)
   let written = head.length
-  KLINE_COLUMNS.forEach(({ key }, i) => {
-    const { buffer, byteOffset, byteLength } = columns[key]
+  described.forEach(({ key }, i) => {
+    const { buffer, byteOffset, byteLength } = columns[key] as Values
     const start = columnStarts[i] ?? written
     if (start > written) shard.fill(0, written, start)
     copyBytes(shard, start, new Uint8Array(buffer, byteOffset, byteLength))

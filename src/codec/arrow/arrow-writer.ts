@@ -12,6 +12,9 @@ import {
 } from 'apache-arrow'
 import type { Data, DataType } from 'apache-arrow'
 import { CkvdError } from '../../errors.ts'
+import type { DatasetColumn } from '../../dataset/dataset.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { KLINE_COLUMNS } from '../../model/kline.ts'
 import type { ShardMeta } from './shard-meta.ts'
@@ -19,33 +22,42 @@ import { digestColumns } from './columns-digest.ts'
 import { encodeMeta } from './shard-meta.ts'
 
 /**
- * Klines as a shard: an uncompressed Arrow IPC file with one record batch and the schema of docs/lake.md.
+ * Rows as a shard: an uncompressed Arrow IPC file with one record batch and the schema of docs/lake.md, the columns those of the data set.
  * The same input gives the same bytes. The result owns its whole ArrayBuffer, so it can be transferred to another thread.
- * @param columns at least one row, open times strictly ascending
+ * @param columns at least one row, times strictly ascending
  */
-export function encodeShard(columns: KlineColumns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
+export function encodeShard(columns: Columns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
   const length = columns.openTime.length
   if (length === 0 || length !== meta.rows) {
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${length}`)
   }
-  return encodeKlines(columns, encodeMeta(meta, digestColumns(columns)))
+  const described = datasetOf(meta).columns
+  return encodeBatch(toRecordBatch(columns, encodeMeta(meta, digestColumns(columns, described)), described))
 }
 
 /** Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer. */
 export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>): Uint8Array<ArrayBuffer> {
+  return encodeBatch(toRecordBatch(columns, metadata))
+}
+
+function encodeBatch(batch: RecordBatch): Uint8Array<ArrayBuffer> {
   const writer = new ShardWriter()
-  writer.write(toRecordBatch(columns, metadata))
+  writer.write(batch)
   writer.finish()
   const bytes = writer.toUint8Array(true)
   const own = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
   return own ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
 }
 
-/** Klines as an Arrow record batch with the shards' schema, the columns as they are: nothing is copied. */
-export function toRecordBatch(columns: KlineColumns, metadata: Map<string, string>): RecordBatch {
+/** Rows as an Arrow record batch with the shards' schema, the columns as they are: nothing is copied. */
+export function toRecordBatch(
+  columns: Columns,
+  metadata: Map<string, string>,
+  described: readonly DatasetColumn[] = KLINE_COLUMNS,
+): RecordBatch {
   const length = columns.openTime.length
-  const fields = KLINE_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false))
-  const children = KLINE_COLUMNS.map(
+  const fields = described.map(({ name, type }) => new Field(name, arrowType(type), false))
+  const children = described.map(
     ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
   )
   return new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
@@ -62,8 +74,8 @@ export class ShardWriter extends RecordBatchFileWriter {
   }
 }
 
-/** The Arrow type of a column of klines or funding rates. */
-export function arrowType(type: (typeof KLINE_COLUMNS)[number]['type']): DataType {
+/** The Arrow type of a column. */
+export function arrowType(type: DatasetColumn['type']): DataType {
   if (type === 'float64') return new Float64()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }

@@ -1,7 +1,9 @@
 import { chunkRange } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
+import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
+import { findDataset } from '../../dataset/registry.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
-import { KLINE_COLUMNS } from '../../model/kline.ts'
 import { gridOfBars } from '../../model/series.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
@@ -10,20 +12,18 @@ import { digestColumns } from './columns-digest.ts'
 import { doubleAt, wordsOf } from '../../memory/int64.ts'
 import { findOddRows } from '../csv/odd-rows.ts'
 import type { ShardMeta } from './shard-meta.ts'
-import { decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
+import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
 
 export type { ShardMeta } from './shard-meta.ts'
 
-/** A shard's rows and what it says of itself. */
-export interface DecodedShard {
-  readonly columns: KlineColumns
+/** A shard's rows and what it says of itself. The type of the columns is for who knows the data set; who does not takes `Columns`. */
+export interface DecodedShard<T extends Columns = KlineColumns> {
+  readonly columns: T
   readonly meta: ShardMeta
 }
 
-type ColumnType = (typeof KLINE_COLUMNS)[number]['type']
-
 /** The type of each column as `arrow-file` names it. */
-const TYPE_NAMES: Readonly<Record<ColumnType, string>> = { timestamp: 'timestamp[us, UTC]', float64: 'float64', int64: 'int64' }
+const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = { timestamp: 'timestamp[us, UTC]', float64: 'float64', int64: 'int64' }
 
 /**
  * Reads a shard and checks everything that it says of itself: structure, schema, metadata, the digest of its columns (the first shards have
@@ -31,16 +31,20 @@ const TYPE_NAMES: Readonly<Record<ColumnType, string>> = { timestamp: 'timestamp
  * @param isProven the digest of the whole file is the recorded one: that of the columns is not computed as well; default false
  * @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST with what was expected and found; any bytes end in a value or in one of these
  */
-export function decodeShard(bytes: Uint8Array, isProven = false): DecodedShard {
+export function decodeShard<T extends Columns = KlineColumns>(bytes: Uint8Array, isProven = false): DecodedShard<T> {
   const file = parseFile(bytes)
-  checkSchema(file.schema)
+  const dataset = datasetIn(file.schema)
+  checkSchema(file.schema, dataset)
   const meta = decodeMeta(file.schema.metadata, refuse)
   if (meta.rows !== file.rows || file.rows === 0) refuse(`${meta.rows} rows, as ckvd.rows says, and at least one`, `${file.rows}`)
-  const columns = readColumns(bytes, file)
+  const columns = readColumns(bytes, file, dataset)
   const { metadata } = file.schema
-  if (!isProven && metadata.has(DIGEST_KEY)) checkDigest(columns, metadata.get(DIGEST_KEY))
-  checkRows(columns, meta)
-  return { columns, meta: checkOddities(columns, meta, statesDigest(metadata)) }
+  if (!isProven && metadata.has(DIGEST_KEY)) checkDigest(digestColumns(columns, dataset.columns), metadata.get(DIGEST_KEY))
+  checkRows(columns, meta, dataset)
+  return {
+    columns: columns as T,
+    meta: dataset.rules === 'bar' ? checkOddities(columns as KlineColumns, meta, statesDigest(metadata)) : meta,
+  }
 }
 
 /** True when a file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
@@ -58,9 +62,15 @@ function parseFile(bytes: Uint8Array): ArrowFile {
   }
 }
 
-function checkSchema({ fields }: ArrowSchema): void {
-  if (fields.length !== KLINE_COLUMNS.length) refuse(`${KLINE_COLUMNS.length} columns`, `${fields.length}`)
-  KLINE_COLUMNS.forEach(({ name, type }, index) => {
+/** The data set that the metadata names, which none has of klines. */
+function datasetIn({ metadata }: ArrowSchema): Dataset {
+  const name = metadata.get(DATASET_KEY)
+  return findDataset(name) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
+}
+
+function checkSchema({ fields }: ArrowSchema, { columns }: Dataset): void {
+  if (fields.length !== columns.length) refuse(`${columns.length} columns`, `${fields.length}`)
+  columns.forEach(({ name, type }, index) => {
     const field = fields[index]
     const found = `${field?.name} ${field?.type}${field?.nullable === true ? ' nullable' : ''}`
     const expected = `${name} ${TYPE_NAMES[type]}`
@@ -68,8 +78,8 @@ function checkSchema({ fields }: ArrowSchema): void {
   })
 }
 
-function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColumns {
-  const entries = KLINE_COLUMNS.map(({ key, name, type }, index): [string, Float64Array | BigInt64Array] => {
+function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile, dataset: Dataset): Columns {
+  const entries = dataset.columns.map(({ key, name, type }, index): [string, Float64Array | BigInt64Array] => {
     const { nulls, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
     if (nulls !== 0 || sizeBytes < rows * 8) refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
     const at = bytes.byteOffset + start
@@ -78,11 +88,10 @@ function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile): KlineColu
     const offset = aligned ? at : 0
     return [key, type === 'float64' ? new Float64Array(buffer, offset, rows) : new BigInt64Array(buffer, offset, rows)]
   })
-  return Object.fromEntries(entries) as unknown as KlineColumns
+  return Object.fromEntries(entries) as Columns
 }
 
-function checkDigest(columns: KlineColumns, expected: string | undefined): void {
-  const found = digestColumns(columns)
+function checkDigest(found: string, expected: string | undefined): void {
   if (found === expected) return
   throw new CkvdError(
     'CKVD_SHARD_DIGEST',
@@ -94,8 +103,7 @@ function checkDigest(columns: KlineColumns, expected: string | undefined): void 
 }
 
 /** The promises of a shard's rows: in the chunk, in order, of finite numbers. NaN fails each comparison. */
-function checkRows(columns: KlineColumns, meta: ShardMeta): void {
-  const { open, high, low, close, volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume } = columns
+function checkRows(columns: Columns, meta: ShardMeta, dataset: Dataset): void {
   const openTimes = wordsOf(columns.openTime)
   const { startUs, endUs } = chunkRange(meta.day, meta)
   let previous = startUs - 1
@@ -105,21 +113,21 @@ function checkRows(columns: KlineColumns, meta: ShardMeta): void {
     if (!(time > previous)) refuse(`open times in strictly ascending order from ${startUs} on`, `${time} after ${previous} in row ${row}`)
     if (!(time < endUs)) refuse(`open times before ${endUs}`, `${time} in row ${row}`)
     previous = time
-    const areNumbers =
-      Number.isFinite(open[row]) &&
-      Number.isFinite(high[row]) &&
-      Number.isFinite(low[row]) &&
-      Number.isFinite(close[row]) &&
-      Number.isFinite(volume[row]) &&
-      Number.isFinite(quoteVolume[row]) &&
-      Number.isFinite(takerBuyVolume[row]) &&
-      Number.isFinite(takerBuyQuoteVolume[row])
-    if (!areNumbers) refuse('bars of finite numbers', `another one in row ${row}`)
+  }
+  for (const { key, type } of dataset.columns) {
+    const row = type === 'float64' ? findInfinite(columns[key] as Float64Array) : -1
+    if (row >= 0) refuse('bars of finite numbers', `another one in row ${row}`)
   }
   for (const gap of meta.gaps) {
     // its end may lie past the chunk: a week or three days that open in a month may close in the next
     if (gap.startUs < startUs || gap.startUs >= endUs) refuse('gaps inside the chunk', `one from ${gap.startUs} to ${gap.endUs}`)
   }
+}
+
+/** The first row whose value is no finite number; -1: there is none. */
+function findInfinite(values: Float64Array): number {
+  for (let row = 0; row < values.length; row++) if (!Number.isFinite(values[row])) return row
+  return -1
 }
 
 /** What is odd in the rows must be counted in the metadata. The first shards count nothing: in them no bar contradicts itself. */

@@ -1,3 +1,5 @@
+import type { Columns } from '../../model/columns.ts'
+import type { KlineColumns } from '../../model/kline.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import type { ErrorDetails } from '../../errors.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
@@ -20,13 +22,14 @@ export interface ShardPlace extends Series {
  * A shard as the one of its place: size and digest are compared before a byte is believed, then its metadata must name the
  * chunk. Throws `CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT`.
  */
-export function decodePlacedShard(bytes: Uint8Array, place: ShardPlace): DecodedShard {
-  const { market, symbol, interval, day, path, expected } = place
+export function decodePlacedShard<T extends Columns = KlineColumns>(bytes: Uint8Array, place: ShardPlace): DecodedShard<T> {
+  const { dataset, market, symbol, interval, day, path, expected } = place
   const details: ErrorDetails = { market, symbol, interval, day, path }
   if (expected !== undefined) checkDigest(bytes, expected, path, details)
-  const shard = decodeAt(bytes, expected !== undefined, path, details)
+  const shard = decodeAt<T>(bytes, expected !== undefined, path, details)
   const { meta } = shard
-  if (meta.market === market && meta.symbol === symbol && meta.interval === interval && meta.day === day) return shard
+  if (meta.dataset === dataset && meta.market === market && meta.symbol === symbol && meta.interval === interval && meta.day === day)
+    return shard
   throw new CkvdError(
     'CKVD_SHARD_FORMAT',
     `Expected the shard of ${seriesLabel(place)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`,
@@ -48,9 +51,9 @@ function checkDigest(bytes: Uint8Array, expected: NonNullable<ShardPlace['expect
   )
 }
 
-function decodeAt(bytes: Uint8Array, isProven: boolean, path: string, details: ErrorDetails): DecodedShard {
+function decodeAt<T extends Columns>(bytes: Uint8Array, isProven: boolean, path: string, details: ErrorDetails): DecodedShard<T> {
   try {
-    return decodeShard(bytes, isProven)
+    return decodeShard<T>(bytes, isProven)
   } catch (error) {
     if (!isCkvdError(error)) throw error
     throw new CkvdError(error.code, `${error.message} (${path})`, { details: { ...details, ...error.details }, cause: error })

@@ -16,6 +16,8 @@ export type ShardCondition = Extract<Condition, 'complete' | 'provisional' | 'ou
 
 /** What a shard says of itself, in its schema metadata. Nothing of it depends on when or where it was written. */
 export interface ShardMeta {
+  /** absent: `klines` */
+  readonly dataset?: string | undefined
   readonly market: Market
   readonly symbol: string
   readonly interval: Interval
@@ -41,6 +43,8 @@ const FORMAT = '1'
 export const FORMAT_KEY = 'ckvd.format'
 /** The digest of the columns: see `digestColumns`. */
 export const DIGEST_KEY = 'ckvd.digest'
+/** The data set; klines do not state it. */
+export const DATASET_KEY = 'ckvd.dataset'
 const ODD_CLOSE_KEY = 'ckvd.odd_close'
 const ODD_ROWS_KEY = 'ckvd.odd_rows'
 /** Keys that the first shards of format 1 do not have: a shard has all of them or none. */
@@ -61,6 +65,7 @@ export function encodeMeta(meta: ShardMeta, digest: string): Map<string, string>
   }))
   return new Map([
     [FORMAT_KEY, FORMAT],
+    ...(meta.dataset === undefined ? [] : [[DATASET_KEY, meta.dataset] as const]),
     ['ckvd.market', meta.market],
     ['ckvd.symbol', meta.symbol],
     ['ckvd.interval', meta.interval],
@@ -95,12 +100,14 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
   read(FORMAT_KEY, `format ${FORMAT}`, (value) => (value === FORMAT ? value : undefined))
   const isFirst = !statesDigest(metadata)
   if (!isFirst) read(DIGEST_KEY, '64 hex digits', (value) => (/^[0-9a-f]{64}$/.test(value) ? value : undefined))
+  const dataset = metadata.get(DATASET_KEY)
   const interval = read('ckvd.interval', 'an interval', (value) => (value === '1mo' ? undefined : parseInterval(value)))
   return {
+    ...(dataset === undefined ? {} : { dataset }),
     market: read('ckvd.market', 'a market', (value) => (isMarket(value) ? value : undefined)),
     symbol: read('ckvd.symbol', 'a symbol', (value) => (isSymbol(value) ? value : undefined)),
     interval,
-    day: read('ckvd.day', 'the first day of a chunk', (value) => parseChunk(value, { interval })),
+    day: read('ckvd.day', 'the first day of a chunk', (value) => parseChunk(value, { dataset, interval })),
     source: read('ckvd.source', 'a source', (value) => (value === '' ? undefined : value)),
     archiveKey: text('ckvd.archive.key') || null,
     archiveSha256:

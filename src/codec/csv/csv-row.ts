@@ -165,7 +165,7 @@ export function checkHeader(text: string): void {
 }
 
 /** An error of a CSV: the place at the end of the message and, with the cell, in `details`. Both count from 1. */
-function csvError(code: ErrorCode, message: string, line: number, column: number, found: string): CkvdError {
+export function csvError(code: ErrorCode, message: string, line: number, column: number, found: string): CkvdError {
   return new CkvdError(code, `${message} (line ${line}, column ${column})`, { details: { line, column, found: cut(found) } })
 }
 
@@ -173,6 +173,7 @@ function numberError(expected: string, text: string, line: number, index: number
   return csvError('CKVD_CSV_NUMBER', `Expected ${expected} as ${COLUMN_NAMES[index]}, found "${cut(text)}"`, line, index + 1, text)
 }
 
-function cut(text: string): string {
+/** A cell in a message. */
+export function cut(text: string): string {
   return text.length > FOUND_CHARS ? `${text.slice(0, FOUND_CHARS)}…` : text
 }

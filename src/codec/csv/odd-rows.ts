@@ -1,7 +1,11 @@
+import type { Chunked } from '../../dataset/chunk.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { Grid } from '../../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../../model/interval.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { KLINE_COLUMNS } from '../../model/kline.ts'
+import { gridOfBars } from '../../model/series.ts'
 import { doubleAt, wordsOf } from '../../memory/int64.ts'
 
 /** Bars that the exchange published and that are kept, although something about them is odd. */
@@ -53,6 +57,13 @@ export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
     if (!isSound) times.push(time)
   }
   return { oddClose, oddRows: times.length, times }
+}
+
+const NOTHING_ODD: OddRows = { oddClose: 0, oddRows: 0, times: [] }
+
+/** What is odd in the rows of a series, as far as its data set has rules for one row: bars have. */
+export function findOddities(series: Chunked, columns: Columns): OddRows {
+  return datasetOf(series).rules === 'bar' ? findOddRows(columns as KlineColumns, gridOfBars(series, columns.openTime)) : NOTHING_ODD
 }
 
 /** Of three days, whose grid is the series' own, they end three days after the opening: a shard alone does not tell its grid. */

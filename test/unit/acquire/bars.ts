@@ -1,5 +1,6 @@
 import type { KlineColumns } from '../../../src/model/kline.ts'
-import { createColumns, sliceColumns } from '../../../src/model/kline.ts'
+import { sliceColumns } from '../../../src/model/columns.ts'
+import { createColumns } from '../../../src/model/kline.ts'
 import type { Series } from '../../../src/model/series.ts'
 import type { ExchangeInfo } from '../../../src/sources/rest/exchange-info.ts'
 import type { FirstBar } from '../../../src/sources/rest/rest-first-bar.ts'
@@ -30,7 +31,7 @@ export function hoursOf(day: string, first = 0, count = 24): number[] {
   return Array.from({ length: count }, (_, i) => at(`${day}T00:00:00Z`) + (first + i) * HOUR_US)
 }
 
-export function opensOf(columns: KlineColumns): number[] {
+export function opensOf(columns: Pick<KlineColumns, 'openTime'>): number[] {
   return Array.from(columns.openTime, Number)
 }
 

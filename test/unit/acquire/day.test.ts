@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DayParts } from '../../../src/acquire/day.ts'
-import { countChangedRows, mergeRows, rowsWithin } from '../../../src/model/rows.ts'
+import { countChangedRows, mergeRows, rowsWithin } from '../../../src/dataset/rows.ts'
 import { buildDay, expectedRange } from '../../../src/acquire/day.ts'
 import type { Proof } from '../../../src/model/evidence.ts'
 import { doubt } from '../../../src/model/evidence.ts'
@@ -58,11 +58,11 @@ describe('two sources of one day', () => {
 
   test('changed rows: other values, gone and new ones', () => {
     const before = barsAt(hoursOf(DAY, 0, 5))
-    expect(countChangedRows(before, before)).toBe(0)
+    expect(countChangedRows(before, before, {})).toBe(0)
     const after = barsAt(hoursOf(DAY, 1, 6))
     after.volume[2] = 99
     // hour 0 is gone, hour 3 has another volume, hours 5 and 6 are new
-    expect(countChangedRows(before, after)).toBe(1 + 1 + 2)
+    expect(countChangedRows(before, after, {})).toBe(1 + 1 + 2)
   })
 })
 

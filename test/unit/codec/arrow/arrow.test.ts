@@ -24,7 +24,8 @@ import { encodeMeta } from '../../../../src/codec/arrow/shard-meta.ts'
 import { isCkvdError } from '../../../../src/errors.ts'
 import { doubt } from '../../../../src/model/evidence.ts'
 import type { KlineColumns } from '../../../../src/model/kline.ts'
-import { createColumns, KLINE_COLUMNS, sliceColumns } from '../../../../src/model/kline.ts'
+import { sliceColumns } from '../../../../src/model/columns.ts'
+import { createColumns, KLINE_COLUMNS } from '../../../../src/model/kline.ts'
 import type { UtcDay } from '../../../../src/model/utc-day.ts'
 
 const START_US = Date.UTC(2024, 0, 1) * 1000

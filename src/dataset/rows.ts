@@ -1,18 +1,19 @@
-import { createColumns, pickRows, sameBar, sliceColumns } from './kline.ts'
-import type { KlineColumns } from './kline.ts'
-import { slotStartUs } from './interval.ts'
-import { lowerBound } from './lower-bound.ts'
-import type { Series, TimeRange } from './series.ts'
-import { gridOfBars } from './series.ts'
+import type { Columns } from '../model/columns.ts'
+import { joinColumns, pickRows, sameAsTold, sliceColumns } from '../model/columns.ts'
+import { lowerBound } from '../model/lower-bound.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import { slotsOf } from './expected.ts'
+import type { OfDataset } from './registry.ts'
+import { looseColumnsOf } from './registry.ts'
 
 /** The rows that open in a range, as views. Rows must be in order. */
-export function rowsWithin(columns: KlineColumns, range: TimeRange): KlineColumns {
+export function rowsWithin<T extends Columns>(columns: T, range: TimeRange): T {
   return sliceColumns(columns, lowerBound(columns.openTime, range.startUs), lowerBound(columns.openTime, range.endUs))
 }
 
 /** What a merge of two sources gave. */
-export interface Merge {
-  readonly columns: KlineColumns
+export interface Merge<T extends Columns> {
+  readonly columns: T
   /** rows of `extra` that were taken */
   readonly added: number
   /** rows that both have, with the same values */
@@ -25,11 +26,12 @@ export interface Merge {
  * Fills the empty slots of `base` with the rows of `extra`. Where both fill a slot, `base` stays and the rows are
  * compared. Both must be in order; the result is.
  */
-export function mergeRows(base: KlineColumns, extra: KlineColumns, series: Series): Merge {
-  const grid = base.openTime.length > 0 ? gridOfBars(series, base.openTime) : gridOfBars(series, extra.openTime)
+export function mergeRows<T extends Columns>(base: T, extra: T, series: Series): Merge<T> {
+  const slotOf = slotsOf(series, base.openTime.length > 0 ? base.openTime : extra.openTime)
+  const loose = looseColumnsOf(series)
   const filled = new Map<number, number[]>()
   for (let i = 0; i < base.openTime.length; i++) {
-    const slot = slotStartUs(Number(base.openTime[i]), grid)
+    const slot = slotOf(Number(base.openTime[i]))
     const rows = filled.get(slot)
     if (rows === undefined) filled.set(slot, [i])
     else rows.push(i)
@@ -38,33 +40,26 @@ export function mergeRows(base: KlineColumns, extra: KlineColumns, series: Serie
   let agreeing = 0
   let differing = 0
   for (let j = 0; j < extra.openTime.length; j++) {
-    const rows = filled.get(slotStartUs(Number(extra.openTime[j]), grid))
+    const rows = filled.get(slotOf(Number(extra.openTime[j])))
     if (rows === undefined) taken.push(j)
-    else if (rows.some((i) => sameBar(base, i, extra, j))) agreeing++
+    else if (rows.some((i) => sameAsTold(base, i, extra, j, loose))) agreeing++
     else differing++
   }
   if (taken.length === 0) return { columns: base, added: 0, agreeing, differing }
   return { columns: interleave(base, pickRows(extra, taken)), added: taken.length, agreeing, differing }
 }
 
-/** Two sets of rows in order as one set in order. */
-function interleave(a: KlineColumns, b: KlineColumns): KlineColumns {
-  const length = a.openTime.length + b.openTime.length
-  const target = createColumns(length)
-  const keys = Object.keys(target) as (keyof KlineColumns)[]
-  let i = 0
-  let j = 0
-  for (let row = 0; row < length; row++) {
-    const fromA = j >= b.openTime.length || (i < a.openTime.length && (a.openTime[i] as bigint) <= (b.openTime[j] as bigint))
-    const source = fromA ? a : b
-    const at = fromA ? i++ : j++
-    for (const key of keys) target[key][row] = source[key][at] as never
-  }
-  return target
+/** Two sets of rows in order as one set in order; of two of one time, that of `a` first. */
+function interleave<T extends Columns>(a: T, b: T): T {
+  const joined = joinColumns([a, b], a)
+  const { openTime } = joined
+  const order = Uint32Array.from(openTime.keys()).sort((i, j) => Number(openTime[i]) - Number(openTime[j]) || i - j)
+  return pickRows(joined, order)
 }
 
 /** How many bars of two versions of a chunk are not the same: changed, gone or new. */
-export function countChangedRows(before: KlineColumns, after: KlineColumns): number {
+export function countChangedRows(before: Columns, after: Columns, of: OfDataset): number {
+  const loose = looseColumnsOf(of)
   let changed = 0
   let i = 0
   let j = 0
@@ -72,7 +67,7 @@ export function countChangedRows(before: KlineColumns, after: KlineColumns): num
     const a = Number(before.openTime[i])
     const b = Number(after.openTime[j])
     if (a === b) {
-      if (!sameBar(before, i, after, j)) changed++
+      if (!sameAsTold(before, i, after, j, loose)) changed++
       i++
       j++
     } else {

@@ -1,0 +1,76 @@
+/** Values of one column. */
+export type Values = Float64Array | BigInt64Array
+
+/**
+ * Rows as columns of one length, whatever the data set. `openTime`, microseconds since the epoch, UTC, is the time of each row, by which
+ * rows are in ascending order unless a function says otherwise.
+ */
+export interface Columns {
+  readonly openTime: BigInt64Array
+  readonly [key: string]: Values
+}
+
+/** Columns as those of another call, with values that are made of its own. */
+function mapColumns<T extends Columns>(columns: T, make: (values: Values) => Values): T {
+  return Object.fromEntries(Object.entries(columns).map(([key, values]) => [key, make(values)])) as T
+}
+
+function createValues(like: Values, length: number): Values {
+  return like instanceof Float64Array ? new Float64Array(length) : new BigInt64Array(length)
+}
+
+/** Rows [start, end) as views: nothing is copied. */
+export function sliceColumns<T extends Columns>(columns: T, start: number, end: number): T {
+  return mapColumns(columns, (values) => values.subarray(start, end))
+}
+
+/** The rows of `source` at `rows`, in that order, as new columns. */
+export function pickRows<T extends Columns>(source: T, rows: ArrayLike<number>): T {
+  return mapColumns(source, (values) => {
+    const picked = createValues(values, rows.length)
+    for (let i = 0; i < rows.length; i++) picked[i] = values[rows[i] as number] as never
+    return picked
+  })
+}
+
+/** True when two rows agree in every column, bit for bit. */
+export function sameRow(a: Columns, i: number, b: Columns, j: number): boolean {
+  for (const key in a) if (!Object.is(a[key]?.[i], b[key]?.[j])) return false
+  return true
+}
+
+/**
+ * True when two rows are the same as two sources may tell it: by value, and but for the columns in `loose`, which two sources may tell
+ * differently.
+ */
+export function sameAsTold(a: Columns, i: number, b: Columns, j: number, loose: readonly string[]): boolean {
+  for (const key in a) if (!loose.includes(key) && a[key]?.[i] !== b[key]?.[j]) return false
+  return true
+}
+
+/** Rows in the order of their times; of those with the same one, the first. */
+export function inTimeOrder<T extends Columns>(columns: T): T {
+  const { openTime } = columns
+  const order = Uint32Array.from(openTime.keys()).sort((a, b) => Number(openTime[a]) - Number(openTime[b]) || a - b)
+  return pickRows(
+    columns,
+    order.filter((row, i) => i === 0 || openTime[row] !== openTime[order[i - 1] ?? -1]),
+  )
+}
+
+/** Several sets of columns of one data set, one after the other; `none` where there is no set. */
+export function joinColumns<T extends Columns>(parts: readonly T[], none: T): T {
+  const [first] = parts
+  if (first === undefined) return none
+  const length = parts.reduce((sum, part) => sum + part.openTime.length, 0)
+  const entries = Object.entries<Values>(first).map(([key, values]) => {
+    const joined = createValues(values, length)
+    let offset = 0
+    for (const part of parts) {
+      ;(joined as Float64Array).set(part[key] as Float64Array, offset)
+      offset += part.openTime.length
+    }
+    return [key, joined]
+  })
+  return Object.fromEntries(entries) as T
+}
