@@ -142,6 +142,7 @@ class SeriesRun {
     const { known } = this.#host
     const { startUs } = this.#life.bounds
     return {
+      dataset: this.#series.dataset,
       market: this.#series.market,
       symbol: this.#series.symbol,
       interval: this.#series.interval,

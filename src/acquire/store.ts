@@ -39,6 +39,7 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
   const replaced = previous !== undefined && previous.shardSha256 !== null && !same ? await changesOf(lake, previous, acquired) : null
   // written out: a spread of another thread's object takes V8 as long as all of the rest
   const row: DayRow = {
+    dataset: series.dataset,
     market: series.market,
     symbol: series.symbol,
     interval: series.interval,
@@ -99,8 +100,9 @@ function errorOf({ error, evidence }: AcquiredDay, kept?: DayRow): Pick<DayRow, 
 }
 
 async function changesOf(lake: WritableLake, previous: DayRow, acquired: AcquiredDay): Promise<Omit<RevisionRow, 'replacedAt'>> {
-  const { market, symbol, interval, day, revision, archiveEtag, archiveSha256, shardSha256 } = previous
+  const { dataset, market, symbol, interval, day, revision, archiveEtag, archiveSha256, shardSha256 } = previous
   return {
+    dataset,
     market,
     symbol,
     interval,

@@ -21,6 +21,16 @@ export function datasetOf({ dataset }: OfDataset): Dataset {
   return found
 }
 
+/** The data set of a folder in the bucket; undefined: nobody has described one that lies there. */
+export function datasetIn(folder: string): Dataset | undefined {
+  return [...DATASETS.values()].find((dataset) => dataset.folder === folder)
+}
+
+/** A data set as a `Series` names it. */
+export function named({ name }: Dataset): OfDataset {
+  return name === KLINES.name ? {} : { dataset: name }
+}
+
 /** Keys of the columns that two sources may tell differently without contradicting each other. */
 export function looseColumnsOf(series: OfDataset): readonly string[] {
   return datasetOf(series).columns.flatMap(({ key, loose }) => (loose === true ? [key] : []))

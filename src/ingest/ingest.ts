@@ -221,8 +221,8 @@ function forgetListing(catalog: Ledger, series: Series): void {
     endedUs: null,
     phase: null,
   }
-  const { market, symbol, interval } = series
-  catalog.putSeries({ ...nothing, ...known, market, symbol, interval, listedAt: null })
+  const { dataset, market, symbol, interval } = series
+  catalog.putSeries({ ...nothing, ...known, dataset, market, symbol, interval, listedAt: null })
 }
 
 function countFailure(tally: Tally, failure: SeriesFailure): void {

@@ -7,8 +7,8 @@ import type { RequestKind } from '../sources/http/http.ts'
 
 /** A chunk, or a whole series (`day` null), that is not as it should be. */
 export interface Problem extends Series {
-  /** always `klines` */
-  readonly dataset: 'klines'
+  /** as Vision calls it: `klines`, `fundingRate` */
+  readonly dataset: string
   /** first day of the chunk; null: the whole series, `days` of it */
   readonly day: UtcDay | null
   /** how many chunks */
@@ -156,6 +156,6 @@ function byChunk(a: Series & { day: UtcDay | null }, b: Series & { day: UtcDay |
 
 /** A problem out of an error. */
 export function problemOf(series: Series, day: UtcDay | null, condition: Condition, error: CkvdError): Problem {
-  const { market, symbol, interval } = series
-  return { market, dataset: 'klines', symbol, interval, day, days: 1, condition, code: error.code, message: error.message }
+  const { dataset = 'klines', market, symbol, interval } = series
+  return { market, dataset, symbol, interval, day, days: 1, condition, code: error.code, message: error.message }
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { datasetIn, named } from '../dataset/registry.ts'
 import { chunkPeriod, isMonthChunked } from '../dataset/chunk.ts'
 import { fundingFolder, fundingStem, periodStem, seriesFolder } from '../dataset/names.ts'
 import { parseInterval } from '../model/interval.ts'
@@ -72,17 +73,18 @@ export function isFundingPath(rel: string): boolean {
   return (folder === 'um' || folder === 'cm') && rel === fundingPath(folder, symbol, month)
 }
 
-/** market, packaging, symbol, interval and file name of a shard's path */
-const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/klines\/([^/]+)\/([^/]+)\/([^/]+)\.arrow$/
+/** market, packaging, data set, symbol, interval where there is one, and file name of a shard's path */
+const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.arrow$/
 const MARKET_OF: Readonly<Record<string, Market>> = { spot: 'spot', 'futures/um': 'um', 'futures/cm': 'cm' }
 
 /** The chunk whose shard lies at `rel`; undefined for every path that `shardPath` cannot make. A month is named by its first day. */
 export function parseShardPath(rel: string): { series: Series; day: UtcDay } | undefined {
-  const [, folder = '', symbol = '', intervalName = '', stem = ''] = SHARD.exec(rel) ?? []
+  const [, folder = '', datasetFolder = '', symbol = '', intervalName, stem = ''] = SHARD.exec(rel) ?? []
   const market = MARKET_OF[folder]
-  const interval = parseInterval(intervalName)
-  if (market === undefined || interval === undefined || !isSymbol(symbol)) return undefined
-  const series: Series = { market, symbol, interval }
+  const dataset = datasetIn(datasetFolder)
+  const interval = intervalName === undefined ? dataset?.grid : parseInterval(intervalName)
+  if (market === undefined || dataset === undefined || interval === undefined || !isSymbol(symbol)) return undefined
+  const series: Series = { ...named(dataset), market, symbol, interval }
   const period = stem.slice(periodStem(series, '').length)
   const month = parseUtcMonth(period)
   const day = parseUtcDay(period) ?? (month === undefined ? undefined : firstDayOf(month))

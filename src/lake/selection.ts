@@ -8,6 +8,8 @@ import type { LedgerReader } from './ledger.ts'
 
 /** A part of a lake. What is left out filters nothing; days are half-open. */
 export interface LakeFilter {
+  /** absent: klines alone */
+  readonly dataset?: string | undefined
   readonly market?: Market
   readonly symbols?: readonly string[]
   readonly intervals?: readonly Interval[] | 'all'
@@ -18,8 +20,14 @@ export interface LakeFilter {
 /** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
 export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): Series[] {
   const seen = new Map<string, Series>()
-  for (const { market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
-    seen.set(`${market}/${symbol}/${interval}`, { market, symbol, interval })
+  for (const { dataset, market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
+    if (filter.dataset === 'all' || filter.dataset === dataset)
+      seen.set(`${dataset ?? ''}/${market}/${symbol}/${interval}`, {
+        ...(dataset === undefined ? {} : { dataset }),
+        market,
+        symbol,
+        interval,
+      })
   return [...seen.values()]
     .filter(
       ({ market, symbol, interval }) =>

@@ -52,11 +52,12 @@ export async function adoptShard(store: ShardReader, series: Series, day: UtcDay
   const path = store.placeOf(shardPath(series, day))
   const bytes = await store.get(shardPath(series, day))
   if (bytes === undefined || !isOwnShard(bytes)) return undefined
-  const { market, symbol, interval } = series
-  const { meta } = decodePlacedShard(bytes, { market, symbol, interval, day, path })
+  const { dataset, market, symbol, interval } = series
+  const { meta } = decodePlacedShard(bytes, { dataset, market, symbol, interval, day, path })
   const facts = await store.stat(shardPath(series, day))
   if (facts === undefined) return undefined // removed meanwhile
   const row: DayRow = {
+    dataset,
     market,
     symbol,
     interval,

@@ -216,8 +216,14 @@ async function recordBad(
 ): Promise<void> {
   const error = toCkvdError(thrown)
   if (!SHARD_CODES.includes(error.code)) throw error
-  const { market, symbol, interval } = series
-  findings.bad.push({ series: { market, symbol, interval }, day, path: shardPath(series, day), code: error.code, message: error.message })
+  const { dataset, market, symbol, interval } = series
+  findings.bad.push({
+    series: { dataset, market, symbol, interval },
+    day,
+    path: shardPath(series, day),
+    code: error.code,
+    message: error.message,
+  })
   // of a row that cannot be, nothing is kept that could be taken for true
   const row = {
     ...(known === undefined || error.code === 'CKVD_CATALOG_ROW' ? unknownRow(series, day) : known),
@@ -230,10 +236,11 @@ async function recordBad(
 }
 
 /** The row of a chunk of which nothing but its broken shard is known. */
-function unknownRow({ market, symbol, interval }: Series, day: UtcDay): DayRow {
+function unknownRow({ dataset, market, symbol, interval }: Series, day: UtcDay): DayRow {
   const shard = { source: null, shardSha256: null, shardBytes: null, archiveKey: null, archiveEtag: null, archiveSha256: null }
   const counts = { rows: 0, expected: 0, revision: 1, offGrid: 0, duplicates: 0, conflicts: 0, differingRows: 0, oddClose: 0, oddRows: 0 }
   return {
+    dataset,
     market,
     symbol,
     interval,

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
 import { LAKE } from '../layout.ts'
-import { SCHEMA, TABLES, VERSION } from './catalog-schema.ts'
+import { SCHEMA, TABLES, VERSION, VIEW_NAMES, VIEWS } from './catalog-schema.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import { migrateFile, OLDEST, readInto } from './catalog-versions.ts'
 import { openDatabase, resultCode, sqliteError } from '../../disk/sqlite.ts'
@@ -112,12 +112,20 @@ function openForWriting(path: string, progress?: MigrationProgress): Database.Da
     // Readers go on beside the writer; a transaction is durable when COMMIT returns.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     if (tables === 0) database.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT;`)
+    else if (!tellDatasets(database))
+      database.exec(`BEGIN IMMEDIATE;${VIEW_NAMES.map((name) => `DROP VIEW ${name};`).join('')}${VIEWS}COMMIT;`)
     return database
   } catch (error) {
     // as it is: the file of a newer version, or a damaged one, is not touched
     if (database.open) database.close()
     throw error
   }
+}
+
+/** False of views from before there was more than one data set: they would show the rows of all as those of klines. */
+function tellDatasets(database: Database.Database): boolean {
+  const sql = `SELECT count(*) FROM pragma_table_info('days') WHERE name = 'dataset'`
+  return (database.prepare(sql).raw().get([]) as [number])[0] > 0
 }
 
 function openForReading(path: string): Database.Database {

@@ -26,6 +26,33 @@ const SERIES = `
   symbol text NOT NULL,
   interval text NOT NULL CHECK (interval IN (${quoted(INTERVALS)}))`
 
+/** Those of them that are views. */
+export const VIEW_NAMES = ['series', 'days', 'gaps', 'revisions'] as const
+
+/** The views, and what writes through one of them: nothing is kept in them, so that those of an older form are made anew. */
+export const VIEWS = `
+CREATE VIEW series AS SELECT market, symbol, interval,
+  first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms, dataset FROM all_series WHERE is_known;
+
+CREATE VIEW days AS SELECT s.market, s.symbol, s.interval, ${decodeDay('c.day')} AS day,
+  ${decodeChunk('c', 's').join(',\n  ')}, s.dataset
+  FROM chunks c JOIN all_series s ON s.id = c.series;
+
+CREATE VIEW gaps AS SELECT s.market, s.symbol, s.interval, g.start_us, g.end_us, g.bars, g.evidence, s.dataset
+  FROM chunk_gaps g JOIN all_series s ON s.id = g.series;
+
+CREATE VIEW revisions AS SELECT s.market, s.symbol, s.interval, ${decodeDay('r.day')} AS day, r.revision,
+  ${decodeHex('r.archive_etag')} AS archive_etag, ${decodeHex('r.archive_sha256')} AS archive_sha256, ${decodeHex('r.shard_sha256')} AS shard_sha256,
+  r.changed_rows, ${decodeTime('r.replaced_at')} AS replaced_at, s.dataset
+  FROM chunk_revisions r JOIN all_series s ON s.id = r.series;
+
+CREATE TRIGGER days_update INSTEAD OF UPDATE ON days BEGIN
+  UPDATE chunks SET (${CHUNK_NAMES.join(', ')}) = (${encodeChunk('NEW').join(',\n    ')})
+  WHERE day = ${encodeDay('OLD.day')}
+    AND series = (SELECT id FROM all_series WHERE dataset = OLD.dataset AND market = OLD.market AND symbol = OLD.symbol AND interval = OLD.interval);
+END;
+`
+
 /**
  * Tables, views and their columns are part of the contract with users (docs/lake.md). STRICT and the checks make SQLite refuse what is not
  * a row of ours, so rows that are read back need no second check; a chunk that is called whole has a shard with all its bars.
@@ -79,26 +106,6 @@ CREATE TABLE bans (
   market text PRIMARY KEY CHECK (market IN (${quoted(MARKETS)})), until text NOT NULL, reason text NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE VIEW series AS SELECT market, symbol, interval,
-  first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms FROM all_series WHERE is_known;
-
-CREATE VIEW days AS SELECT s.market, s.symbol, s.interval, ${decodeDay('c.day')} AS day,
-  ${decodeChunk('c', 's').join(',\n  ')}
-  FROM chunks c JOIN all_series s ON s.id = c.series;
-
-CREATE VIEW gaps AS SELECT s.market, s.symbol, s.interval, g.start_us, g.end_us, g.bars, g.evidence
-  FROM chunk_gaps g JOIN all_series s ON s.id = g.series;
-
-CREATE VIEW revisions AS SELECT s.market, s.symbol, s.interval, ${decodeDay('r.day')} AS day, r.revision,
-  ${decodeHex('r.archive_etag')} AS archive_etag, ${decodeHex('r.archive_sha256')} AS archive_sha256, ${decodeHex('r.shard_sha256')} AS shard_sha256,
-  r.changed_rows, ${decodeTime('r.replaced_at')} AS replaced_at
-  FROM chunk_revisions r JOIN all_series s ON s.id = r.series;
-
-CREATE TRIGGER days_update INSTEAD OF UPDATE ON days BEGIN
-  UPDATE chunks SET (${CHUNK_NAMES.join(', ')}) = (${encodeChunk('NEW').join(',\n    ')})
-  WHERE day = ${encodeDay('OLD.day')}
-    AND series = (SELECT id FROM all_series WHERE market = OLD.market AND symbol = OLD.symbol AND interval = OLD.interval);
-END;
-
+${VIEWS}
 PRAGMA user_version = ${VERSION};
 `

@@ -10,10 +10,11 @@ import {
   UNEXPLAINED_CONDITIONS,
 } from './stored-form.ts'
 
-/** The data set of all series so far. */
-const DATASET = `'klines'`
-const KEY = ['market', 'symbol', 'interval'] as const
-const ONE_SERIES = `dataset = ${DATASET} AND market = ? AND symbol = ? AND interval = ?`
+/** What names a series. */
+const KEY = ['dataset', 'market', 'symbol', 'interval'] as const
+const ONE_SERIES = KEY.map((name) => `${name} = ?`).join(' AND ')
+/** Klines first: what reads of one data set alone finds them where they were. */
+const ORDER = `dataset <> 'klines', dataset, market, symbol, interval`
 /** The number of a series; NULL where there is none. */
 const SERIES_ID = `(SELECT id FROM all_series WHERE ${ONE_SERIES})`
 
@@ -37,24 +38,24 @@ const SERIES_FACTS = [
 const SERIES_COLUMNS = [...KEY, ...SERIES_FACTS].join(', ')
 
 const DAY_OF_CHUNK = `SELECT ${selectChunk('c', 's')}
-    FROM all_series s JOIN chunks c ON c.series = s.id WHERE s.dataset = ${DATASET} AND s.market = ? AND s.symbol = ? AND s.interval = ?`
+    FROM all_series s JOIN chunks c ON c.series = s.id WHERE ${KEY.map((name) => `s.${name} = ?`).join(' AND ')}`
 
 const SQL = {
   getSeries: `SELECT ${SERIES_COLUMNS} FROM all_series WHERE ${ONE_SERIES} AND is_known`,
   listSeries: `SELECT ${SERIES_COLUMNS} FROM all_series
-    WHERE dataset = ${DATASET} AND is_known ORDER BY market, symbol, interval`,
-  putSeries: `INSERT INTO all_series (dataset, is_known, ${SERIES_COLUMNS}) VALUES (${DATASET}, 1, ${[...KEY, ...SERIES_FACTS].map(() => '?').join(', ')})
+    WHERE is_known ORDER BY ${ORDER}`,
+  putSeries: `INSERT INTO all_series (is_known, ${SERIES_COLUMNS}) VALUES (1, ${[...KEY, ...SERIES_FACTS].map(() => '?').join(', ')})
     ON CONFLICT (dataset, market, symbol, interval) DO UPDATE SET is_known = 1, ${SERIES_FACTS.map((name) => `${name} = excluded.${name}`).join(', ')}`,
   // a chunk may be stored before the listing was read for its series
-  nameSeries: `INSERT OR IGNORE INTO all_series (dataset, is_known, ${KEY.join(', ')}) VALUES (${DATASET}, 0, ?, ?, ?)`,
-  listStoredSeries: `SELECT market, symbol, interval FROM all_series s
-    WHERE dataset = ${DATASET} AND EXISTS (SELECT 1 FROM chunks WHERE series = s.id) ORDER BY market, symbol, interval`,
+  nameSeries: `INSERT OR IGNORE INTO all_series (is_known, ${KEY.join(', ')}) VALUES (0, ?, ?, ?, ?)`,
+  listStoredSeries: `SELECT ${KEY.join(', ')} FROM all_series s
+    WHERE EXISTS (SELECT 1 FROM chunks WHERE series = s.id) ORDER BY ${ORDER}`,
   getDay: `${DAY_OF_CHUNK} AND c.day = ${encodeDay('?')}`,
   readDays: `${DAY_OF_CHUNK} AND c.day >= ? AND c.day < ? ORDER BY c.day LIMIT ?`,
   putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     SELECT s.id, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')}
     FROM (SELECT ${[...KEY, 'day', ...CHUNK_NAMES].map((name) => `? AS ${name}`).join(', ')}) v
-    JOIN all_series s ON s.dataset = ${DATASET} AND s.market = v.market AND s.symbol = v.symbol AND s.interval = v.interval WHERE true
+    JOIN all_series s ON ${KEY.map((name) => `s.${name} = v.${name}`).join(' AND ')} WHERE true
     ON CONFLICT (series, day) DO UPDATE SET
     ${CHUNK_NAMES.map((name) => (name === 'accepted' ? `accepted = ${KEEP_ACCEPTANCE}` : `${name} = excluded.${name}`)).join(', ')}`,
   setAccepted: `UPDATE chunks SET accepted = ? WHERE series = ${SERIES_ID} AND day = ${encodeDay('?')}`,

@@ -60,8 +60,8 @@ export class Catalog implements Ledger {
 
   /** A catalog that was rebuilt has these alone. */
   listStoredSeries(): Series[] {
-    const rows = this.#use('read', (sql) => sql.listStoredSeries.all([])) as [Series['market'], string, Series['interval']][]
-    return rows.map(([market, symbol, interval]) => ({ market, symbol, interval }))
+    const rows = this.#use('read', (sql) => sql.listStoredSeries.all([])) as [string, Series['market'], string, Series['interval']][]
+    return rows.map(([dataset, market, symbol, interval]) => ({ ...datasetPart(dataset), market, symbol, interval }))
   }
 
   putSeries(row: SeriesRow): void {
@@ -118,7 +118,7 @@ export class Catalog implements Ledger {
   }
 
   putBeginning(row: BeginningRow): void {
-    this.#use('write', (sql) => sql.putBeginning.run([...keyOf(row), row.firstOpenUs]))
+    this.#use('write', (sql) => sql.putBeginning.run([row.market, row.symbol, row.interval, row.firstOpenUs]))
   }
 
   /** In one transaction. */
@@ -149,8 +149,8 @@ export class Catalog implements Ledger {
     const key = keyOf(series)
     this.#transaction((sql) => {
       // the series itself last: the others are found by its number
-      for (const statement of [sql.deleteAllDays, sql.deleteAllGaps, sql.deleteAllRevisions, sql.deleteBeginnings, sql.deleteSeries])
-        statement.run(key)
+      for (const statement of [sql.deleteAllDays, sql.deleteAllGaps, sql.deleteAllRevisions, sql.deleteSeries]) statement.run(key)
+      if (series.dataset === undefined) sql.deleteBeginnings.run(key.slice(1))
     })
   }
 
@@ -224,7 +224,7 @@ export function openCatalog(
 function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void {
   const key = keyOf(row)
   const { startUs, endUs } = chunkRange(row.day, row)
-  sql.putDay.run(DAY_KEYS.map((name) => row[name]))
+  sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
   sql.deleteGaps.run([...key, startUs, endUs])
   for (const gap of gaps) {
     if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
@@ -235,24 +235,32 @@ function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void 
   sql.putRevision.run([...key, row.day, revision.revision, archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt])
 }
 
+/** The name that the catalog has for what `Series` leaves out. */
+const KLINES = 'klines'
+
+function datasetPart(name: string): Pick<Series, 'dataset'> {
+  return name === KLINES ? {} : { dataset: name }
+}
+
 function keyOf(series: Series): Binding[] {
-  return [series.market, series.symbol, series.interval]
+  return [series.dataset ?? KLINES, series.market, series.symbol, series.interval]
 }
 
 function seriesRowOf(raw: RawRow): SeriesRow {
   return {
-    market: raw[0] as SeriesRow['market'],
-    symbol: raw[1] as string,
-    interval: raw[2] as SeriesRow['interval'],
-    firstDay: raw[3] as UtcDay | null,
-    lastDay: raw[4] as UtcDay | null,
-    firstOpenUs: raw[5] as number | null,
-    firstSource: raw[6] as FirstSource | null,
-    lastOpenUs: raw[7] as number | null,
-    endedUs: raw[8] as number | null,
-    phase: raw[9] as Phase | null,
-    listedAt: raw[10] as string | null,
-    firstForms: raw[11] as FirstForms | null,
+    ...datasetPart(raw[0] as string),
+    market: raw[1] as SeriesRow['market'],
+    symbol: raw[2] as string,
+    interval: raw[3] as SeriesRow['interval'],
+    firstDay: raw[4] as UtcDay | null,
+    lastDay: raw[5] as UtcDay | null,
+    firstOpenUs: raw[6] as number | null,
+    firstSource: raw[7] as FirstSource | null,
+    lastOpenUs: raw[8] as number | null,
+    endedUs: raw[9] as number | null,
+    phase: raw[10] as Phase | null,
+    listedAt: raw[11] as string | null,
+    firstForms: raw[12] as FirstForms | null,
   }
 }
 
@@ -267,6 +275,13 @@ function readEvidence(text: string): Evidence {
 
 function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
   return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
-    details: { market: row.market, symbol: row.symbol, interval: row.interval, day: row.day, startUs: gap.startUs },
+    details: {
+      ...datasetPart(row.dataset ?? KLINES),
+      market: row.market,
+      symbol: row.symbol,
+      interval: row.interval,
+      day: row.day,
+      startUs: gap.startUs,
+    },
   })
 }

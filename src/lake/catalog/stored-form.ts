@@ -212,6 +212,7 @@ export function dayRowOf(raw: RawRow, series: Series): DayRow {
   const archiveKey = raw[7] as string | number | null
   const updatedAt = raw[22] as string | number
   return {
+    dataset: series.dataset,
     market: series.market,
     symbol: series.symbol,
     interval: series.interval,

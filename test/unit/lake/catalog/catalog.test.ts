@@ -17,13 +17,13 @@ import { BTC, day, hoursOf, inTempDirectory, rowOf } from '../lake-fixtures.ts'
 /** Tables and columns are a contract with users, so they are spelled out here. */
 const TABLES = {
   series:
-    'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms',
+    'market, symbol, interval, first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms, dataset',
   days:
     'market, symbol, interval, day, condition, source, rows, expected, shard_sha256, shard_bytes, archive_key, archive_etag, archive_sha256, ' +
-    'revision, off_grid, duplicates, conflicts, differing_rows, odd_close, odd_rows, evidence, error_code, error, accepted, recheck, updated_at',
+    'revision, off_grid, duplicates, conflicts, differing_rows, odd_close, odd_rows, evidence, error_code, error, accepted, recheck, updated_at, dataset',
   beginnings: 'market, symbol, interval, first_open_us',
-  gaps: 'market, symbol, interval, start_us, end_us, bars, evidence',
-  revisions: 'market, symbol, interval, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at',
+  gaps: 'market, symbol, interval, start_us, end_us, bars, evidence, dataset',
+  revisions: 'market, symbol, interval, day, revision, archive_etag, archive_sha256, shard_sha256, changed_rows, replaced_at, dataset',
   runs: 'id, started_at, ended_at, command, counts, exit',
   bans: 'market, until, reason',
 }
@@ -267,5 +267,19 @@ describe('runs', () => {
         [id, '2024-01-01T01:00:00.000Z', '{"stored":3}', 0],
       ])
     })
+  })
+})
+
+it('views from before there was more than one data set are made anew', async () => {
+  await inTempDirectory((directory) => {
+    const path = join(directory, 'catalog.sqlite')
+    openCatalog(path, { mode: 'write' }).close()
+    const old = new Database(path)
+    for (const view of ['days', 'series', 'gaps', 'revisions'])
+      old.exec(`DROP VIEW ${view}; CREATE VIEW ${view} AS SELECT market, symbol, interval FROM all_series;`)
+    old.close()
+    openCatalog(path, { mode: 'write' }).close()
+    for (const view of ['days', 'series', 'gaps', 'revisions']) expect(selectFrom(path, `SELECT dataset FROM ${view}`)).toEqual([])
+    return Promise.resolve()
   })
 })
