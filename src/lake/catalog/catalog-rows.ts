@@ -126,3 +126,30 @@ export const DAY_COLUMNS = {
 
 /** A row of a table as SQLite gives it: values in the order of the columns. */
 export type RawRow = readonly (string | number | null)[]
+
+/** The name that the catalog has for what `Series` leaves out. */
+export const KLINES = 'klines'
+
+/** A data set as a `Series` names it. */
+export function datasetPart(name: string): Pick<Series, 'dataset'> {
+  return name === KLINES ? {} : { dataset: name }
+}
+
+/** A row of `all_series`, its values in the order of the statements. */
+export function seriesRowOf(raw: RawRow): SeriesRow {
+  return {
+    ...datasetPart(raw[0] as string),
+    market: raw[1] as SeriesRow['market'],
+    symbol: raw[2] as string,
+    interval: raw[3] as SeriesRow['interval'],
+    firstDay: raw[4] as UtcDay | null,
+    lastDay: raw[5] as UtcDay | null,
+    firstOpenUs: raw[6] as number | null,
+    firstSource: raw[7] as FirstSource | null,
+    lastOpenUs: raw[8] as number | null,
+    endedUs: raw[9] as number | null,
+    phase: raw[10] as Phase | null,
+    listedAt: raw[11] as string | null,
+    firstForms: raw[12] as FirstForms | null,
+  }
+}

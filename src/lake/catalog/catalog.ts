@@ -4,7 +4,6 @@ import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
-import type { Phase } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
@@ -12,8 +11,8 @@ import { LAKE } from '../layout.ts'
 import type { Ledger } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
-import type { BeginningRow, CatalogWrite, DayRow, FirstForms, FirstSource, RawRow, SeriesRow } from './catalog-rows.ts'
-import { DAY_COLUMNS } from './catalog-rows.ts'
+import type { BeginningRow, CatalogWrite, DayRow, RawRow, SeriesRow } from './catalog-rows.ts'
+import { DAY_COLUMNS, datasetPart, KLINES, seriesRowOf } from './catalog-rows.ts'
 import { dayRowOf } from './stored-form.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
@@ -235,33 +234,8 @@ function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void 
   sql.putRevision.run([...key, row.day, revision.revision, archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt])
 }
 
-/** The name that the catalog has for what `Series` leaves out. */
-const KLINES = 'klines'
-
-function datasetPart(name: string): Pick<Series, 'dataset'> {
-  return name === KLINES ? {} : { dataset: name }
-}
-
 function keyOf(series: Series): Binding[] {
   return [series.dataset ?? KLINES, series.market, series.symbol, series.interval]
-}
-
-function seriesRowOf(raw: RawRow): SeriesRow {
-  return {
-    ...datasetPart(raw[0] as string),
-    market: raw[1] as SeriesRow['market'],
-    symbol: raw[2] as string,
-    interval: raw[3] as SeriesRow['interval'],
-    firstDay: raw[4] as UtcDay | null,
-    lastDay: raw[5] as UtcDay | null,
-    firstOpenUs: raw[6] as number | null,
-    firstSource: raw[7] as FirstSource | null,
-    lastOpenUs: raw[8] as number | null,
-    endedUs: raw[9] as number | null,
-    phase: raw[10] as Phase | null,
-    listedAt: raw[11] as string | null,
-    firstForms: raw[12] as FirstForms | null,
-  }
 }
 
 /** Evidence as the catalog keeps it; words of an older version prove nothing. */
@@ -276,7 +250,7 @@ function readEvidence(text: string): Evidence {
 function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
   return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
     details: {
-      ...datasetPart(row.dataset ?? KLINES),
+      ...(row.dataset === undefined ? {} : { dataset: row.dataset }),
       market: row.market,
       symbol: row.symbol,
       interval: row.interval,
