@@ -118,8 +118,7 @@ export const LAKE: Whose = {
   flag: '--lake',
   ioCode: 'CKVD_LAKE_IO',
   lockedCode: 'CKVD_LAKE_LOCKED',
-  readOnly:
-    'On a read-only disk coverage, export, resample and fetch --source cache work; what writes to the lake, verify among them, does not.',
+  readOnly: 'Where a lake is read-only verify, coverage, export, resample and fetch work; what writes to it does not.',
   locked: '; reading is possible meanwhile',
 }
 

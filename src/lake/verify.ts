@@ -6,12 +6,15 @@ import { abortError, CkvdError, toCkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { DayRow } from './catalog/catalog-rows.ts'
+import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
 import type { WritableLake } from './lake.ts'
 import { DATA_FOLDER, isFundingPath, parseShardPath, shardPath } from './layout.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
 import { isFromVision } from './day-facts.ts'
 import { adoptShard, readShard } from './shards.ts'
+import type { ReadOnlyLake } from './verifiable-lake.ts'
+
+type VerifiableLake = WritableLake | ReadOnlyLake
 
 /** A chunk whose shard cannot be trusted. */
 export interface BadShard {
@@ -27,12 +30,16 @@ export interface VerifyResult {
   /** shards read, and their bytes; bad ones included where they could be read */
   readonly shards: number
   readonly bytes: number
-  /** chunks that the catalog now records as `failed` */
+  /** chunks that the catalog now records as `failed`, where it can be written */
   readonly bad: readonly BadShard[]
   /** files below `data/` that are not ours, relative to the lake: never believed, never removed */
   readonly foreign: readonly string[]
   /** whole shards of ours that the catalog did not know and now does */
   readonly adopted: number
+  /** the same, of a lake that is read-only: they are still unknown */
+  readonly unrecorded: number
+  /** why nothing was recorded and swept, as the system's code (`EROFS`); null: it was */
+  readonly readOnly: string | null
   /** temporary files of killed runs that were removed */
   readonly swept: number
   /** true when the catalog was lost or damaged and now holds what the shards say */
@@ -60,7 +67,8 @@ interface Findings {
   readonly foreign: string[]
   shards: number
   bytes: number
-  adopted: number
+  /** shards that are whole, and that the catalog did not know as such */
+  whole: number
 }
 
 /**
@@ -69,32 +77,36 @@ interface Findings {
  * first: a lost one and a damaged one are then rebuilt by the same step that adopts what a killed run left. A bad shard stays
  * where it is; its chunk is recorded as `failed`, so the next ingest replaces it. Throws `CKVD_ABORTED` between two shards.
  */
-export async function runVerify(lake: WritableLake, options: VerifyOptions = {}): Promise<VerifyResult> {
+export async function runVerify(lake: VerifiableLake, options: VerifyOptions = {}): Promise<VerifyResult> {
   const startedMs = performance.now()
-  const swept = lake.swept + (await lake.sweep())
+  const isWritable = lake.mode === 'write'
+  const swept = isWritable ? lake.swept + (await lake.sweep()) : 0
   const wasEmpty = lake.catalog.listStoredSeries().length === 0
-  const findings: Findings = { bad: [], foreign: [], shards: 0, bytes: 0, adopted: 0 }
+  const findings: Findings = { bad: [], foreign: [], shards: 0, bytes: 0, whole: 0 }
   await checkShards(lake, findings, options)
   await findUncatalogued(lake, findings, options)
-  const { bad, foreign, shards, bytes, adopted } = findings
+  const { bad, foreign, shards, bytes, whole } = findings
   // shards are read in parallel: the order in which they end is not the order of a report
   bad.sort((a, b) => compareText(a.path, b.path))
   foreign.sort(compareText)
-  const rebuilt = lake.damagedCatalog !== undefined || (wasEmpty && adopted > 0)
+  const damagedCatalog = isWritable ? lake.damagedCatalog : undefined
+  const adopted = isWritable ? whole : 0
   return {
     shards,
     bytes,
     bad,
     foreign,
     adopted,
+    unrecorded: whole - adopted,
+    readOnly: isWritable ? null : lake.readOnly,
     swept,
-    rebuilt,
-    damagedCatalog: lake.damagedCatalog,
+    rebuilt: damagedCatalog !== undefined || (wasEmpty && adopted > 0),
+    damagedCatalog,
     elapsedMs: performance.now() - startedMs,
   }
 }
 
-async function checkShards(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
+async function checkShards(lake: VerifiableLake, findings: Findings, options: VerifyOptions): Promise<void> {
   const rows = shardRows(lake)
   await forEachOf(rows, options, 'checkShards', async (row) => {
     const flaw = findRowFlaw(row)
@@ -116,7 +128,7 @@ async function checkShards(lake: WritableLake, findings: Findings, options: Veri
 }
 
 /** Rows that have a shard, or should have one. */
-function* shardRows(lake: WritableLake): Generator<DayRow, void> {
+function* shardRows(lake: VerifiableLake): Generator<DayRow, void> {
   for (const series of lake.catalog.listStoredSeries()) {
     for (const row of lake.catalog.iterateDays(series)) if (row.shardSha256 !== null || findRowFlaw(row) !== undefined) yield row
   }
@@ -129,15 +141,15 @@ function wasFoundBad(row: DayRow): boolean {
 
 /** A shard that was bad and is whole again (its digest says so) counts again as what it says of itself. */
 async function adoptAgain(
-  lake: WritableLake,
+  lake: VerifiableLake,
   row: DayRow,
   write: Awaited<ReturnType<typeof adoptShard>>,
   findings: Findings,
 ): Promise<void> {
   if (write === undefined) return
   const { revision, conflicts, differingRows, evidence } = row
-  await lake.catalog.commit([{ ...write, row: { ...write.row, revision, conflicts, differingRows, evidence } }])
-  findings.adopted++
+  await record(lake, { ...write, row: { ...write.row, revision, conflicts, differingRows, evidence } })
+  findings.whole++
 }
 
 /** Conditions in which shard and row agree; the others are said by the catalog alone. */
@@ -168,7 +180,7 @@ function checkMeta(row: DayRow, meta: ShardMeta): void {
   }
 }
 
-async function findUncatalogued(lake: WritableLake, findings: Findings, options: VerifyOptions): Promise<void> {
+async function findUncatalogued(lake: VerifiableLake, findings: Findings, options: VerifyOptions): Promise<void> {
   await forEachOf(lake.shards.list(DATA_FOLDER), options, 'findUncatalogued', async ({ path, isFile }) => {
     const place = isFile ? parseShardPath(path) : undefined
     if (place === undefined) {
@@ -187,8 +199,8 @@ async function findUncatalogued(lake: WritableLake, findings: Findings, options:
       }
       findings.shards++
       findings.bytes += write.row.shardBytes ?? 0
-      findings.adopted++
-      await lake.catalog.commit([write])
+      findings.whole++
+      await record(lake, write)
     } catch (error) {
       findings.shards++
       await recordBad(lake, series, day, known, error, findings)
@@ -205,9 +217,13 @@ const SHARD_CODES: readonly ErrorCode[] = [
   'CKVD_CATALOG_ROW',
 ]
 
+async function record(lake: VerifiableLake, write: CatalogWrite): Promise<void> {
+  if (lake.mode === 'write') await lake.catalog.commit([write])
+}
+
 /** Records a bad chunk; an error that is not about the shard's own file is thrown on. */
 async function recordBad(
-  lake: WritableLake,
+  lake: VerifiableLake,
   series: Series,
   day: UtcDay,
   known: DayRow | undefined,
@@ -232,7 +248,7 @@ async function recordBad(
     error: `${error.code}: ${error.message}`,
     updatedAt: new Date().toISOString(),
   }
-  await lake.catalog.commit([{ row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, series)) }])
+  await record(lake, { row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, series)) })
 }
 
 /** The row of a chunk of which nothing but its broken shard is known. */

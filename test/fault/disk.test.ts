@@ -1,16 +1,18 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { IngestOptions } from '../../src/ingest/ingest.ts'
 import type { CkvdError } from '../../src/errors.ts'
 import type { StepName } from '../../src/disk/steps.ts'
+import { openLake } from '../../src/lake/lake.ts'
+import type { CommandResult } from '../support/ckvd.ts'
 import { jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
 import { urlVariables } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles } from '../support/temp-lake.ts'
 import type { World } from './world.ts'
-import { createWorld, SYMBOL } from './world.ts'
+import { createWorld, FOLDER, SYMBOL } from './world.ts'
 
 /** Forty days of 1h bars: several groups of shards. */
 const RANGE = { start: '2024-02-01', end: '2024-03-12' } as Pick<IngestOptions, 'start' | 'end'>
@@ -218,6 +220,129 @@ describe.skipIf(!canMount)('a real disk', () => {
     const coverage = await runHere(['coverage', '--lake', lake, '--json', '--quiet'])
     expect(coverage.exit, coverage.stderr).toBe(0)
     expect(await digestTree(lake)).toEqual(before)
+  })
+
+  describe('is read-only: verify', () => {
+    let lake: string
+
+    /** Makes a lake of three days, lets `change` happen to it, and takes the right to write away. */
+    async function createReadOnlyLake(change: (lake: string) => void | Promise<void> = () => undefined): Promise<void> {
+      unmount()
+      expect(mount('4m').status).toBe(0)
+      await using world = await createWorld()
+      lake = join(mountPoint.path, 'lake')
+      const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--start', '2024-03-01', '--end', '2024-03-04']
+      const env = { ...urlVariables(world.sandbox), CKVD_NOW: '2024-03-20T12:00:00Z' }
+      expect(await runCkvd([...args, '--archives', 'daily', '--lake', lake, '--quiet'], { env, stdin: SYMBOL })).toMatchObject({ exit: 0 })
+      await change(lake)
+      expect(spawnSync('mount', ['-o', 'remount,ro', mountPoint.path]).status).toBe(0)
+    }
+
+    /** Changes a catalog in a process of its own: here SQLite would keep it open. */
+    const change = (made: string, sql: string, then = ''): void => {
+      const script = `const db = new (require('libsql'))(process.argv[1]); db.exec(process.argv[2]); ${then}`
+      const { stderr } = spawnSync(process.execPath, ['-e', script, join(made, 'catalog.sqlite'), sql], { cwd: import.meta.dirname })
+      expect(stderr.toString()).toBe('')
+    }
+
+    const verify = (...flags: string[]) => runHere(['verify', '--lake', lake, '--quiet', ...flags])
+    const errorOf = (result: CommandResult) => (jsonOf(result) as { error: { code: string; message: string } }).error
+    const shard = (day: string): string => join(lake, FOLDER, `${SYMBOL}-1h-${day}.arrow`)
+
+    test('checks every shard, and says that nothing is recorded', async () => {
+      await createReadOnlyLake()
+      const before = await digestTree(lake)
+      const result = await verify()
+      expect(result, result.stderr).toMatchObject({ exit: 0 })
+      expect(result.stdout).toContain('3 shards checked')
+      expect(result.stdout).toMatch(/read-only \(EROFS\): what is found is told and not recorded/)
+      expect(jsonOf(await verify('--json'))).toMatchObject({ exit: 0, read_only: 'EROFS', shards: 3, bad: [], unrecorded: 0 })
+      expect(await digestTree(lake)).toEqual(before)
+    })
+
+    test('names a rotten shard, a lost one, foreign files and shards without a record', async () => {
+      await createReadOnlyLake((made) => {
+        lake = made
+        const bytes = readFileSync(shard('2024-03-01'))
+        bytes[3000] = (bytes[3000] ?? 0) ^ 1
+        writeFileSync(shard('2024-03-01'), bytes)
+        rmSync(shard('2024-03-02'))
+        writeFileSync(join(made, 'data/notes.txt'), 'mine')
+        writeFileSync(join(made, 'tmp/killed'), 'half')
+        change(made, `DELETE FROM chunks WHERE day = ${Date.parse('2024-03-03') / 86_400_000}`)
+      })
+      const bad = [
+        { day: '2024-03-01', code: 'CKVD_SHARD_DIGEST' },
+        { day: '2024-03-02', code: 'CKVD_SHARD_MISSING' },
+      ]
+      expect(jsonOf(await verify('--json'))).toMatchObject({
+        exit: 3,
+        bad,
+        foreign: ['data/notes.txt'],
+        adopted: 0,
+        unrecorded: 1,
+        swept: 0,
+      })
+      expect((await verify()).stdout).toContain('1 whole shard that the catalog does not know')
+    })
+
+    test.each([
+      ['lost', (path: string) => rmSync(path)],
+      ['damaged', (path: string) => writeFileSync(path, 'no database, but long enough to be taken for one')],
+      ['damaged within', (path: string) => writeFileSync(path, readFileSync(path).fill(7, 8192, 16_384))],
+    ] as const)('cannot rebuild a catalog that is %s: exit 4 and a sentence', async (_what, hurt) => {
+      await createReadOnlyLake((made) => hurt(join(made, 'catalog.sqlite')))
+      const result = await verify('--json')
+      expect(result.exit).toBe(4)
+      expect(errorOf(result)).toMatchObject({
+        code: 'CKVD_LAKE_IO',
+        message: expect.stringMatching(/Cannot rebuild the catalog .* \(EROFS\)/) as string,
+      })
+    })
+
+    test.each(['verify', 'coverage', 'export'])('and %s tell of a log of the catalog that cannot be read there', async (command) => {
+      await createReadOnlyLake((made) => {
+        // what a run that was killed leaves, and a copy of the lake without SQLite's own memory of it
+        change(
+          made,
+          `PRAGMA journal_mode = WAL; INSERT INTO runs (started_at, command) VALUES ('', '')`,
+          'process.kill(process.pid, "SIGKILL")',
+        )
+        rmSync(join(made, 'catalog.sqlite-shm'))
+      })
+      const result = await runHere([command, '--lake', lake, '--json', ...(command === 'export' ? ['--out', join(lake, '../../out')] : [])])
+      expect(result.exit).toBe(4)
+      expect(errorOf(result)).toMatchObject({ code: 'CKVD_LAKE_IO', message: expect.stringContaining('catalog.sqlite-wal') as string })
+    })
+
+    test.each([
+      ['--repair', ['--sandbox']],
+      ['--prune', ['spot/AAAUSDT/1h']],
+    ])('%s is refused with the reason', async (flag, rest) => {
+      await createReadOnlyLake()
+      const result = await verify('--json', flag, ...rest)
+      expect(result.exit).toBe(4)
+      expect(errorOf(result).message).toMatch(/read-?only/)
+    })
+
+    test("and a writer keep out of each other's way", async () => {
+      await createReadOnlyLake()
+      // the lake elsewhere, where it can be written: the same files
+      const elsewhere = await createTempDirectory()
+      expect(spawnSync('mount', ['--bind', mountPoint.path, elsewhere.path]).status).toBe(0)
+      try {
+        expect(spawnSync('mount', ['-o', 'remount,rw', mountPoint.path]).status).toBe(0)
+        expect(spawnSync('mount', ['-o', 'remount,bind,ro', elsewhere.path]).status).toBe(0)
+        const writer = await openLake(lake, { mode: 'write' })
+        const other = await runCkvd(['verify', '--lake', join(elsewhere.path, 'lake'), '--json', '--quiet'])
+        await writer.close()
+        expect(other.exit, other.stdout).toBe(4)
+        expect(errorOf(other)).toMatchObject({ code: 'CKVD_LAKE_LOCKED' })
+      } finally {
+        spawnSync('umount', ['-l', elsewhere.path])
+        await elsewhere[Symbol.asyncDispose]()
+      }
+    })
   })
 
   test('is read-only and empty: no lake is begun', async () => {

@@ -9,6 +9,7 @@ import { lakePaths } from '../../lake/layout.ts'
 import type { Origin } from '../../lake/origin.ts'
 import { pruneSeries } from '../../lake/prune.ts'
 import type { VerifyProgress, VerifyResult } from '../../lake/verify.ts'
+import { openLakeToVerify } from '../../lake/verifiable-lake.ts'
 import { runVerify } from '../../lake/verify.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
@@ -24,7 +25,9 @@ import { parseSeriesName } from '../show/series-name.ts'
 export function addVerifyCommand(program: Command, context: CliContext): void {
   const command = program
     .command('verify')
-    .description('checks every shard (digest, schema, rows), sweeps temporary files, lists foreign files, rebuilds a lost catalog')
+    .description(
+      'checks every shard (digest, schema, rows), sweeps temporary files, lists foreign files, rebuilds a lost catalog; a read-only lake is checked alone',
+    )
     .option('--repair', 'fetch again what is bad')
     .addOption(
       new Option(
@@ -38,7 +41,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
       0: 'every shard is what the catalog says',
       2: 'wrong usage, no lake there, or (--prune) no such series in it',
       3: 'some shards are bad; they are listed, and planned anew by the next ingest',
-      4: 'the lake could not be read, or another run is writing to it',
+      4: 'the lake could not be read, or another run is writing to it; or it is read-only and its catalog lost',
     },
   })
   command.action((_options, self) =>
@@ -81,8 +84,11 @@ async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise
   return exit
 }
 
-async function check(run: CommandRun<object>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
-  await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), repair: true, ...localOrigin(run) })
+async function check(run: CommandRun<{ repair?: true }>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
+  const options = { tell: (message: string) => run.logger.info(message), ...localOrigin(run) }
+  // what is to be repaired must be written
+  await using lake =
+    run.options.repair === true ? await openLake(root, { ...options, mode: 'write', repair: true }) : await openLakeToVerify(root, options)
   const view = createCounter<VerifyProgress>(run, {
     message: 'verifying',
     facts: ({ step, done }) => ({ step, done }),
@@ -93,13 +99,15 @@ async function check(run: CommandRun<object>, root: string): Promise<{ result: V
 }
 
 function jsonOf(result: VerifyResult) {
-  const { shards, bytes, bad, foreign, adopted, swept, rebuilt, elapsedMs } = result
+  const { shards, bytes, bad, foreign, adopted, unrecorded, readOnly, swept, rebuilt, elapsedMs } = result
   return {
     shards,
     bytes,
     bad: bad.map(({ series, ...rest }) => ({ ...series, ...rest })),
     foreign,
     adopted,
+    unrecorded,
+    read_only: readOnly,
     swept,
     rebuilt,
     elapsed_ms: Math.round(elapsedMs),
@@ -114,13 +122,18 @@ function show(run: CommandRun<object>, result: VerifyResult, repair: { exit: num
   if (result.rebuilt) line('the catalog was rebuilt from the shards; days without a shard, bans and runs are planned anew')
   if (result.adopted > 0)
     line(`${formatCountOf(result.adopted, 'whole shard')} that the catalog did not know ${result.adopted === 1 ? 'was' : 'were'} taken in`)
+  if (result.unrecorded > 0) line(`${formatCountOf(result.unrecorded, 'whole shard')} that the catalog does not know`)
   if (result.swept > 0) line(`${formatCountOf(result.swept, 'temporary file')} of killed runs removed`)
   stdout.write(
     shortList(`${formatCountOf(result.foreign.length, 'foreign file')} below data/, not believed and left alone`, result.foreign),
   )
   const bad = result.bad.map(({ path, code, message }) => `${path}  ${code}: ${message}`)
   stdout.write(shortList(formatCountOf(bad.length, 'bad shard'), bad))
+  if (result.readOnly !== null)
+    line(`The lake is read-only (${result.readOnly}): what is found is told and not recorded, and temporary files stay.`)
   if (repair !== null) line(`repaired: ${formatCountOf(repair.stored, 'day')} fetched again`)
+  else if (result.bad.length > 0 && result.readOnly !== null)
+    line('Run `ckvd verify --repair` where the lake can be written, to fetch them anew. (exit 3)')
   else if (result.bad.length > 0) line('Run `ckvd verify --repair`, or the ingest again, to fetch them anew. (exit 3)')
   else line('Every shard is what the catalog says. (exit 0)')
 }

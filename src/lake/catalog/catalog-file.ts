@@ -19,6 +19,7 @@ const SQLITE_ERROR = 1
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_FULL = 13
+const SQLITE_CANTOPEN = 14
 const SQLITE_CONSTRAINT = 19
 const SQLITE_NOTADB = 26
 
@@ -48,8 +49,18 @@ export function openCatalogFile(path: string, mode: CatalogMode, progress?: Migr
     return database
   } catch (error) {
     database?.close()
+    if (mode === 'read' && resultCode(error) === SQLITE_CANTOPEN && existsSync(`${path}-wal`)) throw unreadLog(path, error)
     throw sqliteError(error, 'open the catalog', path, LAKE)
   }
+}
+
+/** SQLite reads a log only with a memory beside it, which it makes: what a killed run left can be read where that may be written. */
+function unreadLog(path: string, cause: unknown): CkvdError {
+  return new CkvdError(
+    'CKVD_LAKE_IO',
+    `Cannot open the catalog ${path}: a run that was killed, or is writing elsewhere, left the log ${path}-wal, which SQLite does not read where nothing can be written. Run \`ckvd verify\` where the lake can be written, or on a copy of it.`,
+    { details: { path, sqlite: SQLITE_CANTOPEN }, cause },
+  )
 }
 
 /**
