@@ -78,6 +78,12 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
 }
 
 /**
+ * The longest time that a server can keep us from asking it: Binance bans for 2 minutes to 3 days. Whatever a header, a text or a record says
+ * beyond that is an error or an attack, and would otherwise silence a machine for good.
+ */
+export const MAX_HOLD_MS = 3 * 86_400_000
+
+/**
  * Hosts that count an address together: one weight budget, one pause, one ban. USDⓈ-M and COIN-M futures since 2026-06-30 (Binance's notice on
  * the integration of the two; nautilus_trader#4301, ccxt#28971). Spot's documents name several base URLs of one API and say that limits are
  * counted by address: taken together, which errs to the safe side.

@@ -46,8 +46,9 @@ export function createConnections(options: ConnectionOptions): Connections {
   }
   const http = new HttpClient(settings, options.env)
   const systemMs = options.systemMs ?? Date.now
-  const account = options.sandbox ? new MemoryRestAccount(clockMs) : new AddressAccount({ ...options, systemMs })
-  const limiter = createRestLimiter({ account, lanes: restLanes(urls.rest), share: options.restShare })
+  const lanes = restLanes(urls.rest)
+  const account = options.sandbox ? new MemoryRestAccount(clockMs) : new AddressAccount({ ...options, lanes, systemMs })
+  const limiter = createRestLimiter({ account, lanes, share: options.restShare })
   const close = async (): Promise<void> => {
     // what was on the wire is settled first
     await http.close()

@@ -71,7 +71,7 @@ export class KlineReader {
    */
   async read(query: KlineQuery, log: Logger): Promise<KlineRows> {
     const { series, source } = query
-    // the lake knows of bans that other programs met, also where no day of it is asked for
+    // a lake of the other origin is refused before anything is asked, also where no day of it is
     if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin(source))
     const nowUs = this.#context.nowMs() * 1000
     const chunks = listChunks(query, nowUs)

@@ -259,7 +259,7 @@ describe.skipIf(SHARED === undefined)('funding rates', () => {
     await using account = await FileRestAccount.open(join(state, 'rest-account.sqlite'))
     server.status = 503
     server.beforeAnswer = async () => {
-      await account.hold({ name: restLanes(urls).um, limit: 2400, budget: 1920 }, 'ban', 600_000)
+      await account.hold({ name: restLanes(urls).um }, 'ban', 600_000)
     }
     await using ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
       useCache: false,

@@ -2,7 +2,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CkvdError } from '../../errors.ts'
 import { toCkvdError } from '../../errors.ts'
+import { readBans } from '../../lake/catalog/older-bans.ts'
+import { lakePaths } from '../../lake/layout.ts'
+import type { Market } from '../../model/market.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from '../../sources/rest/rest-account.ts'
+import { holdsOf } from '../../sources/rest/rest-account-lane.ts'
 import { MemoryRestAccount } from '../../sources/rest/rest-account-memory.ts'
 
 /** The account's file, in the state directory and where that fails in the lake. */
@@ -13,6 +17,8 @@ export interface AccountPlace {
   readonly state: string | null
   /** directory of the lake, which may not exist */
   readonly lake: string
+  /** the account's name for what each market is counted under (see rest-lanes.ts) */
+  readonly lanes: Readonly<Record<Market, string>>
   /** the system's clock, epoch milliseconds: never one that is fixed for planning */
   readonly systemMs: () => number
   /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
@@ -52,7 +58,7 @@ export class AddressAccount implements RestAccount {
     return (await this.#open()).settle(lane, weight, minute, answered)
   }
 
-  async hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number> {
+  async hold(lane: Pick<AccountLane, 'name'>, kind: Hold['kind'], delayMs: number): Promise<number> {
     return (await this.#open()).hold(lane, kind, delayMs)
   }
 
@@ -60,7 +66,7 @@ export class AddressAccount implements RestAccount {
     return this.#opened?.isOpen(lane) === true
   }
 
-  async usage(lane: AccountLane): Promise<LaneUsage> {
+  async usage(lane: Pick<AccountLane, 'name'>): Promise<LaneUsage> {
     return (await this.#open()).usage(lane)
   }
 
@@ -77,7 +83,35 @@ export class AddressAccount implements RestAccount {
     return this.#account
   }
 
+  /**
+   * Pauses and bans that are recorded in the lake hold here too: in its catalog, where older versions kept them, and in the account that it had
+   * while the state directory could not be written.
+   */
+  async #takeOver(account: RestAccount): Promise<void> {
+    const { lake, lanes, systemMs } = this.#place
+    const nowMs = systemMs()
+    const { readHolds } = await import('../../sources/rest/rest-account-holds.ts')
+    const bans = readBans(lakePaths(lake).catalog).flatMap(({ market, untilMs }) =>
+      holdsOf({ bannedUntilMs: untilMs, pausedUntilMs: 0 }, nowMs).map((hold) => ({ lane: lanes[market], hold })),
+    )
+    for (const { lane, hold } of [...bans, ...readHolds(join(lake, FILE), nowMs)]) {
+      const known = (await account.usage({ name: lane })).hold
+      if (known === null || known.untilMs < hold.untilMs) await account.hold({ name: lane }, hold.kind, hold.untilMs - systemMs())
+    }
+  }
+
   async #find(): Promise<RestAccount> {
+    const account = await this.#openSomewhere()
+    try {
+      await this.#takeOver(account)
+      return account
+    } catch (error) {
+      await account.close()
+      throw error
+    }
+  }
+
+  async #openSomewhere(): Promise<RestAccount> {
     const { state, lake, systemMs, onMisplaced } = this.#place
     let failure: CkvdError | undefined
     for (const directory of state === null ? [lake] : [state, lake]) {

@@ -3,6 +3,7 @@ import type Database from 'libsql'
 import { openDatabase } from '../../disk/sqlite.ts'
 import { LAKE } from '../layout.ts'
 import { SCHEMA, VERSION } from './catalog-schema.ts'
+import { boundedUntil } from './older-bans.ts'
 import { CHUNK_NAMES, encodeChunk, encodeDay, encodeHex, encodeTime } from './stored-form.ts'
 
 /** The oldest version that this program migrates. */
@@ -88,7 +89,7 @@ function copyAll(database: Database.Database, path: string, version: number, pro
   database.exec(`BEGIN;
 INSERT OR REPLACE INTO main.beginnings SELECT market, symbol, interval, first_open_us FROM beginnings_2;
 INSERT OR REPLACE INTO main.runs SELECT * FROM old.runs;
-INSERT OR REPLACE INTO main.bans SELECT * FROM old.bans;
+INSERT OR REPLACE INTO main.bans SELECT market, ${boundedUntil(path)}, reason FROM old.bans;
 COMMIT;
 DROP VIEW series_2; DROP VIEW days_2; DROP VIEW beginnings_2;
 DETACH DATABASE old;`)

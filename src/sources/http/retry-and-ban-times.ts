@@ -1,8 +1,4 @@
-/**
- * The longest time that a server can keep us from asking it: Binance bans for 2 minutes to 3 days. Whatever a header or a text says beyond
- * that is an error or an attack, and would otherwise silence a machine for good.
- */
-export const MAX_HOLD_MS = 3 * 86_400_000
+import { MAX_HOLD_MS } from '../../../config/markets.ts'
 
 /** Dates as HTTP allows them (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, and two obsolete forms, of which one lacks the zone. */
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}(?: GMT| \d{4})$/

@@ -111,7 +111,7 @@ export class FileRestAccount implements RestAccount {
     await this.#change(lane, (before) => ({ state: settleIn(before, lane, weight, minute, answered, this.nowMs()), value: undefined }))
   }
 
-  async hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number> {
+  async hold(lane: Pick<AccountLane, 'name'>, kind: Hold['kind'], delayMs: number): Promise<number> {
     const untilOf = (state: LaneState): number => (kind === 'ban' ? state.bannedUntilMs : state.pausedUntilMs)
     const untilMs = await this.#change(lane, (before) => {
       const state = holdIn(before, kind, delayMs, this.nowMs())
@@ -130,7 +130,7 @@ export class FileRestAccount implements RestAccount {
     }
   }
 
-  async usage(lane: AccountLane): Promise<LaneUsage> {
+  async usage(lane: Pick<AccountLane, 'name'>): Promise<LaneUsage> {
     return await this.#read(() => usageOf(this.#load(lane), this.nowMs()))
   }
 
@@ -149,7 +149,7 @@ export class FileRestAccount implements RestAccount {
     return { state, value: reservation }
   }
 
-  #load(lane: AccountLane): LaneState {
+  #load(lane: Pick<AccountLane, 'name'>): LaneState {
     const row = this.#prepared().get.get([lane.name]) as Row | undefined
     return row === undefined ? NEW_LANE : stateOf(row)
   }
@@ -169,7 +169,7 @@ export class FileRestAccount implements RestAccount {
 
   /** Reads, changes and writes a lane, and nobody in between. */
   async #change<T>(
-    lane: AccountLane,
+    lane: Pick<AccountLane, 'name'>,
     change: (before: LaneState) => { readonly state: LaneState; readonly value: T },
     synchronous: 'NORMAL' | 'FULL' = 'NORMAL',
   ): Promise<T> {
@@ -241,7 +241,8 @@ function isBusy(error: unknown): boolean {
   return typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)
 }
 
-function accountError(verb: string, path: string, cause: unknown): CkvdError {
+/** What cannot be done with the account, and what to do. `verb`: *open*, *read*, *write*. */
+export function accountError(verb: string, path: string, cause: unknown): CkvdError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new CkvdError(
     'CKVD_ACCOUNT',

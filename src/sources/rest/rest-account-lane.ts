@@ -1,5 +1,5 @@
 import type { AccountLane, Hold, LaneUsage, Reservation } from './rest-account.ts'
-import { MAX_HOLD_MS } from '../http/retry-and-ban-times.ts'
+import { MAX_HOLD_MS } from '../../../config/markets.ts'
 
 const MINUTE_MS = 60_000
 /** A minute's weight is released in this many equal parts. */
@@ -117,12 +117,18 @@ export function usageOf(before: LaneState, nowMs: number): LaneUsage {
   return { spent: state.spent, others: state.others, hold: holdOf(state, nowMs) }
 }
 
-/** The end of the hold that a lane has; null: none. A ban is told before a pause. */
+/** The hold that a lane has; null: none. A ban is told before a pause. */
 function holdOf(state: LaneState, nowMs: number): Hold | null {
-  // one that was written when the clock was far ahead must not last for ever
-  const within = (untilMs: number): boolean => untilMs > nowMs && untilMs <= nowMs + MAX_HOLD_MS + CLOCK_SLACK_MS
-  if (within(state.bannedUntilMs)) return { kind: 'ban', untilMs: state.bannedUntilMs }
-  return within(state.pausedUntilMs) ? { kind: 'pause', untilMs: state.pausedUntilMs } : null
+  return holdsOf(state, nowMs)[0] ?? null
+}
+
+/** The holds that last, a ban before a pause. One that was written when the clock was far ahead must not last for ever. */
+export function holdsOf({ bannedUntilMs, pausedUntilMs }: Pick<LaneState, 'bannedUntilMs' | 'pausedUntilMs'>, nowMs: number): Hold[] {
+  const holds: Hold[] = [
+    { kind: 'ban', untilMs: bannedUntilMs },
+    { kind: 'pause', untilMs: pausedUntilMs },
+  ]
+  return holds.filter(({ untilMs }) => untilMs > nowMs && untilMs <= nowMs + MAX_HOLD_MS + CLOCK_SLACK_MS)
 }
 
 /**

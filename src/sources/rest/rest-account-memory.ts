@@ -23,7 +23,7 @@ export class MemoryRestAccount implements RestAccount {
     return Promise.resolve()
   }
 
-  hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number> {
+  hold(lane: Pick<AccountLane, 'name'>, kind: Hold['kind'], delayMs: number): Promise<number> {
     const state = holdIn(this.#stateOf(lane), kind, delayMs, this.nowMs())
     this.#lanes.set(lane.name, state)
     return Promise.resolve(kind === 'ban' ? state.bannedUntilMs : state.pausedUntilMs)
@@ -33,7 +33,7 @@ export class MemoryRestAccount implements RestAccount {
     return usageOf(this.#stateOf(lane), this.nowMs()).hold === null
   }
 
-  usage(lane: AccountLane): Promise<LaneUsage> {
+  usage(lane: Pick<AccountLane, 'name'>): Promise<LaneUsage> {
     return Promise.resolve(usageOf(this.#stateOf(lane), this.nowMs()))
   }
 
@@ -45,7 +45,7 @@ export class MemoryRestAccount implements RestAccount {
     return this.close()
   }
 
-  #stateOf(lane: AccountLane): LaneState {
+  #stateOf(lane: Pick<AccountLane, 'name'>): LaneState {
     return this.#lanes.get(lane.name) ?? NEW_LANE
   }
 }

@@ -16,14 +16,14 @@ export interface RestAccount extends AsyncDisposable {
    */
   settle(lane: AccountLane, weight: number, minute: number, answered?: { readonly count: number | undefined }): Promise<void>
   /** Nobody sends for so long, at most MAX_HOLD_MS; where several were asked for, the latest end counts. Returns that end. */
-  hold(lane: AccountLane, kind: Hold['kind'], delayMs: number): Promise<number>
+  hold(lane: Pick<AccountLane, 'name'>, kind: Hold['kind'], delayMs: number): Promise<number>
   /**
    * Whether the lane may be sent to in this very moment, answered without waiting: between a booking and the moment in which its request goes out,
    * another process may have been banned. False also where it cannot be told at the moment; `reserve` then tells why.
    */
   isOpen(lane: AccountLane): boolean
   /** What is known of the current minute. */
-  usage(lane: AccountLane): Promise<LaneUsage>
+  usage(lane: Pick<AccountLane, 'name'>): Promise<LaneUsage>
   /** Lets go of what is open; idempotent. What is booked stays. */
   close(): Promise<void>
 }

@@ -121,7 +121,7 @@ describe.each(['spot', 'um', 'cm'] as const)('%s', (market) => {
     expect(await codeOf(createRest({ account }))).toBe('CKVD_BANNED')
     const sent = sandbox.requests.length
     const name = market === 'spot' ? 'spot' : 'futures'
-    const untilMs = (await account.usage({ name, limit: BUDGET, budget: BUDGET })).hold?.untilMs ?? 0
+    const untilMs = (await account.usage({ name })).hold?.untilMs ?? 0
     expect(untilMs).toBeGreaterThan(nowMs)
     nowMs = untilMs - 1
     expect(await codeOf(createRest({ account }))).toBe('CKVD_BANNED')

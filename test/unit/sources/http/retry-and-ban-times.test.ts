@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { MAX_HOLD_MS, parseBanText, parseRetryAfter } from '../../../../src/sources/http/retry-and-ban-times.ts'
+import { MAX_HOLD_MS } from '../../../../config/markets.ts'
+import { parseBanText, parseRetryAfter } from '../../../../src/sources/http/retry-and-ban-times.ts'
 
 const NOW = Date.parse('2024-01-01T00:00:00Z')
 
