@@ -16,7 +16,7 @@ import { tortureByKills } from './torture/kills.mjs'
 const USAGE = `npm run torture -- [--kills 200] [--faults 150] [--attacks 60] [--fuzz 3000 | --fuzz-total N] [--oracle 2000] [--minutes 30] [--seed N] [--json]
   --kills N    SIGKILLs of an ingest, at every named step of writing and at any moment between
   --faults N   runs with one to four random faults of the network each
-  --attacks N  runs of ckvd under one to three random attacks of a server each
+  --attacks N  runs of ckvd ingest, ckvd fetch and the library in any market, under one to three random attacks of a server each
   --fuzz N     cases for each property of test/fuzz; 0: none
   --fuzz-total N  cases of all properties of test/fuzz together, most for the cheap ones (the parts are in test/fuzz/cases.ts)
   --oracle N   worlds whose servers lie: exit 0 must mean that all bars are there; 0: none
@@ -134,11 +134,12 @@ function show({ seed, kills, faults, attacks, fuzz, oracle, elapsed_s }, lost) {
         .map(([exit, count]) => `${exit}: ${count}`)
         .join(', ')}`,
     )
-    line(
-      `        ${Object.entries(attacks.byKind)
-        .map(([kind, count]) => `${count} ${kind}`)
-        .join(', ')}`,
-    )
+    for (const counts of [attacks.byAsk, attacks.byKind])
+      line(
+        `        ${Object.entries(counts)
+          .map(([name, count]) => `${count} ${name}`)
+          .join(', ')}`,
+      )
   }
   if (fuzz !== null) {
     line(`fuzz    ${fuzz.cases} cases for ${fuzz.properties.length} properties:`)

@@ -17,6 +17,7 @@ const DEFLATED_BOMB = deflateRawSync(new Uint8Array(BOMB_BYTES))
 const ESCAPES = '\u001b[2J\u001b[31m\u001b]0;owned\u0007\u202egnp.exe\r\u0000\u009b1m\u007f'
 
 const ANY = ['^/listing', '\\.zip$', '\\.zip\\.CHECKSUM$', '/klines\\?', '/exchangeInfo', '']
+const REST = '^/(spot|um|cm)/'
 const LISTING = ['^/listing']
 const FILES = ['\\.zip$', '\\.zip\\.CHECKSUM$']
 
@@ -98,7 +99,9 @@ export const ATTACKS = {
     const text = banTextOf(random)
     const end = endOf(random)
     return {
-      places: ['/klines\\?', '^/spot/'],
+      places: ['/klines\\?', REST],
+      // a run may ask REST for little
+      skip: random.pick([0, 0, 0, 1, 3]),
       times: random.pick([1, Infinity]),
       answer: (response, _relay, record) => {
         // what is never told to its end is heard by its header alone
@@ -201,7 +204,7 @@ export const ATTACKS = {
       places: ANY,
       answer: (response, _relay, record) => {
         const { path } = record
-        if (status === 418 && path.startsWith('/spot/')) record.surelyMs = 2 * MINUTE_MS
+        if (status === 418 && new RegExp(REST).test(path)) record.surelyMs = 2 * MINUTE_MS
         if (path.startsWith('/listing')) return xml(response, status, `<Error><Code>${written}</Code><Message>${written}</Message></Error>`)
         if (path.endsWith('CHECKSUM')) return response.writeHead(status).end(`${'a'.repeat(64)}  ${written}\n`)
         json(response, status, `{"code":-${random.pick([1121, 1000, 9999])},"msg":"${written}"}`)
@@ -226,7 +229,7 @@ export const ATTACKS = {
       '',
     ])
     return {
-      places: ['^/listing', '^/spot/'],
+      places: ['^/listing', REST],
       answer: (_response, relay) => relay((answer) => ({ ...answer, headers: { ...answer.headers, date } })),
     }
   },

@@ -8,21 +8,25 @@ import { runVerify } from '../../dist/src/lake/verify.js'
 import { startSandbox } from '../../dist/src/sandbox/index.js'
 
 const NOW_MS = Date.parse('2024-03-20T12:00:00Z')
-export const SYMBOLS = ['AAAUSDT', 'BBBUSDT']
+/** What is asked of each market. */
+export const SYMBOLS = { spot: ['AAAUSDT', 'BBBUSDT'], um: ['AAAUSDT', 'BBBUSDT'], cm: ['AAAUSD_PERP', 'BBBUSD_PERP'] }
+export const MARKETS = Object.keys(SYMBOLS)
+const listed = (market) => SYMBOLS[market].map((symbol) => ({ market, symbol, firstDay: '2024-02-01' }))
 /** An outage that REST confirms, and bars that only REST has: each way of storing a day is tortured. */
-const CONTENT = [
-  { kind: 'outage', market: 'spot', symbol: 'AAAUSDT', from: '2024-03-05T04:00:00Z', to: '2024-03-05T06:00:00Z' },
-  { kind: 'cut', market: 'spot', symbol: 'BBBUSDT', day: '2024-03-08', at: '12:00' },
+const contentOf = (market) => [
+  { kind: 'outage', market, symbol: SYMBOLS[market][0], from: '2024-03-05T04:00:00Z', to: '2024-03-05T06:00:00Z' },
+  { kind: 'cut', market, symbol: SYMBOLS[market][1], day: '2024-03-08', at: '12:00' },
 ]
 
-/** An exchange of two symbols. `setFaults` keeps what is wrong with its bars. */
+/** An exchange of two symbols of each market. `setFaults` keeps what is wrong with its bars. */
 export async function startExchange() {
+  const content = MARKETS.flatMap(contentOf)
   const sandbox = await startSandbox({
     now: () => NOW_MS,
-    markets: SYMBOLS.map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-02-01' })),
-    faults: CONTENT,
+    markets: MARKETS.flatMap(listed),
+    faults: content,
     // a retry is weight too: torture must not end in the exchange's budget, whose minute never ends on a clock that stands
-    budgets: { spot: 1_000_000_000 },
+    budgets: { spot: 1_000_000_000, um: 1_000_000_000, cm: 1_000_000_000 },
   })
   return {
     urls: {
@@ -31,15 +35,15 @@ export async function startExchange() {
       rest: { spot: sandbox.urls.spotRest, um: sandbox.urls.umRest, cm: sandbox.urls.cmRest },
     },
     variables: sandbox.urls,
-    setFaults: (rules) => sandbox.setFaults([...rules, ...CONTENT]),
+    setFaults: (rules) => sandbox.setFaults([...rules, ...content]),
     close: () => sandbox.close(),
   }
 }
 
 /** Options of the run that is tortured: 1h of 19 days of two symbols, the last of them from REST. */
-export function ingestOptions(lake, urls, changes = {}) {
+export function ingestOptions(lake, urls, { market = 'spot', ...changes } = {}) {
   return {
-    universe: SYMBOLS.map((symbol, i) => ({ market: 'spot', symbol, intervals: ['1h'], line: i + 1 })),
+    universe: SYMBOLS[market].map((symbol, i) => ({ market, symbol, intervals: ['1h'], line: i + 1 })),
     start: '2024-03-01',
     end: '2024-03-20',
     archives: 'daily',

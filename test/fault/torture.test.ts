@@ -11,7 +11,12 @@ const run = promisify(execFile)
 interface Torture {
   readonly kills: { readonly kills: number; readonly byMoment: Readonly<Record<string, number>>; readonly lost: readonly string[] }
   readonly faults: { readonly runs: number; readonly lost: readonly string[] }
-  readonly attacks: { readonly runs: number; readonly peakMib: number; readonly lost: readonly string[] }
+  readonly attacks: {
+    readonly runs: number
+    readonly peakMib: number
+    readonly byAsk: Readonly<Record<string, number>>
+    readonly lost: readonly string[]
+  }
 }
 
 /** `npm run torture` in its short form; `npm run torture` itself goes on for 200 kills. */
@@ -43,11 +48,27 @@ test(
   'runs under random attacks: the exit code is one of the contract, and nothing is lost, unverified, too large or sent within a ban',
   { timeout: 600_000 },
   async () => {
-    const { attacks } = await torture('attacks', 4)
-    expect(attacks).toMatchObject({ runs: 4, lost: [] })
+    const { attacks } = await torture('attacks', 6)
+    expect(attacks).toMatchObject({ runs: 6, lost: [] })
     expect(attacks.peakMib).toBeGreaterThan(30)
+    // each way to ask was drawn
+    expect(new Set(Object.keys(attacks.byAsk).map((asked) => asked.split(' ')[0]))).toEqual(new Set(['ingest', 'fetch', 'library']))
   },
 )
+
+test('the torture itself would tell: a bar that the exchange has not, or one that is missing without a word', async () => {
+  const { findLies, handedOut } = (await import(new URL('../../scripts/torture/asks.mjs', import.meta.url).href)) as TortureAsks
+  const times = [0, 1, 2].map((hour) => new Date(Date.parse('2024-03-01T00:00:00Z') + hour * 3_600_000).toISOString())
+  const bars = times.map((time) => ({ open_time: time, close: 5, _data_source: 'VISION' }))
+  const ask = { by: 'fetch', from: 0, to: 1 }
+  const of = (changed: readonly object[], gaps: readonly object[] = []) => handedOut(ask, JSON.stringify({ bars: changed, gaps }))
+  const truth = of(bars).bars
+  expect(findLies(ask, of(bars), truth)).toEqual([])
+  expect(findLies(ask, of(bars.map((bar, i) => (i === 1 ? { ...bar, close: 6 } : bar))), truth)).toHaveLength(1)
+  expect(findLies(ask, of(bars.slice(1)), truth)[0]).toContain('missing without a word')
+  const [startUs = 0, endUs = 0] = times.map((time) => Date.parse(time) * 1000)
+  expect(findLies(ask, of(bars.slice(1), [{ start: startUs, end: endUs }]), truth)).toEqual([])
+})
 
 test('the torture itself would tell: a shard of other bytes is damage', async () => {
   const { findDamage, ingest, startExchange, withLake, digestsOf } = (await import(
@@ -67,6 +88,15 @@ test('the torture itself would tell: a shard of other bytes is damage', async ()
     await exchange.close()
   }
 })
+
+interface HandedOut {
+  readonly bars: ReadonlyMap<number, string>
+}
+
+interface TortureAsks {
+  readonly handedOut: (ask: object, stdout: string) => HandedOut
+  readonly findLies: (ask: object, found: HandedOut, truth: HandedOut['bars']) => string[]
+}
 
 interface TortureWorld {
   readonly startExchange: () => Promise<{ readonly urls: object; readonly close: () => Promise<void> }>
