@@ -1,5 +1,5 @@
 import { closeSync, fsync, openSync } from 'node:fs'
-import { mkdir, realpath } from 'node:fs/promises'
+import { lstat, mkdir, readlink, realpath } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { CkvdError } from '../errors.ts'
@@ -87,6 +87,19 @@ function outside(directory: string, real: string, root: string, { name, flag, io
     `Expected ${directory} to lie inside ${name} ${root}, but a symbolic link leads it to ${real}. Nothing is written or removed outside ${name}: remove the link. To keep ${name} on another disk, move the whole of it there and name it with ${flag}, or make ${name}'s own directory the link.`,
     { details: { path: directory, real, root } },
   )
+}
+
+/**
+ * Refuses files that SQLite would write where a symbolic link leads; `paths` need not be there. Throws the folder's `ioCode`.
+ */
+export async function refuseLinks(paths: readonly string[], root: string, whose: Whose): Promise<void> {
+  for (const path of paths) {
+    try {
+      if ((await lstat(path)).isSymbolicLink()) throw outside(path, await readlink(path), root, whose)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw ioError(error, 'look at', path, whose)
+    }
+  }
 }
 
 async function makeDirectory(directory: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { join, posix } from 'node:path'
 import type { CkvdError } from '../errors.ts'
 import type { AtomicFiles, FileWrite } from '../disk/durable-files.ts'
 import { createAtomicFiles } from '../disk/durable-files.ts'
-import { createDirectories } from '../disk/directories.ts'
+import { createDirectories, refuseLinks } from '../disk/directories.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import type { Whose } from '../disk/io-error.ts'
 import { ioError } from '../disk/io-error.ts'
@@ -48,7 +48,9 @@ export async function openExportFolder(root: string, steps?: Steps): Promise<Exp
   } catch (error) {
     throw exportIoError(error, 'create the directory', own)
   }
-  const lock = acquireLock(join(own, 'lock.sqlite'), root, EXPORT)
+  const lockFile = join(own, 'lock.sqlite')
+  await refuseLinks([lockFile, `${lockFile}-journal`], root, EXPORT)
+  const lock = acquireLock(lockFile, root, EXPORT)
   try {
     const files = createAtomicFiles({ root, tmp: join(own, 'tmp'), whose: EXPORT }, steps)
     await files.sweepTmp()

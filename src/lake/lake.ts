@@ -7,7 +7,7 @@ import { isSoundCatalogFile } from './catalog/catalog-file.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { openCatalog } from './catalog/catalog.ts'
 import type { MigrationProgress } from './catalog/catalog-versions.ts'
-import { createDirectories } from '../disk/directories.ts'
+import { createDirectories, refuseLinks } from '../disk/directories.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { ioError } from '../disk/io-error.ts'
 import type { LakeWriter } from './lake-writer.ts'
@@ -102,6 +102,7 @@ function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
 async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promise<WritableLake> {
   const { steps } = options
   const isNew = await createRoot(paths.root)
+  await refuseLinks(databaseFiles(paths), paths.root, LAKE)
   const lock = acquireLock(paths.lock, paths.root, LAKE)
   let catalog: Catalog | undefined
   try {
@@ -123,6 +124,11 @@ async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promi
     lock.release()
     throw error
   }
+}
+
+/** Files that SQLite writes, those that it makes beside them included. */
+function databaseFiles({ catalog, lock }: LakePaths): string[] {
+  return [catalog, `${catalog}.migrating`, lock].flatMap((path) => ['', '-wal', '-shm', '-journal'].map((side) => path + side))
 }
 
 /** A catalog of a whole exchange takes minutes. */

@@ -184,6 +184,22 @@ test.each(['data', 'data/spot', FOLDER, 'tmp', 'quarantine'])(
   },
 )
 
+test.each(['catalog.sqlite', 'catalog.sqlite-wal', 'lock.sqlite'])(
+  'a symbolic link in the place of %s: exit 4, and nothing is written where it leads',
+  async (name) => {
+    await using world = await createWorld()
+    await using outside = await createTempDirectory()
+    await mkdir(world.lake, { recursive: true })
+    await symlink(join(outside.path, 'theirs'), join(world.lake, name))
+    await expect(world.run()).rejects.toMatchObject({
+      code: 'CKVD_LAKE_IO',
+      exit: 4,
+      message: expect.stringMatching(/symbolic link/) as string,
+    })
+    expect(await listFiles(outside.path)).toEqual([])
+  },
+)
+
 test('a symbolic link in the place of a shard is replaced, and what it leads to stays', async () => {
   await using world = await createWorld()
   await using outside = await createTempDirectory()
