@@ -43,7 +43,7 @@ function retryAfterOf(random) {
     ['in a while', undefined],
     ['1e3', undefined],
     ['NaN', undefined],
-    [`${seconds}, ${seconds}`, undefined],
+    [[`${seconds}`, `${seconds - 60}`], seconds * 1000],
     ['', undefined],
     [undefined, undefined],
   ])

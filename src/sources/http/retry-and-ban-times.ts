@@ -3,13 +3,17 @@ import { MAX_HOLD_MS } from '../../../config/markets.ts'
 /** Dates as HTTP allows them (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, and two obsolete forms, of which one lacks the zone. */
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}(?: GMT| \d{4})$/
 
+/** Seconds, also with a fraction, once or several times. */
+const SECONDS = /^\d+(\.\d+)?(?:\s*,\s*\d+(\.\d+)?)*$/
+
 /**
  * What a `Retry-After` asks for, in milliseconds: seconds (also a fraction of them) or an HTTP date. At most MAX_HOLD_MS. Undefined where it is
  * missing, cannot be read, or lies in the past: the caller then takes its own time.
  */
 export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
   const trimmed = text?.trim() ?? ''
-  if (/^\d+(\.\d+)?$/.test(trimmed)) return bounded(Number(trimmed) * 1000)
+  // a header that stands there twice is joined by a comma: the longest counts
+  if (SECONDS.test(trimmed)) return bounded(Math.max(...trimmed.split(',').map(Number)) * 1000)
   if (!HTTP_DATE.test(trimmed)) return undefined
   return bounded(Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`) - nowMs)
 }
