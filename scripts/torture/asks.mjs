@@ -1,5 +1,7 @@
 import { SYMBOLS } from './world.mjs'
 
+const CKVD = new URL('attacked.mjs', import.meta.url)
+const LIBRARY = new URL('attacked-library.mjs', import.meta.url)
 const DAY_MS = 86_400_000
 const FIRST_MS = Date.parse('2024-03-01T00:00:00Z')
 /** Days of the range; the last of them has no archive yet. */
@@ -19,21 +21,21 @@ export function drawAsk(random, { rest }) {
   return { by, market, rest, isJson: true, source, symbol: random.pick(SYMBOLS[market]), from, to: random.integer(from + 1, DAYS) }
 }
 
-/** The process that asks: a file beside this one, its arguments, and what it reads. */
+/** The process that asks: its file, its arguments, and what it reads. */
 export function processOf({ by, market, rest, isJson, source, symbol, from, to }, lake) {
   const json = isJson ? ['--json'] : []
   if (by === 'ingest') {
     const args = ['ingest', '--universe', '-', '--market', market, '--intervals', '1h', '--archives', 'daily']
     const more = ['--start', START, '--end', END, '--lake', lake, '--workers', '2', ...(rest ? [] : ['--no-rest'])]
-    return { file: 'attacked.mjs', args: [...args, ...more, ...json], stdin: SYMBOLS[market].map((name) => `${name}\n`).join('') }
+    return { file: CKVD, args: [...args, ...more, ...json], stdin: SYMBOLS[market].map((name) => `${name}\n`).join('') }
   }
   const [start, end] = [dayOf(from), dayOf(to)]
   if (by === 'fetch') {
     const args = ['fetch', symbol, '--market', market, '--interval', '1h', '--start', start, '--end', end, '--lake', lake, '--workers', '2']
-    return { file: 'attacked.mjs', args: [...args, '--source', source, ...json], stdin: '' }
+    return { file: CKVD, args: [...args, '--source', source, ...json], stdin: '' }
   }
   const options = { market, symbol, startTime: `${start}T00:00:00Z`, endTime: `${end}T00:00:00Z`, lake, source: source.toUpperCase() }
-  return { file: 'attacked-library.mjs', args: [JSON.stringify(options)], stdin: '' }
+  return { file: LIBRARY, args: [JSON.stringify(options)], stdin: '' }
 }
 
 /** The bars that a process handed out, as texts by their open times, and the gaps that it told; undefined: it handed out none. */

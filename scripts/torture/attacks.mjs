@@ -185,7 +185,7 @@ async function checkBan({ front, damage, directory, next }) {
 async function runAsk(ask, { lake, urls, directory }) {
   const peakFile = join(directory, 'peak')
   const { file, args, stdin } = processOf(ask, lake)
-  const child = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...args], {
+  const child = spawn(process.execPath, [fileURLToPath(file), ...args], {
     cwd: directory,
     env: {
       PATH: process.env.PATH,
