@@ -1,4 +1,4 @@
-import type { Dirent } from 'node:fs'
+import type { BigIntStats, Dirent } from 'node:fs'
 import { closeSync, fstatSync, openSync, readvSync } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { whenUncrowded } from '../disk/crowded.ts'
@@ -87,7 +87,7 @@ function openFile(place: string): OpenFile | undefined {
 class LocalFile implements OpenFile {
   readonly place: string
   readonly #file: number
-  readonly #stats: ReturnType<typeof statExactly>
+  readonly #stats: BigIntStats
 
   constructor(file: number, place: string) {
     this.#file = file
@@ -99,10 +99,8 @@ class LocalFile implements OpenFile {
     return Number(this.#stats.size)
   }
 
-  /** While size, times and place of a file stay, its bytes do. */
   version(): string | undefined {
-    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = this.#stats
-    return Date.now() - Number(ctimeMs) < SETTLED_MS ? undefined : `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
+    return versionOf(this.#stats)
   }
 
   read(at: number, buffers: readonly Uint8Array[]): boolean {
@@ -127,7 +125,12 @@ class LocalFile implements OpenFile {
   }
 }
 
-function statExactly(file: number) {
+/** While size, times and place of a file stay, its bytes do. */
+export function versionOf({ dev, ino, size, mtimeNs, ctimeNs, ctimeMs }: BigIntStats): string | undefined {
+  return Date.now() - Number(ctimeMs) < SETTLED_MS ? undefined : `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
+}
+
+function statExactly(file: number): BigIntStats {
   return fstatSync(file, { bigint: true })
 }
 

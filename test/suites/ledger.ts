@@ -186,6 +186,15 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
         expect(ledger.getDay(BTC, row.day)).toMatchObject({ accepted: null, evidence: 'REST is off' })
       })
 
+      test('gives way to a later one, and is none of a day that is explained', async () => {
+        const { row } = hoursOf(BTC, '2024-01-01')
+        const bad: DayRow = { ...row, condition: 'partial', rows: 20 }
+        for (const accepted of ['known', 'a better reason', null]) await ledger.commit([{ row: { ...bad, accepted }, gaps: [] }])
+        expect(ledger.getDay(BTC, row.day)).toEqual({ ...bad, accepted: 'a better reason' })
+        for (const accepted of ['of no use', null]) await ledger.commit([{ row: { ...row, accepted }, gaps: [] }])
+        expect(ledger.getDay(BTC, row.day)).toEqual(row)
+      })
+
       test('is gone with a day that is explained, and does not come back', async () => {
         const { row } = hoursOf(BTC, '2024-01-01')
         const bad: DayRow = { ...row, condition: 'partial', rows: 20 }
