@@ -7,6 +7,8 @@ import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
 import { isFromVision } from '../lake/day-facts.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../model/evidence.ts'
+import { isPacked } from '../dataset/pack.ts'
+import { chunkBytes } from '../codec/arrow/chunk-bytes.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { gridOf, slotStartUs } from '../model/interval.ts'
@@ -25,7 +27,7 @@ export interface ArchiveOrigin {
 export interface AcquiredDay {
   readonly day: UtcDay
   readonly condition: Condition
-  /** the Arrow file; null when the chunk has no bar */
+  /** an Arrow file, or the bytes of a chunk that stands in a pack: see `shardRows`; null when the chunk has no bar */
   readonly shard: Uint8Array | null
   readonly shardSha256: string | null
   /** `vision-daily`, `vision-monthly`, `rest` or a `+`-joined mix; null without bars */
@@ -112,21 +114,22 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const source = rows === 0 ? null : sources.join('+')
   // which archive was looked into in vain is known to the catalog: the bars do not come from it
   const archive = isFromVision(source) ? parts.archive : null
-  const shard =
-    source === null
-      ? null
-      : (await import('../codec/arrow/arrow-writer.ts')).encodeShard(columns, {
-          ...series,
-          day,
-          source,
-          archiveKey: archive?.key ?? null,
-          archiveSha256: archive?.sha256 ?? null,
-          archiveEtag: archive?.etag ?? null,
-          // of what is pending the shard says what it is without news
-          condition: condition === 'pending' ? 'partial' : condition,
-          ...facts,
-          gaps,
-        })
+  const encode = async (source: string): Promise<Uint8Array> => {
+    if (isPacked(series)) return chunkBytes(columns)
+    return (await import('../codec/arrow/arrow-writer.ts')).encodeShard(columns, {
+      ...series,
+      day,
+      source,
+      archiveKey: archive?.key ?? null,
+      archiveSha256: archive?.sha256 ?? null,
+      archiveEtag: archive?.etag ?? null,
+      // of what is pending the shard says what it is without news
+      condition: condition === 'pending' ? 'partial' : condition,
+      ...facts,
+      gaps,
+    })
+  }
+  const shard = source === null ? null : await encode(source)
   return {
     day,
     condition,

@@ -242,7 +242,7 @@ export class DecodePool {
 /** What the shard of a chunk with all its bars has at least: what served for one is found for the next. */
 export function leastChunkBytes(series: Chunked): number {
   const rows = ((isMonthChunked(series) ? 28 : 1) * US_PER_DAY) / maxLengthUs(series.interval)
-  return leastShardBytes(Math.floor(rows))
+  return leastShardBytes(series, Math.floor(rows))
 }
 
 function isSmall(waiting: Waiting | undefined): boolean {

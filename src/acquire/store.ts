@@ -2,13 +2,14 @@ import type { Columns } from '../model/columns.ts'
 import type { AcquiredDay } from './day.ts'
 import { nextChunk } from '../dataset/chunk.ts'
 import { countChangedRows } from '../dataset/rows.ts'
-import { decodeShard } from '../codec/arrow/arrow.ts'
+import { shardRows } from '../codec/arrow/shard-rows.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow, RevisionRow } from '../lake/catalog/catalog-rows.ts'
 import { isFromVision } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
+import { isPacked } from '../dataset/pack.ts'
 import type { Series } from '../model/series.ts'
 
 /** What became of a chunk in the lake. */
@@ -35,7 +36,7 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
     await lake.writer.put({ row, gaps: lake.catalog.listGaps(series, acquired.day, nextChunk(acquired.day, series)), shard: null })
     return { row, written: false, upgraded: false, republished: false, refused: acquired }
   }
-  const same = previous !== undefined && previous.shardSha256 !== null && previous.shardSha256 === acquired.shardSha256
+  const same = previous !== undefined && previous.shardSha256 !== null && isSameShard(previous, acquired)
   const replaced = previous !== undefined && previous.shardSha256 !== null && !same ? await changesOf(lake, previous, acquired) : null
   // written out: a spread of another thread's object takes V8 as long as all of the rest
   const row: DayRow = {
@@ -84,6 +85,25 @@ export async function storeDay(lake: WritableLake, series: Series, acquired: Acq
 }
 
 /**
+ * True when what would be written is what lies there. A file of a chunk's own says of itself where it is from, so that its digest tells; of
+ * a chunk that stands in a pack the digest is that of its rows alone.
+ */
+function isSameShard(previous: DayRow, acquired: AcquiredDay): boolean {
+  if (previous.shardSha256 !== acquired.shardSha256) return false
+  if (!isPacked(previous)) return true
+  const archive = isFromVision(acquired.source) ? acquired.archive : null
+  const isSameArchive =
+    !isFromVision(previous.source) ||
+    (previous.archiveKey === (archive?.key ?? null) &&
+      previous.archiveEtag === (archive?.etag ?? null) &&
+      previous.archiveSha256 === (archive?.sha256 ?? null))
+  // one that verify found damaged is what it was once it is written anew
+  const isSameCondition = previous.condition === acquired.condition || previous.condition === 'failed'
+  const names = ['source', 'expected', 'offGrid', 'duplicates', 'oddClose', 'oddRows'] as const
+  return isSameArchive && isSameCondition && names.every((name) => previous[name] === acquired[name])
+}
+
+/**
  * Bars that are stored are never given up for none, and an explained chunk never for an unexplained one; but for one that is explained in an
  * older version's words alone, or that expects more bars than were thought to be there.
  */
@@ -120,7 +140,7 @@ async function countChanges(lake: WritableLake, previous: DayRow, acquired: Acqu
   if (acquired.shard === null) return previous.rows
   try {
     const before = await readShard<Columns>(lake.shards, previous, previous.day, previous)
-    return countChangedRows(before.columns, decodeShard<Columns>(acquired.shard).columns, previous)
+    return countChangedRows(before.columns, shardRows<Columns>(previous, acquired.shard), previous)
   } catch (error) {
     if (isCkvdError(error, 'CKVD_SHARD_MISSING', 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT')) return null
     throw error

@@ -21,6 +21,8 @@ import { readZipEntry } from './zip/zip-entry.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { checkSha256, parseChecksum } from './zip/checksum.ts'
 import { encodeShard } from './arrow/arrow-writer.ts'
+import { chunkBytes } from './arrow/chunk-bytes.ts'
+import { isPacked } from '../dataset/pack.ts'
 import type { BufferPool } from '../memory/buffer-pool.ts'
 import type { ChunkRows, StrayRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
@@ -61,7 +63,7 @@ export interface DecodeRequest {
 /** One chunk of an archive, encoded. */
 export interface DecodedChunk {
   readonly day: UtcDay
-  /** an Arrow file at the start of memory of its own */
+  /** an Arrow file, or the bytes of a chunk that stands in a pack (see `shardRows`), at the start of memory of its own */
   readonly shard: Uint8Array
   readonly shardSha256: string
   readonly rows: number
@@ -296,7 +298,7 @@ function encodeChunk(
     oddRows,
     gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
-  const shard = codec.encodeShard(columns, meta, buffers)
+  const shard = isPacked(series) ? chunkBytes(columns) : codec.encodeShard(columns, meta, buffers)
   return {
     day,
     shard,

@@ -3,6 +3,9 @@ import type { Market } from '../model/market.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { datasetOf } from './registry.ts'
 
+/** How files are packed: Vision's archives by days and months, the lake's files also by years. */
+type FilePackaging = Packaging | 'yearly'
+
 /** Folder of a market below `data/` in the bucket and in the lake. */
 const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
 
@@ -13,12 +16,12 @@ export function seriesLabel({ dataset, market, symbol, interval }: Series): stri
 }
 
 /** Prefix below which Vision keeps all of a symbol, and the lake its shards; with a final `/`. */
-export function symbolFolder({ dataset, market, symbol }: Pick<Series, 'dataset' | 'market' | 'symbol'>, packaging: Packaging): string {
+export function symbolFolder({ dataset, market, symbol }: Pick<Series, 'dataset' | 'market' | 'symbol'>, packaging: FilePackaging): string {
   return `data/${MARKET_FOLDER[market]}/${packaging}/${datasetOf({ dataset }).folder}/${symbol}/`
 }
 
 /** Prefix below which Vision keeps the archives of a series and the lake its shards; `/` separated, with a final `/`. */
-export function seriesFolder(series: Series, packaging: Packaging): string {
+export function seriesFolder(series: Series, packaging: FilePackaging): string {
   const folder = symbolFolder(series, packaging)
   return datasetOf(series).hasInterval ? `${folder}${intervalPathName(series.interval)}/` : folder
 }

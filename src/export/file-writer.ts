@@ -92,9 +92,10 @@ async function writeFile(unit: ExportUnit, state: UnitState, context: FileWriter
 async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }: FileWriterContext): Promise<KlinesTask> {
   const { series, period } = unit
   const shards = await Promise.all(
-    state.stored.map(async ({ day, shardSha256, shardBytes }) => {
-      const { path, bytes } = await readShardBytes(lake.shards, series, day)
-      return { bytes: wholeBuffer(bytes), place: { ...series, day, path, expected: { shardSha256, shardBytes } } }
+    state.stored.map(async ({ day, rows, shardSha256, shardBytes }) => {
+      const expected = { rows, shardSha256, shardBytes }
+      const { path, bytes } = await readShardBytes(lake.shards, series, day, expected)
+      return { bytes: wholeBuffer(bytes), place: { ...series, day, path, expected } }
     }),
   )
   const metadata = [

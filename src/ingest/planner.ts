@@ -4,13 +4,13 @@ import { fetchListedIntervals } from '../acquire/archive/first-archives.ts'
 import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
 import { planListed } from '../acquire/plan/listed-plan.ts'
 import type { SeriesPlan } from '../acquire/plan/plan.ts'
-import { leastShardBytes } from '../codec/arrow/shard-size.ts'
+import { fileBytesOnDisk } from '../codec/arrow/shard-size.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
+import { filePeriod } from '../dataset/pack.ts'
 import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { countSlots } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { UniverseLine } from './universe.ts'
 
@@ -40,8 +40,6 @@ export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, m
 
 /** Numbers of a plan. */
 export function planTotals(plan: SeriesPlan): PlanTotals {
-  let shardBytes = 0
-  for (const { days } of plan.tasks) for (const day of days) shardBytes += chunkBytes(plan.series, day)
   // days that are compared, and days from which a month without an archive of its own is gathered
   const compared = plan.tasks.flatMap(({ archive, compare, days, others }) =>
     others.filter(({ packaging, firstDay }) =>
@@ -59,13 +57,27 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
     },
     restDays: plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
     bytes: [...plan.tasks.map(({ archive }) => archive), ...compared].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    shardBytes,
+    shardBytes: bytesOnDisk(plan),
   }
 }
 
-function chunkBytes(series: Series, day: UtcDay): number {
-  const { startUs, endUs } = chunkRange(day, series)
-  return leastShardBytes(countSlots(startUs, endUs, series.interval))
+/** What the chunks of the plan's archives will take on disk, in whole files. */
+function bytesOnDisk({ series, tasks }: SeriesPlan): number {
+  const files = new Map<string, { rows: number; chunks: number; archives: number }>()
+  for (const { days } of tasks) {
+    const touched = new Set<string>()
+    for (const day of days) {
+      const { startUs, endUs } = chunkRange(day, series)
+      const period = filePeriod(day, series)
+      const file = files.get(period) ?? { rows: 0, chunks: 0, archives: 0 }
+      files.set(period, file)
+      file.rows += countSlots(startUs, endUs, series.interval)
+      file.chunks++
+      if (!touched.has(period)) file.archives++
+      touched.add(period)
+    }
+  }
+  return [...files.values()].reduce((sum, file) => sum + fileBytesOnDisk(series, file), 0)
 }
 
 export function addTotals(a: PlanTotals, b: PlanTotals): PlanTotals {

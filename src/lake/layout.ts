@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { datasetIn, named } from '../dataset/registry.ts'
 import { chunkPeriod, isMonthChunked } from '../dataset/chunk.ts'
 import { fundingFolder, fundingStem, periodStem, seriesFolder } from '../dataset/names.ts'
+import { filePeriod, fileSpan, isPacked, parseFilePeriod } from '../dataset/pack.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
-import type { Packaging, Series } from '../model/series.ts'
+import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { firstDayOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
 import type { Whose } from '../disk/io-error.ts'
@@ -42,23 +43,34 @@ export function lakePaths(root: string): LakePaths {
   }
 }
 
-/** How the lake packs a series: as Vision does, a file a month for `3d`, `1w` and `1M`, a file a day otherwise. */
-function shardPackaging(series: Series): Packaging {
-  return isMonthChunked(series) ? 'monthly' : 'daily'
-}
+const FOLDER_OF = { month: 'monthly', year: 'yearly' } as const
 
 /** The folders of a lake that hold files which a store keeps. */
 export const DATA_FOLDER = 'data'
 export const QUARANTINE_FOLDER = 'quarantine'
 
-/** The folder of a series' shards, relative to the lake, `/` separated. */
+/** The folder of a series' files, relative to the lake, `/` separated. */
 export function shardFolder(series: Series): string {
-  return seriesFolder(series, shardPackaging(series)).slice(0, -1)
+  const span = fileSpan(series)
+  return span === 'chunk' ? formerFolder(series) : seriesFolder(series, FOLDER_OF[span]).slice(0, -1)
 }
 
-/** Where the shard of a chunk lies, relative to the lake, `/` separated: `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow`. */
+/**
+ * Where the file lies that holds a chunk, relative to the lake, `/` separated: its own, `data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.arrow`,
+ * or a pack of a month or a year, `data/spot/yearly/klines/BTCUSDT/1d/BTCUSDT-1d-2024.arrow`.
+ */
 export function shardPath(series: Series, day: UtcDay): string {
-  return `${shardFolder(series)}/${periodStem(series, chunkPeriod(day, series))}.arrow`
+  return `${shardFolder(series)}/${periodStem(series, filePeriod(day, series))}.arrow`
+}
+
+/** Where format 1 kept the shards of a series, as Vision its archives: a file a month for `3d`, `1w` and `1M`, a file a day otherwise. */
+export function formerFolder(series: Series): string {
+  return seriesFolder(series, isMonthChunked(series) ? 'monthly' : 'daily').slice(0, -1)
+}
+
+/** Where format 1 kept a chunk: a file of its own. Where chunks are not packed it is where they lie today. */
+export function formerPath(series: Series, day: UtcDay): string {
+  return `${formerFolder(series)}/${periodStem(series, chunkPeriod(day, series))}.arrow`
 }
 
 /** Where a month of funding rates lies, relative to the lake: `data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow`. */
@@ -74,11 +86,16 @@ export function isFundingPath(rel: string): boolean {
 }
 
 /** market, packaging, data set, symbol, interval where there is one, and file name of a shard's path */
-const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.arrow$/
+const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly|yearly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.arrow$/
 const MARKET_OF: Readonly<Record<string, Market>> = { spot: 'spot', 'futures/um': 'um', 'futures/cm': 'cm' }
 
-/** The chunk whose shard lies at `rel`; undefined for every path that `shardPath` cannot make. A month is named by its first day. */
-export function parseShardPath(rel: string): { series: Series; day: UtcDay } | undefined {
+/** What a file of the lake holds: one chunk, or the chunks of a period in a pack. */
+export type ShardFile =
+  | { readonly kind: 'chunk'; readonly series: Series; readonly day: UtcDay }
+  | { readonly kind: 'pack'; readonly series: Series; readonly period: string; readonly first: UtcDay; readonly end: UtcDay }
+
+/** What lies at `rel`; undefined for every path that `shardPath` and `formerPath` cannot make. A month is named by its first day. */
+export function parseShardPath(rel: string): ShardFile | undefined {
   const [, folder = '', datasetFolder = '', symbol = '', intervalName, stem = ''] = SHARD.exec(rel) ?? []
   const market = MARKET_OF[folder]
   const dataset = datasetIn(datasetFolder)
@@ -89,7 +106,9 @@ export function parseShardPath(rel: string): { series: Series; day: UtcDay } | u
   const month = parseUtcMonth(period)
   const day = parseUtcDay(period) ?? (month === undefined ? undefined : firstDayOf(month))
   // Making the path again is the whole check: it settles packaging, spelling (`1M` for `1mo`) and the name at once.
-  return day !== undefined && shardPath(series, day) === rel ? { series, day } : undefined
+  if (day !== undefined && formerPath(series, day) === rel) return { kind: 'chunk', series, day }
+  const span = isPacked(series) ? parseFilePeriod(period, series) : undefined
+  return span !== undefined && shardPath(series, span.first) === rel ? { kind: 'pack', series, period, ...span } : undefined
 }
 
 /**

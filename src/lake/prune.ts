@@ -2,7 +2,7 @@ import { seriesLabel } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import type { WritableLake } from './lake.ts'
-import { parseShardPath, shardFolder } from './layout.ts'
+import { formerFolder, parseShardPath, shardFolder } from './layout.ts'
 
 export interface PruneResult {
   readonly shards: number
@@ -18,13 +18,15 @@ export async function pruneSeries(lake: WritableLake, series: Series): Promise<P
   const { catalog, shards: store } = lake
   let shards = 0
   let bytes = 0
-  for await (const { path, isFile } of store.list(shardFolder(series))) {
-    if (parseShardPath(path) === undefined) continue
-    // what a link leads to stays
-    const sizeBytes = isFile ? ((await store.stat(path))?.sizeBytes ?? 0) : 0
-    if (!(await store.remove(path))) continue
-    bytes += sizeBytes
-    shards++
+  for (const folder of new Set([shardFolder(series), formerFolder(series)])) {
+    for await (const { path, isFile } of store.list(folder)) {
+      if (parseShardPath(path) === undefined) continue
+      // what a link leads to stays
+      const sizeBytes = isFile ? ((await store.stat(path))?.sizeBytes ?? 0) : 0
+      if (!(await store.remove(path))) continue
+      bytes += sizeBytes
+      shards++
+    }
   }
   const isKnown = catalog.getSeries(series) !== undefined || catalog.readDays(series).length > 0
   if (shards === 0 && !isKnown)

@@ -1,14 +1,18 @@
+import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
+import { isPacked } from '../dataset/pack.ts'
 import type { ShardMeta } from '../codec/arrow/arrow.ts'
 import { nextChunk } from '../dataset/chunk.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import type { ErrorCode } from '../errors.ts'
-import { abortError, CkvdError, toCkvdError } from '../errors.ts'
+import { abortError, CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
 import type { WritableLake } from './lake.ts'
-import { DATA_FOLDER, isFundingPath, parseShardPath, shardPath } from './layout.ts'
+import type { ShardFile } from './layout.ts'
+import { DATA_FOLDER, formerPath, isFundingPath, parseShardPath, shardPath } from './layout.ts'
+import { isOwnPack, readPack } from './packs.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
 import { isFromVision } from './day-facts.ts'
 import { adoptShard, readShard } from './shards.ts'
@@ -87,7 +91,7 @@ export async function runVerify(lake: VerifiableLake, options: VerifyOptions = {
   await findUncatalogued(lake, findings, options)
   const { bad, foreign, shards, bytes, whole } = findings
   // shards are read in parallel: the order in which they end is not the order of a report
-  bad.sort((a, b) => compareText(a.path, b.path))
+  bad.sort((a, b) => compareText(a.path, b.path) || compareText(a.day, b.day))
   foreign.sort(compareText)
   const damagedCatalog = isWritable ? lake.damagedCatalog : undefined
   const adopted = isWritable ? whole : 0
@@ -188,24 +192,58 @@ async function findUncatalogued(lake: VerifiableLake, findings: Findings, option
       if (!isFile || !isFundingPath(path)) findings.foreign.push(path)
       return
     }
-    const { series, day } = place
-    const known = lake.catalog.getDay(series, day)
-    if (known !== undefined && (known.shardSha256 !== null || findings.bad.some((bad) => bad.path === path))) return
-    try {
-      const write = await adoptShard(lake.shards, series, day)
-      if (write === undefined) {
-        findings.foreign.push(path)
-        return
-      }
-      findings.shards++
-      findings.bytes += write.row.shardBytes ?? 0
-      findings.whole++
-      await record(lake, write)
-    } catch (error) {
-      findings.shards++
-      await recordBad(lake, series, day, known, error, findings)
-    }
+    if (place.kind === 'pack') await findInPack(lake, place, path, findings)
+    else await findChunk(lake, place.series, place.day, path, findings)
   })
+}
+
+/** Chunks of a pack that the catalog does not know; a pack that cannot be read is told once where it knows none of them. */
+async function findInPack(
+  lake: VerifiableLake,
+  { series, first, end }: Extract<ShardFile, { kind: 'pack' }>,
+  path: string,
+  findings: Findings,
+): Promise<void> {
+  const rows = new Set(lake.catalog.readDays(series, first, end).flatMap((row) => (row.shardSha256 === null ? [] : [row.day])))
+  try {
+    const pack = await readPack(lake.shards, series, first)
+    for (const { day } of pack?.chunks ?? []) if (!rows.has(day)) await findChunk(lake, series, day, path, findings)
+  } catch (error) {
+    if (rows.size > 0) return // each of them is told already
+    if (isCkvdError(error, 'CKVD_SHARD_FORMAT') && !(await isOwnPack(lake.shards, series, first))) {
+      findings.foreign.push(path)
+      return
+    }
+    findings.shards++
+    await recordBad(lake, series, first, lake.catalog.getDay(series, first), error, findings)
+  }
+}
+
+async function findChunk(lake: VerifiableLake, series: Series, day: UtcDay, path: string, findings: Findings): Promise<void> {
+  const known = lake.catalog.getDay(series, day)
+  const isTold = findings.bad.some(
+    (bad) => bad.day === day && (['dataset', 'market', 'symbol', 'interval'] as const).every((name) => bad.series[name] === series[name]),
+  )
+  if (known !== undefined && (known.shardSha256 !== null || isTold)) {
+    // a file of format 1 whose chunk stands in a pack by now: a run was killed before it removed it
+    const isFormer = isPacked(series) && isPackedRow(known) && path === formerPath(series, day)
+    if (isFormer && !isTold && lake.mode === 'write') await lake.shards.remove(path)
+    return
+  }
+  try {
+    const write = await adoptShard(lake.shards, series, day)
+    if (write === undefined) {
+      findings.foreign.push(path)
+      return
+    }
+    findings.shards++
+    findings.bytes += write.row.shardBytes ?? 0
+    findings.whole++
+    await record(lake, write)
+  } catch (error) {
+    findings.shards++
+    await recordBad(lake, series, day, known, error, findings)
+  }
 }
 
 /** Codes that say something of one shard's file, or of its row. */
@@ -236,7 +274,7 @@ async function recordBad(
   findings.bad.push({
     series: { dataset, market, symbol, interval },
     day,
-    path: shardPath(series, day),
+    path: fileOf(series, day, known),
     code: error.code,
     message: error.message,
   })
@@ -249,6 +287,12 @@ async function recordBad(
     updatedAt: new Date().toISOString(),
   }
   await record(lake, { row, gaps: lake.catalog.listGaps(series, day, nextChunk(day, series)) })
+}
+
+/** The file that holds a chunk, as far as is known: a pack, unless the catalog has it as a file of its own. */
+function fileOf(series: Series, day: UtcDay, known: DayRow | undefined): string {
+  const isFormer = known !== undefined && known.shardSha256 !== null && !isPackedRow(known)
+  return isFormer ? formerPath(series, day) : shardPath(series, day)
 }
 
 /** The row of a chunk of which nothing but its broken shard is known. */

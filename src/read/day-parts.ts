@@ -1,5 +1,5 @@
 import type { AcquiredDay } from '../acquire/day.ts'
-import { decodeShard } from '../codec/arrow/arrow.ts'
+import { shardRows } from '../codec/arrow/shard-rows.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
@@ -74,7 +74,7 @@ export function acquiredPart(
   if (outcome.kind === 'unlisted')
     return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isDisputed: false, isUnlisted: true, evidence: [] }
   const acquired = outcome.day
-  const columns = acquired.shard === null ? null : decodeShard(acquired.shard).columns
+  const columns = acquired.shard === null ? null : shardRows(series, acquired.shard)
   const explained = isExplained(acquired.condition)
   const facts = {
     condition: acquired.condition,

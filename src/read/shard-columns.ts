@@ -5,8 +5,12 @@ import { decodeShard } from '../codec/arrow/arrow.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import { abortError, isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import { shardPath } from '../lake/layout.ts'
+import { formerPath } from '../lake/layout.ts'
+import { readPack } from '../lake/packs.ts'
 import type { OpenFile, ShardReader } from '../lake/shard-store.ts'
+import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
+import { takeChunk } from '../codec/arrow/pack.ts'
+import { isPacked } from '../dataset/pack.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import type { ColumnBlock } from './column-block.ts'
@@ -73,12 +77,16 @@ export async function readParts(
   for (const part of parts) {
     if (signal.aborted) throw abortError(signal)
     const name = `${part.row.rows}/${String(part.row.shardBytes)}`
-    const path = shardPath(series, part.row.day)
-    const opening = openPart(shards, path)
-    const file = opening instanceof Promise ? await opening : opening
-    const found = file === undefined ? undefined : readPart({ file, series, ...part, target }, layouts.get(name), whole)
-    if (found === undefined) bad.push(part)
-    else layouts.set(name, found)
+    if (isPacked(series) && isPackedRow(part.row)) {
+      if (!(await readPacked(shards, series, part, target))) bad.push(part)
+    } else {
+      const path = formerPath(series, part.row.day)
+      const opening = openPart(shards, path)
+      const file = opening instanceof Promise ? await opening : opening
+      const found = file === undefined ? undefined : readPart({ file, series, ...part, target }, layouts.get(name), whole)
+      if (found === undefined) bad.push(part)
+      else layouts.set(name, found)
+    }
     if (performance.now() > sliceEndMs) {
       await yieldToOthers()
       sliceEndMs = performance.now() + SLICE_MS
@@ -127,6 +135,22 @@ function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory)
     return passUnreadable(error)
   } finally {
     file.close()
+  }
+}
+
+/** Takes a chunk of a pack; false when it is not the one that the catalog records. */
+async function readPacked(shards: ShardReader, series: Series, { row, offset }: StoredPart, target: ColumnBlock): Promise<boolean> {
+  try {
+    const pack = await readPack(shards, series, row.day)
+    const index = pack?.places.get(row.day)
+    if (pack === undefined || index === undefined) return false
+    const { columns, meta, sha256 } = takeChunk(pack, index)
+    if (sha256 !== row.shardSha256 || meta.rows !== row.rows) return false
+    copyRows(columns, target, offset)
+    return true
+  } catch (error) {
+    if (isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST', 'CKVD_LAKE_IO')) return false
+    throw error
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Columns } from '../../model/columns.ts'
-import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import { largestArchiveBytes } from '../../codec/csv/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../../codec/decode-archive.ts'
 import { isMonthChunked } from '../../dataset/chunk.ts'
@@ -70,8 +70,8 @@ export async function compareDays(
       continue
     }
     const differing = countChangedRows(
-      decodeShard<Columns>(chunk.shard).columns,
-      decodeShard<Columns>(daily.chunk.shard).columns,
+      shardRows<Columns>(task.series, chunk.shard),
+      shardRows<Columns>(task.series, daily.chunk.shard),
       task.series,
     )
     if (differing === 0) ctx.pool.reuse(daily.chunk.shard)

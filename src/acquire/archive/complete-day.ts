@@ -1,6 +1,6 @@
 import { findMissing } from '../../dataset/expected.ts'
 import { findOddities } from '../../codec/csv/odd-rows.ts'
-import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import { chunkRange } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
@@ -70,13 +70,13 @@ function joinArchives(
   series: Series,
 ): { columns: Columns; sources: string[]; differing: number; added: number; confirmed: number } {
   const [best, ...others] = found as [Found, ...Found[]]
-  let { columns } = decodeShard<Columns>(best.chunk.shard)
+  let columns = shardRows<Columns>(series, best.chunk.shard)
   const sources = [...sourcesOf(best)]
   let differing = 0
   let added = 0
   let confirmed = 0
   for (const { chunk, packaging } of others) {
-    const merge = mergeRows(columns, decodeShard<Columns>(chunk.shard).columns, series)
+    const merge = mergeRows(columns, shardRows<Columns>(series, chunk.shard), series)
     if (merge.differing === 0) confirmed = Math.min(best.chunk.oddRows, chunk.oddRows)
     columns = merge.columns
     differing += merge.differing

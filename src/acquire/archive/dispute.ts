@@ -1,6 +1,6 @@
 import { findOddities } from '../../codec/csv/odd-rows.ts'
 import { countExpectedOfNone } from '../../dataset/expected.ts'
-import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError, isFailure } from '../../errors.ts'
@@ -59,11 +59,11 @@ export async function settleDispute(
   ctx: AcquireContext,
 ): Promise<Settled> {
   const { series } = task
-  const voices: Voice[] = found.map(voiceOf)
+  const voices: Voice[] = found.map((one) => voiceOf(series, one))
   const third = voices.length > 1 || isMonthChunked(series) ? undefined : await findThird(task, day, found, ctx)
   // null: the listing could not be asked, so that one may be there
   const other = third === undefined ? 'lacking' : third === null ? null : await askOther(task, third, day, life, ctx)
-  if (other !== null && other !== 'lacking') voices.push(voiceOf(other))
+  if (other !== null && other !== 'lacking') voices.push(voiceOf(series, other))
   const answer = await askWhole(series, day, life, ctx)
   if (answer.kind === 'asked') {
     const rows = rowsWithin(answer.rows, chunkRange(day, series))
@@ -140,8 +140,8 @@ async function findThird(
   }
 }
 
-function voiceOf({ chunk, packaging, origin }: Found): Voice {
-  return { name: `vision-${packaging}`, columns: decodeShard<Columns>(chunk.shard).columns, origin }
+function voiceOf(series: Series, { chunk, packaging, origin }: Found): Voice {
+  return { name: `vision-${packaging}`, columns: shardRows<Columns>(series, chunk.shard), origin }
 }
 
 function askWhole(

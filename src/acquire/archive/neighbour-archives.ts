@@ -1,6 +1,6 @@
 import type { Columns } from '../../model/columns.ts'
 import { findMissing } from '../../dataset/expected.ts'
-import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import type { DecodeResult } from '../../codec/decode-archive.ts'
 import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
@@ -44,7 +44,7 @@ export async function gatherMonth(
 }
 
 function isWhole(series: Series, month: UtcDay, { chunk }: Found, life: SeriesLife): boolean {
-  return findMissing(series, decodeShard<Columns>(chunk.shard).columns, expectedRange(series, month, life.bounds)).length === 0
+  return findMissing(series, shardRows<Columns>(series, chunk.shard), expectedRange(series, month, life.bounds)).length === 0
 }
 
 /** Two parts of a month as one; of what both have, the first one's stays. */
@@ -62,7 +62,7 @@ async function join(
   const chunk = joinChunk({
     series,
     day: month,
-    parts: [first, second].map(({ chunk: { shard } }) => decodeShard<Columns>(shard).columns),
+    parts: [first, second].map(({ chunk: { shard } }) => shardRows<Columns>(series, shard)),
     archive: { key: origin.key, etag: origin.etag, sha256: origin.sha256 ?? '', packaging, period: month },
     sources,
     seriesStartUs: bounds.startUs,

@@ -1,7 +1,7 @@
 import type { Columns } from '../../model/columns.ts'
 import { createRows } from '../../dataset/registry.ts'
 import { countExpectedOfNone, findMissing } from '../../dataset/expected.ts'
-import { decodeShard } from '../../codec/arrow/arrow.ts'
+import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import type { DecodedChunk } from '../../codec/decode-archive.ts'
 import { chunkEndUs, chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
@@ -69,7 +69,11 @@ async function decodeDistrusted(
 function releaseNote(task: ArchiveTask, error: CkvdError, distrusted: DecodedChunk | undefined, other: Found): string {
   const head = `${task.archive.key}: ${error.code}`
   if (distrusted === undefined) return `${head}; the day comes from ${other.origin.key}`
-  const merge = mergeRows(decodeShard<Columns>(other.chunk.shard).columns, decodeShard<Columns>(distrusted.shard).columns, task.series)
+  const merge = mergeRows(
+    shardRows<Columns>(task.series, other.chunk.shard),
+    shardRows<Columns>(task.series, distrusted.shard),
+    task.series,
+  )
   const verdict =
     merge.differing === 0 && merge.added === 0
       ? `its ${merge.agreeing} rows agree with`
@@ -92,7 +96,7 @@ async function releaseByRest(
   const answer = await askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'silent') return unverifiedDay(task, day, error, answer)
   const restRows = rowsWithin(answer.rows, chunkRange(day, series))
-  const columns = chunk === undefined ? createRows(series, 0) : decodeShard<Columns>(chunk.shard).columns
+  const columns = chunk === undefined ? createRows(series, 0) : shardRows<Columns>(series, chunk.shard)
   const rows = columns.openTime.length
   const merge = mergeRows(columns, restRows, series)
   const agrees = chunk !== undefined && rows > 0 && merge.agreeing === rows && merge.differing === 0

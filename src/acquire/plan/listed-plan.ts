@@ -1,9 +1,9 @@
 import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import { isCkvdError } from '../../errors.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
-import { parseShardPath, shardFolder } from '../../lake/layout.ts'
 import type { WritableLake } from '../../lake/lake.ts'
 import type { LedgerReader } from '../../lake/ledger.ts'
+import { chunksInFiles } from '../../lake/orphans.ts'
 import { adoptShard } from '../../lake/shards.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -61,12 +61,11 @@ async function adoptOrphans(
   { catalog, shards }: NonNullable<PlannerContext['adoptInto']>,
 ): Promise<void> {
   const first = startOfRows(series, scope)
-  for await (const { path } of shards.list(shardFolder(series))) {
-    const day = parseShardPath(path)?.day
-    if (day === undefined || day >= scope.end || (first !== undefined && day < first) || rows.has(day)) continue
+  const isWanted = (day: UtcDay): boolean => day < scope.end && (first === undefined || day >= first) && !rows.has(day)
+  for await (const day of chunksInFiles(shards, series, isWanted)) {
     // a damaged shard is not adopted: its chunk is fetched, and the file replaced
     const adopted = await adoptShard(shards, series, day).catch((error: unknown) => {
-      if (isCkvdError(error, 'CKVD_SHARD_FORMAT')) return undefined
+      if (isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST')) return undefined
       throw error
     })
     if (adopted === undefined) continue

@@ -52,15 +52,17 @@ export class ArrowFormatError extends Error {}
 
 /**
  * Reads the structure of an Arrow file; the values are not looked at.
+ * @param footerOnly a key of the metadata that stands in the footer alone, where it stands at all; default none
  * @throws ArrowFormatError or RangeError (an offset past the end) for whatever is not a whole file of this shape
  */
-export function parseArrowFile(bytes: Uint8Array): ArrowFile {
+export function parseArrowFile(bytes: Uint8Array, footerOnly?: string): ArrowFile {
   const reader = new FlatReader(bytes)
   const footer = findFooter(reader)
   const schema = parseSchema(reader, reader.follow(footer, 1))
   // A file says its schema twice; a reader of streams believes the first one.
   const first = parseMessage(reader, HEAD_BYTES, SCHEMA_MESSAGE)
-  if (!sameSchema(schema, parseSchema(reader, first.header))) throw new ArrowFormatError('the schemas of head and footer differ')
+  if (!sameSchema(schema, parseSchema(reader, first.header), footerOnly))
+    throw new ArrowFormatError('the schemas of head and footer differ')
   if (reader.vector(footer, 2, 0).length !== 0) throw new ArrowFormatError('dictionaries')
   const blocks = reader.vector(footer, 3, 2)
   if (blocks.length !== 1) throw new ArrowFormatError(`${blocks.length} record batches instead of one`)
@@ -194,8 +196,9 @@ function parseType(reader: FlatReader, field: number): string {
   return `type ${kind}`
 }
 
-function sameSchema(a: ArrowSchema, b: ArrowSchema): boolean {
-  return JSON.stringify([a.fields, [...a.metadata]]) === JSON.stringify([b.fields, [...b.metadata]])
+function sameSchema(footer: ArrowSchema, head: ArrowSchema, footerOnly: string | undefined): boolean {
+  const metadata = [...footer.metadata].filter(([key]) => key !== footerOnly)
+  return JSON.stringify([footer.fields, metadata]) === JSON.stringify([head.fields, [...head.metadata]])
 }
 
 /**

@@ -35,13 +35,16 @@ export function encodeShard(columns: Columns, meta: ShardMeta): Uint8Array<Array
   return encodeBatch(toRecordBatch(columns, encodeMeta(meta, digestColumns(columns, described)), described))
 }
 
-/** Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer. */
-export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>): Uint8Array<ArrayBuffer> {
-  return encodeBatch(toRecordBatch(columns, metadata))
+/**
+ * Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer.
+ * @param footerOnly a key of the metadata that stands in the footer alone: readers of files need it once; default none
+ */
+export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>, footerOnly?: string): Uint8Array<ArrayBuffer> {
+  return encodeBatch(toRecordBatch(columns, metadata), footerOnly)
 }
 
-function encodeBatch(batch: RecordBatch): Uint8Array<ArrayBuffer> {
-  const writer = new ShardWriter()
+function encodeBatch(batch: RecordBatch, footerOnly?: string): Uint8Array<ArrayBuffer> {
+  const writer = new ShardWriter(footerOnly)
   writer.write(batch)
   writer.finish()
   const bytes = writer.toUint8Array(true)
@@ -68,9 +71,17 @@ export function toRecordBatch(
  * both ("the file format is an extension of the stream format"), and readers that stream a file need the first.
  */
 export class ShardWriter extends RecordBatchFileWriter {
+  readonly #footerOnly: string | undefined
+
+  constructor(footerOnly?: string) {
+    super()
+    this.#footerOnly = footerOnly
+  }
+
   protected override _writeSchema(schema: Schema): this {
     super._writeSchema(schema)
-    return this._writeMessage(Message.from(schema))
+    const metadata = new Map([...schema.metadata].filter(([key]) => key !== this.#footerOnly))
+    return this._writeMessage(Message.from(new Schema(schema.fields, metadata)))
   }
 }
 

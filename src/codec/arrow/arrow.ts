@@ -32,19 +32,33 @@ const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = { timestamp:
  * @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST with what was expected and found; any bytes end in a value or in one of these
  */
 export function decodeShard<T extends Columns = KlineColumns>(bytes: Uint8Array, isProven = false): DecodedShard<T> {
-  const file = parseFile(bytes)
+  const { file, dataset, columns } = parseRows(bytes)
+  const { metadata } = file.schema
+  const meta = decodeMeta(metadata, refuse)
+  if (meta.rows !== file.rows || file.rows === 0) refuse(`${meta.rows} rows, as ckvd.rows says, and at least one`, `${file.rows}`)
+  if (!isProven && metadata.has(DIGEST_KEY)) checkDigest(digestColumns(columns, dataset.columns), metadata.get(DIGEST_KEY))
+  return { columns: columns as T, meta: checkChunk(columns, meta, dataset, statesDigest(metadata)) }
+}
+
+/** The structure of a file of ours, its data set and its columns. @throws CKVD_SHARD_FORMAT */
+export function parseRows(
+  bytes: Uint8Array,
+  footerOnly?: string,
+): { readonly file: ArrowFile; readonly dataset: Dataset; readonly columns: Columns } {
+  const file = parseFile(bytes, footerOnly)
   const dataset = datasetIn(file.schema)
   checkSchema(file.schema, dataset)
-  const meta = decodeMeta(file.schema.metadata, refuse)
-  if (meta.rows !== file.rows || file.rows === 0) refuse(`${meta.rows} rows, as ckvd.rows says, and at least one`, `${file.rows}`)
-  const columns = readColumns(bytes, file, dataset)
-  const { metadata } = file.schema
-  if (!isProven && metadata.has(DIGEST_KEY)) checkDigest(digestColumns(columns, dataset.columns), metadata.get(DIGEST_KEY))
+  return { file, dataset, columns: readColumns(bytes, file, dataset) }
+}
+
+/**
+ * Checks the rows of a chunk against what is said of them; gives that, with what was not counted.
+ * @param areCounted bars that are odd are counted in the metadata; default true
+ * @throws CKVD_SHARD_FORMAT
+ */
+export function checkChunk(columns: Columns, meta: ShardMeta, dataset: Dataset, areCounted = true): ShardMeta {
   checkRows(columns, meta, dataset)
-  return {
-    columns: columns as T,
-    meta: dataset.rules === 'bar' ? checkOddities(columns as KlineColumns, meta, statesDigest(metadata)) : meta,
-  }
+  return dataset.rules === 'bar' ? checkOddities(columns as KlineColumns, meta, areCounted) : meta
 }
 
 /** True when a file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
@@ -52,9 +66,9 @@ export function isOwnShard(bytes: Uint8Array): boolean {
   return peekMetadata(bytes)?.has(FORMAT_KEY) ?? false
 }
 
-function parseFile(bytes: Uint8Array): ArrowFile {
+function parseFile(bytes: Uint8Array, footerOnly?: string): ArrowFile {
   try {
-    return parseArrowFile(bytes)
+    return parseArrowFile(bytes, footerOnly)
   } catch (cause) {
     if (!(cause instanceof ArrowFormatError || cause instanceof RangeError)) throw cause
     const found = cause instanceof ArrowFormatError ? cause.message : 'an offset past its end'
@@ -152,6 +166,7 @@ function closesEarly({ openTime, closeTime }: KlineColumns): boolean {
   return false
 }
 
-function refuse(expected: string, found: string, cause?: unknown): never {
+/** Throws CKVD_SHARD_FORMAT. */
+export function refuse(expected: string, found: string, cause?: unknown): never {
   throw new CkvdError('CKVD_SHARD_FORMAT', `Expected a shard with ${expected}, found ${found}`, { details: { expected, found }, cause })
 }

@@ -5,9 +5,11 @@ import type { ErrorDetails } from '../../errors.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
+import { isPacked } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
 import type { DecodedShard } from './arrow.ts'
 import { decodeShard } from './arrow.ts'
+import { chunkColumns, isPackedRow } from './chunk-bytes.ts'
 
 /** Where a shard was read, and what it must be there. */
 export interface ShardPlace extends Series {
@@ -15,7 +17,7 @@ export interface ShardPlace extends Series {
   /** for messages */
   readonly path: string
   /** size and digest that the catalog records */
-  readonly expected?: { readonly shardSha256: string | null; readonly shardBytes: number | null }
+  readonly expected?: { readonly rows: number; readonly shardSha256: string | null; readonly shardBytes: number | null }
 }
 
 /**
@@ -37,6 +39,14 @@ export function decodePlacedShard<T extends Columns = KlineColumns>(bytes: Uint8
   )
 }
 
+/** The rows of a chunk whose bytes another thread has read: those of a file of its own, or of its part of a pack. Throws as `decodePlacedShard`. */
+export function decodePlacedRows(bytes: Uint8Array, place: ShardPlace & { readonly expected: object }): KlineColumns {
+  if (!isPacked(place) || !isPackedRow(place.expected)) return decodePlacedShard(bytes, place).columns
+  const { market, symbol, interval, day, path } = place
+  checkDigest(bytes, place.expected, path, { market, symbol, interval, day, path })
+  return chunkColumns(bytes)
+}
+
 function checkDigest(bytes: Uint8Array, expected: NonNullable<ShardPlace['expected']>, path: string, details: ErrorDetails): void {
   const sha256 = bytes.length === expected.shardBytes ? sha256Hex(bytes) : undefined
   if (sha256 !== undefined && sha256 === expected.shardSha256) return
@@ -44,10 +54,15 @@ function checkDigest(bytes: Uint8Array, expected: NonNullable<ShardPlace['expect
     sha256 === undefined
       ? [`${String(expected.shardBytes)} bytes`, `${bytes.length} bytes`]
       : [`SHA-256 ${String(expected.shardSha256)}`, sha256]
-  throw new CkvdError(
+  throw altered({ ...details, path }, wanted, found)
+}
+
+/** The error of bytes that are not the recorded ones. */
+export function altered(place: ErrorDetails & { readonly path: string }, expected: string, found: string): CkvdError {
+  return new CkvdError(
     'CKVD_SHARD_DIGEST',
-    `Expected ${wanted} in ${path}, found ${found}: the file was altered. Run \`ckvd verify --repair\`.`,
-    { details: { ...details, expected: wanted, found } },
+    `Expected ${expected} in ${place.path}, found ${found}: the file was altered. Run \`ckvd verify --repair\`.`,
+    { details: { ...place, expected, found } },
   )
 }
 

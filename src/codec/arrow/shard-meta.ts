@@ -50,19 +50,14 @@ const ODD_ROWS_KEY = 'ckvd.odd_rows'
 /** Keys that the first shards of format 1 do not have: a shard has all of them or none. */
 const LATER_KEYS = [ODD_CLOSE_KEY, ODD_ROWS_KEY, DIGEST_KEY]
 
-const CONDITIONS: readonly string[] = ['complete', 'provisional', 'outage', 'partial', 'disputed'] satisfies ShardCondition[]
+export const SHARD_CONDITIONS: readonly string[] = ['complete', 'provisional', 'outage', 'partial', 'disputed'] satisfies ShardCondition[]
 
 /**
  * The metadata of a shard's schema, always in the same order: it is part of the shard's bytes.
  * @param digest of the columns: see `digestColumns`
  */
 export function encodeMeta(meta: ShardMeta, digest: string): Map<string, string> {
-  const gaps = meta.gaps.map(({ startUs, endUs, bars, evidence }) => ({
-    start_us: startUs,
-    end_us: endUs,
-    bars,
-    ...toEvidenceData(evidence, { notes: false }),
-  }))
+  const gaps = meta.gaps.map(gapData)
   return new Map([
     [FORMAT_KEY, FORMAT],
     ...(meta.dataset === undefined ? [] : [[DATASET_KEY, meta.dataset] as const]),
@@ -113,7 +108,7 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
     archiveSha256:
       read('ckvd.archive.sha256', '64 hex digits or nothing', (value) => (/^(?:[0-9a-f]{64})?$/.test(value) ? value : undefined)) || null,
     archiveEtag: text('ckvd.archive.etag') || null,
-    condition: read('ckvd.condition', 'a condition', (value) => (CONDITIONS.includes(value) ? (value as ShardCondition) : undefined)),
+    condition: read('ckvd.condition', 'a condition', (value) => (SHARD_CONDITIONS.includes(value) ? (value as ShardCondition) : undefined)),
     rows: count('ckvd.rows'),
     expected: count('ckvd.expected'),
     offGrid: count('ckvd.off_grid'),
@@ -140,9 +135,18 @@ function parseChunk(text: string, series: Chunked): UtcDay | undefined {
 
 function parseGaps(text: string): EvidencedGap[] | undefined {
   const parsed = parseJson(text)
-  if (!Array.isArray(parsed)) return undefined // the caller refuses it with the text that it found
+  return Array.isArray(parsed) ? parseGapList(parsed as unknown[]) : undefined // the caller refuses it with the text that it found
+}
+
+/** A gap as it stands in a shard's metadata: what was asked and what came, in words, is left out. */
+export function gapData({ startUs, endUs, bars, evidence }: EvidencedGap): Readonly<Record<string, unknown>> {
+  return { start_us: startUs, end_us: endUs, bars, ...toEvidenceData(evidence, { notes: false }) }
+}
+
+/** Gaps as `gapData` writes them, in order and apart; undefined for anything else. */
+export function parseGapList(list: readonly unknown[]): EvidencedGap[] | undefined {
   const gaps: EvidencedGap[] = []
-  for (const item of parsed as unknown[]) {
+  for (const item of list) {
     const fields = (item ?? {}) as Record<string, unknown>
     // the first versions wrote words as evidence: they prove nothing
     const isOld = typeof fields['evidence'] === 'string'

@@ -1,10 +1,28 @@
-import { KLINE_COLUMNS } from '../../model/kline.ts'
+import { isPacked } from '../../dataset/pack.ts'
+import type { Series } from '../../model/series.ts'
+import { ROW_BYTES } from './chunk-bytes.ts'
 
-const VALUE_BYTES = 8
-/** The schema with the metadata, and once more in the footer. */
+/** The schema with the metadata, and once more in the footer: what a file of one chunk has at least, and what it nearly has. */
 const LEAST_DESCRIPTION_BYTES = 3_000
+const DESCRIPTION_BYTES = 4_200
+/** Both schemas of a pack; what it says of a chunk, and of a chunk from another archive than the one before it. */
+const PACK_BYTES = 2_850
+const CHUNK_BYTES = 25
+const ORIGIN_BYTES = 190
+/** Files take whole blocks: those of ext4, XFS, APFS and NTFS. */
+const BLOCK_BYTES = 4_096
 
-/** What the shard of so many rows has at least, and nearly. */
-export function leastShardBytes(rows: number): number {
-  return rows * KLINE_COLUMNS.length * VALUE_BYTES + LEAST_DESCRIPTION_BYTES
+/** What a chunk of so many rows has at least, on its way from a decoder, and nearly. */
+export function leastShardBytes(series: Pick<Series, 'interval'>, rows: number): number {
+  return rows * ROW_BYTES + (isPacked(series) ? 0 : LEAST_DESCRIPTION_BYTES)
+}
+
+/** What a file takes on disk, about. */
+export function fileBytesOnDisk(
+  series: Pick<Series, 'interval'>,
+  content: { readonly rows: number; readonly chunks: number; readonly archives: number },
+): number {
+  const { rows, chunks, archives } = content
+  const description = isPacked(series) ? PACK_BYTES + CHUNK_BYTES * chunks + ORIGIN_BYTES * archives : DESCRIPTION_BYTES
+  return Math.ceil((rows * ROW_BYTES + description) / BLOCK_BYTES) * BLOCK_BYTES
 }

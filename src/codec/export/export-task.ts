@@ -9,12 +9,12 @@ import { coverageBatch, encodeCoverageCsv } from './coverage-file.ts'
 import { encodeKlineCsv, gzip } from './csv-text.ts'
 import type { ExportEncoding } from './export-format.ts'
 import type { ShardPlace } from '../arrow/placed-shard.ts'
-import { decodePlacedShard } from '../arrow/placed-shard.ts'
+import { decodePlacedRows } from '../arrow/placed-shard.ts'
 
 /** One file of klines to make of shards, in the order of their days. */
 export interface KlinesTask extends ExportEncoding {
   readonly kind: 'klines'
-  readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace }[]
+  readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace & { readonly expected: object } }[]
   /** `ckvd.…`, for formats that have metadata */
   readonly metadata: readonly (readonly [string, string])[]
 }
@@ -51,7 +51,7 @@ export async function runExportTask(task: ExportTask): Promise<ExportOutcome> {
 }
 
 async function encodeKlineFile(task: KlinesTask): Promise<{ bytes: Uint8Array; rows: number }> {
-  const columns = concatColumns(task.shards.map(({ bytes, place }) => decodePlacedShard(bytes, place).columns))
+  const columns = concatColumns(task.shards.map(({ bytes, place }) => decodePlacedRows(bytes, place)))
   const rows = columns.openTime.length
   if (rows === 0) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one bar, found none.')
   return { bytes: await encodeColumns(columns, task), rows }
