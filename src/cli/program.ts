@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   availability: async () => (await import('./commands/availability.ts')).addAvailabilityCommand,
   coverage: async () => (await import('./commands/coverage.ts')).addCoverageCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
+  upgrade: async () => (await import('./commands/upgrade.ts')).addUpgradeCommand,
   fetch: async () => (await import('./commands/fetch.ts')).addFetchCommand,
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   query: async () => (await import('./commands/query.ts')).addQueryCommand,

@@ -1,5 +1,5 @@
 /** The steps in which something is stored, in this order. */
-export type StepName = 'write' | 'sync' | 'rename' | 'sync-dir' | 'transaction'
+export type StepName = 'write' | 'sync' | 'rename' | 'sync-dir' | 'transaction' | 'remove'
 
 /**
  * A seam for crash and fault tests: called before and after each step with the absolute path it is about (for the

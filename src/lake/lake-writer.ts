@@ -1,13 +1,17 @@
 import { fileShares } from '../../config/open-files.ts'
+import type { ErrorDetails } from '../errors.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { CatalogWrite } from './catalog/catalog-rows.ts'
 import type { Ledger } from './ledger.ts'
 import { ioError } from '../disk/io-error.ts'
-import { LAKE, shardPath } from './layout.ts'
+import { formerPath, LAKE, shardPath } from './layout.ts'
 import type { ShardStore } from './shard-store.ts'
-import type { PackedWrite } from './pack-merge.ts'
+import type { LeftChunk, MergedPack, PackedWrite } from './pack-merge.ts'
 import { mergePack } from './pack-merge.ts'
+import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
 import { isPacked } from '../dataset/pack.ts'
+import type { Series } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
 import type { Steps } from '../disk/steps.ts'
 import { runStep } from '../disk/steps.ts'
 
@@ -23,10 +27,25 @@ export interface LakeWriter {
    * catalog says of the chunk what it said before. Callers bound how many puts they have open.
    */
   put(item: LakeWrite): Promise<void>
+  /**
+   * Brings what stands of a period in files of format 1 into its pack, without a download. Resolves when the pack and its rows are durable
+   * and the former files are gone. Rejects as `put`, and where the pack that is there is damaged; what was stored stays stored.
+   * @param day any chunk of the period
+   */
+  upgrade(series: Series, day: UtcDay): Promise<UpgradedPeriod>
   /** Waits until everything put so far is stored or has failed. */
   drain(): Promise<void>
   /** Drains, then refuses further chunks; may be called more than once. */
   close(): Promise<void>
+}
+
+/** What became of the chunks of a period that stood in files of format 1. */
+export interface UpgradedPeriod {
+  /** chunks that were brought into the pack */
+  readonly chunks: number
+  /** of the pack that was written; 0: none was */
+  readonly bytes: number
+  readonly left: readonly LeftChunk[]
 }
 
 /** A group's bounds: more files gain nothing, more bytes only hold memory. */
@@ -36,23 +55,28 @@ const GROUP_ROWS = 2000
 const GROUP_BYTES = 64 * 1024 * 1024
 
 interface Waiting {
-  readonly item: LakeWrite
+  readonly series: Series
+  readonly day: UtcDay
+  /** null: format 1 is taken in alone */
+  readonly item: LakeWrite | null
   /** of the file that holds the chunk */
   readonly path: string
   resolve(): void
   reject(error: CkvdError): void
+  /** what its pack was made of */
+  tell?(merged: MergedPack): void
 }
 
 /** A file that a group writes, and what hangs on it. */
 interface GroupFile {
   readonly path: string
   readonly entries: readonly Waiting[]
-  /** undefined: it cannot be made, for `error` */
-  readonly bytes: Uint8Array | undefined
+  /** null: there is nothing to write, or it cannot be made, for `error` */
+  readonly bytes: Uint8Array | null
   readonly error?: CkvdError
   /** see `MergedPack` */
   readonly taken: readonly CatalogWrite[]
-  readonly former: readonly string[]
+  readonly former: readonly UtcDay[]
 }
 
 export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: Steps): LakeWriter {
@@ -81,22 +105,35 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
         entry.reject(placed(error, entry))
       }
       for (const { entries, error } of files) if (error !== undefined) for (const entry of entries) fail(entry, error)
-      const written = files.filter((file): file is GroupFile & { bytes: Uint8Array } => file.bytes !== undefined)
+      const written = files.filter((file): file is GroupFile & { bytes: Uint8Array } => file.bytes !== null)
       const errors = await shards.put(written.map(({ path, bytes }) => ({ path, bytes })))
       written.forEach(({ entries }, i) => {
         const error = errors[i]
         if (error !== undefined) for (const entry of entries) fail(entry, error)
       })
       const whole = written.filter((_, i) => errors[i] === undefined)
+      const stored = group.filter((entry) => !failed.has(entry))
       await record(
-        group.filter((entry) => !failed.has(entry)),
+        stored,
         whole.flatMap(({ taken }) => taken),
       )
-      // what packs hold now; a file that a killed run leaves is removed by `verify`
-      for (const { former } of whole) for (const path of former) await shards.remove(path)
+      for (const file of whole) await removeFormer(file)
+      for (const entry of stored) entry.resolve()
     } catch (error) {
       // settled entries ignore this
       for (const entry of group) entry.reject(placed(toCkvdError(error), entry))
+    }
+  }
+
+  /** Removes files of format 1 whose chunks a pack holds now, as the catalog says; what a killed run leaves is removed by `verify` and `upgrade`. */
+  async function removeFormer({ entries, former }: GroupFile): Promise<void> {
+    const series = entries[0]?.series
+    if (series === undefined) return
+    for (const day of former) {
+      const row = catalog.getDay(series, day)
+      if (row === undefined || !isPackedRow(row)) continue
+      const path = formerPath(series, day)
+      await runStep(steps, 'remove', shards.placeOf(path), async () => void (await shards.remove(path)))
     }
   }
 
@@ -104,7 +141,7 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
   async function gatherFiles(group: readonly Waiting[]): Promise<GroupFile[]> {
     const byPath = new Map<string, Waiting[]>()
     for (const entry of group) {
-      if (entry.item.shard === null) continue
+      if (entry.item?.shard === null) continue
       const there = byPath.get(entry.path)
       if (there === undefined) byPath.set(entry.path, [entry])
       else there.push(entry)
@@ -113,22 +150,22 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
   }
 
   async function gatherFile(path: string, entries: readonly Waiting[]): Promise<GroupFile> {
-    const items = entries.map(({ item }) => item as PackedWrite)
-    const [first] = items
-    if (first === undefined || !isPacked(first.row)) return { path, entries, bytes: first?.shard, taken: [], former: [] }
+    const items = entries.flatMap(({ item }) => (item === null ? [] : [item as PackedWrite]))
+    const [first] = entries
+    if (first === undefined || !isPacked(first.series)) return { path, entries, bytes: items[0]?.shard ?? null, taken: [], former: [] }
     try {
-      const { market, symbol, interval, day } = first.row
-      const merged = await mergePack(shards, catalog, { series: { market, symbol, interval }, day }, items)
-      return { path, entries, bytes: merged?.bytes, taken: merged?.taken ?? [], former: merged?.former ?? [] }
+      const merged = await mergePack(shards, catalog, first, items)
+      for (const entry of entries) entry.tell?.(merged)
+      return { path, entries, ...merged }
     } catch (error) {
-      return { path, entries, bytes: undefined, error: toCkvdError(error), taken: [], former: [] }
+      return { path, entries, bytes: null, error: toCkvdError(error), taken: [], former: [] }
     }
   }
 
   async function record(entries: readonly Waiting[], taken: readonly CatalogWrite[] = []): Promise<void> {
     if (entries.length === 0) return
     try {
-      await runStep(steps, 'transaction', catalog.place, () => catalog.commit([...entries.map((entry) => entry.item), ...taken]))
+      await runStep(steps, 'transaction', catalog.place, () => catalog.commit([...entries.flatMap(({ item }) => item ?? []), ...taken]))
     } catch (thrown) {
       const error = ioError(thrown, 'record chunks in', catalog.place, LAKE)
       // a row that SQLite refuses must not take its neighbours along; anything else holds for all of them
@@ -136,20 +173,34 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
       if (taken.length > 0) await catalog.commit(taken)
       for (const entry of entries) await record([entry]).catch((own: unknown) => entry.reject(placed(toCkvdError(own), entry)))
     }
-    for (const entry of entries) entry.resolve()
+    // whatever follows: a chunk that was put is stored
+    for (const entry of entries) if (entry.item !== null) entry.resolve()
   }
 
   async function drain(): Promise<void> {
     while (running !== undefined) await running
   }
 
+  function enqueue(entry: Omit<Waiting, 'path'>): void {
+    queue.push({ ...entry, path: shardPath(entry.series, entry.day) })
+    running ??= run()
+  }
+
   return {
     put(item) {
       return new Promise((resolve, reject) => {
         checkItem(item, closed)
-        queue.push({ item, path: shardPath(item.row, item.row.day), resolve, reject })
-        running ??= run()
+        const { market, symbol, interval, day } = item.row
+        enqueue({ series: { market, symbol, interval }, day, item, resolve, reject })
       })
+    },
+    async upgrade(series, day) {
+      let merged: MergedPack | undefined
+      await new Promise<void>((resolve, reject) => {
+        checkOpen(closed, { ...series, day })
+        enqueue({ series, day, item: null, resolve, reject, tell: (made) => (merged = made) })
+      })
+      return { chunks: merged?.taken.length ?? 0, bytes: merged?.bytes?.length ?? 0, left: merged?.left ?? [] }
     },
     drain,
     async close() {
@@ -165,10 +216,10 @@ function takeGroup(queue: readonly Waiting[]): Waiting[] {
   const files = new Set<string>()
   const maxFiles = Math.min(GROUP_ITEMS, fileShares().writes)
   let sizeBytes = 0
-  for (const { item, path } of queue) {
-    const chunk = `${path} ${item.row.day}`
-    sizeBytes += item.shard?.length ?? 0
-    if (item.shard !== null) files.add(path)
+  for (const { item, path, day } of queue) {
+    const chunk = item === null ? path : `${path} ${day}`
+    sizeBytes += item?.shard?.length ?? 0
+    if (item?.shard !== null) files.add(path)
     if (files.size > maxFiles || chunks.size === GROUP_ROWS || chunks.has(chunk) || (sizeBytes > GROUP_BYTES && chunks.size > 0)) break
     chunks.add(chunk)
   }
@@ -177,7 +228,7 @@ function takeGroup(queue: readonly Waiting[]): Waiting[] {
 
 function checkItem({ row, shard }: LakeWrite, closed: boolean): void {
   const details = { market: row.market, symbol: row.symbol, interval: row.interval, day: row.day }
-  if (closed) throw new CkvdError('CKVD_BUG', 'Expected an open lake, but it is closed: nothing more is stored.', { details })
+  checkOpen(closed, details)
   if (shard !== null && (row.shardSha256 === null || row.shardBytes !== shard.length)) {
     const found = `${String(row.shardSha256)}, ${String(row.shardBytes)} bytes`
     throw new CkvdError('CKVD_BUG', `Expected the row of a shard to state its digest and its ${shard.length} bytes, found ${found}.`, {
@@ -186,7 +237,11 @@ function checkItem({ row, shard }: LakeWrite, closed: boolean): void {
   }
 }
 
-function placed(error: CkvdError, { item }: Waiting): CkvdError {
-  const { market, symbol, interval, day } = item.row
+function checkOpen(closed: boolean, details: ErrorDetails): void {
+  if (closed) throw new CkvdError('CKVD_BUG', 'Expected an open lake, but it is closed: nothing more is stored.', { details })
+}
+
+function placed(error: CkvdError, { series, day }: Waiting): CkvdError {
+  const { market, symbol, interval } = series
   return error.with({ market, symbol, interval, day })
 }

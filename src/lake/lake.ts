@@ -53,6 +53,8 @@ export interface WritableLake extends Lake {
   readonly damagedCatalog: string | undefined
   /** Removes what killed runs were writing; gives how many files. */
   sweep(): Promise<number>
+  /** Removes a folder of the lake, `/` separated, that is empty; false where it is not, or is not there. */
+  removeEmptyFolder(folder: string): Promise<boolean>
   /** Records where the data is from; throws `CKVD_ORIGIN` when the lake has data of the other origin. */
   setOrigin(origin: Origin): Promise<void>
 }
@@ -174,6 +176,7 @@ function createWritableLake(paths: LakePaths, lock: WriteLock, catalog: Catalog,
     writer,
     quarantine: createQuarantine(shards),
     swept: opened.swept,
+    removeEmptyFolder: (folder) => files.removeEmpty(folder),
     sweep: () => files.sweepTmp(),
     damagedCatalog: opened.damagedCatalog,
     get origin() {

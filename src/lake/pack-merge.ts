@@ -1,22 +1,27 @@
 import { sha256Hex } from '../memory/digest.ts'
-import { chunkBytes, isPackedRow } from '../codec/arrow/chunk-bytes.ts'
+import { checkChunk } from '../codec/arrow/arrow.ts'
+import { chunkBytes, isPackedRow, ROW_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import type { ChunkToPack, Pack } from '../codec/arrow/pack.ts'
 import { encodePack } from '../codec/arrow/pack.ts'
+import { decodeChunks, DIGEST_DIGITS, encodeChunks } from '../codec/arrow/pack-meta.ts'
 import type { ShardCondition, ShardMeta } from '../codec/arrow/shard-meta.ts'
 import { SHARD_CONDITIONS } from '../codec/arrow/shard-meta.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
+import type { KlineColumns } from '../model/kline.ts'
 import { sliceColumns } from '../model/columns.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { parseFilePeriod, filePeriod } from '../dataset/pack.ts'
 import type { Series } from '../model/series.ts'
 import { nextChunk } from '../dataset/chunk.ts'
 import { seriesLabel } from '../dataset/names.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
 import type { LedgerReader } from './ledger.ts'
 import type { ShardReader } from './shard-store.ts'
 import { isFromVision } from './day-facts.ts'
-import { formerPath, shardPath } from './layout.ts'
+import { shardPath } from './layout.ts'
+import { findRowFlaw } from './catalog/row-flaw.ts'
 import { readPack } from './packs.ts'
 import { readShard } from './shards.ts'
 
@@ -27,11 +32,20 @@ export interface PackedWrite extends CatalogWrite {
 
 /** A pack that is to be written, and what follows once it is. */
 export interface MergedPack {
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /** null: there is nothing new to write */
+  readonly bytes: Uint8Array<ArrayBuffer> | null
   /** other chunks of which the catalog has to know more: those of format 1 that it takes in, and those that were lost with the file before it */
   readonly taken: readonly CatalogWrite[]
-  /** files of format 1 whose chunks it holds now, relative to the lake */
-  readonly former: readonly string[]
+  /** chunks that it holds now and whose files of format 1 are to go, once the catalog says so */
+  readonly former: readonly UtcDay[]
+  /** chunks that stay in their files of format 1, as bad as they are */
+  readonly left: readonly LeftChunk[]
+}
+
+/** A chunk that stays in its file of format 1, and why. */
+export interface LeftChunk {
+  readonly day: UtcDay
+  readonly error: CkvdError
 }
 
 /**
@@ -39,7 +53,6 @@ export interface MergedPack {
  * damaged stays as it is, with the digest that its rows should have: who reads it is told. What cannot be had at all, since the file cannot
  * be read or lacks it, is recorded as failed.
  * @param puts chunks of one period of one series, each once; none: format 1 is taken in alone
- * @returns undefined where there is no chunk at all
  * @throws CKVD_LAKE_IO, CKVD_CATALOG
  */
 export async function mergePack(
@@ -47,7 +60,7 @@ export async function mergePack(
   catalog: LedgerReader,
   place: { readonly series: Series; readonly day: UtcDay },
   puts: readonly PackedWrite[],
-): Promise<MergedPack | undefined> {
+): Promise<MergedPack> {
   const { series, day } = place
   const range = parseFilePeriod(filePeriod(day, series), series)
   if (range === undefined) throw new CkvdError('CKVD_BUG', `Expected a chunk of ${seriesLabel(series)}, found ${day}`)
@@ -57,28 +70,32 @@ export async function mergePack(
   const kept = await takeKept(shards, place)
   for (const [one, chunk] of kept.chunks) if (!own.has(one)) chunks.set(one, chunk)
   const taken: CatalogWrite[] = []
-  const former: string[] = []
+  const lost: CatalogWrite[] = []
+  const former: UtcDay[] = []
+  const left: LeftChunk[] = []
   for (const row of rows) {
     if (row.shardSha256 === null) continue
-    const gaps = (): readonly EvidencedGap[] => catalog.listGaps(row, row.day, nextChunk(row.day, series))
+    const gaps = catalog.listGaps(row, row.day, nextChunk(row.day, series))
     if (isPackedRow(row)) {
       const isLost = !own.has(row.day) && !chunks.has(row.day) && row.condition !== 'failed'
-      if (isLost) taken.push({ row: failedRow(row, kept.error ?? missing(row, shards.placeOf(shardPath(series, day)))), gaps: gaps() })
+      if (isLost) lost.push({ row: failedRow(row, kept.error ?? missing(row, shards.placeOf(shardPath(series, day)))), gaps })
       continue
     }
     if (!own.has(row.day)) {
-      const write = await takeFormer(shards, row, gaps())
-      // it stays where it is, as bad as it is: whoever reads it is told
-      if (write === undefined) continue
-      taken.push({ row: write.row, gaps: write.gaps })
-      chunks.set(row.day, { meta: metaOf(write), bytes: write.shard })
+      const chunk = await takeFormer(shards, row, gaps)
+      if (isCkvdError(chunk)) {
+        left.push({ day: row.day, error: chunk })
+        continue
+      }
+      taken.push({ row: chunk.row, gaps: chunk.gaps })
+      chunks.set(row.day, { meta: metaOf(chunk), bytes: chunk.shard })
     }
-    former.push(formerPath(series, row.day))
+    former.push(row.day)
   }
+  if (puts.length === 0 && taken.length === 0) return { bytes: null, taken, former, left }
   for (const put of puts) chunks.set(put.row.day, { meta: metaOf(put), bytes: put.shard })
-  if (chunks.size === 0) return undefined
   const inOrder = [...chunks.values()].sort((a, b) => (a.meta.day < b.meta.day ? -1 : 1))
-  return { bytes: encodePack(inOrder), taken, former }
+  return { bytes: encodePack(inOrder), taken: [...taken, ...lost], former, left }
 }
 
 /** The chunks of the pack that is there, sound or not; none where it cannot be read. */
@@ -104,20 +121,53 @@ function failedRow(row: DayRow, error: CkvdError): DayRow {
   return { ...row, condition: 'failed', errorCode: error.code, error: `${error.code}: ${error.message}` }
 }
 
-/** A chunk of format 1 as one of a pack; undefined where its file is not what the catalog records. */
-async function takeFormer(shards: ShardReader, row: DayRow, gaps: readonly EvidencedGap[]): Promise<PackedWrite | undefined> {
+/** A chunk of format 1 as one of a pack; why not, where its row cannot be believed or its file is not what the row says. */
+async function takeFormer(shards: ShardReader, row: DayRow, gaps: readonly EvidencedGap[]): Promise<PackedWrite | CkvdError> {
+  const flaw = whyLeft(row)
+  if (flaw !== undefined) return flaw
   try {
-    const { columns } = await readShard(shards, row, row.day, row)
+    const { columns, meta } = await readShard(shards, row, row.day, row)
     const shard = chunkBytes(columns)
-    return { row: { ...row, shardSha256: sha256Hex(shard), shardBytes: shard.length }, gaps, shard }
+    // the first shards did not count odd bars, nor did their rows
+    const odd = { oddClose: Math.max(row.oddClose, meta.oddClose), oddRows: Math.max(row.oddRows, meta.oddRows) }
+    const write = { row: { ...row, ...odd, shardSha256: sha256Hex(shard), shardBytes: shard.length }, gaps, shard }
+    checkSayable(write, columns)
+    return write
   } catch (error) {
-    if (!isCkvdError(error, 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_MISSING')) throw error
-    return undefined
+    if (!isCkvdError(error, 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_MISSING', 'CKVD_LAKE_IO', 'CKVD_CATALOG_ROW')) throw error
+    return error
   }
 }
 
+/** Throws CKVD_CATALOG_ROW, CKVD_SHARD_FORMAT where a row says what no pack can, or what its bars deny: it would take all of its pack along. */
+function checkSayable(write: PackedWrite, columns: KlineColumns): void {
+  const { market, symbol, interval, day, rows } = write.row
+  const refuse = (expected: string, found: string): never => {
+    throw new CkvdError('CKVD_CATALOG_ROW', `Expected ${expected} of ${seriesLabel(write.row)} ${day} in the catalog, found ${found}.`, {
+      details: { market, symbol, interval, day },
+    })
+  }
+  if (rows * ROW_BYTES !== write.shard.length) refuse(`the ${write.shard.length / ROW_BYTES} bars of its shard`, `${rows}`)
+  const meta = metaOf(write)
+  decodeChunks(encodeChunks([{ ...meta, digest: sha256Hex(write.shard).slice(0, DIGEST_DIGITS) }]), write.row, refuse)
+  checkChunk(columns, meta, datasetOf(meta))
+}
+
+/** Why a chunk stays in its file of format 1, as far as its row tells; undefined where it does not. */
+export function whyLeft(row: DayRow): CkvdError | undefined {
+  return findRowFlaw(row) ?? findFailure(row)
+}
+
+/** What a check found of a chunk before: a pack would have to say what it was, and nobody knows. */
+function findFailure({ market, symbol, interval, day, condition, errorCode, error }: DayRow): CkvdError | undefined {
+  if (condition !== 'failed') return undefined
+  const code = errorCode ?? 'CKVD_SHARD_FORMAT'
+  const words = error?.replace(`${code}: `, '') ?? 'the catalog calls it failed, and no more is recorded'
+  return new CkvdError(code, words, { details: { market, symbol, interval, day } })
+}
+
 /** What a pack says of a chunk: what its row does, without what only this lake's own history tells. */
-function metaOf({ row, gaps }: CatalogWrite): ShardMeta {
+export function metaOf({ row, gaps }: CatalogWrite): ShardMeta {
   const isVision = isFromVision(row.source)
   return {
     market: row.market,

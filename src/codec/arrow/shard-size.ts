@@ -1,6 +1,8 @@
 import { isPacked } from '../../dataset/pack.ts'
 import type { Series } from '../../model/series.ts'
 import { ROW_BYTES } from './chunk-bytes.ts'
+import { DIGEST_DIGITS, encodeChunks } from './pack-meta.ts'
+import type { ShardMeta } from './shard-meta.ts'
 
 /** The schema with the metadata, and once more in the footer: what a file of one chunk has at least, and what it nearly has. */
 const LEAST_DESCRIPTION_BYTES = 3_000
@@ -25,4 +27,11 @@ export function fileBytesOnDisk(
   const { rows, chunks, archives } = content
   const description = isPacked(series) ? PACK_BYTES + CHUNK_BYTES * chunks + ORIGIN_BYTES * archives : DESCRIPTION_BYTES
   return Math.ceil((rows * ROW_BYTES + description) / BLOCK_BYTES) * BLOCK_BYTES
+}
+
+/** Bytes of the pack of some chunks of which all is known but their rows, nearly. @param chunks in order */
+export function estimatePackBytes(chunks: readonly ShardMeta[]): number {
+  const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
+  const list = encodeChunks(chunks.map((chunk) => ({ ...chunk, digest: '0'.repeat(DIGEST_DIGITS) })))
+  return rows * ROW_BYTES + list.length + PACK_BYTES
 }
