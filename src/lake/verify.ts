@@ -225,9 +225,9 @@ async function findChunk(lake: VerifiableLake, series: Series, day: UtcDay, path
     (bad) => bad.day === day && (['dataset', 'market', 'symbol', 'interval'] as const).every((name) => bad.series[name] === series[name]),
   )
   if (known !== undefined && (known.shardSha256 !== null || isTold)) {
-    // a file of format 1 whose chunk stands in a pack by now: a run was killed before it removed it
-    const isFormer = isPacked(series) && isPackedRow(known) && path === formerPath(series, day)
-    if (isFormer && !isTold && lake.mode === 'write') await lake.shards.remove(path)
+    // a file of format 1 whose chunk stands in a pack by now, and whole: a run was killed before it removed it
+    const isWhole = known.condition !== 'failed' && isPackedRow(known) && !isTold
+    if (isPacked(series) && isWhole && path === formerPath(series, day) && lake.mode === 'write') await lake.shards.remove(path)
     return
   }
   try {
