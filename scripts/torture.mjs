@@ -1,5 +1,5 @@
 /**
- * `npm run torture`: kills, faults, attacks and hostile bytes, at random but repeatable, until the counts or the minutes are used up.
+ * `npm run torture`: kills of ingests and upgrades, faults, attacks and hostile bytes, at random but repeatable, until the counts or the minutes are used up.
  * Results as a table, or with --json as one object. Exit 0: nothing was lost; 1: something was, and it is named; 2: wrong usage.
  */
 import { spawn } from 'node:child_process'
@@ -12,15 +12,17 @@ import { parseArgs } from 'node:util'
 import { tortureByAttacks } from './torture/attacks.mjs'
 import { tortureByFaults } from './torture/faults.mjs'
 import { tortureByKills } from './torture/kills.mjs'
+import { tortureByUpgrades } from './torture/upgrade-kills.mjs'
 
-const USAGE = `npm run torture -- [--kills 200] [--faults 150] [--attacks 60] [--fuzz 3000 | --fuzz-total N] [--oracle 2000] [--minutes 30] [--seed N] [--json]
+const USAGE = `npm run torture -- [--kills 200] [--upgrades 200] [--faults 150] [--attacks 60] [--fuzz 3000 | --fuzz-total N] [--oracle 2000] [--minutes 30] [--seed N] [--json]
   --kills N    SIGKILLs of an ingest, at every named step of writing and at any moment between
+  --upgrades N SIGKILLs of an upgrade of a lake of format 1, at the same steps and moments
   --faults N   runs with one to four random faults of the network each
   --attacks N  runs of ckvd ingest, ckvd fetch and the library in any market, under one to three random attacks of a server each
   --fuzz N     cases for each property of test/fuzz; 0: none
   --fuzz-total N  cases of all properties of test/fuzz together, most for the cheap ones (the parts are in test/fuzz/cases.ts)
   --oracle N   worlds whose servers lie: exit 0 must mean that all bars are there; 0: none
-  --minutes N  none of the five starts anything new after this time
+  --minutes N  none of the six starts anything new after this time
   --seed N     repeats an earlier torture; default: any`
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -29,6 +31,7 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       kills: { type: 'string', default: '200' },
+      upgrades: { type: 'string', default: '200' },
       faults: { type: 'string', default: '150' },
       attacks: { type: 'string', default: '60' },
       fuzz: { type: 'string', default: '3000' },
@@ -45,6 +48,7 @@ function readOptions() {
   }
   return {
     kills: count('kills'),
+    upgrades: count('upgrades'),
     faults: count('faults'),
     attacks: count('attacks'),
     fuzz: count('fuzz'),
@@ -91,13 +95,14 @@ async function tortureByTests(what, file, { size, count, seed }) {
 }
 
 async function main() {
-  const { kills, faults, attacks, fuzz, fuzzTotal, oracle, minutes, seed, json } = readOptions()
+  const { kills, upgrades, faults, attacks, fuzz, fuzzTotal, oracle, minutes, seed, json } = readOptions()
   const startedMs = performance.now()
   const deadlineMs = startedMs + minutes * 60_000
   const log = (text) => process.stderr.write(`[${((performance.now() - startedMs) / 1000).toFixed(0)} s] ${text}\n`)
   log(`seed ${seed}`)
-  const summary = { seed, kills: null, faults: null, attacks: null, fuzz: null, oracle: null, elapsed_s: 0 }
+  const summary = { seed, kills: null, upgrades: null, faults: null, attacks: null, fuzz: null, oracle: null, elapsed_s: 0 }
   if (kills > 0) summary.kills = await tortureByKills({ count: kills, seed, deadlineMs, log })
+  if (upgrades > 0) summary.upgrades = await tortureByUpgrades({ count: upgrades, seed, deadlineMs, log })
   if (faults > 0) summary.faults = await tortureByFaults({ count: faults, seed, deadlineMs, log })
   if (attacks > 0) summary.attacks = await tortureByAttacks({ count: attacks, seed, deadlineMs, log })
   const fuzzed = fuzzTotal > 0 ? { size: 'TOTAL', count: fuzzTotal, seed } : { size: 'RUNS', count: fuzz, seed }
@@ -105,21 +110,24 @@ async function main() {
   if (oracle > 0 && performance.now() < deadlineMs)
     summary.oracle = await tortureByTests('ORACLE', 'test/integration/evidence-oracle.test.ts', { size: 'RUNS', count: oracle, seed })
   summary.elapsed_s = Math.round((performance.now() - startedMs) / 1000)
-  const lost = [summary.kills, summary.faults, summary.attacks, summary.fuzz, summary.oracle].flatMap((part) => part?.lost ?? [])
+  const lost = [summary.kills, summary.upgrades, summary.faults, summary.attacks, summary.fuzz, summary.oracle].flatMap(
+    (part) => part?.lost ?? [],
+  )
   if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
   else show(summary, lost)
   return lost.length === 0 ? 0 : 1
 }
 
-function show({ seed, kills, faults, attacks, fuzz, oracle, elapsed_s }, lost) {
+function show({ seed, kills, upgrades, faults, attacks, fuzz, oracle, elapsed_s }, lost) {
   const line = (text) => process.stdout.write(`${text}\n`)
   line(`seed ${seed}, ${elapsed_s} s`)
-  if (kills !== null)
-    line(
-      `kills   ${kills.kills} in ${kills.lakes} lakes: ${Object.entries(kills.byMoment)
-        .map(([moment, count]) => `${count} ${moment}`)
-        .join(', ')}`,
-    )
+  for (const [name, part] of Object.entries({ kills, upgrades }))
+    if (part !== null)
+      line(
+        `${name.padEnd(7)} ${part.kills}${name === 'kills' ? '' : ' kills'} in ${part.lakes} lakes: ${Object.entries(part.byMoment)
+          .map(([moment, count]) => `${count} ${moment}`)
+          .join(', ')}`,
+      )
   if (faults !== null)
     line(
       `faults  ${faults.faults} in ${faults.runs} runs; exit ${Object.entries(faults.byExit)

@@ -8,7 +8,7 @@ import { DAYS, drawAsk, findLies, handedOut, processOf } from './asks.mjs'
 import { ATTACKS } from './attack-kinds.mjs'
 import { startFront } from './front.mjs'
 import { createRandom } from './random.mjs'
-import { digestsOf, findDamage, findUnverified, ingest, MARKETS, startExchange, SYMBOLS, withLake } from './world.mjs'
+import { findDamage, findUnverified, ingest, MARKETS, referenceOf, startExchange, SYMBOLS, withLake } from './world.mjs'
 
 /** A ban is what most depends on: it comes as often as four others. */
 const KINDS = [...Object.keys(ATTACKS), 'a ban', 'a ban', 'a ban']
@@ -66,7 +66,7 @@ async function makeReferences() {
       for (const rest of [true, false]) {
         await withLake(async (lake) => {
           await ingest(lake, exchange.urls, { market, rest })
-          files.set(`${market} ${rest}`, await digestsOf(lake))
+          files.set(`${market} ${rest}`, await referenceOf(lake))
           for (const symbol of rest ? SYMBOLS[market] : []) {
             for (const by of ['fetch', 'library']) {
               const ask = { by, market, rest, isJson: true, source: 'auto', symbol, from: 0, to: DAYS }

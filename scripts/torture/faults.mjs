@@ -1,5 +1,5 @@
 import { createRandom } from './random.mjs'
-import { digestsOf, findDamage, findUnverified, ingest, startExchange, withLake } from './world.mjs'
+import { findDamage, findUnverified, ingest, referenceOf, startExchange, withLake } from './world.mjs'
 
 const PLACES = ['^/listing', '\\.zip$', '\\.zip\\.CHECKSUM$', '/klines\\?', 'AAAUSDT', 'BBBUSDT-1h-2024-03-0', '']
 const MAKERS = [
@@ -39,7 +39,7 @@ export async function tortureByFaults({ count, seed, deadlineMs, log }) {
     for (const rest of [true, false]) {
       await withLake(async (lake) => {
         await ingest(lake, exchange.urls, { rest })
-        references.set(rest, await digestsOf(lake))
+        references.set(rest, await referenceOf(lake))
       })
     }
     while (summary.runs < count && performance.now() < deadlineMs) {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createRandom } from './random.mjs'
-import { digestsOf, findDamage, findUnverified, ingest, startExchange, withLake } from './world.mjs'
+import { findDamage, findUnverified, ingest, referenceOf, startExchange, withLake } from './world.mjs'
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url))
 const STEPS = ['write', 'sync', 'rename', 'sync-dir', 'transaction']
@@ -26,7 +26,7 @@ export async function tortureByKills({ count, seed, deadlineMs, log }) {
       const started = performance.now()
       const { exit } = await ingest(lake, exchange.urls)
       if (exit !== 0) throw new Error(`Expected the uninterrupted run to end with 0, got ${exit}.`)
-      return { reference: await digestsOf(lake), elapsedMs: performance.now() - started }
+      return { reference: await referenceOf(lake), elapsedMs: performance.now() - started }
     })
     while (summary.kills < count && performance.now() < deadlineMs) {
       // a fresh count of REST weight: on a clock that stands a minute's share would be used up for good
@@ -36,8 +36,8 @@ export async function tortureByKills({ count, seed, deadlineMs, log }) {
         const moments = []
         const wanted = random.integer(1, Math.min(3, count - summary.kills))
         while (moments.length < wanted) {
-          const plan = planKill(summary.kills, random, elapsedMs)
-          const { killed, early } = await killOnce(lake, exchange.urls, plan)
+          const plan = planKill(summary.kills, random, elapsedMs, MOMENTS, OCCURRENCES)
+          const { killed, early } = await killOnce(CHILD, { lake, urls: exchange.urls }, plan)
           for (const path of early)
             summary.lost.push(`seed ${seed}, kill ${summary.kills + 1}: ${path} lay under its final name before it was whole`)
           if (!killed) break
@@ -64,20 +64,35 @@ export async function tortureByKills({ count, seed, deadlineMs, log }) {
   return summary
 }
 
-/** Every other kill is at a named step, in turn; the others at any moment of a run. */
-function planKill(index, random, elapsedMs) {
+/**
+ * Every other kill is at a named step, in turn; the others at any moment of a run.
+ *
+ * @param {number} index of the kill
+ * @param {object} random
+ * @param {number} elapsedMs how long an uninterrupted run takes
+ * @param {string[]} moments
+ * @param {Record<string, number>} occurrences how often a step happens in a run; default 30 times
+ */
+export function planKill(index, random, elapsedMs, moments, occurrences) {
   if (index % 2 === 1) {
     const delayMs = Math.floor(random.unit() * elapsedMs * 0.9)
     return { name: 'any moment', label: `after ${delayMs} ms`, moment: null, nth: 0, delayMs }
   }
-  const moment = MOMENTS[(index / 2) % MOMENTS.length]
-  const nth = random.integer(1, OCCURRENCES[moment.split(' ')[1]] ?? 30)
+  const moment = moments[(index / 2) % moments.length]
+  const nth = random.integer(1, occurrences[moment.split(' ')[1]] ?? 30)
   return { name: moment, label: `${moment} (${nth})`, moment, nth, delayMs: null }
 }
 
-/** Whether the run was killed (or had ended before), and the files that had their final names too early. */
-async function killOnce(lake, urls, { moment, nth, delayMs }) {
-  const child = spawn(process.execPath, [CHILD, JSON.stringify({ lake, urls, moment, nth })], { stdio: ['ignore', 'pipe', 'inherit'] })
+/**
+ * Starts a child and kills it, or lets it kill itself. Gives whether it was killed (or had ended before), and the files that had their final
+ * names too early.
+ *
+ * @param {string} script what runs
+ * @param {object} task its arguments
+ * @param {{ moment: string | null, nth: number, delayMs: number | null }} plan
+ */
+export async function killOnce(script, task, { moment, nth, delayMs }) {
+  const child = spawn(process.execPath, [script, JSON.stringify({ ...task, moment, nth })], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close')
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (more) => {

@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { runIngest } from '../../dist/src/ingest/ingest.js'
+import { decodePack, takeChunk } from '../../dist/src/codec/arrow/pack.js'
 import { openLake } from '../../dist/src/lake/lake.js'
+import { parseShardPath } from '../../dist/src/lake/layout.js'
 import { runVerify } from '../../dist/src/lake/verify.js'
 import { startSandbox } from '../../dist/src/sandbox/index.js'
 
@@ -40,10 +42,10 @@ export async function startExchange() {
   }
 }
 
-/** Options of the run that is tortured: 1h of 19 days of two symbols, the last of them from REST. */
+/** Options of the run that is tortured: 19 days of two symbols, the last of them from REST; 5m in files of their own, 1h in packs. */
 export function ingestOptions(lake, urls, { market = 'spot', ...changes } = {}) {
   return {
-    universe: SYMBOLS[market].map((symbol, i) => ({ market, symbol, intervals: ['1h'], line: i + 1 })),
+    universe: SYMBOLS[market].map((symbol, i) => ({ market, symbol, intervals: ['5m', '1h'], line: i + 1 })),
     start: '2024-03-01',
     end: '2024-03-20',
     archives: 'daily',
@@ -107,24 +109,53 @@ export async function digestsOf(lake, folder = 'data') {
   return digests
 }
 
+/**
+ * Every chunk below data/ by file and day, with the digest of its rows (of a pack) or of its file; what is not whole has the reason instead.
+ * A run that was stopped leaves packs of fewer chunks than an uninterrupted one: what must be the same is each chunk.
+ */
+export async function chunksOf(lake) {
+  const chunks = new Map()
+  for (const [path, digest] of await digestsOf(lake)) {
+    if (parseShardPath(`data/${path}`)?.kind !== 'pack') {
+      chunks.set(path, digest)
+      continue
+    }
+    try {
+      const pack = decodePack(await readFile(join(lake, 'data', path)))
+      for (const [i, { day }] of pack.chunks.entries()) {
+        const { meta, sha256 } = takeChunk(pack, i)
+        chunks.set(`${path} ${day}`, `${sha256} ${JSON.stringify(meta)}`)
+      }
+    } catch (error) {
+      chunks.set(path, error.message)
+    }
+  }
+  return chunks
+}
+
+/** What an uninterrupted run leaves: its files, and the chunks in them. */
+export async function referenceOf(lake) {
+  return { files: await digestsOf(lake), chunks: await chunksOf(lake) }
+}
+
 /** What is wrong with a lake that must be as an uninterrupted run leaves it; empty: nothing. */
-export async function findDamage(lake, reference) {
+export async function findDamage(lake, { files, chunks }) {
   const damage = []
   const digests = await digestsOf(lake)
-  for (const [path, digest] of reference)
+  for (const [path, digest] of files)
     if (digests.get(path) !== digest) damage.push(`${path} is ${digests.has(path) ? 'another' : 'missing'}`)
-  for (const path of digests.keys()) if (!reference.has(path)) damage.push(`${path} is too much`)
+  for (const path of digests.keys()) if (!files.has(path)) damage.push(`${path} is too much`)
   const left = await readdir(join(lake, 'tmp'))
   if (left.length > 0) damage.push(`tmp/ holds ${left.join(', ')}`)
   // no `await using`: Node 20 does not know it, and this file is not compiled
   const opened = await openLake(lake, { mode: 'write', repair: true })
   const { shards, bad, foreign, adopted, swept, rebuilt } = await runVerify(opened).finally(() => opened.close())
-  if (shards !== reference.size || bad.length + foreign.length + adopted + swept > 0 || rebuilt)
+  if (shards !== chunks.size || bad.length + foreign.length + adopted + swept > 0 || rebuilt)
     damage.push(`verify: ${JSON.stringify({ shards, bad, foreign, adopted, swept, rebuilt })}`)
   return damage
 }
 
-/** Files below data/ that are not, byte for byte, those of an uninterrupted run. */
-export async function findUnverified(lake, reference) {
-  return [...(await digestsOf(lake))].filter(([path, digest]) => reference.get(path) !== digest).map(([path]) => path)
+/** Chunks below data/ that are not those of an uninterrupted run, byte for byte and word for word, and files that are not whole. */
+export async function findUnverified(lake, { chunks }) {
+  return [...(await chunksOf(lake))].filter(([name, digest]) => chunks.get(name) !== digest).map(([name]) => name)
 }

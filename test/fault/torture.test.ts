@@ -10,6 +10,7 @@ const run = promisify(execFile)
 /** What `npm run torture -- --json` prints. */
 interface Torture {
   readonly kills: { readonly kills: number; readonly byMoment: Readonly<Record<string, number>>; readonly lost: readonly string[] }
+  readonly upgrades: Torture['kills']
   readonly faults: { readonly runs: number; readonly lost: readonly string[] }
   readonly attacks: {
     readonly runs: number
@@ -20,8 +21,10 @@ interface Torture {
 }
 
 /** `npm run torture` in its short form; `npm run torture` itself goes on for 200 kills. */
-async function torture(what: 'kills' | 'faults' | 'attacks', count: number): Promise<Torture> {
-  const none = ['kills', 'faults', 'attacks', 'fuzz', 'oracle'].filter((name) => name !== what).flatMap((name) => [`--${name}`, '0'])
+async function torture(what: 'kills' | 'upgrades' | 'faults' | 'attacks', count: number): Promise<Torture> {
+  const none = ['kills', 'upgrades', 'faults', 'attacks', 'fuzz', 'oracle']
+    .filter((name) => name !== what)
+    .flatMap((name) => [`--${name}`, '0'])
   const args = [`--${what}`, String(count), ...none, '--seed', '20240301', '--minutes', '10']
   const { stdout } = await run(process.execPath, [SCRIPT, '--json', ...args])
   return JSON.parse(stdout) as Torture
@@ -36,6 +39,18 @@ test(
     expect(kills.kills).toBe(20)
     const steps = ['write', 'sync', 'rename', 'sync-dir', 'transaction'].flatMap((step) => [`before ${step}`, `after ${step}`])
     expect(Object.keys(kills.byMoment).sort()).toEqual(['any moment', ...steps].sort())
+  },
+)
+
+test(
+  '24 kills of an upgrade, at every named step and at any moment between: every chunk is read after each, and the lake ends as a fresh one',
+  { timeout: 600_000 },
+  async () => {
+    const { upgrades } = await torture('upgrades', 24)
+    expect(upgrades.lost).toEqual([])
+    expect(upgrades.kills).toBe(24)
+    const steps = ['write', 'sync', 'rename', 'sync-dir', 'transaction', 'remove'].flatMap((step) => [`before ${step}`, `after ${step}`])
+    expect(Object.keys(upgrades.byMoment).sort()).toEqual(['any moment', ...steps].sort())
   },
 )
 
@@ -71,18 +86,22 @@ test('the torture itself would tell: a bar that the exchange has not, or one tha
 })
 
 test('the torture itself would tell: a shard of other bytes is damage', async () => {
-  const { findDamage, ingest, startExchange, withLake, digestsOf } = (await import(
+  const { findDamage, findUnverified, ingest, startExchange, withLake, referenceOf } = (await import(
     new URL('../../scripts/torture/world.mjs', import.meta.url).href
   )) as TortureWorld
   const exchange = await startExchange()
   try {
     await withLake(async (lake) => {
       await ingest(lake, exchange.urls)
-      const digests = await digestsOf(lake)
-      expect(await findDamage(lake, digests)).toEqual([])
-      const [path = ''] = digests.keys()
-      expect(await findDamage(lake, new Map([...digests, [path, 'another digest']]))).toEqual([`${path} is another`])
-      expect((await findDamage(lake, new Map([...digests, ['lost.arrow', 'a digest']])))[0]).toBe('lost.arrow is missing')
+      const reference = await referenceOf(lake)
+      expect(await findDamage(lake, reference)).toEqual([])
+      expect(await findUnverified(lake, reference)).toEqual([])
+      const { files, chunks } = reference
+      const [path = ''] = files.keys()
+      expect(await findDamage(lake, { files: new Map([...files, [path, 'another digest']]), chunks })).toEqual([`${path} is another`])
+      expect((await findDamage(lake, { files: new Map([...files, ['lost.arrow', 'a digest']]), chunks }))[0]).toBe('lost.arrow is missing')
+      const [name = ''] = [...chunks.keys()].filter((chunk) => chunk.includes('1h-2024-03.arrow 2024-03-05'))
+      expect(await findUnverified(lake, { files, chunks: new Map([...chunks, [name, 'other rows']]) })).toEqual([name])
     })
   } finally {
     await exchange.close()
@@ -98,10 +117,16 @@ interface TortureAsks {
   readonly findLies: (ask: object, found: HandedOut, truth: HandedOut['bars']) => string[]
 }
 
+interface Reference {
+  readonly files: ReadonlyMap<string, string>
+  readonly chunks: ReadonlyMap<string, string>
+}
+
 interface TortureWorld {
   readonly startExchange: () => Promise<{ readonly urls: object; readonly close: () => Promise<void> }>
   readonly withLake: <Result>(work: (lake: string) => Promise<Result>) => Promise<Result>
   readonly ingest: (lake: string, urls: object) => Promise<unknown>
-  readonly digestsOf: (lake: string) => Promise<Map<string, string>>
-  readonly findDamage: (lake: string, reference: ReadonlyMap<string, string>) => Promise<string[]>
+  readonly referenceOf: (lake: string) => Promise<Reference>
+  readonly findDamage: (lake: string, reference: Reference) => Promise<string[]>
+  readonly findUnverified: (lake: string, reference: Reference) => Promise<string[]>
 }
