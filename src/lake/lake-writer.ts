@@ -133,7 +133,12 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
       const row = catalog.getDay(series, day)
       if (row === undefined || !isPackedRow(row)) continue
       const path = formerPath(series, day)
-      await runStep(steps, 'remove', shards.placeOf(path), async () => void (await shards.remove(path)))
+      const place = shards.placeOf(path)
+      try {
+        await runStep(steps, 'remove', place, async () => void (await shards.remove(path)))
+      } catch (error) {
+        throw ioError(error, 'remove', place, LAKE)
+      }
     }
   }
 
