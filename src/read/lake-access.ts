@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { isCkvdError } from '../errors.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { Lake, WritableLake } from '../lake/lake.ts'
@@ -33,6 +34,10 @@ export class LakeAccess {
   readonly shards: ShardReader
   readonly #logger: Logger
   #reader: Lake | null = null
+  /** the file that the reader has open */
+  #file: bigint | undefined
+  /** readers of a catalog in whose place there is another by now; calls may be under way on them */
+  readonly #former: Lake[] = []
   #opening: Promise<Lake | null> | undefined
   #writer: Promise<WritableLake | null> | undefined
   #leases = 0
@@ -51,6 +56,7 @@ export class LakeAccess {
    * @param wanted where the caller's data is from, once that is known: throws CKVD_ORIGIN when the lake's is from elsewhere
    */
   async openCatalog(wanted: Origin | undefined): Promise<LedgerReader | null> {
+    this.#checkReplaced()
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
     const lake = this.#reader ?? (await this.#opening)
     if (lake !== null && wanted !== undefined) checkOrigin(lake.origin, wanted, this.paths.root)
@@ -65,12 +71,20 @@ export class LakeAccess {
   async #open(): Promise<Lake | null> {
     if (this.#reader !== null) return this.#reader
     try {
+      this.#file = fileNumber(this.paths.catalog)
       this.#reader = await openLake(this.paths.root, { mode: 'read' })
       return this.#reader
     } catch (error) {
       if (isCkvdError(error, 'CKVD_LAKE_MISSING')) return null
       throw error
     }
+  }
+
+  /** A catalog that was brought to a newer version, or rebuilt, is another file: the one that is open would stay as it was for good. */
+  #checkReplaced(): void {
+    if (this.#reader === null || fileNumber(this.paths.catalog) === this.#file) return
+    this.#former.push(this.#reader)
+    this.#reader = null
   }
 
   /** Says that something may be stored soon: while any lease is open, a lock that was taken is kept. */
@@ -118,8 +132,13 @@ export class LakeAccess {
   /** Closes the reader; call it when nothing is under way any more. Idempotent. */
   async close(): Promise<void> {
     await this.#closing
-    const lake = this.#reader
+    const lakes = [...this.#former.splice(0), ...(this.#reader === null ? [] : [this.#reader])]
     this.#reader = null
-    await lake?.close()
+    for (const lake of lakes) await lake.close()
   }
+}
+
+/** The number of a file on its disk: another one once another file has taken the name. */
+function fileNumber(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
 }
