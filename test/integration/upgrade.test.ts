@@ -151,6 +151,23 @@ describe('a lake of format 1', () => {
     expect(await digestTree(join(lake, 'data'))).toEqual(await digestTree(join(twins.packed, 'data')))
   })
 
+  it('tells a person what it has and what it becomes', async () => {
+    const lake = await twins.copy()
+    const told = await runHere(['upgrade', '--lake', lake, '--dry-run'])
+    expect(told.stdout).toMatch(
+      /^286 chunks of 8 series stand in files of format 1\nbefore: 286 files, 1\.7 MB\nafter: {2}16 packs, about 5\d\d\.\d kB\n/,
+    )
+    expect(told.stdout).toMatch(/\nNothing was changed\. \(exit 0\)\n$/)
+    expect(told.stderr).toContain('sandbox data')
+    await rm(join(lake, 'data/spot/daily/klines/AAAUSDT/1h/AAAUSDT-1h-2024-01-20.arrow'))
+    const done = await runHere(['upgrade', '--lake', lake, '--symbols', 'AAAUSDT,NONEUSDT'])
+    expect(done.exit).toBe(3)
+    expect(done.stdout).toMatch(
+      /\nafter: {2}\d+ packs, [\d.]+ kB\n1 damaged shard, left as it is:\n {2}data\/.*-01-20\.arrow {2}CKVD_SHARD_MISSING: .*\n/,
+    )
+    expect(done.stdout).toMatch(/the lake has nothing of:\n {2}NONEUSDT\nRun `ckvd verify --repair` .*\nDone in .*\(exit 3\)\n$/)
+  })
+
   it('is not begun by an upgrade where there is none', async () => {
     await using directory = await createTempDirectory()
     for (const flags of [[], ['--dry-run']]) {

@@ -109,8 +109,10 @@ function show(
     line(`after:  ${formatCountOf(after.files, 'pack')}, ${about}${formatBytes(after.bytes)}`)
   } else line('Nothing stands in files of format 1 that could be brought into packs.')
   const bad = left.map(({ path, code, message }) => `${path}  ${code}: ${message}`)
-  run.context.stdout.write(shortList(`${formatCountOf(bad.length, 'damaged shard')}, left as they are`, bad))
+  run.context.stdout.write(
+    shortList(`${formatCountOf(bad.length, 'damaged shard')}, left as ${bad.length === 1 ? 'it is' : 'they are'}`, bad),
+  )
   run.context.stdout.write(shortList('the lake has nothing of', absent))
-  if (left.length > 0) line('Run `ckvd verify --repair` to fetch them anew: they come in packs.')
+  if (left.length > 0) line('Run `ckvd verify --repair` to fetch anew what is damaged: it comes in packs.')
   line(isDry ? `Nothing was changed. (exit ${exit})` : `Done in ${formatDuration(elapsedMs)}. (exit ${exit})`)
 }
