@@ -11,21 +11,29 @@ import { createTempDirectory } from '../support/temp-lake.ts'
 import type { ScriptResult } from './support.ts'
 import { findMissing, readCode, RECIPES, runNode, runPython } from './support.ts'
 
-/* The pages of docs/recipes that read a lake and its export, run as they stand. What they leave in `bars` and `exported` is the lake. */
+/*
+ * The pages of docs/recipes that read a lake and its export, run as they stand. What they leave in `bars` and `exported` is the lake's, and
+ * what they leave in `all_symbols` is that of each symbol.
+ */
 
 const NAMES = [
   ...['open_time', 'open', 'high', 'low', 'close', 'volume', 'close_time', 'quote_asset_volume', 'count'],
   ...['taker_buy_volume', 'taker_buy_quote_volume'],
 ]
 const TIMES = ['open_time', 'close_time']
+const SYMBOLS = ['BTCUSDT', 'ETHUSDT']
+/** a week of minutes and hours of both */
+const ALL_ROWS = 2 * (7 * 1440 + 7 * 24)
 
 let exchange: TestExchange
 let temp: TempDirectory
-/** the bytes of the week's hours, column by column, from the shards themselves */
+/** the bytes of the week's hours of each symbol, column by column, from the packs themselves */
+let truths: Record<string, Record<string, string>>
+/** those of the series that the pages read alone */
 let truth: Record<string, string>
 
 beforeAll(async () => {
-  const markets = ['BTCUSDT', 'ETHUSDT'].map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-12-20' }) as const)
+  const markets = SYMBOLS.map((symbol) => ({ market: 'spot', symbol, firstDay: '2024-12-20' }) as const)
   exchange = await startExchange('2025-01-10T12:00:00Z', { markets })
   temp = await createTempDirectory()
   // the two commands of docs/recipes/README.md: across the day from which spot archives are in microseconds
@@ -35,13 +43,8 @@ beforeAll(async () => {
   expect(await runHere(ingest, around)).toMatchObject({ exit: 0 })
   expect(await runHere(['export', '--lake', 'lake', '--out', 'export', '--quiet'], around)).toMatchObject({ exit: 0 })
 
-  const folder = join(temp.path, 'lake/data/spot/daily/klines/BTCUSDT/1h')
-  const shards = readdirSync(folder)
-    .sort()
-    .map((name) => readShardFile(readFileSync(join(folder, name))))
-  const bytesOf = (i: number): Buffer =>
-    Buffer.concat(shards.map(({ columns }) => Buffer.from(columns[i]!.buffer, columns[i]!.byteOffset, columns[i]!.byteLength)))
-  truth = Object.fromEntries(NAMES.map((name, i) => [name, bytesOf(i).toString('base64')]))
+  truths = Object.fromEntries(SYMBOLS.map((symbol) => [symbol, readTruth(join(temp.path, `lake/data/spot/monthly/klines/${symbol}/1h`))]))
+  truth = truths['BTCUSDT']!
   const closes = new BigInt64Array(new Uint8Array(Buffer.from(truth['close_time']!, 'base64')).buffer)
   expect([closes.length, closes[0]! % 1_000_000n, closes.at(-1)! % 1_000_000n]).toEqual([168, 999_000n, 999_999n])
 })
@@ -50,12 +53,23 @@ afterAll(async () => {
   await temp[Symbol.asyncDispose]()
 })
 
-/** Each named table has the lake's rows, values and types. */
+/** A series' columns as bytes: its two packs, December and January, one after the other. */
+function readTruth(folder: string): Record<string, string> {
+  const packs = readdirSync(folder)
+    .sort()
+    .map((name) => readShardFile(readFileSync(join(folder, name))))
+  expect(packs.length).toBe(2)
+  const bytesOf = (i: number): Buffer =>
+    Buffer.concat(packs.map(({ columns }) => Buffer.from(columns[i]!.buffer, columns[i]!.byteOffset, columns[i]!.byteLength)))
+  return Object.fromEntries(NAMES.map((name, i) => [name, bytesOf(i).toString('base64')]))
+}
+
+/** Each named table has the lake's rows, values and types; one that has a symbol's name those of the symbol. */
 function checkSeen(result: ScriptResult, tables: readonly string[], typeOf: (name: string) => string): void {
   expect([result.exit, result.stderr]).toEqual([0, ''])
-  expect(Object.keys(result.seen)).toEqual(tables)
+  expect(Object.keys(result.seen)).toEqual([...tables, ...SYMBOLS])
   for (const [table, { types, values }] of Object.entries(result.seen)) {
-    expect([table, values]).toEqual([table, truth])
+    expect([table, values]).toEqual([table, truths[table] ?? truth])
     expect([table, types]).toEqual([table, Object.fromEntries(NAMES.map((name) => [name, typeOf(name)]))])
   }
 }
@@ -66,6 +80,7 @@ const typeNames = (time: string, double: string, count: string) => (name: string
 /** How a table of a Python tool is told: `columns` gives type and values (times as integers of microseconds) of each name. */
 const PYTHON_END = `
 import base64, json, struct
+SYMBOLS = ${JSON.stringify(SYMBOLS)}
 def tell(name, columns):
     names = ${JSON.stringify(NAMES)}
     pack = lambda n, v: base64.b64encode(struct.pack("<%d%s" % (len(v), "q" if n in ("open_time", "close_time", "count") else "d"), *v)).decode()
@@ -73,25 +88,33 @@ def tell(name, columns):
     print("@seen " + json.dumps({"name": name, "types": {n: t for n, (t, v) in seen.items()}, "values": {n: pack(n, v) for n, (t, v) in seen.items()}}))
 `
 
+/** What each page that scans files says of a scan of all of them. */
+const WARNING = /^The path is the symbol: no column holds it\..*$/m
+  .exec(readFileSync(join(RECIPES, 'polars.md'), 'utf8'))![0]
+  .split(' So ')[0]!
+
 const PYTHON_PAGES = [
   {
     page: 'python-polars.md',
     modules: ['polars'],
-    end: 'for name, t in (("bars", bars), ("exported", exported)):\n    tell(name, lambda n: (str(t[n].dtype), t[n].to_physical().to_list()))',
+    end: 'for name, t in (("bars", bars), ("exported", exported), *((s, all_symbols.filter(symbol=s)) for s in SYMBOLS)):\n    tell(name, lambda n: (str(t[n].dtype), t[n].to_physical().to_list()))',
+    naive: 'pl.scan_ipc("lake/data/**/*.arrow").collect()',
     types: typeNames("Datetime(time_unit='us', time_zone='UTC')", 'Float64', 'Int64'),
     prints: /shape: \(7, 5\)[\s\S]*shape: \(0, 5\)/,
   },
   {
     page: 'python-pyarrow.md',
     modules: ['pyarrow'],
-    end: 'for name, t in (("bars", bars), ("exported", exported)):\n    tell(name, lambda n: (str(t[n].type), t[n].cast("int64" if "time" in n else t[n].type).to_pylist()))',
+    end: 'for name, t in (("bars", bars), ("exported", exported), *((s, all_symbols.filter(pc.field("symbol") == s)) for s in SYMBOLS)):\n    tell(name, lambda n: (str(t[n].type), t[n].cast("int64" if "time" in n else t[n].type).to_pylist()))',
+    naive: 'ds.dataset("lake/data", format="ipc").to_table()',
     types: typeNames('timestamp[us, tz=UTC]', 'double', 'int64'),
-    prints: /^168 [\d.]+ [\d.]+\n$/,
+    prints: /^168 [\d.]+ [\d.]+\n\[{'symbol': 'BTCUSDT', [^}]+}, {'symbol': 'ETHUSDT', [^}]+}\]\n$/,
   },
   {
     page: 'python-pandas.md',
     modules: ['pandas', 'pyarrow'],
-    end: 'for name, t in (("bars", bars), ("exported", exported)):\n    tell(name, lambda n: (str(t[n].dtype), (t[n].astype("int64") if "time" in n else t[n]).tolist()))',
+    end: 'for name, t in (("bars", bars), ("exported", exported), *((s, all_symbols[all_symbols["symbol"] == s]) for s in SYMBOLS)):\n    tell(name, lambda n: (str(t[n].dtype), (t[n].astype("int64") if "time" in n else t[n]).tolist()))',
+    naive: 'ds.dataset("lake/data", format="ipc").to_table().to_pandas()',
     types: typeNames('datetime64[us, UTC]', 'float64', 'int64'),
     prints: /2025-01-05 00:00:00\+00:00/,
   },
@@ -99,10 +122,11 @@ const PYTHON_PAGES = [
     page: 'python-duckdb.md',
     modules: ['duckdb', 'pyarrow'],
     end: `
-for name, t in (("bars", bars), ("exported", exported)):
+for name, t in (("bars", bars), ("exported", exported), *((s, all_symbols.filter("symbol = '%s'" % s)) for s in SYMBOLS)):
     types = dict(zip(t.columns, t.types))
     values = lambda n: duckdb.sql(f"SELECT {'epoch_us(%s)' % n if 'time' in n else n} FROM t").fetchall()
     tell(name, lambda n: (str(types[n]), [value for (value,) in values(n)]))`,
+    naive: 'duckdb.arrow(ds.dataset("lake/data", format="ipc").to_table())',
     types: typeNames('TIMESTAMP WITH TIME ZONE', 'DOUBLE', 'BIGINT'),
     prints: /BTCUSDT[\s\S]*complete/,
   },
@@ -112,11 +136,19 @@ for (const { page, missing } of PYTHON_PAGES)
   if (missing !== undefined) console.warn(`skipped: docs/recipes/${page} (${missing}; CKVD_TEST_PYTHON names another)`)
 
 describe('recipes in Python', () => {
-  for (const { page, missing, end, types, prints } of PYTHON_PAGES) {
+  for (const { page, missing, end, naive, types, prints } of PYTHON_PAGES) {
     test.skipIf(missing !== undefined)(page, async () => {
       const result = await runPython(readCode(page, 'python'), `${PYTHON_END}${end}`, temp.path)
       checkSeen(result, ['bars', 'exported'], types)
       expect(result.stdout).toMatch(prints)
+    })
+
+    test.skipIf(missing !== undefined)(`${page}: a scan of the whole lake mixes symbols and intervals, as its warning says`, async () => {
+      const end = `naive = ${naive}\nprint(json.dumps(["naive", len(naive), list(naive.column_names if "pyarrow" in str(type(naive)) else naive.columns)]))`
+      const result = await runPython(readCode(page, 'python'), `import json\n${end}`, temp.path)
+      expect([result.exit, result.stderr]).toEqual([0, ''])
+      expect(JSON.parse(result.stdout.trimEnd().split('\n').at(-1)!)).toEqual(['naive', ALL_ROWS, NAMES])
+      expect(readFileSync(join(RECIPES, page), 'utf8')).toContain(WARNING)
     })
   }
 })
@@ -160,22 +192,40 @@ function readLines(svg: string): SvgLine[][] {
 describe('recipes in JavaScript', () => {
   test('polars.md, the lake and the export', async () => {
     const end = `
-      for (const [name, frame] of Object.entries({ bars, exported })) {
+      const ofSymbol = (symbol) => allSymbols.filter(pl.col('symbol').eq(pl.lit(symbol)))
+      const frames = { bars, exported, ...Object.fromEntries(${JSON.stringify(SYMBOLS)}.map((symbol) => [symbol, ofSymbol(symbol)])) }
+      for (const [name, frame] of Object.entries(frames)) {
         const physical = (column) => (/time/.test(column) ? frame.getColumn(column).cast(pl.Int64) : frame.getColumn(column))
         tell(name, (column) => ({ type: String(frame.schema[column]), values: physical(column).toArray() }))
       }`
-    const result = await runNode('polars', readCode('polars.md', 'js', 1), NODE_END + end, temp.path)
+    const code = `${readCode('polars.md', 'js', 1)}\n${readCode('polars.md', 'js', 2)}`
+    const result = await runNode('polars', code, NODE_END + end, temp.path)
     checkSeen(result, ['bars', 'exported'], typeNames('DataType(Datetime(us,UTC))', 'DataType(Float64)', 'DataType(Int64)'))
-    expect(result.stdout).toBe('168 168\n')
+    expect(result.stdout).toBe('168 168\n2\n')
+  })
+
+  test('polars.md: a scan of the whole lake mixes symbols and intervals, as its warning says', async () => {
+    const code = `
+      import pl from 'nodejs-polars'
+      const naive = pl.scanIPC('lake/data/**/*.arrow').collectSync()
+      const bars = naive.filter(pl.col('open_time').cast(pl.Int64).eq(1735603200000000)) // 2024-12-31
+      console.log(JSON.stringify([naive.height, naive.columns, bars.height]))`
+    const result = await runNode('naive', code, '', temp.path)
+    // the first minute and the first hour of both symbols
+    expect([result.exit, result.stderr, JSON.parse(result.stdout)]).toEqual([0, '', [ALL_ROWS, NAMES, 4]])
   })
 
   test('duckdb.md', async () => {
     const end = `
-      const columns = bars.getColumnsObject()
-      tell('bars', (column) => ({
-        type: String(bars.columnType(bars.columnNames().indexOf(column))),
-        values: columns[column].map((value) => value.micros ?? value),
-      }))`
+      const all = \`SELECT * FROM klines WHERE "interval" = '1h' AND symbol = $1 ORDER BY open_time\`
+      const bySymbol = await Promise.all(${JSON.stringify(SYMBOLS)}.map(async (symbol) => [symbol, await connection.runAndReadAll(all, [symbol])]))
+      for (const [name, reader] of Object.entries({ bars, ...Object.fromEntries(bySymbol) })) {
+        const columns = reader.getColumnsObject()
+        tell(name, (column) => ({
+          type: String(reader.columnType(reader.columnNames().indexOf(column))),
+          values: columns[column].map((value) => value.micros ?? value),
+        }))
+      }`
     const result = await runNode('duckdb', readCode('duckdb.md', 'js'), NODE_END + end, temp.path)
     checkSeen(result, ['bars'], typeNames('TIMESTAMP WITH TIME ZONE', 'DOUBLE', 'BIGINT'))
     expect(result.stdout).toMatch(/^2024-12-30T00:00:00.000Z \d/)
@@ -184,10 +234,13 @@ describe('recipes in JavaScript', () => {
 
   test('arquero.md', async () => {
     const end = `
-      tell('bars', (column) => ({
-        type: typeof bars.get(column, 0),
-        values: bars.array(column).map((value) => (/time/.test(column) ? Math.round(value * 1000) : value)),
-      }))`
+      const ofSymbol = (symbol) => allSymbols.filter(escape((row) => row.symbol === symbol)).reify()
+      const tables = { bars, ...Object.fromEntries(${JSON.stringify(SYMBOLS)}.map((symbol) => [symbol, ofSymbol(symbol)])) }
+      for (const [name, table] of Object.entries(tables))
+        tell(name, (column) => ({
+          type: typeof table.get(column, 0),
+          values: [...table.array(column)].map((value) => (/time/.test(column) ? Math.round(value * 1000) : value)),
+        }))`
     const result = await runNode('arquero', readCode('arquero.md', 'js'), NODE_END + end, temp.path)
     checkSeen(result, ['bars'], typeNames('number', 'number', 'number'))
     expect(result.stdout).toMatch(/2025-01-05/)
