@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { XMLParser } from 'fast-xml-parser'
+import Database from 'libsql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
@@ -151,6 +152,20 @@ describe('recipes in Python', () => {
       expect(readFileSync(join(RECIPES, page), 'utf8')).toContain(WARNING)
     })
   }
+})
+
+test("the lines of docs/lake.md prove each chunk of a pack, and their digests are the catalog's", async () => {
+  const { exit, stdout, stderr } = await runNode('lake', readCode('../lake.md', 'js'), '', temp.path)
+  expect([exit, stderr]).toEqual([0, ''])
+  const catalog = new Database(join(temp.path, 'lake/catalog.sqlite'), { readonly: true })
+  const days = catalog
+    .prepare(
+      "SELECT day, shard_sha256, shard_bytes FROM days WHERE symbol = 'BTCUSDT' AND interval = '1h' AND day >= '2025-01-01' ORDER BY day",
+    )
+    .all() as { day: string; shard_sha256: string; shard_bytes: number }[]
+  catalog.close()
+  expect(days.map(({ day, shard_bytes }) => [day, shard_bytes])).toEqual([1, 2, 3, 4, 5].map((day) => [`2025-01-0${day}`, 24 * 88]))
+  expect(stdout.trimEnd().split('\n')).toEqual(days.map(({ day, shard_sha256 }) => `${day} ${shard_sha256} proved`))
 })
 
 const README_MISSING = findMissing(['pandas', 'pyarrow'])
