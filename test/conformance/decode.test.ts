@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import type * as Polars from 'nodejs-polars'
 import { describe, expect, test } from 'vitest'
-import { decodeShard } from '../../src/codec/arrow/arrow.ts'
+import { shardRows } from '../../src/codec/arrow/shard-rows.ts'
 import type { DecodeRequest, DecodeResult } from '../../src/codec/decode-archive.ts'
 import { decodeArchive } from '../../src/codec/decode-archive.ts'
 import { decodeRestRows } from '../../src/codec/rest-rows.ts'
@@ -50,8 +50,8 @@ function cellsOf(columns: KlineColumns): (bigint | number)[][] {
   return Array.from(columns.openTime, (_, row) => KLINE_COLUMNS.map(({ key }) => columns[key][row]!))
 }
 
-function rowsOf(result: DecodeResult): KlineColumns {
-  return concatColumns(result.chunks.map(({ shard }) => decodeShard(shard).columns))
+function rowsOf(result: DecodeResult, { series }: DecodeRequest): KlineColumns {
+  return concatColumns(result.chunks.map(({ shard }) => shardRows(series, shard)))
 }
 
 describe.skipIf(SHARED === undefined)('real archives', () => {
@@ -80,7 +80,7 @@ describe.skipIf(SHARED === undefined)('real archives', () => {
       const result = await decodeArchive(request)
       expect(result.csvRows).toBe(expected.length)
       expect(result.dropped).toBe(0)
-      const found = cellsOf(rowsOf(result))
+      const found = cellsOf(rowsOf(result, request))
       // compared as text first: an array of 40,000 rows is printed for minutes when it differs
       const wrong = expected.findIndex((cells, row) => cells.some((cell, i) => !Object.is(cell, found[row]?.[i])))
       expect({ key, rows: found.length, wrong, row: found[wrong] }).toEqual({ key, rows: expected.length, wrong: -1, row: undefined })
@@ -94,9 +94,12 @@ describe.skipIf(SHARED === undefined)('real archives', () => {
     const prefix = monthly.replace('/monthly/', '/daily/').replace('.zip', '-')
     const daily = archives.filter((key) => key.startsWith(prefix))
     expect(daily).toHaveLength(days)
-    const month = rowsOf(await decodeArchive(requestFor(root, monthly)))
-    const results = await Promise.all(daily.map((key) => decodeArchive(requestFor(root, key))))
-    const joined = concatColumns(results.map(rowsOf))
+    const rows = async (key: string): Promise<KlineColumns> => {
+      const request = requestFor(root, key)
+      return rowsOf(await decodeArchive(request), request)
+    }
+    const month = await rows(monthly)
+    const joined = concatColumns(await Promise.all(daily.map(rows)))
     for (const { key } of KLINE_COLUMNS) {
       const [a, b] = [month[key], joined[key]].map((column) => Buffer.from(column.buffer, column.byteOffset, column.byteLength))
       expect(a!.equals(b!), key).toBe(true)

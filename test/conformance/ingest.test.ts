@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cellsAt, columnBytes, readShardFile, readWithPolars, SHARD_SCHEMA } from '../support/foreign-reader.ts'
+import { readShardFile, readWithPolars, SHARD_SCHEMA } from '../support/foreign-reader.ts'
 import { ingestResult, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { archives, daysOf, isoDay, readCells } from '../support/real-archives.ts'
 import { SHARED } from '../support/shared.ts'
+import type { StoredChunk } from '../support/stored-chunk.ts'
+import { bytesOf, readChunks, readStoredChunk, readStoredChunks, storedPath } from '../support/stored-chunk.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 
@@ -14,16 +16,15 @@ const NOW = '2026-07-01T12:00:00Z'
 /** Real outages: bars of these days are missing in every archive (BINANCE.md, section 2). */
 const OUTAGES = ['2021-02-11', '2021-03-06']
 
-/** `shard path` of every chunk that the folder's archives have, with its rows. */
+/** Path of the file and day of every chunk that the folder's archives have, with its rows. */
 function expectedShards(): Map<string, (bigint | number)[][]> {
   const shards = new Map<string, (bigint | number)[][]>()
-  for (const { key, symbol, interval } of archives) {
-    const folder = key.slice('data/'.length, key.lastIndexOf('/')).replace('/monthly/', '/daily/')
+  for (const { key, market, symbol, interval } of archives) {
     for (const cells of readCells(key)) {
       const day = isoDay(Number((cells[0] as bigint) / 1000n))
-      const path = `${folder}/${symbol}-${interval}-${day}.arrow`
-      const rows = shards.get(path)
-      if (rows === undefined) shards.set(path, [cells])
+      const name = `${storedPath({ market, symbol, interval }, day)} ${day}`
+      const rows = shards.get(name)
+      if (rows === undefined) shards.set(name, [cells])
       else if (rows.every((row) => row[0] !== cells[0])) rows.push(cells)
     }
   }
@@ -99,23 +100,30 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
 
   test('every cell of every shard is Number(text) of the CSV, its times the integers of the CSV in microseconds', async () => {
     const expected = expectedShards()
-    expect(await listFiles(join(whole.lake, 'data'))).toEqual([...expected.keys()].sort())
-    for (const [path, rows] of expected) {
-      const shard = readShardFile(readFileSync(join(whole.lake, 'data', path)))
-      expect({ path, rows: shard.columns[0]?.length, batches: shard.batches, nullable: shard.nullable }).toEqual({
-        path,
-        rows: rows.length,
-        batches: 1,
-        nullable: [],
+    const found = new Map<string, StoredChunk>()
+    for (const file of await listFiles(join(whole.lake, 'data'))) {
+      const bytes = readFileSync(join(whole.lake, 'data', file))
+      const { batches, nullable } = readShardFile(bytes)
+      expect({ file, batches, nullable }).toEqual({ file, batches: 1, nullable: [] })
+      for (const chunk of readChunks(bytes)) found.set(`data/${file} ${chunk.day}`, chunk)
+    }
+    expect([...found.keys()].sort()).toEqual([...expected.keys()].sort())
+    for (const [name, rows] of expected) {
+      const chunk = found.get(name)!
+      expect({ name, rows: chunk.rows }).toEqual({ name, rows: rows.length })
+      const wrong = rows.findIndex((cells, row) => cells.some((cell, i) => !Object.is(cell, chunk.columns[i]?.[row])))
+      expect({ name, wrong, cells: chunk.columns.map((column) => column[wrong]) }).toEqual({
+        name,
+        wrong: -1,
+        cells: chunk.columns.map(() => undefined),
       })
-      const wrong = rows.findIndex((cells, row) => cells.some((cell, i) => !Object.is(cell, shard.columns[i]?.[row])))
-      expect({ path, wrong, cells: wrong < 0 ? [] : cellsAt(shard, wrong) }).toEqual({ path, wrong: -1, cells: [] })
     }
   })
 
   test('polars, an independent reader, sees the columns and types of the contract in every shard', async () => {
     const files = await listFiles(join(whole.lake, 'data'))
-    expect(files.length).toBeGreaterThan(200)
+    expect(files.length).toBeGreaterThan(70)
+    let chunks = 0
     for (const file of files) {
       const bytes = readFileSync(join(whole.lake, 'data', file))
       const { schema, rows, nulls, closes } = readWithPolars(bytes)
@@ -123,15 +131,20 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
       expect(nulls).toBe(0)
       const { metadata, columns } = readShardFile(bytes)
       expect(closes).toEqual([...(columns[4] ?? [])])
-      const [, symbol = '', interval = '', day = ''] = /^(.+)-([^-]+)-(\d{4}-\d{2}-\d{2})\.arrow$/.exec(basename(file)) ?? []
-      expect(Object.fromEntries(metadata)).toMatchObject({
-        'ckvd.format': '1',
-        'ckvd.symbol': symbol,
-        'ckvd.interval': interval,
-        'ckvd.day': day,
-        'ckvd.rows': String(rows),
-      })
+      const [, symbol = '', interval = '', period = ''] = /^(.+)-([^-]+)-(\d{4}(?:-\d{2}){0,2})\.arrow$/.exec(basename(file)) ?? []
+      const of = { 'ckvd.symbol': symbol, 'ckvd.interval': interval }
+      const isDay = period.length === 10
+      expect(Object.fromEntries(metadata)).toMatchObject(
+        isDay
+          ? { ...of, 'ckvd.format': '1', 'ckvd.day': period, 'ckvd.rows': String(rows) }
+          : { ...of, 'ckvd.format': '2', 'ckvd.dataset': 'klines', 'ckvd.period': period },
+      )
+      const inFile = readChunks(bytes)
+      expect(inFile.every(({ day }) => day.startsWith(period))).toBe(true)
+      expect(inFile.reduce((sum, chunk) => sum + chunk.rows, 0)).toBe(rows)
+      chunks += inFile.length
     }
+    expect(chunks).toBeGreaterThan(200)
   })
 
   test('each stretch of days by --start and --end, without REST: the same bytes; only the bars that no archive has are unexplained', async () => {
@@ -148,9 +161,19 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
       expect(result.requests.rest).toBe(0)
     }
     expect(unexplained).toEqual(OUTAGES.map((day) => `spot BTCUSDT 1h ${day} partial CKVD_PARTIAL`))
-    const isOutage = (line: string): boolean => OUTAGES.some((day) => line.includes(`-1h-${day}.arrow`))
+    // the packs of the months that hold such a day are compared day by day
+    const isOutage = (line: string): boolean => OUTAGES.some((day) => line.includes(`-1h-${day.slice(0, 7)}.arrow`))
     const digests = (await digestTree(join(parts.lake, 'data'))).filter((line) => !isOutage(line))
     expect(digests).toEqual((await digestTree(join(whole.lake, 'data'))).filter((line) => !isOutage(line)))
+    const months = async (lake: string): Promise<unknown[]> =>
+      (await readStoredChunks(lake))
+        .filter(
+          ({ day, metadata }) =>
+            OUTAGES.some((one) => one.slice(0, 7) === day.slice(0, 7) && one !== day) && metadata.get('ckvd.interval') === '1h',
+        )
+        .map((chunk) => [Object.fromEntries(chunk.metadata), bytesOf(chunk).toString('base64')])
+    expect(await months(whole.lake)).toHaveLength(27 + 30)
+    expect(await months(parts.lake)).toEqual(await months(whole.lake))
   }, 60_000)
 
   test('daily archives instead of monthly ones: the same column bytes, only the provenance differs', async () => {
@@ -175,12 +198,13 @@ describe.skipIf(SHARED === undefined)('the real archives, through the command', 
       )
       expect(result).toMatchObject({ exit: 0, problems: [] })
     }
-    const files = await listFiles(join(daily.lake, 'data'))
-    expect(files).toHaveLength(29 + 31 + 62)
-    for (const file of files) {
-      const [one, other] = [daily, whole].map(({ lake }) => readFileSync(join(lake, 'data', file)))
-      expect(columnBytes(one!).equals(columnBytes(other!)), file).toBe(true)
-      const [facts, otherFacts] = [one, other].map((shard) => Object.fromEntries(readShardFile(shard!).metadata))
+    const chunks = await readStoredChunks(daily.lake)
+    expect(chunks).toHaveLength(29 + 31 + 62)
+    for (const one of chunks) {
+      const [market = '', symbol = '', interval = ''] = ['market', 'symbol', 'interval'].map((key) => one.metadata.get(`ckvd.${key}`))
+      const other = readStoredChunk(whole.lake, { market, symbol, interval }, one.day)!
+      expect(bytesOf(one).equals(bytesOf(other)), `${symbol} ${one.day}`).toBe(true)
+      const [facts, otherFacts] = [one, other].map(({ metadata }) => Object.fromEntries(metadata))
       expect([facts?.['ckvd.source'], otherFacts?.['ckvd.source']]).toEqual(['vision-daily', 'vision-monthly'])
       const provenance = ['ckvd.source', 'ckvd.archive.key', 'ckvd.archive.sha256', 'ckvd.archive.etag']
       for (const name of provenance) otherFacts![name] = facts![name]!

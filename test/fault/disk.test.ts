@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { IngestOptions } from '../../src/ingest/ingest.ts'
 import type { CkvdError } from '../../src/errors.ts'
+import type { UtcDay } from '../../src/model/utc-day.ts'
 import type { StepName } from '../../src/disk/steps.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import type { CommandResult } from '../support/ckvd.ts'
@@ -14,8 +15,12 @@ import { createTempDirectory, digestTree, listFiles } from '../support/temp-lake
 import type { World } from './world.ts'
 import { createWorld, FOLDER, SYMBOL } from './world.ts'
 
-/** Forty days of 1h bars: several groups of shards. */
-const RANGE = { start: '2024-02-01', end: '2024-03-12' } as Pick<IngestOptions, 'start' | 'end'>
+/** Forty days of 5m bars, each a file of its own: several groups of shards. */
+const RANGE = {
+  start: '2024-02-01' as UtcDay,
+  end: '2024-03-12' as UtcDay,
+  universe: [{ market: 'spot' as const, symbol: SYMBOL, intervals: ['5m' as const], line: 1 }],
+} satisfies Partial<IngestOptions>
 const DAYS = 40
 
 let reference: string[]

@@ -10,7 +10,7 @@ import { openLake } from '../../src/lake/lake.ts'
 import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { readShard } from '../../src/lake/shards.ts'
 import { runVerify } from '../../src/lake/verify.ts'
-import { BTC, day, ETH, hoursOf, inTempDirectory, tmpFiles } from '../unit/lake/lake-fixtures.ts'
+import { BTC, day, ETH, barsOf, inTempDirectory, tmpFiles } from '../unit/lake/lake-fixtures.ts'
 
 const LOADER = new URL('./lake-ts-loader.mjs', import.meta.url).href
 const CHILD = fileURLToPath(new URL('./lake-child.ts', import.meta.url))
@@ -38,7 +38,7 @@ describe('the write lock', () => {
       const child = await startWriter(root, 'never')
       await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_LOCKED', exit: 4 })
       const reader = await openLake(root, { mode: 'read' })
-      expect(reader.catalog.readDays(BTC)).toEqual([hoursOf(BTC, '2024-01-01').row])
+      expect(reader.catalog.readDays(BTC)).toEqual([barsOf(BTC, '2024-01-01').row])
       await reader.close()
 
       const exit = once(child, 'exit')
@@ -72,7 +72,7 @@ describe('a run that is killed', () => {
       // after verify: what was whole on disk is known too
       const result = await runVerify(lake)
       expect(result).toMatchObject({ bad: [], foreign: [], adopted: RENAMED.includes(moment) ? 2 : 0, rebuilt: false })
-      const expected = LOST.includes(moment) ? [] : [hoursOf(BTC, '2024-01-02', { missing: [4] })]
+      const expected = LOST.includes(moment) ? [] : [barsOf(BTC, '2024-01-02', { missing: [4] })]
       expect(lake.catalog.readDays(BTC, day('2024-01-02')).map((row) => row.shardSha256)).toEqual(
         expected.map((item) => item.row.shardSha256),
       )

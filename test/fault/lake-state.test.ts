@@ -3,25 +3,36 @@ import { mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { IngestOptions } from '../../src/ingest/ingest.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { readShard } from '../../src/lake/shards.ts'
 import { ingestCommand, jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
 import { urlVariables } from '../support/exchange.ts'
+import { alterStored, readStoredChunks } from '../support/stored-chunk.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 import type { World } from './world.ts'
-import { createWorld, FOLDER, SYMBOL } from './world.ts'
+import { createWorld, FOLDER, PACK, SYMBOL } from './world.ts'
 
 const NOW = '2024-03-20T12:00:00Z'
-const shardOf = (lake: string, day: string): string => join(lake, FOLDER, `${SYMBOL}-1h-${day}.arrow`)
+const packOf = (lake: string): string => join(lake, PACK)
+/** The same days as files of their own. */
+const FILES = {
+  universe: [{ market: 'spot' as const, symbol: SYMBOL, intervals: ['5m' as const], line: 1 }],
+} satisfies Partial<IngestOptions>
+const fileOf = (lake: string, day: string): string => join(lake, `data/spot/daily/klines/${SYMBOL}/5m/${SYMBOL}-5m-${day}.arrow`)
 
 let reference: string[]
+let files: string[]
 
 beforeAll(async () => {
   await using world = await createWorld()
   expect(await world.run()).toMatchObject({ exit: 0, stored: 3 })
   reference = await digestTree(join(world.lake, 'data'))
+  await using other = await createWorld()
+  expect(await other.run(FILES)).toMatchObject({ exit: 0, stored: 3 })
+  files = await digestTree(join(other.lake, 'data'))
 })
 
 const verify = (world: World, ...flags: string[]) =>
@@ -40,29 +51,86 @@ describe('shards that are not as they were stored', () => {
 
   test.each(hurts)('%s: verify names it (exit 3), verify --repair heals it byte for byte', async (what, code, hurt) => {
     await using world = await createWorld()
-    await world.run()
-    await hurt(shardOf(world.lake, '2024-03-02'))
+    await world.run(FILES)
+    await hurt(fileOf(world.lake, '2024-03-02'))
     const found = await verify(world)
     expect(jsonOf(found)).toMatchObject({ exit: 3, bad: [{ symbol: SYMBOL, day: '2024-03-02', code }] })
-    if (what === 'a folder') await rm(shardOf(world.lake, '2024-03-02'), { recursive: true })
+    if (what === 'a folder') await rm(fileOf(world.lake, '2024-03-02'), { recursive: true })
     world.sandbox.clearRequests()
     const repaired = await verify(world, '--repair')
     expect(jsonOf(repaired)).toMatchObject({ exit: 0, repair: { exit: 0, stored: 1 } })
     expect(world.requests('archive')).toBe(1)
+    expect(await digestTree(join(world.lake, 'data'))).toEqual(files)
+    expect(jsonOf(await verify(world))).toMatchObject({ exit: 0, bad: [], foreign: [] })
+  })
+
+  const ALL = ['2024-03-01', '2024-03-02', '2024-03-03']
+  const packHurts: readonly [string, string, readonly string[], (path: string) => unknown][] = [
+    ['deleted', 'CKVD_SHARD_MISSING', ALL, (path) => rm(path)],
+    ['emptied', 'CKVD_SHARD_FORMAT', ALL, (path) => truncateSync(path, 0)],
+    ['cut', 'CKVD_SHARD_FORMAT', ALL, (path) => truncateSync(path, 2000)],
+    ['longer', 'CKVD_SHARD_FORMAT', ALL, (path) => appendFileSync(path, 'x')],
+    [
+      'one value different',
+      'CKVD_SHARD_DIGEST',
+      ['2024-03-02'],
+      (path) => alterStored(path, '2024-03-02', (columns) => (columns[5]![3] = 7)),
+    ],
+    ['a folder', 'CKVD_LAKE_IO', ALL, (path) => rm(path).then(() => mkdir(path))],
+  ]
+
+  test.each(packHurts)('a pack, %s: verify names its days (%s), verify --repair heals it byte for byte', async (what, code, days, hurt) => {
+    await using world = await createWorld()
+    await world.run()
+    await hurt(packOf(world.lake))
+    const found = await verify(world)
+    expect(jsonOf(found)).toMatchObject({ exit: 3, bad: days.map((day) => ({ symbol: SYMBOL, day, code, path: PACK })) })
+    if (what === 'a folder') await rm(packOf(world.lake), { recursive: true })
+    world.sandbox.clearRequests()
+    const repaired = await verify(world, '--repair')
+    expect(jsonOf(repaired)).toMatchObject({ exit: 0, repair: { exit: 0, stored: days.length } })
+    expect(world.requests('archive')).toBe(days.length)
     expect(await digestTree(join(world.lake, 'data'))).toEqual(reference)
     expect(jsonOf(await verify(world))).toMatchObject({ exit: 0, bad: [], foreign: [] })
   })
 
-  test('what verify cannot repair stays named, and the shards beside it stay', async () => {
+  test('a day of a pack that verify cannot repair stays named, and the days beside it stay', async () => {
     await using world = await createWorld()
     await world.run()
-    await rm(shardOf(world.lake, '2024-03-02'))
+    const sound = await readStoredChunks(world.lake)
+    alterStored(packOf(world.lake), '2024-03-02', (columns) => (columns[5]![3] = 7))
     world.sandbox.setFaults([
       { kind: 'status', match: '03-02\\.zip$', status: 403 },
       { kind: 'status', match: '/klines\\?', status: 403 },
     ])
     expect(jsonOf(await verify(world, '--repair'))).toMatchObject({ exit: 3, repair: { stored: 0 } })
-    expect(await digestTree(join(world.lake, 'data'))).toEqual(reference.filter((file) => !file.includes('03-02')))
+    expect(queryCatalog(world.lake, "SELECT day FROM days WHERE condition = 'failed'")).toEqual([{ day: '2024-03-02' }])
+    const args = ['fetch', SYMBOL, '--market', 'spot', '--interval', '1h', '--lake', world.lake, '--source', 'cache', '--format', 'csv']
+    for (const [day, next] of [
+      ['2024-03-01', '2024-03-02'],
+      ['2024-03-03', '2024-03-04'],
+    ] as const) {
+      const { exit, stdout } = await runHere([...args, '--start', day, '--end', next], { env: { CKVD_NOW: NOW } })
+      expect(exit).toBe(0)
+      const closes = stdout
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line) => Number(line.split(',')[4]))
+      expect(closes).toEqual([...sound.find((chunk) => chunk.day === day)!.columns[4]!])
+    }
+  })
+
+  test('what verify cannot repair stays named, and the shards beside it stay', async () => {
+    await using world = await createWorld()
+    await world.run(FILES)
+    await rm(fileOf(world.lake, '2024-03-02'))
+    world.sandbox.setFaults([
+      { kind: 'status', match: '03-02\\.zip$', status: 403 },
+      { kind: 'status', match: '/klines\\?', status: 403 },
+    ])
+    expect(jsonOf(await verify(world, '--repair'))).toMatchObject({ exit: 3, repair: { stored: 0 } })
+    expect(await digestTree(join(world.lake, 'data'))).toEqual(files.filter((file) => !file.includes('03-02')))
     expect(queryCatalog(world.lake, "SELECT condition FROM days WHERE day = '2024-03-02'")).toEqual([{ condition: 'failed' }])
   })
 })
@@ -206,7 +274,7 @@ test('a symbolic link in the place of a shard is replaced, and what it leads to 
   const secret = join(outside.path, 'secret')
   writeFileSync(secret, 'mine')
   await mkdir(join(world.lake, FOLDER), { recursive: true })
-  await symlink(secret, shardOf(world.lake, '2024-03-02'))
+  await symlink(secret, packOf(world.lake))
   expect(await world.run()).toMatchObject({ exit: 0, stored: 3 })
   expect(await readFile(secret, 'utf8')).toBe('mine')
   expect(await digestTree(join(world.lake, 'data'))).toEqual(reference)

@@ -9,6 +9,7 @@ import { ingestCommand, ingestResult, runHere, startCkvd } from '../support/ckvd
 import { MAIN, runCli, sharedPool } from '../support/dist.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, listFiles, waitUntil } from '../support/temp-lake.ts'
 
@@ -51,7 +52,7 @@ async function runInto(args: readonly string[], places: { stdout: Place; stderr:
 }
 
 async function storedDays(temp: TempDirectory): Promise<number> {
-  return (await listFiles(join(temp.lake, 'data'))).length
+  return (await readStoredChunks(temp.lake)).length
 }
 
 describe.skipIf(!existsSync(FULL))('output that fails', () => {

@@ -11,7 +11,7 @@ import { createTempDirectory, digestTree, listFiles, waitUntil } from '../suppor
 /* Nothing outside of lake and export is ever written or removed, whatever links lie in them. */
 
 const NOW = '2024-03-05T12:00:00Z'
-const SERIES = 'data/spot/daily/klines/AAAUSDT/1h'
+const SERIES = 'data/spot/monthly/klines/AAAUSDT/1h'
 const PARTITION = 'data/market=spot/symbol=AAAUSDT'
 
 let exchange: TestExchange

@@ -5,7 +5,7 @@ import type { IngestResult } from '../../src/ingest/result.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import type { FaultRule, RequestRecord, Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'
 import { runIngest, sharedPool, startSandbox } from '../support/dist.ts'
-import { readShardFile } from '../support/foreign-reader.ts'
+import { readChunks } from '../support/stored-chunk.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
 
@@ -16,7 +16,9 @@ const DAYS = ['2024-03-01', '2024-03-02', '2024-03-03'] as const
 /** Of these three days the middle one goes wrong. */
 export const BAD_DAY = DAYS[1]
 export const SYMBOL = 'AAAUSDT'
-export const FOLDER = `data/spot/daily/klines/${SYMBOL}/1h`
+/** Where the pack of all of them lies. */
+export const FOLDER = `data/spot/monthly/klines/${SYMBOL}/1h`
+export const PACK = `${FOLDER}/${SYMBOL}-1h-2024-03.arrow`
 
 /** An exchange of one symbol, a lake that does not exist yet, and a run of the product over three of its days. */
 export interface World extends AsyncDisposable {
@@ -95,10 +97,10 @@ export async function createWorld(faults: readonly FaultRule[] = [], more: Sandb
 export async function readRows(lake: string): Promise<Map<string, string[]>> {
   const rows = new Map<string, string[]>()
   for (const file of await listFiles(join(lake, 'data'))) {
-    const { columns, metadata } = readShardFile(await readFile(join(lake, 'data', file)))
-    const length = columns[0]?.length ?? 0
-    const texts = Array.from({ length }, (_, row) => columns.map((column) => String(column[row])).join(' '))
-    rows.set(metadata.get('ckvd.day') ?? file, texts)
+    for (const { columns, day, rows: length } of readChunks(await readFile(join(lake, 'data', file)))) {
+      const texts = Array.from({ length }, (_, row) => columns.map((column) => String(column[row])).join(' '))
+      rows.set(day, texts)
+    }
   }
   return rows
 }

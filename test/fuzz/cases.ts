@@ -27,7 +27,8 @@ export const PARTS: Readonly<Record<string, number>> = {
   ZIP: 3_000,
   'lake.json': 3_000,
   config: 1_000,
-  shard: 500,
+  shard: 250,
+  pack: 250,
   catalog: 100,
 }
 /** No case may take longer, however busy the machine is. */

@@ -6,30 +6,35 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { COMMAND_KEYS, resolveSettings, SETTINGS } from '../../config/settings.ts'
 import { parseUniverse } from '../../src/ingest/universe.ts'
 import { openLake } from '../../src/lake/lake.ts'
+import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { shardPath } from '../../src/lake/layout.ts'
 import { readOrigin } from '../../src/lake/origin.ts'
 import { lakePaths } from '../../src/lake/layout.ts'
-import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { adoptShard, readShard } from '../../src/lake/shards.ts'
 import { runVerify } from '../../src/lake/verify.ts'
+import { sha256Hex } from '../../src/memory/digest.ts'
 import { parseFaultRules } from '../../src/sandbox/index.ts'
-import { BTC, day, hoursOf } from '../unit/lake/lake-fixtures.ts'
+import { barsOf, BTC, BTC_5M, day } from '../unit/lake/lake-fixtures.ts'
 import { catalogued, checkCases, mutation } from './cases.ts'
 
 const DAY = day('2024-01-01')
+const DAYS = ['2024-01-01', '2024-01-02', '2024-01-03']
 let directory: string
 let catalog: Buffer
+/** a day of `5m` bars, and a month of `1h` */
 let shard: Buffer
+let pack: Buffer
 let lakes = 0
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ckvd-fuzz-'))
   const root = join(directory, 'whole')
   const lake = await openLake(root, { mode: 'write', origin: 'sandbox' })
-  for (const name of ['2024-01-01', '2024-01-02', '2024-01-03']) await lake.writer.put(hoursOf(BTC, name, { missing: [4] }))
+  for (const series of [BTC, BTC_5M]) for (const name of DAYS) await lake.writer.put(barsOf(series, name, { missing: [4] }))
   await lake.close()
   catalog = readFileSync(join(root, 'catalog.sqlite'))
-  shard = readFileSync(join(root, shardPath(BTC, DAY)))
+  shard = readFileSync(join(root, shardPath(BTC_5M, DAY)))
+  pack = readFileSync(join(root, shardPath(BTC, DAY)))
 })
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -43,21 +48,33 @@ function lakeWith(path: string, bytes: Uint8Array): string {
   return root
 }
 
-test('a shard of any bytes is rows that it promises, or a code; none is adopted that is not whole', async () => {
+test.each([
+  ['shard', BTC_5M, () => shard],
+  ['pack', BTC, () => pack],
+] as const)('a %s of any bytes is rows that it promises, or a code; none is adopted that is not whole', async (name, series, file) => {
   await checkCases(
-    'shard',
+    name,
     mutation,
     async (mutate) => {
-      const bytes = mutate(shard)
-      const root = lakeWith(shardPath(BTC, DAY), bytes)
-      const read = await readShard(createLocalReader(root), BTC, DAY).catch(
-        (error: unknown) => void expect(catalogued(error)).toMatch(/^CKVD_SHARD_/),
-      )
-      if (read !== undefined) expect(read.columns.openTime).toHaveLength(read.meta.rows)
-      const adopted = await adoptShard(createLocalReader(root), BTC, DAY).catch(
-        (error: unknown) => void expect(['CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST']).toContain(catalogued(error)),
-      )
-      if (adopted !== undefined) expect(adopted.row).toMatchObject({ symbol: 'BTCUSDT', rows: read?.meta.rows })
+      const bytes = mutate(file())
+      const root = lakeWith(shardPath(series, DAY), bytes)
+      for (const text of DAYS) {
+        const { row } = barsOf(series, text, { missing: [4] })
+        // a catalog that is as wrong as the file: of a file of its own all but the bytes' own digest is checked
+        const expected = series === BTC_5M ? { ...row, shardSha256: sha256Hex(bytes), shardBytes: bytes.length } : row
+        const read = await readShard(createLocalReader(root), series, row.day, expected).catch(
+          (error: unknown) => void expect(catalogued(error)).toMatch(/^CKVD_SHARD_/),
+        )
+        if (read !== undefined) expect(read.columns.openTime).toHaveLength(read.meta.rows)
+        const adopted = await adoptShard(createLocalReader(root), series, row.day).catch(
+          (error: unknown) => void expect(['CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST']).toContain(catalogued(error)),
+        )
+        if (adopted !== undefined) {
+          expect(adopted.row).toMatchObject({ symbol: 'BTCUSDT', day: row.day })
+          expect(adopted.row.rows).toBeGreaterThan(0)
+        }
+        if (read !== undefined && adopted !== undefined) expect(adopted.row.rows).toBe(read.meta.rows)
+      }
       rmSync(root, { recursive: true })
     },
     2,
@@ -70,8 +87,13 @@ test('a catalog of any bytes is read, refused with a code, or rebuilt by verify'
     mutation,
     async (mutate) => {
       const root = lakeWith('catalog.sqlite', mutate(catalog))
-      mkdirSync(dirname(join(root, shardPath(BTC, DAY))), { recursive: true })
-      writeFileSync(join(root, shardPath(BTC, DAY)), shard)
+      for (const [series, bytes] of [
+        [BTC, pack],
+        [BTC_5M, shard],
+      ] as const) {
+        mkdirSync(dirname(join(root, shardPath(series, DAY))), { recursive: true })
+        writeFileSync(join(root, shardPath(series, DAY)), bytes)
+      }
       for (const mode of ['read', 'write'] as const) {
         try {
           const lake = await openLake(root, { mode })
@@ -89,7 +111,7 @@ test('a catalog of any bytes is read, refused with a code, or rebuilt by verify'
         try {
           await runVerify(lake)
           // its shard is whole: whatever the catalog was, the day is known, or named
-          expect(lake.catalog.getDay(BTC, DAY)).toBeDefined()
+          for (const series of [BTC, BTC_5M]) expect(lake.catalog.getDay(series, DAY)).toBeDefined()
         } finally {
           await lake.close()
         }

@@ -258,7 +258,7 @@ test('case 8: um with and without header, header only, empty, CRLF, trailing bla
   // the bad line is not dropped quietly: the day is not there, and the message says where to look
   expect(alone.problems[2]).toMatchObject({ code: 'CKVD_CSV_COLUMNS' })
   expect(alone.problems[2]?.message).toContain('line 12')
-  expect(await world.shards()).toHaveLength(4)
+  expect(await world.chunks()).toHaveLength(4)
 
   const repaired = await world.ingest({ ...ask, flags: ['--retry-failed'] })
   expect(repaired).toMatchObject({ exit: 0, days: { complete: 4, provisional: 3 }, problems: [] })
@@ -446,7 +446,7 @@ test('case 14: a flat tail of zero volume, a ticker that is used again, a relist
   // the hole of 166 days is asked as one stretch
   expect(relisted).toMatchObject({ exit: 0, days: { complete: 4, outage: 166 }, requests: { rest: 1 } })
   expect(world.day('2023-01-01')).toMatchObject({ condition: 'outage', rows: 0, expected: 6, source: null, shard_sha256: null })
-  expect(await world.shards()).toHaveLength(4)
+  expect(await world.chunks()).toHaveLength(4)
   expect(world.gaps().reduce((sum, { bars }) => sum + bars, 0)).toBe(166 * 6)
 
   const reused = await world.ingest({ symbols: ['LITUSDT'], intervals: '4h', start: '2022-06-01', end: '2022-06-09' })
@@ -526,7 +526,7 @@ test('case 15: symbols of other scripts, digits, SETTLED, delivery contracts, an
   const um = await world.ingest({ market: 'um', symbols, start: '2025-10-08', end: '2025-10-10' })
   expect(um).toMatchObject({ exit: 0, series: 3, days: { complete: 6 } })
   expect(world.day('2025-10-08', '币安人生USDT')).toMatchObject({ condition: 'complete', rows: 13, expected: 13 })
-  expect(await world.shards()).toContain('futures/um/daily/klines/币安人生USDT/1h/币安人生USDT-1h-2025-10-08.arrow')
+  expect(await world.shards()).toContain('futures/um/monthly/klines/币安人生USDT/1h/币安人生USDT-1h-2025-10.arrow')
 
   const delivery = await world.ingest({ market: 'cm', symbols: ['BTCUSD_210625'], start: '2021-06-24', end: '2021-06-28' })
   expect(delivery).toMatchObject({ exit: 0, days: { complete: 2, unlisted: 2 } })
@@ -537,7 +537,8 @@ test('case 15: symbols of other scripts, digits, SETTLED, delivery contracts, an
   const run = await unpadded.ingest({ symbols: ['ADABKRW'], intervals: '1d', start: '2020-08-01', end: '2020-09-01' })
   expect(run).toMatchObject({ exit: 0, days: { complete: 31 }, rows: 31 })
   expect(unpadded.day('2020-08-17').archive_key).toBe(bucketKey(archive))
-  expect((await unpadded.shards())[0]).toBe('spot/daily/klines/ADABKRW/1d/ADABKRW-1d-2020-08-01.arrow')
+  expect(await unpadded.shards()).toEqual(['spot/yearly/klines/ADABKRW/1d/ADABKRW-1d-2020.arrow'])
+  expect((await unpadded.chunks()).map(({ day }) => day)).toEqual(daysBetween('2020-08-01', '2020-09-01'))
 })
 
 test('case 16: bars of 3 days, weeks across month ends, and months, which are 1mo in archives and 1M in REST', async () => {
@@ -565,7 +566,7 @@ test('case 16: bars of 3 days, weeks across month ends, and months, which are 1m
   ])
   expect(world.restRequests.filter(({ path }) => path.includes('interval=1M')).length).toBeGreaterThan(0)
   expect(world.restRequests.filter(({ path }) => path.includes('interval=1mo'))).toEqual([])
-  expect(await world.shards()).toContain('spot/monthly/klines/BTCUSDT/1mo/BTCUSDT-1mo-2024-01.arrow')
+  expect(await world.shards()).toContain('spot/yearly/klines/BTCUSDT/1mo/BTCUSDT-1mo-2024.arrow')
   const again = await world.ingest({ symbols: ['BTCUSDT'], intervals: '1mo', start: '2024-01-01', end: '2024-05-01' })
   expect(again).toMatchObject({ exit: 0, stored: 0, requests: { archive: 0 } })
 })

@@ -273,7 +273,7 @@ describe('a wrong checksum', () => {
     const first = await world.ingest(alone)
     expect(first).toMatchObject({ exit: 3, days: { complete: 2, quarantined: 1 }, requests: { archive: 4, rest: 0 } })
     expect(first.problems).toMatchObject([{ day: '2024-01-11', condition: 'quarantined', code: 'CKVD_CHECKSUM_MISMATCH' }])
-    expect(await world.shards()).toHaveLength(2)
+    expect(await world.chunks()).toHaveLength(2)
     const kept = await listFiles(`${world.lake}/quarantine`)
     expect(kept).toHaveLength(2)
     const reason = kept.find((name) => name.endsWith('.json'))!

@@ -248,7 +248,7 @@ describe('case 21: refusals', () => {
     const untilMs = Date.parse(/until (\S+Z)/.exec(banned.stopped?.message ?? '')?.[1] ?? '')
     expect(untilMs).toBeGreaterThanOrEqual(beforeMs + 3_600_000)
     expect(untilMs).toBeLessThanOrEqual(Date.now() + 3_600_000)
-    expect(await world.shards()).toHaveLength(8)
+    expect(await world.chunks()).toHaveLength(8)
     // one answer is enough
     expect(world.restRequests).toHaveLength(1)
 

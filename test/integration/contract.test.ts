@@ -1,12 +1,12 @@
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import { restProof } from '../support/cases.ts'
 import { ingestCommand, ingestResult, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory, listFiles, queryCatalog } from '../support/temp-lake.ts'
+import { createTempDirectory, queryCatalog } from '../support/temp-lake.ts'
 
 const NOW = '2024-03-20T12:00:00Z'
 
@@ -85,7 +85,7 @@ describe('what --json of ingest prints', () => {
       skipped: 0,
       days: { unlisted: 2, outage: 1, provisional: 1, quarantined: 0, failed: 2, partial: 0, pending: 0, complete: 32 },
     })
-    expect(first.stored).toBe((await listFiles(join(directory.lake, 'data'))).length)
+    expect(first.stored).toBe((await readStoredChunks(directory.lake)).length)
     expect(first.stored).toBe(first.days.complete + first.days.outage + first.days.provisional)
     const [total] = queryCatalog<{ rows: number }>(directory.lake, 'SELECT sum(rows) AS rows FROM days')
     expect(first.rows).toBe(total?.rows)

@@ -7,12 +7,12 @@ import { startExchange } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog, waitUntil } from '../support/temp-lake.ts'
 
 const NOW = '2024-03-20T12:00:00Z'
-/** 1h of two symbols in 2024-02-01 … 2024-03-19, a monthly and 19 daily archives each */
+/** 5m of two symbols in 2024-02-01 … 2024-03-19, from daily archives, each day a file */
 const CHUNKS = 2 * 48
 const UNIVERSE = 'AAAUSDT\nBBBUSDT\n'
 
 function command(lake: string): string[] {
-  return ingestCommand(lake, '--archives', 'daily', '--workers', '2', '--concurrency', '4', '--json', '--quiet')
+  return ingestCommand(lake, '--intervals', '5m', '--archives', 'daily', '--workers', '2', '--concurrency', '4', '--json', '--quiet')
 }
 
 describe('a run that is ended in the middle', () => {
@@ -31,7 +31,7 @@ describe('a run that is ended in the middle', () => {
 
   beforeEach(() => {
     // a little time for each archive, so that there is a middle
-    exchange.sandbox.setFaults([{ kind: 'slow', match: '\\.zip$', bytesPerSecond: 40_000 }])
+    exchange.sandbox.setFaults([{ kind: 'slow', match: '\\.zip$', bytesPerSecond: 400_000 }])
     exchange.sandbox.clearRequests()
   })
 
@@ -146,7 +146,7 @@ describe('a run after a complete one', () => {
       ingestResult(await runHere([...command(lake), ...flags], { env: exchange.env, stdin: UNIVERSE }))
     await run()
     const digests = await digestTree(join(lake, 'data'))
-    await rm(join(lake, 'data/spot/daily/klines/AAAUSDT/1h/AAAUSDT-1h-2024-02-05.arrow'))
+    await rm(join(lake, 'data/spot/daily/klines/AAAUSDT/5m/AAAUSDT-5m-2024-02-05.arrow'))
     const broken = ['verify', '--lake', lake, '--json', '--quiet']
     expect(jsonOf(await runHere(broken))).toMatchObject({
       exit: 3,
@@ -154,7 +154,7 @@ describe('a run after a complete one', () => {
     })
     exchange.sandbox.clearRequests()
     expect(await run()).toMatchObject({ exit: 0, stored: 1, skipped: CHUNKS - 1 })
-    expect(exchange.requests('archive').map(({ path }) => path.split('/').at(-1))).toEqual(['AAAUSDT-1h-2024-02-05.zip'])
+    expect(exchange.requests('archive').map(({ path }) => path.split('/').at(-1))).toEqual(['AAAUSDT-5m-2024-02-05.zip'])
     expect(await digestTree(join(lake, 'data'))).toEqual(digests)
   })
 

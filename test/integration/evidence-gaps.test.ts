@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import type { Interval, Market } from '../support/lying-exchange-bars.ts'
 import { msOf } from '../support/lying-exchange-bars.ts'
-import { digestTree, listFiles } from '../support/temp-lake.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
+import { digestTree } from '../support/temp-lake.ts'
 
 /* A gap is explained when one page holds the bar before it and the bar after it. An empty answer proves nothing. */
 
@@ -20,12 +19,8 @@ interface ShardGap {
 
 /** The gaps that a lake's shards tell, in order of their start. */
 async function gapsOf(lab: Lab): Promise<ShardGap[]> {
-  const gaps: ShardGap[] = []
-  for (const file of await listFiles(join(lab.lake, 'data'))) {
-    if (!file.endsWith('.arrow')) continue
-    const { metadata } = tableFromIPC(await readFile(join(lab.lake, 'data', file))).schema
-    gaps.push(...(JSON.parse(metadata.get('ckvd.gaps') ?? '[]') as ShardGap[]))
-  }
+  const chunks = await readStoredChunks(lab.lake)
+  const gaps = chunks.flatMap(({ metadata }) => JSON.parse(metadata.get('ckvd.gaps')!) as ShardGap[])
   return gaps.sort((a, b) => Number(a.start_us) - Number(b.start_us))
 }
 

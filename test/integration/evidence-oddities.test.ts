@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { tableFromIPC } from 'apache-arrow'
 import { describe, expect, it } from 'vitest'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import type { Interval, Market, Row } from '../support/lying-exchange-bars.ts'
 import { DAY_MS, endOfBar, lakeCells, msOf, rowAt, slots } from '../support/lying-exchange-bars.ts'
-import { listFiles, queryCatalog } from '../support/temp-lake.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
+import { queryCatalog } from '../support/temp-lake.ts'
 
 /* What the exchange published is kept, however odd; bars of another interval are refused. */
 
@@ -21,9 +19,9 @@ const change =
 
 /** `ckvd.odd_close` and the like of a day's shard. */
 async function metadataOf(lab: Lab, day: string): Promise<ReadonlyMap<string, string>> {
-  const file = (await listFiles(join(lab.lake, 'data'))).find((path) => path.endsWith(`${day}.arrow`))
-  if (file === undefined) throw new Error(`no shard of ${day}`)
-  return tableFromIPC(await readFile(join(lab.lake, 'data', file))).schema.metadata
+  const chunk = (await readStoredChunks(lab.lake)).find((one) => one.day === day)
+  if (chunk === undefined) throw new Error(`no shard of ${day}`)
+  return chunk.metadata
 }
 
 /** Twelve months, of which the last closes before `--end 2024-02-01`. */

@@ -6,6 +6,7 @@ import { runCkvd } from '../support/ckvd.ts'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import type { Interval, Market, Row } from '../support/lying-exchange-bars.ts'
 import { msOf } from '../support/lying-exchange-bars.ts'
+import { storedPath } from '../support/stored-chunk.ts'
 import { listFiles } from '../support/temp-lake.ts'
 
 /* No byte of a shard reaches a caller unchecked, and no row of the catalog is believed that cannot be. */
@@ -20,15 +21,14 @@ async function openStored(market: Market = 'spot', interval: Interval = '1m'): P
   return lab
 }
 
-async function shardOf(lab: Lab, day: string): Promise<string> {
-  const file = (await listFiles(join(lab.lake, 'data'))).find((path) => path.endsWith(`${day}.arrow`))
-  if (file === undefined) throw new Error(`no shard of ${day}`)
-  return join(lab.lake, 'data', file)
+/** The file that holds a day. */
+function shardOf(lab: Lab, day: string): string {
+  return join(lab.lake, storedPath(lab.series.life, day))
 }
 
 /** Another close in a shard, twice as high or, `subtle`, one that the bar could have; size and times of the file stay. */
 async function doubleClose(lab: Lab, day: string, subtle = false): Promise<{ readonly row: Row; readonly wrong: string }> {
-  const path = await shardOf(lab, day)
+  const path = shardOf(lab, day)
   const bytes = await readFile(path)
   const row = lab.series.closed(`${day}T10:00`)[0]!
   const right = Buffer.alloc(8)
@@ -137,7 +137,7 @@ describe('a row of the catalog that cannot be', () => {
     const database = new Database(join(lab.lake, 'catalog.sqlite'))
     try {
       database.prepare(`update days set ${change} where day = '2024-03-03'`).run()
-      await rm(await shardOf(lab, '2024-03-03'))
+      await rm(shardOf(lab, '2024-03-03'))
     } catch (error) {
       // a schema that refuses it is as good
       expect(String(error)).toMatch(/constraint/i)
@@ -178,7 +178,7 @@ describe('a row of the catalog that cannot be', () => {
 
   it('a shard that is gone is found', async () => {
     await using lab = await openStored('cm', '1h')
-    await rm(await shardOf(lab, '2024-03-03'))
+    await rm(shardOf(lab, '2024-03-03'))
     expect((await lab.run(['verify', '--lake', lab.lake, '--json'])).exit).toBe(3)
     expect((await lab.run(fetchArgs(lab, '--source', 'cache', '--start', '2024-03-02', '--end', '2024-03-05'))).exit).toBe(3)
   })

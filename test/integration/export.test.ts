@@ -9,7 +9,9 @@ import { ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { countWithPolars, hiveTable, openDuckDb, readParquetWithPolars } from '../support/export-reader.ts'
-import { readShardFile, SHARD_SCHEMA } from '../support/foreign-reader.ts'
+import { SHARD_SCHEMA } from '../support/foreign-reader.ts'
+import type { StoredChunk } from '../support/stored-chunk.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, digestTree, listFiles } from '../support/temp-lake.ts'
 
@@ -101,9 +103,13 @@ describe('an export as Parquet', () => {
       const { schema, nulls, columns } = readParquetWithPolars(join(out, path))
       expect(schema).toEqual(SHARD_SCHEMA)
       expect(nulls).toBe(0)
-      const folder = `${market === 'spot' ? 'spot' : 'futures/um'}/${interval === '1mo' ? 'monthly' : 'daily'}/klines/${symbol}/${interval}`
-      const shards = (await listFiles(join(world.lake, 'data', folder))).filter((name) => name.includes(`-${interval}-${period}`))
-      const expected = shards.map((name) => readShardFile(readFileSync(join(world.lake, 'data', folder, name))).columns)
+      const isOf = ({ metadata, day }: StoredChunk): boolean =>
+        metadata.get('ckvd.market') === market &&
+        metadata.get('ckvd.symbol') === symbol &&
+        metadata.get('ckvd.interval') === (interval === '1mo' ? '1M' : interval) &&
+        day.startsWith(period)
+      const stored = (await readStoredChunks(world.lake)).filter(isOf).sort((a, b) => (a.day < b.day ? -1 : 1))
+      const expected = stored.map((chunk) => chunk.columns)
       columns.forEach((values, i) => expect(values, `${path} column ${i}`).toEqual(expected.flatMap((shard) => [...shard[i]!])))
       expect(columns[0]).toHaveLength(rows)
     }

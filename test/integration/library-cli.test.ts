@@ -9,7 +9,8 @@ import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { columnsOf, fetchTruth, valuesOf } from '../support/library.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
+import { createTempDirectory } from '../support/temp-lake.ts'
 
 const NOW = '2024-03-10T12:34:56Z'
 
@@ -51,7 +52,7 @@ describe('ckvd fetch', () => {
     )
     expect(lines.slice(1).map((line) => Number(line.split(',')[4]))).toEqual(truth['close'])
     expect(lines[1]?.split(',').filter((_cell, i) => i === 0 || i === 11)).toEqual(['2024-03-08T00:00:00.000000Z', 'VISION'])
-    expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(2)
+    expect((await readStoredChunks(temp.lake)).map(({ day }) => day)).toEqual(['2024-03-08', '2024-03-09'])
 
     const json = JSON.parse((await ckvd('fetch', 'BTCUSDT', '--market', 'um', ...range, '--format', 'json')).stdout) as Record<
       string,

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { tableFromIPC } from 'apache-arrow'
 import Database from 'libsql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { GetDataOptions, CKVDConfig } from '../../src/index.ts'
@@ -8,8 +7,9 @@ import { openLake } from '../../src/lake/lake.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { columnsOf, fetchTruth, gapsOf, library, sourcesOf, valuesOf } from '../support/library.ts'
+import { alterStored, readStoredChunks, storedPath } from '../support/stored-chunk.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory, listFiles, queryCatalog } from '../support/temp-lake.ts'
+import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 
 const { CryptoKlineVisionData, DataProvider, MarketType, Interval, DataSource, ChartType, CkvdError, fetchMarketData, ingest } = library
 
@@ -97,9 +97,11 @@ describe('rows and their sources', () => {
   test('whole closed days are stored as an ingest stores them, byte for byte; the open day never is', async () => {
     await using ckvd = create()
     await ckvd.getData(HOURS)
-    const folder = 'data/spot/daily/klines/BTCUSDT/1h'
-    const days = ['06', '07', '08', '09'].map((day) => `${folder}/BTCUSDT-1h-2024-03-${day}.arrow`)
-    expect((await listFiles(temp.lake)).filter((path) => path.startsWith('data/'))).toEqual(days)
+    const days = ['06', '07', '08', '09'].map((day) => `2024-03-${day}`)
+    expect((await listFiles(temp.lake)).filter((path) => path.startsWith('data/'))).toEqual([
+      'data/spot/monthly/klines/BTCUSDT/1h/BTCUSDT-1h-2024-03.arrow',
+    ])
+    expect((await readStoredChunks(temp.lake)).map(({ day, rows }) => [day, rows])).toEqual(days.map((day) => [day, 24]))
     expect(await listFiles(join(temp.lake, 'tmp'))).toEqual([])
     expect(queryCatalog(temp.lake, 'SELECT day, condition, source FROM days')).toEqual(
       ['06', '07', '08', '09'].map((day) => ({ day: `2024-03-${day}`, condition: 'complete', source: 'vision-daily' })),
@@ -114,7 +116,7 @@ describe('rows and their sources', () => {
       end: '2024-03-10',
     })
     expect([result.exit, result.stored]).toEqual([0, 4])
-    for (const path of days) expect(readFileSync(join(temp.lake, path)).equals(readFileSync(join(other.lake, path)))).toBe(true)
+    expect(await digestTree(join(temp.lake, 'data'))).toEqual(await digestTree(join(other.lake, 'data')))
     // and what was stored here is settled there: an ingest of the same lake downloads nothing
     exchange.sandbox.clearRequests()
     const rerun = await ingest({
@@ -332,16 +334,21 @@ describe('sources by choice', () => {
     await using ckvd = create()
     const wide = { ...day, startTime: '2024-03-06T00:00:00Z' }
     const first = valuesOf(await ckvd.getData(wide))
-    const folder = join(temp.lake, 'data/spot/daily/klines/BTCUSDT/1h')
-    const [a = '', b = ''] = readdirSync(folder)
-    for (const [name, spoil] of [
-      [b, (bytes: Buffer) => bytes.subarray(0, bytes.length - 7)],
-      [a, (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 200), Buffer.alloc(300), bytes.subarray(500)])],
+    const path = join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval: '1h' }, '2024-03-06'))
+    const days = (await readStoredChunks(temp.lake)).map(({ day }) => day)
+    expect(days).toHaveLength(2)
+    // a day of a pack, or all of one
+    for (const [count, spoil] of [
+      [1, () => alterStored(path, days[0]!, (columns) => columns[5]!.fill(0 as never, 3, 9))],
+      [1, () => alterStored(path, days[1]!, (columns) => columns[5]!.fill(0 as never, 3, 9))],
+      [2, () => writeFileSync(path, readFileSync(path).subarray(0, -7))],
+      [2, () => rmSync(path)],
     ] as const) {
-      writeFileSync(join(folder, name), spoil(readFileSync(join(folder, name))))
+      spoil()
       exchange.sandbox.clearRequests()
       expect(valuesOf(await ckvd.getData(wide))['close']).toEqual(first['close'])
-      expect(exchange.requests('archive')).toHaveLength(1)
+      expect(exchange.requests('archive')).toHaveLength(count)
+      expect((await readStoredChunks(temp.lake)).map(({ day }) => day)).toEqual(days)
     }
     exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData(wide)))).toEqual(new Set(['CACHE']))
@@ -355,13 +362,9 @@ describe('a lake that lies', () => {
   test('a rotten byte among sound days is never handed out: refused from the cache, fetched again otherwise', async () => {
     await using ckvd = create()
     const sound = valuesOf(await ckvd.getData(days))
-    const path = join(temp.lake, 'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-03-05.arrow')
-    const bytes = readFileSync(path)
-    const shard = tableFromIPC(bytes)
+    const path = join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval: '1h' }, '2024-03-05'))
     // the last close of the day, doubled in place
-    const at = bytes.indexOf(Buffer.from(Float64Array.from(shard.getChild('close')?.toArray() as Float64Array).buffer)) + 23 * 8
-    bytes.writeDoubleLE(2 * bytes.readDoubleLE(at), at)
-    writeFileSync(path, bytes)
+    alterStored(path, '2024-03-05', (columns) => (columns[4]![23] = 2 * Number(columns[4]![23])))
     for (const columns of [undefined, ['close' as const]]) {
       const options = { ...days, enforceSource: DataSource.CACHE, ...(columns === undefined ? {} : { columns }) }
       const error = await refusal(ckvd.getData(options))
@@ -522,7 +525,7 @@ describe('together', () => {
     }
     await using later = create()
     await later.getData(week)
-    expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(7)
+    expect(await readStoredChunks(temp.lake)).toHaveLength(7)
     // and the lock is free when no call is under way
     await (await openLake(temp.lake, { mode: 'write', origin: 'sandbox' })).close()
   })

@@ -6,6 +6,7 @@ import { ingestCommand, ingestResult, jsonOf, runHere } from '../support/ckvd.ts
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
 import { SHARED } from '../support/shared.ts'
+import { readStoredChunks } from '../support/stored-chunk.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 
 const NOW = '2024-03-20T12:00:00Z'
@@ -115,17 +116,21 @@ describe('which archives are taken', () => {
     expect(exchange.requests('archive', /\/monthly\//)).toHaveLength(archives.monthly)
   })
 
-  test('3d, 1w and 1M come from monthly archives, a shard a month, 1M written 1mo', async () => {
+  test('3d, 1w and 1M come from monthly archives, a chunk a month in a pack of the year, 1M written 1mo', async () => {
     await using directory = await createTempDirectory()
     const result = ingestResult(
       await ingest(directory.lake, 'AAAUSDT', '--intervals', '3d,1w,1mo', '--start', '2024-01-10', '--end', '2024-03-01', '--no-rest'),
     )
     expect(result).toMatchObject({ exit: 0, stored: 6, problems: [] })
     expect(await listFiles(join(directory.lake, 'data/spot'))).toEqual([
-      ...['2024-01', '2024-02'].map((month) => `monthly/klines/AAAUSDT/1mo/AAAUSDT-1mo-${month}.arrow`),
-      ...['2024-01', '2024-02'].map((month) => `monthly/klines/AAAUSDT/1w/AAAUSDT-1w-${month}.arrow`),
-      ...['2024-01', '2024-02'].map((month) => `monthly/klines/AAAUSDT/3d/AAAUSDT-3d-${month}.arrow`),
+      'yearly/klines/AAAUSDT/1mo/AAAUSDT-1mo-2024.arrow',
+      'yearly/klines/AAAUSDT/1w/AAAUSDT-1w-2024.arrow',
+      'yearly/klines/AAAUSDT/3d/AAAUSDT-3d-2024.arrow',
     ])
+    const chunks = await readStoredChunks(directory.lake)
+    expect(chunks.map(({ metadata, day }) => `${metadata.get('ckvd.interval')} ${day}`)).toEqual(
+      ['1M', '1w', '3d'].flatMap((interval) => [`${interval} 2024-01-01`, `${interval} 2024-02-01`]),
+    )
     expect(exchange.requests('archive', /\/daily\//)).toEqual([])
     const rows = queryCatalog<{ interval: string; day: string }>(directory.lake, 'SELECT interval, day FROM days ORDER BY interval, day')
     expect(rows.map(({ interval, day }) => `${interval} ${day}`)).toEqual([

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tableFromIPC } from 'apache-arrow'
+import { readStoredChunk } from '../support/stored-chunk.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CommandResult } from '../support/ckvd.ts'
 import { ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
@@ -130,7 +131,7 @@ describe('ckvd query', () => {
       'nothing Float64',
       'list Utf8',
     ])
-    const { columns } = readShardFile(readFileSync(join(world.lake, 'data/futures/um/daily/klines/BBBUSDT/1h/BBBUSDT-1h-2024-02-28.arrow')))
+    const { columns } = readStoredChunk(world.lake, { market: 'um', symbol: 'BBBUSDT', interval: '1h' }, '2024-02-28')!
     expect([...(arrow.getChildAt(1)!.data[0]!.values as BigInt64Array)].slice(0, 24)).toEqual([...columns[0]!])
     expect([...(arrow.getChild('close')!.toArray() as Float64Array)].slice(0, 24)).toEqual([...columns[4]!])
     expect(arrow.getChild('nothing')!.nullCount).toBe(arrow.numRows)

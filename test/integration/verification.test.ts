@@ -5,7 +5,8 @@ import type { FaultRule } from '../../src/sandbox/index.ts'
 import { ingestCommand, ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
-import { columnBytes, readShardFile } from '../support/foreign-reader.ts'
+import type { StoredChunk } from '../support/stored-chunk.ts'
+import { bytesOf, readStoredChunk, readStoredChunks } from '../support/stored-chunk.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 
 const NOW = '2024-03-20T12:00:00Z'
@@ -39,6 +40,10 @@ async function ingest(lake: string, ...flags: string[]) {
   const range = flags.includes('--start') ? [] : ['--start', '2024-03-01', '--end', '2024-03-04']
   const args = ingestCommand(lake, '--json', '--quiet', '--no-rest', ...range, ...flags)
   return ingestResult(await runHere(args, { env: exchange.env, stdin: 'AAAUSDT' }))
+}
+
+function badDayOf(lake: string): StoredChunk {
+  return readStoredChunk(lake, { market: 'spot', symbol: 'AAAUSDT', interval: '1h' }, '2024-03-02')!
 }
 
 function dayOf(lake: string, day: string): Record<string, unknown> | undefined {
@@ -81,7 +86,7 @@ describe('an archive that fails verification', () => {
     expect(result.problems[0]?.code).toContain(code)
     expect(exchange.requests('archive', new RegExp(ZIP))).toHaveLength(2)
     expect(exchange.requests('archive')).toHaveLength(4)
-    expect((await listFiles(join(lake, 'data'))).map((file) => file.slice(-16))).toEqual(['2024-03-01.arrow', '2024-03-03.arrow'])
+    expect((await readStoredChunks(lake)).map(({ day }) => day)).toEqual(['2024-03-01', '2024-03-03'])
     const kept = await listFiles(join(lake, 'quarantine'))
     expect(kept).toHaveLength(2)
     expect(kept[0]).toMatch(new RegExp(`^data/${FOLDER}/${BAD}\\.[0-9a-f]{12}\\.zip$`))
@@ -109,7 +114,7 @@ describe('an archive that fails verification', () => {
     expect(result).toMatchObject({ exit: 3, stored: 2, problems: [{ day: '2024-03-02' }] })
     expect(result.problems[0]?.code).toBe('CKVD_BAR_INVALID')
     expect(result.problems[0]?.message).toContain('found 1, the first one of 2024-03-02T11:00:00.000000Z')
-    expect((await listFiles(join(lake, 'data'))).map((file) => file.slice(-16))).toEqual(['2024-03-01.arrow', '2024-03-03.arrow'])
+    expect((await readStoredChunks(lake)).map(({ day }) => day)).toEqual(['2024-03-01', '2024-03-03'])
   })
 
   test('a bar that closes before it opens is stored with its day', async () => {
@@ -117,8 +122,7 @@ describe('an archive that fails verification', () => {
     await using directory = await createTempDirectory()
     const { lake } = directory
     expect(await ingest(lake)).toMatchObject({ exit: 0, stored: 3, problems: [], days: { complete: 3 } })
-    const { metadata } = readShardFile(readFileSync(join(lake, `data/${FOLDER}/${BAD}.arrow`)))
-    expect(Object.fromEntries(metadata)).toMatchObject({ 'ckvd.rows': '24', 'ckvd.odd_close': '1', 'ckvd.odd_rows': '0' })
+    expect(Object.fromEntries(badDayOf(lake).metadata)).toMatchObject({ 'ckvd.rows': '24', 'ckvd.odd_close': '1', 'ckvd.odd_rows': '0' })
     expect(jsonOf(await runHere(['verify', '--lake', lake, '--json', '--quiet']))).toMatchObject({ exit: 0, bad: [] })
   })
 
@@ -253,11 +257,11 @@ describe('what an archive lacks or has too much', () => {
     expect(await ingest(directory.lake)).toMatchObject({ exit: 0, days: { complete: 3 }, problems: [] })
     const row = dayOf(directory.lake, '2024-03-02')
     expect(row).toMatchObject({ condition: 'complete', rows: 24, expected: 24, ...counts })
-    const [shard, clean] = [directory, sound].map(({ lake }) => readFileSync(join(lake, 'data', FOLDER, `${BAD}.arrow`)))
-    expect(readShardFile(shard!).metadata.get('ckvd.duplicates')).toBe(String(counts.duplicates))
-    if (counts.conflicts === 0) expect(columnBytes(shard!).equals(columnBytes(clean!))).toBe(true)
+    const [shard, clean] = [badDayOf(directory.lake), badDayOf(sound.lake)]
+    expect(shard.metadata.get('ckvd.duplicates')).toBe(String(counts.duplicates))
+    if (counts.conflicts === 0) expect(bytesOf(shard).equals(bytesOf(clean))).toBe(true)
     else {
-      const trades = [shard!, clean!].map((bytes) => [...(readShardFile(bytes).columns[8] as BigInt64Array)])
+      const trades = [shard, clean].map(({ columns }) => [...(columns[8] as BigInt64Array)])
       const changed = trades[0]!.flatMap((count, i) => (count === trades[1]![i] ? [] : [Number(count - trades[1]![i]!)]))
       expect(changed).toEqual([1])
       expect(row?.['evidence']).toContain('2024-03-02T0')

@@ -1,6 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { decodeShard } from '../../src/codec/arrow/arrow.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import type { KlineColumns } from '../../src/model/kline.ts'
 import { KLINE_COLUMNS } from '../../src/model/kline.ts'
@@ -10,6 +9,8 @@ import type { CommandResult } from './ckvd.ts'
 import { ingestResult, runHere } from './ckvd.ts'
 import { startSandbox } from './dist.ts'
 import { urlVariables } from './exchange.ts'
+import type { StoredChunk } from './stored-chunk.ts'
+import { readChunks, readStoredChunks } from './stored-chunk.ts'
 import { createTempDirectory, queryCatalog } from './temp-lake.ts'
 import { buildZip, checksumOf } from './zip-builder.ts'
 
@@ -184,6 +185,11 @@ export class World implements AsyncDisposable {
     )
   }
 
+  /** Chunks that are stored: a file may hold many. */
+  async chunks(): Promise<StoredChunk[]> {
+    return await readStoredChunks(this.lake)
+  }
+
   /** Paths of the shards, relative to the lake's `data/`, sorted. */
   async shards(): Promise<string[]> {
     const names = await readdir(join(this.lake, 'data'), { recursive: true })
@@ -195,7 +201,8 @@ export class World implements AsyncDisposable {
     const bars: Cells[] = []
     for (const name of await this.shards()) {
       if (!name.includes(`/${symbol}/${interval}/`)) continue
-      bars.push(...cellsOf(decodeShard(await readFile(join(this.lake, 'data', name))).columns))
+      for (const { columns, rows } of readChunks(await readFile(join(this.lake, 'data', name))))
+        for (let row = 0; row < rows; row++) bars.push(columns.map((column) => column[row]!))
     }
     return bars
   }

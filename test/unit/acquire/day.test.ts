@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { DayParts } from '../../../src/acquire/day.ts'
 import { countChangedRows, mergeRows, rowsWithin } from '../../../src/dataset/rows.ts'
@@ -93,13 +94,25 @@ describe('a day and its condition', () => {
 
   test('counts, gaps and shard say the same', async () => {
     const built = await buildDay({ ...parts, columns: holed, duplicates: 3, sources: ['vision-daily', 'rest'] })
-    expect(built).toMatchObject({ rows: 22, expected: 24, offGrid: 0, duplicates: 3, source: 'vision-daily+rest' })
+    expect(built).toMatchObject({ rows: 22, expected: 24, offGrid: 0, duplicates: 3, source: 'vision-daily+rest', condition: 'outage' })
     expect(built.gaps).toEqual([{ startUs: at('2024-03-02T04:00:00Z'), endUs: at('2024-03-02T06:00:00Z'), bars: 2, evidence: PROOF }])
+    // a day that stands in a pack: its rows, column after column
+    expect(built.shard).toHaveLength(22 * 11 * 8)
+    expect([...new BigInt64Array(built.shard!.slice().buffer, 0, 22)].map(Number)).toEqual(opensOf(holed))
+    expect(built.shardSha256).toBe(createHash('sha256').update(built.shard!).digest('hex'))
+  })
+
+  test('a file of its own says of itself what the day is', async () => {
+    const series = { ...HOURS, interval: '5m' as const }
+    const opens = hoursOf(DAY).flatMap((us) => Array.from({ length: 12 }, (_, i) => us + i * 300_000_000))
+    const holed = barsAt(opens.filter((us) => us < at('2024-03-02T04:00:00Z') || us >= at('2024-03-02T06:00:00Z')))
+    const built = await buildDay({ ...parts, series, columns: holed, duplicates: 3, sources: ['vision-daily', 'rest'] })
     const { metadata, columns } = readShardFile(built.shard!)
     expect([...(columns[0] as BigInt64Array)].map(Number)).toEqual(opensOf(holed))
+    expect(built).toMatchObject({ rows: 264, expected: 288, condition: 'outage' })
     expect(Object.fromEntries(metadata)).toMatchObject({
-      'ckvd.rows': '22',
-      'ckvd.expected': '24',
+      'ckvd.rows': '264',
+      'ckvd.expected': '288',
       'ckvd.duplicates': '3',
       'ckvd.condition': 'outage',
       'ckvd.source': 'vision-daily+rest',

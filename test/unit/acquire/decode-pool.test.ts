@@ -59,6 +59,15 @@ function archiveOf(series: Series, day: string, lines: readonly string[]): Decod
   }
 }
 
+/** The same of a day of `5m`, whose chunk is a file of its own: made in memory that may be shared. */
+function fivesOf(day: string): DecodeRequest {
+  const startMs = Date.parse(`${day}T00:00:00Z`)
+  const lines = Array.from({ length: 288 }, (_, i) => startMs + i * 300_000).map(
+    (ms, i) => `${ms},1,3,1,2,${i}.5,${ms + 299_999},5,6,0,0,0`,
+  )
+  return archiveOf({ ...HOURS, interval: '5m' }, day, lines)
+}
+
 /** The pool is the built one: its error class is not the one of the sources. */
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : `no code: ${String(error)}`
@@ -91,8 +100,8 @@ describe('decoding in worker threads', () => {
     pool.shareShards()
     const days = Array.from({ length: 12 }, (_, i) => `2024-03-${String(i + 1).padStart(2, '0')}`)
     for (const day of days) {
-      const here = await decodeArchive(requestFor(day))
-      const outcome = await pool.decode(requestFor(day), signal)
+      const here = await decodeArchive(fivesOf(day))
+      const outcome = await pool.decode(fivesOf(day), signal)
       if (!outcome.ok) throw outcome.error
       const [chunk] = outcome.result.chunks
       expect(Buffer.from(chunk!.shard).equals(Buffer.from(here.chunks[0]!.shard))).toBe(true)
@@ -114,7 +123,7 @@ describe('decoding in worker threads', () => {
     pools.push(pool)
     pool.shareShards()
     const decode = async (day: string): Promise<Uint8Array> => {
-      const outcome = await pool.decode(requestFor(day), signal)
+      const outcome = await pool.decode(fivesOf(day), signal)
       if (!outcome.ok) throw outcome.error
       return outcome.result.chunks[0]!.shard
     }
@@ -132,7 +141,7 @@ describe('decoding in worker threads', () => {
   test('who asks for no memory gets shards in memory of their own', async () => {
     const pool = createPool(1)
     for (const day of ['2024-03-01', '2024-03-02']) {
-      const outcome = await pool.decode(requestFor(day), signal)
+      const outcome = await pool.decode(fivesOf(day), signal)
       expect(outcome.ok && outcome.result.chunks[0]!.shard.buffer).toBeInstanceOf(ArrayBuffer)
     }
   })

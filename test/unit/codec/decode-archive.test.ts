@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { decodeShard } from '../../../src/codec/arrow/arrow.ts'
+import { shardRows } from '../../../src/codec/arrow/shard-rows.ts'
 import type { DecodedChunk, DecodeRequest } from '../../../src/codec/decode-archive.ts'
 import { decodeArchive, joinChunk, runDecodeTask } from '../../../src/codec/decode-archive.ts'
 import { findOddRows } from '../../../src/codec/csv/odd-rows.ts'
 import type { Interval } from '../../../src/model/interval.ts'
+import type { KlineColumns } from '../../../src/model/kline.ts'
 import { gridOf } from '../../../src/model/interval.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
 import { buildArchive, buildZip, checksumOf } from '../../support/zip-builder.ts'
@@ -19,6 +21,18 @@ function row(time: string, volume = '1'): string {
 
 function hours(day: string, from = 0, to = 24): string[] {
   return Array.from({ length: to - from }, (_, i) => row(`${day}T${String(from + i).padStart(2, '0')}`))
+}
+
+const FIVE_MS = 300_000
+
+/** The rows of a day of `5m`, whose chunk is a file that tells of itself; one of `1h` is its rows alone, and stands in a pack. */
+function fives(day: string): string[] {
+  const startMs = Date.parse(`${day}T00:00Z`)
+  return Array.from({ length: 288 }, (_, i) => startMs + i * FIVE_MS).map((ms) => `${ms},10,12,9,11,1,${ms + FIVE_MS - 1},50,7,0.5,25,0`)
+}
+
+function columnsOf(chunk: DecodedChunk | undefined, interval: Interval = '1h'): KlineColumns {
+  return shardRows({ interval }, chunk!.shard)
 }
 
 /** A row of `row` that closes with its bar, which may be longer than an hour; one of another hour's end stays as it is. */
@@ -88,18 +102,29 @@ describe('a daily archive', () => {
       lastOpenUs: us('2024-01-01T23:00'),
     })
     expect(chunk!.shardSha256).toBe(createHash('sha256').update(chunk!.shard).digest('hex'))
+    expect(chunk!.shard).toHaveLength(24 * 11 * 8)
+    expect([...columnsOf(chunk).openTime]).toEqual(
+      Array.from({ length: 24 }, (_, i) => BigInt(us('2024-01-01T00:00') + i * HOUR_MS * 1000)),
+    )
+  })
+
+  test('of bars of some minutes becomes a file that states its provenance', async () => {
+    const input = request(fives('2024-01-01'), { interval: '5m' })
+    const [chunk] = (await decodeArchive(input)).chunks
+    expect(chunk).toMatchObject({ rows: 288, expected: 288, condition: 'complete', gaps: [] })
+    expect(chunk!.shardSha256).toBe(createHash('sha256').update(chunk!.shard).digest('hex'))
     expect(decodeShard(chunk!.shard).meta).toEqual({
       market: 'spot',
       symbol: 'BTCUSDT',
-      interval: '1h',
+      interval: '5m',
       day: '2024-01-01',
       source: 'vision-daily',
       archiveKey: input.archive.key,
-      archiveSha256: digest,
+      archiveSha256: createHash('sha256').update(input.zip).digest('hex'),
       archiveEtag: '"e"',
       condition: 'complete',
-      rows: 24,
-      expected: 24,
+      rows: 288,
+      expected: 288,
       offGrid: 0,
       duplicates: 0,
       oddClose: 0,
@@ -117,15 +142,20 @@ describe('a daily archive', () => {
       { startUs: us('2024-01-01T23:00'), endUs: us('2024-01-02T00:00'), bars: 1 },
     ]
     expect(chunk).toMatchObject({ condition: 'partial', expected: 24, rows: 20, gaps })
-    expect(decodeShard(chunk!.shard).meta.gaps).toEqual(
-      gaps.map((gap) => ({ ...gap, evidence: { reason: 'not-asked', source: null, note: null } })),
-    )
+    const evidence = { reason: 'not-asked', source: null, note: null }
+    expect(chunk!.gaps).toEqual(gaps)
+    const lacking = fives('2024-01-01').toSpliced(60, 24).toSpliced(0, 12)
+    const [file] = (await decodeArchive(request(lacking, { interval: '5m' }))).chunks
+    expect(decodeShard(file!.shard).meta.gaps).toEqual([
+      { ...gaps[0], bars: 12, evidence },
+      { ...gaps[1], bars: 24, evidence },
+    ])
   })
 
   test('with rows out of order is sorted', async () => {
     const [chunk] = (await decodeArchive(request(hours('2024-01-01').reverse()))).chunks
     expect(chunk).toMatchObject({ rows: 24, gaps: [], condition: 'complete' })
-    const { openTime } = decodeShard(chunk!.shard).columns
+    const { openTime } = columnsOf(chunk)
     expect(openTime).toEqual(BigInt64Array.from(openTime, (_, i) => BigInt(us('2024-01-01T00:00')) + BigInt(i * HOUR_MS * 1000)))
   })
 
@@ -140,7 +170,7 @@ describe('a daily archive', () => {
     const all = hours('2024-01-01')
     const [chunk] = (await decodeArchive(request([...all, row('2024-01-01T03', '2')]))).chunks
     expect(chunk).toMatchObject({ rows: 24, duplicates: 0, conflicts: 1, conflictNote: '2024-01-01T03:00:00.000000Z: volume 1 then 2' })
-    expect(decodeShard(chunk!.shard).columns.volume[3]).toBe(2)
+    expect(columnsOf(chunk).volume[3]).toBe(2)
   })
 
   test('with many conflicts notes five and counts the rest', async () => {
@@ -166,7 +196,7 @@ describe('a daily archive', () => {
     const { chunks, strays } = await decodeArchive(request(rows, { period: '2024-01-15', interval: '1w' }))
     expect(chunks).toMatchObject([{ day: '2024-01-01', rows: 2, expected: 5, condition: 'partial' }])
     expect(chunks[0]!.gaps.map(({ bars }) => bars)).toEqual([1, 2])
-    expect(decodeShard(chunks[0]!.shard).meta.source).toBe('vision-daily')
+    expect([...columnsOf(chunks[0], '1w').openTime].map(Number)).toEqual([us('2024-01-08T00:00'), us('2024-01-15T00:00')])
     expect(strays).toEqual([])
   })
 
@@ -250,7 +280,8 @@ describe('a monthly archive', () => {
       ['2024-02-29', 5, 'partial'],
     ])
     expect(result).toMatchObject({ absentDays: ['2024-02-02'], dropped: 2 })
-    expect(decodeShard(result.chunks[0]!.shard).meta.source).toBe('vision-monthly')
+    const whole = await decodeArchive(request(fives('2024-02-01'), { period: '2024-02', interval: '5m' }))
+    expect(decodeShard(whole.chunks[0]!.shard).meta).toMatchObject({ source: 'vision-monthly', day: '2024-02-01' })
   })
 
   test('gives all of its days when none are named', async () => {
@@ -300,7 +331,8 @@ describe('a monthly archive', () => {
       expected: 5,
       gaps: [{ startUs: us('2024-01-29T00:00'), endUs: us('2024-02-05T00:00'), bars: 1 }],
     })
-    expect(decodeShard(chunk!.shard).meta.gaps).toHaveLength(1)
+    expect(chunk!.gaps).toHaveLength(1)
+    expect(columnsOf(chunk, '1w').openTime).toHaveLength(4)
   })
 })
 
@@ -328,7 +360,7 @@ describe('rows that open in another month than that of their archive', () => {
       ['2024-04-01', 2, 5, 'partial'],
     ])
     expect(result.dropped).toBe(1)
-    expect(decodeShard(result.chunks[0]!.shard).columns.openTime).toEqual(BigInt64Array.of(BigInt(us('2024-02-26T00:00'))))
+    expect(columnsOf(result.chunks[0], '1w').openTime).toEqual(BigInt64Array.of(BigInt(us('2024-02-26T00:00'))))
   })
 
   test('that are wanted and not there are absent, unless the series begins later', async () => {
@@ -352,7 +384,7 @@ describe('a month whose bars stand in several archives', () => {
     return joinChunk({
       series: { market: 'um', symbol: 'BTCUSDT', interval: '1w' },
       day: day('2024-03-01'),
-      parts: chunks.filter((chunk) => chunk !== undefined).map(({ shard }) => decodeShard(shard).columns),
+      parts: chunks.filter((chunk) => chunk !== undefined).map((chunk) => columnsOf(chunk, '1w')),
       archive: { key: 'k', etag: 'e', packaging: 'monthly', period: '2024-03', sha256: 'a'.repeat(64) },
       sources: ['vision-monthly', 'vision-daily'],
       seriesStartUs: null,
@@ -363,15 +395,13 @@ describe('a month whose bars stand in several archives', () => {
   test('is one shard, in order, whole when no part is missing', async () => {
     const chunk = await join(['2024-03-04', '2024-03-18'], ['2024-03-11'], ['2024-03-25'])
     expect(chunk).toMatchObject({ day: '2024-03-01', rows: 4, expected: 4, condition: 'complete', gaps: [], conflicts: 0 })
-    const { columns, meta } = decodeShard(chunk!.shard)
-    expect([...columns.volume]).toEqual([1, 2, 1, 3])
-    expect(meta.source).toBe('vision-monthly+vision-daily')
+    expect([...columnsOf(chunk, '1w').volume]).toEqual([1, 2, 1, 3])
   })
 
   test('takes a bar that two have from the first, and counts where they differ', async () => {
     const chunk = await join(['2024-03-04', '2024-03-18'], ['2024-03-18', '2024-03-11'])
     expect(chunk).toMatchObject({ rows: 3, condition: 'partial', conflicts: 1 })
-    expect([...decodeShard(chunk!.shard).columns.volume]).toEqual([1, 2, 1])
+    expect([...columnsOf(chunk, '1w').volume]).toEqual([1, 2, 1])
   })
 
   test('is nothing without a bar', async () => {
@@ -425,13 +455,11 @@ describe('bars of 3d that all open on other days than most', () => {
     expect((await decodeArchive(request(hours('2024-01-01')))).phase).toBeNull()
   })
 
-  test('close with their own three days: none is odd, and the shard says so', async () => {
+  test('close with their own three days: none is odd', async () => {
     const [chunk] = (await decodeArchive(request(rows, archive))).chunks
-    expect(chunk).toMatchObject({ oddClose: 0 })
-    expect(decodeShard(chunk!.shard).meta).toMatchObject({ oddClose: 0, rows: 10 })
-    const { columns, meta } = decodeShard(chunk!.shard)
+    expect(chunk).toMatchObject({ oddClose: 0, rows: 10 })
     for (const series of [{ interval: '3d' as const }, { interval: '3d' as const, phase: 0 as const }])
-      expect(findOddRows(columns, gridOf(series)).oddClose).toBe(meta.oddClose)
+      expect(findOddRows(columnsOf(chunk, '3d'), gridOf(series)).oddClose).toBe(0)
   })
 })
 
@@ -443,20 +471,27 @@ describe('odd rows', () => {
       .join(',')
   const hour = (n: number, cells: Readonly<Record<number, string | number>>): string[] =>
     hours('2024-01-01').map((line, i) => (i === n ? withCells(line, cells) : line))
+  const five = (n: number, cells: Readonly<Record<number, string | number>>): string[] =>
+    fives('2024-01-01').map((line, i) => (i === n ? withCells(line, cells) : line))
   const endMs = Date.parse('2024-01-01T06:00Z')
+  const fiveEndMs = Date.parse('2024-01-01T00:30Z')
 
-  test.each<[string, number]>([
-    ['before its open', endMs - 2 * HOUR_MS],
-    ['as it opens', endMs - HOUR_MS],
-    ['early', endMs - 60_000],
-    ['a millisecond early', endMs - 2],
-    ['a millisecond late', endMs],
-    ['late', endMs + 5 * HOUR_MS - 1],
-  ])('a bar that closes %s is kept and counted', async (_name, closeMs) => {
+  test.each<[string, (endMs: number, lengthMs: number) => number]>([
+    ['before its open', (end, length) => end - 2 * length],
+    ['as it opens', (end, length) => end - length],
+    ['early', (end) => end - 60_000],
+    ['a millisecond early', (end) => end - 2],
+    ['a millisecond late', (end) => end],
+    ['late', (end, length) => end + 5 * length - 1],
+  ])('a bar that closes %s is kept and counted', async (_name, closeOf) => {
+    const closeMs = closeOf(endMs, HOUR_MS)
     const [chunk] = (await decodeArchive(request(hour(5, { 6: closeMs })))).chunks
     expect(chunk).toMatchObject({ rows: 24, oddClose: 1, oddRows: 0, condition: 'complete' })
-    const { columns, meta } = decodeShard(chunk!.shard)
-    expect([columns.closeTime[5], meta.oddClose]).toEqual([BigInt(closeMs) * 1000n, 1])
+    expect(columnsOf(chunk).closeTime[5]).toBe(BigInt(closeMs) * 1000n)
+    const fiveCloseMs = closeOf(fiveEndMs, FIVE_MS)
+    const [file] = (await decodeArchive(request(five(5, { 6: fiveCloseMs }), { interval: '5m' }))).chunks
+    const { columns, meta } = decodeShard(file!.shard)
+    expect([columns.closeTime[5], meta.oddClose, meta.oddRows]).toEqual([BigInt(fiveCloseMs) * 1000n, 1, 0])
   })
 
   test('a bar that closes with the last microsecond of its slot is not odd, with the one before it is', async () => {
@@ -480,7 +515,8 @@ describe('odd rows', () => {
     for (const n of [0, 23]) {
       const [chunk] = (await decodeArchive(request(hour(n, cells)))).chunks
       expect(chunk).toMatchObject({ rows: 24, oddClose: 0, oddRows: 1, gaps: [], condition: 'complete' })
-      expect(decodeShard(chunk!.shard).meta).toMatchObject({ oddClose: 0, oddRows: 1 })
+      const [file] = (await decodeArchive(request(five(n === 0 ? 0 : 287, cells), { interval: '5m' }))).chunks
+      expect(decodeShard(file!.shard).meta).toMatchObject({ rows: 288, oddClose: 0, oddRows: 1, gaps: [] })
     }
   })
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { LAKE, lakePaths } from '../../../src/lake/layout.ts'
@@ -9,9 +9,24 @@ import { createLocalReader } from '../../../src/lake/local-shards.ts'
 import { createQuarantine } from '../../../src/lake/quarantine.ts'
 import { pruneSeries } from '../../../src/lake/prune.ts'
 import { adoptShard, readShard } from '../../../src/lake/shards.ts'
+import type { DayRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import type { Steps } from '../../../src/disk/steps.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
-import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, seriesRowOf, shardFile, systemError, tmpFiles } from './lake-fixtures.ts'
+import { readChunks, readStoredChunk } from '../../support/stored-chunk.ts'
+import {
+  barsOf,
+  BTC,
+  BTC_5M,
+  day,
+  ETH,
+  ETH_5M,
+  inTempDirectory,
+  rowOf,
+  seriesRowOf,
+  shardFile,
+  systemError,
+  tmpFiles,
+} from './lake-fixtures.ts'
 
 describe('a lake', () => {
   it('is created by writing, with its parts', async () => {
@@ -63,7 +78,7 @@ describe('a lake', () => {
       await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_LAKE_LOCKED', exit: 4 })
       expect(() => acquireLock(lakePaths(root).lock, root, LAKE)).toThrow(expect.objectContaining({ code: 'CKVD_LAKE_LOCKED' }))
       await using reader = await openLake(root, { mode: 'read' })
-      await writer.writer.put(hoursOf(BTC, '2024-01-01'))
+      await writer.writer.put(barsOf(BTC, '2024-01-01'))
       expect(reader.catalog.readDays(BTC)).toHaveLength(1)
       expect(reader.writer).toBeUndefined()
       await writer.close()
@@ -107,32 +122,40 @@ describe('a lake', () => {
   })
 })
 
-describe('the writer', () => {
+/** A file a day, and days that share a pack of their month. */
+const LAYOUTS = [
+  { what: 'days of files of their own', btc: BTC_5M, eth: ETH_5M },
+  { what: 'days of packs', btc: BTC, eth: ETH },
+] as const
+
+describe.each(LAYOUTS)('the writer of $what', ({ btc, eth }) => {
   it('stores shards and rows, many at once, and reads them back', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
       const items = Array.from({ length: 150 }, (_, i) =>
-        hoursOf(i % 2 === 0 ? BTC : ETH, addDays(day('2024-01-01'), i), { missing: i === 4 ? [3] : [] }),
+        barsOf(i % 2 === 0 ? btc : eth, addDays(day('2024-01-01'), i), { missing: i === 4 ? [3] : [] }),
       )
       await Promise.all(items.map((item) => lake.writer.put(item)))
-      expect(lake.catalog.readDays(BTC)).toEqual(items.filter((_, i) => i % 2 === 0).map((item) => item.row))
+      expect(lake.catalog.readDays(btc)).toEqual(items.filter((_, i) => i % 2 === 0).map((item) => item.row))
       for (const item of items) {
         const { columns, meta } = await readShard(createLocalReader(root), item.row, item.row.day, item.row)
         expect(columns.openTime).toHaveLength(item.row.rows)
         expect(meta.gaps).toEqual(item.gaps)
-        expect(existsSync(shardFile(root, item.row, item.row.day))).toBe(true)
+        expect(readStoredChunk(root, item.row, item.row.day)).toMatchObject({ rows: item.row.rows })
       }
       expect(await tmpFiles(root)).toEqual([])
     })
   })
 
-  it('needs one transaction and one directory sync for a group', async () => {
+  it('needs one transaction and one directory sync for a group, and a rename a file', async () => {
     await inTempDirectory(async (root) => {
       const names: string[] = []
       await using lake = await openLake(root, { mode: 'write', steps: (name) => void names.push(name) })
       names.length = 0
-      await Promise.all(Array.from({ length: 64 }, (_, i) => lake.writer.put(hoursOf(BTC, addDays(day('2024-01-01'), i)))))
-      expect(names.filter((name) => name === 'after rename')).toHaveLength(64)
+      const items = Array.from({ length: 64 }, (_, i) => barsOf(btc, addDays(day('2024-01-01'), i)))
+      await Promise.all(items.map((item) => lake.writer.put(item)))
+      // 64 days of January, February and March
+      expect(names.filter((name) => name === 'after rename')).toHaveLength(btc === BTC_5M ? 64 : 3)
       expect(names.filter((name) => name === 'after sync-dir')).toHaveLength(1)
       expect(names.slice(-2)).toEqual(['before transaction', 'after transaction'])
       expect(names.filter((name) => name === 'after transaction')).toHaveLength(1)
@@ -151,9 +174,9 @@ describe('the writer', () => {
         if (name === 'after transaction') renamed.length = 0
       }
       await using lake = await openLake(root, { mode: 'write', steps })
-      const versions = [1, 2, 3].map((price) => hoursOf(BTC, '2024-01-01', { price }))
-      await Promise.all([...versions, hoursOf(ETH, '2024-01-01')].map((item) => lake.writer.put(item)))
-      const { columns } = await readShard(createLocalReader(root), BTC, day('2024-01-01'), lake.catalog.getDay(BTC, day('2024-01-01')))
+      const versions = [1, 2, 3].map((price) => barsOf(btc, '2024-01-01', { price }))
+      await Promise.all([...versions, barsOf(eth, '2024-01-01')].map((item) => lake.writer.put(item)))
+      const { columns } = await readShard(createLocalReader(root), btc, day('2024-01-01'), lake.catalog.getDay(btc, day('2024-01-01'))!)
       expect(columns.close[0]).toBe(3)
     })
   })
@@ -161,10 +184,10 @@ describe('the writer', () => {
   it('records a chunk without a shard', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const row = rowOf(BTC, '2024-01-01', { condition: 'outage', evidence: 'REST has no bar all day' })
+      const row = rowOf(btc, '2024-01-01', { condition: 'outage', evidence: 'REST has no bar all day' })
       await lake.writer.put({ row, gaps: [], shard: null })
-      expect(lake.catalog.getDay(BTC, row.day)).toEqual(row)
-      await expect(readShard(createLocalReader(root), BTC, row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
+      expect(lake.catalog.getDay(btc, row.day)).toEqual(row)
+      await expect(readShard(createLocalReader(root), btc, row.day, row)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
     })
   })
 
@@ -174,10 +197,10 @@ describe('the writer', () => {
         if (name === `before ${step}` && path.includes('ETHUSDT')) throw systemError('EACCES')
       }
       await using lake = await openLake(root, { mode: 'write', steps })
-      const outcomes = await Promise.allSettled([lake.writer.put(hoursOf(BTC, '2024-01-01')), lake.writer.put(hoursOf(ETH, '2024-01-01'))])
+      const outcomes = await Promise.allSettled([lake.writer.put(barsOf(btc, '2024-01-01')), lake.writer.put(barsOf(eth, '2024-01-01'))])
       expect(outcomes[0].status).toBe('fulfilled')
       expect(outcomes[1]).toMatchObject({ reason: { code: 'CKVD_LAKE_IO', details: { symbol: 'ETHUSDT', day: '2024-01-01' } } })
-      expect([lake.catalog.readDays(BTC).length, lake.catalog.readDays(ETH).length]).toEqual([1, 0])
+      expect([lake.catalog.readDays(btc).length, lake.catalog.readDays(eth).length]).toEqual([1, 0])
       expect(await tmpFiles(root)).toEqual([])
     })
   })
@@ -185,14 +208,14 @@ describe('the writer', () => {
   it('fails only the chunk whose row is refused', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const wrong = hoursOf(BTC, '2024-01-02')
+      const wrong = barsOf(btc, '2024-01-02')
       const outcomes = await Promise.allSettled([
-        lake.writer.put(hoursOf(BTC, '2024-01-01')),
+        lake.writer.put(barsOf(btc, '2024-01-01')),
         lake.writer.put({ ...wrong, row: { ...wrong.row, condition: 'fine' as 'complete' } }),
         lake.writer.put({ ...wrong, row: { ...wrong.row, shardBytes: 3 } }),
       ])
       expect(outcomes.map((outcome) => outcome.status)).toEqual(['fulfilled', 'rejected', 'rejected'])
-      expect(lake.catalog.readDays(BTC).map((row) => row.day)).toEqual(['2024-01-01'])
+      expect(lake.catalog.readDays(btc).map((row) => row.day)).toEqual(['2024-01-01'])
     })
   })
 
@@ -204,89 +227,196 @@ describe('the writer', () => {
       }
       await using lake = await openLake(root, { mode: 'write', steps })
       full = true
-      const outcomes = await Promise.allSettled([lake.writer.put(hoursOf(BTC, '2024-01-01')), lake.writer.put(hoursOf(ETH, '2024-01-01'))])
+      const outcomes = await Promise.allSettled([lake.writer.put(barsOf(btc, '2024-01-01')), lake.writer.put(barsOf(eth, '2024-01-01'))])
       for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'CKVD_DISK_FULL' } })
       expect(lake.catalog.listStoredSeries()).toEqual([])
       expect(await tmpFiles(root)).toEqual([])
       full = false
-      await lake.writer.put(hoursOf(BTC, '2024-01-01'))
-      expect(lake.catalog.readDays(BTC)).toHaveLength(1)
+      await lake.writer.put(barsOf(btc, '2024-01-01'))
+      expect(lake.catalog.readDays(btc)).toHaveLength(1)
     })
   })
 
   it('stores what is under way when the lake closes, and nothing after', async () => {
     await inTempDirectory(async (root) => {
       const lake = await openLake(root, { mode: 'write' })
-      const put = lake.writer.put(hoursOf(BTC, '2024-01-01'))
+      const put = lake.writer.put(barsOf(btc, '2024-01-01'))
       await lake.close()
       await put
-      await expect(lake.writer.put(hoursOf(BTC, '2024-01-02'))).rejects.toMatchObject({ code: 'CKVD_BUG' })
+      await expect(lake.writer.put(barsOf(btc, '2024-01-02'))).rejects.toMatchObject({ code: 'CKVD_BUG' })
       await using reader = await openLake(root, { mode: 'read' })
-      expect(reader.catalog.readDays(BTC)).toHaveLength(1)
+      expect(reader.catalog.readDays(btc)).toHaveLength(1)
     })
   })
 })
+
+describe('the writer of packs', () => {
+  it('puts chunks that come later into the pack that is there, whatever their order: its bytes depend on the chunks alone', async () => {
+    const days = ['2024-01-03', '2024-01-01', '2024-01-31', '2024-01-02']
+    const bytes: Buffer[] = []
+    for (const order of [days, days.toReversed()]) {
+      await inTempDirectory(async (root) => {
+        await using lake = await openLake(root, { mode: 'write' })
+        for (const name of order) await lake.writer.put(barsOf(BTC, name, { missing: name === '2024-01-02' ? [4] : [] }))
+        const file = await readFile(shardFile(root, BTC, '2024-01-01'))
+        expect(readChunks(file).map((chunk) => chunk.day)).toEqual(days.toSorted())
+        bytes.push(file)
+      })
+    }
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      await Promise.all(days.map((name) => lake.writer.put(barsOf(BTC, name, { missing: name === '2024-01-02' ? [4] : [] }))))
+      bytes.push(await readFile(shardFile(root, BTC, '2024-01-01')))
+    })
+    expect(bytes.every((one) => one.equals(bytes[0]!))).toBe(true)
+  })
+
+  it('gives up no day that the catalog has: a pack in which one is damaged or lost is not written anew, but where that day is put', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const [first, second, third] = ['2024-01-01', '2024-01-02', '2024-01-03'].map((name, i) => barsOf(BTC, name, { price: 101 + i }))
+      await lake.writer.put(first!)
+      await lake.writer.put(second!)
+      const path = shardFile(root, BTC, '2024-01-01')
+      const damaged = await readFile(path)
+      damaged.writeDoubleLE(200, damaged.indexOf(doubles(102, 102)))
+      await writeFile(path, damaged)
+      await expect(lake.writer.put(third!)).rejects.toMatchObject({ code: 'CKVD_SHARD_DIGEST', details: { day: '2024-01-02', path } })
+      expect(await readFile(path)).toEqual(damaged)
+      await lake.writer.put(second!)
+      await lake.writer.put(third!)
+      const chunks = readChunks(await readFile(path))
+      expect(chunks.map(({ day, columns }) => [day, columns[4]![0]])).toEqual([
+        ['2024-01-01', 101],
+        ['2024-01-02', 102],
+        ['2024-01-03', 103],
+      ])
+      await rm(path)
+      await expect(lake.writer.put(third!)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
+      expect(existsSync(path)).toBe(false)
+      await Promise.all([first!, second!, third!].map((item) => lake.writer.put(item)))
+      expect(readChunks(await readFile(path))).toHaveLength(3)
+    })
+  })
+})
+
+function doubles(...values: number[]): Buffer {
+  return Buffer.from(new Float64Array(values).buffer)
+}
 
 describe('shards', () => {
   it('that were altered, torn or moved are never believed', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const item = hoursOf(BTC, '2024-01-01')
+      const item = barsOf(BTC_5M, '2024-01-01')
       await lake.writer.put(item)
-      const path = shardFile(root, BTC, '2024-01-01')
+      const path = shardFile(root, BTC_5M, '2024-01-01')
       const flipped = Uint8Array.from(item.shard)
       flipped[flipped.length >> 1]! ^= 1
-      for (const bytes of [flipped, item.shard.slice(0, -1), new Uint8Array()]) {
+      for (const bytes of [flipped, item.shard.slice(0, -1), item.shard.slice(0, 500), new Uint8Array()]) {
         await writeFile(path, bytes)
-        await expect(readShard(createLocalReader(root), BTC, item.row.day, item.row)).rejects.toMatchObject({
-          code: 'CKVD_SHARD_DIGEST',
-          details: { path },
-        })
+        const refused = { code: 'CKVD_SHARD_DIGEST', details: { path } }
+        await expect(readShard(createLocalReader(root), BTC_5M, item.row.day, item.row)).rejects.toMatchObject(refused)
       }
-      await writeFile(path, item.shard.slice(0, 500))
-      await expect(readShard(createLocalReader(root), BTC, item.row.day)).rejects.toMatchObject({
-        code: 'CKVD_SHARD_FORMAT',
+      await writeFile(path, flipped)
+      await expect(adoptShard(createLocalReader(root), BTC_5M, item.row.day)).rejects.toMatchObject({ details: { path } })
+      const strangers = [
+        barsOf(BTC_5M, '2024-01-02'),
+        barsOf({ ...BTC_5M, symbol: 'ETHUSDT' }, '2024-01-01'),
+        barsOf({ ...BTC_5M, market: 'um' }, '2024-01-01'),
+        barsOf({ ...BTC_5M, interval: '1m' }, '2024-01-01'),
+      ]
+      for (const { shard, row } of strangers) {
+        await writeFile(path, shard)
+        await expect(readShard(createLocalReader(root), BTC_5M, item.row.day, row)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+        await expect(adoptShard(createLocalReader(root), BTC_5M, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
+      }
+    })
+  })
+
+  it('of a pack that were altered are never believed, the others of it are; a pack that is torn or moved gives none', async () => {
+    await inTempDirectory(async (root) => {
+      await using lake = await openLake(root, { mode: 'write' })
+      const items = ['2024-01-01', '2024-01-02', '2024-01-03'].map((name, i) => barsOf(BTC, name, { price: 101 + i }))
+      await Promise.all(items.map((item) => lake.writer.put(item)))
+      const path = shardFile(root, BTC, '2024-01-01')
+      const sound = await readFile(path)
+      const read = ({ row }: { row: DayRow }) =>
+        readShard(createLocalReader(root), BTC, row.day, row).then(({ columns }) => columns.close[0])
+      const adopt = ({ row }: { row: DayRow }) => adoptShard(createLocalReader(root), BTC, row.day).then((write) => write?.row.shardSha256)
+
+      const altered = Buffer.from(sound)
+      altered.writeDoubleLE(200, altered.indexOf(doubles(102, 102)))
+      await writeFile(path, altered)
+      const refused = { code: 'CKVD_SHARD_DIGEST', details: { day: '2024-01-02', path } }
+      for (const look of [read, adopt]) await expect(look(items[1]!)).rejects.toMatchObject(refused)
+      for (const item of [items[0]!, items[2]!]) {
+        expect(await read(item)).toBe(item.row.day === '2024-01-01' ? 101 : 103)
+        expect(await adopt(item)).toBe(item.row.shardSha256)
+      }
+
+      for (const bytes of [sound.subarray(0, -1), sound.subarray(0, 500), Buffer.from('ARROW1 of somebody else'), Buffer.alloc(0)]) {
+        await writeFile(path, bytes)
+        for (const look of [read, adopt])
+          for (const item of items) await expect(look(item)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT', details: { path } })
+      }
+
+      const strangers = [
+        barsOf(BTC, '2024-02-01'),
+        barsOf({ ...BTC, symbol: 'ETHUSDT' }, '2024-01-01'),
+        barsOf({ ...BTC, market: 'um' }, '2024-01-01'),
+      ]
+      await writeFile(path, sound)
+      for (const stranger of strangers) {
+        await lake.writer.put(stranger)
+        await writeFile(path, await readFile(shardFile(root, stranger.row, stranger.row.day)))
+        for (const look of [read, adopt])
+          await expect(look(items[0]!)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT', details: { path } })
+        await writeFile(path, sound)
+      }
+      expect(await read(items[0]!)).toBe(101)
+      // rows of another version of the day
+      const other = { ...items[0]!.row, shardSha256: items[1]!.row.shardSha256 }
+      await expect(readShard(createLocalReader(root), BTC, other.day, other)).rejects.toMatchObject({
+        code: 'CKVD_SHARD_DIGEST',
         details: { path },
       })
-      const strangers = [
-        hoursOf(BTC, '2024-01-02'),
-        hoursOf({ ...BTC, symbol: 'ETHUSDT' }, '2024-01-01'),
-        hoursOf({ ...BTC, market: 'um' }, '2024-01-01'),
-        hoursOf({ ...BTC, interval: '1m' }, '2024-01-01'),
-      ]
-      for (const { shard } of strangers) {
-        await writeFile(path, shard)
-        await expect(readShard(createLocalReader(root), BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
-        await expect(adoptShard(createLocalReader(root), BTC, item.row.day)).rejects.toMatchObject({ code: 'CKVD_SHARD_FORMAT' })
-      }
     })
   })
 
   it('of ours are adopted with the row that was written, foreign files are not', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const item = hoursOf(BTC, '2024-01-01', { missing: [2, 3] })
-      await lake.writer.put(item)
-      const adopted = await adoptShard(createLocalReader(root), BTC, item.row.day)
-      expect({ ...adopted?.row, updatedAt: item.row.updatedAt }).toEqual(item.row)
-      expect(adopted?.gaps).toEqual(item.gaps)
-      expect(await adoptShard(createLocalReader(root), BTC, day('2024-01-02'))).toBeUndefined()
-      await writeFile(shardFile(root, BTC, '2024-01-03'), 'ARROW1 of somebody else')
-      expect(await adoptShard(createLocalReader(root), BTC, day('2024-01-03'))).toBeUndefined()
+      for (const series of [BTC_5M, BTC]) {
+        const item = barsOf(series, '2024-01-01', { missing: [2, 3] })
+        await lake.writer.put(item)
+        const adopted = await adoptShard(createLocalReader(root), series, item.row.day)
+        expect({ ...adopted?.row, updatedAt: item.row.updatedAt }).toEqual(item.row)
+        expect(adopted?.gaps).toEqual(item.gaps)
+        expect(await adoptShard(createLocalReader(root), series, day('2024-01-02'))).toBeUndefined()
+      }
+      await writeFile(shardFile(root, BTC_5M, '2024-01-03'), 'ARROW1 of somebody else')
+      expect(await adoptShard(createLocalReader(root), BTC_5M, day('2024-01-03'))).toBeUndefined()
     })
   })
 
   it('of a series are pruned, files of others stay', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const items = [hoursOf(BTC, '2024-01-01'), hoursOf(BTC, '2024-01-02'), hoursOf(ETH, '2024-01-01')]
-      await Promise.all(items.map((item) => lake.writer.put(item)))
-      const note = join(shardFile(root, BTC, '2024-01-01'), '..', 'note.txt')
-      await writeFile(note, 'mine')
-      expect(await pruneSeries(lake, BTC)).toEqual({ shards: 2, bytes: items[0]!.shard.length + items[1]!.shard.length })
-      expect(lake.catalog.listStoredSeries()).toEqual([ETH])
-      expect(await readdir(join(note, '..'))).toEqual(['note.txt'])
-      await expect(pruneSeries(lake, { ...BTC, symbol: 'NONEUSDT' })).rejects.toMatchObject({ code: 'CKVD_USAGE' })
+      for (const { btc, eth } of LAYOUTS) {
+        const items = [barsOf(btc, '2024-01-01'), barsOf(btc, '2024-01-02'), barsOf(eth, '2024-01-01')]
+        await Promise.all(items.map((item) => lake.writer.put(item)))
+        const note = join(shardFile(root, btc, '2024-01-01'), '..', 'note.txt')
+        await writeFile(note, 'mine')
+        const files =
+          btc === BTC ? [shardFile(root, btc, '2024-01-01')] : ['2024-01-01', '2024-01-02'].map((name) => shardFile(root, btc, name))
+        const bytes = (await Promise.all(files.map((path) => stat(path)))).reduce((sum, { size }) => sum + size, 0)
+        expect(await pruneSeries(lake, btc)).toEqual({ shards: files.length, bytes })
+        expect(lake.catalog.listStoredSeries()).toContainEqual(eth)
+        expect(lake.catalog.listStoredSeries()).not.toContainEqual(btc)
+        expect(await readdir(join(note, '..'))).toEqual(['note.txt'])
+        await expect(pruneSeries(lake, { ...btc, symbol: 'NONEUSDT' })).rejects.toMatchObject({ code: 'CKVD_USAGE' })
+      }
     })
   })
 
@@ -305,11 +435,19 @@ describe('shards', () => {
   it('that nobody recorded are pruned, too', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
-      const { shard } = hoursOf(BTC, '2024-01-01')
-      const path = shardFile(root, BTC, '2024-01-01')
-      await mkdir(join(path, '..'), { recursive: true })
-      await writeFile(path, shard)
-      expect(await pruneSeries(lake, BTC)).toEqual({ shards: 1, bytes: shard.length })
+      // of a series in packs also the days that an older version kept as files of their own
+      const former = join(root, 'data/spot/daily/klines/BTCUSDT/1h/BTCUSDT-1h-2024-01-01.arrow')
+      const { shard } = barsOf(BTC_5M, '2024-01-01')
+      for (const [series, path] of [
+        [BTC_5M, shardFile(root, BTC_5M, '2024-01-01')],
+        [BTC, shardFile(root, BTC, '2024-01-01')],
+        [BTC, former],
+      ] as const) {
+        await mkdir(join(path, '..'), { recursive: true })
+        await writeFile(path, shard)
+        expect(await pruneSeries(lake, series)).toEqual({ shards: 1, bytes: shard.length })
+        expect(existsSync(path)).toBe(false)
+      }
     })
   })
 
