@@ -11,7 +11,13 @@ import { listFiles } from '../support/temp-lake.ts'
 
 /* No byte of a shard reaches a caller unchecked, and no row of the catalog is believed that cannot be. */
 
-const DAYS = ['2024-03-02', '2024-03-03', '2024-03-04'] as const
+/** Days that lie in files of their own, and one among others in a file of a month; and an interval to resample to. */
+const DAYS = [
+  ['2024-03-02', '1m', '5m'],
+  ['2024-03-03', '1m', '5m'],
+  ['2024-03-04', '1m', '5m'],
+  ['2024-03-03', '1h', '4h'],
+] as const
 
 async function openStored(market: Market = 'spot', interval: Interval = '1m'): Promise<Lab> {
   const lab = await Lab.open({ market, interval, from: '2024-03-01' })
@@ -53,14 +59,14 @@ const fetchArgs = (lab: Lab, ...flags: string[]): string[] => {
   return ['fetch', symbol, '--market', market, '--interval', interval, '--lake', lab.lake, '--format', 'csv', ...flags]
 }
 
-describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
+describe.each(DAYS)('a rotten byte in the shard of %s, bars of %s', (day, interval, larger) => {
   it.each([
     ['three days', '2024-03-02', '2024-03-05'],
     ['the day', day, `2024-03-0${Number(day.slice(-1)) + 1}`],
     ['a part of the day', `${day}T09:00:00Z`, `${day}T11:00:00Z`],
     ['all', '2024-03-01', '2024-03-08'],
   ])('is not handed out: fetch --source cache of %s', async (_, start, end) => {
-    await using lab = await openStored()
+    await using lab = await openStored('spot', interval)
     const { wrong } = await doubleClose(lab, day)
     // in a process of its own: a digest that was checked before says nothing of this
     const result = await runCkvd(fetchArgs(lab, '--source', 'cache', '--start', start, '--end', end), {
@@ -71,8 +77,23 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
     expect(result.stdout.split(/[,\n]/)).not.toContain(wrong)
   })
 
+  it('keeps no other day from being handed out', async () => {
+    await using lab = await openStored('spot', interval)
+    await doubleClose(lab, day)
+    for (const [start, end] of [
+      ['2024-03-01', day],
+      [`2024-03-0${Number(day.slice(-1)) + 1}`, '2024-03-08'],
+    ] as const) {
+      const { exit, stdout, stderr } = await runCkvd(fetchArgs(lab, '--source', 'cache', '--start', start, '--end', end), {
+        env: lab.env,
+        cwd: lab.directory.path,
+      })
+      expect([exit, stdout.trimEnd().split('\n').length - 1], stderr).toEqual([0, lab.series.closed(start, end).length])
+    }
+  })
+
   it('is fetched again where the sources may be asked', async () => {
-    await using lab = await openStored()
+    await using lab = await openStored('spot', interval)
     const { row } = await doubleClose(lab, day)
     const result = await runCkvd(fetchArgs(lab, '--start', '2024-03-02', '--end', '2024-03-05'), { env: lab.env, cwd: lab.directory.path })
     expect(result.exit, result.stderr).toBe(0)
@@ -81,7 +102,7 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
   })
 
   it.each(['parquet', 'csv', 'arrow'])('is not exported as %s', async (format) => {
-    await using lab = await openStored()
+    await using lab = await openStored('spot', interval)
     const { wrong } = await doubleClose(lab, day)
     const out = join(lab.directory.path, 'out')
     const result = await lab.run(['export', '--lake', lab.lake, '--out', out, '--format', format])
@@ -92,9 +113,9 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
   })
 
   it('is not resampled', async () => {
-    await using lab = await openStored()
+    await using lab = await openStored('spot', interval)
     const { wrong } = await doubleClose(lab, day)
-    const result = await lab.run(['resample', 'AAAUSDT', '--to', '5m', '--format', 'csv', '--lake', lab.lake])
+    const result = await lab.run(['resample', 'AAAUSDT', '--from', interval, '--to', larger, '--format', 'csv', '--lake', lab.lake])
     expect(result.exit, result.stderr).not.toBe(0)
     expect(result.stdout.split(/[,\n]/)).not.toContain(wrong)
   })
@@ -103,18 +124,18 @@ describe.each(DAYS)('a rotten byte in the shard of %s', (day) => {
     ['of a price that cannot be', false],
     ['of a price that could be', true],
   ])('%s is found by verify, with the catalog and without it', async (_, subtle) => {
-    await using lab = await openStored()
+    await using lab = await openStored('spot', interval)
     await doubleClose(lab, day, subtle)
     for (const isLost of [false, true]) {
       if (isLost) await loseCatalog(lab)
       const result = await lab.run(['verify', '--lake', lab.lake, '--json'])
       expect(result.exit, result.stdout).toBe(3)
-      expect(result.stdout).toContain(day)
+      expect((JSON.parse(result.stdout) as { bad: { day: string }[] }).bad.map((bad) => bad.day)).toEqual([day])
     }
   })
 
   it('does not become whole by an ingest after the catalog is lost', async () => {
-    await using lab = await openStored()
+    await using lab = await openStored('spot', interval)
     await doubleClose(lab, day, true)
     await loseCatalog(lab)
     await lab.run(['verify', '--lake', lab.lake, '--json'])

@@ -330,26 +330,29 @@ describe('sources by choice', () => {
     expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(1)
   })
 
-  test('a damaged or missing shard is fetched again', async () => {
+  // of a file of a month a day may be lost alone, or all; a day of its own is lost alone
+  test.each([
+    [Interval.MINUTE_5, 1],
+    [Interval.HOUR_1, 2],
+  ])('a damaged or missing shard of %s is fetched again', async (interval, inFile) => {
     await using ckvd = create()
-    const wide = { ...day, startTime: '2024-03-06T00:00:00Z' }
+    const wide = { ...day, interval, startTime: '2024-03-06T00:00:00Z' }
     const first = valuesOf(await ckvd.getData(wide))
-    const path = join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval: '1h' }, '2024-03-06'))
-    const days = (await readStoredChunks(temp.lake)).map(({ day }) => day)
+    const pathOf = (of: string): string => join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval }, of))
+    const days = (await readStoredChunks(temp.lake)).map((chunk) => chunk.day)
     expect(days).toHaveLength(2)
-    // a day of a pack, or all of one
     for (const [count, spoil] of [
-      [1, () => alterStored(path, days[0]!, (columns) => columns[5]!.fill(0 as never, 3, 9))],
-      [1, () => alterStored(path, days[1]!, (columns) => columns[5]!.fill(0 as never, 3, 9))],
-      [2, () => writeFileSync(path, readFileSync(path).subarray(0, -7))],
-      [2, () => rmSync(path)],
-    ] as const) {
-      spoil()
-      exchange.sandbox.clearRequests()
-      expect(valuesOf(await ckvd.getData(wide))['close']).toEqual(first['close'])
-      expect(exchange.requests('archive')).toHaveLength(count)
-      expect((await readStoredChunks(temp.lake)).map(({ day }) => day)).toEqual(days)
-    }
+      [1, (path: string, of: string) => alterStored(path, of, (columns) => columns[5]!.fill(0 as never, 3, 9))],
+      [inFile, (path: string) => writeFileSync(path, readFileSync(path).subarray(0, -7))],
+      [inFile, (path: string) => rmSync(path)],
+    ] as const)
+      for (const of of days) {
+        spoil(pathOf(of), of)
+        exchange.sandbox.clearRequests()
+        expect(valuesOf(await ckvd.getData(wide))['close']).toEqual(first['close'])
+        expect(exchange.requests('archive')).toHaveLength(count)
+        expect((await readStoredChunks(temp.lake)).map((chunk) => chunk.day)).toEqual(days)
+      }
     exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData(wide)))).toEqual(new Set(['CACHE']))
     expect(exchange.sandbox.requests).toEqual([])
@@ -359,20 +362,29 @@ describe('sources by choice', () => {
 describe('a lake that lies', () => {
   const days = { ...HOURS, startTime: '2024-03-04T00:00:00Z', endTime: '2024-03-07T00:00:00Z' }
 
-  test('a rotten byte among sound days is never handed out: refused from the cache, fetched again otherwise', async () => {
-    await using ckvd = create()
-    const sound = valuesOf(await ckvd.getData(days))
-    const path = join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval: '1h' }, '2024-03-05'))
-    // the last close of the day, doubled in place
-    alterStored(path, '2024-03-05', (columns) => (columns[4]![23] = 2 * Number(columns[4]![23])))
-    for (const columns of [undefined, ['close' as const]]) {
-      const options = { ...days, enforceSource: DataSource.CACHE, ...(columns === undefined ? {} : { columns }) }
-      const error = await refusal(ckvd.getData(options))
-      expect(error).toMatchObject({ code: 'CKVD_PARTIAL', details: { gaps: [{ bars: 24 }] } })
-    }
-    expect(valuesOf(await ckvd.getData(days))['close']).toEqual(sound['close'])
-    expect(valuesOf(await ckvd.getData({ ...days, enforceSource: DataSource.CACHE }))['close']).toEqual(sound['close'])
-  })
+  test.each([
+    [Interval.MINUTE_5, 288],
+    [Interval.HOUR_1, 24],
+  ])(
+    'a rotten byte among sound days of %s is never handed out: refused from the cache, fetched again otherwise',
+    async (interval, bars) => {
+      await using ckvd = create()
+      const all = { ...days, interval }
+      const sound = valuesOf(await ckvd.getData(all))
+      const path = join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval }, '2024-03-05'))
+      // the last close of the day, doubled in place
+      alterStored(path, '2024-03-05', (columns) => (columns[4]![bars - 1] = 2 * Number(columns[4]![bars - 1])))
+      for (const columns of [undefined, ['close' as const]]) {
+        const options = { ...all, enforceSource: DataSource.CACHE, ...(columns === undefined ? {} : { columns }) }
+        const error = await refusal(ckvd.getData(options))
+        expect(error).toMatchObject({ code: 'CKVD_PARTIAL', details: { gaps: [{ bars }] } })
+      }
+      exchange.sandbox.clearRequests()
+      expect(valuesOf(await ckvd.getData(all))['close']).toEqual(sound['close'])
+      expect(exchange.requests('archive').map((request) => request.path.slice(-14, -4))).toEqual(['2024-03-05'])
+      expect(valuesOf(await ckvd.getData({ ...all, enforceSource: DataSource.CACHE }))['close']).toEqual(sound['close'])
+    },
+  )
 
   test('a day that the catalog calls complete without a shard is fetched again', async () => {
     await using ckvd = create()
