@@ -51,15 +51,3 @@ export function readShardFile(shard: Uint8Array): ForeignShard {
     columns: table.batches.length === 1 ? fields.map((_, i) => table.getChildAt(i)!.data[0]!.values as Float64Array) : [],
   }
 }
-
-/** One row's eleven cells. */
-export function cellsAt(shard: ForeignShard, row: number): (bigint | number)[] {
-  return shard.columns.map((column) => column[row]!)
-}
-
-/** The bytes of all columns, one after the other. */
-export function columnBytes(shard: Uint8Array): Buffer {
-  return Buffer.concat(
-    readShardFile(shard).columns.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
-  )
-}
