@@ -68,7 +68,7 @@ export function readChunks(file: Uint8Array): StoredChunk[] {
 
 type Entry = Readonly<Record<string, unknown>> & { readonly digest: string; readonly day?: string; readonly gaps?: readonly unknown[] }
 
-function splitPack(metadata: ReadonlyMap<string, string>, all: readonly (BigInt64Array | Float64Array)[]): StoredChunk[] {
+function splitPack(metadata: ReadonlyMap<string, string>, values: readonly (BigInt64Array | Float64Array)[]): StoredChunk[] {
   const of = (key: string): string => metadata.get(`ckvd.${key}`) ?? ''
   const series = { market: of('market'), symbol: of('symbol'), interval: of('interval') }
   let facts: Record<string, unknown> = {
@@ -77,17 +77,20 @@ function splitPack(metadata: ReadonlyMap<string, string>, all: readonly (BigInt6
   }
   let next = ''
   let start = 0
-  return (JSON.parse(of('chunks')) as Entry[]).map(({ day = next, gaps = [], digest, ...changed }) => {
+  return (JSON.parse(of('chunks')) as (Entry | string)[]).map((told) => {
+    // where nothing but the digest is to be said of a chunk, it stands alone
+    const { day = next, gaps = [], digest, ...changed }: Entry = typeof told === 'string' ? { digest: told } : told
     facts = { ...facts, ...changed }
     next = chunkAfter(day, series.interval)
     const rows = facts['rows'] as number
-    const columns = all.map((column) => column.subarray(start, start + rows))
+    const columns = values.map((column) => column.subarray(start, start + rows))
     start += rows
     const hash = createHash('sha256')
     for (const { buffer, byteOffset, byteLength } of columns) hash.update(new Uint8Array(buffer, byteOffset, byteLength))
-    if (hash.digest().subarray(0, 16).toString('base64') !== digest) throw new Error(`The rows of ${day} are not those of its digest`)
+    if (hash.digest().subarray(0, 16).toString('base64').replace(/=+$/, '') !== digest)
+      throw new Error(`The rows of ${day} are not those of its digest`)
     const sha256 = facts['sha256'] as string | null
-    const told: [string, unknown][] = [
+    const all: [string, unknown][] = [
       ...Object.entries({ ...series, day, source: facts['source'] }),
       ['archive.key', keyOf(series, day, facts['archive'] as string | null)],
       ['archive.sha256', sha256 === null ? '' : Buffer.from(sha256, 'base64').toString('hex')],
@@ -98,7 +101,7 @@ function splitPack(metadata: ReadonlyMap<string, string>, all: readonly (BigInt6
       ]),
       ['gaps', JSON.stringify(gaps)],
     ]
-    return { day, metadata: new Map(told.map(([key, value]) => [`ckvd.${key}`, String(value)])), columns, rows }
+    return { day, metadata: new Map(all.map(([key, value]) => [`ckvd.${key}`, String(value)])), columns, rows }
   })
 }
 
