@@ -6,7 +6,7 @@ import { CONDITIONS } from '../../src/model/condition.ts'
 import type { Interval } from '../../src/model/interval.ts'
 import type { Market } from '../../src/model/market.ts'
 import { addDays } from '../../src/model/utc-day.ts'
-import { BTC, day, ETH, hoursOf, proofAround, rowOf, seriesRowOf } from '../unit/lake/lake-fixtures.ts'
+import { BTC, day, ETH, barsOf, proofAround, rowOf, seriesRowOf } from '../unit/lake/lake-fixtures.ts'
 
 /** A ledger in which nothing is recorded yet. */
 export interface LedgerUnderTest {
@@ -111,10 +111,10 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       })
 
       test('replace all gaps of their chunk and no others', async () => {
-        const next = hoursOf(BTC, '2024-01-02', { missing: [0] })
-        await ledger.commit([hoursOf(BTC, '2024-01-01', { missing: [0, 5, 23] }), next])
+        const next = barsOf(BTC, '2024-01-02', { missing: [0] })
+        await ledger.commit([barsOf(BTC, '2024-01-01', { missing: [0, 5, 23] }), next])
         expect(ledger.listGaps(BTC, day('2024-01-01'), day('2024-01-02'))).toHaveLength(3)
-        const changed = hoursOf(BTC, '2024-01-01', { missing: [7] })
+        const changed = barsOf(BTC, '2024-01-01', { missing: [7] })
         await ledger.commit([changed])
         expect(ledger.listGaps(BTC)).toEqual([...changed.gaps, ...next.gaps])
         expect(ledger.listGaps(BTC, day('2024-01-02'))).toEqual(next.gaps)
@@ -122,8 +122,8 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       })
 
       test('are recorded all or none', async () => {
-        const good = hoursOf(BTC, '2024-01-01')
-        const wrongGap = { ...hoursOf(BTC, '2024-01-02'), gaps: hoursOf(BTC, '2024-01-05', { missing: [1] }).gaps }
+        const good = barsOf(BTC, '2024-01-01')
+        const wrongGap = { ...barsOf(BTC, '2024-01-02'), gaps: barsOf(BTC, '2024-01-05', { missing: [1] }).gaps }
         expect(await refusalOf([good, wrongGap])).toMatchObject({ code: 'CKVD_BUG' })
         const wrongCondition = { row: { ...good.row, condition: 'fine' as 'complete' }, gaps: [] }
         expect(await refusalOf([good, wrongCondition])).toMatchObject({ code: 'CKVD_BUG' })
@@ -143,8 +143,8 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       })
 
       test('are forgotten with their gaps, those of other days stay', async () => {
-        const next = hoursOf(BTC, '2024-01-02', { missing: [0] })
-        await ledger.commit([hoursOf(BTC, '2024-01-01', { missing: [0, 23] }), next])
+        const next = barsOf(BTC, '2024-01-02', { missing: [0] })
+        await ledger.commit([barsOf(BTC, '2024-01-01', { missing: [0, 23] }), next])
         ledger.deleteDay(BTC, day('2024-01-01'))
         ledger.deleteDay(BTC, day('2024-01-05'))
         expect([ledger.readDays(BTC), ledger.listGaps(BTC)]).toEqual([[next.row], next.gaps])
@@ -153,10 +153,10 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       test('that have bars are known by the last of them', async () => {
         expect(ledger.lastDayWithBars(BTC)).toBeNull()
         await ledger.commit([
-          hoursOf(BTC, '2024-01-02'),
-          hoursOf(BTC, '2024-01-01'),
+          barsOf(BTC, '2024-01-02'),
+          barsOf(BTC, '2024-01-01'),
           { row: rowOf(BTC, '2024-01-03', { condition: 'outage' }), gaps: [] },
-          hoursOf(ETH, '2024-01-05'),
+          barsOf(ETH, '2024-01-05'),
         ])
         expect(ledger.lastDayWithBars(BTC)).toBe('2024-01-02')
       })
@@ -164,7 +164,7 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       test('are seen by a reader beside it when they are committed', async () => {
         const reader = under.openReader()
         expect(reader.getDay(BTC, day('2024-01-01'))).toBeUndefined()
-        const item = hoursOf(BTC, '2024-01-01', { missing: [4] })
+        const item = barsOf(BTC, '2024-01-01', { missing: [4] })
         await ledger.commit([item])
         expect(reader.getDay(BTC, day('2024-01-01'))).toEqual(item.row)
         expect(reader.listGaps(BTC)).toEqual(item.gaps)
@@ -187,7 +187,7 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       })
 
       test('gives way to a later one, and is none of a day that is explained', async () => {
-        const { row } = hoursOf(BTC, '2024-01-01')
+        const { row } = barsOf(BTC, '2024-01-01')
         const bad: DayRow = { ...row, condition: 'partial', rows: 20 }
         for (const accepted of ['known', 'a better reason', null]) await ledger.commit([{ row: { ...bad, accepted }, gaps: [] }])
         expect(ledger.getDay(BTC, row.day)).toEqual({ ...bad, accepted: 'a better reason' })
@@ -196,7 +196,7 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       })
 
       test('is gone with a day that is explained, and does not come back', async () => {
-        const { row } = hoursOf(BTC, '2024-01-01')
+        const { row } = barsOf(BTC, '2024-01-01')
         const bad: DayRow = { ...row, condition: 'partial', rows: 20 }
         for (const next of [bad, { ...bad, accepted: 'known' }, row, bad]) await ledger.commit([{ row: next, gaps: [] }])
         expect(ledger.getDay(BTC, row.day)).toEqual(bad)
@@ -229,7 +229,7 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       })
 
       test('with a day, but no listing yet, are stored and not known', async () => {
-        await ledger.commit([hoursOf(ETH, '2024-01-01'), hoursOf(BTC, '2024-01-01')])
+        await ledger.commit([barsOf(ETH, '2024-01-01'), barsOf(BTC, '2024-01-01')])
         expect(ledger.getSeries(BTC)).toBeUndefined()
         expect([ledger.listSeries(), ledger.listStoredSeries()]).toEqual([[], [BTC, ETH]])
         ledger.putSeries(known)
@@ -251,7 +251,7 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       test('are forgotten with all that is known of them, and others stay', async () => {
         ledger.putSeries(known)
         ledger.putBeginning({ ...BTC, firstOpenUs: 1 })
-        await ledger.commit([hoursOf(BTC, '2024-01-01', { missing: [1] }), hoursOf(ETH, '2024-01-01')])
+        await ledger.commit([barsOf(BTC, '2024-01-01', { missing: [1] }), barsOf(ETH, '2024-01-01')])
         ledger.deleteSeries(BTC)
         expect([ledger.getSeries(BTC), ledger.readDays(BTC), ledger.listGaps(BTC)]).toEqual([undefined, [], []])
         expect([ledger.listSeries(), ledger.listStoredSeries(), ledger.listBeginnings(BTC)]).toEqual([[], [ETH], []])
@@ -271,7 +271,7 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       const message = expect.stringContaining(ledger.place) as string
       expect(() => ledger.getDay(BTC, day('2024-01-01'))).toThrow(expect.objectContaining({ message }))
       expect(() => ledger.putSeries(seriesRowOf(BTC))).toThrow(expect.objectContaining({ message }))
-      expect(await refusalOf([hoursOf(BTC, '2024-01-01')])).toMatchObject({ code: expect.stringMatching(/^CKVD_/) as string, message })
+      expect(await refusalOf([barsOf(BTC, '2024-01-01')])).toMatchObject({ code: expect.stringMatching(/^CKVD_/) as string, message })
     })
   })
 }

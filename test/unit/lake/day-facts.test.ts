@@ -6,7 +6,7 @@ import { openCatalog } from '../../../src/lake/catalog/catalog.ts'
 import { acceptDay, codeOf, countsAsExplained, isAccepted, isDisputed, reasonOf } from '../../../src/lake/day-facts.ts'
 import { CONDITIONS } from '../../../src/model/condition.ts'
 import { doubt } from '../../../src/model/evidence.ts'
-import { BTC, day, hoursOf, inTempDirectory, rowOf } from './lake-fixtures.ts'
+import { BTC, day, barsOf, inTempDirectory, rowOf } from './lake-fixtures.ts'
 
 const ROW = { condition: 'partial', accepted: null, errorCode: null, error: null, evidence: null } as const
 const PROVED = { evidence: { source: 'rest', beforeUs: 0, afterUs: 7_200_000_000 } } as const
@@ -75,7 +75,7 @@ describe('accepting a day', () => {
   })
 
   it('is refused where there is nothing to accept', async () => {
-    const { row } = hoursOf(BTC, '2024-01-01')
+    const { row } = barsOf(BTC, '2024-01-01')
     await withDay(row, (catalog) => {
       const usage = expect.objectContaining({ code: 'CKVD_USAGE' }) as Error
       expect(() => acceptDay(catalog, BTC, row.day, 'why')).toThrow(usage)

@@ -158,6 +158,3 @@ export function systemError(code: string): Error {
 export function shardFile(root: string, series: Series, name: string): string {
   return join(root, storedPath(series, name))
 }
-
-/** A day of one-hour bars. */
-export const hoursOf = barsOf

@@ -9,10 +9,10 @@ import { createBlock } from '../../../src/read/column-block.ts'
 import { readParts } from '../../../src/read/shard-columns.ts'
 import { MemoryLedger } from '../../support/memory-ledger.ts'
 import { MemoryShards } from '../../support/memory-shards.ts'
-import { BTC, day, hoursOf } from './lake-fixtures.ts'
+import { BTC, day, barsOf } from './lake-fixtures.ts'
 
 const ITEMS = Array.from({ length: 100 }, (_, i) =>
-  hoursOf(BTC, addDays(day('2024-01-01'), i), { price: 100 + i, missing: i % 9 === 3 ? [3, 9] : [] }),
+  barsOf(BTC, addDays(day('2024-01-01'), i), { price: 100 + i, missing: i % 9 === 3 ? [3, 9] : [] }),
 )
 
 /** A lake of which nothing lies on a disk: every answer of its store comes later, and so does what its ledger records. */
@@ -67,15 +67,15 @@ describe('chunks whose files and whose ledger are far away', () => {
 
   test('are not recorded where the store takes nothing, and the error names the chunk', async () => {
     shards.breakDown()
-    const item = hoursOf(BTC, '2025-01-01')
+    const item = barsOf(BTC, '2025-01-01')
     const last = item.row.day
     await expect(writer.put(item)).rejects.toMatchObject({ code: 'CKVD_LAKE_IO', details: { symbol: 'BTCUSDT', day: last } })
     expect(ledger.getDay(BTC, last)).toBeUndefined()
   })
 
   test('fail one by one where the ledger refuses a row of a group', async () => {
-    const good = hoursOf(BTC, '2025-01-01')
-    const bad = { ...hoursOf(BTC, '2025-01-02'), gaps: hoursOf(BTC, '2025-01-09', { missing: [1] }).gaps }
+    const good = barsOf(BTC, '2025-01-01')
+    const bad = { ...barsOf(BTC, '2025-01-02'), gaps: barsOf(BTC, '2025-01-09', { missing: [1] }).gaps }
     const [one, other] = await Promise.allSettled([writer.put(good), writer.put(bad)])
     expect(one.status).toBe('fulfilled')
     expect(other).toMatchObject({ status: 'rejected', reason: { code: 'CKVD_BUG', details: { day: '2025-01-02' } } })

@@ -5,7 +5,7 @@ import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
 import { openCatalog } from '../../../../src/lake/catalog/catalog.ts'
 import { VERSION_1, VERSION_2 } from '../../../support/older-catalogs.ts'
-import { BTC, day, ETH, hoursOf, inTempDirectory, rowOf, seriesRowOf } from '../lake-fixtures.ts'
+import { BTC, day, ETH, barsOf, inTempDirectory, rowOf, seriesRowOf } from '../lake-fixtures.ts'
 
 const SHARD = `'${'ab'.repeat(32)}', 4096`
 const NONE = `NULL, NULL`
@@ -124,7 +124,7 @@ describe('a catalog of version 1', () => {
   it('is written to as any other, once it is migrated', async () => {
     await withVersion1((path) => {
       using catalog = openCatalog(path, { mode: 'write' })
-      const write = hoursOf(BTC, '2024-01-02', { missing: [3, 4] })
+      const write = barsOf(BTC, '2024-01-02', { missing: [3, 4] })
       catalog.commit([write])
       expect(catalog.getDay(BTC, day('2024-01-02'))).toEqual(write.row)
       expect(catalog.listGaps(BTC)).toEqual(write.gaps)

@@ -12,7 +12,7 @@ import { sqliteError } from '../../../../src/disk/sqlite.ts'
 import type { Series } from '../../../../src/model/series.ts'
 import { addDays } from '../../../../src/model/utc-day.ts'
 import { anyDay } from '../../../suites/ledger.ts'
-import { BTC, day, hoursOf, inTempDirectory, rowOf } from '../lake-fixtures.ts'
+import { BTC, day, barsOf, inTempDirectory, rowOf } from '../lake-fixtures.ts'
 
 /** Tables and columns are a contract with users, so they are spelled out here. */
 const TABLES = {
@@ -130,7 +130,7 @@ describe('the catalog file', () => {
     await withCatalog((writer, path) => {
       using reader = openCatalog(path, { mode: 'read' })
       expect(reader.getDay(BTC, day('2024-01-01'))).toBeUndefined()
-      writer.commit([hoursOf(BTC, '2024-01-01')])
+      writer.commit([barsOf(BTC, '2024-01-01')])
       expect(reader.getDay(BTC, day('2024-01-01'))?.condition).toBe('complete')
       expect(writer.startRun({ startedAt: '2024-01-01T00:00:00.000Z', command: 'ingest' })).toBe(1)
       expect(selectFrom(path, 'SELECT id, ended_at FROM runs')).toEqual([[1, null]])
@@ -142,7 +142,7 @@ describe('the catalog file', () => {
 describe('days', () => {
   it('keep the versions they replaced', async () => {
     await withCatalog((catalog, path) => {
-      const { row } = hoursOf(BTC, '2024-01-01')
+      const { row } = barsOf(BTC, '2024-01-01')
       const revision = {
         ...BTC,
         day: row.day,
@@ -216,7 +216,7 @@ describe('days', () => {
   it('of 45 series and five years are read in well under a second', async () => {
     await withCatalog((catalog) => {
       const names = Array.from({ length: 1826 }, (_, i) => addDays(day('2020-01-01'), i))
-      const { row } = hoursOf(BTC, '2024-01-01')
+      const { row } = barsOf(BTC, '2024-01-01')
       const series = Array.from({ length: 45 }, (_, i) => ({ ...BTC, symbol: `S${i}USDT` }))
       for (const one of series) catalog.commit(names.map((name) => ({ row: { ...row, ...one, day: name }, gaps: [] })))
       const started = performance.now()
