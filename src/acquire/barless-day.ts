@@ -7,7 +7,7 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ArchiveRef } from './archive-task.ts'
 import type { AcquiredDay, ArchiveOrigin, SeriesBounds } from './day.ts'
-import { expectedRange } from './day.ts'
+import { expectedRange, openCondition } from './day.ts'
 import type { RestAnswer } from './rest/rest-question.ts'
 import { refusalOf } from './rest/rest-question.ts'
 
@@ -60,5 +60,5 @@ export function doubtfulDay(series: Series, day: UtcDay, why: Doubt, bounds: Ser
   const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, {
     cause: cause ?? undefined,
   })
-  return { ...bareDay(day), condition: 'partial', expected: bars, gaps, evidence: null, error }
+  return { ...bareDay(day), condition: openCondition(series), expected: bars, gaps, evidence: null, error }
 }

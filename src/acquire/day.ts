@@ -1,3 +1,4 @@
+import { datasetOf } from '../dataset/registry.ts'
 import { countExpected, countOff, findMissing } from '../dataset/expected.ts'
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
@@ -101,7 +102,7 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const range = expectedRange(series, day, parts.bounds)
   const rows = columns.openTime.length
   const gaps = findMissing(series, columns, range).map((gap) => ({ ...gap, evidence: parts.explain(gap) }))
-  const condition = conditionOf(gaps, sources, parts.disputed ?? false)
+  const condition = conditionOf(gaps, sources, parts.disputed ?? false, series)
   const { oddClose, oddRows } = findOddities(series, columns)
   const facts = {
     rows,
@@ -123,8 +124,8 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
       archiveKey: archive?.key ?? null,
       archiveSha256: archive?.sha256 ?? null,
       archiveEtag: archive?.etag ?? null,
-      // of what is pending the shard says what it is without news
-      condition: condition === 'pending' ? 'partial' : condition,
+      // of what is pending, or cannot be explained, the shard says what it is without news
+      condition: condition === 'pending' || condition === 'unexplainable' ? 'partial' : condition,
       ...facts,
       gaps,
     })
@@ -148,10 +149,17 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   }
 }
 
+type BuiltCondition = ShardCondition | 'pending' | 'unexplainable'
+
+/** What a chunk is in which rows are missing and nothing explains that: of some data sets no source can be asked any more. */
+export function openCondition(series: Series): 'partial' | 'unexplainable' {
+  return datasetOf(series).rest === null ? 'unexplainable' : 'partial'
+}
+
 /** `pending`: nothing is unexplained but the end of the chunk, after which nothing has come yet. */
-function conditionOf(gaps: readonly EvidencedGap[], sources: readonly string[], disputed: boolean): ShardCondition | 'pending' {
+function conditionOf(gaps: readonly EvidencedGap[], sources: readonly string[], disputed: boolean, series: Series): BuiltCondition {
   if (disputed) return 'disputed'
   if (gaps.length === 0) return isFromVision(sources.join('+')) ? 'complete' : 'provisional'
   if (gaps.every(({ evidence }) => isProof(evidence))) return 'outage'
-  return gaps.every(({ evidence }) => isProof(evidence) || evidence.reason === 'young') ? 'pending' : 'partial'
+  return gaps.every(({ evidence }) => isProof(evidence) || evidence.reason === 'young') ? 'pending' : openCondition(series)
 }

@@ -1,3 +1,4 @@
+import { datasetOf } from '../dataset/registry.ts'
 import { chunkEndUs } from '../dataset/chunk.ts'
 import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
@@ -88,7 +89,7 @@ export class SeriesLife {
     this.#series = series
     this.#known = known
     this.#beginnings = beginnings
-    this.#rest = rest
+    this.#rest = datasetOf(series).rest === null ? null : rest
     this.#lastKnownDay = lastKnownDay
     this.#goesOn = goesOn
     this.#nowUs = nowUs
@@ -195,6 +196,7 @@ export class SeriesLife {
 
   /** The beginning of a shorter interval is that of the longer ones in whose bars its own fit: three days may reach into the next week. */
   #toldByOthers(): number | null {
+    if (this.#series.dataset !== undefined) return null
     const own = this.#series.interval
     const fitting = this.#beginnings.list(this.#series).filter(({ interval }) => interval === own || nestsIn(interval, own))
     const best = fitting.sort((a, b) => INTERVALS.indexOf(b.interval) - INTERVALS.indexOf(a.interval))[0]
@@ -204,6 +206,7 @@ export class SeriesLife {
 
   async #ask(heldUs: number | null): Promise<Beginning> {
     const grid = gridOf(this.#series)
+    if (datasetOf(this.#series).rest === null) return { known: true, startUs: null, source: 'archives' }
     if (this.#rest === null) return { known: true, startUs: null, source: 'provisional' }
     try {
       const interval = this.#beginnings.intervalFor(this.#series)

@@ -45,6 +45,13 @@ export function symbolsOption() {
   )
 }
 
+/** `--data klines,fundingRate`. */
+export function dataOption() {
+  return new Option('--data <LIST>', 'data sets, separated by commas, as Vision calls them (default: klines)').argParser((text) =>
+    text.split(',').map((name) => name.trim()),
+  )
+}
+
 /** `--intervals 1m,1h` or `all`. */
 export function intervalsOption(text = 'only these intervals, or all') {
   return new Option('--intervals <LIST>', text).argParser(

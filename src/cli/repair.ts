@@ -26,9 +26,9 @@ export async function repairDays(run: CommandRun<object>, bad: readonly BadShard
     const days = group.map(({ day }) => day).sort()
     const start = days[0] ?? first.day
     const end = nextChunk(days.at(-1) ?? first.day, series)
-    const { market, symbol, interval } = series
+    const { dataset = 'klines', market, symbol, interval } = series
     const options = await parseIngestRequest(
-      { universe: [{ market, symbol }], intervals: [interval], start, end, retryFailed: true, signal: run.signal },
+      { universe: [{ market, symbol }], data: [dataset], intervals: [interval], start, end, retryFailed: true, signal: run.signal },
       run.settings,
       { ...around, pool: around.pool ?? pool },
     )

@@ -3,7 +3,7 @@ import { decodeTable } from './csv/csv-table.ts'
 import type { Columns } from '../model/columns.ts'
 import { findOddities } from './csv/odd-rows.ts'
 import { joinColumns } from '../model/columns.ts'
-import { createRows, datasetOf } from '../dataset/registry.ts'
+import { createRows, datasetOf, registerDataset } from '../dataset/registry.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { periodStem, seriesLabel } from '../dataset/names.ts'
 import type { ErrorData } from '../errors.ts'
@@ -38,6 +38,8 @@ import type { Inflate } from './zip/zip-entry.ts'
 /** An archive to decode, as it was downloaded. */
 export interface DecodeRequest {
   readonly series: Series
+  /** of a data set that the thread may not know; default: it does */
+  readonly dataset?: Dataset | undefined
   readonly archive: {
     readonly key: string
     readonly etag: string
@@ -177,6 +179,7 @@ export async function runDecodeTask(
   const outcomes: DecodeOutcome[] = []
   for (const request of requests) {
     try {
+      if (request.dataset !== undefined) registerDataset(request.dataset)
       outcomes.push({ ok: true, result: await decodeArchive(request, codec, buffers) })
     } catch (error) {
       outcomes.push({ ok: false, error: toCkvdError(error).toData(), zip: request.zip })

@@ -1,5 +1,6 @@
 import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
+import type { Packaging } from '../model/series.ts'
 
 /** A column of a data set, in the order in which archives and shards have it. */
 export interface DatasetColumn {
@@ -20,7 +21,9 @@ export interface DatasetColumn {
 /** What must be there, and what is missing when it is not. */
 export type Completeness =
   /** a row in each slot of the grid */
-  { readonly kind: 'grid' }
+  | { readonly kind: 'grid' }
+  /** nothing inside a chunk can be proved missing; a chunk without a row lacks one */
+  | { readonly kind: 'as-published' }
 
 /**
  * What of a data set differs from others, and nothing else: plain data, so that it crosses to the threads that decode. Everything that
@@ -38,10 +41,14 @@ export interface Dataset {
   readonly markets: readonly Market[]
   /** what a chunk is; `interval`: a month for bars longer than a day, a day for others */
   readonly chunking: 'interval' | 'day' | 'month'
+  /** the forms of its archives, that which is read first before the other; absent: both, the form of its chunks first */
+  readonly packagings?: readonly Packaging[]
   readonly columns: readonly DatasetColumn[]
   /** who reads its CSV: the scanners of klines, or the one that is driven by the columns */
   readonly csv: 'klines' | 'columns'
   /** what one row must be in itself: a bar has rules; null: nothing but its types */
   readonly rules: 'bar' | null
   readonly completeness: Completeness
+  /** what of REST tells its rows; null: no source can be asked for what the archives lack, which is then `unexplainable` */
+  readonly rest: 'klines' | null
 }

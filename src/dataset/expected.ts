@@ -3,9 +3,10 @@ import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import { countSlots, gridOf, slotStartUs } from '../model/interval.ts'
 import { countOffGrid } from '../model/off-grid.ts'
-import type { Series, TimeRange } from '../model/series.ts'
+import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { Chunked } from './chunk.ts'
+import { createRows, datasetOf } from './registry.ts'
 
 /*
  * What must be there, by the completeness of a data set. The only place that asks for it: whoever wants to know what is missing, how much
@@ -13,27 +14,57 @@ import type { Chunked } from './chunk.ts'
  */
 
 /** What is missing of a series in a range, given all rows that are there, in order. */
-export function findMissing(series: Chunked, { openTime }: Columns, range: TimeRange): Gap[] {
-  return findGaps(openTime, range, gridOfBars(series, openTime))
+export function findMissing(series: Chunked, columns: Columns, range: TimeRange): Gap[] {
+  const { completeness } = datasetOf(series)
+  switch (completeness.kind) {
+    case 'grid':
+      return findGaps(columns.openTime, range, gridOfBars(series, columns.openTime))
+    case 'as-published':
+      return countWithin(columns, range) > 0 || range.startUs >= range.endUs ? [] : [{ ...range, bars: 1 }]
+  }
 }
 
 /** How many rows are expected in a range in which these are there, in order. */
-export function countExpected(series: Chunked, { openTime }: Columns, range: TimeRange): number {
-  return countSlots(range.startUs, range.endUs, gridOfBars(series, openTime))
+export function countExpected(series: Chunked, columns: Columns, range: TimeRange): number {
+  const { openTime } = columns
+  switch (datasetOf(series).completeness.kind) {
+    case 'grid':
+      return countSlots(range.startUs, range.endUs, gridOfBars(series, openTime))
+    case 'as-published':
+      return countWithin(columns, range) + findMissing(series, columns, range).reduce((sum, { bars }) => sum + bars, 0)
+  }
 }
 
 /** How many rows are expected in a range of which nothing is known. */
 export function countExpectedOfNone(series: Chunked, range: TimeRange): number {
-  return countSlots(range.startUs, range.endUs, gridOf(series))
+  if (datasetOf(series).completeness.kind === 'grid') return countSlots(range.startUs, range.endUs, gridOf(series))
+  return countExpected(series, createRows(series, 0), range)
+}
+
+/** True where a chunk that expects fewer rows than it has slots has been cut, at the series' beginning or end. */
+export function tellsCuts(series: Chunked): boolean {
+  return datasetOf(series).completeness.kind === 'grid'
 }
 
 /** How many rows have a time at which none is expected. */
 export function countOff(series: Chunked, { openTime }: Columns): number {
-  return countOffGrid(openTime, gridOfBars(series, openTime))
+  return datasetOf(series).completeness.kind === 'grid' ? countOffGrid(openTime, gridOfBars(series, openTime)) : 0
 }
 
 /** The slot that a row fills, by its time: two rows that fill one are the same row. `openTimes` are those of the rows at hand. */
-export function slotsOf(series: Series, openTimes: BigInt64Array): (timeUs: number) => number {
-  const grid = gridOfBars(series, openTimes)
-  return (timeUs) => slotStartUs(timeUs, grid)
+export function slotsOf(series: Chunked, openTimes: BigInt64Array): (timeUs: number) => number {
+  switch (datasetOf(series).completeness.kind) {
+    case 'grid': {
+      const grid = gridOfBars(series, openTimes)
+      return (timeUs) => slotStartUs(timeUs, grid)
+    }
+    case 'as-published':
+      return (timeUs) => timeUs
+  }
+}
+
+function countWithin({ openTime }: Columns, { startUs, endUs }: TimeRange): number {
+  let count = 0
+  for (const time of openTime) if (Number(time) >= startUs && Number(time) < endUs) count++
+  return count
 }

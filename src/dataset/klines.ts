@@ -15,4 +15,5 @@ export const KLINES: Dataset = {
   csv: 'klines',
   rules: 'bar',
   completeness: { kind: 'grid' },
+  rest: 'klines',
 }

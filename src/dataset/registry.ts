@@ -4,6 +4,16 @@ import { KLINES } from './klines.ts'
 
 const DATASETS = new Map<string, Dataset>([KLINES].map((dataset) => [dataset.name, dataset]))
 
+/** Describes one more data set, in this thread. */
+export function registerDataset(dataset: Dataset): void {
+  DATASETS.set(dataset.name, dataset)
+}
+
+/** Names of all data sets that are described. */
+export function datasetNames(): string[] {
+  return [...DATASETS.keys()]
+}
+
 /** What names a data set; absent: `klines`. A `Series` is one. */
 export interface OfDataset {
   readonly dataset?: string | undefined

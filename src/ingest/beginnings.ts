@@ -9,7 +9,7 @@ import type { UniverseLine } from './universe.ts'
 export function createBeginnings(catalog: Ledger, universe: readonly UniverseLine[]): Beginnings {
   const turns = new Map<string, Promise<unknown>>()
   const shortest = new Map<string, Interval>()
-  for (const line of universe) {
+  for (const line of universe.filter(({ dataset }) => dataset === undefined)) {
     const key = keyOf(line)
     const wanted = line.intervals === 'all' ? (['1m'] as const) : line.intervals
     for (const interval of wanted) if (isShorter(interval, shortest.get(key))) shortest.set(key, interval)
@@ -25,6 +25,7 @@ export function createBeginnings(catalog: Ledger, universe: readonly UniverseLin
       return turn
     },
     intervalFor: (series) => {
+      if (series.dataset !== undefined) return series.interval
       const found = shortest.get(keyOf(series))
       return found !== undefined && nestsIn(found, series.interval) ? found : series.interval
     },

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue'
+import { countExpectedOfNone } from '../dataset/expected.ts'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { fetchListedIntervals } from '../acquire/archive/first-archives.ts'
 import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
@@ -9,7 +10,6 @@ import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { filePeriod } from '../dataset/pack.ts'
 import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
-import { countSlots } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import type { UniverseLine } from './universe.ts'
@@ -71,7 +71,7 @@ function bytesOnDisk({ series, tasks }: SeriesPlan): number {
       const period = filePeriod(day, series)
       const file = files.get(period) ?? { rows: 0, chunks: 0, archives: 0 }
       files.set(period, file)
-      file.rows += countSlots(startUs, endUs, series.interval)
+      file.rows += countExpectedOfNone(series, { startUs, endUs })
       file.chunks++
       if (!touched.has(period)) file.archives++
       touched.add(period)
@@ -122,7 +122,7 @@ export async function planUniverse(
 }
 
 async function* planLine(line: UniverseLine, ctx: PlannerContext): AsyncGenerator<SeriesPlan | SeriesFailure> {
-  const bare = { market: line.market, symbol: line.symbol }
+  const bare = { ...(line.dataset === undefined ? {} : { dataset: line.dataset }), market: line.market, symbol: line.symbol }
   try {
     for (const interval of line.intervals === 'all' ? await fetchIntervals(bare, ctx) : line.intervals)
       yield await planOne({ ...bare, interval }, ctx)
@@ -150,7 +150,7 @@ function isSeriesError(error: unknown): error is CkvdError {
 }
 
 /** The intervals that the listing has for a symbol, shortest first. */
-async function fetchIntervals(symbol: Pick<Series, 'market' | 'symbol'>, ctx: PlannerContext): Promise<Interval[]> {
+async function fetchIntervals(symbol: Pick<Series, 'dataset' | 'market' | 'symbol'>, ctx: PlannerContext): Promise<Interval[]> {
   const found = await fetchListedIntervals(symbol, ctx.listing, ctx.signal)
   if (found.length === 0) throw unknownSymbol({ ...symbol, interval: '1m' }, false)
   return found

@@ -1,3 +1,4 @@
+import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
 import type { Settings } from '../../config/settings.ts'
 import { nowMs as planningMs } from '../../config/settings.ts'
 import type { DecodePool } from '../acquire/decode-pool.ts'
@@ -27,6 +28,8 @@ export interface IngestRequest {
   readonly mapMarket?: 'um' | 'cm' | undefined
   /** only these symbols of the universe */
   readonly symbols?: readonly string[] | undefined
+  /** data sets, as Vision calls them; default `['klines']` */
+  readonly data?: readonly string[] | undefined
   /** default `['1m']` */
   readonly intervals?: readonly string[] | 'all' | undefined
   /** first day; default: the first one that the listing has. An earlier one asks REST for the first bar */
@@ -60,6 +63,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof IngestRequest>([
   'market',
   'mapMarket',
   'symbols',
+  'data',
   'intervals',
   'start',
   'end',
@@ -121,7 +125,7 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
   const archives = parseArchives(request.archives ?? 'auto')
   return {
     ...connectionSettings(settings),
-    universe: await readUniverse(request, around),
+    universe: ofDatasets(await readUniverse(request, around), request.data),
     start,
     end,
     archives,
@@ -157,6 +161,26 @@ async function readUniverse(request: IngestRequest, around: RequestSurroundings)
   const { series, withoutInterval } = parseUniverse(bytes, { name: universe, market, symbols, intervals, mapMarket })
   for (const line of withoutInterval) around.onLeftOut?.(line)
   return series
+}
+
+/** The lines of each data set: of one without intervals a line has one series, and a market that has not the data set has no line of it. */
+function ofDatasets(lines: readonly UniverseLine[], names: readonly string[] = ['klines']): UniverseLine[] {
+  const wanted = names.map((name) => {
+    const dataset = datasetNames().includes(name) ? datasetOf({ dataset: name }) : undefined
+    if (dataset === undefined) throw wrong('data', `data sets among ${datasetNames().join(', ')}`, name)
+    return dataset
+  })
+  const all = wanted.flatMap((dataset) =>
+    lines
+      .filter(({ market }) => dataset.markets.includes(market))
+      .map((line) => ({ ...line, ...named(dataset), intervals: dataset.hasInterval ? line.intervals : [dataset.grid] })),
+  )
+  if (all.length > 0) return all
+  throw wrong(
+    'data',
+    `data sets of a market of the universe (${wanted.map(({ name, markets }) => `${name}: ${markets.join(', ')}`).join('; ')})`,
+    names,
+  )
 }
 
 function listUniverse(entries: unknown, intervals: readonly Interval[] | 'all'): UniverseLine[] {

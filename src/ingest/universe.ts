@@ -22,6 +22,8 @@ export interface UniverseOptions {
 
 /** A symbol to ingest. */
 export interface UniverseLine {
+  /** absent: klines */
+  readonly dataset?: string | undefined
   readonly market: Market
   readonly symbol: string
   /** shortest first, never empty; 'all' means what the listing has */

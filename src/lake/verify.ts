@@ -271,13 +271,8 @@ async function recordBad(
   const error = toCkvdError(thrown)
   if (!SHARD_CODES.includes(error.code)) throw error
   const { dataset, market, symbol, interval } = series
-  findings.bad.push({
-    series: { dataset, market, symbol, interval },
-    day,
-    path: fileOf(series, day, known),
-    code: error.code,
-    message: error.message,
-  })
+  const { code, message } = error
+  findings.bad.push({ series: { dataset, market, symbol, interval }, day, path: fileOf(series, day, known), code, message })
   // of a row that cannot be, nothing is kept that could be taken for true
   const row = {
     ...(known === undefined || error.code === 'CKVD_CATALOG_ROW' ? unknownRow(series, day) : known),
@@ -299,22 +294,8 @@ function fileOf(series: Series, day: UtcDay, known: DayRow | undefined): string 
 function unknownRow({ dataset, market, symbol, interval }: Series, day: UtcDay): DayRow {
   const shard = { source: null, shardSha256: null, shardBytes: null, archiveKey: null, archiveEtag: null, archiveSha256: null }
   const counts = { rows: 0, expected: 0, revision: 1, offGrid: 0, duplicates: 0, conflicts: 0, differingRows: 0, oddClose: 0, oddRows: 0 }
-  return {
-    dataset,
-    market,
-    symbol,
-    interval,
-    day,
-    condition: 'failed',
-    ...shard,
-    ...counts,
-    evidence: null,
-    errorCode: null,
-    error: null,
-    accepted: null,
-    recheck: 0,
-    updatedAt: '',
-  }
+  const words = { evidence: null, errorCode: null, error: null, accepted: null, updatedAt: '' }
+  return { dataset, market, symbol, interval, day, condition: 'failed', ...shard, ...counts, ...words, recheck: 0 }
 }
 
 /** Runs `task` for every item, a few at a time; the first error ends it, after the tasks under way have ended. */

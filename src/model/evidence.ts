@@ -16,7 +16,16 @@ export interface Proof {
 
 /** Why a gap is not explained. */
 export type DoubtReason =
-  'rest-off' | 'rest-failed' | 'unknown-symbol' | 'no-witness' | 'contradiction' | 'not-ended' | 'young' | 'not-asked' | 'text'
+  | 'rest-off'
+  | 'rest-failed'
+  | 'unknown-symbol'
+  | 'no-witness'
+  | 'contradiction'
+  | 'not-ended'
+  | 'young'
+  | 'not-asked'
+  | 'no-source'
+  | 'text'
 
 /** A gap that nothing explains. `note` says what was asked and what came; it stands in the catalog alone, never in a shard. */
 export interface Doubt {
@@ -41,6 +50,7 @@ const DOUBTS: Readonly<Record<DoubtReason, string>> = {
   'not-ended': 'REST has no later bar, but the exchange does not say that the series has ended',
   young: 'REST has no later bar up to now, and that for less than three days',
   'not-asked': 'REST was not asked',
+  'no-source': 'no source can be asked for what the archives lack',
   // what an older version wrote
   text: 'explained by an older version in words alone',
 }

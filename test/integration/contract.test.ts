@@ -20,11 +20,11 @@ const PROBLEM_KEYS = 'market dataset symbol interval day days condition code mes
 
 /** What users read: tables, or views of what is kept in numbers and bytes. */
 const TABLES: Readonly<Record<string, string>> = {
-  series: 'market symbol interval first_day last_day first_open_us first_source last_open_us ended_us phase listed_at first_forms dataset',
-  days: 'market symbol interval day condition source rows expected shard_sha256 shard_bytes archive_key archive_etag archive_sha256 revision off_grid duplicates conflicts differing_rows odd_close odd_rows evidence error_code error accepted recheck updated_at dataset',
+  series: 'market symbol interval first_day last_day first_open_us first_source last_open_us ended_us phase listed_at first_forms',
+  days: 'market symbol interval day condition source rows expected shard_sha256 shard_bytes archive_key archive_etag archive_sha256 revision off_grid duplicates conflicts differing_rows odd_close odd_rows evidence error_code error accepted recheck updated_at',
   beginnings: 'market symbol interval first_open_us',
-  gaps: 'market symbol interval start_us end_us bars evidence dataset',
-  revisions: 'market symbol interval day revision archive_etag archive_sha256 shard_sha256 changed_rows replaced_at dataset',
+  gaps: 'market symbol interval start_us end_us bars evidence',
+  revisions: 'market symbol interval day revision archive_etag archive_sha256 shard_sha256 changed_rows replaced_at',
   runs: 'id started_at ended_at command counts exit',
   bans: 'market until reason',
 }

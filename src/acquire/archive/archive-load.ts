@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import { largestArchiveBytes } from '../../codec/csv/csv-size.ts'
@@ -163,6 +164,7 @@ export function decode(
   return ctx.pool.decode(
     {
       series: task.series,
+      ...(task.series.dataset === undefined ? {} : { dataset: datasetOf(task.series) }),
       archive: { key: archive.key, etag: archive.etag, packaging: archive.packaging, period: archive.period },
       zip: fetched.zip,
       checksum: fetched.checksum,

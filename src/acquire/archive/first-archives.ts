@@ -1,3 +1,4 @@
+import { datasetOf } from '../../dataset/registry.ts'
 import { symbolFolder } from '../../dataset/names.ts'
 import type { Interval } from '../../model/interval.ts'
 import { gridOf, INTERVALS, nestsIn, nextSlotUs, parseInterval, slotStartUs } from '../../model/interval.ts'
@@ -11,7 +12,7 @@ import type { SeriesLife } from '../series-life.ts'
 
 /** The intervals that the listing has for a symbol, shortest first. Throws errors of the listing. */
 export async function fetchListedIntervals(
-  symbol: Pick<Series, 'market' | 'symbol'>,
+  symbol: Pick<Series, 'dataset' | 'market' | 'symbol'>,
   listing: Listing,
   signal: AbortSignal,
 ): Promise<Interval[]> {
@@ -33,9 +34,11 @@ export async function fetchListedIntervals(
  */
 export async function earliestInArchives(series: Series, heldUs: number, life: SeriesLife, ctx: AcquireContext): Promise<number> {
   let earliest = heldUs
-  for (const interval of await fetchListedIntervals(series, ctx.listing, ctx.signal)) {
-    for (const packaging of packagingsOf({ interval })) {
-      const own = { market: series.market, symbol: series.symbol, interval }
+  const { dataset, market, symbol } = series
+  const intervals = datasetOf(series).hasInterval ? await fetchListedIntervals(series, ctx.listing, ctx.signal) : [series.interval]
+  for (const interval of intervals) {
+    const own = { dataset, market, symbol, interval }
+    for (const packaging of packagingsOf(own)) {
       const archive = await ctx.listing.fetchFirstArchive(own, packaging, ctx.signal)
       if (archive === undefined || archive.firstDay > dayOfUs(earliest)) continue
       const task = { series: own, archive, days: [], guess: null, startsSeries: false, others: [], compare: [] }

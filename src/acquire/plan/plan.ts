@@ -1,4 +1,4 @@
-import { countExpectedOfNone } from '../../dataset/expected.ts'
+import { countExpectedOfNone, tellsCuts } from '../../dataset/expected.ts'
 import type { ArchiveChoice, SeriesListings } from './archive-choice.ts'
 import { ArchiveMap } from './archive-choice.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
@@ -96,7 +96,7 @@ function isProblem(row: DayRow): boolean {
  * alone told of the beginning, or an older version remembered, is no such knowledge.
  */
 function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boolean {
-  if (row.shardSha256 === null) return false
+  if (row.shardSha256 === null || !tellsCuts(series)) return false
   const own = { ...series, phase: known?.phase }
   const count = (bounds: { startUs: number | null; endUs: number | null }): number => {
     const range = expectedRange(own, row.day, bounds)

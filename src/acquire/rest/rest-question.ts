@@ -1,10 +1,10 @@
 import type { KlineColumns } from '../../model/kline.ts'
-import { createRows } from '../../dataset/registry.ts'
+import { createRows, datasetOf } from '../../dataset/registry.ts'
 import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isFailure } from '../../errors.ts'
 import type { DoubtReason, Evidence } from '../../model/evidence.ts'
-import { doubt } from '../../model/evidence.ts'
+import { describeEvidence, doubt } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
 import { gridOf, nextSlotUs } from '../../model/interval.ts'
 import type { Columns } from '../../model/columns.ts'
@@ -77,7 +77,8 @@ export async function askRest(
 ): Promise<RestAnswer> {
   const none = createRows(series, 0)
   if (gaps.length === 0) return { ...NOTHING_ASKED, rows: none, sound: none }
-  if (rest === null) return { kind: 'silent', reason: 'rest-off', note: null, passing: false, error: null }
+  const reason = datasetOf(series).rest === null ? 'no-source' : 'rest-off'
+  if (rest === null || reason === 'no-source') return { kind: 'silent', reason, note: null, passing: false, error: null }
   const parts: Columns[] = []
   const seen: number[] = []
   const links: ReadonlyMap<number, ReadonlySet<number>>[] = []
@@ -169,6 +170,7 @@ export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number
 /** Why an answer has not one bar of a day. */
 export function refusalOf(answer: RestAnswer): string {
   if (answer.kind === 'asked') return 'REST has no bar of this day'
+  if (answer.reason === 'no-source') return describeEvidence(doubt('no-source'))
   return `${answer.reason === 'rest-off' ? 'REST is off' : answer.reason === 'unknown-symbol' ? 'REST does not know this symbol' : 'REST could not be asked'}${answer.note === null ? '' : `: ${answer.note}`}`
 }
 

@@ -4,6 +4,7 @@ import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { RestContext } from '../archive-task.ts'
 import type { AcquiredDay } from '../day.ts'
+import { openCondition } from '../day.ts'
 import { acquireDaysFromRest } from './rest-days.ts'
 import { SILENCE_US } from './rest-question.ts'
 import type { SeriesLife } from '../series-life.ts'
@@ -29,7 +30,7 @@ export async function acquireTail(task: TailTask, life: SeriesLife, ctx: RestCon
 
 /** Young, and not one bar of it has come: neither an archive nor news. */
 function isPending(day: AcquiredDay, series: Series, life: SeriesLife): boolean {
-  if (day.condition !== 'partial' || life.nowUs - chunkClosedUs(day.day, series) >= SILENCE_US) return false
+  if (day.condition !== openCondition(series) || life.nowUs - chunkClosedUs(day.day, series) >= SILENCE_US) return false
   // a contradiction is not a lack of news
   return day.rows === 0 && day.gaps.every(({ evidence }) => isProof(evidence) || evidence.reason !== 'contradiction')
 }

@@ -86,7 +86,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
-  const rows = listSelectedSeries(lake.catalog, filter).map((series) => readCoverage(lake.catalog, series, filter))
+  const rows = listSelectedSeries(lake.catalog, { ...filter, dataset: 'all' }).map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
   const isEmpty = Object.keys(filter).length > 0 && rows.every(({ first }) => first === null)

@@ -10,6 +10,7 @@ import { requestSurroundings } from '../request-surroundings.ts'
 import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
   addSettings,
+  dataOption,
   dayOption,
   intervalsOption,
   mapMarketOption,
@@ -31,6 +32,7 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     .addOption(marketOption('of a CSV only this market; market of a list of one symbol a line'))
     .addOption(mapMarketOption())
     .addOption(symbolsOption())
+    .addOption(dataOption())
     .addOption(intervalsOption('only these intervals, or all that are listed (default: 1m)'))
     .addOption(dayOption('--start', 'first day (default: the first one that the listing has)'))
     .addOption(dayOption('--end', 'day after the last one (default: today)'))
@@ -71,12 +73,12 @@ export function addIngestCommand(program: Command, context: CliContext): void {
 type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string }
 
 async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['events']): Promise<IngestOptions> {
-  const { market, mapMarket, symbols, intervals, start, end, archives } = run.options
+  const { market, mapMarket, symbols, data, intervals, start, end, archives } = run.options
   const { rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives } = run.options
   const universe = requireOption(run.options.universe, '--universe FILE')
   const options = await parseIngestRequest(
     {
-      ...{ universe, market, mapMarket, symbols, intervals, start, end, archives },
+      ...{ universe, market, mapMarket, symbols, data, intervals, start, end, archives },
       ...{ rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives, signal: run.signal },
     },
     run.settings,

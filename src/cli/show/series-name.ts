@@ -1,15 +1,20 @@
 import { CkvdError } from '../../errors.ts'
+import { datasetNames, datasetOf, named } from '../../dataset/registry.ts'
 import { parseInterval } from '../../model/interval.ts'
 import { isMarket, isSymbol } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { parseUtcDay } from '../../model/utc-day.ts'
 
-/** Reads `spot/BTCUSDT/1m`. Throws CKVD_USAGE. */
+/** Reads `spot/BTCUSDT/1m`, or with the data set `spot/klines/BTCUSDT/1m`. Throws CKVD_USAGE. */
 export function parseSeriesName(flag: string, text: string): Series {
-  const [market = '', symbol = '', name = '', ...rest] = text.split('/')
-  const interval = parseInterval(name)
-  if (isMarket(market) && isSymbol(symbol) && interval !== undefined && rest.length === 0) return { market, symbol, interval }
+  const [market = '', ...parts] = text.split('/')
+  const given = parts.length > 1 && datasetNames().includes(parts[0] ?? '') ? parts.shift() : undefined
+  const dataset = datasetOf({ dataset: given })
+  const [symbol = '', name, ...rest] = parts
+  const interval = dataset.hasInterval ? parseInterval(name ?? '') : name === undefined ? dataset.grid : undefined
+  if (isMarket(market) && isSymbol(symbol) && interval !== undefined && rest.length === 0)
+    return { ...named(dataset), market, symbol, interval }
   throw new CkvdError('CKVD_USAGE', `Expected \`${flag}\` to be market/symbol/interval, such as spot/BTCUSDT/1m, got "${text}" (flag).`)
 }
 

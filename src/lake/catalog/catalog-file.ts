@@ -124,7 +124,7 @@ function openForWriting(path: string, progress?: MigrationProgress): Database.Da
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     if (tables === 0) database.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT;`)
     else if (!tellDatasets(database))
-      database.exec(`BEGIN IMMEDIATE;${VIEW_NAMES.map((name) => `DROP VIEW ${name};`).join('')}${VIEWS}COMMIT;`)
+      database.exec(`BEGIN IMMEDIATE;${VIEW_NAMES.map((name) => `DROP VIEW IF EXISTS ${name};`).join('')}${VIEWS}COMMIT;`)
     return database
   } catch (error) {
     // as it is: the file of a newer version, or a damaged one, is not touched
@@ -135,7 +135,7 @@ function openForWriting(path: string, progress?: MigrationProgress): Database.Da
 
 /** False of views from before there was more than one data set: they would show the rows of all as those of klines. */
 function tellDatasets(database: Database.Database): boolean {
-  const sql = `SELECT count(*) FROM pragma_table_info('days') WHERE name = 'dataset'`
+  const sql = `SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = 'all_days'`
   return (database.prepare(sql).raw().get([]) as [number])[0] > 0
 }
 

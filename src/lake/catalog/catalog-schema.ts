@@ -26,30 +26,41 @@ const SERIES = `
   symbol text NOT NULL,
   interval text NOT NULL CHECK (interval IN (${quoted(INTERVALS)}))`
 
-/** Those of them that are views. */
-export const VIEW_NAMES = ['series', 'days', 'gaps', 'revisions'] as const
+/** The views. */
+export const VIEW_NAMES = ['series', 'days', 'gaps', 'revisions', 'all_days', 'all_gaps'] as const
 
-/** The views, and what writes through one of them: nothing is kept in them, so that those of an older form are made anew. */
+/**
+ * The views, and what writes through one of them: nothing is kept in them, so that those of an older form are made anew. Those whose key is
+ * market, symbol and interval show klines alone; `all_days` and `all_gaps` show every data set.
+ */
 export const VIEWS = `
 CREATE VIEW series AS SELECT market, symbol, interval,
-  first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms, dataset FROM all_series WHERE is_known;
+  first_day, last_day, first_open_us, first_source, last_open_us, ended_us, phase, listed_at, first_forms FROM all_series WHERE is_known AND dataset = 'klines';
 
 CREATE VIEW days AS SELECT s.market, s.symbol, s.interval, ${decodeDay('c.day')} AS day,
-  ${decodeChunk('c', 's').join(',\n  ')}, s.dataset
+  ${decodeChunk('c', 's').join(',\n  ')}
+  FROM chunks c JOIN all_series s ON s.id = c.series
+  WHERE s.dataset = 'klines';
+
+CREATE VIEW gaps AS SELECT s.market, s.symbol, s.interval, g.start_us, g.end_us, g.bars, g.evidence
+  FROM chunk_gaps g JOIN all_series s ON s.id = g.series WHERE s.dataset = 'klines';
+
+CREATE VIEW all_days AS SELECT s.dataset, s.market, s.symbol, s.interval, ${decodeDay('c.day')} AS day,
+  ${decodeChunk('c', 's').join(',\n  ')}
   FROM chunks c JOIN all_series s ON s.id = c.series;
 
-CREATE VIEW gaps AS SELECT s.market, s.symbol, s.interval, g.start_us, g.end_us, g.bars, g.evidence, s.dataset
+CREATE VIEW all_gaps AS SELECT s.dataset, s.market, s.symbol, s.interval, g.start_us, g.end_us, g.bars, g.evidence
   FROM chunk_gaps g JOIN all_series s ON s.id = g.series;
 
 CREATE VIEW revisions AS SELECT s.market, s.symbol, s.interval, ${decodeDay('r.day')} AS day, r.revision,
   ${decodeHex('r.archive_etag')} AS archive_etag, ${decodeHex('r.archive_sha256')} AS archive_sha256, ${decodeHex('r.shard_sha256')} AS shard_sha256,
-  r.changed_rows, ${decodeTime('r.replaced_at')} AS replaced_at, s.dataset
-  FROM chunk_revisions r JOIN all_series s ON s.id = r.series;
+  r.changed_rows, ${decodeTime('r.replaced_at')} AS replaced_at
+  FROM chunk_revisions r JOIN all_series s ON s.id = r.series WHERE s.dataset = 'klines';
 
 CREATE TRIGGER days_update INSTEAD OF UPDATE ON days BEGIN
   UPDATE chunks SET (${CHUNK_NAMES.join(', ')}) = (${encodeChunk('NEW').join(',\n    ')})
   WHERE day = ${encodeDay('OLD.day')}
-    AND series = (SELECT id FROM all_series WHERE dataset = OLD.dataset AND market = OLD.market AND symbol = OLD.symbol AND interval = OLD.interval);
+    AND series = (SELECT id FROM all_series WHERE dataset = 'klines' AND market = OLD.market AND symbol = OLD.symbol AND interval = OLD.interval);
 END;
 `
 

@@ -1,3 +1,4 @@
+import { datasetOf } from '../../dataset/registry.ts'
 import type { Chunked } from '../../dataset/chunk.ts'
 import { isMonthChunked } from '../../dataset/chunk.ts'
 import { periodStem, seriesFolder } from '../../dataset/names.ts'
@@ -64,7 +65,7 @@ function monthStart(text: string): UtcDay | undefined {
  * `1M` are monthly; some futures have them by day as well, or by day alone.
  */
 export function packagingsOf(series: Chunked): readonly Packaging[] {
-  return isMonthChunked(series) ? ['monthly', 'daily'] : ['daily', 'monthly']
+  return datasetOf(series).packagings ?? (isMonthChunked(series) ? ['monthly', 'daily'] : ['daily', 'monthly'])
 }
 
 /** The first day after a monthly archive that starts at `firstDay`. */

@@ -190,17 +190,8 @@ function publicRows(path: string): Record<string, unknown[]> {
   }
   const database = new Database(path, { readonly: true })
   try {
-    // version 2 knows no other data set than klines
-    const columns = (name: string) =>
-      (database.prepare(`SELECT name FROM pragma_table_info('${name}') WHERE name <> 'dataset'`).raw().all([]) as [string][]).join(', ')
     const read = ([name, sql]: [string, string]) =>
-      [
-        name,
-        database
-          .prepare(`${sql.replace('*', columns(name))} ORDER BY 1, 2, 3, 4`.replace('bans ORDER BY 1, 2, 3, 4', 'bans'))
-          .raw()
-          .all([]),
-      ] as const
+      [name, database.prepare(`${sql} ORDER BY 1, 2, 3, 4`.replace('bans ORDER BY 1, 2, 3, 4', 'bans')).raw().all([])] as const
     return Object.fromEntries(Object.entries(selects).map(read))
   } finally {
     database.close()
