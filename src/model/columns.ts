@@ -10,9 +10,11 @@ export interface Columns {
   readonly [key: string]: Values
 }
 
-/** Columns as those of another call, with values that are made of its own. */
+/** Columns with the same keys, their values made of those that are given. */
 function mapColumns<T extends Columns>(columns: T, make: (values: Values) => Values): T {
-  return Object.fromEntries(Object.entries(columns).map(([key, values]) => [key, make(values)])) as T
+  const made: Record<string, Values> = {}
+  for (const key in columns) made[key] = make(columns[key] as Values)
+  return made as T
 }
 
 function createValues(like: Values, length: number): Values {
