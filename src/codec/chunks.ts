@@ -111,7 +111,9 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
       if (isInside) isWanted = true
       else givenStrays += rows
       const expected = narrow(chunk, firstOpenUs, grid, request)
-      if (rows > 0) chunks.push({ day, ...measure(sliceColumns(columns, start, end), times.subarray(start, end), expected, grid, series) })
+      // nearly all archives are one chunk, whole
+      const own = rows === times.length ? columns : sliceColumns(columns, start, end)
+      if (rows > 0) chunks.push({ day, ...measure(own, times.subarray(start, end), expected, grid, series) })
       else if (countSlots(expected.startUs, expected.endUs, grid) > 0) absentDays.push(day)
     }
     start = end
