@@ -8,7 +8,7 @@ import { openLake } from '../../dist/src/lake/lake.js'
 import { formerPath, shardFolder } from '../../dist/src/lake/layout.js'
 import { readShard } from '../../dist/src/lake/shards.js'
 import { doubt } from '../../dist/src/model/evidence.js'
-import { isPacked } from '../../dist/src/model/pack.js'
+import { isPacked } from '../../dist/src/dataset/pack.js'
 import { startSandbox } from '../../dist/src/sandbox/index.js'
 import { toCatalog2 } from './catalog-2.mjs'
 

@@ -1,5 +1,6 @@
 import { cp } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { KLINE_COLUMNS } from '../../dist/src/model/kline.js'
 import { digestColumns } from '../../dist/src/codec/arrow/columns-digest.js'
 import { openLake } from '../../dist/src/lake/lake.js'
 import { readShard } from '../../dist/src/lake/shards.js'
@@ -99,7 +100,7 @@ async function valuesOf(lake) {
         const read = row.shardSha256 === null ? null : await readShard(opened.shards, series, row.day, row).catch((error) => error.message)
         values.set(
           name,
-          `${row.condition} ${row.revision} ${typeof read === 'string' ? read : read === null ? '' : digestColumns(read.columns)}`,
+          `${row.condition} ${row.revision} ${typeof read === 'string' ? read : read === null ? '' : digestColumns(read.columns, KLINE_COLUMNS)}`,
         )
       }
     }

@@ -1,3 +1,6 @@
+import { fileShares } from '../../config/open-files.ts'
+import { isPacked } from '../dataset/pack.ts'
+import { loadPackWriter } from '../lake/pack-merge.ts'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { urlsFor } from '../../config/source-urls.ts'
@@ -244,9 +247,17 @@ export async function runIngest(options: IngestOptions): Promise<IngestResult> {
   return await runWithPool(options, own)
 }
 
+/** Where so few connections have their share of the files that may be open, a library that is loaded late may find none left. */
+const FEW_CONNECTIONS = 128
+
+function mayBePacked({ dataset, intervals }: UniverseLine): boolean {
+  return intervals === 'all' || intervals.some((interval) => isPacked({ dataset, interval }))
+}
+
 async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<IngestResult> {
   // the coordinator gives them back
   pool.shareShards()
+  if (fileShares().connections < FEW_CONNECTIONS && options.universe.some(mayBePacked)) await loadPackWriter()
   await using connections = openConnections(options)
   const { http } = connections
   const scope = scopeBy(http, options)

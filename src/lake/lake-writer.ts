@@ -195,8 +195,8 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
     put(item) {
       return new Promise((resolve, reject) => {
         checkItem(item, closed)
-        const { market, symbol, interval, day } = item.row
-        enqueue({ series: { market, symbol, interval }, day, item, resolve, reject })
+        const { dataset, market, symbol, interval, day } = item.row
+        enqueue({ series: { dataset, market, symbol, interval }, day, item, resolve, reject })
       })
     },
     async upgrade(series, day) {

@@ -1,8 +1,8 @@
 import { sha256Hex } from '../memory/digest.ts'
 import { checkChunk } from '../codec/arrow/arrow.ts'
 import { chunkBytes, isPackedRow, ROW_BYTES } from '../codec/arrow/chunk-bytes.ts'
-import type { ChunkToPack, Pack } from '../codec/arrow/pack.ts'
-import { encodePack } from '../codec/arrow/pack.ts'
+import type { Pack } from '../codec/arrow/pack.ts'
+import type { ChunkToPack } from '../codec/arrow/pack-writer.ts'
 import { decodeChunks, DIGEST_DIGITS, encodeChunks } from '../codec/arrow/pack-meta.ts'
 import type { ShardCondition, ShardMeta } from '../codec/arrow/shard-meta.ts'
 import { SHARD_CONDITIONS } from '../codec/arrow/shard-meta.ts'
@@ -53,7 +53,7 @@ export interface LeftChunk {
  * damaged stays as it is, with the digest that its rows should have: who reads it is told. What cannot be had at all, since the file cannot
  * be read or lacks it, is recorded as failed.
  * @param puts chunks of one period of one series, each once; none: format 1 is taken in alone
- * @throws CKVD_LAKE_IO, CKVD_CATALOG
+ * @throws CKVD_LAKE_IO, CKVD_CATALOG; CKVD_SHARD_FORMAT, CKVD_SHARD_MISSING where nothing is put and a chunk that the catalog records is lost
  */
 export async function mergePack(
   shards: ShardReader,
@@ -70,7 +70,7 @@ export async function mergePack(
   const kept = await takeKept(shards, place)
   for (const [one, chunk] of kept.chunks) if (!own.has(one)) chunks.set(one, chunk)
   const taken: CatalogWrite[] = []
-  const lost: CatalogWrite[] = []
+  const lost: { readonly row: DayRow; readonly gaps: readonly EvidencedGap[]; readonly error: CkvdError }[] = []
   const former: UtcDay[] = []
   const left: LeftChunk[] = []
   for (const row of rows) {
@@ -78,7 +78,7 @@ export async function mergePack(
     const gaps = catalog.listGaps(row, row.day, nextChunk(row.day, series))
     if (isPackedRow(row)) {
       const isLost = !own.has(row.day) && !chunks.has(row.day) && row.condition !== 'failed'
-      if (isLost) lost.push({ row: failedRow(row, kept.error ?? missing(row, shards.placeOf(shardPath(series, day)))), gaps })
+      if (isLost) lost.push({ row, gaps, error: kept.error ?? missing(row, shards.placeOf(shardPath(series, day))) })
       continue
     }
     if (!own.has(row.day)) {
@@ -92,10 +92,22 @@ export async function mergePack(
     }
     former.push(row.day)
   }
+  // who brings nothing new leaves what is damaged to a check and an ingest
+  if (puts.length === 0 && lost[0] !== undefined) throw lost[0].error
   if (puts.length === 0 && taken.length === 0) return { bytes: null, taken, former, left }
   for (const put of puts) chunks.set(put.row.day, { meta: metaOf(put), bytes: put.shard })
   const inOrder = [...chunks.values()].sort((a, b) => (a.meta.day < b.meta.day ? -1 : 1))
-  return { bytes: encodePack(inOrder), taken: [...taken, ...lost], former, left }
+  const failed = lost.map(({ row, gaps, error }) => ({ row: failedRow(row, error), gaps }))
+  const { encodePack } = await loadPackWriter()
+  return { bytes: encodePack(inOrder), taken: [...taken, ...failed], former, left }
+}
+
+/**
+ * What writes packs: the Arrow library takes a while to load, and some hundred files at once. Who writes no pack does without it; who may
+ * open few files loads it before connections have them.
+ */
+export async function loadPackWriter(): Promise<{ readonly encodePack: (chunks: readonly ChunkToPack[]) => Uint8Array<ArrayBuffer> }> {
+  return await import('../codec/arrow/pack-writer.ts')
 }
 
 /** The chunks of the pack that is there, sound or not; none where it cannot be read. */

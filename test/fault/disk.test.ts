@@ -13,7 +13,7 @@ import { jsonOf, runCkvd, runHere } from '../support/ckvd.ts'
 import { urlVariables } from '../support/exchange.ts'
 import { createTempDirectory, digestTree, listFiles } from '../support/temp-lake.ts'
 import type { World } from './world.ts'
-import { createWorld, FOLDER, SYMBOL } from './world.ts'
+import { createWorld, SYMBOL } from './world.ts'
 
 /** Forty days of 5m bars, each a file of its own: several groups of shards. */
 const RANGE = {
@@ -216,7 +216,7 @@ describe.skipIf(!canMount)('a real disk', () => {
     await using world = await createWorld()
     const lake = join(mountPoint.path, 'lake')
     // in a process of its own: here SQLite would keep the catalog open
-    const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--start', '2024-03-01', '--end', '2024-03-04']
+    const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '5m', '--start', '2024-03-01', '--end', '2024-03-04']
     const env = { ...urlVariables(world.sandbox), CKVD_NOW: '2024-03-20T12:00:00Z' }
     expect(await runCkvd([...args, '--archives', 'daily', '--lake', lake, '--quiet'], { env, stdin: SYMBOL })).toMatchObject({ exit: 0 })
     const before = await digestTree(lake)
@@ -236,7 +236,7 @@ describe.skipIf(!canMount)('a real disk', () => {
       expect(mount('4m').status).toBe(0)
       await using world = await createWorld()
       lake = join(mountPoint.path, 'lake')
-      const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--start', '2024-03-01', '--end', '2024-03-04']
+      const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '5m', '--start', '2024-03-01', '--end', '2024-03-04']
       const env = { ...urlVariables(world.sandbox), CKVD_NOW: '2024-03-20T12:00:00Z' }
       expect(await runCkvd([...args, '--archives', 'daily', '--lake', lake, '--quiet'], { env, stdin: SYMBOL })).toMatchObject({ exit: 0 })
       await change(lake)
@@ -252,7 +252,7 @@ describe.skipIf(!canMount)('a real disk', () => {
 
     const verify = (...flags: string[]) => runHere(['verify', '--lake', lake, '--quiet', ...flags])
     const errorOf = (result: CommandResult) => (jsonOf(result) as { error: { code: string; message: string } }).error
-    const shard = (day: string): string => join(lake, FOLDER, `${SYMBOL}-1h-${day}.arrow`)
+    const shard = (day: string): string => join(lake, `data/spot/daily/klines/${SYMBOL}/5m/${SYMBOL}-5m-${day}.arrow`)
 
     test('checks every shard, and says that nothing is recorded', async () => {
       await createReadOnlyLake()

@@ -97,7 +97,8 @@ export function putFormer(lake: WritableLake, { row, gaps, file }: Chunk['former
   const path = join(lake.paths.root, formerPath(row, row.day))
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, file)
-  lake.catalog.commit([{ row, gaps }])
+  // the catalog in SQLite records at once
+  void lake.catalog.commit([{ row, gaps }])
   return path
 }
 

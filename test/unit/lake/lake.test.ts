@@ -271,7 +271,7 @@ describe('the writer of packs', () => {
     expect(bytes.every((one) => one.equals(bytes[0]!))).toBe(true)
   })
 
-  it('gives up no day that the catalog has: a pack in which one is damaged or lost is not written anew, but where that day is put', async () => {
+  it('takes a damaged day along as it is, records lost ones as failed, and holds no other back', async () => {
     await inTempDirectory(async (root) => {
       await using lake = await openLake(root, { mode: 'write' })
       const [first, second, third] = ['2024-01-01', '2024-01-02', '2024-01-03'].map((name, i) => barsOf(BTC, name, { price: 101 + i }))
@@ -281,10 +281,11 @@ describe('the writer of packs', () => {
       const damaged = await readFile(path)
       damaged.writeDoubleLE(200, damaged.indexOf(doubles(102, 102)))
       await writeFile(path, damaged)
-      await expect(lake.writer.put(third!)).rejects.toMatchObject({ code: 'CKVD_SHARD_DIGEST', details: { day: '2024-01-02', path } })
-      expect(await readFile(path)).toEqual(damaged)
-      await lake.writer.put(second!)
       await lake.writer.put(third!)
+      const read = ({ row }: ReturnType<typeof barsOf>): Promise<unknown> => readShard(createLocalReader(root), BTC, row.day, row)
+      for (const sound of [first!, third!]) await expect(read(sound)).resolves.toMatchObject({ meta: { day: sound.row.day } })
+      await expect(read(second!)).rejects.toMatchObject({ code: 'CKVD_SHARD_DIGEST', details: { day: '2024-01-02', path } })
+      await lake.writer.put(second!)
       const chunks = readChunks(await readFile(path))
       expect(chunks.map(({ day, columns }) => [day, columns[4]![0]])).toEqual([
         ['2024-01-01', 101],
@@ -292,9 +293,13 @@ describe('the writer of packs', () => {
         ['2024-01-03', 103],
       ])
       await rm(path)
-      await expect(lake.writer.put(third!)).rejects.toMatchObject({ code: 'CKVD_SHARD_MISSING' })
-      expect(existsSync(path)).toBe(false)
-      await Promise.all([first!, second!, third!].map((item) => lake.writer.put(item)))
+      await lake.writer.put(third!)
+      expect(lake.catalog.readDays(BTC).map(({ condition, errorCode }) => [condition, errorCode])).toEqual([
+        ['failed', 'CKVD_SHARD_MISSING'],
+        ['failed', 'CKVD_SHARD_MISSING'],
+        ['complete', null],
+      ])
+      await Promise.all([first!, second!].map((item) => lake.writer.put(item)))
       expect(readChunks(await readFile(path))).toHaveLength(3)
     })
   })

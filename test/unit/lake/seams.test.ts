@@ -9,7 +9,10 @@ import { createBlock } from '../../../src/read/column-block.ts'
 import { readParts } from '../../../src/read/shard-columns.ts'
 import { MemoryLedger } from '../../support/memory-ledger.ts'
 import { MemoryShards } from '../../support/memory-shards.ts'
-import { BTC, day, barsOf } from './lake-fixtures.ts'
+import { BTC as BTC_1H, day, barsOf } from './lake-fixtures.ts'
+
+/** A series of files a day. */
+const BTC = { ...BTC_1H, interval: '5m' } as const
 
 const ITEMS = Array.from({ length: 100 }, (_, i) =>
   barsOf(BTC, addDays(day('2024-01-01'), i), { price: 100 + i, missing: i % 9 === 3 ? [3, 9] : [] }),
