@@ -1,15 +1,15 @@
 import { datasetOf } from '../dataset/registry.ts'
-import { chunkEndUs } from '../dataset/chunk.ts'
+import { chunkEndUs, chunkOfUs } from '../dataset/chunk.ts'
 import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Interval, Phase } from '../model/interval.ts'
-import { gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { firstSlotUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { isoOfUs } from '../model/utc-day.ts'
+import { dayStartUs, isoOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
 import { isPlausible } from '../sources/rest/exchange-info.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
@@ -47,6 +47,8 @@ export interface SeriesLifeOptions {
   readonly earliestInArchives: (heldUs: number) => Promise<number>
   /** the listing of the market is behind its archives, so that no series can be called ended */
   readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
+  /** the first day with a daily archive of its own, where its month's archive is read before that; null: where it is not so */
+  readonly firstDailyDay: UtcDay | null
   /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
   readonly lastKnownDay: UtcDay | null
   /** archives or bars are known after the range that is asked for */
@@ -69,6 +71,7 @@ export class SeriesLife {
   readonly #rest: RestSource | null
   readonly #earliestInArchives: (heldUs: number) => Promise<number>
   readonly #isListingBehind: (info: ExchangeInfo) => Promise<boolean>
+  readonly #firstDailyDay: UtcDay | null
   readonly #lastKnownDay: UtcDay | null
   readonly #goesOn: boolean
   readonly #nowUs: number
@@ -90,6 +93,7 @@ export class SeriesLife {
     this.#known = known
     this.#beginnings = beginnings
     this.#rest = datasetOf(series).rest === null ? null : rest
+    this.#firstDailyDay = options.firstDailyDay
     this.#lastKnownDay = lastKnownDay
     this.#goesOn = goesOn
     this.#nowUs = nowUs
@@ -170,7 +174,7 @@ export class SeriesLife {
     })
     const answer = await this.#asked
     if (!answer.known) return answer
-    const settled = this.#settle(answer.startUs, answer.source, heldUs)
+    const settled = this.#settle(answer.startUs, answer.source, answer.source === 'provisional' ? this.#firstArchiveUs(heldUs) : heldUs)
     if (settled.source !== 'archives' || heldUs === null) return settled
     try {
       this.#startUs = slotStartUs(await this.#earliestInArchives(heldUs), gridOf(this.#series))
@@ -181,6 +185,16 @@ export class SeriesLife {
       this.#source = null
       return { known: false, doubt: doubt('no-witness', `its first archives could not be read: ${error.code}`) }
     }
+  }
+
+  /**
+   * Where the first archive begins, while REST cannot be asked: with the first bar that is held, unless the listing has an earlier day, whose
+   * archive nobody has read yet.
+   */
+  #firstArchiveUs(heldUs: number | null): number | null {
+    const day = this.#firstDailyDay
+    if (heldUs === null || day === null || chunkEndUs(chunkOfUs(dayStartUs(day), this.#series), this.#series) > heldUs) return heldUs
+    return firstSlotUs(dayStartUs(day), gridOf(this.#series))
   }
 
   /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */

@@ -266,6 +266,17 @@ describe.each(['trading', 'forgotten'])('an earlier run has not looked for the b
     }
   })
 
+  it('and its month begins later than its first day, whose archive is cut at its end: what is missing is told', async () => {
+    await using lab = await months({ from: '2024-01-15' })
+    lab.series
+      .publish('2024-01-20', '2024-02-19', (rows) =>
+        rows.filter(({ openMs }) => openMs < msOf('2024-01-20T12:00') || openMs >= msOf('2024-01-21')),
+      )
+      .publishMonth('2024-01', (rows) => rows.filter(({ openMs }) => openMs >= msOf('2024-01-28')))
+    expect(await lab.ingest('--start', '2024-01-13', '--end', '2024-01-26', '--no-rest')).toMatchObject({ exit: 3, days: { partial: 1 } })
+    expect(lab.conditions()).toContain('2024-01-20 partial 12/24')
+  })
+
   it('and its first archive is withdrawn: days before the first bar that is held heal', async () => {
     await using lab = await months({ from: '2024-01-20T05:00' })
     lab.series.publish('2024-01-20', '2024-02-19').publishMonth('2024-01')
