@@ -1,7 +1,6 @@
 import { sha256Hex } from '../memory/digest.ts'
 import { checkChunk } from '../codec/arrow/arrow.ts'
 import { chunkBytes, isPackedRow, ROW_BYTES } from '../codec/arrow/chunk-bytes.ts'
-import type { Pack } from '../codec/arrow/pack.ts'
 import type { ChunkToPack } from '../codec/arrow/pack-writer.ts'
 import { decodeChunks, DIGEST_DIGITS, encodeChunks } from '../codec/arrow/pack-meta.ts'
 import type { ShardCondition, ShardMeta } from '../codec/arrow/shard-meta.ts'
@@ -117,10 +116,10 @@ async function takeKept(
 ): Promise<{ readonly chunks: ReadonlyMap<UtcDay, ChunkToPack>; readonly error: CkvdError | null }> {
   try {
     const pack = await readPack(shards, series, day)
-    const chunks = (pack?.chunks ?? []).map((meta, index): [UtcDay, ChunkToPack] => {
-      const start = pack?.starts[index] ?? 0
-      const columns = sliceColumns((pack as Pack).columns, start, start + meta.rows)
-      return [meta.day, { meta, bytes: chunkBytes(columns), digest: meta.digest }]
+    if (pack === undefined) return { chunks: new Map(), error: null }
+    const chunks = pack.chunks.map((meta, index): [UtcDay, ChunkToPack] => {
+      const start = pack.starts[index] ?? 0
+      return [meta.day, { meta, bytes: chunkBytes(sliceColumns(pack.columns, start, start + meta.rows)), digest: meta.digest }]
     })
     return { chunks: new Map(chunks), error: null }
   } catch (error) {

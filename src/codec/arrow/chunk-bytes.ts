@@ -7,7 +7,8 @@ import { KLINE_COLUMNS } from '../../model/kline.ts'
  * A chunk on its way into a pack and out of it: the bytes of its rows, column after column. It is what `digestColumns` digests.
  */
 
-const VALUE_BYTES = 8
+/** Bytes of a value, in every column. */
+export const VALUE_BYTES = 8
 /** Bytes of a row in all columns. */
 export const ROW_BYTES = VALUE_BYTES * KLINE_COLUMNS.length
 

@@ -3,14 +3,12 @@ import { filePeriod } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
 import { createColumns, KLINE_COLUMNS } from '../../model/kline.ts'
 import { encodeKlines } from './arrow-writer.ts'
-import { ROW_BYTES } from './chunk-bytes.ts'
+import { ROW_BYTES, VALUE_BYTES } from './chunk-bytes.ts'
 import { digestColumns } from './columns-digest.ts'
 import { CHUNKS_KEY, PACK_FORMAT, PACKED_DATASET } from './pack.ts'
 import { DIGEST_DIGITS, encodeChunks } from './pack-meta.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { DIGEST_KEY, FORMAT_KEY } from './shard-meta.ts'
-
-const VALUE_BYTES = 8
 
 /** A chunk and the bytes of its rows, on its way into a pack. */
 export interface ChunkToPack {

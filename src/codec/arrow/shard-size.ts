@@ -15,13 +15,13 @@ const ORIGIN_BYTES = 190
 const BLOCK_BYTES = 4_096
 
 /** What a chunk of so many rows has at least, on its way from a decoder, and nearly. */
-export function leastShardBytes(series: Pick<Series, 'interval'>, rows: number): number {
+export function leastShardBytes(series: Pick<Series, 'dataset' | 'interval'>, rows: number): number {
   return rows * ROW_BYTES + (isPacked(series) ? 0 : LEAST_DESCRIPTION_BYTES)
 }
 
 /** What a file takes on disk, about. */
 export function fileBytesOnDisk(
-  series: Pick<Series, 'interval'>,
+  series: Pick<Series, 'dataset' | 'interval'>,
   content: { readonly rows: number; readonly chunks: number; readonly archives: number },
 ): number {
   const { rows, chunks, archives } = content
