@@ -314,9 +314,14 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 }
 
+/** The code of an error of Node or of the operating system, such as `ENOENT`; undefined where it has none. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
 /** An error of the operating system in words: `there is no such file or directory (ENOENT)`. */
 export function describeSystemError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  const code = systemCode(error)
   if (code === undefined) return error instanceof Error ? error.message : String(error)
   return Object.hasOwn(SYSTEM_ERRORS, code) ? `${SYSTEM_ERRORS[code]} (${code})` : code
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { CkvdError, describeSystemError } from './errors.ts'
+import { CkvdError, describeSystemError, systemCode } from './errors.ts'
 
 /** A log file is put aside when the next line would make it larger than this. */
 const LIMIT_BYTES = 10_000_000
@@ -94,7 +94,7 @@ function putAside(path: string, filesKept: number): void {
     renameSync(path, aside)
   } catch (error) {
     // another program has put it aside just now
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    if (systemCode(error) === 'ENOENT') return
     throw error
   }
   // a kill in between leaves the plain file whole; so does a full disk

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from '@commander-js/extra-typings'
 import { CommanderError } from 'commander'
-import { CkvdError, toCkvdError } from '../errors.ts'
+import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
 import { cleanText } from '../terminal-text.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
@@ -103,7 +103,7 @@ function readIfThere(url: URL): string | undefined {
   try {
     return readFileSync(url, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (systemCode(error) === 'ENOENT') return undefined
     throw error
   }
 }

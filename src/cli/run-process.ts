@@ -1,4 +1,4 @@
-import { CkvdError, describeSystemError } from '../errors.ts'
+import { CkvdError, describeSystemError, systemCode } from '../errors.ts'
 import type { CliContext } from './command.ts'
 import { printError } from './command.ts'
 import { isNohup } from './hangup.ts'
@@ -35,7 +35,7 @@ export async function runProcess(run: (args: readonly string[], context: Omit<Cl
 
 /** What ends well although nobody was told so does not end well. */
 function tellLostOutput(exit: number, failure: Error, context: Pick<CliContext, 'stderr' | 'env'>): number {
-  const code = (failure as NodeJS.ErrnoException).code ?? ''
+  const code = systemCode(failure) ?? ''
   const why = code === 'EPIPE' ? 'its reader has closed it (EPIPE)' : describeSystemError(failure)
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
   const message = `Cannot write to standard output: ${why}. The work went on and ended with code ${exit}; what it printed is not whole.`

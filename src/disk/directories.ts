@@ -2,7 +2,7 @@ import { closeSync, fsync, openSync } from 'node:fs'
 import { lstat, mkdir, readlink, realpath } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import { promisify } from 'node:util'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, systemCode } from '../errors.ts'
 import type { Whose } from './io-error.ts'
 import { ioError } from './io-error.ts'
 
@@ -66,7 +66,7 @@ export function createDirectories(root: string, whose: Whose): Directories {
         if (real === realRoot ? directory !== root : !isBelow(real, realRoot)) throw outside(directory, real, root, whose)
         return true
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+        if (systemCode(error) === 'ENOENT') return false
         throw ioError(error, 'find the directory', directory, whose)
       }
     },
@@ -97,7 +97,7 @@ export async function refuseLinks(paths: readonly string[], root: string, whose:
     try {
       if ((await lstat(path)).isSymbolicLink()) throw outside(path, await readlink(path), root, whose)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw ioError(error, 'look at', path, whose)
+      if (systemCode(error) !== 'ENOENT') throw ioError(error, 'look at', path, whose)
     }
   }
 }
@@ -108,7 +108,7 @@ async function makeDirectory(directory: string): Promise<boolean> {
     return true
   } catch (error) {
     // a file of that name, or a dangling link, is found by realpath and by the first write
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (systemCode(error) === 'EEXIST') return false
     throw error
   }
 }

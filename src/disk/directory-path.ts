@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -13,7 +14,7 @@ export function makeDirectoryPath(directory: string): void {
     mkdirSync(directory)
   } catch (error) {
     // another program was faster
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !isDirectory(directory)) throw error
+    if (systemCode(error) !== 'EEXIST' || !isDirectory(directory)) throw error
   }
 }
 

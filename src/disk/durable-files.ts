@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { CkvdError } from '../errors.ts'
-import { isCkvdError } from '../errors.ts'
+import { isCkvdError, systemCode } from '../errors.ts'
 import { CROWDED_PAUSES_MS, isCrowded } from './crowded.ts'
 import type { Directories } from './directories.ts'
 import { createDirectories } from './directories.ts'
@@ -138,7 +138,7 @@ async function removeWith(action: (path: string) => Promise<void>, path: string,
     await action(path)
     return true
   } catch (error) {
-    if (nothing.includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (nothing.includes(systemCode(error) ?? '')) return false
     throw ioError(error, 'remove', path, whose)
   }
 }

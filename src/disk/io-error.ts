@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
-import { CkvdError, toCkvdError } from '../errors.ts'
+import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
 
 /** Whose folder a file lies in: how messages speak of it, and the codes of its errors. */
 export interface Whose {
@@ -40,7 +40,7 @@ const ADVICE: Readonly<Record<string, string>> = {
  */
 export function ioError(error: unknown, operation: string, path: string, whose: Whose): CkvdError {
   if (error instanceof CkvdError) return error
-  const system = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  const system = systemCode(error)
   if (system === undefined || !/^E[A-Z0-9]+$/.test(system)) return toCkvdError(error)
   const code: ErrorCode = system === 'ENOSPC' || system === 'EDQUOT' ? 'CKVD_DISK_FULL' : whose.ioCode
   const advice = (ADVICE[system] ?? 'Check this path, or choose another directory with %.')

@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 
@@ -11,7 +12,7 @@ export async function findReadOnly(paths: readonly string[]): Promise<string | u
       await access(path, constants.W_OK)
     } catch (error) {
       // what is missing is made, and of other errors whoever writes tells more
-      const { code } = error as NodeJS.ErrnoException
+      const code = systemCode(error)
       if (code !== undefined && REFUSALS.includes(code)) return code
     }
   }

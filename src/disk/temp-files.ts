@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -52,7 +53,7 @@ function isDead(pid: number, file: string): boolean {
     return false
   } catch (error) {
     // EPERM: it lives, as another user's
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+    return systemCode(error) === 'ESRCH'
   }
 }
 

@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import type { FileHandle } from 'node:fs/promises'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { sweepTempFiles, tempPath } from './temp-files.ts'
@@ -74,7 +75,7 @@ async function isStream(path: string): Promise<boolean> {
     const found = await stat(path)
     return !found.isFile() && !found.isDirectory()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (systemCode(error) === 'ENOENT') return false
     throw error
   }
 }

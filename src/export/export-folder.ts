@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import { stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import type { CkvdError } from '../errors.ts'
@@ -83,7 +84,7 @@ function createFolder(root: string, files: AtomicFiles, lock: WriteLock): Export
         const found = await stat(target)
         return found.isFile() ? found.size : undefined
       } catch (error) {
-        if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+        if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined
         throw exportIoError(error, 'read', target)
       }
     },

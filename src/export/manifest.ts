@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { EXPORT_FORMATS } from '../codec/export/export-format.ts'
 import { parseJson } from '../json-text.ts'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, systemCode } from '../errors.ts'
 import { intervalPathName, parseInterval } from '../model/interval.ts'
 import { isSymbol } from '../model/market.ts'
 import { exportIoError } from './export-folder.ts'
@@ -90,7 +90,7 @@ export function formatManifest(manifest: Omit<Manifest, 'format'>): string {
 export async function readManifest(out: string): Promise<{ manifest: Manifest; text: string } | undefined> {
   const path = join(out, MANIFEST)
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (systemCode(error) === 'ENOENT') return undefined
     throw exportIoError(error, 'read', path)
   })
   return text === undefined ? undefined : { manifest: parseManifest(text, path), text }

@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import type { BigIntStats, Dirent } from 'node:fs'
 import { closeSync, fstatSync, openSync, readvSync } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
@@ -61,7 +62,7 @@ async function orAbsent<T>(operation: string, place: string, ask: () => Promise<
 }
 
 function isAbsent(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  return systemCode(error) === 'ENOENT'
 }
 
 /**

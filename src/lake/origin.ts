@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { parseJson } from '../json-text.ts'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, systemCode } from '../errors.ts'
 import { LAKE } from './layout.ts'
 import type { AtomicFiles } from '../disk/durable-files.ts'
 import { ioError } from '../disk/io-error.ts'
@@ -59,7 +59,7 @@ const AnyFormat = z.object({ format: z.number() })
 /** The origin that a lake records; undefined when it records none. Throws `CKVD_CATALOG_VERSION`, `CKVD_LAKE_IO`. */
 export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> {
   const text = await readFile(paths.origin, 'utf8').catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (systemCode(error) === 'ENOENT') return undefined
     throw ioError(error, 'read', paths.origin, LAKE)
   })
   if (text === undefined) return undefined

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { CkvdError, describeSystemError } from '../errors.ts'
+import { CkvdError, describeSystemError, systemCode } from '../errors.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { WholeFile } from '../disk/whole-file.ts'
 
@@ -20,7 +20,7 @@ export async function writeReport(path: string, text: string): Promise<void> {
 
 /** The error of a file of results that could not be read or written: CKVD_REPORT_IO, CKVD_DISK_FULL. */
 export function reportError(cause: unknown, path: string): CkvdError {
-  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+  const reason = systemCode(cause) ?? String(cause)
   const full = reason === 'ENOSPC' || reason === 'EDQUOT'
   return new CkvdError(
     full ? 'CKVD_DISK_FULL' : 'CKVD_REPORT_IO',

@@ -1,3 +1,4 @@
+import { systemCode } from '../../errors.ts'
 import { parseJson } from '../../json-text.ts'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -125,7 +126,7 @@ function readLines(path: string): string[] {
   try {
     return readFileSync(path, 'utf8').split('\n')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (systemCode(error) === 'ENOENT') return []
     throw reportError(error, path)
   }
 }

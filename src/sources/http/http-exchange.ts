@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '../../errors.ts'
-import { CkvdError } from '../../errors.ts'
+import { CkvdError, systemCode } from '../../errors.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -254,7 +254,7 @@ function networkError(error: Error, url: string, via: string | undefined): CkvdE
   const cause: unknown = 'cause' in error && error.cause instanceof Error ? error.cause : error
   const refused = via === undefined ? undefined : (TUNNEL_REFUSED.exec(error.message) ?? TUNNEL_REFUSED.exec((cause as Error).message))?.[1]
   if (via !== undefined && refused !== undefined) return tunnelError(Number(refused), url, via, error)
-  const reason = codeOf(error) ?? codeOf(cause) ?? error.message
+  const reason = systemCode(error) ?? systemCode(cause) ?? error.message
   const code: ErrorCode = TIMEOUTS.has(reason) ? 'CKVD_HTTP_TIMEOUT' : TRUNCATIONS.has(reason) ? 'CKVD_HTTP_TRUNCATED' : 'CKVD_HTTP_NETWORK'
   const through = via === undefined ? '' : ` through ${via}`
   return new CkvdError(code, `Request to ${url}${through} failed: ${reason}.${adviceFor(reason)}`, {
@@ -278,9 +278,4 @@ function adviceFor(reason: string): string {
     return ' Its certificate is not known here: if your network has a certificate authority of its own, name its file in NODE_EXTRA_CA_CERTS.'
   if (OUT_OF_TIME.test(reason)) return " Its certificate is not valid now: check this machine's clock."
   return ''
-}
-
-/** The code of an error of Node or undici. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -3,9 +3,9 @@ import { promisify } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
 import { fileShares } from '../../../config/open-files.ts'
-import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
+import { abortError, CkvdError, isCkvdError, systemCode } from '../../errors.ts'
 import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
-import { codeOf, encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
+import { encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
 import { parseRetryAfter } from './retry-and-ban-times.ts'
@@ -260,7 +260,7 @@ async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Pr
     const plain = await gunzipAsync(answer.body, { maxOutputLength: maxBytes })
     return { ...answer, body: new Uint8Array(plain) }
   } catch (cause) {
-    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') {
+    if (systemCode(cause) === 'ERR_BUFFER_TOO_LARGE') {
       throw new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${maxBytes} bytes from ${url}, its gzip body unpacks to more.`, {
         details: { url, maxBytes },
       })
