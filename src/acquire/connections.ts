@@ -11,6 +11,9 @@ import { Vision } from '../sources/vision/vision.ts'
 import { AddressAccount } from './rest/address-account.ts'
 import type { ConnectionSettings } from './rest/connection-settings.ts'
 
+/** The archive and its CHECKSUM, side by side. */
+const REQUESTS_AN_ARCHIVE = 2
+
 export interface ConnectionOptions extends ConnectionSettings {
   /** a clock that runs, epoch ms; for planning, so `CKVD_NOW` may have set it */
   readonly clockMs: () => number
@@ -39,7 +42,7 @@ export function createConnections(options: ConnectionOptions): Connections {
   const { urls, concurrency, maxRetries, maxRateBytes, clockMs } = options
   const settings: HttpSettings = {
     ...HTTP_DEFAULTS,
-    connections: Math.max(4, concurrency),
+    connections: concurrency,
     maxRetries,
     ...(maxRateBytes === null ? {} : { maxRateBytes }),
     ...options.http,
@@ -58,7 +61,7 @@ export function createConnections(options: ConnectionOptions): Connections {
     urls,
     http,
     listing: new Listing(http, urls.listing),
-    vision: new Vision(http, urls.vision, { concurrency }),
+    vision: new Vision(http, urls.vision, { atOnce: Math.max(1, Math.floor(http.connections / REQUESTS_AN_ARCHIVE)) }),
     rest: new Rest(http, {
       urls: urls.rest,
       limiter,

@@ -26,6 +26,7 @@ export class ListingEdge {
   readonly #nowUs: () => number
   readonly #onBehind: (note: string) => void
   readonly #newest = new Map<Market, UtcDay>()
+  #whole: Promise<unknown> = Promise.resolve()
   readonly #answers = new Map<Market, Promise<boolean>>()
 
   /** @param onBehind is told once a market */
@@ -35,6 +36,11 @@ export class ListingEdge {
     this.#visionUrl = visionUrl
     this.#nowUs = nowUs
     this.#onBehind = onBehind
+  }
+
+  /** What the listing has is told by `saw` until this resolves; no answer is given before. */
+  waitFor(planning: Promise<unknown>): void {
+    this.#whole = planning
   }
 
   /** The listing has an archive of this day. */
@@ -54,6 +60,7 @@ export class ListingEdge {
   }
 
   async #ask(market: Market, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
+    await this.#whole
     const today = dayOfUs(this.#nowUs())
     const newest = this.#newest.get(market)
     if (newest !== undefined && newest >= addDays(today, -FRESH_DAYS)) return false

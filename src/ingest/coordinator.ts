@@ -25,8 +25,10 @@ const ARCHIVES_AHEAD = 2
 const IN_FLIGHT_BYTES = 96 << 20
 /** An archive's bytes are held as ZIP, then as shards (about twice its size), then until its group is synced. */
 const MEMORY_FACTOR = 4
-/** Archives in hand for each download at once: while some arrive, others are decoded, and the workers' next batches wait. */
-const ARCHIVES_PER_DOWNLOAD = 6
+/** Archives in hand: while some arrive (the sources decide how many at once), others are decoded, and the workers' next batches wait. */
+const ARCHIVES_IN_HAND = 384
+/** Archives of a series that wait for a lane: the next ones are planned, but not begun. */
+const ARCHIVES_QUEUED = 32
 /** REST stretches at once; the limiter decides when each is sent. */
 const REST_LANES = 8
 /** Archives that fail in a row for want of a network before the run is given up. */
@@ -37,8 +39,6 @@ export interface CoordinatorContext extends ChunkSinkContext {
   readonly acquire: Omit<AcquireContext, 'signal' | 'rest'>
   /** null: REST is off */
   readonly rest: RestGate | null
-  /** downloads at once */
-  readonly concurrency: number
   readonly universe: readonly UniverseLine[]
   readonly scope: PlanScope
   readonly signal: AbortSignal
@@ -55,7 +55,7 @@ export async function runPlans(plans: AsyncIterable<SeriesPlan>, context: Coordi
 class Coordinator {
   readonly #context: CoordinatorContext
   readonly #acquire: AcquireContext
-  readonly #archives: PQueue
+  readonly #archives = new PQueue({ concurrency: ARCHIVES_IN_HAND })
   readonly #rest = new PQueue({ concurrency: REST_LANES })
   /** what gives back the bytes of an archive, by the chunks that are wanted of it */
   readonly #beginnings: Beginnings
@@ -69,7 +69,6 @@ class Coordinator {
 
   constructor(context: CoordinatorContext) {
     this.#context = context
-    this.#archives = new PQueue({ concurrency: context.concurrency * ARCHIVES_PER_DOWNLOAD })
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal])
     this.#acquire = { ...context.acquire, rest: context.rest, signal: this.#signal }
     this.#beginnings = createBeginnings(context.lake.catalog, context.universe)
@@ -77,12 +76,14 @@ class Coordinator {
 
   async run(plans: AsyncIterable<SeriesPlan>): Promise<void> {
     const series = new PQueue({ concurrency: SERIES_LANES })
-    for await (const plan of plans) {
-      await series.onSizeLessThan(1)
-      await this.#backlog.whenBelow(ARCHIVES_AHEAD * this.#archives.concurrency)
-      if (this.#signal.aborted) break
-      void series.add(() => this.#beginSeries(plan))
-    }
+    await this.#guard(async () => {
+      for await (const plan of plans) {
+        await series.onSizeLessThan(1)
+        await this.#backlog.whenBelow(ARCHIVES_AHEAD * ARCHIVES_IN_HAND)
+        if (this.#signal.aborted) break
+        void series.add(() => this.#beginSeries(plan))
+      }
+    })
     await series.onIdle()
     await this.#context.lake.writer.drain()
     if (this.#fatal !== undefined) throw this.#fatal
@@ -127,7 +128,7 @@ class Coordinator {
   }
 
   #hostOf({ series }: SeriesPlan, sink: ChunkSink, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
-    const { lake, scope, concurrency, tally } = this.#context
+    const { lake, scope, tally } = this.#context
     const { catalog } = lake
     const store = async (requested: readonly UtcDay[], days: readonly AcquiredDay[], isEdge: boolean): Promise<void> => {
       await sink.store(series, days, isEdge)
@@ -141,7 +142,7 @@ class Coordinator {
       known: catalog.getSeries(series),
       beginnings: this.#beginnings,
       ready: async () => {
-        await this.#archives.onSizeLessThan(concurrency)
+        await this.#archives.onSizeLessThan(ARCHIVES_QUEUED)
         return !this.#signal.aborted
       },
       inArchiveLane: (task, work) => this.#archives.add(() => this.#guard(() => this.#runArchive(task, work)).then(onArchive)),

@@ -3,15 +3,19 @@ import { CkvdError } from '../errors.ts'
 import { ioError } from '../disk/io-error.ts'
 import { LAKE } from '../lake/layout.ts'
 
-/**
- * Compares what a plan needs with the free disk, before the first download.
- * @throws CKVD_DISK_FULL, CKVD_LAKE_IO
- */
-export async function checkFreeDisk(root: string, needed: number): Promise<void> {
+/** The disk that is free where a lake lies, in bytes. Throws CKVD_LAKE_IO. */
+export async function findFreeDisk(root: string): Promise<number> {
   const { bavail, bsize } = await statfs(root).catch((error: unknown) => {
     throw ioError(error, 'find the free disk of', root, LAKE)
   })
-  const free = bavail * bsize
+  return bavail * bsize
+}
+
+/**
+ * Compares what a plan needs with the disk that was free before its first download.
+ * @throws CKVD_DISK_FULL
+ */
+export function checkFreeDisk(root: string, needed: number, free: number): void {
   if (needed <= free) return
   const [neededText, freeText] = tellApart(needed, free)
   throw new CkvdError(

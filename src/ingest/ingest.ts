@@ -28,13 +28,13 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { HttpClient, HttpSettings } from '../sources/http/http.ts'
 import { runPlans } from './coordinator.ts'
-import { checkFreeDisk } from './free-disk.ts'
+import { checkFreeDisk, findFreeDisk } from './free-disk.ts'
 import { PlanSpool } from './plan-spool.ts'
 import type { ArchiveChoice } from '../acquire/plan/archive-choice.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan/plan.ts'
 import type { PlanTotals, SeriesFailure } from './planner.ts'
 import { addTotals, NO_PLAN, planTotals, planUniverse } from './planner.ts'
-import type { IngestEvents } from './progress.ts'
+import type { IngestEvents, IngestProgress } from './progress.ts'
 import { ProgressMeter } from './progress.ts'
 import type { IngestResult } from './result.ts'
 import { problemOf, Tally } from './result.ts'
@@ -347,9 +347,6 @@ async function work(
   const { http } = connections
   // named as all temporary files of the lake are: what a killed run leaves is swept
   const spool = new PlanSpool(join(lake.paths.tmp, `${randomUUID()}.tmp`))
-  let totals = NO_PLAN
-  let series = 0
-  let checked = false
   const edge = new ListingEdge(
     http,
     connections.listing,
@@ -357,45 +354,82 @@ async function work(
     () => scope.nowUs,
     (note) => tally.addNote(note),
   )
+  const meter = new ProgressMeter()
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
+  let isPlanned = false
+  const planAll = async (): Promise<void> => {
+    const planned = await planAhead({ ...options, signal }, scope, run, { spool, edge, meter })
+    isPlanned = true
+    options.events.onPlan?.(planned.totals, planned.series)
+    spool.end()
+  }
+  const planning = planAll().catch((error: unknown) => {
+    failed.abort(error)
+    spool.end()
+    throw error
+  })
+  edge.waitFor(planning)
+  const rest = options.rest ? new RestGate(connections.rest) : null
+  const onProgress = (progress: IngestProgress): void => (isPlanned ? options.events.onProgress?.(progress) : undefined)
+  const running = runPlans(spool.read(), {
+    lake,
+    http,
+    acquire: acquireContext(options, lake, connections, pool, edge),
+    rest,
+    universe: options.universe,
+    scope,
+    nowIso: () => new Date(options.clockMs()).toISOString(),
+    signal,
+    events: { ...options.events, onProgress },
+    meter,
+    tally,
+  }).catch((error: unknown) => {
+    failed.abort(error)
+    throw error
+  })
   try {
-    await planInto(options, scope, connections, lake.catalog, lake, async (planned) => {
-      if (!checked && http.reached) {
-        await lake.setOrigin(answeredOrigin(sourcesOf(options), http) ?? 'binance')
-        checked = true
-      }
-      if ('error' in planned) {
-        // `--retry-failed` plans it whole
-        if (planned.error.code !== 'CKVD_UNKNOWN_SYMBOL') forgetListing(lake.catalog, planned.series)
-        return countFailure(tally, planned)
-      }
-      if (planned.tasks.length > 0) pool.start()
-      if (planned.lastDay !== null) edge.saw(planned.series.market, planned.lastDay)
-      series++
-      totals = addTotals(totals, planTotals(planned))
-      await spool.add(planned)
-    })
-    options.events.onPlan?.(totals, series)
-    await checkFreeDisk(lake.paths.root, totals.shardBytes + (options.keepArchives ? totals.bytes : 0))
-    const acquire = acquireContext(options, lake, connections, pool, edge)
-    const rest = options.rest ? new RestGate(connections.rest) : null
-    await runPlans(spool.read(), {
-      lake,
-      http,
-      acquire,
-      rest,
-      concurrency: options.concurrency,
-      universe: options.universe,
-      scope,
-      nowIso: () => new Date(options.clockMs()).toISOString(),
-      signal: options.signal,
-      events: options.events,
-      meter: new ProgressMeter(totals.archives.daily + totals.archives.monthly),
-      tally,
-    })
+    const outcomes = await Promise.allSettled([planning, running])
+    // what was first is why the other one ended
+    if (failed.signal.aborted) throw failed.signal.reason
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     return rest?.stopped ?? null
   } finally {
     await spool.remove()
   }
+}
+
+/** Plans the universe into the spool, from which archives are taken at once. Throws CKVD_DISK_FULL before it exceeds the free disk. */
+async function planAhead(
+  options: IngestOptions,
+  scope: PlanScope,
+  { lake, connections, pool, tally }: { lake: WritableLake; connections: Connections; pool: DecodePool; tally: Tally },
+  { spool, edge, meter }: { spool: PlanSpool; edge: ListingEdge; meter: ProgressMeter },
+): Promise<{ totals: PlanTotals; series: number }> {
+  const { http } = connections
+  const free = await findFreeDisk(lake.paths.root)
+  let totals = NO_PLAN
+  let series = 0
+  let checked = false
+  await planInto(options, scope, connections, lake.catalog, lake, async (planned) => {
+    if (!checked && http.reached) {
+      await lake.setOrigin(answeredOrigin(sourcesOf(options), http) ?? 'binance')
+      checked = true
+    }
+    if ('error' in planned) {
+      // `--retry-failed` plans it whole
+      if (planned.error.code !== 'CKVD_UNKNOWN_SYMBOL') forgetListing(lake.catalog, planned.series)
+      return countFailure(tally, planned)
+    }
+    if (planned.tasks.length > 0) pool.start()
+    if (planned.lastDay !== null) edge.saw(planned.series.market, planned.lastDay)
+    series++
+    totals = addTotals(totals, planTotals(planned))
+    meter.planned = totals.archives.daily + totals.archives.monthly
+    checkFreeDisk(lake.paths.root, totals.shardBytes + (options.keepArchives ? totals.bytes : 0), free)
+    await spool.add(planned)
+  })
+  return { totals, series }
 }
 
 function acquireContext(

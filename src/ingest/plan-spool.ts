@@ -5,14 +5,17 @@ import { ioError } from '../disk/io-error.ts'
 import { LAKE } from '../lake/layout.ts'
 
 /**
- * Plans on disk, as JSON: a universe of any size is planned, shown and compared with the free disk before its first download,
- * and never held in memory. Some 350 bytes an archive.
+ * Plans on disk, as JSON, between the planner and the lanes: a universe of any size is planned as fast as its listing comes, however slow
+ * the downloads are, and never held in memory. Some 350 bytes an archive.
  */
 export class PlanSpool {
   readonly #path: string
   readonly #places: { readonly offset: number; readonly length: number }[] = []
   #file: Promise<FileHandle> | undefined
-  #end = 0
+  #length = 0
+  #isWhole = false
+  /** wakes the reader when there is something new */
+  #wake: (() => void) | undefined
 
   /** @param path of a file that does not exist yet, in a directory that is swept */
   constructor(path: string) {
@@ -22,9 +25,8 @@ export class PlanSpool {
   /** Throws CKVD_DISK_FULL, CKVD_LAKE_IO. */
   async add(plan: SeriesPlan): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(plan))
-    const place = { offset: this.#end, length: bytes.length }
-    this.#end += bytes.length
-    this.#places.push(place)
+    const place = { offset: this.#length, length: bytes.length }
+    this.#length += bytes.length
     try {
       this.#file ??= open(this.#path, 'wx+')
       const file = await this.#file
@@ -34,11 +36,24 @@ export class PlanSpool {
     } catch (error) {
       throw ioError(error, 'write the plan to', this.#path, LAKE)
     }
+    this.#places.push(place)
+    this.#wake?.()
   }
 
-  /** The plans, one at a time. Throws CKVD_LAKE_IO. */
+  /** No plan comes any more. */
+  end(): void {
+    this.#isWhole = true
+    this.#wake?.()
+  }
+
+  /** The plans, one at a time, as they come, until `end`. Throws CKVD_LAKE_IO. */
   async *read(): AsyncGenerator<SeriesPlan> {
-    for (const place of this.#places) yield JSON.parse((await this.#readAt(place)).toString()) as SeriesPlan
+    for (let next = 0; ; next++) {
+      while (next === this.#places.length && !this.#isWhole) await new Promise<void>((resolve) => (this.#wake = resolve))
+      const place = this.#places[next]
+      if (place === undefined) return
+      yield JSON.parse((await this.#readAt(place)).toString()) as SeriesPlan
+    }
   }
 
   async #readAt({ offset, length }: { readonly offset: number; readonly length: number }): Promise<Buffer> {

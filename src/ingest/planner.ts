@@ -15,7 +15,7 @@ import { dayStartUs } from '../model/utc-day.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Series whose listings are read at once. */
-const LISTING_LANES = 8
+const LISTING_LANES = 16
 
 /** A series that could not be planned. */
 export interface SeriesFailure {

@@ -33,36 +33,33 @@ export interface IngestEvents {
   onPlanning?(planned: number, lines: number): void
   /** the account of REST weight cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
   onMisplaced?(error: CkvdError, path: string | null): void
-  /** the plan, before the first download */
+  /** the whole plan; downloads may have begun */
   onPlan?(totals: PlanTotals, series: number): void
   /** a chunk is recorded; for logs */
   onChunk?(row: DayRow): void
   /** something worth knowing that is no problem, as soon as it is known; it is in the result's `notes`, too */
   onNote?(note: string): void
-  /** called after every archive and stretch: the receiver decides how often it draws */
+  /** called after every archive and stretch once the whole plan is told: the receiver decides how often it draws */
   onProgress?(progress: IngestProgress): void
 }
 
 /** Counts the work of a run. */
 export class ProgressMeter {
   readonly #startedMs = performance.now()
-  readonly #total: number
+  /** archives planned so far */
+  planned = 0
   archives = 0
   stretches = 0
   days = 0
   rows = 0
 
-  constructor(total: number) {
-    this.#total = total
-  }
-
   snapshot(http: { counts: Readonly<Record<RequestKind, number>>; bytesReceived: number }, problems: number): IngestProgress {
     const elapsedMs = performance.now() - this.#startedMs
     const done = this.archives + this.stretches
-    const left = Math.max(0, this.#total - done)
+    const left = Math.max(0, this.planned - done)
     return {
       done,
-      total: Math.max(this.#total, done),
+      total: Math.max(this.planned, done),
       archives: this.archives,
       days: this.days,
       rows: this.rows,

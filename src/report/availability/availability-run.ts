@@ -64,16 +64,20 @@ export interface AvailabilityResult {
   readonly problems: readonly { readonly market: Market; readonly symbol: string; readonly code: ErrorCode; readonly message: string }[]
 }
 
+/** Pages of the listing asked for at once, at most. */
+const LISTING_AT_ONCE = 32
+
 /**
  * Lists the markets and writes the reports. Exit 3 when some symbols could not be listed: they are in `problems` and in no report.
  * Throws CKVD_USAGE, CKVD_LISTING and the codes of HttpClient (the symbols of a market could not be listed), CKVD_UNREACHABLE,
  * CKVD_REPORT_IO, CKVD_DISK_FULL, CKVD_ABORTED; reports of an earlier run then stay as they are.
  */
 export async function runAvailability(options: AvailabilityOptions): Promise<AvailabilityResult> {
-  const { asOf, recentDays, archives, markets, quote, out, concurrency, maxRetries, env, signal, clockMs, onProgress } = options
+  const { asOf, recentDays, archives, markets, quote, out, maxRetries, env, signal, clockMs, onProgress } = options
   checkAsOf(asOf, options.nowMs)
   const startedMs = performance.now()
-  await using http = new HttpClient({ ...HTTP_DEFAULTS, connections: Math.max(4, concurrency), maxRetries }, env)
+  const concurrency = Math.min(LISTING_AT_ONCE, options.concurrency)
+  await using http = new HttpClient({ ...HTTP_DEFAULTS, connections: concurrency, maxRetries }, env)
   http.clock.onSkew = options.onNote
   const cache = await AvailabilityCache.open(join(out, CACHE_NAME), options.listingUrl)
   try {

@@ -51,6 +51,8 @@ export interface RequestWatch {
   onSend(): void
   /** Called with status and headers as soon as they are there, before the body, which may never come. */
   onStatus(status: number, headers: Readonly<Record<string, string>>): void
+  /** Called when the request was given up, or its connection did not come about or broke. */
+  onFailure?(): void
 }
 
 export interface ExchangeOptions {
@@ -215,6 +217,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#options.watch?.onFailure?.()
     this.#reject(this.#reason ?? networkError(error, this.#url, this.#options.via))
   }
 

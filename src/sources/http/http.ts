@@ -105,10 +105,15 @@ export class HttpClient {
     this.#periodMs = settings.idleTimeoutMs * PERIOD_FACTOR
   }
 
+  /** Connections to one host at once, at most. */
+  get connections(): number {
+    return Math.min(this.#settings.connections, fileShares().connections)
+  }
+
   #agentOptions(): Agent.Options {
-    const { connections, idleTimeoutMs } = this.#settings
+    const { idleTimeoutMs } = this.#settings
     return {
-      connections: Math.min(connections, fileShares().connections),
+      connections: this.connections,
       pipelining: 1,
       headersTimeout: idleTimeoutMs,
       bodyTimeout: idleTimeoutMs,

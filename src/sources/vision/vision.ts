@@ -1,6 +1,6 @@
-import PQueue from 'p-queue'
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { HttpClient } from '../http/http.ts'
+import { DownloadWindow } from './download-window.ts'
 import { objectUrl } from './vision-url.ts'
 
 /** An archive as it was downloaded: nothing is verified yet. */
@@ -33,22 +33,22 @@ export interface FetchOptions {
 const MANY_REFUSALS = 8
 
 export interface VisionOptions {
-  /** archives downloaded at once; default: as many as are asked for */
-  readonly concurrency?: number
+  /** archives downloaded at once, at most */
+  readonly atOnce: number
 }
 
 /** Downloads archives of data.binance.vision. */
 export class Vision {
   readonly #http: HttpClient
   readonly #url: string
-  readonly #downloads: PQueue
+  readonly #window: DownloadWindow
   #refusals = 0
 
   /** @param url base of the archive host, without a final slash */
-  constructor(http: HttpClient, url: string, { concurrency = Infinity }: VisionOptions = {}) {
+  constructor(http: HttpClient, url: string, { atOnce }: VisionOptions) {
     this.#http = http
     this.#url = url
-    this.#downloads = new PQueue({ concurrency })
+    this.#window = new DownloadWindow(atOnce)
   }
 
   /** True when so many archives in a row were refused that it is no matter of single ones. */
@@ -61,7 +61,7 @@ export class Vision {
    * Throws CKVD_ARCHIVE_MISSING when the archive is not there, CKVD_HTTP_TOO_LARGE when it is larger than was listed, and the codes of HttpClient.
    */
   fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
-    return this.#downloads.add(() => this.#fetchArchive(key, o))
+    return this.#window.run(() => this.#fetchArchive(key, o))
   }
 
   async #fetchArchive(key: string, o: FetchOptions): Promise<FetchedArchive> {
@@ -69,8 +69,8 @@ export class Vision {
     const maxBytes = Math.min(o.mostBytes, Math.ceil(o.sizeBytes * GROWTH.ratio) + GROWTH.bytes)
     const [zip, checksum] = await this.#watch(
       Promise.all([
-        this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes }),
-        this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES }),
+        this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, watch: this.#window.watch() }),
+        this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES, watch: this.#window.watch() }),
       ]),
     )
     if (zip.status === 404) {

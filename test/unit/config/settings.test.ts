@@ -44,7 +44,7 @@ describe('defaults', () => {
       umRestUrl: 'https://fapi.binance.com',
       cmRestUrl: 'https://dapi.binance.com',
       sandbox: false,
-      concurrency: 32,
+      concurrency: 256,
       maxRate: null,
       restShare: 0.8,
       maxRetries: 5,

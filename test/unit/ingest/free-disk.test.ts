@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkFreeDisk, tellApart } from '../../../src/ingest/free-disk.ts'
+import { checkFreeDisk, findFreeDisk, tellApart } from '../../../src/ingest/free-disk.ts'
 import { inTempDirectory } from '../lake/lake-fixtures.ts'
 
 const MIB = 2 ** 20
@@ -19,10 +19,13 @@ describe('two sizes are told in a unit that shows which one is larger', () => {
 
 test('a plan larger than the disk is refused with both, one that fits is not', async () => {
   await inTempDirectory(async (root) => {
-    await checkFreeDisk(root, 0)
-    await expect(checkFreeDisk(root, Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({
-      code: 'CKVD_DISK_FULL',
-      message: expect.stringMatching(/about \d+\.\d GiB of free disk .*, found \d+\.\d [GMK]iB at/) as string,
-    })
+    const free = await findFreeDisk(root)
+    expect(() => checkFreeDisk(root, free, free)).not.toThrow()
+    expect(() => checkFreeDisk(root, Number.MAX_SAFE_INTEGER, free)).toThrow(
+      expect.objectContaining({
+        code: 'CKVD_DISK_FULL',
+        message: expect.stringMatching(/about \d+\.\d GiB of free disk .*, found \d+\.\d [GMK]iB at/) as string,
+      }),
+    )
   })
 })

@@ -1,0 +1,106 @@
+import PQueue from 'p-queue'
+import type { RequestWatch } from '../http/http-exchange.ts'
+
+/** Downloads at once with which a run begins. */
+const FIRST = 8
+/** Queueing alone never makes it smaller: a few downloads hide the time between two requests of one connection. */
+const FEW = 8
+/**
+ * An answer that begins later than twice the quickest one, and so much more, has waited in a queue: of the line, of the server, or of this
+ * machine. What waits in a queue brings nothing, so no further download is begun at once.
+ */
+const QUEUE_RATIO = 2
+const QUEUE_MS = 50
+/** Answers over which the time to their first byte is smoothed. */
+const SMOOTHING = 8
+const SHRINK_QUEUED = 0.9
+const SHRINK_TROUBLED = 0.5
+
+/**
+ * How many archives are downloaded at once: as many as line and server take. It grows by one with each archive, so twice with each round
+ * trip, until answers begin late (see `QUEUE_MS`) or fail; from then on by one a round trip. It shrinks a little where answers queue, and by
+ * half where a connection breaks or is refused, a request times out, or the server says 429 or 5xx, once for all requests that were on
+ * their way together. Time in which a connection is opened does not count: it is longer, and passes.
+ */
+export class DownloadWindow {
+  readonly #most: number
+  readonly #queue: PQueue
+  #size: number
+  #isStarting = true
+  #quickestMs = Infinity
+  #usualMs = 0
+  /** when it shrank last: what was sent before tells nothing new */
+  #shrunkMs = -Infinity
+
+  /** @param most archives at once, whatever line and server take */
+  constructor(most: number) {
+    this.#most = most
+    this.#size = Math.min(FIRST, most)
+    this.#queue = new PQueue({ concurrency: this.#size })
+  }
+
+  /** Archives that may be downloaded at once now. */
+  get size(): number {
+    return this.#queue.concurrency
+  }
+
+  /** Runs a download when there is room; first come, first served. Each of its requests takes a `watch` of its own. */
+  run<T>(download: () => Promise<T>): Promise<T> {
+    return this.#queue.add(download)
+  }
+
+  /** To be handed to a request of a download: what becomes of it makes the window larger or smaller. */
+  watch(): RequestWatch {
+    return new WindowWatch(this)
+  }
+
+  /** An answer has begun, so long after its request was sent at `sentMs`. */
+  answered(sentMs: number, waitedMs: number): void {
+    this.#quickestMs = Math.min(this.#quickestMs, waitedMs)
+    this.#usualMs += (waitedMs - this.#usualMs) / SMOOTHING
+    if (this.#usualMs > QUEUE_RATIO * this.#quickestMs + QUEUE_MS) this.#shrink(sentMs, SHRINK_QUEUED, FEW)
+    // a window that is not full says nothing of a larger one
+    else if (this.#queue.size > 0) this.#resize(this.#size + (this.#isStarting ? 1 : 1 / this.#size) / 2)
+  }
+
+  /** A request that was sent at `sentMs` has failed in a way that fewer at once may avoid. */
+  troubled(sentMs: number): void {
+    this.#shrink(sentMs, SHRINK_TROUBLED, 1)
+  }
+
+  #shrink(sentMs: number, factor: number, least: number): void {
+    this.#isStarting = false
+    if (sentMs < this.#shrunkMs) return
+    this.#shrunkMs = performance.now()
+    this.#resize(Math.max(Math.min(least, this.#size), this.#size * factor))
+  }
+
+  #resize(size: number): void {
+    this.#size = Math.min(size, this.#most)
+    const whole = Math.floor(this.#size)
+    if (whole !== this.#queue.concurrency) this.#queue.concurrency = whole
+  }
+}
+
+/** Follows one request for the window. */
+class WindowWatch implements RequestWatch {
+  readonly #window: DownloadWindow
+  #sentMs = performance.now()
+
+  constructor(window: DownloadWindow) {
+    this.#window = window
+  }
+
+  onSend(): void {
+    this.#sentMs = performance.now()
+  }
+
+  onStatus(status: number): void {
+    if (status === 408 || status === 429 || status >= 500) this.#window.troubled(this.#sentMs)
+    else this.#window.answered(this.#sentMs, performance.now() - this.#sentMs)
+  }
+
+  onFailure(): void {
+    this.#window.troubled(this.#sentMs)
+  }
+}

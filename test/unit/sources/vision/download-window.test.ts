@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import { DownloadWindow } from '../../../../src/sources/vision/download-window.ts'
+
+/** Downloads that a test ends, one round trip at a time. */
+class Line {
+  readonly #open: (() => void)[] = []
+
+  /** Keeps the window full. */
+  fill(window: DownloadWindow, downloads: number): void {
+    for (let i = 0; i < downloads; i++) void window.run(() => new Promise<void>((resolve) => this.#open.push(resolve)))
+  }
+
+  get atOnce(): number {
+    return this.#open.length
+  }
+
+  /** All that is on its way is answered, with both of its requests, after so many milliseconds. */
+  async roundTrip(window: DownloadWindow, waitedMs: number): Promise<void> {
+    const sentMs = performance.now()
+    for (const end of this.#open.splice(0)) {
+      window.answered(sentMs, waitedMs)
+      window.answered(sentMs, waitedMs)
+      end()
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+async function grown(trips: number, most = 128, waitedMs = 100): Promise<{ window: DownloadWindow; line: Line }> {
+  const window = new DownloadWindow(most)
+  const line = new Line()
+  line.fill(window, 5000)
+  for (let i = 0; i < trips; i++) await line.roundTrip(window, waitedMs)
+  return { window, line }
+}
+
+describe('how many archives are downloaded at once', () => {
+  test('begins with eight, doubles with each round trip, and ends at its bound', async () => {
+    const sizes: number[] = []
+    for (let trips = 0; trips < 6; trips++) sizes.push((await grown(trips)).line.atOnce)
+    expect(sizes).toEqual([8, 16, 32, 64, 128, 128])
+    expect((await grown(3, 5)).line.atOnce).toBe(5)
+    expect((await grown(3, 1)).line.atOnce).toBe(1)
+  })
+
+  test('does not grow while fewer are wanted than it has room for', async () => {
+    const window = new DownloadWindow(128)
+    const line = new Line()
+    line.fill(window, 8)
+    await line.roundTrip(window, 100)
+    expect(window.size).toBe(8)
+  })
+
+  test('shrinks a little where answers begin late, and stays useful however late they are', async () => {
+    const { window, line } = await grown(3)
+    for (let i = 0; i < 3; i++) await line.roundTrip(window, 100)
+    const before = window.size
+    for (let i = 0; i < 2; i++) await line.roundTrip(window, 600)
+    expect(window.size).toBeLessThan(before)
+    expect(window.size).toBeGreaterThan(before / 2)
+    for (let i = 0; i < 100; i++) await line.roundTrip(window, 600)
+    expect(window.size).toBe(8)
+  })
+
+  test('after that it grows by one a round trip', async () => {
+    const { window, line } = await grown(3)
+    await line.roundTrip(window, 100)
+    window.troubled(performance.now())
+    const before = window.size
+    await line.roundTrip(window, 100) // what was begun with the larger window
+    const first = window.size
+    await line.roundTrip(window, 100)
+    expect(first - before).toBeLessThanOrEqual(3)
+    expect(window.size - first).toBeLessThanOrEqual(2)
+    expect(window.size).toBeGreaterThan(before)
+  })
+
+  test('halves once for all requests that fail together, down to one', async () => {
+    const { window } = await grown(2)
+    const sentMs = performance.now()
+    for (let i = 0; i < 20; i++) window.troubled(sentMs)
+    expect(window.size).toBe(16)
+    for (let i = 0; i < 8; i++) window.troubled(performance.now())
+    expect(window.size).toBe(1)
+  })
+})
