@@ -4,7 +4,7 @@
  *
  *   npm run bench -- [--short] [--json] [--only PART] [--rounds 5] [--dist DIR]
  *
- * Parts: exactness, decode, rest (REST pages), read, ingest (end to end), rerun (nothing new), plan (--dry-run), growth, parquet, export.
+ * Parts: exactness, decode, rest (REST pages), read, ingest (end to end), line (the same over a slow line), rerun (nothing new), plan (--dry-run), growth, parquet, export.
  * `--short` is for CI: small data, one round, the same checks. Ends with 1 when an answer is wrong. Needs `curl`, `sha256sum`,
  * `unzip` and `bash` for the end-to-end part, `unzip` for `parquet`.
  */
@@ -19,6 +19,7 @@ import { checkDecimals } from './exactness.mjs'
 import { measureExport } from './export.mjs'
 import { measureGrowth } from './growth.mjs'
 import { measureIngest } from './ingest.mjs'
+import { measureLine } from './line.mjs'
 import { measureParquet } from './parquet.mjs'
 import { measurePlan } from './plan.mjs'
 import { measureRead } from './read.mjs'
@@ -51,6 +52,7 @@ const SIZES = flags.short
       rerun: { series: 2, days: 40 },
       plan: { series: 2, days: 1200, factors: [1, 2] },
       exportEnd: '2024-02-02',
+      line: { set: { symbolCount: 1, days: 8, copies: 1 }, lines: [{ rttMs: 20, mbit: 200 }], atOnce: [16] },
     }
   : {
       minutes: { symbolCount: 3, days: 600, copies: 15 },
@@ -64,6 +66,19 @@ const SIZES = flags.short
       rerun: { series: 45, days: 1826 },
       plan: { series: 600, days: 3000, factors: [1, 2, 4] },
       exportEnd: '2025-01-01',
+      line: {
+        set: { symbolCount: 1, days: 250, copies: 4 },
+        lines: [
+          { rttMs: 20, mbit: 200 },
+          { rttMs: 100, mbit: 50 },
+          { rttMs: 100, mbit: 200 },
+          { rttMs: 100, mbit: 500, resetEvery: 40 },
+          { rttMs: 100, mbit: 500 },
+          { rttMs: 250, mbit: 200 },
+          { rttMs: 20, mbit: 200, most: 8 },
+        ],
+        atOnce: [16, 50, 150, 300],
+      },
     }
 
 const folder = mkdtempSync(join(tmpdir(), 'ckvd-bench-'))
@@ -90,6 +105,7 @@ const PARTS = {
       tables.push(...(await measureIngest({ label: `${set.interval} days`, ...set, ...common })))
     return tables
   },
+  line: async () => measureLine({ ...(await archives('1m', SIZES.line.set)), ...common, ...SIZES.line }),
   rerun: async () => [await measureRerun({ ...common, ...SIZES.rerun })],
   plan: async () => [await measurePlan({ ...common, ...SIZES.plan })],
   growth: async () => [await measureGrowth({ ...(await archives('1m', SIZES.growth)), ...common, factors: SIZES.growthFactors })],
