@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import type { RequestWatch } from '../http/http-exchange.ts'
 
@@ -15,12 +16,16 @@ const QUEUE_MS = 50
 const SMOOTHING = 8
 const SHRINK_QUEUED = 0.9
 const SHRINK_TROUBLED = 0.5
+/** What was too many is not tried again for so long: a host that allows eight connections allows eight in the next second, too. */
+const CEILING_MS = 2_000
+const BELOW_TROUBLE = 0.9
 
 /**
  * How many archives are downloaded at once: as many as line and server take. It grows by one with each archive, so twice with each round
  * trip, until answers begin late (see `QUEUE_MS`) or fail; from then on by one a round trip. It shrinks a little where answers queue, and by
  * half where a connection breaks or is refused, a request times out, or the server says 429 or 5xx, once for all requests that were on
- * their way together. Time in which a connection is opened does not count: it is longer, and passes.
+ * their way together; then it goes half of the way back with each round trip, to just below what was too many. Time in which a connection
+ * is opened does not count: it is longer, and passes.
  */
 export class DownloadWindow {
   readonly #most: number
@@ -31,6 +36,9 @@ export class DownloadWindow {
   #usualMs = 0
   /** when it shrank last: what was sent before tells nothing new */
   #shrunkMs = -Infinity
+  /** just below the size at which requests failed last, and until when it holds */
+  #ceiling = Infinity
+  #ceilingUntilMs = -Infinity
 
   /** @param most archives at once, whatever line and server take */
   constructor(most: number) {
@@ -46,7 +54,14 @@ export class DownloadWindow {
 
   /** Runs a download when there is room; first come, first served. Each of its requests takes a `watch` of its own. */
   run<T>(download: () => Promise<T>): Promise<T> {
-    return this.#queue.add(download)
+    return this.#queue.add(async () => {
+      try {
+        return await download()
+      } finally {
+        // undici takes a connection for busy until the turn in which its answer ended is over: the next request would open another one
+        await setImmediate()
+      }
+    })
   }
 
   /** To be handed to a request of a download: what becomes of it makes the window larger or smaller. */
@@ -60,11 +75,24 @@ export class DownloadWindow {
     this.#usualMs += (waitedMs - this.#usualMs) / SMOOTHING
     if (this.#usualMs > QUEUE_RATIO * this.#quickestMs + QUEUE_MS) this.#shrink(sentMs, SHRINK_QUEUED, FEW)
     // a window that is not full says nothing of a larger one
-    else if (this.#queue.size > 0) this.#resize(this.#size + (this.#isStarting ? 1 : 1 / this.#size) / 2)
+    else if (this.#queue.size > 0) this.#grow()
+  }
+
+  /** An archive has two answers: with each of them it grows by half of its step. */
+  #grow(): void {
+    if (performance.now() > this.#ceilingUntilMs) this.#ceiling = Infinity
+    const room = this.#ceiling - this.#size
+    if (room <= 0) return
+    const aRoundTrip = this.#isStarting ? this.#size : room === Infinity ? 1 : Math.max(1, room / 2)
+    this.#resize(Math.min(this.#ceiling, this.#size + aRoundTrip / this.#size / 2))
   }
 
   /** A request that was sent at `sentMs` has failed in a way that fewer at once may avoid. */
   troubled(sentMs: number): void {
+    if (sentMs >= this.#shrunkMs) {
+      this.#ceiling = Math.max(1, Math.min(this.#size - 1, this.#size * BELOW_TROUBLE))
+      this.#ceilingUntilMs = performance.now() + CEILING_MS
+    }
     this.#shrink(sentMs, SHRINK_TROUBLED, 1)
   }
 

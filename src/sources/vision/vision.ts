@@ -70,7 +70,12 @@ export class Vision {
     const [zip, checksum] = await this.#watch(
       Promise.all([
         this.#http.fetch(url, { kind: 'archive', signal: o.signal, maxBytes, watch: this.#window.watch() }),
-        this.#http.fetch(`${url}.CHECKSUM`, { kind: 'checksum', signal: o.signal, maxBytes: MAX_CHECKSUM_BYTES, watch: this.#window.watch() }),
+        this.#http.fetch(`${url}.CHECKSUM`, {
+          kind: 'checksum',
+          signal: o.signal,
+          maxBytes: MAX_CHECKSUM_BYTES,
+          watch: this.#window.watch(),
+        }),
       ]),
     )
     if (zip.status === 404) {
