@@ -14,7 +14,8 @@ import { unknownSymbol } from '../unknown-symbol.ts'
 import type { SeriesListings } from './archive-choice.ts'
 import type { PlanScope, SeriesPlan } from './plan.ts'
 import { holdsSomeMonth } from './archive-choice.ts'
-import { chunksOf, findListingStart, isUnborn, knowsFirst, planSeries } from './plan.ts'
+import { isUnborn, knowsFirst } from './known-beginning.ts'
+import { chunksOf, findListingStart, planSeries } from './plan.ts'
 
 const ALL_FORMS: readonly Packaging[] = ['daily', 'monthly']
 

@@ -1,8 +1,7 @@
-import { countExpectedOfNone, tellsCuts } from '../../dataset/expected.ts'
 import type { ArchiveChoice, SeriesListings } from './archive-choice.ts'
 import { ArchiveMap } from './archive-choice.ts'
 import type { ArchiveRef, ArchiveTask } from '../archive-task.ts'
-import { expectedRange } from '../day.ts'
+import { isCut, isUnborn, joinForms, knowsFirst } from './known-beginning.ts'
 import { chunkClosedUs, chunkEndUs, chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import type { DayRow, FirstForms, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isFromVision } from '../../lake/day-facts.ts'
@@ -91,22 +90,6 @@ function isProblem(row: DayRow): boolean {
   return !countsAsExplained(row)
 }
 
-/**
- * True when a stored chunk expects fewer bars than it has slots, and what is known of the series' life does not say so. What an archive
- * alone told of the beginning, or an older version remembered, is no such knowledge.
- */
-function isCut(row: DayRow, series: Series, known: SeriesRow | undefined): boolean {
-  if (row.shardSha256 === null || !tellsCuts(series)) return false
-  const own = { ...series, phase: known?.phase }
-  const count = (bounds: { startUs: number | null; endUs: number | null }): number => {
-    const range = expectedRange(own, row.day, bounds)
-    return countExpectedOfNone(own, range)
-  }
-  if (row.expected >= count({ startUs: null, endUs: null })) return false
-  const startUs = known?.firstSource === 'rest' || known?.firstSource === 'archives' ? known.firstOpenUs : null
-  return row.expected !== count({ startUs, endUs: known?.endedUs ?? null })
-}
-
 /** The first and the last requested chunk that is closed; null when there is none. `start` null begins at `from`. */
 export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
   for (let day = isMonthChunked(series) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, series)) {
@@ -151,23 +134,6 @@ function isRetried(scope: PlanScope, known: SeriesRow | undefined, rows: Readonl
 }
 
 /**
- * True when an earlier run has looked for the series' beginning in all the archives that may be taken. A listing that was read from a late
- * start on, or in another form, tells of days and not of the first one.
- */
-export function knowsFirst(known: SeriesRow | undefined, archives: ArchiveChoice): boolean {
-  return known?.firstDay != null && (known.firstForms === 'both' || known.firstForms === archives)
-}
-
-/** True when the whole chunk lies before the series' first bar, as far as that is known. */
-export function isUnborn(series: Series, day: UtcDay, known: SeriesRow | undefined, { archives }: Pick<PlanScope, 'archives'>): boolean {
-  if (known === undefined) return false
-  const isTold = known.firstSource === 'rest' || known.firstSource === 'archives'
-  const toldUs = isTold || knowsFirst(known, archives) ? known.firstOpenUs : null
-  const first = toldUs ?? (known.firstDay !== null && knowsFirst(known, archives) ? dayStartUs(known.firstDay) : null)
-  return first !== null && chunkEndUs(day, series) <= first
-}
-
-/**
  * Decides for every requested chunk of a series: stored, to fetch (and from which archive), without archive, or unlisted.
  * Which archives are taken depends on listing and range alone, never on what is stored. No chunk is planned twice.
  */
@@ -200,11 +166,6 @@ export function planSeries(
   const isLooked = !scope.retryFailed || isRetried(scope, known, rows)
   const firstForms = joinForms(known?.firstForms ?? null, isLooked ? listings.firstForms : null)
   return draft.finish({ firstDay: born, firstForms, lastDay, more: listings.more, lastStored })
-}
-
-/** Forms in which two runs together have looked for a beginning. */
-function joinForms(a: FirstForms | null, b: FirstForms | null): FirstForms | null {
-  return a === 'both' || b === 'both' ? 'both' : (a ?? b)
 }
 
 /** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
