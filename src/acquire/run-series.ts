@@ -89,9 +89,8 @@ class SeriesRun {
       known,
       beginnings,
       rest: acquire.rest,
-      earliestInArchives: (heldUs) => earliestInArchives(plan.series, heldUs, this.#life, { ...acquire, signal }),
+      earliestInArchives: (heldUs, of) => earliestInArchives(plan.series, heldUs, of, this.#life, { ...acquire, signal }),
       isListingBehind: (info) => acquire.edge.isBehind(plan.series.market, info, signal),
-      firstDailyDay: firstDailyDay(plan),
       lastKnownDay: last,
       goesOn,
       nowUs,
@@ -292,12 +291,6 @@ class SeriesRun {
 async function settleAll(work: readonly Promise<void>[]): Promise<void> {
   await Promise.allSettled(work)
   await Promise.all(work)
-}
-
-/** The first day of the listing where it has an archive of its own, and its month's archive, which is read before, may have earlier days. */
-function firstDailyDay({ tasks, firstDay }: SeriesPlan): UtcDay | null {
-  const birth = tasks.find(({ startsSeries }) => startsSeries)
-  return birth !== undefined && firstDay !== null && birth.archive.firstDay < firstDay ? firstDay : null
 }
 
 /** The archive with which the series begins before all others. */

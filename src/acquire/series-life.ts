@@ -1,15 +1,15 @@
 import { datasetOf } from '../dataset/registry.ts'
-import { chunkEndUs, chunkOfUs } from '../dataset/chunk.ts'
+import { chunkEndUs } from '../dataset/chunk.ts'
 import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
 import type { Interval, Phase } from '../model/interval.ts'
-import { firstSlotUs, gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayStartUs, isoOfUs } from '../model/utc-day.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
 import { isPlausible } from '../sources/rest/exchange-info.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
@@ -36,6 +36,9 @@ export interface Beginnings {
   intervalFor(series: Series): Interval
 }
 
+/** Whose first archives tell of a beginning: those of all intervals of the symbol, or those of the series, in both forms. */
+export type ArchivesOf = 'symbol' | 'series'
+
 export interface SeriesLifeOptions {
   readonly series: Series
   /** what the lake, or an earlier call, knows */
@@ -43,12 +46,10 @@ export interface SeriesLifeOptions {
   readonly beginnings: Beginnings
   /** null: REST is off */
   readonly rest: RestSource | null
-  /** where the archives alone say that the symbol begins, us, given the first bar of the series' own */
-  readonly earliestInArchives: (heldUs: number) => Promise<number>
+  /** the earliest bar in the first archives, us, given the first bar of the series' own */
+  readonly earliestInArchives: (heldUs: number, of: ArchivesOf) => Promise<number>
   /** the listing of the market is behind its archives, so that no series can be called ended */
   readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
-  /** the first day with a daily archive of its own, where its month's archive is read before that; null: where it is not so */
-  readonly firstDailyDay: UtcDay | null
   /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
   readonly lastKnownDay: UtcDay | null
   /** archives or bars are known after the range that is asked for */
@@ -69,9 +70,8 @@ export class SeriesLife {
   readonly #known: SeriesRow | undefined
   readonly #beginnings: Beginnings
   readonly #rest: RestSource | null
-  readonly #earliestInArchives: (heldUs: number) => Promise<number>
+  readonly #earliestInArchives: SeriesLifeOptions['earliestInArchives']
   readonly #isListingBehind: (info: ExchangeInfo) => Promise<boolean>
-  readonly #firstDailyDay: UtcDay | null
   readonly #lastKnownDay: UtcDay | null
   readonly #goesOn: boolean
   readonly #nowUs: number
@@ -93,7 +93,6 @@ export class SeriesLife {
     this.#known = known
     this.#beginnings = beginnings
     this.#rest = datasetOf(series).rest === null ? null : rest
-    this.#firstDailyDay = options.firstDailyDay
     this.#lastKnownDay = lastKnownDay
     this.#goesOn = goesOn
     this.#nowUs = nowUs
@@ -174,10 +173,13 @@ export class SeriesLife {
     })
     const answer = await this.#asked
     if (!answer.known) return answer
-    const settled = this.#settle(answer.startUs, answer.source, answer.source === 'provisional' ? this.#firstArchiveUs(heldUs) : heldUs)
-    if (settled.source !== 'archives' || heldUs === null) return settled
+    const settled = this.#settle(answer.startUs, answer.source, heldUs)
+    // an earlier run has looked while REST could not be asked: what it saw is the answer
+    const isLooked = settled.source === 'rest' || answer.startUs !== null
+    if (heldUs === null || (isLooked && settled.source !== 'archives')) return settled
     try {
-      this.#startUs = slotStartUs(await this.#earliestInArchives(heldUs), gridOf(this.#series))
+      const earliestUs = await this.#earliestInArchives(heldUs, settled.source === 'archives' ? 'symbol' : 'series')
+      this.#startUs = slotStartUs(earliestUs, gridOf(this.#series))
       return { ...settled, startUs: this.#startUs }
     } catch (error) {
       if (!isFailure(error)) throw error
@@ -185,16 +187,6 @@ export class SeriesLife {
       this.#source = null
       return { known: false, doubt: doubt('no-witness', `its first archives could not be read: ${error.code}`) }
     }
-  }
-
-  /**
-   * Where the first archive begins, while REST cannot be asked: with the first bar that is held, unless the listing has an earlier day, whose
-   * archive nobody has read yet.
-   */
-  #firstArchiveUs(heldUs: number | null): number | null {
-    const day = this.#firstDailyDay
-    if (heldUs === null || day === null || chunkEndUs(chunkOfUs(dayStartUs(day), this.#series), this.#series) > heldUs) return heldUs
-    return firstSlotUs(dayStartUs(day), gridOf(this.#series))
   }
 
   /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */
@@ -221,7 +213,7 @@ export class SeriesLife {
   async #ask(heldUs: number | null): Promise<Beginning> {
     const grid = gridOf(this.#series)
     if (datasetOf(this.#series).rest === null) return { known: true, startUs: null, source: 'archives' }
-    if (this.#rest === null) return { known: true, startUs: null, source: 'provisional' }
+    if (this.#rest === null) return this.#provisional()
     try {
       const interval = this.#beginnings.intervalFor(this.#series)
       // the shorter bars of which the held one is made may begin late in it
@@ -239,8 +231,14 @@ export class SeriesLife {
       return { known: true, startUs, source: 'rest' }
     } catch (error) {
       if (!isFailure(error)) throw error
-      return { known: true, startUs: null, source: 'provisional' }
+      return this.#provisional()
     }
+  }
+
+  /** While REST cannot be asked: where an earlier run that could not ask either has looked in the archives, what it found. */
+  #provisional(): Beginning {
+    const startUs = this.#known?.firstSource === 'provisional' ? this.#known.firstOpenUs : null
+    return { known: true, startUs, source: 'provisional' }
   }
 
   /**

@@ -208,7 +208,6 @@ async function explainOpen(
     // what REST alone is asked for needs no archive
     earliestInArchives: (heldUs) => Promise.resolve(heldUs),
     isListingBehind: () => Promise.resolve(false),
-    firstDailyDay: null,
     lastKnownDay: null,
     goesOn: false,
     ...o,

@@ -11,7 +11,7 @@ import type { Packaging, TimeRange } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, nextMonth, US_PER_DAY } from '../../model/utc-day.ts'
 import type { FetchedArchive } from '../../sources/vision/vision.ts'
-import { relistArchive } from './relist.ts'
+import { findListed, relistArchive } from './relist.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
 import { countChangedRows } from '../../dataset/rows.ts'
@@ -42,6 +42,11 @@ const RELEASABLE: readonly ErrorCode[] = [
 /** True where the archive's rows may be sound all the same. */
 export function isReleasable(error: CkvdError): boolean {
   return RELEASABLE.includes(error.code)
+}
+
+/** True where an error tells of the archive: a network that fails is no fact about it; one object that is refused, or gone, is. */
+export function isFactOfArchive(error: CkvdError): boolean {
+  return error.about === 'content' || error.about === 'source'
 }
 
 /** What the comparison of a month's day with its daily archive gave. */
@@ -189,6 +194,23 @@ export function workerDeath(error: unknown, ctx: AcquireContext): CkvdError {
 export function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
   if (isMonthChunked(task.series)) return undefined
   return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
+}
+
+/** The other form of archive of a day, from the plan or, where that had no use for it, from the listing, which may fail: then null. */
+export async function findOther(
+  task: ArchiveTask,
+  day: UtcDay,
+  { listing, signal }: AcquireContext,
+): Promise<ArchiveRef | undefined | null> {
+  const planned = otherArchive(task, day)
+  if (planned !== undefined || isMonthChunked(task.series)) return planned
+  const packaging = task.archive.packaging === 'daily' ? 'monthly' : 'daily'
+  try {
+    return await findListed(listing, task.series, packaging, day, signal)
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    return null
+  }
 }
 
 /** The chunk from the other form of archive; null when there is none or it is no better than nothing. */

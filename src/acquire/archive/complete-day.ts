@@ -1,7 +1,7 @@
 import { findMissing } from '../../dataset/expected.ts'
 import { findOddities } from '../../codec/csv/odd-rows.ts'
 import { shardRows } from '../../codec/arrow/shard-rows.ts'
-import { chunkRange } from '../../dataset/chunk.ts'
+import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Evidence } from '../../model/evidence.ts'
@@ -11,6 +11,7 @@ import type { Columns } from '../../model/columns.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
+import { askOther, findOther } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from '../archive-task.ts'
 import { unverifiedDay } from '../barless-day.ts'
 import { settleDispute } from './dispute.ts'
@@ -37,6 +38,8 @@ export async function completeDay(
   if (best.chunk.condition === 'complete' && best.chunk.oddRows === 0 && others.length === 0) return wholeDay(best, note)
   const held = joinArchives(found, series)
   const filled = await fillGaps(series, day, held.columns, life, ctx)
+  const second = filled.answer.kind === 'silent' && filled.gaps.length > 0 ? await findSecond(task, day, found, life, ctx) : null
+  if (second !== null) return completeDay(task, day, [...found, second], life, note, ctx)
   const isOdd = findOddities(series, held.columns).oddRows > held.confirmed
   const settled = held.differing > 0 || filled.differing > 0 || isOdd ? await settleDispute(task, day, found, isOdd, life, ctx) : null
   if (settled !== null && settled.verdict === 'unfounded') return unverifiedDay(task, day, settled.error, settled.answer)
@@ -62,6 +65,27 @@ export async function completeDay(
   // the chunk has a shard of its own now
   for (const { chunk } of found) ctx.pool.reuse(chunk.shard)
   return settled?.verdict === 'undecided' ? { ...built, condition: 'partial' } : built
+}
+
+/**
+ * While REST cannot be asked: what the month's archive has of a day whose own archive has holes. (Of a month's the daily archives have been
+ * read.) Null where it is not listed, or gives nothing that may be believed.
+ */
+async function findSecond(
+  task: ArchiveTask,
+  day: UtcDay,
+  found: readonly Found[],
+  life: SeriesLife,
+  ctx: AcquireContext,
+): Promise<Found | null> {
+  const [best] = found
+  if (found.length > 1 || best?.packaging !== 'daily' || isMonthChunked(task.series)) return null
+  // a month's task has come here by its daily archive: the month lacks the day
+  if (best.origin.key !== task.archive.key) return null
+  const other = await findOther(task, day, ctx)
+  if (other === undefined || other === null) return null
+  const read = await askOther(task, other, day, life, ctx)
+  return read === 'lacking' ? null : read
 }
 
 /** The rows of all archives of a chunk, those of the first one where two have the same slot. */

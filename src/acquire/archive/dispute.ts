@@ -3,19 +3,18 @@ import { countExpectedOfNone } from '../../dataset/expected.ts'
 import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
-import { CkvdError, isFailure } from '../../errors.ts'
+import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
-import { askOther, otherArchive } from './archive-load.ts'
+import { askOther, findOther } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
 import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-question.ts'
-import { findListed } from './relist.ts'
 import { askRest } from '../rest/rest-question.ts'
 import type { SeriesLife } from '../series-life.ts'
 
@@ -124,20 +123,12 @@ async function findThird(
   task: ArchiveTask,
   day: UtcDay,
   found: readonly Found[],
-  { listing, signal }: AcquireContext,
+  ctx: AcquireContext,
 ): Promise<ArchiveRef | undefined | null> {
   const [held] = found
   // the archive of the task itself lacks the day: its other form was taken, and no third is left
   if (held === undefined || held.origin.key !== task.archive.key) return undefined
-  const planned = otherArchive(task, day)
-  if (planned !== undefined) return planned
-  const packaging = task.archive.packaging === 'daily' ? 'monthly' : 'daily'
-  try {
-    return await findListed(listing, task.series, packaging, day, signal)
-  } catch (error) {
-    if (!isFailure(error)) throw error
-    return null
-  }
+  return findOther(task, day, ctx)
 }
 
 function voiceOf(series: Series, { chunk, packaging, origin }: Found): Voice {

@@ -6,9 +6,9 @@ import type { Series } from '../../model/series.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import type { Listing } from '../../sources/vision/listing.ts'
 import { packagingsOf } from '../../sources/vision/vision-url.ts'
-import { loadArchive } from './archive-load.ts'
+import { isFactOfArchive, loadArchive } from './archive-load.ts'
 import type { AcquireContext } from '../archive-task.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { ArchivesOf, SeriesLife } from '../series-life.ts'
 
 /** The intervals that the listing has for a symbol, shortest first. Throws errors of the listing. */
 export async function fetchListedIntervals(
@@ -29,13 +29,21 @@ export async function fetchListedIntervals(
 
 /**
  * Where a symbol begins by its archives alone, us: the earliest bar in the first archives, daily and monthly, of every interval that is
- * listed. `heldUs` is the first bar of the series' own. A longer bar opens before the symbol began in it: it tells of an earlier beginning
- * only where it is over before the first one that is known.
+ * listed, or of the series' own. `heldUs` is the first bar of the series' own. A longer bar opens before the symbol began in it: it tells
+ * of an earlier beginning only where it is over before the first one that is known. Throws errors of the listing, and of archives that
+ * could not be had; of those that were had and are not believed only where they are all that is asked.
  */
-export async function earliestInArchives(series: Series, heldUs: number, life: SeriesLife, ctx: AcquireContext): Promise<number> {
+export async function earliestInArchives(
+  series: Series,
+  heldUs: number,
+  of: ArchivesOf,
+  life: SeriesLife,
+  ctx: AcquireContext,
+): Promise<number> {
   let earliest = heldUs
   const { dataset, market, symbol } = series
-  const intervals = datasetOf(series).hasInterval ? await fetchListedIntervals(series, ctx.listing, ctx.signal) : [series.interval]
+  const isAll = of === 'symbol' && datasetOf(series).hasInterval
+  const intervals = isAll ? await fetchListedIntervals(series, ctx.listing, ctx.signal) : [series.interval]
   for (const interval of intervals) {
     const own = { dataset, market, symbol, interval }
     for (const packaging of packagingsOf(own)) {
@@ -43,6 +51,7 @@ export async function earliestInArchives(series: Series, heldUs: number, life: S
       if (archive === undefined || archive.firstDay > dayOfUs(earliest)) continue
       const task = { series: own, archive, days: [], guess: null, startsSeries: false, others: [], compare: [] }
       const loaded = await loadArchive(task, archive, [], life, ctx)
+      if (!loaded.ok && (of === 'series' || !isFactOfArchive(loaded.error))) throw loaded.error
       const first = loaded.ok ? loaded.result.firstOpenUs : null
       if (first === null) continue
       const grid = gridOf(own)

@@ -8,7 +8,7 @@ import { CkvdError } from '../../errors.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { FetchedArchive } from '../../sources/vision/vision.ts'
 import type { Found } from './archive-load.ts'
-import { decode, isReleasable, loadOther, workerDeath } from './archive-load.ts'
+import { decode, isFactOfArchive, isReleasable, loadOther, workerDeath } from './archive-load.ts'
 import type { AcquireContext, ArchiveTask } from '../archive-task.ts'
 import { failedDay, unverifiedDay } from '../barless-day.ts'
 import { completeDay, fillGaps } from './complete-day.ts'
@@ -29,8 +29,7 @@ export async function acquireWithout(
   ctx: AcquireContext,
 ): Promise<AcquiredDay[]> {
   const days: AcquiredDay[] = []
-  // a network that fails is no fact about the archive; one object that is refused, or gone, is
-  if (error.about !== 'content' && error.about !== 'source') return task.days.map((day) => failedDay(task, day, error))
+  if (!isFactOfArchive(error)) return task.days.map((day) => failedDay(task, day, error))
   if (error.code === 'CKVD_FORBIDDEN' && ctx.vision.refusesAll) return task.days.map((day) => failedDay(task, day, error))
   const distrusted =
     fetched !== null && isReleasable(error) ? await decodeDistrusted(task, fetched, life, ctx) : new Map<UtcDay, DecodedChunk>()

@@ -30,7 +30,6 @@ export function lifeOf(options: Partial<SeriesLifeOptions>): SeriesLife {
     rest: null,
     earliestInArchives: (heldUs) => Promise.resolve(heldUs),
     isListingBehind: () => Promise.resolve(false),
-    firstDailyDay: null,
     lastKnownDay: null,
     goesOn: false,
     nowUs: at('2024-03-20T00:00:00Z'),
