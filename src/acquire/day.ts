@@ -1,5 +1,6 @@
 import { datasetOf } from '../dataset/registry.ts'
-import { countExpected, countOff, findMissing } from '../dataset/expected.ts'
+import type { SeriesBounds } from '../dataset/expected.ts'
+import { countExpected, countOff, findMissing, heldTimes, rangeOfLife } from '../dataset/expected.ts'
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { chunkRange } from '../dataset/chunk.ts'
@@ -12,9 +13,10 @@ import { isPacked } from '../dataset/pack.ts'
 import { chunkBytes } from '../codec/arrow/chunk-bytes.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
-import { gridOf, slotStartUs } from '../model/interval.ts'
+import { gridOf } from '../model/interval.ts'
 import type { Columns } from '../model/columns.ts'
 import type { Series, TimeRange } from '../model/series.ts'
+import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 
 /** The archive from which rows came. */
@@ -55,19 +57,10 @@ export interface AcquiredDay {
   readonly error: CkvdError | null
 }
 
-/** Where a series begins and ends, as far as is known; null: bars are expected on that side. */
-export interface SeriesBounds {
-  /** open time of the first bar, us */
-  readonly startUs: number | null
-  /** no slot at or after this time is expected, us */
-  readonly endUs: number | null
-}
-
-/** The part of a chunk in which bars are expected: from the series' first bar to its last. */
-export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds): TimeRange {
-  const { startUs, endUs } = chunkRange(day, series)
-  const first = bounds.startUs === null ? startUs : Math.max(startUs, slotStartUs(bounds.startUs, gridOf(series)))
-  return { startUs: first, endUs: bounds.endUs === null ? endUs : Math.max(first, Math.min(endUs, bounds.endUs)) }
+/** The part of a chunk in which bars are expected: see `rangeOfLife`. `columns` are the bars of it that are held, if there are any. */
+export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds, columns?: Columns): TimeRange {
+  const held = columns === undefined ? null : heldTimes(columns)
+  return rangeOfLife(chunkRange(day, series), bounds, held, columns === undefined ? gridOf(series) : gridOfBars(series, columns.openTime))
 }
 
 /** Everything from which a chunk is made. */
@@ -99,7 +92,7 @@ export interface DayParts {
  */
 export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const { series, day, columns, sources } = parts
-  const range = expectedRange(series, day, parts.bounds)
+  const range = expectedRange(series, day, parts.bounds, columns)
   const rows = columns.openTime.length
   const gaps = findMissing(series, columns, range).map((gap) => ({ ...gap, evidence: parts.explain(gap) }))
   const condition = conditionOf(gaps, sources, parts.disputed ?? false, series)

@@ -1,4 +1,5 @@
 import { datasetOf } from '../dataset/registry.ts'
+import type { SeriesBounds } from '../dataset/expected.ts'
 import { chunkEndUs } from '../dataset/chunk.ts'
 import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
@@ -13,7 +14,6 @@ import { isoOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
 import { isPlausible } from '../sources/rest/exchange-info.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
-import type { SeriesBounds } from './day.ts'
 import type { RestAnswer } from './rest/rest-question.ts'
 import { SILENCE_US, refusalOf } from './rest/rest-question.ts'
 
@@ -84,6 +84,8 @@ export class SeriesLife {
   #isOpen = false
   #phase: Phase | null = null
   #asked: Promise<Beginning> | undefined
+  /** the first bar that was held when it was asked, us; null: none was */
+  #askedUpToUs: number | null = null
 
   constructor(options: SeriesLifeOptions) {
     const { series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal } = options
@@ -166,10 +168,14 @@ export class SeriesLife {
    * Where the series begins. `heldUs` is its first bar as far as is known (null: none is). Throws CKVD_ABORTED and what is no failure.
    */
   async begin(heldUs: number | null): Promise<Beginning> {
-    if (this.#source !== null && (this.#startUs !== null || heldUs === null)) return this.#settle(this.#startUs, this.#source, heldUs)
+    if (this.#source !== null && (this.#startUs !== null || heldUs === null) && !this.#isDenied(this.#startUs, heldUs))
+      return this.#settle(this.#startUs, this.#source, heldUs)
+    const before = await this.#asked
+    if (before !== undefined && this.#isOutdated(before, heldUs)) this.#asked = undefined
+    if (this.#asked === undefined) this.#askedUpToUs = heldUs
     this.#asked ??= this.#beginnings.inTurn(this.#series, async () => {
       const told = this.#toldByOthers()
-      return told === null ? await this.#ask(heldUs) : { known: true, startUs: told, source: 'rest' }
+      return told === null || this.#isDenied(told, heldUs) ? await this.#ask(heldUs) : { known: true, startUs: told, source: 'rest' }
     })
     const answer = await this.#asked
     if (!answer.known) return answer
@@ -189,10 +195,21 @@ export class SeriesLife {
     }
   }
 
+  /** True where an answer is later than a bar that was not held when it was asked for. */
+  #isOutdated(answer: Beginning, heldUs: number | null): boolean {
+    return (
+      answer.known && this.#isDenied(answer.startUs, heldUs) && (this.#askedUpToUs === null || this.#isDenied(this.#askedUpToUs, heldUs))
+    )
+  }
+
+  /** True where a beginning is later than a bar that is held. */
+  #isDenied(startUs: number | null, heldUs: number | null): boolean {
+    return startUs !== null && heldUs !== null && heldUs < slotStartUs(startUs, gridOf(this.#series))
+  }
+
   /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */
   #settle(startUs: number | null, source: FirstSource, heldUs: number | null): Extract<Beginning, { known: true }> {
-    const isLater = startUs !== null && heldUs !== null && heldUs < slotStartUs(startUs, gridOf(this.#series))
-    const own: { startUs: number | null; source: FirstSource } = isLater
+    const own: { startUs: number | null; source: FirstSource } = this.#isDenied(startUs, heldUs)
       ? { startUs: heldUs, source: source === 'rest' ? 'archives' : source }
       : { startUs: startUs ?? heldUs, source }
     this.#startUs = own.startUs

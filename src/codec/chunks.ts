@@ -1,6 +1,6 @@
 import type { Columns } from '../model/columns.ts'
 import { datasetOf } from '../dataset/registry.ts'
-import { countExpected, countOff, findMissing } from '../dataset/expected.ts'
+import { countExpected, countOff, findMissing, rangeOfLife } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { CkvdError } from '../errors.ts'
@@ -8,7 +8,7 @@ import type { Gap } from '../model/gaps.ts'
 import { countOffGrid } from '../model/off-grid.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
-import { countSlots, firstSlotUs, maxLengthUs, phaseOf, slotStartUs } from '../model/interval.ts'
+import { countSlots, firstSlotUs, maxLengthUs, phaseOf } from '../model/interval.ts'
 import { lowerBound } from '../model/lower-bound.ts'
 import { pickRows, sameRow, sliceColumns } from '../model/columns.ts'
 import type { TimeRange } from '../model/series.ts'
@@ -92,6 +92,7 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
   const from = lowerBound(times, isReaching ? chunkRange(before, series).startUs : range.startUs, 0)
   const to = lowerBound(times, isReaching ? chunkRange(after, series).endUs : range.endUs, from)
   const firstOpenUs = from < to ? (times[from] as number) : null
+  const bounds = { startUs: request.seriesStartUs ?? (request.startsSeries ? firstOpenUs : null), endUs: request.seriesEndUs }
   const chunks: ChunkRows[] = []
   const absentDays: UtcDay[] = []
   const strays: StrayRows[] = []
@@ -110,7 +111,8 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
     if (isTaken) {
       if (isInside) isWanted = true
       else givenStrays += rows
-      const expected = narrow(chunk, firstOpenUs, grid, request)
+      const held = rows === 0 ? null : { firstUs: times[start] as number, lastUs: times[end - 1] as number }
+      const expected = rangeOfLife(chunk, bounds, held, grid)
       // nearly all archives are one chunk, whole
       const own = rows === times.length ? columns : sliceColumns(columns, start, end)
       if (rows > 0) chunks.push({ day, ...measure(own, times.subarray(start, end), expected, grid, series) })
@@ -148,18 +150,6 @@ function scratchTimes(rows: number): Float64Array {
 function isAscending(times: Float64Array, step: number): boolean {
   for (let i = 1; i < times.length; i++) if ((times[i] as number) - (times[i - 1] as number) < step) return false
   return true
-}
-
-/** The part of a chunk in which bars are expected. */
-function narrow(
-  chunk: TimeRange,
-  firstOpenUs: number | null,
-  grid: Grid,
-  { startsSeries, seriesStartUs, seriesEndUs }: SplitRequest,
-): TimeRange {
-  const firstBarUs = seriesStartUs ?? (startsSeries ? firstOpenUs : null)
-  const firstSlot = firstBarUs === null ? chunk.startUs : slotStartUs(firstBarUs, grid)
-  return { startUs: Math.max(chunk.startUs, firstSlot), endUs: Math.min(chunk.endUs, seriesEndUs ?? chunk.endUs) }
 }
 
 function measure(unmerged: Columns, unmergedTimes: Float64Array, range: TimeRange, grid: Grid, series: Chunked): Omit<ChunkRows, 'day'> {

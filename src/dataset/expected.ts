@@ -1,6 +1,7 @@
 import type { Columns } from '../model/columns.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
+import type { Grid } from '../model/interval.ts'
 import { countSlots, gridOf, slotStartUs } from '../model/interval.ts'
 import { countOffGrid } from '../model/off-grid.ts'
 import type { TimeRange } from '../model/series.ts'
@@ -12,6 +13,38 @@ import { createRows, datasetOf } from './registry.ts'
  * What must be there, by the completeness of a data set. The only place that asks for it: whoever wants to know what is missing, how much
  * is expected, or which rows are the same one, asks here.
  */
+
+/** Where a series begins and ends, as far as is known; null: rows are expected on that side. */
+export interface SeriesBounds {
+  /** time of the first row, us */
+  readonly startUs: number | null
+  /** no slot at or after this time is expected, us */
+  readonly endUs: number | null
+}
+
+/** First and last time of the rows of a chunk, us. */
+export interface HeldTimes {
+  readonly firstUs: number
+  readonly lastUs: number
+}
+
+/**
+ * The part of a chunk in which rows are expected: from the slot of the series' first row to its last. A row of the chunk that lies outside
+ * denies what is believed of that side: then all of the chunk is expected there.
+ * @param held null: the chunk has no row
+ */
+export function rangeOfLife(chunk: TimeRange, bounds: SeriesBounds, held: HeldTimes | null, grid: Grid): TimeRange {
+  const bornUs = bounds.startUs === null ? chunk.startUs : Math.max(chunk.startUs, slotStartUs(bounds.startUs, grid))
+  const startUs = held !== null && held.firstUs < bornUs ? chunk.startUs : bornUs
+  const endUs = Math.min(chunk.endUs, bounds.endUs ?? chunk.endUs)
+  return { startUs, endUs: held !== null && held.lastUs >= endUs ? chunk.endUs : Math.max(startUs, endUs) }
+}
+
+/** First and last time of rows in order; null without a row. */
+export function heldTimes({ openTime }: Columns): HeldTimes | null {
+  const [first, last] = [openTime[0], openTime.at(-1)]
+  return first === undefined || last === undefined ? null : { firstUs: Number(first), lastUs: Number(last) }
+}
 
 /** What is missing of a series in a range, given all rows that are there, in order. */
 export function findMissing(series: Chunked, columns: Columns, range: TimeRange): Gap[] {

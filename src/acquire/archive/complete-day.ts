@@ -133,7 +133,7 @@ export async function fillGaps(
   life: SeriesLife,
   { rest, signal }: Pick<AcquireContext, 'rest' | 'signal'>,
 ): Promise<Filled> {
-  const range = expectedRange(series, day, life.bounds)
+  const range = expectedRange(series, day, life.bounds, columns)
   const gaps = findMissing(series, columns, range)
   const times = timesOf(columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)

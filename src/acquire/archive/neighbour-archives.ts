@@ -44,7 +44,8 @@ export async function gatherMonth(
 }
 
 function isWhole(series: Series, month: UtcDay, { chunk }: Found, life: SeriesLife): boolean {
-  return findMissing(series, shardRows<Columns>(series, chunk.shard), expectedRange(series, month, life.bounds)).length === 0
+  const columns = shardRows<Columns>(series, chunk.shard)
+  return findMissing(series, columns, expectedRange(series, month, life.bounds, columns)).length === 0
 }
 
 /** Two parts of a month as one; of what both have, the first one's stays. */

@@ -92,6 +92,29 @@ describe('a day and its condition', () => {
     expect((await buildDay({ ...parts, ...change })).condition).toBe(condition)
   })
 
+  const BORN_LATER = { startUs: at('2024-03-09T00:00:00Z'), endUs: null }
+  const ENDED_EARLIER = { startUs: null, endUs: at('2024-02-09T00:00:00Z') }
+  test.each<[string, Partial<DayParts>, string, number]>([
+    ['a whole day before the first bar that is believed', { bounds: BORN_LATER }, 'complete', 24],
+    ['a day with a hole before it', { bounds: BORN_LATER, columns: holed, ...unexplained }, 'partial', 24],
+    ['bars before it in its own day', { bounds: { startUs: at('2024-03-02T05:00:00Z'), endUs: null } }, 'complete', 24],
+    [
+      'some bars before it in its own day, and none before those',
+      { bounds: { startUs: at('2024-03-02T05:00:00Z'), endUs: null }, columns: barsAt(hoursOf(DAY, 3, 21)), ...unexplained },
+      'partial',
+      24,
+    ],
+    ['a whole day behind the last bar that is believed', { bounds: ENDED_EARLIER }, 'complete', 24],
+    [
+      'some bars behind it in its own day, and none behind those',
+      { bounds: { startUs: null, endUs: at('2024-03-02T05:00:00Z') }, columns: barsAt(hoursOf(DAY, 0, 8)), ...unexplained },
+      'partial',
+      24,
+    ],
+  ])('its own bars deny what is believed of the series: %s', async (_name, change, condition, expected) => {
+    expect(await buildDay({ ...parts, ...change })).toMatchObject({ condition, expected })
+  })
+
   test('counts, gaps and shard say the same', async () => {
     const built = await buildDay({ ...parts, columns: holed, duplicates: 3, sources: ['vision-daily', 'rest'] })
     expect(built).toMatchObject({ rows: 22, expected: 24, offGrid: 0, duplicates: 3, source: 'vision-daily+rest', condition: 'outage' })

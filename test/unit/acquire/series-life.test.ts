@@ -47,6 +47,28 @@ describe('where a series begins', () => {
     expect(rest.firstAsked).toEqual([])
   })
 
+  test.each([
+    ['in the catalog of the series', { known: seriesRowOf({ firstOpenUs: LATER, firstSource: 'rest' }) }],
+    ['in that of the symbol', { beginnings: beginningsOf([{ ...HOURS, firstOpenUs: LATER }]) }],
+  ])('is asked again where what is remembered %s is later than a bar that is held', async (_name, remembered) => {
+    const rest = restOf([], { first: FIRST })
+    const life = lifeOf({ rest, ...remembered })
+    expect(await life.begin(null)).toMatchObject({ startUs: LATER })
+    expect(rest.firstAsked).toEqual([])
+    const held = at('2024-03-04T00:00:00Z')
+    for (let times = 0; times < 2; times++) expect(await life.begin(held)).toEqual({ known: true, startUs: FIRST, source: 'rest' })
+    expect(rest.firstAsked).toHaveLength(1)
+  })
+
+  test('is asked again where what this run was told before it held a bar is later than that; not twice for one bar', async () => {
+    const rest = restOf([], { first: LATER })
+    const life = lifeOf({ rest, earliestInArchives: () => Promise.resolve(FIRST) })
+    expect(await life.begin(null)).toMatchObject({ startUs: LATER, source: 'rest' })
+    const held = at('2024-03-04T00:00:00Z')
+    for (let times = 0; times < 2; times++) expect(await life.begin(held)).toEqual({ known: true, startUs: FIRST, source: 'archives' })
+    expect(rest.firstAsked).toHaveLength(2)
+  })
+
   test('is asked for the shortest interval that is wanted, and kept for the others', async () => {
     const rest = restOf([], { first: FIRST + 17 * 60_000_000 })
     const beginnings = beginningsOf([], '1m')

@@ -258,6 +258,16 @@ describe('the ends of a series', () => {
     expect(chunk).toMatchObject({ rows: 3, expected: 4, gaps: [{ startUs: us('2024-01-01T03:00'), bars: 1 }] })
   })
 
+  test('its own bars outside of them deny them: all of the chunk is expected on that side', async () => {
+    const chunkOf = async (more: Partial<Parameters<typeof request>[1]>, rows = hours('2024-01-01', 3)) =>
+      (await decodeArchive(request(rows, more))).chunks[0]
+    expect(await chunkOf({ seriesStartUs: us('2024-01-09T00:00') })).toMatchObject({ rows: 21, expected: 24, condition: 'partial' })
+    expect(await chunkOf({ seriesStartUs: us('2024-01-01T05:00') })).toMatchObject({ rows: 21, expected: 24, condition: 'partial' })
+    const ended = { seriesEndUs: us('2024-01-01T05:00') }
+    expect(await chunkOf(ended, hours('2024-01-01', 0, 9))).toMatchObject({ rows: 9, expected: 24, condition: 'partial' })
+    expect(await chunkOf(ended, hours('2024-01-01'))).toMatchObject({ rows: 24, expected: 24, condition: 'complete' })
+  })
+
   test('in a monthly archive days before the start and after the end are neither chunk nor absent', async () => {
     const rows = [...hours('2024-01-10', 5), ...hours('2024-01-12', 0, 7)]
     const result = await decodeArchive(request(rows, { period: '2024-01', startsSeries: true, seriesEndUs: us('2024-01-12T07:00') }))
