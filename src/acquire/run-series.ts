@@ -10,6 +10,7 @@ import type { AcquireContext, ArchiveTask } from './archive-task.ts'
 import { earliestInArchives } from './archive/first-archives.ts'
 import { doubtfulDay } from './barless-day.ts'
 import type { SeriesPlan } from './plan/plan.ts'
+import { firstArchiveEndUs } from './plan/known-beginning.ts'
 import { chunksOf, lastKnownDay } from './plan/plan.ts'
 import type { AcquiredDay } from './day.ts'
 import { expectedRange } from './day.ts'
@@ -160,9 +161,9 @@ class SeriesRun {
 
   /** Days that were asked for before the first archive: REST tells where the series begins. */
   async #runLead(): Promise<void> {
-    const { lead } = this.#plan
+    const { lead, firstDay } = this.#plan
     if (lead.length === 0) return
-    const beginning = await this.#life.begin(null)
+    const beginning = await this.#life.beginBefore(firstDay === null ? null : firstArchiveEndUs(this.#series, firstDay))
     if (!beginning.known) {
       const days = lead.map((day) => doubtfulDay(this.#series, day, beginning.doubt, { startUs: null, endUs: null }))
       return await this.#host.emit(lead, days, true)

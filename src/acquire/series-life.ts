@@ -5,7 +5,7 @@ import { isFailure } from '../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { doubt } from '../model/evidence.ts'
-import type { Interval, Phase } from '../model/interval.ts'
+import type { Grid, Interval, Phase } from '../model/interval.ts'
 import { gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
@@ -150,6 +150,11 @@ export class SeriesLife {
     return this.#phase
   }
 
+  /** The grid on which the bars that were seen agree. */
+  get #grid(): Grid {
+    return gridOf({ ...this.#series, phase: this.#phase ?? this.#series.phase })
+  }
+
   sawPhase(phase: Phase | null): void {
     this.#phase = joinPhases(this.#phase, phase)
   }
@@ -185,14 +190,34 @@ export class SeriesLife {
     if (heldUs === null || (isLooked && settled.source !== 'archives')) return settled
     try {
       const earliestUs = await this.#earliestInArchives(heldUs, settled.source === 'archives' ? 'symbol' : 'series')
-      this.#startUs = slotStartUs(earliestUs, gridOf(this.#series))
+      this.#startUs = slotStartUs(earliestUs, this.#grid)
       return { ...settled, startUs: this.#startUs }
     } catch (error) {
-      if (!isFailure(error)) throw error
-      this.#startUs = null
-      this.#source = null
-      return { known: false, doubt: doubt('no-witness', `its first archives could not be read: ${error.code}`) }
+      return this.#unread(error)
     }
+  }
+
+  /**
+   * As `begin`, while no bar is held. Where REST's first bar opens after the first listed archive is over, that archive knows better.
+   * @param archiveEndUs when that is; null: none is listed
+   */
+  async beginBefore(archiveEndUs: number | null): Promise<Beginning> {
+    const told = await this.begin(null)
+    if (!told.known || told.source !== 'rest' || archiveEndUs === null || (told.startUs ?? 0) < archiveEndUs) return told
+    try {
+      const earliestUs = await this.#earliestInArchives(archiveEndUs, 'series')
+      return earliestUs < archiveEndUs ? await this.begin(earliestUs) : told
+    } catch (error) {
+      return this.#unread(error)
+    }
+  }
+
+  /** The first archives could not be had: then nobody has told where the series begins. Throws what is no failure. */
+  #unread(error: unknown): Beginning {
+    if (!isFailure(error)) throw error
+    this.#startUs = null
+    this.#source = null
+    return { known: false, doubt: doubt('no-witness', `its first archives could not be read: ${error.code}`) }
   }
 
   /** True where an answer is later than a bar that was not held when it was asked for. */
@@ -204,7 +229,7 @@ export class SeriesLife {
 
   /** True where a beginning is later than a bar that is held. */
   #isDenied(startUs: number | null, heldUs: number | null): boolean {
-    return startUs !== null && heldUs !== null && heldUs < slotStartUs(startUs, gridOf(this.#series))
+    return startUs !== null && heldUs !== null && heldUs < slotStartUs(startUs, this.#grid)
   }
 
   /** REST's first bar is the series' only if no earlier one is known: of a symbol with a second life the archives have the first one. */
@@ -224,11 +249,11 @@ export class SeriesLife {
     const fitting = this.#beginnings.list(this.#series).filter(({ interval }) => interval === own || nestsIn(interval, own))
     const best = fitting.sort((a, b) => INTERVALS.indexOf(b.interval) - INTERVALS.indexOf(a.interval))[0]
     if (best === undefined) return null
-    return best.interval === this.#series.interval ? best.firstOpenUs : slotStartUs(best.firstOpenUs, gridOf(this.#series))
+    return best.interval === this.#series.interval ? best.firstOpenUs : slotStartUs(best.firstOpenUs, this.#grid)
   }
 
   async #ask(heldUs: number | null): Promise<Beginning> {
-    const grid = gridOf(this.#series)
+    const grid = this.#grid
     if (datasetOf(this.#series).rest === null) return { known: true, startUs: null, source: 'archives' }
     if (this.#rest === null) return this.#provisional()
     try {
@@ -274,6 +299,8 @@ export class SeriesLife {
   async rememberedEnd(): Promise<number | null> {
     const endedUs = this.#known?.endedUs ?? null
     if (endedUs === null || (this.#lastOpenUs ?? 0) >= endedUs) return null
+    // a contract's name says when it was delivered, not that it had fallen silent before
+    if (this.#endUs !== null && endedUs < this.#endUs) return null
     this.#isOpen = (await this.#isGone()) !== true
     if (this.#isOpen) return null
     this.#endUs = endedUs
@@ -281,7 +308,7 @@ export class SeriesLife {
   }
 
   async #decideEnd(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
-    const grid = gridOf(this.#series)
+    const grid = this.#grid
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
     const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
     if (answer.kind === 'silent') {

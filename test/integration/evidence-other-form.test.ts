@@ -14,7 +14,7 @@ const from =
     rows.filter(({ openMs }) => openMs >= msOf(when))
 
 /** A lab of a symbol that has ended, under whatever silences REST. */
-async function open(market: Market, life: Partial<Life> & { from: string }): Promise<Lab> {
+async function open(market: Market, life: Partial<Life> & Pick<Life, 'from'>): Promise<Lab> {
   const lab = await Lab.open({ market, until: '2024-02-19', ...life })
   lab.retries = 0
   return lab
@@ -26,6 +26,39 @@ function silence({ exchange, series }: Lab, how: (typeof SILENT)[number]): strin
   if (how === 'status 500') exchange.klinesLies = [{ kind: 'status', status: 500 }]
   return how === '--no-rest' ? ['--no-rest'] : []
 }
+
+describe.each(MARKETS)('%s, of a symbol that REST has forgotten', (market) => {
+  const openForgotten = async (life: Partial<Life>): Promise<Lab> => {
+    const lab = await open(market, { from: '2024-01-05T04:00', until: '2024-01-20T18:00', ...life })
+    lab.exchange.status.set(`${market}/${lab.series.life.symbol}`, null)
+    lab.exchange.forgotten.set(`${market}/${lab.series.life.symbol}`, -1121)
+    return lab
+  }
+
+  it.each<[string, string[]]>([
+    ['all days', []],
+    ['the last day alone', ['--start', '2024-01-20', '--end', '2024-01-21']],
+    ['daily archives', ['--archives', 'daily', '--end', '2024-02-10']],
+  ])('%s: the last archive of a day is cut at its end, its month is not', async (_, flags) => {
+    await using lab = await openForgotten({})
+    lab.series
+      .publish('2024-01-05', '2024-01-21', (rows) => rows.filter(({ openMs }) => openMs < msOf('2024-01-20T12:00')))
+      .publishMonth('2024-01')
+    expect(await lab.ingest(...flags)).toMatchObject({ exit: 0, problems: [] })
+    expect(await lab.differences('2024-01-20', '2024-03-01')).toEqual([])
+    expect(lab.conditions().at(-1)).toBe('2024-01-20 complete 18/18')
+  })
+
+  it('holes of daily archives that the month has', async () => {
+    await using lab = await openForgotten({ until: '2024-02-20T18:00' })
+    lab.series
+      .publish('2024-01-05', '2024-02-21', (rows, day) => (day === '2024-01-15' ? rows.toSpliced(5, 2) : rows))
+      .publishMonth('2024-01')
+    for (const flags of [['--start', '2024-01-14', '--end', '2024-01-18'], []])
+      expect(await lab.ingest(...flags)).toMatchObject({ exit: 0, problems: [] })
+    expect(await lab.differences('2024-01-01', '2024-03-01')).toEqual([])
+  })
+})
 
 describe.each(MARKETS)('%s', (market) => {
   describe.each(SILENT)('%s', (silent) => {

@@ -1,9 +1,9 @@
-import { chunkEndUs } from '../../dataset/chunk.ts'
+import { chunkEndUs, chunkOfUs } from '../../dataset/chunk.ts'
 import { countExpectedOfNone, tellsCuts } from '../../dataset/expected.ts'
 import type { DayRow, FirstForms, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { dayStartUs } from '../../model/utc-day.ts'
+import { dayStartUs, firstDayOf, monthOf, nextMonth } from '../../model/utc-day.ts'
 import { expectedRange } from '../day.ts'
 import type { ArchiveChoice } from './archive-choice.ts'
 
@@ -28,10 +28,21 @@ export function isUnborn(
   { archives }: { readonly archives: ArchiveChoice },
 ): boolean {
   if (known === undefined) return false
-  const isTold = known.firstSource === 'rest' || known.firstSource === 'archives'
+  const isTold = known.firstSource === 'archives' || (known.firstSource === 'rest' && !isToldTooLate(series, known))
   const toldUs = isTold || knowsFirst(known, archives) ? known.firstOpenUs : null
   const first = toldUs ?? (known.firstDay !== null && knowsFirst(known, archives) ? dayStartUs(known.firstDay) : null)
   return first !== null && chunkEndUs(day, series) <= first
+}
+
+/** True where REST's first bar opens after the first listed archive is over: that archive knows better. */
+function isToldTooLate(series: Series, { firstOpenUs, firstDay }: SeriesRow): boolean {
+  return firstOpenUs !== null && firstDay !== null && firstArchiveEndUs(series, firstDay) <= firstOpenUs
+}
+
+/** When all is over that the first listed archive may cover, us: of one that begins with a month, that month. */
+export function firstArchiveEndUs(series: Series, firstDay: UtcDay): number {
+  const startUs = dayStartUs(firstDay)
+  return firstDay === firstDayOf(monthOf(firstDay)) ? nextMonth(startUs) : chunkEndUs(chunkOfUs(startUs, series), series)
 }
 
 /** Forms in which two runs together have looked for a beginning. */
