@@ -191,7 +191,7 @@ export function workerDeath(error: unknown, ctx: AcquireContext): CkvdError {
 }
 
 /** Of bars longer than a day the others have parts of the month, which `gatherMonth` joins: none of them can stand for all of it. */
-export function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
+function otherArchive(task: ArchiveTask, day: UtcDay): ArchiveRef | undefined {
   if (isMonthChunked(task.series)) return undefined
   return task.others.find((ref) => (ref.packaging === 'daily' ? ref.firstDay === day : ref.firstDay.slice(0, 7) === day.slice(0, 7)))
 }
