@@ -57,15 +57,20 @@ export function readEntry(zip) {
   return zip.readUInt16LE(central + 10) === 0 ? packed : inflateRawSync(packed)
 }
 
-/** A ZIP of one deflated entry (APPNOTE.TXT 4.3). */
+/** A ZIP of one deflated entry. */
 export function createZip(name, csv, packed) {
+  return wrapEntry(name, { crc: crc32(csv), csvBytes: csv.length, packed })
+}
+
+/** The same of an entry whose text need not be kept (APPNOTE.TXT 4.3). */
+export function wrapEntry(name, { crc, csvBytes, packed }) {
   const shared = Buffer.alloc(26)
   shared.writeUInt16LE(20, 0)
   shared.writeUInt16LE(8, 4)
   shared.writeUInt16LE(0x21, 8) // 1980-01-01
-  shared.writeUInt32LE(crc32(csv), 10)
+  shared.writeUInt32LE(crc, 10)
   shared.writeUInt32LE(packed.length, 14)
-  shared.writeUInt32LE(csv.length, 18)
+  shared.writeUInt32LE(csvBytes, 18)
   shared.writeUInt16LE(name.length, 22)
   const local = Buffer.concat([Buffer.from('PK\x03\x04'), shared, Buffer.from(name)])
   const central = Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), shared, Buffer.alloc(14), Buffer.from(name)])

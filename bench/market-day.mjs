@@ -7,16 +7,21 @@ const STEP_MS = { '1m': 60_000, '1s': 1000 }
 
 /** @returns the day's CSV without a header, milliseconds before 2025; the same for the same arguments */
 export function createDayCsv({ seed, interval, dayMs }) {
-  const next = createRandom(seed * 100_003 + dayMs / DAY_MS)
-  const stepMs = STEP_MS[interval]
-  const spread = interval === '1m' ? 900 : 120
+  return createBarsCsv({ seed, stepMs: STEP_MS[interval], startMs: dayMs, endMs: dayMs + DAY_MS })
+}
+
+/** The same of the bars of any length that open in a range. */
+export function createBarsCsv({ seed, stepMs, startMs, endMs }) {
+  const next = createRandom(seed * 100_003 + startMs / DAY_MS)
+  const isSecond = stepMs === STEP_MS['1s']
+  const spread = isSecond ? 120 : 900
   const lines = []
   let open = 4_000_000 + Math.floor(next() * 500_000) // cents
-  for (let ms = dayMs; ms < dayMs + DAY_MS; ms += stepMs) {
+  for (let ms = startMs; ms < endMs; ms += stepMs) {
     const close = open + Math.round((next() + next() - 1) * spread)
     const high = Math.max(open, close) + Math.floor(next() ** 3 * spread)
     const low = Math.min(open, close) - Math.floor(next() ** 3 * spread)
-    const count = 1 + Math.floor(next() ** 3 * (interval === '1m' ? 3000 : 90))
+    const count = 1 + Math.floor(next() ** 3 * (isSecond ? 90 : 3000))
     const volume = 1 + Math.floor(count * 25_000 * (next() + next())) // 1e-6
     const taker = Math.floor(volume * next())
     const average = (units) => BigInt(units) * BigInt(low + Math.floor((high - low) * next())) // 1e-8
