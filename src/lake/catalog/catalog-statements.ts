@@ -2,6 +2,7 @@ import type Database from 'libsql'
 import {
   CHUNK_NAMES,
   selectChunk,
+  selectChunks,
   decodeDay,
   encodeChunk,
   encodeDay,
@@ -51,7 +52,8 @@ const SQL = {
   listStoredSeries: `SELECT ${KEY.join(', ')} FROM all_series s
     WHERE EXISTS (SELECT 1 FROM chunks WHERE series = s.id) ORDER BY ${ORDER}`,
   getDay: `${DAY_OF_CHUNK} AND c.day = ${encodeDay('?')}`,
-  readDays: `${DAY_OF_CHUNK} AND c.day >= ? AND c.day < ? ORDER BY c.day LIMIT ?`,
+  readDays: `SELECT ${selectChunks('c', 's')} FROM all_series s
+    JOIN (SELECT * FROM chunks WHERE series = ${SERIES_ID} AND day >= ? AND day < ? ORDER BY day LIMIT ?) c ON c.series = s.id`,
   putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     SELECT s.id, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')}
     FROM (SELECT ${[...KEY, 'day', ...CHUNK_NAMES].map((name) => `? AS ${name}`).join(', ')}) v

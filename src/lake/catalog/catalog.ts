@@ -13,7 +13,7 @@ import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, SeriesRow } from './catalog-rows.ts'
 import { DAY_COLUMNS, datasetPart, KLINES, seriesRowOf } from './catalog-rows.ts'
-import { dayRowOf } from './stored-form.ts'
+import { dayRowOf, dayRowsOf } from './stored-form.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
 import { prepareStatements } from './catalog-statements.ts'
@@ -182,7 +182,8 @@ export class Catalog implements Ledger {
 
   #readPage(series: Series, from: UtcDay, to: UtcDay, limit: number): DayRow[] {
     const bounds = [dayNumber(from), dayNumber(to)]
-    return this.#use('read', (sql) => sql.readDays.all([...keyOf(series), ...bounds, limit])).map((raw) => dayRowOf(raw as RawRow, series))
+    const [text] = this.#use('read', (sql) => sql.readDays.get([...keyOf(series), ...bounds, limit])) as [string]
+    return dayRowsOf(text, series)
   }
 
   #use<T>(verb: 'read' | 'write', action: (sql: Statements) => T): T {

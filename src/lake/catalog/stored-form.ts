@@ -205,6 +205,50 @@ export function selectChunk(chunk: string, series: string): string {
   return [`${chunk}.day`, ...columns].join(', ')
 }
 
+/** What nearly every chunk has of the columns of which there is hardly ever anything to say. */
+const USUAL: Readonly<Partial<Record<ChunkColumn, 0 | 1 | null>>> = {
+  revision: 1,
+  off_grid: 0,
+  duplicates: 0,
+  conflicts: 0,
+  differing_rows: 0,
+  odd_close: 0,
+  odd_rows: 0,
+  evidence: null,
+  error_code: null,
+  error: null,
+  accepted: null,
+  recheck: 0,
+}
+const SAID = CHUNK_NAMES.filter((name) => !(name in USUAL))
+const USUAL_ROW: RawRow = [0, ...CHUNK_NAMES.map((name) => USUAL[name] ?? null)]
+/** Where the values of a chunk of which there is nothing unusual to say stand in `USUAL_ROW`. */
+const SAID_PLACES = [0, ...SAID.map((name) => CHUNK_NAMES.indexOf(name) + 1)]
+
+/**
+ * SQL of all selected chunks as one JSON text, an array a chunk: the values of `selectChunk`, or of them those of `SAID` where all others are
+ * the usual ones. Each value that SQLite hands over costs more than what it takes to write it and to parse it: years of a series are read
+ * in half the time. @param chunk, series aliases
+ */
+export function selectChunks(chunk: string, series: string): string {
+  const valueOf = (name: ChunkColumn): string =>
+    READ_AS_STORED.includes(name) ? `${chunk}.${name}` : CHUNK_COLUMNS[name].decode(chunk, series)
+  const isUsual = Object.entries(USUAL).map(([name, value]) => `${chunk}.${name} IS ${String(value)}`)
+  const array = (names: readonly ChunkColumn[]): string => `json_array(${[`${chunk}.day`, ...names.map(valueOf)].join(', ')})`
+  return `json_group_array(CASE WHEN ${isUsual.join(' AND ')} THEN ${array(SAID)} ELSE ${array(CHUNK_NAMES)} END)`
+}
+
+/** The rows of what `selectChunks` selects, by day. */
+export function dayRowsOf(text: string, series: Series): DayRow[] {
+  const usual = [...USUAL_ROW]
+  const rows = (JSON.parse(text) as RawRow[]).map((said) => {
+    if (said.length !== SAID_PLACES.length) return dayRowOf(said, series)
+    for (let i = 0; i < said.length; i++) usual[SAID_PLACES[i] as number] = said[i] as string | number | null
+    return dayRowOf(usual, series)
+  })
+  return rows.sort((a, b) => (a.day < b.day ? -1 : 1))
+}
+
 /** A row from what `selectChunk` selects. Spelled out: a loop over the columns took three times as long, and a lake has a hundred thousand rows. */
 export function dayRowOf(raw: RawRow, series: Series): DayRow {
   // The schema (STRICT, NOT NULL, CHECK) is what guarantees these types: SQLite has refused any other value.
