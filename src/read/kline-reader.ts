@@ -4,16 +4,13 @@ import { chunkClosedUs, chunkEndUs, chunkOfUs, chunkRange, nextChunk } from '../
 import { seriesLabel } from '../dataset/names.ts'
 import { rowsWithin } from '../dataset/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
-import { askRest, explainGap } from '../acquire/rest/rest-question.ts'
-import type { Beginnings } from '../acquire/series-life.ts'
-import { SeriesLife } from '../acquire/series-life.ts'
+import { askRest } from '../acquire/rest/rest-question.ts'
 import { CkvdError } from '../errors.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
 import { findRowFlaw } from '../lake/catalog/row-flaw.ts'
 import type { Logger } from '../log.ts'
-import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
@@ -26,11 +23,11 @@ import { DayDownloads } from './day-downloads.ts'
 import type { DayPart, SourceRun } from './day-parts.ts'
 import { acquiredPart, storedPart } from './day-parts.ts'
 import { Flights } from './flights.ts'
-import type { ReadGap } from './gap-evidence.ts'
-import { NO_BAR_EXPECTED, readGap, wordGap } from './gap-evidence.ts'
+import { wordGap } from './gap-evidence.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
 import { checkMissing, unavailable } from './missing-bars.ts'
+import { explainOpen } from './open-gaps.ts'
 import { DataSource } from '../question/names.ts'
 import type { KlineQuery } from '../question/query.ts'
 import type { ReaderContext } from './reader-context.ts'
@@ -182,55 +179,6 @@ export class KlineReader {
       elapsedMs: performance.now() - startedMs,
     }
   }
-}
-
-/**
- * Gaps of a stretch that reaches to now: explained as between bars, and where no bar is before them, or none after them up to now, by where
- * the series begins and ends. What has been silent for under three days is not published yet.
- */
-async function explainOpen(
-  series: Series,
-  gaps: readonly Gap[],
-  answer: RestAnswer,
-  o: { readonly rest: RestWitness; readonly nowUs: number; readonly signal: AbortSignal },
-): Promise<ReadGap[]> {
-  const times = answer.kind === 'asked' ? answer.seen : []
-  const beginnings: Beginnings = {
-    list: () => [],
-    put: () => undefined,
-    inTurn: (_one, work) => work(),
-    intervalFor: (one) => one.interval,
-  }
-  const life = new SeriesLife({
-    series,
-    known: undefined,
-    beginnings,
-    // what REST alone is asked for needs no archive
-    earliestInArchives: (heldUs) => Promise.resolve(heldUs),
-    isListingBehind: () => Promise.resolve(false),
-    lastKnownDay: null,
-    goesOn: false,
-    ...o,
-  })
-  const explained: ReadGap[] = []
-  for (const gap of gaps) {
-    const evidence = explainGap(gap, answer, times)
-    const isLed = times.some((time) => time < gap.startUs)
-    const isFollowed = times.some((time) => time >= gap.endUs)
-    if (isProof(evidence) || answer.kind === 'silent' || times.length === 0)
-      explained.push(readGap({ ...gap, evidence }, isProof(evidence)))
-    else if (!isLed) {
-      const beginning = await life.begin(times[0] ?? null)
-      const isUnborn = beginning.known && beginning.source === 'rest' && (beginning.startUs ?? 0) >= gap.endUs
-      explained.push(isUnborn ? wordGap(gap, NO_BAR_EXPECTED, true) : readGap({ ...gap, evidence }, false))
-    } else if (!isFollowed) {
-      const ending = await life.end(times.at(-1) ?? null, answer, gap.startUs)
-      if (ending.ended) explained.push(wordGap(gap, NO_BAR_EXPECTED, true))
-      else if (ending.young) explained.push(wordGap(gap, 'not published yet: REST has no later bar up to now', true))
-      else explained.push(readGap({ ...gap, evidence: ending.doubt }, false))
-    } else explained.push(readGap({ ...gap, evidence }, false))
-  }
-  return explained
 }
 
 /** The chunks in which a range's bars open. One that has not begun to close yet is left out. */
