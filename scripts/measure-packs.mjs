@@ -134,7 +134,7 @@ function measureRerun() {
 function measureRead() {
   for (const interval of intervals) {
     for (const call of ['getColumns', 'getData']) {
-      const [first, again] = [0, 1].map(() => dists.map(() => ({ ms: [] })))
+      const [first, again] = [0, 1].map(() => dists.map(() => ({ ms: [], cpuMs: [] })))
       const found = new Set()
       for (let round = 0; round < rounds; round++) {
         dists.forEach((dist, i) => {
@@ -142,8 +142,13 @@ function measureRead() {
           const args = [here('../bench/read-series.mjs'), dist, lakeOf(dist), call, interval, ...range, symbols.join(',')]
           const read = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
           found.add(read.rows)
-          first[i].ms.push(read.first)
-          again[i].ms.push(read.again)
+          for (const [runs, { ms, cpuMs }] of [
+            [first, read.first],
+            [again, read.again],
+          ]) {
+            runs[i].ms.push(ms)
+            runs[i].cpuMs.push(cpuMs)
+          }
         })
       }
       if (found.size !== 1) throw new Error(`Expected the same rows from each build, found ${[...found].join(', ')}.`)
@@ -154,15 +159,15 @@ function measureRead() {
   }
 }
 
-/** Medians and spread; how many times as long the others take, in paired rounds. */
+/** Medians and spread; how many times as long the others take, in paired rounds, by the clock and in processor time. */
 function tellPaired(name, runs) {
   console.log(`\n${name}`)
+  const [ours] = runs
+  const times = (own, first) => median(own.map((value, round) => value / first[round])).toFixed(2)
   runs.forEach(({ ms, cpuMs }, i) => {
-    const ratio = i === 0 ? '' : `, ${median(ms.map((value, round) => value / runs[0].ms[round])).toFixed(2)} times the first one`
-    const cpu = cpuMs === undefined ? '' : `, ${median(cpuMs).toFixed(0)} ms of processor time`
-    console.log(
-      `  ${dists[i]}: median ${median(ms).toFixed(1)} ms (${Math.min(...ms).toFixed(1)} to ${Math.max(...ms).toFixed(1)})${cpu}${ratio}`,
-    )
+    const ratio = i === 0 ? '' : `: ${times(ms, ours.ms)} times the first one, ${times(cpuMs, ours.cpuMs)} times its processor time`
+    const spread = `${Math.min(...ms).toFixed(1)} to ${Math.max(...ms).toFixed(1)}`
+    console.log(`  ${dists[i]}: median ${median(ms).toFixed(1)} ms (${spread}), ${median(cpuMs).toFixed(0)} ms of processor time${ratio}`)
   })
 }
 

@@ -3,6 +3,19 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { BeginningRow, CatalogWrite, DayRow, SeriesRow } from './catalog/catalog-rows.ts'
 
+/** Some days of a series that follow each other. `end` is excluded. */
+export interface DayRange {
+  readonly first: UtcDay
+  readonly end: UtcDay
+}
+
+/** Days that stand in a pack with all of their bars. */
+export interface WholeDays extends DayRange {
+  readonly rows: number
+  /** SHA-256 of the rows of each day, as hex digits, one after the other */
+  readonly digests: string
+}
+
 /**
  * What is known of a lake's chunks, for who reads: what is committed, also while somebody writes. Ranges of days are half-open. All may throw
  * `CKVD_CATALOG`, `CKVD_LAKE_IO`.
@@ -21,6 +34,11 @@ export interface LedgerReader {
   readDays(series: Series, from?: UtcDay, to?: UtcDay): DayRow[]
   /** As `readDays`, without holding all of them; the caller may write meanwhile, or stop early. */
   iterateDays(series: Series, from?: UtcDay, to?: UtcDay): Generator<DayRow, void>
+  /**
+   * Of some ranges of a series in packs those of which each day is there with `bars` bars, all that it expects, as `complete` or `provisional`:
+   * what is needed to read them, without a row for each. In no fixed order.
+   */
+  findWhole(series: Series, ranges: readonly DayRange[], bars: number): WholeDays[]
   /** Gaps that start in [from, to), in order. */
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[]
   /** The last chunk of the series that has bars; null when none has. */

@@ -1,3 +1,4 @@
+import { VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { ColumnName } from '../question/query.ts'
@@ -19,6 +20,11 @@ export function createBlock(keys: readonly KlineColumn[], length: number): Colum
     type === 'float64' ? new Float64Array(length) : new BigInt64Array(length),
   ])
   return Object.fromEntries(entries) as ColumnBlock
+}
+
+/** Some rows of a column as bytes. */
+export function bytesOfRows(values: Float64Array | BigInt64Array, first: number, rows: number): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset + first * VALUE_BYTES, rows * VALUE_BYTES)
 }
 
 /** Rows [start, end) of a block as views. */

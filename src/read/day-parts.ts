@@ -4,6 +4,7 @@ import { chunkRange } from '../dataset/chunk.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
+import type { WholeDays } from '../lake/ledger.ts'
 import { countsAsExplained, isDisputed, isFromVision, reasonOf } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
 import { countSlots } from '../model/interval.ts'
@@ -23,13 +24,15 @@ export interface SourceRun {
   readonly end: number
 }
 
-/** What is known of one chunk and where its rows are. */
+/** What is known of one chunk, or of days that the lake has whole, and where the rows are. */
 export interface DayPart {
+  /** the first one */
   readonly day: UtcDay
   readonly rows: number
-  /** the rows themselves; null: they are read from the lake (`row`) */
+  /** the rows themselves; null: they are read from the lake (`row`, `whole`) */
   readonly columns: ColumnBlock | null
   readonly row: DayRow | null
+  readonly whole?: WholeDays
   /** sources of the rows, ends counted from the part's first row */
   readonly runs: readonly SourceRun[]
   /** where bars are expected at most: the part of the chunk in which bars have closed */
@@ -49,9 +52,9 @@ export function storedPart(series: Series, row: DayRow, gaps: readonly Evidenced
   const { day, rows } = row
   const range = chunkRange(day, series)
   const explained = countsAsExplained(row)
-  const whole = wordGap({ ...range, bars: row.expected }, reasonOf(row, gaps), explained)
   // a chunk without rows and without gaps of its own: all of it is what the condition says
-  const evidence = rows === 0 && gaps.length === 0 ? [whole] : gapsOf(gaps, explained)
+  const isBare = rows === 0 && gaps.length === 0
+  const evidence = isBare ? [wordGap({ ...range, bars: row.expected }, reasonOf(row, gaps), explained)] : gapsOf(gaps, explained)
   const isFull = gaps.length === 0 && rows > 0 && row.expected === countSlots(range.startUs, range.endUs, series.interval)
   const runs = [{ source: 'CACHE', end: rows }] as const
   return { day, rows, columns: null, row, runs, range, isFull, isDisputed: isDisputed(row), isUnlisted: false, evidence }

@@ -6,7 +6,7 @@ import { rowsWithin } from '../dataset/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
 import { askRest } from '../acquire/rest/rest-question.ts'
 import { CkvdError } from '../errors.ts'
-import type { LedgerReader } from '../lake/ledger.ts'
+import type { DayRange, LedgerReader } from '../lake/ledger.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
 import { findRowFlaw } from '../lake/catalog/row-flaw.ts'
@@ -18,7 +18,7 @@ import { firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayStartUs } from '../model/utc-day.ts'
+import { countDays, dayStartUs } from '../model/utc-day.ts'
 import { DayDownloads } from './day-downloads.ts'
 import type { DayPart, SourceRun } from './day-parts.ts'
 import { acquiredPart, storedPart } from './day-parts.ts'
@@ -27,14 +27,18 @@ import { wordGap } from './gap-evidence.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
 import { checkMissing, unavailable } from './missing-bars.ts'
+import { withoutMoved } from './moved-chunks.ts'
 import { explainOpen } from './open-gaps.ts'
 import { DataSource } from '../question/names.ts'
 import type { KlineQuery } from '../question/query.ts'
 import type { ReaderContext } from './reader-context.ts'
 import { RestWitness } from './rest-witness.ts'
+import { findWholeParts } from './whole-periods.ts'
 
 /** Shards that are found damaged are fetched again; with the second round all of them are known. */
 const MAX_ROUNDS = 3
+/** Rounds in which a writer was faster than the reader. */
+const MAX_MOVES = 50
 
 /** The closed days of a query. */
 interface ClosedDays {
@@ -42,6 +46,13 @@ interface ClosedDays {
   readonly known: SeriesRow | undefined
   readonly failure: CkvdError | null
   readonly elapsedMs: number
+}
+
+/** What an earlier round could not read. */
+interface Distrust {
+  readonly damaged: ReadonlySet<UtcDay>
+  /** ranges with a chunk that may be damaged: they are read chunk by chunk */
+  readonly doubts: readonly DayRange[]
 }
 
 /** The running day of a query, or all of it. */
@@ -78,20 +89,28 @@ export class KlineReader {
     // it is awaited after the closed days: should these fail first, its failure is nobody's any more
     tail.catch(() => undefined)
     const damaged = new Set<UtcDay>()
-    for (let round = 1; round <= MAX_ROUNDS; round++) {
-      const { parts, known, failure, elapsedMs } = await this.#readClosed(query, closed, nowUs, damaged)
+    const doubts: DayRange[] = []
+    for (let [rounds, moves] = [0, 0]; rounds < MAX_ROUNDS && moves < MAX_MOVES;) {
+      const { parts, known, failure, elapsedMs } = await this.#readClosed(query, closed, nowUs, { damaged, doubts })
       const open = await tail
       const all = [...parts, ...open.parts]
       const startedMs = performance.now()
-      const { rows, bad } = await joinParts(this.#context.lake.shards, query, all)
-      if (bad.length === 0) {
+      const { rows, bad, doubted } = await joinParts(this.#context.lake.shards, query, all)
+      if (bad.length === 0 && doubted.length === 0) {
         reportSteps(query, all, { fetchMs: elapsedMs, joinMs: performance.now() - startedMs, openMs: open.elapsedMs })
         checkMissing(query, rows, failure ?? rest?.failure ?? null)
         if (rows.block.openTime.length === 0 && all.length > 0 && all.every((part) => part.isUnlisted)) throw unavailable(query, known)
         return rows
       }
-      log.warn({ ...series, days: bad }, 'damaged shards in the lake')
-      for (const day of bad) damaged.add(day)
+      doubts.push(...doubted)
+      const openCatalog = () => this.#context.lake.openCatalog(this.#context.origin(source))
+      const same = await withoutMoved(this.#context.lake.shards, openCatalog, series, bad, query.signal)
+      if (same.length === 0) moves++
+      else {
+        rounds++
+        log.warn({ ...series, days: same.map(({ day }) => day) }, 'damaged shards in the lake')
+        for (const { day } of same) damaged.add(day)
+      }
     }
     throw new CkvdError(
       'CKVD_SHARD_DIGEST',
@@ -107,7 +126,7 @@ export class KlineReader {
     return this.#downloads.drain()
   }
 
-  async #readClosed(query: KlineQuery, days: readonly UtcDay[], nowUs: number, damaged: ReadonlySet<UtcDay>): Promise<ClosedDays> {
+  async #readClosed(query: KlineQuery, days: readonly UtcDay[], nowUs: number, { damaged, doubts }: Distrust): Promise<ClosedDays> {
     const first = days[0]
     const last = days.at(-1)
     if (first === undefined || last === undefined) return { parts: [], known: undefined, failure: null, elapsedMs: 0 }
@@ -115,32 +134,42 @@ export class KlineReader {
     const catalog = useCache ? await this.#context.lake.openCatalog(this.#context.origin(source)) : null
     const startedMs = performance.now()
     // from here to the call of `fetch` nothing may wait: each day is in the lake, on its way, or missing, and a day must not change between
-    const rows = new Map((catalog?.readDays(series, first, nextChunk(last, series)) ?? []).map((row) => [row.day, row]))
+    const reads = source !== DataSource.VISION
+    const isDoubted = (day: UtcDay): boolean => damaged.has(day) || doubts.some((range) => day >= range.first && day < range.end)
+    const whole = reads && catalog !== null ? findWholeParts(series, days, catalog, isDoubted) : { parts: [], others: days }
+    const others = whole.others
+    const readRows = (from = first, to = last) => catalog?.readDays(series, from, nextChunk(to, series)) ?? []
+    const rows = new Map((others.length === 0 ? [] : readRows(others[0], others.at(-1))).map((row) => [row.day, row]))
     const flawed = [...rows.values()].filter((row) => findRowFlaw(row) !== undefined).map(({ day }) => day)
     const distrusted = flawed.length === 0 ? damaged : new Set([...damaged, ...flawed])
     const known = this.#downloads.known(series, catalog)
-    const reads = source !== DataSource.VISION
     const usable = new Map<UtcDay, DayPart>()
     for (const row of rows.values()) {
       const part = reads && catalog !== null && !distrusted.has(row.day) ? usablePart(query, row, catalog) : undefined
       if (part !== undefined) usable.set(row.day, part)
     }
-    const missing = days.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
+    const missing = others.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
     const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
     const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series)) ?? []
     if (source === DataSource.CACHE || missing.length === 0) {
       const absent = new Set(missing)
-      const parts = days.map(
+      const parts = others.map(
         (day) => usable.get(day) ?? (absent.has(day) ? absentPart(series, day, rows.get(day), distrusted.has(day), gapsOf) : unlisted(day)),
       )
-      return { parts, known, failure: null, elapsedMs: performance.now() - startedMs }
+      return { parts: inOrder([...whole.parts, ...parts]), known, failure: null, elapsedMs: performance.now() - startedMs }
     }
-    const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows, damaged: distrusted })
-    const parts = days.map((day) => {
+    const all = new Map(readRows().map((row) => [row.day, row]))
+    const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows: all, damaged: distrusted })
+    const parts = others.map((day) => {
       const outcome = outcomes.get(day)
       return usable.get(day) ?? (outcome === undefined ? unlisted(day) : acquiredPart(series, day, outcome, gapsOf))
     })
-    return { parts, known: this.#downloads.known(series, catalog), failure, elapsedMs: performance.now() - startedMs }
+    return {
+      parts: inOrder([...whole.parts, ...parts]),
+      known: this.#downloads.known(series, catalog),
+      failure,
+      elapsedMs: performance.now() - startedMs,
+    }
   }
 
   /** The end of the range that is not closed yet, and with REST enforced all of it: never stored. */
@@ -179,6 +208,10 @@ export class KlineReader {
       elapsedMs: performance.now() - startedMs,
     }
   }
+}
+
+function inOrder(parts: DayPart[]): DayPart[] {
+  return parts.sort((a, b) => (a.day < b.day ? -1 : 1))
 }
 
 /** The chunks in which a range's bars open. One that has not begun to close yet is left out. */
@@ -236,8 +269,12 @@ function reportSteps(query: KlineQuery, parts: readonly DayPart[], spent: { fetc
     const own = parts.filter(({ runs }) => runs.some((run) => run.source === source))
     if (own.length === 0) continue
     const rows = own.reduce((sum, { runs }) => sum + countRows(runs, source), 0)
-    query.onStep({ source, days: own.length, rows, elapsedMs: elapsed[source] })
+    query.onStep({ source, days: own.reduce((sum, part) => sum + daysOf(part), 0), rows, elapsedMs: elapsed[source] })
   }
+}
+
+function daysOf({ whole }: DayPart): number {
+  return whole === undefined ? 1 : countDays(whole.first, whole.end)
 }
 
 function countRows(runs: readonly SourceRun[], source: SourceRun['source']): number {

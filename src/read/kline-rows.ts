@@ -7,7 +7,10 @@ import type { ReadGap } from './gap-evidence.ts'
 import { clipGaps, explainGaps } from './gap-evidence.ts'
 import type { KlineQuery } from '../question/query.ts'
 import type { ShardReader } from '../lake/shard-store.ts'
-import { readParts } from './shard-columns.ts'
+import { readDays, readParts } from './shard-columns.ts'
+import type { StoredDays, StoredPart } from './packed-columns.ts'
+import type { DayRange } from '../lake/ledger.ts'
+import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 
 /** Rows of a query in order, cut to its range. */
 export interface KlineRows {
@@ -21,31 +24,36 @@ export interface KlineRows {
 
 /**
  * Joins chunks into one set of columns: each row is moved once, from a shard's file or from where it was decoded to its place.
- * `bad` are chunks whose shard turned out to be damaged; there are no rows then. Throws CKVD_ABORTED.
+ * `bad` are chunks whose shard turned out to be damaged, `doubted` those of ranges in which one is; there are no rows then. Throws CKVD_ABORTED.
  */
 export async function joinParts(
   shards: ShardReader,
   query: KlineQuery,
   parts: readonly DayPart[],
-): Promise<{ rows: KlineRows; bad: readonly UtcDay[] }> {
+): Promise<{ rows: KlineRows; bad: readonly DayRow[]; doubted: readonly DayRange[] }> {
   const block = createBlock(
     keysOf(query.columns),
     parts.reduce((sum, { rows }) => sum + rows, 0),
   )
-  const stored: { row: NonNullable<DayPart['row']>; offset: number }[] = []
+  const stored: StoredPart[] = []
+  const days: StoredDays[] = []
   const runs: SourceRun[] = []
   let offset = 0
-  for (const { rows, columns, row, runs: own } of parts) {
+  for (const { rows, columns, row, whole, runs: own } of parts) {
     if (columns !== null) copyRows(columns, block, offset)
+    else if (whole !== undefined) days.push({ whole, offset })
     else if (row !== null && rows > 0) stored.push({ row, offset })
     for (const run of own) addRun(runs, run.source, offset + run.end)
     offset += rows
   }
   const bad = await readParts(shards, query.series, stored, block, query.signal)
-  if (bad.length > 0)
-    return { rows: { block: sliceBlock(block, 0, 0), runs: [], gaps: [], disputed: [] }, bad: bad.map(({ row }) => row.day) }
-  return { rows: cutRows(query, block, runs, parts), bad: [] }
+  const doubted = await readDays(shards, query.series, days, block, query.signal)
+  if (bad.length > 0 || doubted.length > 0)
+    return { rows: NO_ROWS, bad: bad.map(({ row }) => row), doubted: doubted.map(({ whole }) => whole) }
+  return { rows: cutRows(query, block, runs, parts), bad: [], doubted: [] }
 }
+
+const NO_ROWS: KlineRows = { block: createBlock(keysOf(null), 0), runs: [], gaps: [], disputed: [] }
 
 function addRun(runs: SourceRun[], source: SourceRun['source'], end: number): void {
   const last = runs.at(-1)

@@ -5,23 +5,19 @@ import { decodeShard } from '../codec/arrow/arrow.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import { abortError, isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import { formerPath } from '../lake/layout.ts'
-import { readPack } from '../lake/packs.ts'
+import { formerPath, shardPath } from '../lake/layout.ts'
 import type { OpenFile, ShardReader } from '../lake/shard-store.ts'
-import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
-import { takeChunk } from '../codec/arrow/pack.ts'
-import { isPacked } from '../dataset/pack.ts'
+import { isPackedRow, VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
+import { filePeriod, isPacked } from '../dataset/pack.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Series } from '../model/series.ts'
 import type { ColumnBlock } from './column-block.ts'
-import { copyRows } from './column-block.ts'
+import { bytesOfRows, copyRows } from './column-block.ts'
+import type { Read } from './file-reads.ts'
+import { FileMemory, joinReads } from './file-reads.ts'
+import type { StoredDays, StoredPart } from './packed-columns.ts'
+import { readPacked, readPackedDays } from './packed-columns.ts'
 import { ProvenFiles } from './proven-files.ts'
-
-/** A stored chunk and where its rows go in the block. */
-export interface StoredPart {
-  readonly row: DayRow
-  readonly offset: number
-}
 
 /** Reading goes on for this long before other work of the process gets its turn. */
 const SLICE_MS = 5
@@ -30,9 +26,6 @@ const MAGIC = 'ARROW1'
 const FIRST_MESSAGE = 8
 /** Continuation and length before each message. */
 const PREFIX_BYTES = 8
-/** Bytes that are read and thrown away to save a read. */
-const BRIDGED_BYTES = 4096
-
 /** Thirty years of `1m` bars, or thirty symbols of a year. */
 const PROVEN_FILES = 12_000
 /** What this process knows of files, whichever client reads them: a digest is computed once. */
@@ -74,16 +67,16 @@ export async function readParts(
   const bad: StoredPart[] = []
   const whole = new FileMemory()
   let sliceEndMs = performance.now() + SLICE_MS
-  for (const part of parts) {
+  for (const { path, pack, parts: inFile } of filesOf(series, parts)) {
     if (signal.aborted) throw abortError(signal)
-    const name = `${part.row.rows}/${String(part.row.shardBytes)}`
-    if (isPacked(series) && isPackedRow(part.row)) {
-      if (!(await readPacked(shards, series, part, target))) bad.push(part)
-    } else {
-      const path = formerPath(series, part.row.day)
-      const opening = openPart(shards, path)
-      const file = opening instanceof Promise ? await opening : opening
-      const found = file === undefined ? undefined : readPart({ file, series, ...part, target }, layouts.get(name), whole)
+    const opening = openPart(shards, path)
+    const file = opening instanceof Promise ? await opening : opening
+    if (file === undefined) bad.push(...inFile)
+    else if (pack) bad.push(...readPacked({ file, series, parts: inFile, target }, whole))
+    else {
+      const part = inFile[0] as StoredPart
+      const name = `${part.row.rows}/${String(part.row.shardBytes)}`
+      const found = readPart({ file, series, ...part, target }, layouts.get(name), whole)
       if (found === undefined) bad.push(part)
       else layouts.set(name, found)
     }
@@ -93,6 +86,52 @@ export async function readParts(
     }
   }
   return bad
+}
+
+/** As `readParts`, of days that stand in packs with all of their bars; gives those that are not as the catalog says. */
+export async function readDays(
+  shards: ShardReader,
+  series: Series,
+  parts: readonly StoredDays[],
+  target: ColumnBlock,
+  signal: AbortSignal,
+): Promise<StoredDays[]> {
+  const bad: StoredDays[] = []
+  const memory = new FileMemory()
+  let sliceEndMs = performance.now() + SLICE_MS
+  for (const part of parts) {
+    if (signal.aborted) throw abortError(signal)
+    const opening = openPart(shards, shardPath(series, part.whole.first))
+    const file = opening instanceof Promise ? await opening : opening
+    if (file === undefined || !readPackedDays(file, series, part, target, memory)) bad.push(part)
+    if (performance.now() > sliceEndMs) {
+      await yieldToOthers()
+      sliceEndMs = performance.now() + SLICE_MS
+    }
+  }
+  return bad
+}
+
+/** The parts of a file: of a pack those that follow each other, else one. */
+interface FileParts {
+  readonly path: string
+  readonly pack: boolean
+  readonly parts: StoredPart[]
+}
+
+function filesOf(series: Series, parts: readonly StoredPart[]): FileParts[] {
+  const files: FileParts[] = []
+  let period = ''
+  for (const part of parts) {
+    const { day } = part.row
+    const pack = isPacked(series) && isPackedRow(part.row)
+    const own = pack ? filePeriod(day, series) : day
+    const last = files.at(-1)
+    if (pack && last?.pack === true && period === own) last.parts.push(part)
+    else files.push({ path: pack ? shardPath(series, day) : formerPath(series, day), pack, parts: [part] })
+    period = own
+  }
+  return files
 }
 
 /** One shard, and where its rows go. */
@@ -138,33 +177,6 @@ function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory)
   }
 }
 
-/** Takes a chunk of a pack; false when it is not the one that the catalog records. */
-async function readPacked(shards: ShardReader, series: Series, { row, offset }: StoredPart, target: ColumnBlock): Promise<boolean> {
-  try {
-    const pack = await readPack(shards, series, row.day)
-    const index = pack?.places.get(row.day)
-    if (pack === undefined || index === undefined) return false
-    const { columns, meta, sha256 } = takeChunk(pack, index)
-    if (sha256 !== row.shardSha256 || meta.rows !== row.rows) return false
-    copyRows(columns, target, offset)
-    return true
-  } catch (error) {
-    if (isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST', 'CKVD_LAKE_IO')) return false
-    throw error
-  }
-}
-
-/** Memory for one file after the other. */
-class FileMemory {
-  #memory = Buffer.alloc(0)
-
-  /** Room for the bytes of a file, until the next one is read. */
-  take(sizeBytes: number): Buffer {
-    if (this.#memory.length < sizeBytes) this.#memory = Buffer.allocUnsafeSlow(sizeBytes)
-    return this.#memory.subarray(0, sizeBytes)
-  }
-}
-
 /** Takes the columns of a proven file whose layout is new, and checks it whole. */
 function copyDecoded(bytes: Buffer, { series, row, target, offset }: Wanted): Layout | undefined {
   const { columns, meta } = decodeShard(bytes, true)
@@ -182,8 +194,7 @@ function copyDirectly(bytes: Buffer, wanted: Wanted, layout: Layout): boolean {
   KLINE_COLUMNS.forEach(({ key }, i) => {
     const values = target[key]
     const start = layout.starts[i] as number
-    if (values !== undefined)
-      bytes.copy(new Uint8Array(values.buffer, values.byteOffset + offset * 8, row.rows * 8), 0, start, start + row.rows * 8)
+    if (values !== undefined) bytes.copy(bytesOfRows(values, offset, row.rows), 0, start, start + row.rows * VALUE_BYTES)
   })
   return opensInChunk(wanted)
 }
@@ -223,7 +234,7 @@ function messageEnd(bytes: Buffer, at: number): number {
 
 /** Reads the wanted parts of a proven file whose layout is that of an earlier one; false when it is not. */
 function readDirectly(wanted: Wanted, layout: Layout): boolean {
-  for (const { at, buffers } of planReads(wanted, layout)) if (!wanted.file.read(at, buffers)) return false
+  for (const { at, buffers } of planPart(wanted, layout)) if (!wanted.file.read(at, buffers)) return false
   return isWhole(wanted, layout) && opensInChunk(wanted)
 }
 
@@ -232,34 +243,15 @@ function isWhole({ series, row }: Wanted, layout: Layout): boolean {
   return layout.end.toString('latin1') === MAGIC && isSameHead(series, row, layout)
 }
 
-interface Read {
-  readonly at: number
-  readonly buffers: Uint8Array[]
-  readonly sizeBytes: number
-}
-
-/** Few reads for the parts that are wanted of a file: parts with little between them are read as one, into the places where they belong. */
-function planReads({ row, target, offset }: Wanted, { starts, head, end }: Layout): Read[] {
-  const wanted: { at: number; into: Uint8Array }[] = [{ at: 0, into: head }]
+/** The reads for the parts that are wanted of a file. */
+function planPart({ row, target, offset }: Wanted, { starts, head, end }: Layout): Read[] {
+  const wanted = [{ at: 0, into: head as Uint8Array }]
   KLINE_COLUMNS.forEach(({ key }, i) => {
     const values = target[key]
-    if (values !== undefined)
-      wanted.push({ at: starts[i] as number, into: new Uint8Array(values.buffer, values.byteOffset + offset * 8, row.rows * 8) })
+    if (values !== undefined) wanted.push({ at: starts[i] as number, into: bytesOfRows(values, offset, row.rows) })
   })
   wanted.push({ at: (row.shardBytes as number) - end.length, into: end })
-  const reads: { at: number; buffers: Uint8Array[]; sizeBytes: number }[] = []
-  for (const { at, into } of wanted) {
-    const last = reads.at(-1)
-    const between = last === undefined ? Infinity : at - last.at - last.sizeBytes
-    if (last === undefined || between > BRIDGED_BYTES || between < 0) {
-      reads.push({ at, buffers: [into], sizeBytes: into.length })
-      continue
-    }
-    if (between > 0) last.buffers.push(Buffer.allocUnsafe(between))
-    last.buffers.push(into)
-    last.sizeBytes += between + into.length
-  }
-  return reads
+  return joinReads(wanted)
 }
 
 /** The record batch states rows and places, so only the names can differ from the shard that the layout was read from. */

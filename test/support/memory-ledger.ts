@@ -1,13 +1,13 @@
 import { CkvdError } from '../../src/errors.ts'
 import type { BeginningRow, CatalogWrite, DayRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
-import type { Ledger } from '../../src/lake/ledger.ts'
+import type { DayRange, Ledger, WholeDays } from '../../src/lake/ledger.ts'
 import { CONDITIONS, isExplained } from '../../src/model/condition.ts'
 import type { EvidencedGap } from '../../src/model/evidence.ts'
 import type { Series } from '../../src/model/series.ts'
 import { chunkRange } from '../../src/dataset/chunk.ts'
 import { seriesLabel } from '../../src/dataset/names.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
-import { dayStartUs } from '../../src/model/utc-day.ts'
+import { countDays, dayStartUs } from '../../src/model/utc-day.ts'
 
 /** What is known of one series. */
 interface Known {
@@ -56,6 +56,21 @@ export class MemoryLedger implements Ledger {
 
   *iterateDays(series: Series, from?: UtcDay, to?: UtcDay): Generator<DayRow, void> {
     yield* this.readDays(series, from, to)
+  }
+
+  findWhole(series: Series, ranges: readonly DayRange[], bars: number): WholeDays[] {
+    return ranges.flatMap(({ first, end }) => {
+      const rows = this.readDays(series, first, end)
+      const isWhole = rows.every(
+        (row) =>
+          (row.condition === 'complete' || row.condition === 'provisional') &&
+          row.rows === bars &&
+          row.expected === bars &&
+          row.shardBytes === bars * 88,
+      )
+      if (!isWhole || rows.length !== countDays(first, end)) return []
+      return [{ first, end, rows: rows.length * bars, digests: rows.map(({ shardSha256 }) => shardSha256).join('') }]
+    })
   }
 
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {

@@ -62,6 +62,29 @@ export function parseArrowFile(bytes: Uint8Array, footerOnly?: string): ArrowFil
   const first = parseMessage(reader, HEAD_BYTES, SCHEMA_MESSAGE)
   if (!sameSchema(schema, parseSchema(reader, first.header), footerOnly))
     throw new ArrowFormatError('the schemas of head and footer differ')
+  return { schema, ...parseRows(reader, footer, schema.fields.length) }
+}
+
+/** Where the values of a file lie, and one text of its metadata. */
+export interface LocatedRows extends Omit<ArrowFile, 'schema'> {
+  /** undefined: the footer's schema has no such key */
+  readonly text: string | undefined
+}
+
+/**
+ * Where the rows of a file lie, for who proves them by a digest of their own: of the schema only one text of the metadata is read.
+ * @param fields how many columns the file has
+ * @throws as `parseArrowFile`
+ */
+export function locateRows(bytes: Uint8Array, fields: number, key: string): LocatedRows {
+  const reader = new FlatReader(bytes)
+  const footer = findFooter(reader)
+  const pair = pairsOf(reader, reader.follow(footer, 1)).find((one) => reader.string(reader.slot(one, 0)) === key)
+  return { ...parseRows(reader, footer, fields), text: pair === undefined ? undefined : reader.string(reader.slot(pair, 1)) }
+}
+
+/** The one record batch to which a footer points. */
+function parseRows(reader: FlatReader, footer: number, fields: number): Omit<ArrowFile, 'schema'> {
   if (reader.vector(footer, 2, 0).length !== 0) throw new ArrowFormatError('dictionaries')
   const blocks = reader.vector(footer, 3, 2)
   if (blocks.length !== 1) throw new ArrowFormatError(`${blocks.length} record batches instead of one`)
@@ -72,7 +95,7 @@ export function parseArrowFile(bytes: Uint8Array, footerOnly?: string): ArrowFil
   if (offset < HEAD_BYTES || bodyStart < offset || bodyBytes < 0 || bodyStart + bodyBytes > footer) {
     throw new ArrowFormatError('a record batch outside of the file')
   }
-  return { schema, ...parseRecordBatch(reader, offset, bodyStart, bodyBytes, schema.fields.length) }
+  return parseRecordBatch(reader, offset, bodyStart, bodyBytes, fields)
 }
 
 /** The metadata of a file's schema, from its footer or, where the file was cut, from its head; undefined when it is no Arrow file. */

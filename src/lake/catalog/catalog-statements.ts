@@ -1,4 +1,5 @@
 import type Database from 'libsql'
+import { ROW_BYTES } from '../../codec/arrow/chunk-bytes.ts'
 import {
   CHUNK_NAMES,
   selectChunk,
@@ -9,6 +10,7 @@ import {
   encodeHex,
   encodeTime,
   UNEXPLAINED_CONDITIONS,
+  WHOLE_CONDITIONS,
 } from './stored-form.ts'
 
 /** What names a series. */
@@ -54,6 +56,11 @@ const SQL = {
   getDay: `${DAY_OF_CHUNK} AND c.day = ${encodeDay('?')}`,
   readDays: `SELECT ${selectChunks('c', 's')} FROM all_series s
     JOIN (SELECT * FROM chunks WHERE series = ${SERIES_ID} AND day >= ? AND day < ? ORDER BY day LIMIT ?) c ON c.series = s.id`,
+  findWhole: `SELECT p.key, sum(c.rows), lower(group_concat(hex(c.shard_sha256), ''))
+    FROM json_each(?) p JOIN chunks c ON c.series = ${SERIES_ID} AND c.day >= p.value ->> 0 AND c.day < p.value ->> 1
+    WHERE c.condition IN ${WHOLE_CONDITIONS} AND c.rows = ? AND c.expected = c.rows AND c.shard_bytes = c.rows * ${ROW_BYTES}
+      AND typeof(c.shard_sha256) = 'blob'
+    GROUP BY p.key HAVING count(*) = (p.value ->> 1) - (p.value ->> 0)`,
   putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     SELECT s.id, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')}
     FROM (SELECT ${[...KEY, 'day', ...CHUNK_NAMES].map((name) => `? AS ${name}`).join(', ')}) v

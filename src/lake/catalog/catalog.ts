@@ -8,7 +8,7 @@ import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
-import type { Ledger } from '../ledger.ts'
+import type { DayRange, Ledger, WholeDays } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, SeriesRow } from './catalog-rows.ts'
@@ -98,6 +98,15 @@ export class Catalog implements Ledger {
       if (last === undefined || page.length < PAGE_ROWS) return
       start = nextChunk(last.day, series)
     }
+  }
+
+  findWhole(series: Series, ranges: readonly DayRange[], bars: number): WholeDays[] {
+    const bounds = JSON.stringify(ranges.map(({ first, end }) => [dayNumber(first), dayNumber(end)]))
+    const found = this.#use('read', (sql) => sql.findWhole.all([bounds, ...keyOf(series), bars])) as [number, number, string][]
+    return found.flatMap(([place, rows, digests]) => {
+      const range = ranges[place]
+      return range === undefined ? [] : [{ ...range, rows, digests }]
+    })
   }
 
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {

@@ -1,0 +1,55 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
+import { isPacked } from '../dataset/pack.ts'
+import type { DayRow } from '../lake/catalog/catalog-rows.ts'
+import { formerPath, shardPath } from '../lake/layout.ts'
+import type { LedgerReader } from '../lake/ledger.ts'
+import type { ShardReader } from '../lake/shard-store.ts'
+import type { Series } from '../model/series.ts'
+
+/** A file stands under its name some moments before the catalog records it: folders are synced in between. */
+const RECORDED_MS = 3000
+const LOOK_MS = 20
+
+/**
+ * Of chunks whose rows were not what the catalog said those of which it says something else by now: a writer has replaced them, or has taken
+ * their file into a pack, after their row was read. The others are damaged. Where a file was written this moment, the catalog is given the time
+ * to record it.
+ */
+export async function withoutMoved(
+  shards: ShardReader,
+  openCatalog: () => Promise<LedgerReader | null>,
+  series: Series,
+  rows: readonly DayRow[],
+  signal: AbortSignal,
+): Promise<readonly DayRow[]> {
+  const endMs = performance.now() + RECORDED_MS
+  for (;;) {
+    const catalog = await openCatalog()
+    const same = rows.filter((row) => {
+      const now = catalog?.getDay(series, row.day)
+      return now?.shardSha256 === row.shardSha256 && now.shardBytes === row.shardBytes
+    })
+    if (same.length < rows.length || performance.now() > endMs || !(await isAnyFresh(shards, series, same))) return same
+    await pause(LOOK_MS, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted) return same
+  }
+}
+
+/** True where the file of a chunk was written so lately that its version cannot be told. */
+async function isAnyFresh(shards: ShardReader, series: Series, rows: readonly DayRow[]): Promise<boolean> {
+  for (const path of new Set(rows.map((row) => pathOf(series, row)))) {
+    const file = await shards.open(path)
+    if (file === undefined) continue
+    try {
+      if (file.version() === undefined) return true
+    } finally {
+      file.close()
+    }
+  }
+  return false
+}
+
+function pathOf(series: Series, row: DayRow): string {
+  return isPacked(series) && isPackedRow(row) ? shardPath(series, row.day) : formerPath(series, row.day)
+}

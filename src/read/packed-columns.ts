@@ -1,0 +1,214 @@
+import { sha256Hex } from '../memory/digest.ts'
+import { ROW_BYTES, VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
+import type { PackPlaces, RowRange } from '../codec/arrow/pack-places.ts'
+import { locateChunks } from '../codec/arrow/pack-places.ts'
+import { chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
+import { isCkvdError } from '../errors.ts'
+import type { DayRow } from '../lake/catalog/catalog-rows.ts'
+import type { WholeDays } from '../lake/ledger.ts'
+import type { OpenFile } from '../lake/shard-store.ts'
+import { LARGEST_FILE_BYTES } from '../lake/shard-store.ts'
+import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { Series } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { dayStartUs } from '../model/utc-day.ts'
+import type { ColumnBlock } from './column-block.ts'
+import { bytesOfRows } from './column-block.ts'
+import type { FileMemory } from './file-reads.ts'
+import { joinReads } from './file-reads.ts'
+
+/** A stored chunk and where its rows go in the block. */
+export interface StoredPart {
+  readonly row: DayRow
+  readonly offset: number
+}
+
+/** Days that stand whole in a pack, and where their rows go in the block. */
+export interface StoredDays {
+  readonly whole: WholeDays
+  readonly offset: number
+}
+
+/** Chunks of one pack that are wanted, by day. */
+interface WantedChunks {
+  readonly file: OpenFile
+  readonly series: Series
+  readonly parts: readonly StoredPart[]
+  readonly target: ColumnBlock
+}
+
+/** Rows of a pack, and where they go. */
+interface Run extends RowRange {
+  readonly offset: number
+}
+
+/** A version of a pack that was read: where its chunks lie, and the digests that their rows were found to have. */
+interface ReadPack extends PackPlaces {
+  readonly version: string
+  /** digest of the rows, by day */
+  readonly proven: Map<UtcDay, string>
+  /** the digests of days that were read at once, by the first one and the one after the last */
+  readonly provenDays: Map<string, string>
+}
+
+/** A year of a hundred symbols; each takes some four kilobytes. */
+const KEPT = 1200
+/** What this process knows of packs, whichever client reads them: a digest is computed once. */
+const kept = new Map<string, ReadPack>()
+
+/**
+ * Reads columns of chunks of a pack straight into their places. The first time the file is read whole, and the digest of each chunk's rows
+ * compared with the one that the catalog records; while the file stays what it was, only the wanted rows of the wanted columns are read
+ * after that. Closes the file.
+ * @returns the parts whose rows are not there, or not the ones that the catalog records; theirs in the block are undefined
+ */
+export function readPacked(wanted: WantedChunks, whole: FileMemory): readonly StoredPart[] {
+  const { file, parts } = wanted
+  try {
+    const version = file.version()
+    const known = kept.get(file.place)
+    if (known !== undefined && known.version === version && readDirectly(wanted, known)) return []
+    return readWhole(wanted, version, whole)
+  } catch (error) {
+    if (isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO')) return parts
+    throw error
+  } finally {
+    file.close()
+  }
+}
+
+/**
+ * The same of days that are there with all of their bars: one run of rows. Closes the file.
+ * @returns false where their rows are not the ones that the catalog records, or do not follow each other; those in the block are undefined then
+ */
+export function readPackedDays(file: OpenFile, series: Series, stored: StoredDays, target: ColumnBlock, memory: FileMemory): boolean {
+  try {
+    const { whole, offset } = stored
+    const version = file.version()
+    const known = kept.get(file.place)
+    const name = `${whole.first} ${whole.end}`
+    if (known !== undefined && known.version === version && known.provenDays.get(name) === whole.digests) {
+      const run = runOf(series, whole, known)
+      if (run !== undefined && readRun(file, { ...run, offset }, known.starts, target)) return opensWithin(series, stored, target)
+    }
+    const bytes = takeWhole(file, memory)
+    if (bytes === undefined) return false
+    const places = locateChunks(bytes, series)
+    const run = runOf(series, whole, places)
+    if (run === undefined || digestsOf(bytes, series, whole, places) !== whole.digests) return false
+    copyPlace(bytes, places, { ...run, offset }, target)
+    if (!opensWithin(series, stored, target)) return false
+    if (version !== undefined) keep(file.place, version, places).provenDays.set(name, whole.digests)
+    return true
+  } catch (error) {
+    if (isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO')) return false
+    throw error
+  } finally {
+    file.close()
+  }
+}
+
+/** The rows of some days, where a pack has them one after the other and no more. */
+function runOf(series: Series, { first, end, rows }: WholeDays, { chunks }: PackPlaces): RowRange | undefined {
+  const from = chunks.get(first)
+  const last = chunks.get(previousChunk(end, series))
+  return from !== undefined && last !== undefined && last.first + last.rows - from.first === rows ? { first: from.first, rows } : undefined
+}
+
+function digestsOf(bytes: Buffer, series: Series, { first, end }: WholeDays, places: PackPlaces): string {
+  let digests = ''
+  for (let day = first; day < end; day = nextChunk(day, series)) {
+    const place = places.chunks.get(day)
+    digests += place === undefined ? '' : digestOf(bytes, places, place)
+  }
+  return digests
+}
+
+function opensWithin(series: Series, { whole, offset }: StoredDays, { openTime }: ColumnBlock): boolean {
+  const { startUs } = chunkRange(whole.first, series)
+  return Number(openTime[offset]) >= startUs && Number(openTime[offset + whole.rows - 1]) < dayStartUs(whole.end)
+}
+
+function takeWhole(file: OpenFile, memory: FileMemory): Buffer | undefined {
+  if (file.sizeBytes > LARGEST_FILE_BYTES) return undefined
+  const bytes = memory.take(file.sizeBytes)
+  return file.read(0, [bytes]) ? bytes : undefined
+}
+
+/** Reads the wanted rows of proven chunks; false where one is not, or the file ends early. */
+function readDirectly({ file, series, parts, target }: WantedChunks, { starts, chunks, proven }: ReadPack): boolean {
+  const runs: Run[] = []
+  for (const { row, offset } of parts) {
+    const place = chunks.get(row.day)
+    if (place === undefined || place.rows !== row.rows || proven.get(row.day) !== row.shardSha256) return false
+    const last = runs.at(-1)
+    const isNext = last !== undefined && last.first + last.rows === place.first && last.offset + last.rows === offset
+    if (isNext) runs[runs.length - 1] = { ...last, rows: last.rows + place.rows }
+    else runs.push({ ...place, offset })
+  }
+  return runs.every((run) => readRun(file, run, starts, target)) && parts.every((part) => opensInChunk(series, part, target))
+}
+
+function readRun(file: OpenFile, { first, rows, offset }: Run, starts: readonly number[], target: ColumnBlock): boolean {
+  const places = KLINE_COLUMNS.flatMap(({ key }, i) => {
+    const values = target[key]
+    const at = (starts[i] as number) + first * VALUE_BYTES
+    return values === undefined ? [] : [{ at, into: bytesOfRows(values, offset, rows) }]
+  })
+  return joinReads(places).every(({ at, buffers }) => file.read(at, buffers))
+}
+
+/** Reads the whole file and proves each wanted chunk. */
+function readWhole({ file, series, parts, target }: WantedChunks, version: string | undefined, whole: FileMemory): StoredPart[] {
+  const bytes = takeWhole(file, whole)
+  if (bytes === undefined) return [...parts]
+  const places = locateChunks(bytes, series)
+  const pack = version === undefined ? undefined : keep(file.place, version, places)
+  const bad: StoredPart[] = []
+  for (const part of parts) {
+    const { row, offset } = part
+    const place = places.chunks.get(row.day)
+    if (place === undefined || place.rows !== row.rows || digestOf(bytes, places, place) !== row.shardSha256) bad.push(part)
+    else {
+      copyPlace(bytes, places, { ...place, offset }, target)
+      if (opensInChunk(series, part, target)) pack?.proven.set(row.day, row.shardSha256)
+      else bad.push(part)
+    }
+  }
+  return bad
+}
+
+/** SHA-256 of the rows of a chunk, column after column. */
+function digestOf(bytes: Buffer, { starts }: PackPlaces, { first, rows }: RowRange): string {
+  const size = rows * VALUE_BYTES
+  const chunk = Buffer.allocUnsafe(rows * ROW_BYTES)
+  starts.forEach((start, i) => bytes.copy(chunk, i * size, start + first * VALUE_BYTES, start + first * VALUE_BYTES + size))
+  return sha256Hex(chunk)
+}
+
+function copyPlace(bytes: Buffer, { starts }: PackPlaces, { first, rows, offset }: Run, target: ColumnBlock): void {
+  KLINE_COLUMNS.forEach(({ key }, i) => {
+    const values = target[key]
+    const at = (starts[i] as number) + first * VALUE_BYTES
+    if (values !== undefined) bytes.copy(bytesOfRows(values, offset, rows), 0, at, at + rows * VALUE_BYTES)
+  })
+}
+
+function opensInChunk(series: Series, { row, offset }: StoredPart, { openTime }: ColumnBlock): boolean {
+  const { startUs, endUs } = chunkRange(row.day, series)
+  return Number(openTime[offset]) >= startUs && Number(openTime[offset + row.rows - 1]) < endUs
+}
+
+/** Remembers a version of a pack, and what was proven of it. The oldest are forgotten first. */
+function keep(place: string, version: string, places: PackPlaces): ReadPack {
+  const known = kept.get(place)
+  const pack =
+    known?.version === version ? known : { ...places, version, proven: new Map<UtcDay, string>(), provenDays: new Map<string, string>() }
+  kept.delete(place)
+  kept.set(place, pack)
+  for (const oldest of kept.keys()) {
+    if (kept.size <= KEPT) break
+    kept.delete(oldest)
+  }
+  return pack
+}
