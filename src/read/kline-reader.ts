@@ -83,7 +83,7 @@ export class KlineReader {
     if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin(source))
     const nowUs = this.#context.nowMs() * 1000
     const chunks = listChunks(query, nowUs)
-    const closed = source === DataSource.REST ? [] : chunks.filter((day) => chunkClosedUs(day, series) <= nowUs)
+    const closed = source === DataSource.REST ? [] : chunks.slice(0, countClosed(chunks, series, nowUs))
     const rest = source === DataSource.AUTO || source === DataSource.REST ? new RestWitness(this.#context.connections.rest) : null
     const tail = this.#readTail(query, chunks.slice(closed.length), nowUs, rest)
     // it is awaited after the closed days: should these fail first, its failure is nobody's any more
@@ -208,6 +208,11 @@ export class KlineReader {
       elapsedMs: performance.now() - startedMs,
     }
   }
+}
+
+/** How many of some chunks in order have closed: all but the last ones. */
+function countClosed(chunks: readonly UtcDay[], series: Series, nowUs: number): number {
+  return chunks.findLastIndex((day) => chunkClosedUs(day, series) <= nowUs) + 1
 }
 
 function inOrder(parts: DayPart[]): DayPart[] {

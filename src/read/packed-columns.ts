@@ -178,12 +178,25 @@ function readWhole({ file, series, parts, target }: WantedChunks, version: strin
   return bad
 }
 
-/** SHA-256 of the rows of a chunk, column after column. */
+const WORD_BYTES = 4
+/** Where the rows of one chunk after the other are gathered. */
+let gathered = new Int32Array(0)
+
+/**
+ * SHA-256 of the rows of a chunk, column after column. Gathered word by word: a day has a few values of each column, and a call to copy them
+ * takes longer than they do.
+ */
 function digestOf(bytes: Buffer, { starts }: PackPlaces, { first, rows }: RowRange): string {
-  const size = rows * VALUE_BYTES
-  const chunk = Buffer.allocUnsafe(rows * ROW_BYTES)
-  starts.forEach((start, i) => bytes.copy(chunk, i * size, start + first * VALUE_BYTES, start + first * VALUE_BYTES + size))
-  return sha256Hex(chunk)
+  const words = rows * (VALUE_BYTES / WORD_BYTES)
+  const sizeBytes = rows * ROW_BYTES
+  if (gathered.byteLength < sizeBytes) gathered = new Int32Array(sizeBytes / WORD_BYTES)
+  const file = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD_BYTES))
+  let at = 0
+  for (const start of starts) {
+    const from = start / WORD_BYTES + first * (VALUE_BYTES / WORD_BYTES)
+    for (let i = 0; i < words; i++) gathered[at++] = file[from + i] as number
+  }
+  return sha256Hex(new Uint8Array(gathered.buffer, 0, sizeBytes))
 }
 
 function copyPlace(bytes: Buffer, { starts }: PackPlaces, { first, rows, offset }: Run, target: ColumnBlock): void {

@@ -18,7 +18,7 @@ export interface RowRange {
 
 /** Where the rows of a pack's chunks lie. */
 export interface PackPlaces {
-  /** first byte of each column in the file, in the schema's order */
+  /** first byte of each column in the file, in the schema's order: multiples of 8 */
   readonly starts: readonly number[]
   readonly chunks: ReadonlyMap<UtcDay, RowRange>
 }
@@ -37,15 +37,17 @@ export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
   for (const entry of entriesOf(text)) {
     const { day: said, rows: changed = own } = entry
     const day = said === undefined ? next : parseUtcDay(String(said))
-    if (day === undefined || !Number.isSafeInteger(changed) || Number(changed) < 0) return refuse('days and rows of chunks', JSON.stringify(entry).slice(0, 100))
+    if (day === undefined || !Number.isSafeInteger(changed) || Number(changed) < 0)
+      return refuse('days and rows of chunks', JSON.stringify(entry).slice(0, 100))
     own = Number(changed)
     chunks.set(day, { first, rows: own })
     first += own
     next = nextChunk(day, series)
   }
   if (first !== rows) refuse(`${first} rows, as its chunks have`, `${rows}`)
-  for (const { nulls, sizeBytes } of columns)
-    if (nulls !== 0 || sizeBytes < rows * VALUE_BYTES) refuse(`${rows} values in each column`, `${nulls} nulls and ${sizeBytes} bytes`)
+  for (const { nulls, start, sizeBytes } of columns)
+    if (nulls !== 0 || sizeBytes < rows * VALUE_BYTES || start % VALUE_BYTES !== 0)
+      refuse(`${rows} values in each column, aligned`, `${nulls} nulls and ${sizeBytes} bytes at ${start}`)
   return { starts: columns.map(({ start }) => start), chunks }
 }
 
