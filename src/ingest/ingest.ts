@@ -102,6 +102,8 @@ export interface DryRunNumbers {
   readonly rest_days: number
   /** size of the archives to download, bytes */
   readonly bytes: number
+  /** what their chunks will take on disk, in whole blocks, what the catalog keeps of them included, bytes, about */
+  readonly disk_bytes: number
 }
 
 /** The plan of one series. */
@@ -168,7 +170,8 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
 }
 
 function printable(totals: PlanTotals): DryRunNumbers {
-  return { days: totals.days, stored: totals.stored, archives: totals.archives, rest_days: totals.restDays, bytes: totals.bytes }
+  const { days, stored, archives, restDays, bytes, diskBytes } = totals
+  return { days, stored, archives, rest_days: restDays, bytes, disk_bytes: diskBytes }
 }
 
 /** The sources that a run may ask. */
@@ -426,7 +429,7 @@ async function planAhead(
     series++
     totals = addTotals(totals, planTotals(planned))
     meter.planned = totals.archives.daily + totals.archives.monthly
-    checkFreeDisk(lake.paths.root, totals.shardBytes + (options.keepArchives ? totals.bytes : 0), free)
+    checkFreeDisk(lake.paths.root, totals.diskBytes + (options.keepArchives ? totals.bytes : 0), free)
     await spool.add(planned)
   })
   return { totals, series }

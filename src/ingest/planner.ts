@@ -32,11 +32,11 @@ export interface PlanTotals {
   readonly restDays: number
   /** bytes of the archives to download, those that are only compared included */
   readonly bytes: number
-  /** bytes that the new shards will take, about */
-  readonly shardBytes: number
+  /** bytes that the chunks of these archives will take on disk, in whole blocks, what is recorded of them included, about */
+  readonly diskBytes: number
 }
 
-export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, monthly: 0 }, restDays: 0, bytes: 0, shardBytes: 0 }
+export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, monthly: 0 }, restDays: 0, bytes: 0, diskBytes: 0 }
 
 /** Numbers of a plan. */
 export function planTotals(plan: SeriesPlan): PlanTotals {
@@ -57,12 +57,17 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
     },
     restDays: plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
     bytes: [...plan.tasks.map(({ archive }) => archive), ...compared].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    shardBytes: bytesOnDisk(plan),
+    diskBytes: bytesOnDisk(plan),
   }
 }
 
+/** What the catalog keeps of a chunk, about. */
+const RECORD_BYTES = 150
+/** Of the folders of a new series: its symbol's and its own. */
+const FOLDER_BYTES = 2 * 4096
+
 /** What the chunks of the plan's archives will take on disk, in whole files. */
-function bytesOnDisk({ series, tasks }: SeriesPlan): number {
+function bytesOnDisk({ series, tasks, firstKept }: SeriesPlan): number {
   const files = new Map<string, { rows: number; chunks: number; archives: number }>()
   for (const { days } of tasks) {
     const touched = new Set<string>()
@@ -77,7 +82,8 @@ function bytesOnDisk({ series, tasks }: SeriesPlan): number {
       touched.add(period)
     }
   }
-  return [...files.values()].reduce((sum, file) => sum + fileBytesOnDisk(series, file), 0)
+  const folders = firstKept === null && files.size > 0 ? FOLDER_BYTES : 0
+  return [...files.values()].reduce((sum, file) => sum + fileBytesOnDisk(series, file) + file.chunks * RECORD_BYTES, folders)
 }
 
 export function addTotals(a: PlanTotals, b: PlanTotals): PlanTotals {
@@ -87,7 +93,7 @@ export function addTotals(a: PlanTotals, b: PlanTotals): PlanTotals {
     archives: { daily: a.archives.daily + b.archives.daily, monthly: a.archives.monthly + b.archives.monthly },
     restDays: a.restDays + b.restDays,
     bytes: a.bytes + b.bytes,
-    shardBytes: a.shardBytes + b.shardBytes,
+    diskBytes: a.diskBytes + b.diskBytes,
   }
 }
 

@@ -14,7 +14,7 @@ import type { DayPart } from './day-parts.ts'
 
 /**
  * Ranges of some days, each of one pack, that the lake has whole.
- * @param days in order
+ * @param days one after the other
  * @param isDoubted days whose range is to be looked at day by day
  */
 export function findWholeParts(
@@ -24,26 +24,24 @@ export function findWholeParts(
   isDoubted: (day: UtcDay) => boolean,
 ): { readonly parts: readonly DayPart[]; readonly others: readonly UtcDay[] } {
   if (!isPacked(series) || isMonthChunked(series)) return { parts: [], others: days }
-  const ranges = rangesOf(series, days).filter((range) => !range.days.some(isDoubted))
-  const whole = catalog.findWhole(series, ranges, countSlots(0, US_PER_DAY, series.interval))
-  const wholeFirsts = new Set(whole.map(({ first }) => first))
-  const covered = new Set(ranges.flatMap((range) => (wholeFirsts.has(range.first) ? range.days : [])))
-  return { parts: whole.map(wholePart), others: covered.size === 0 ? days : days.filter((day) => !covered.has(day)) }
+  const ranges = rangesOf(series, days)
+  const sure = ranges.filter((range) => !range.days.some(isDoubted))
+  const whole = catalog.findWhole(series, sure, countSlots(0, US_PER_DAY, series.interval))
+  const firsts = new Set(whole.map(({ first }) => first))
+  return { parts: whole.map(wholePart), others: ranges.flatMap((range) => (firsts.has(range.first) ? [] : range.days)) }
 }
 
-/** The days of each pack, as far as they follow each other. */
-function rangesOf(series: Series, days: readonly UtcDay[]): (DayRange & { readonly days: UtcDay[] })[] {
-  const ranges: { first: UtcDay; end: UtcDay; days: UtcDay[] }[] = []
-  let period = ''
-  for (const day of days) {
-    const own = filePeriod(day, series)
-    const last = ranges.at(-1)
-    const end = nextChunk(day, series)
-    if (last !== undefined && own === period && last.end === day) {
-      last.end = end
-      last.days.push(day)
-    } else ranges.push({ first: day, end, days: [day] })
-    period = own
+/** The days of each pack. */
+function rangesOf(series: Series, days: readonly UtcDay[]): (DayRange & { readonly days: readonly UtcDay[] })[] {
+  const ranges: (DayRange & { readonly days: readonly UtcDay[] })[] = []
+  for (let from = 0; from < days.length;) {
+    const first = days[from] as UtcDay
+    const period = filePeriod(first, series)
+    let to = from + 1
+    while (days[to]?.startsWith(period) === true) to++
+    const own = days.slice(from, to)
+    ranges.push({ first, end: nextChunk(own.at(-1) ?? first, series), days: own })
+    from = to
   }
   return ranges
 }

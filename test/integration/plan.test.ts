@@ -70,8 +70,13 @@ describe('--dry-run', () => {
     ])
     const numbers = { days: 17 + 29 + 10, stored: 0, archives: { daily: 28, monthly: 1 }, rest_days: 0, bytes }
     expect(result).toMatchObject({ command: 'ingest', exit: 0, total: numbers })
+    // three files in whole blocks, two folders, and what the catalog keeps of 56 days
+    const bars = (17 + 29 + 10) * 24 * 88
+    expect(result.total.disk_bytes).toBeGreaterThan(bars + 2 * 4096)
+    expect(result.total.disk_bytes).toBeLessThan(bars + 3 * 2 * 4096 + 2 * 4096 + 56 * 200)
+    const { disk_bytes } = result.total
     expect(result.series).toEqual([
-      { market: 'spot', symbol: 'AAAUSDT', interval: '1h', first: '2024-01-15', last: '2024-03-10', ...numbers },
+      { market: 'spot', symbol: 'AAAUSDT', interval: '1h', first: '2024-01-15', last: '2024-03-10', ...numbers, disk_bytes },
     ])
     expect(Object.keys(result)).toEqual(expect.arrayContaining(['command', 'exit', 'series', 'total']))
     expect(await listFiles(directory.path)).toEqual([])

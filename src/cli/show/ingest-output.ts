@@ -15,13 +15,13 @@ export function showPlan(run: { context: { stderr: Output }; quiet: boolean }, t
 }
 
 function planLine(totals: PlanTotals, series: number): string {
-  const { days, stored, archives, restDays, bytes, shardBytes } = totals
+  const { days, stored, archives, restDays, bytes, diskBytes } = totals
   const parts = [
     `${formatCount(series)} series`,
     `${formatCountOf(days, 'day')} (${formatCount(stored)} settled)`,
     `${formatCount(archives.daily)} daily and ${formatCount(archives.monthly)} monthly archives, ${formatBytes(bytes)}`,
     `${formatCountOf(restDays, 'day')} for REST`,
-    `about ${formatBytes(shardBytes)} on disk`,
+    `about ${formatBytes(diskBytes)} on disk`,
   ]
   return `Plan: ${parts.join(' · ')}`
 }
@@ -38,10 +38,11 @@ export function showDryRun(stdout: Output, result: DryRunResult): void {
     formatCount(n.archives.monthly),
     formatCount(n.rest_days),
     formatBytes(n.bytes),
+    formatBytes(n.disk_bytes),
   ]
   printTable(stdout, {
-    head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes'],
-    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes', 'on disk'],
+    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     rows: [
       ...result.series.map((series) =>
         row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series),

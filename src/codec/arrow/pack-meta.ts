@@ -46,6 +46,8 @@ const Entry = z.strictObject({
 })
 const Chunks = z.array(z.union([Digest, Entry]))
 
+const FORMS = ['monthly', 'daily'] as const
+
 /** What an entry may take from the one before it. */
 interface Facts {
   readonly rows: number
@@ -75,6 +77,8 @@ const NOTHING: Facts = {
   odd_rows: 0,
 }
 
+const FACTS = Object.keys(NOTHING) as readonly (keyof Facts)[]
+
 /** The list of chunks, the same text for the same chunks. @param chunks in order */
 export function encodeChunks(chunks: readonly PackedChunk[]): string {
   let before = NOTHING
@@ -83,7 +87,7 @@ export function encodeChunks(chunks: readonly PackedChunk[]): string {
     const facts = factsOf(chunk)
     const entry: Record<string, unknown> = {}
     if (chunk.day !== next) entry['day'] = chunk.day
-    for (const name of Object.keys(NOTHING) as (keyof Facts)[]) if (facts[name] !== before[name]) entry[name] = facts[name]
+    for (const name of FACTS) if (facts[name] !== before[name]) entry[name] = facts[name]
     if (chunk.gaps.length > 0) entry['gaps'] = chunk.gaps.map(gapData)
     before = facts
     next = nextChunk(chunk.day, chunk)
@@ -150,7 +154,8 @@ export function decodeChunks(text: string, series: Series, refuse: (expected: st
 
 /** A key that follows from chunk and form is written as the form. */
 function shortKey(series: Series, day: UtcDay, key: string | null): string | null {
-  return (['monthly', 'daily'] as const).find((form) => key !== null && key === longKey(series, day, form)) ?? key
+  if (key === null) return null
+  return FORMS.find((form) => key.includes(`/${form}/`) && key === longKey(series, day, form)) ?? key
 }
 
 function longKey(series: Series, day: UtcDay, archive: string | null): string | null {

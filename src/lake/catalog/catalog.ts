@@ -133,12 +133,14 @@ export class Catalog implements Ledger {
   commit(batch: readonly CatalogWrite[]): void {
     if (batch.length === 0) return
     this.#transaction((sql) => {
-      let named = ''
-      for (const write of batch) {
-        const label = seriesLabel(write.row)
-        if (label !== named) sql.nameSeries.run(keyOf(write.row))
-        named = label
-        putChunk(sql, write)
+      for (const run of runsOf(batch)) {
+        const [first, last] = [run[0], run.at(-1)]
+        if (first === undefined || last === undefined) continue
+        const key = keyOf(first.row)
+        sql.nameSeries.run(key)
+        // of all of them at once: nearly no chunk has gaps
+        sql.deleteGaps.run([...key, dayStartUs(first.row.day), chunkRange(last.row.day, last.row).endUs])
+        for (const write of run) putChunk(sql, key, write)
       }
     })
   }
@@ -230,11 +232,27 @@ export function openCatalog(
   return new Catalog(path, options.mode, options.progress)
 }
 
-function putChunk(sql: Statements, { row, gaps, revision }: CatalogWrite): void {
-  const key = keyOf(row)
-  const { startUs, endUs } = chunkRange(row.day, row)
+/** Chunks that follow each other, in order. */
+function runsOf(batch: readonly CatalogWrite[]): CatalogWrite[][] {
+  const runs: CatalogWrite[][] = []
+  let label = ''
+  let next = ''
+  for (const write of batch) {
+    const own = seriesLabel(write.row)
+    const last = runs.at(-1)
+    if (last !== undefined && own === label && write.row.day === next) last.push(write)
+    else runs.push([write])
+    label = own
+    next = nextChunk(write.row.day, write.row)
+  }
+  return runs
+}
+
+/** Its gaps of before are deleted already. */
+function putChunk(sql: Statements, key: readonly Binding[], { row, gaps, revision }: CatalogWrite): void {
   sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
-  sql.deleteGaps.run([...key, startUs, endUs])
+  if (gaps.length === 0 && revision === undefined) return
+  const { startUs, endUs } = chunkRange(row.day, row)
   for (const gap of gaps) {
     if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
     sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, JSON.stringify(toEvidenceData(gap.evidence, { notes: true }))])
