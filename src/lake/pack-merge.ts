@@ -74,14 +74,14 @@ export async function mergePack(
   const left: LeftChunk[] = []
   for (const row of rows) {
     if (row.shardSha256 === null) continue
-    const gaps = catalog.listGaps(row, row.day, nextChunk(row.day, series))
+    const gapsOf = () => catalog.listGaps(row, row.day, nextChunk(row.day, series))
     if (isPackedRow(row)) {
       const isLost = !own.has(row.day) && !chunks.has(row.day) && row.condition !== 'failed'
-      if (isLost) lost.push({ row, gaps, error: kept.error ?? missing(row, shards.placeOf(shardPath(series, day))) })
+      if (isLost) lost.push({ row, gaps: gapsOf(), error: kept.error ?? missing(row, shards.placeOf(shardPath(series, day))) })
       continue
     }
     if (!own.has(row.day)) {
-      const chunk = await takeFormer(shards, row, gaps)
+      const chunk = await takeFormer(shards, row, gapsOf())
       if (isCkvdError(chunk)) {
         left.push({ day: row.day, error: chunk })
         continue

@@ -1,6 +1,8 @@
 import type Database from 'libsql'
 import { ROW_BYTES } from '../../codec/arrow/chunk-bytes.ts'
+import type { StoredValue } from './stored-form.ts'
 import {
+  bindStored,
   CHUNK_NAMES,
   selectChunk,
   selectChunks,
@@ -27,6 +29,9 @@ const KEEP_ACCEPTANCE = `CASE
     AND excluded.condition IN ${UNEXPLAINED_CONDITIONS}
   THEN chunks.accepted ELSE excluded.accepted END`
 
+const ON_CONFLICT = `ON CONFLICT (series, day) DO UPDATE SET
+  ${CHUNK_NAMES.map((name) => (name === 'accepted' ? `accepted = ${KEEP_ACCEPTANCE}` : `${name} = excluded.${name}`)).join(', ')}`
+
 const SERIES_FACTS = [
   'first_day',
   'last_day',
@@ -49,6 +54,7 @@ const SQL = {
     WHERE is_known ORDER BY ${ORDER}`,
   putSeries: `INSERT INTO all_series (is_known, ${SERIES_COLUMNS}) VALUES (1, ${[...KEY, ...SERIES_FACTS].map(() => '?').join(', ')})
     ON CONFLICT (dataset, market, symbol, interval) DO UPDATE SET is_known = 1, ${SERIES_FACTS.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+  getId: `SELECT id FROM all_series WHERE ${ONE_SERIES}`,
   // a chunk may be stored before the listing was read for its series
   nameSeries: `INSERT OR IGNORE INTO all_series (is_known, ${KEY.join(', ')}) VALUES (0, ?, ?, ?, ?)`,
   listStoredSeries: `SELECT ${KEY.join(', ')} FROM all_series s
@@ -61,12 +67,13 @@ const SQL = {
     WHERE c.condition IN ${WHOLE_CONDITIONS} AND c.rows = ? AND c.expected = c.rows AND c.shard_bytes = c.rows * ${ROW_BYTES}
       AND typeof(c.shard_sha256) = 'blob'
     GROUP BY p.key HAVING count(*) = (p.value ->> 1) - (p.value ->> 0)`,
+  putStored: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
+    VALUES (?1, ?2, ${CHUNK_NAMES.map((name, i) => bindStored(name, `?${i + 3}`)).join(', ')}) ${ON_CONFLICT}`,
   putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     SELECT s.id, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')}
     FROM (SELECT ${[...KEY, 'day', ...CHUNK_NAMES].map((name) => `? AS ${name}`).join(', ')}) v
     JOIN all_series s ON ${KEY.map((name) => `s.${name} = v.${name}`).join(' AND ')} WHERE true
-    ON CONFLICT (series, day) DO UPDATE SET
-    ${CHUNK_NAMES.map((name) => (name === 'accepted' ? `accepted = ${KEEP_ACCEPTANCE}` : `${name} = excluded.${name}`)).join(', ')}`,
+    ${ON_CONFLICT}`,
   setAccepted: `UPDATE chunks SET accepted = ? WHERE series = ${SERIES_ID} AND day = ${encodeDay('?')}`,
   lastDayWithBars: `SELECT ${decodeDay('max(day)')} FROM chunks WHERE series = ${SERIES_ID} AND rows > 0`,
   listBeginnings: `SELECT interval, first_open_us FROM beginnings WHERE market = ? AND symbol = ?`,
@@ -94,7 +101,7 @@ const SQL = {
 } as const
 
 /** Values to bind. Never a boolean: libsql 0.5 aborts the process on one. */
-export type Binding = string | number | null
+export type Binding = StoredValue
 
 /** One prepared statement; rows are arrays in the order of the columns. */
 export interface Statement {

@@ -13,7 +13,7 @@ import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, SeriesRow } from './catalog-rows.ts'
 import { DAY_COLUMNS, datasetPart, KLINES, seriesRowOf } from './catalog-rows.ts'
-import { dayRowOf, dayRowsOf } from './stored-form.ts'
+import { dayRowOf, dayRowsOf, storedValues } from './stored-form.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
 import { prepareStatements } from './catalog-statements.ts'
@@ -140,7 +140,8 @@ export class Catalog implements Ledger {
         sql.nameSeries.run(key)
         // of all of them at once: nearly no chunk has gaps
         sql.deleteGaps.run([...key, dayStartUs(first.row.day), chunkRange(last.row.day, last.row).endUs])
-        for (const write of run) putChunk(sql, key, write)
+        const [id] = sql.getId.get(key) as [number]
+        for (const write of run) putChunk(sql, key, id, write)
       }
     })
   }
@@ -249,8 +250,10 @@ function runsOf(batch: readonly CatalogWrite[]): CatalogWrite[][] {
 }
 
 /** Its gaps of before are deleted already. */
-function putChunk(sql: Statements, key: readonly Binding[], { row, gaps, revision }: CatalogWrite): void {
-  sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
+function putChunk(sql: Statements, key: readonly Binding[], id: number, { row, gaps, revision }: CatalogWrite): void {
+  const stored = storedValues(row)
+  if (stored === undefined) sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
+  else sql.putStored.run([id, dayNumber(row.day), ...stored])
   if (gaps.length === 0 && revision === undefined) return
   const { startUs, endUs } = chunkRange(row.day, row)
   for (const gap of gaps) {
