@@ -259,7 +259,7 @@ function storedKey(row: DayRow): StoredValue {
   const { archiveKey } = row
   if (archiveKey === null) return null
   const form = archiveKey.includes('/monthly/') ? 'monthly' : 'daily'
-  return archiveKey === keyOf(row, row.day, form) ? PACKAGINGS[form] : archiveKey
+  return archiveKey === keyOf(keysOf(row), row.day, form) ? PACKAGINGS[form] : archiveKey
 }
 
 /** What the program reads as it is stored: JavaScript makes text of it in a third of the time that SQLite takes. */
@@ -309,16 +309,17 @@ export function selectChunks(chunk: string, series: string): string {
 /** The rows of what `selectChunks` selects, by day. */
 export function dayRowsOf(text: string, series: Series): DayRow[] {
   const usual = [...USUAL_ROW]
+  const keys = keysOf(series)
   const rows = (JSON.parse(text) as RawRow[]).map((said) => {
-    if (said.length !== SAID_PLACES.length) return dayRowOf(said, series)
+    if (said.length !== SAID_PLACES.length) return dayRowOf(said, series, keys)
     for (let i = 0; i < said.length; i++) usual[SAID_PLACES[i] as number] = said[i] as string | number | null
-    return dayRowOf(usual, series)
+    return dayRowOf(usual, series, keys)
   })
   return rows.sort((a, b) => (a.day < b.day ? -1 : 1))
 }
 
 /** A row from what `selectChunk` selects. Spelled out: a loop over the columns took three times as long, and a lake has a hundred thousand rows. */
-export function dayRowOf(raw: RawRow, series: Series): DayRow {
+export function dayRowOf(raw: RawRow, series: Series, keys = keysOf(series)): DayRow {
   // The schema (STRICT, NOT NULL, CHECK) is what guarantees these types: SQLite has refused any other value.
   const day = dayOfNumber(raw[0] as number) as UtcDay
   const archiveKey = raw[7] as string | number | null
@@ -335,7 +336,7 @@ export function dayRowOf(raw: RawRow, series: Series): DayRow {
     expected: raw[4] as number,
     shardSha256: raw[5] as string | null,
     shardBytes: raw[6] as number | null,
-    archiveKey: typeof archiveKey === 'number' ? keyOf(series, day, archiveKey === PACKAGINGS.daily ? 'daily' : 'monthly') : archiveKey,
+    archiveKey: typeof archiveKey === 'number' ? keyOf(keys, day, archiveKey === PACKAGINGS.daily ? 'daily' : 'monthly') : archiveKey,
     archiveEtag: raw[8] as string | null,
     archiveSha256: raw[9] as string | null,
     revision: raw[10] as number,
@@ -354,9 +355,17 @@ export function dayRowOf(raw: RawRow, series: Series): DayRow {
   }
 }
 
+/** How the keys of Vision's archives of a series begin. */
+type KeyStems = Readonly<Record<Packaging, string>>
+
+function keysOf(series: Series): KeyStems {
+  const stemOf = (packaging: Packaging): string => `${seriesFolder(series, packaging)}${periodStem(series, '')}`
+  return { daily: stemOf('daily'), monthly: stemOf('monthly') }
+}
+
 /** The key that Vision's archive of a chunk has. */
-function keyOf(series: Series, day: UtcDay, packaging: Packaging): string {
-  return `${seriesFolder(series, packaging)}${periodStem(series, packaging === 'daily' ? day : monthOf(day))}.zip`
+function keyOf(stems: KeyStems, day: UtcDay, packaging: Packaging): string {
+  return `${stems[packaging]}${packaging === 'daily' ? day : monthOf(day)}.zip`
 }
 
 /** SQL of the public values of a stored chunk, as columns of these names. @param chunk, series aliases */
