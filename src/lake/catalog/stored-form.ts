@@ -1,11 +1,6 @@
-import { periodStem, seriesFolder } from '../../dataset/names.ts'
 import type { Condition } from '../../model/condition.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
-import type { Packaging, Series } from '../../model/series.ts'
-import type { UtcDay } from '../../model/utc-day.ts'
-import { dayOfNumber, monthOf } from '../../model/utc-day.ts'
-import type { ErrorCode } from '../../errors.ts'
-import type { DAY_COLUMNS, DayRow, RawRow } from './catalog-rows.ts'
+import type { DAY_COLUMNS } from './catalog-rows.ts'
 
 /*
  * How the catalog keeps a chunk: numbers for what is one of a few words, bytes for digests, nothing for what can be derived. SQL alone
@@ -14,7 +9,7 @@ import type { DAY_COLUMNS, DayRow, RawRow } from './catalog-rows.ts'
  */
 
 /** Numbers of the conditions: a number never changes its meaning. */
-const CONDITION_NUMBERS: Readonly<Record<Condition, number>> = {
+export const CONDITION_NUMBERS: Readonly<Record<Condition, number>> = {
   complete: 1,
   provisional: 2,
   outage: 3,
@@ -28,14 +23,14 @@ const CONDITION_NUMBERS: Readonly<Record<Condition, number>> = {
 }
 
 /** Digits of the sources; a mix is a number of several digits, in the order in which they are joined. */
-const SOURCE_DIGITS = [
+export const SOURCE_DIGITS = [
   ['vision-daily', 1],
   ['vision-monthly', 2],
   ['rest', 3],
 ] as const
 
 /** How an archive's packaging is written where its key follows from it. */
-const PACKAGINGS = { daily: 1, monthly: 2 } as const
+export const PACKAGINGS = { daily: 1, monthly: 2 } as const
 
 /** A list of conditions for SQL's `IN`, by number. */
 function numbersOf(conditions: readonly Condition[]): string {
@@ -194,72 +189,13 @@ export function encodeChunk(row: string): string[] {
   return CHUNK_NAMES.map((name) => CHUNK_COLUMNS[name].encode(row))
 }
 
-const SHA256 = /^[0-9a-f]{64}$/
-const ETAG = /^[0-9a-f]{32}$/
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-
 /** A stored value, to be bound. */
 export type StoredValue = string | number | Uint8Array | null
-
-/**
- * The stored values of a chunk of klines, in the order of `CHUNK_NAMES`, as `encodeChunk` makes them; undefined for one that has anything
- * unusual to say, which is left to SQL. JavaScript takes a fraction of SQL's time, and a run stores a hundred thousand.
- */
-export function storedValues(row: DayRow): StoredValue[] | undefined {
-  const { shardSha256, archiveEtag, archiveSha256, updatedAt } = row
-  const source = row.source === null ? null : SOURCE_NUMBERS[row.source]
-  const isUsual =
-    row.dataset === undefined &&
-    source !== undefined &&
-    (shardSha256 === null || SHA256.test(shardSha256)) &&
-    (archiveEtag === null || ETAG.test(archiveEtag)) &&
-    (archiveSha256 === null || SHA256.test(archiveSha256)) &&
-    TIME.test(updatedAt)
-  const updatedMs = isUsual ? Date.parse(updatedAt) : NaN
-  if (!isUsual || Number.isNaN(updatedMs)) return undefined
-  return [
-    CONDITION_NUMBERS[row.condition],
-    source,
-    row.rows,
-    row.expected,
-    bytesOf(shardSha256),
-    row.shardBytes,
-    storedKey(row),
-    bytesOf(archiveEtag),
-    bytesOf(archiveSha256),
-    row.revision,
-    row.offGrid,
-    row.duplicates,
-    row.conflicts,
-    row.differingRows,
-    row.oddClose,
-    row.oddRows,
-    row.evidence,
-    row.errorCode,
-    row.error,
-    row.accepted,
-    row.recheck,
-    updatedMs,
-  ]
-}
 
 /** SQL of a stored value that is bound: every number of JavaScript comes as a real one, which a column of any type would keep. */
 export function bindStored(name: ChunkColumn, parameter: string): string {
   const isAny = CHUNK_COLUMNS[name].type.startsWith('any')
   return isAny ? `iif(typeof(${parameter}) = 'real', CAST(${parameter} AS integer), ${parameter})` : parameter
-}
-
-const SOURCE_NUMBERS: Readonly<Partial<Record<string, number>>> = Object.fromEntries(SOURCE_DIGITS)
-
-function bytesOf(hex: string | null): Uint8Array | null {
-  return hex === null ? null : Buffer.from(hex, 'hex')
-}
-
-function storedKey(row: DayRow): StoredValue {
-  const { archiveKey } = row
-  if (archiveKey === null) return null
-  const form = archiveKey.includes('/monthly/') ? 'monthly' : 'daily'
-  return archiveKey === keyOf(keysOf(row), row.day, form) ? PACKAGINGS[form] : archiveKey
 }
 
 /** What the program reads as it is stored: JavaScript makes text of it in a third of the time that SQLite takes. */
@@ -274,7 +210,7 @@ export function selectChunk(chunk: string, series: string): string {
 }
 
 /** What nearly every chunk has of the columns of which there is hardly ever anything to say. */
-const USUAL: Readonly<Partial<Record<ChunkColumn, 0 | 1 | null>>> = {
+export const USUAL: Readonly<Partial<Record<ChunkColumn, 0 | 1 | null>>> = {
   revision: 1,
   off_grid: 0,
   duplicates: 0,
@@ -288,11 +224,7 @@ const USUAL: Readonly<Partial<Record<ChunkColumn, 0 | 1 | null>>> = {
   accepted: null,
   recheck: 0,
 }
-const SAID = CHUNK_NAMES.filter((name) => !(name in USUAL))
-const USUAL_ROW: RawRow = [0, ...CHUNK_NAMES.map((name) => USUAL[name] ?? null)]
-/** Where the values of a chunk of which there is nothing unusual to say stand in `USUAL_ROW`. */
-const SAID_PLACES = [0, ...SAID.map((name) => CHUNK_NAMES.indexOf(name) + 1)]
-
+export const SAID = CHUNK_NAMES.filter((name) => !(name in USUAL))
 /**
  * SQL of all selected chunks as one JSON text, an array a chunk: the values of `selectChunk`, or of them those of `SAID` where all others are
  * the usual ones. Each value that SQLite hands over costs more than what it takes to write it and to parse it: years of a series are read
@@ -304,68 +236,6 @@ export function selectChunks(chunk: string, series: string): string {
   const isUsual = Object.entries(USUAL).map(([name, value]) => `${chunk}.${name} IS ${String(value)}`)
   const array = (names: readonly ChunkColumn[]): string => `json_array(${[`${chunk}.day`, ...names.map(valueOf)].join(', ')})`
   return `json_group_array(CASE WHEN ${isUsual.join(' AND ')} THEN ${array(SAID)} ELSE ${array(CHUNK_NAMES)} END)`
-}
-
-/** The rows of what `selectChunks` selects, by day. */
-export function dayRowsOf(text: string, series: Series): DayRow[] {
-  const usual = [...USUAL_ROW]
-  const keys = keysOf(series)
-  const rows = (JSON.parse(text) as RawRow[]).map((said) => {
-    if (said.length !== SAID_PLACES.length) return dayRowOf(said, series, keys)
-    for (let i = 0; i < said.length; i++) usual[SAID_PLACES[i] as number] = said[i] as string | number | null
-    return dayRowOf(usual, series, keys)
-  })
-  return rows.sort((a, b) => (a.day < b.day ? -1 : 1))
-}
-
-/** A row from what `selectChunk` selects. Spelled out: a loop over the columns took three times as long, and a lake has a hundred thousand rows. */
-export function dayRowOf(raw: RawRow, series: Series, keys = keysOf(series)): DayRow {
-  // The schema (STRICT, NOT NULL, CHECK) is what guarantees these types: SQLite has refused any other value.
-  const day = dayOfNumber(raw[0] as number) as UtcDay
-  const archiveKey = raw[7] as string | number | null
-  const updatedAt = raw[22] as string | number
-  return {
-    dataset: series.dataset,
-    market: series.market,
-    symbol: series.symbol,
-    interval: series.interval,
-    day,
-    condition: raw[1] as Condition,
-    source: raw[2] as string | null,
-    rows: raw[3] as number,
-    expected: raw[4] as number,
-    shardSha256: raw[5] as string | null,
-    shardBytes: raw[6] as number | null,
-    archiveKey: typeof archiveKey === 'number' ? keyOf(keys, day, archiveKey === PACKAGINGS.daily ? 'daily' : 'monthly') : archiveKey,
-    archiveEtag: raw[8] as string | null,
-    archiveSha256: raw[9] as string | null,
-    revision: raw[10] as number,
-    offGrid: raw[11] as number,
-    duplicates: raw[12] as number,
-    conflicts: raw[13] as number,
-    differingRows: raw[14] as number,
-    oddClose: raw[15] as number,
-    oddRows: raw[16] as number,
-    evidence: raw[17] as string | null,
-    errorCode: raw[18] as ErrorCode | null,
-    error: raw[19] as string | null,
-    accepted: raw[20] as string | null,
-    recheck: raw[21] as 0 | 1,
-    updatedAt: typeof updatedAt === 'number' ? new Date(updatedAt).toISOString() : updatedAt,
-  }
-}
-
-/** How the keys of Vision's archives of a series begin. */
-type KeyStems = Readonly<Record<Packaging, string>>
-
-function keysOf(series: Series): KeyStems {
-  const stemOf = (packaging: Packaging): string => `${seriesFolder(series, packaging)}${periodStem(series, '')}`
-  return { daily: stemOf('daily'), monthly: stemOf('monthly') }
-}
-
-/** The key that Vision's archive of a chunk has. */
-function keyOf(stems: KeyStems, day: UtcDay, packaging: Packaging): string {
-  return `${stems[packaging]}${packaging === 'daily' ? day : monthOf(day)}.zip`
 }
 
 /** SQL of the public values of a stored chunk, as columns of these names. @param chunk, series aliases */
