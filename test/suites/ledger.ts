@@ -94,6 +94,45 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
         expect(ledger.getDay(minute, day('2024-01-01'))?.rows).toBe(2)
       })
 
+      test('that are whole are found by ranges, with their digests in order; a range with any other day is not', async () => {
+        const digest = (i: number): string => String(i).repeat(64)
+        const write = (series: typeof BTC, date: string, i: number, change: Partial<DayRow> = {}): CatalogWrite => ({
+          row: rowOf(series, date, {
+            condition: 'complete',
+            rows: 24,
+            expected: 24,
+            shardSha256: digest(i),
+            shardBytes: 24 * 88,
+            ...change,
+          }),
+          gaps: [],
+        })
+        const dates = ['2024-01-02', '2024-01-01', '2024-01-03', '2024-01-04', '2024-01-05', '2024-01-06']
+        await ledger.commit(dates.map((date, i) => write(BTC, date, i, i === 2 ? { condition: 'provisional', source: 'rest' } : {})))
+        const range = (first: string, end: string) => ({ first: day(first), end: day(end) })
+        const whole = range('2024-01-01', '2024-01-04')
+        const found = [{ ...whole, rows: 72, digests: digest(1) + digest(0) + digest(2) }]
+        expect(ledger.findWhole(BTC, [range('2024-01-05', '2024-01-08'), whole], 24)).toEqual(found)
+        expect(ledger.findWhole(BTC, [whole], 96)).toEqual([])
+        expect(ledger.findWhole(ETH, [whole], 24)).toEqual([])
+        expect(ledger.findWhole(BTC, [], 24)).toEqual([])
+        const others: Partial<DayRow>[] = [
+          { condition: 'outage', rows: 23, shardBytes: 23 * 88 },
+          { condition: 'partial' },
+          { condition: 'disputed' },
+          { condition: 'failed' },
+          { expected: 23 },
+          { rows: 25, shardBytes: 25 * 88 },
+          { shardBytes: 6_474 },
+        ]
+        for (const change of others) {
+          await ledger.commit([write(BTC, '2024-01-02', 0, change)])
+          expect(ledger.findWhole(BTC, [whole], 24)).toEqual([])
+          await ledger.commit([write(BTC, '2024-01-02', 0)])
+          expect(ledger.findWhole(BTC, [whole], 24)).toEqual(found)
+        }
+      })
+
       test('are iterated in any number, and the caller may write or stop meanwhile', async () => {
         const dates = Array.from({ length: 2500 }, (_, i) => addDays(day('2018-01-01'), i))
         await ledger.commit(dates.map((date) => ({ row: rowOf(BTC, date), gaps: [] })))

@@ -9,7 +9,7 @@ import type { Series } from '../../../src/model/series.ts'
 import { addDays } from '../../../src/model/utc-day.ts'
 import type { ColumnBlock } from '../../../src/read/column-block.ts'
 import { createBlock } from '../../../src/read/column-block.ts'
-import { readParts } from '../../../src/read/shard-columns.ts'
+import { readDays, readParts } from '../../../src/read/shard-columns.ts'
 import { barsOf, BTC, BTC_5M, day, inTempDirectory, shardFile } from '../lake/lake-fixtures.ts'
 
 const ALL = KLINE_COLUMNS.map(({ key }) => key)
@@ -126,6 +126,53 @@ describe('reading columns of stored days', () => {
         else await writeFile(path, bytes)
         expect(await read(root, rows)).toMatchObject({ bad: rows.map((row) => row.day), closes: [] })
       }
+    })
+  })
+})
+
+describe('reading days of a pack at once', () => {
+  const days = [0, 1, 2].map((i) => barsOf(BTC, addDays(day('2024-01-01'), i), { price: 200 + i }))
+  const wholeOf = (items: typeof days) => ({
+    first: items[0]!.row.day,
+    end: addDays(items.at(-1)!.row.day, 1),
+    rows: 24 * items.length,
+    digests: items.map(({ row }) => row.shardSha256).join(''),
+  })
+  async function readAtOnce(root: string, whole: ReturnType<typeof wholeOf>, keys: readonly KlineColumn[] = ALL) {
+    const target = createBlock(keys, whole.rows)
+    const bad = await readDays(createLocalReader(root), BTC, [{ whole, offset: 0 }], target, new AbortController().signal)
+    return bad.length > 0 ? 'bad' : [...new Set(target.close)]
+  }
+
+  test('gives what reading them one by one gives, the first time and again, of all of the pack or of a part', async () => {
+    await withLake(days, async (root) => {
+      for (const keys of [ALL, ['openTime', 'close'] as const]) {
+        for (let i = 0; i < 2; i++) {
+          expect(await readAtOnce(root, wholeOf(days), keys)).toEqual([200, 201, 202])
+          expect(await readAtOnce(root, wholeOf(days.slice(1, 2)), keys)).toEqual([201])
+        }
+      }
+    })
+  })
+
+  test('a byte that rotted, a day that is missing or another one, or a file that is gone makes them bad', async () => {
+    await withLake(days, async (root) => {
+      const whole = wholeOf(days)
+      const path = shardFile(root, BTC, '2024-01-01')
+      const sound = await readFile(path)
+      for (const before of ['unread', 'read']) {
+        if (before === 'read') expect(await readAtOnce(root, whole)).toEqual([200, 201, 202])
+        const rotten = Buffer.from(sound)
+        rotten.writeDoubleLE(202, rotten.indexOf(Buffer.from(new Float64Array([201, 201]).buffer)))
+        await writeFile(path, rotten)
+        expect(await readAtOnce(root, whole)).toBe('bad')
+        expect(await readAtOnce(root, wholeOf(days.slice(0, 1)))).toEqual([200])
+        await writeFile(path, sound)
+      }
+      expect(await readAtOnce(root, { ...whole, digests: wholeOf([...days].reverse()).digests })).toBe('bad')
+      expect(await readAtOnce(root, wholeOf([...days, barsOf(BTC, '2024-01-04')]))).toBe('bad')
+      await rm(path)
+      expect(await readAtOnce(root, whole)).toBe('bad')
     })
   })
 })
