@@ -36,7 +36,7 @@ export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
   let first = 0
   for (const entry of entriesOf(text)) {
     const { day: said, rows: changed = own } = entry
-    const day = said === undefined ? next : parseUtcDay(String(said))
+    const day = said === undefined ? next : typeof said === 'string' ? parseUtcDay(said) : undefined
     if (day === undefined || !Number.isSafeInteger(changed) || Number(changed) < 0)
       return refuse('days and rows of chunks', JSON.stringify(entry).slice(0, 100))
     own = Number(changed)
