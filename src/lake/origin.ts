@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { hostNameOf } from '../../config/host-name.ts'
 import { parseJson } from '../json-text.ts'
 import { CkvdError, systemCode } from '../errors.ts'
 import { LAKE } from './layout.ts'
@@ -32,8 +33,8 @@ export function claimedOrigin({ sandbox, urls }: Sources): Origin | undefined {
 }
 
 function isExchange(url: string): boolean {
-  const { hostname } = new URL(url)
-  return EXCHANGE_HOST.test(hostname) || (hostname.endsWith('.amazonaws.com') && EXCHANGE_BUCKET.test(url))
+  const host = hostNameOf(url)
+  return EXCHANGE_HOST.test(host) || (host.endsWith('.amazonaws.com') && EXCHANGE_BUCKET.test(url))
 }
 
 /**

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ import { VERSION_1, VERSION_2 } from '../support/older-catalogs.ts'
 import { startRestServer } from '../support/rest-server.ts'
 import type { Reply, RestServer } from '../support/rest-server.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory } from '../support/temp-lake.ts'
+import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
 
 /*
  * What the exchange says of our address holds for whoever asks from it: other lakes, other processes, the library. Each test is an address of
@@ -281,6 +281,33 @@ describe('where the account is kept', () => {
     expect(run.stderr).toContain(path)
     expect((await stat(path)).size).toBe(1480)
     await chmod(path, 0o600)
+  })
+
+  test.each(['rest-account.sqlite', 'rest-account.sqlite-wal', 'rest-account.sqlite-journal'])(
+    'a link in the place of %s in the state directory: told, nothing is written where it leads, and the account is in the lake',
+    async (name) => {
+      await using world = await createWorld({ now: NOW, markets })
+      await using outside = await createTempDirectory()
+      await mkdir(world.state)
+      await symlink(join(outside.path, 'theirs'), join(world.state, name))
+      const run = await world.ingest(ASK)
+      expect(run).toMatchObject({ exit: 0, requests: { rest: 1 } })
+      expect(run.stderr).toMatch(/CKVD_ACCOUNT.*symbolic link/)
+      expect(run.stderr).toContain(join(world.lake, 'rest-account.sqlite'))
+      expect(await listFiles(outside.path)).toEqual([])
+    },
+  )
+
+  test.each([true, false])('a link in its place in the lake (the state directory writable: %s): exit 4, and nothing is asked', async (writable) => {
+    await using world = await createWorld({ now: NOW, markets })
+    await using outside = await createTempDirectory()
+    if (!writable) await writeFile(world.state, 'a file is in the way')
+    await mkdir(world.lake)
+    await symlink(join(outside.path, 'theirs'), join(world.lake, 'rest-account.sqlite'))
+    const run = await world.ingest(ASK)
+    expect(run).toMatchObject({ exit: 4, requests: { rest: 0 }, stopped: { code: 'CKVD_ACCOUNT' } })
+    expect(run.stopped?.message).toMatch(/symbolic link/)
+    expect(await listFiles(outside.path)).toEqual([])
   })
 
   test('the embedded sandbox keeps its account in memory: nothing of it is remembered', async () => {

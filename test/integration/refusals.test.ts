@@ -6,7 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ingestCommand, ingestResult, jsonOf, runCkvd, runHere, startCkvd } from '../support/ckvd.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import type { TestExchange } from '../support/exchange.ts'
-import { startExchange } from '../support/exchange.ts'
+import { startExchange, urlVariables } from '../support/exchange.ts'
+import { createGate, startHostileFront } from '../support/hostile-front.ts'
 import { library } from '../support/library.ts'
 import { createTempDirectory, digestTree, listFiles, waitUntil } from '../support/temp-lake.ts'
 
@@ -41,16 +42,19 @@ async function closedPort(): Promise<string> {
 
 describe('one writer at a time', () => {
   test('a second ingest on the same lake ends with exit 4 and a clear word; the first one is not disturbed', async () => {
-    exchange.sandbox.setFaults([{ kind: 'slow', match: '\\.zip$', bytesPerSecond: 8_000 }])
     await using directory = await createTempDirectory()
-    const first = startCkvd(command(directory.lake), { env: exchange.env, stdin: 'AAAUSDT' })
-    await waitUntil('the first download', () => exchange.requests('archive').length > 0)
-    const second = await runHere(command(directory.lake), { env: exchange.env, stdin: 'AAAUSDT' })
+    const gate = createGate()
+    await using front = await startHostileFront(exchange.sandbox, (path) => path.endsWith('.zip') && gate.opened)
+    const env = { ...exchange.env, ...urlVariables(front) }
+    const first = startCkvd(command(directory.lake), { env, stdin: 'AAAUSDT' })
+    await waitUntil('the first download', () => front.attacked.length > 0)
+    const second = await runHere(command(directory.lake), { env, stdin: 'AAAUSDT' })
     expect(second.exit).toBe(4)
     expect(second.stderr).toMatch(/error CKVD_LAKE_LOCKED: .*lake/)
     expect(jsonOf(second)).toMatchObject({ command: 'ingest', exit: 4, error: { code: 'CKVD_LAKE_LOCKED' } })
     const verify = await runHere(['verify', '--lake', directory.lake])
     expect(verify.exit).toBe(4)
+    gate.open()
     expect(ingestResult(await first.ended)).toMatchObject({ exit: 0, stored: 19, problems: [] })
   })
 

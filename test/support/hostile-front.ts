@@ -3,13 +3,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Sandbox } from '../../src/sandbox/index.ts'
 
-/** Answers a request in the exchange's place; false leaves it to the exchange. */
-export type Attack = (path: string, response: ServerResponse, request: IncomingMessage) => boolean
+/** Answers a request in the exchange's place; false leaves it to the exchange, a promise once that is kept. */
+export type Attack = (path: string, response: ServerResponse, request: IncomingMessage) => boolean | Promise<void>
 
 export interface HostileFront extends AsyncDisposable {
   /** the exchange's URLs, through the front */
   readonly urls: Sandbox['urls']
-  /** paths of the requests that were attacked */
+  /** paths of the requests that were attacked, or kept waiting */
   readonly attacked: readonly string[]
   /** bytes that went out in attacks, as far as they were taken */
   readonly bytesSent: () => number
@@ -31,12 +31,15 @@ export async function startHostileFront(
     const path = request.url ?? '/'
     const { socket } = response
     const before = socket?.bytesWritten ?? 0
-    if (attack(path, response, request)) {
-      attacked.push(path)
+    const attacks = attack(path, response, request)
+    if (attacks !== false) attacked.push(path)
+    if (attacks === true) {
       response.on('close', () => (bytes += (socket?.bytesWritten ?? 0) - before))
       return
     }
-    relay(behind + path, response, clockOffMs).catch(() => response.destroy())
+    Promise.resolve(attacks)
+      .then(() => relay(behind + path, response, clockOffMs))
+      .catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -59,6 +62,13 @@ async function relay(url: string, response: ServerResponse, clockOffMs: number):
   const headers = Object.fromEntries([...answer.headers].filter(([name]) => !/^(connection|keep-alive|transfer-encoding)$/.test(name)))
   const date = new Date(Date.now() + clockOffMs).toUTCString()
   response.writeHead(answer.status, { ...headers, date, 'content-length': body.length }).end(body)
+}
+
+/** A gate for requests: they wait until it is opened. */
+export function createGate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open: () => open() }
 }
 
 /** Writes `chunk` again and again, `times` times, as fast as the other side takes it. */

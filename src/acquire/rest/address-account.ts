@@ -71,7 +71,8 @@ export class AddressAccount implements RestAccount {
   }
 
   async close(): Promise<void> {
-    await (await this.#account)?.close()
+    // that it could not be opened was thrown to who asked
+    await (await this.#account?.catch(() => undefined))?.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

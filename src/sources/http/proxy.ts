@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { hostNameOf } from '../../../config/host-name.ts'
 import { CkvdError } from '../../errors.ts'
 
 /** The environment, of which the proxies are read. */
@@ -25,8 +26,8 @@ const DEFAULT_PORTS = { http: '1080', https: '443' } as const
  * @throws CKVD_CONFIG for a proxy that is not HTTP (SOCKS), or no address; it names the variable and shows no secret
  */
 export function proxyFor(origin: string, env: Env): Proxy | undefined {
-  const { protocol, hostname, port } = new URL(origin)
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  const { protocol, port } = new URL(origin)
+  const host = hostNameOf(origin).replace(/^\[|\]$/g, '')
   if (isLoopback(host)) return undefined
   const found = findVariable(protocol === 'https:' ? ['https_proxy', 'HTTPS_PROXY'] : httpNames(env), env)
   if (found === undefined || isExempt(host, port || (protocol === 'https:' ? '443' : '80'), env)) return undefined

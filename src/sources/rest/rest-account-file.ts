@@ -1,3 +1,4 @@
+import { lstatSync, readlinkSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
@@ -76,11 +77,12 @@ export class FileRestAccount implements RestAccount {
   /**
    * Opens the file, or makes it; its directory must be there.
    * @param nowMs the clock, epoch milliseconds: that of all others who use the file, so the system's
-   * @throws CkvdError CKVD_ACCOUNT when it cannot be written, is damaged, or is of a newer version
+   * @throws CkvdError CKVD_ACCOUNT when it cannot be written, is damaged, is of a newer version, or a symbolic link
    */
   static async open(path: string, nowMs: () => number = Date.now): Promise<FileRestAccount> {
     let database: Database.Database | undefined
     try {
+      refuseLinks(path)
       const opened = (database = new Database(path, { timeout: 0 }))
       await whenFree(() => opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;'))
       // the write proves that there can be one
@@ -239,6 +241,14 @@ function isBusy(error: unknown): boolean {
   const { code, rawCode } = error as { code?: unknown; rawCode?: unknown }
   if (typeof rawCode === 'number') return (rawCode & 0xff) === 5 || (rawCode & 0xff) === 6
   return typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)
+}
+
+/** Throws where a symbolic link is in the place of the account or of SQLite's files beside it: also who only reads would write where it leads. */
+export function refuseLinks(path: string): void {
+  for (const file of ['', '-wal', '-shm', '-journal'].map((ending) => path + ending)) {
+    if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue
+    throw new Error(`a symbolic link leads ${file} to ${readlinkSync(file)}, where nothing is written: remove the link`)
+  }
 }
 
 /** What cannot be done with the account, and what to do. `verb`: *open*, *read*, *write*. */

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
 import { resultCode } from '../../disk/sqlite.ts'
 import type { Hold } from './rest-account.ts'
-import { accountError } from './rest-account-file.ts'
+import { accountError, refuseLinks } from './rest-account-file.ts'
 import { holdsOf } from './rest-account-lane.ts'
 
 /** A time in which a lane is not sent to, by the lane's name. */
@@ -14,11 +14,12 @@ export interface LaneHold {
 
 /**
  * The holds that an account's file has at the time, all lanes. The file is read and left as it is, also where nothing may be written; where there
- * is none, none. Throws CKVD_ACCOUNT where it cannot be read.
+ * is none, none. Throws CKVD_ACCOUNT where it cannot be read, or a symbolic link is in its place.
  */
 export function readHolds(path: string, nowMs: number): LaneHold[] {
-  if (!existsSync(path)) return []
   try {
+    refuseLinks(path)
+    if (!existsSync(path)) return []
     return readAs('mode=ro', path, nowMs)
   } catch (cause) {
     // SQLite wants to write beside the file; where it may not, and no log lies there, all is in the file itself

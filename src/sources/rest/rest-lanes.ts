@@ -1,3 +1,4 @@
+import { hostNameOf } from '../../../config/host-name.ts'
 import { SHARED_ACCOUNTS } from '../../../config/markets.ts'
 import type { Market } from '../../model/market.ts'
 
@@ -10,9 +11,14 @@ export function restLanes(urls: Readonly<Record<Market, string>>): Readonly<Reco
   return { spot: `${originOf(urls.spot)} spot`, um: `${originOf(urls.um)} futures`, cm: `${originOf(urls.cm)} futures` }
 }
 
-/** The origin that stands for all that are counted with it. */
+/** Names of this machine for itself: a mirror on it is one server, whichever of them is used. */
+const LOOPBACK = new Set(['localhost', '[::1]'])
+
+/** The origin that stands for all that are counted with it, however its host is written. */
 function originOf(url: string): string {
-  const { origin, hostname, port } = new URL(url)
-  const group = port === '' ? SHARED_ACCOUNTS.find((hosts) => hosts.includes(hostname)) : undefined
-  return group === undefined ? origin : `https://${group[0]}`
+  const { protocol, port } = new URL(url)
+  const name = hostNameOf(url)
+  const group = port === '' ? SHARED_ACCOUNTS.find((hosts) => hosts.includes(name)) : undefined
+  if (group !== undefined) return `https://${group[0]}`
+  return `${protocol}//${LOOPBACK.has(name) ? '127.0.0.1' : name}${port === '' ? '' : `:${port}`}`
 }

@@ -102,6 +102,8 @@ describe('who goes without', () => {
     ['fd00::/8', 'http://[fd00::1]:80', true],
     ['fd00::1', 'http://[fd00::1]:80', true],
     ['2.3', 'http://10.1.2.3', false],
+    ['binance.vision', 'https://Data.Binance.Vision.:443', true],
+    ['10.0.0.0/8', 'http://[::ffff:10.1.2.3]', true],
   ])('no_proxy=%s for %s: %s', (list, origin, exempt) => {
     expect(proxyFor(origin, { all_proxy: 'a:1', NO_PROXY: list }) === undefined).toBe(exempt)
   })
@@ -116,6 +118,13 @@ describe('who goes without', () => {
     expect(codeOf(() => checkProxies(['http://127.0.0.1:1', HTTPS], { ALL_PROXY: 'socks5://x' })).code).toBe('CKVD_CONFIG')
   })
 })
+
+test.each(['http://localhost.:1', 'http://x.localhost', 'http://127.9.9.9', 'http://[::1]:1', 'http://[::ffff:127.0.0.1]:1'])(
+  'this machine as %s has no proxy',
+  (origin) => {
+    expect(proxyFor(origin, { http_proxy: 'a:1', all_proxy: 'a:1' })).toBeUndefined()
+  },
+)
 
 test('credentials are hidden in every form', () => {
   expect(hideCredentials('http://jan:p@ss/w@proxy.lan:1')).toBe('http://***@proxy.lan:1')
