@@ -290,7 +290,7 @@ export function toCkvdError(error: unknown): CkvdError {
  */
 export function openFilesError(error: unknown): CkvdError | undefined {
   if (!(error instanceof Error) || error instanceof CkvdError || !/\bE[MN]FILE\b/.test(error.message)) return undefined
-  return new CkvdError('CKVD_OPEN_FILES', `Too many files are open: ${error.message}. Raise the limit (ulimit -n), then run again.`, {
+  return new CkvdError('CKVD_OPEN_FILES', `Too many files are open: ${error.message}. Raise the limit (ulimit -n 1024), then run again.`, {
     cause: error,
   })
 }

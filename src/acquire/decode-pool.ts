@@ -206,7 +206,9 @@ export class DecodePool {
       const ended = signal.aborted ? `gave no answer for ${this.#taskTimeoutMs / 1000} s` : 'died'
       for (const waiting of batch) {
         const { key } = waiting.request.archive
-        waiting.reject(new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }))
+        // no archive is at fault where a thread may not open its own program
+        const crowded = openFilesError(cause)
+        waiting.reject(crowded ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }))
       }
     }
   }

@@ -28,7 +28,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EISDIR: 'A directory stands where a file is needed: move it away, then run again.',
   ENOTEMPTY: 'A directory stands where a file is needed: move it away, then run again.',
   ENOENT: 'Something removed a part of $ meanwhile: run again.',
-  EMFILE: 'Too many files are open: raise the limit (ulimit -n), then run again.',
+  EMFILE: 'Too many files are open: raise the limit (ulimit -n 1024), then run again.',
   ENFILE: 'Too many files are open on this machine: close some programs, then run again.',
   ELOOP: 'Symbolic links there lead in a circle: remove them, then run again.',
   ENAMETOOLONG: 'Choose a directory with a shorter path with %.',

@@ -71,7 +71,7 @@ describe.skipIf(process.platform === 'win32')('few open files make a run slower,
       ['export', '--lake', temp.lake, '--out', `${temp.path}/out`, '--format', 'csv'],
     ]) {
       const { exit, stderr } = runWithin(60, args)
-      expect(stderr).toContain('ulimit -n')
+      expect(stderr).toContain('ulimit -n 1024')
       expect(stderr).not.toContain('CKVD_BUG')
       expect(exit).toBe(4)
     }

@@ -103,6 +103,12 @@ describe('what the exchange said outlives the run', () => {
       () => ({ status: 418, headers: { 'retry-after': '60' }, body: text(6 * HOUR_MS) }),
       6 * HOUR_MS,
     ],
+    [
+      'a text of a server whose clock is half an hour behind ours',
+      () => ({ status: 418, headers: { date: new Date(Date.now() - HOUR_MS / 2).toUTCString() }, body: text(HOUR_MS / 2) }),
+      HOUR_MS,
+    ],
+    ['a text with a status that is no ban', () => ({ status: 400, body: text(6 * HOUR_MS) }), 6 * HOUR_MS],
     ['a header that no clock reaches', () => ({ status: 418, headers: { 'retry-after': '9'.repeat(20) }, body: '' }), 72 * HOUR_MS],
     ['a text that no clock reaches', () => ({ status: 418, body: text(1e300).replace('e+300', '0'.repeat(300)) }), 72 * HOUR_MS],
     ['a negative header', () => ({ status: 418, headers: { 'retry-after': '-600' }, body: '' }), 120_000],

@@ -8,7 +8,7 @@ import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
-import { parseRetryAfter } from './retry-and-ban-times.ts'
+import { answerClockMs, parseRetryAfter } from './retry-and-ban-times.ts'
 import { ServerClock } from './server-clock.ts'
 import { backoffMs, listenAbort, pause } from '../../waiting.ts'
 
@@ -284,7 +284,7 @@ function statusError(answer: HttpAnswer, url: string): CkvdError {
     })
   }
   if (status === 408 || status === 429 || status >= 500) {
-    const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now())
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], answerClockMs(headers, Date.now()))
     return new CkvdError('CKVD_HTTP_BUSY', `${url} answered ${status}.`, {
       details: retryAfterMs === undefined ? details : { ...details, retryAfterMs },
     })

@@ -71,11 +71,14 @@ function parseProxy(name: string, value: string): Proxy {
   }
   const at = rest.lastIndexOf('@')
   const [, host = '', port = ''] = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?(?:\/.*)?$/i.exec(rest.slice(at + 1)) ?? []
-  if ((kind !== 'http' && kind !== 'https') || host === '' || Number(port) > 65_535)
-    throw refuse('a proxy as curl takes it, such as http://user:password@proxy.lan:3128')
+  const form = 'a proxy as curl takes it, such as http://user:password@proxy.lan:3128'
+  if ((kind !== 'http' && kind !== 'https') || host === '') throw refuse(form)
   const address = `${host}:${port === '' ? DEFAULT_PORTS[kind] : port}`
+  const url = `${kind}://${address}`
+  // a port or an address that cannot be, such as 1.2.3.256
+  if (!URL.canParse(url)) throw refuse(form)
   return {
-    url: `${kind}://${address}`,
+    url,
     authorization: at < 0 ? undefined : basicAuthorization(rest.slice(0, at)),
     label: `the proxy ${address} (${name})`,
   }

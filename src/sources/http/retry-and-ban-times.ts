@@ -1,7 +1,15 @@
 import { MAX_HOLD_MS } from '../../../config/markets.ts'
+import { parseHttpDate } from './http-date.ts'
 
-/** Dates as HTTP allows them (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, and two obsolete forms, of which one lacks the zone. */
-const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}(?: GMT| \d{4})$/
+/**
+ * The clock by which the times in an answer count, epoch ms: the earlier of ours and the answer's own (`Date`), so that a ban does not end too
+ * early where our clock is ahead. What a cache kept (`Age`) has an old one.
+ * @param headers names in small letters
+ */
+export function answerClockMs(headers: Readonly<Record<string, string>>, nowMs: number): number {
+  const dateMs = headers['age'] === undefined ? parseHttpDate(headers['date']) : undefined
+  return Math.min(nowMs, dateMs ?? nowMs)
+}
 
 /** Seconds, also with a fraction, once or several times. */
 const SECONDS = /^\d+(\.\d+)?(?:\s*,\s*\d+(\.\d+)?)*$/
@@ -14,8 +22,8 @@ export function parseRetryAfter(text: string | undefined, nowMs: number): number
   const trimmed = text?.trim() ?? ''
   // a header that stands there twice is joined by a comma: the longest counts
   if (SECONDS.test(trimmed)) return bounded(Math.max(...trimmed.split(',').map(Number)) * 1000)
-  if (!HTTP_DATE.test(trimmed)) return undefined
-  return bounded(Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`) - nowMs)
+  const dateMs = parseHttpDate(trimmed)
+  return dateMs === undefined ? undefined : bounded(dateMs - nowMs)
 }
 
 /** `IP banned until 1718000000000` in an error body: how far that lies ahead, in milliseconds, at most MAX_HOLD_MS; undefined: no such text, or it has passed. */

@@ -1,4 +1,5 @@
 import { CkvdError } from '../../errors.ts'
+import { parseHttpDate } from './http-date.ts'
 
 /** Beyond this the clocks differ by more than clocks and networks do: it is told. Milliseconds. */
 const TOLD_MS = 5_000
@@ -17,7 +18,7 @@ export interface DatedAnswer {
 /**
  * What the servers' clocks say of the system's. Each answer of the listing and of REST has a `Date`, so it costs no request. Of a
  * difference only the part is counted that neither the time on the way nor the whole seconds of the header can explain. An answer that a
- * cache kept (`Age`, or an `X-Cache` that says so) is not believed. The clock that `CKVD_NOW` sets for planning is not meant: the system's own is.
+ * cache kept (`Age`, or an `X-Cache` that says so) is not believed, nor is what is no HTTP date. The clock that `CKVD_NOW` sets for planning is not meant: the system's own is.
  */
 export class ServerClock {
   /** by how much the system's clock is ahead of each server's at least, ms; negative: behind */
@@ -33,8 +34,8 @@ export class ServerClock {
   observe(origin: string, answer: DatedAnswer): void {
     const { headers } = answer
     if (headers['age'] !== undefined || /\bhit\b/i.test(headers['x-cache'] ?? '')) return
-    const dateMs = Date.parse(headers['date'] ?? '')
-    if (!Number.isFinite(dateMs)) return
+    const dateMs = parseHttpDate(headers['date'])
+    if (dateMs === undefined) return
     const atLeast = answer.sentMs - (dateMs + DATE_STEP_MS)
     const atMost = answer.receivedMs - dateMs
     const skewMs = atLeast > 0 ? atLeast : Math.min(0, atMost)

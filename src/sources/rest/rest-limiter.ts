@@ -6,7 +6,7 @@ import { MARKETS } from '../../model/market.ts'
 import type { RequestWatch } from '../http/http-exchange.ts'
 import type { AccountLane, Hold, RestAccount } from './rest-account.ts'
 import { MemoryRestAccount } from './rest-account-memory.ts'
-import { parseBanText, parseRetryAfter } from '../http/retry-and-ban-times.ts'
+import { answerClockMs, parseBanText, parseRetryAfter } from '../http/retry-and-ban-times.ts'
 import { listenAbort, pause } from '../../waiting.ts'
 
 export interface RestLimiterOptions {
@@ -159,11 +159,11 @@ class Lane {
       const tried = await this.#ask(weight, minute, ticket, send)
       if (tried === 'kept back') continue
       const { answer, heldUntilMs } = tried
-      if (heldUntilMs === undefined) return answer
-      // an answer that speaks of a ban is one, whatever its status
-      if (answer.status === 418 || parseBanText(answer.body, this.#settings.account.nowMs()) !== undefined) {
+      // an answer that speaks of a ban is one, whatever the status with which it refuses
+      if (answer.status === 418 || (answer.status !== 200 && this.#banTextMs(answer) !== undefined)) {
         throw await this.#startBan(market, answer)
       }
+      if (heldUntilMs === undefined) return answer
       const untilMs = await heldUntilMs
       ticket.sending = false
       if (refusals++ >= MAX_REFUSALS) {
@@ -276,7 +276,7 @@ class Lane {
   #holdFor(status: number, headers: LimitedAnswer['headers']): Promise<number> | undefined {
     if (status !== 418 && status !== 429) return undefined
     const nowMs = this.#settings.account.nowMs()
-    const statedMs = parseRetryAfter(headers['retry-after'], nowMs)
+    const statedMs = parseRetryAfter(headers['retry-after'], answerClockMs(headers, nowMs))
     if (status === 418) return this.#hold('ban', statedMs ?? SHORTEST_BAN_MS)
     return this.#hold('pause', statedMs ?? (Math.floor(nowMs / 60_000) + 1) * 60_000 - nowMs)
   }
@@ -291,13 +291,15 @@ class Lane {
 
   /** The later of header and text counts. */
   async #startBan(market: Market, answer: LimitedAnswer): Promise<CkvdError> {
-    const { account } = this.#settings
-    const nowMs = account.nowMs()
-    const stated = [parseRetryAfter(answer.headers['retry-after'], nowMs), parseBanText(answer.body, nowMs)].filter(
-      (delayMs) => delayMs !== undefined,
-    )
+    const nowMs = this.#settings.account.nowMs()
+    const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], answerClockMs(answer.headers, nowMs))
+    const stated = [retryAfterMs, this.#banTextMs(answer)].filter((delayMs) => delayMs !== undefined)
     const untilMs = await this.#hold('ban', stated.length === 0 ? SHORTEST_BAN_MS : Math.max(...stated))
     return this.#stop(banned(market, untilMs), () => true)
+  }
+
+  #banTextMs({ body, headers }: LimitedAnswer): number | undefined {
+    return parseBanText(body, answerClockMs(headers, this.#settings.account.nowMs()))
   }
 
   #countForbidden(market: Market, error: CkvdError): void {

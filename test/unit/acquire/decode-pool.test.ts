@@ -214,4 +214,17 @@ describe('decoding in worker threads', () => {
     expect(await Promise.all(decoding)).toEqual(Array<string>(5).fill('CKVD_WORKER'))
     await expect(pool.decode(requestFor('2024-03-01'), signal)).rejects.toMatchObject({ code: 'CKVD_WORKER' })
   })
+
+  test('one that may open no more files does not blame the archive: the run ends, with what to raise', async () => {
+    await using directory = await createTempDirectory()
+    const workerFile = join(directory.path, 'crowded-worker.mjs')
+    await writeFile(workerFile, "export default () => { throw new Error(\"EMFILE: too many open files, open 'x.mjs'\") }\n")
+    const pool = new DecodePool({ workers: 1, workerFile })
+    pools.push(pool)
+    await expect(pool.decode(requestFor('2024-03-01'), signal)).rejects.toMatchObject({
+      code: 'CKVD_OPEN_FILES',
+      exit: 4,
+      message: expect.stringContaining('ulimit -n 1024') as string,
+    })
+  })
 })

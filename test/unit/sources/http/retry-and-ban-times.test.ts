@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { MAX_HOLD_MS } from '../../../../config/markets.ts'
-import { parseBanText, parseRetryAfter } from '../../../../src/sources/http/retry-and-ban-times.ts'
+import { answerClockMs, parseBanText, parseRetryAfter } from '../../../../src/sources/http/retry-and-ban-times.ts'
 
 const NOW = Date.parse('2024-01-01T00:00:00Z')
 
@@ -60,5 +60,17 @@ describe('the text of a ban', () => {
     expect(parseBanText(late, NOW)).toBeUndefined()
     expect(parseBanText(new Uint8Array([0xff, 0xfe, 0x00]), NOW)).toBeUndefined()
     expect(parseBanText(undefined, NOW)).toBeUndefined()
+  })
+})
+
+describe('the clock by which an answer is read', () => {
+  test.each<[string, Record<string, string>, number]>([
+    ['ours is ahead: the server\'s', { date: 'Sun, 31 Dec 2023 23:30:00 GMT' }, NOW - 1_800_000],
+    ['ours is behind', { date: 'Mon, 01 Jan 2024 00:30:00 GMT' }, NOW],
+    ['the answer is an old one', { date: 'Sun, 31 Dec 2023 23:30:00 GMT', age: '1800' }, NOW],
+    ['no date that can be read', { date: '1' }, NOW],
+    ['none', {}, NOW],
+  ])('%s', (_name, headers, expected) => {
+    expect(answerClockMs(headers, NOW)).toBe(expected)
   })
 })

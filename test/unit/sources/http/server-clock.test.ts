@@ -41,6 +41,15 @@ test.each([-3_602_000, 3_602_000, -1e12, 1e12])('%i ms off stops', (offMs) => {
   expect(() => observed(offMs)).toThrow(expect.objectContaining({ code: 'CKVD_CLOCK', exit: 4 }) as CkvdError)
 })
 
+test.each(['1', '2024-06-01T03:00:00', '1 Jan 1970', 'Sat, 01 Jun 2024 03:00:00 GMT, Sat, 01 Jun 2024 12:00:00 GMT', 'yesterday', ''])(
+  'a Date of %j is none: it is not believed',
+  (date) => {
+    const clock = new ServerClock()
+    clock.observe('https://rest', { headers: { date }, sentMs: SYSTEM, receivedMs: SYSTEM })
+    expect(clock.skewMs).toBe(0)
+  },
+)
+
 test('"closed" is what the earlier of both clocks says', () => {
   const ahead = observed(-120_000).clock
   expect(ahead.notAfter(Date.now())).toBeLessThanOrEqual(Date.now() - 119_000)
