@@ -277,6 +277,14 @@ describe('where the account is kept', () => {
       })
   })
 
+  test.skipIf(process.platform !== 'linux')('in a place where no directory can be made: told, and the run goes on', async () => {
+    await using world = await createWorld({ now: NOW, markets })
+    const env = { ...world.env, CKVD_STATE: '/proc/nowhere' }
+    const run = await runCkvd(ingestArgs(ASK), { env, stdin: 'BTCUSDT\n' })
+    expect(ingestResult(run)).toMatchObject({ exit: 0, requests: { rest: 1 } })
+    expect(run.stderr).toMatch(/CKVD_ACCOUNT.*\/proc\/nowhere/)
+  })
+
   test('a file that is no account is left alone, and told with what to do', async () => {
     await using world = await createWorld({ now: NOW, markets })
     await mkdir(world.state)

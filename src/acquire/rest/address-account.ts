@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectoryPath } from '../../disk/directory-path.ts'
 import type { CkvdError } from '../../errors.ts'
 import { toCkvdError } from '../../errors.ts'
 import { readBans } from '../../lake/catalog/older-bans.ts'
@@ -137,7 +137,7 @@ export class AddressAccount implements RestAccount {
 /** For this user alone, as the XDG specification wants it. What is wrong with it is told by the file that cannot be opened in it. */
 function makeStateDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDirectoryPath(path, 0o700)
   } catch {
     // see above
   }
