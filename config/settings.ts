@@ -41,10 +41,15 @@ export interface ResolvedSettings {
   readonly fileDefaults: Readonly<Record<string, unknown>>
 }
 
+/** JSON of a value without what may be secret in a URL: what stands before the last `@`, and a query or a fragment, in which a token may be. */
+function hideSecrets(json: string): string {
+  return json.replace(/\/\/(?:[^"\\]|\\.)*@/g, '//***@').replace(/(:\/\/[^"\\?#]*[?#])(?:[^"\\]|\\.)*/g, '$1***')
+}
+
 /** Message of a refused value, in the one form that all messages about flags and settings have. */
 export function expectedMessage(name: string, expected: string, found: unknown, from: string): string {
   const text = (JSON.stringify(found) as string | undefined) ?? String(found)
-  const hidden = text.replace(/\/\/[^/@\s]*@/g, '//***@')
+  const hidden = hideSecrets(text)
   return `Expected \`${name}\` to be ${expected}, got ${hidden.length > 120 ? `${hidden.slice(0, 120)}…` : hidden} (${from})`
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, fsync, openSync } from 'node:fs'
-import { lstat, mkdir, readlink, realpath } from 'node:fs/promises'
+import { closeSync, fsync, lstatSync, openSync, readlinkSync } from 'node:fs'
+import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { CkvdError, systemCode } from '../errors.ts'
@@ -92,12 +92,12 @@ function outside(directory: string, real: string, root: string, { name, flag, io
 /**
  * Refuses files that SQLite would write where a symbolic link leads; `paths` need not be there. Throws the folder's `ioCode`.
  */
-export async function refuseLinks(paths: readonly string[], root: string, whose: Whose): Promise<void> {
+export function refuseLinks(paths: readonly string[], root: string, whose: Whose): void {
   for (const path of paths) {
     try {
-      if ((await lstat(path)).isSymbolicLink()) throw outside(path, await readlink(path), root, whose)
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) throw outside(path, readlinkSync(path), root, whose)
     } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw ioError(error, 'look at', path, whose)
+      throw ioError(error, 'look at', path, whose)
     }
   }
 }

@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError, toCkvdError } from '../errors.ts'
+import { refuseLinks } from './directories.ts'
 import type { Whose } from './io-error.ts'
 
 /** SQLite refuses longer paths: it adds up to eight bytes for its journal, and has room for 512. */
@@ -9,7 +11,8 @@ const LONGEST_PATH_BYTES = 504
 
 /**
  * Opens a database, named by a path or by SQLite's kind of `file:` URL. SQLite is a binary for each platform, so it is loaded here and not at the top: only who uses a lake needs it.
- * Throws CKVD_SQLITE_MISSING, the folder's `ioCode` for a path that is too long, and errors of SQLite, for `sqliteError`.
+ * Throws CKVD_SQLITE_MISSING, the folder's `ioCode` for a path that is too long or a symbolic link in the place of the file or of one that SQLite
+ * has beside it (it would write where that leads, also to read), and errors of SQLite, for `sqliteError`.
  */
 export function openDatabase(path: string, { timeout, whose }: { readonly timeout: number; readonly whose: Whose }): Database.Database {
   const file = path.startsWith('file:') ? fileURLToPath(path.replace(/\?.*$/, '')) : path
@@ -20,6 +23,11 @@ export function openDatabase(path: string, { timeout, whose }: { readonly timeou
       `Cannot open ${file}: SQLite takes paths of at most ${LONGEST_PATH_BYTES} bytes, this one has ${sizeBytes}. Choose a directory with a shorter path with ${whose.flag}.`,
       { details: { path: file, sizeBytes } },
     )
+  refuseLinks(
+    ['', '-wal', '-shm', '-journal'].map((ending) => file + ending),
+    dirname(file),
+    whose,
+  )
   return new (loadSqlite())(path, { timeout })
 }
 

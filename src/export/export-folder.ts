@@ -50,7 +50,7 @@ export async function openExportFolder(root: string, steps?: Steps): Promise<Exp
     throw exportIoError(error, 'create the directory', own)
   }
   const lockFile = join(own, 'lock.sqlite')
-  await refuseLinks([lockFile, `${lockFile}-journal`], root, EXPORT)
+  refuseLinks([lockFile, `${lockFile}-journal`], root, EXPORT)
   const lock = acquireLock(lockFile, root, EXPORT)
   try {
     const files = createAtomicFiles({ root, tmp: join(own, 'tmp'), whose: EXPORT }, steps)

@@ -104,7 +104,7 @@ function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
 async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promise<WritableLake> {
   const { steps } = options
   const isNew = await createRoot(paths.root)
-  await refuseLinks(databaseFiles(paths), paths.root, LAKE)
+  refuseLinks(databaseFiles(paths), paths.root, LAKE)
   const lock = acquireLock(paths.lock, paths.root, LAKE)
   let catalog: Catalog | undefined
   try {

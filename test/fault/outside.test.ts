@@ -57,6 +57,26 @@ describe('a link in a lake', () => {
     expect(before.length).toBeGreaterThan(0)
   })
 
+  test.each(['catalog.sqlite', 'catalog.sqlite-wal'])('in the place of %s: who only reads writes nothing where it leads', async (name) => {
+    await using place = await createPlace()
+    await rename(join(place.lake, 'catalog.sqlite'), place.precious)
+    await symlink(name === 'catalog.sqlite' ? place.precious : join(place.path, 'none'), join(place.lake, name))
+    if (name !== 'catalog.sqlite') await cp(place.precious, join(place.lake, 'catalog.sqlite'))
+    const before = await listFiles(place.path)
+    const range = ['--interval', '1h', '--start', '2024-03-02', '--end', '2024-03-03']
+    for (const args of [
+      ['coverage'],
+      ['verify'],
+      ['upgrade'],
+      ['export', '--out', join(place.path, 'out')],
+      ['fetch', 'AAAUSDT', ...range, '--source', 'cache'],
+    ]) {
+      const { exit, stderr } = await runHere([...args, '--lake', place.lake], { env: exchange.env })
+      expect({ args, exit, stderr }).toEqual({ args, exit: 4, stderr: expect.stringMatching(/^error CKVD_LAKE_IO: .*symbolic link/) as string })
+    }
+    expect(await listFiles(place.path)).toEqual(before)
+  })
+
   test('data on another disk: the refusal says how a lake gets there, and that way works', async () => {
     await using place = await createPlace()
     await replaceByLink(join(place.lake, 'data'), place.precious)

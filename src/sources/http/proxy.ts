@@ -39,10 +39,13 @@ export function checkProxies(urls: readonly string[], env: Env): void {
   for (const url of urls) proxyFor(new URL(url).origin, env)
 }
 
+/** A scheme and what may be a user, before what is no port and so may be a password: `http://jan:secret`, whose host was forgotten. */
+const HOSTLESS = /^(\s*(?:[a-z][a-z0-9+.-]*:\/\/)?[^:/?#[\]]*):(?!\/\/|\d{0,5}\s*(?:$|[/?#])).*/is
+
 /** The value of a proxy's variable with its credentials starred out, whatever form it has. */
 export function hideCredentials(value: string): string {
   const at = value.lastIndexOf('@')
-  if (at < 0) return value
+  if (at < 0) return value.replace(HOSTLESS, '$1:***')
   const scheme = /^\s*[a-z][a-z0-9+.-]*:\/\//i.exec(value)?.[0] ?? ''
   return `${scheme}***${value.slice(at)}`
 }

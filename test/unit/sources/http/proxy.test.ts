@@ -125,5 +125,9 @@ describe('who goes without', () => {
 test('credentials are hidden in every form', () => {
   expect(hideCredentials('http://jan:p@ss/w@proxy.lan:1')).toBe('http://***@proxy.lan:1')
   expect(hideCredentials('jan:pass@proxy.lan')).toBe('***@proxy.lan')
-  expect(hideCredentials('proxy.lan:8080')).toBe('proxy.lan:8080')
+  expect(hideCredentials('http://jan:pass')).toBe('http://jan:***')
+  expect(hideCredentials('jan:12pass/x')).toBe('jan:***')
+  expect(hideCredentials('socks5://jan:pass word')).toBe('socks5://jan:***')
+  for (const plain of ['proxy.lan:8080', ' proxy.lan:8080 ', 'http://proxy.lan', 'http://proxy.lan:80/x', '[::1]:80', 'http://[::1]:80', '://x'])
+    expect(hideCredentials(plain)).toBe(plain)
 })
