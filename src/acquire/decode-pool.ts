@@ -208,7 +208,9 @@ export class DecodePool {
         const { key } = waiting.request.archive
         // no archive is at fault where a thread may not open its own program
         const crowded = openFilesError(cause)
-        waiting.reject(crowded ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }))
+        waiting.reject(
+          crowded ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }),
+        )
       }
     }
   }

@@ -72,7 +72,11 @@ describe('a link in a lake', () => {
       ['fetch', 'AAAUSDT', ...range, '--source', 'cache'],
     ]) {
       const { exit, stderr } = await runHere([...args, '--lake', place.lake], { env: exchange.env })
-      expect({ args, exit, stderr }).toEqual({ args, exit: 4, stderr: expect.stringMatching(/^error CKVD_LAKE_IO: .*symbolic link/) as string })
+      expect({ args, exit, stderr }).toEqual({
+        args,
+        exit: 4,
+        stderr: expect.stringMatching(/^error CKVD_LAKE_IO: .*symbolic link/) as string,
+      })
     }
     expect(await listFiles(place.path)).toEqual(before)
   })

@@ -1,4 +1,5 @@
 import { chmod, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -11,6 +12,7 @@ import { ingestResult, runCkvd, startNode } from '../support/ckvd.ts'
 import { MAIN, startSandbox } from '../support/dist.ts'
 import { urlVariables } from '../support/exchange.ts'
 import { VERSION_1, VERSION_2 } from '../support/older-catalogs.ts'
+import { startHostileFront } from '../support/hostile-front.ts'
 import { startRestServer } from '../support/rest-server.ts'
 import type { Reply, RestServer } from '../support/rest-server.ts'
 import type { TempDirectory } from '../support/temp-lake.ts'
@@ -312,17 +314,20 @@ describe('where the account is kept', () => {
     },
   )
 
-  test.each([true, false])('a link in its place in the lake (the state directory writable: %s): exit 4, and nothing is asked', async (writable) => {
-    await using world = await createWorld({ now: NOW, markets })
-    await using outside = await createTempDirectory()
-    if (!writable) await writeFile(world.state, 'a file is in the way')
-    await mkdir(world.lake)
-    await symlink(join(outside.path, 'theirs'), join(world.lake, 'rest-account.sqlite'))
-    const run = await world.ingest(ASK)
-    expect(run).toMatchObject({ exit: 4, requests: { rest: 0 }, stopped: { code: 'CKVD_ACCOUNT' } })
-    expect(run.stopped?.message).toMatch(/symbolic link/)
-    expect(await listFiles(outside.path)).toEqual([])
-  })
+  test.each([true, false])(
+    'a link in its place in the lake (the state directory writable: %s): exit 4, and nothing is asked',
+    async (writable) => {
+      await using world = await createWorld({ now: NOW, markets })
+      await using outside = await createTempDirectory()
+      if (!writable) await writeFile(world.state, 'a file is in the way')
+      await mkdir(world.lake)
+      await symlink(join(outside.path, 'theirs'), join(world.lake, 'rest-account.sqlite'))
+      const run = await world.ingest(ASK)
+      expect(run).toMatchObject({ exit: 4, requests: { rest: 0 }, stopped: { code: 'CKVD_ACCOUNT' } })
+      expect(run.stopped?.message).toMatch(/symbolic link/)
+      expect(await listFiles(outside.path)).toEqual([])
+    },
+  )
 
   test('the embedded sandbox keeps its account in memory: nothing of it is remembered', async () => {
     await using temp = await createTempDirectory()
@@ -365,7 +370,7 @@ describe('many processes on one address', () => {
   })
 
   /** `ckvd ingest` of its own symbol into its own lake. */
-  function start(i: number): Promise<{ exit: number | null; stdout: string; stderr: string }> {
+  function start(i: number, urls = urlVariables(sandbox)): Promise<{ exit: number | null; stdout: string; stderr: string }> {
     const args = ingestArgs({
       market: 'um',
       symbols: [],
@@ -375,7 +380,7 @@ describe('many processes on one address', () => {
       flags: ['--rest-share', '0.1'],
     })
     const env = {
-      ...urlVariables(sandbox),
+      ...urls,
       CKVD_FAST_CLOCK: variable,
       CKVD_LAKE: join(temp.path, `lake ${i}`),
       CKVD_STATE: join(temp.path, 'state'),
@@ -408,7 +413,7 @@ describe('many processes on one address', () => {
       sandbox.addWeight('um', due)
     }, 20)
     try {
-      const runs = await Promise.all([0, 1, 2, 3].map(start))
+      const runs = await Promise.all([0, 1, 2, 3].map((i) => start(i)))
       for (const run of runs) expect(ingestResult(run)).toMatchObject({ exit: 0, days: { provisional: 20 } })
     } finally {
       clearInterval(neighbour)
@@ -424,9 +429,27 @@ describe('many processes on one address', () => {
     for (const [minute, weight] of own) expect(weight + (early.get(minute) ?? 0)).toBeLessThanOrEqual(SHARE)
   }, 90_000)
 
+  /** The exchange's answer without its count of what the address has used. */
+  async function answerWithoutWeight(path: string, response: ServerResponse): Promise<void> {
+    const answer = await fetch(new URL(sandbox.urls.umRest).origin + path)
+    const body = Buffer.from(await answer.arrayBuffer())
+    const headers = [...answer.headers].filter(([name]) => !/^(x-mbx-|connection|keep-alive|transfer-encoding)/.test(name))
+    response.writeHead(answer.status, { ...Object.fromEntries(headers), 'content-length': body.length }).end(body)
+  }
+
+  test('and where the exchange tells no weight, four stay within it by what they know of each other', async () => {
+    await using front = await startHostileFront(sandbox, (path, response) => {
+      answerWithoutWeight(path, response).catch(() => response.destroy())
+      return true
+    })
+    const runs = await Promise.all([0, 1, 2, 3].map((i) => start(i, urlVariables(front))))
+    for (const run of runs) expect(ingestResult(run)).toMatchObject({ exit: 0, days: { provisional: 20 } })
+    expect(Math.max(...byMinute(restOf()).values())).toBeLessThanOrEqual(SHARE)
+  }, 90_000)
+
   test('after a 418 to one of four none of them, and none that comes later, sends a request', async () => {
     sandbox.setFaults([{ kind: 'status', status: 418, retryAfterSeconds: 7200, match: 'v1/klines\\?', skip: 6, times: 1 }])
-    const runs = await Promise.all([0, 1, 2, 3].map(start))
+    const runs = await Promise.all([0, 1, 2, 3].map((i) => start(i)))
     const banned = restOf().findIndex(({ status }) => status === 418)
     expect(banned).toBeGreaterThan(0)
     // those that were on the wire: at most four of each process

@@ -218,7 +218,7 @@ describe('decoding in worker threads', () => {
   test('one that may open no more files does not blame the archive: the run ends, with what to raise', async () => {
     await using directory = await createTempDirectory()
     const workerFile = join(directory.path, 'crowded-worker.mjs')
-    await writeFile(workerFile, "export default () => { throw new Error(\"EMFILE: too many open files, open 'x.mjs'\") }\n")
+    await writeFile(workerFile, 'export default () => { throw new Error("EMFILE: too many open files, open \'x.mjs\'") }\n')
     const pool = new DecodePool({ workers: 1, workerFile })
     pools.push(pool)
     await expect(pool.decode(requestFor('2024-03-01'), signal)).rejects.toMatchObject({

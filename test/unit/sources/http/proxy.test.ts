@@ -64,15 +64,12 @@ describe('the forms that people have', () => {
 
   const broken = ['ftp://proxy.lan', 'http://', 'http://jan:secret@', 'proxy lan:8080', 'proxy.lan:99999', 'proxy.lan:port', '://x']
   const noAddress = ['1.2.3.256:80', 'http://jan:secret@1.2.3.4.5:80', '[::::]:80', '[1:2]:80', 'xn--:80', 'http:/proxy.lan']
-  test.each([...broken, ...noAddress])(
-    '%j is refused with the variable and no secret',
-    (value) => {
-      const error = codeOf(() => proxyFor(HTTPS, { https_proxy: value }))
-      expect(error.code).toBe('CKVD_CONFIG')
-      expect(error.message).toContain('`https_proxy`')
-      expect(JSON.stringify(error.toData())).not.toContain('secret')
-    },
-  )
+  test.each([...broken, ...noAddress])('%j is refused with the variable and no secret', (value) => {
+    const error = codeOf(() => proxyFor(HTTPS, { https_proxy: value }))
+    expect(error.code).toBe('CKVD_CONFIG')
+    expect(error.message).toContain('`https_proxy`')
+    expect(JSON.stringify(error.toData())).not.toContain('secret')
+  })
 })
 
 describe('who goes without', () => {
@@ -128,6 +125,14 @@ test('credentials are hidden in every form', () => {
   expect(hideCredentials('http://jan:pass')).toBe('http://jan:***')
   expect(hideCredentials('jan:12pass/x')).toBe('jan:***')
   expect(hideCredentials('socks5://jan:pass word')).toBe('socks5://jan:***')
-  for (const plain of ['proxy.lan:8080', ' proxy.lan:8080 ', 'http://proxy.lan', 'http://proxy.lan:80/x', '[::1]:80', 'http://[::1]:80', '://x'])
+  for (const plain of [
+    'proxy.lan:8080',
+    ' proxy.lan:8080 ',
+    'http://proxy.lan',
+    'http://proxy.lan:80/x',
+    '[::1]:80',
+    'http://[::1]:80',
+    '://x',
+  ])
     expect(hideCredentials(plain)).toBe(plain)
 })

@@ -65,7 +65,7 @@ describe('the text of a ban', () => {
 
 describe('the clock by which an answer is read', () => {
   test.each<[string, Record<string, string>, number]>([
-    ['ours is ahead: the server\'s', { date: 'Sun, 31 Dec 2023 23:30:00 GMT' }, NOW - 1_800_000],
+    ["ours is ahead: the server's", { date: 'Sun, 31 Dec 2023 23:30:00 GMT' }, NOW - 1_800_000],
     ['ours is behind', { date: 'Mon, 01 Jan 2024 00:30:00 GMT' }, NOW],
     ['the answer is an old one', { date: 'Sun, 31 Dec 2023 23:30:00 GMT', age: '1800' }, NOW],
     ['no date that can be read', { date: '1' }, NOW],

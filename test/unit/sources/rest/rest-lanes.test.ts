@@ -23,9 +23,15 @@ test('any other origin is an account of its own; um and cm of one origin are cou
 })
 
 test.each([
-  ['https://api.example', ['https://api.example.', 'https://API.example:443', 'https://me:word@api.example', 'https://api.example/mirror/']],
+  [
+    'https://api.example',
+    ['https://api.example.', 'https://API.example:443', 'https://me:word@api.example', 'https://api.example/mirror/'],
+  ],
   ['https://api3.binance.com', ['https://data-api.binance.vision.', 'https://API.BINANCE.COM.:443']],
-  ['http://127.0.0.1:4000', ['http://localhost:4000', 'http://localhost.:4000', 'http://127.1:4000', 'http://[::ffff:127.0.0.1]:4000', 'http://[0::1]:4000']],
+  [
+    'http://127.0.0.1:4000',
+    ['http://localhost:4000', 'http://localhost.:4000', 'http://127.1:4000', 'http://[::ffff:127.0.0.1]:4000', 'http://[0::1]:4000'],
+  ],
   ['http://[2001:db8::1]:80', ['http://[2001:DB8:0::1]']],
 ])('%s is one account, however it is written', (url, others) => {
   const of = (spot: string): string => restLanes({ spot, um: 'https://fapi.binance.com', cm: 'https://dapi.binance.com' }).spot

@@ -264,16 +264,14 @@ describe('418', () => {
     await clock.run(limiter.run('um', 2, never, fine))
     const other = createRestLimiter({ account, sleep: clock.sleep })
     let sent = 0
-    // each waits for a connection while the other process is answered
-    const late = Array.from({ length: 4 }, () =>
-      codeOf(
-        limiter.run('um', 2, never, async (watch) => {
-          await clock.sleep(300, never)
-          watch.onSend()
-          sent++
-          return fine()
-        }),
-      ),
+    // it waits for a connection while the other process is answered, and nobody else asks, who would hear of the ban
+    const late = codeOf(
+      limiter.run('um', 2, never, async (watch) => {
+        await clock.sleep(300, never)
+        watch.onSend()
+        sent++
+        return fine()
+      }),
     )
     const first = codeOf(
       other.run('cm', 2, never, async () => {
@@ -281,7 +279,7 @@ describe('418', () => {
         return banned('600')
       }),
     )
-    expect(await clock.run(Promise.all([first, ...late]))).toEqual(Array.from({ length: 5 }, () => 'CKVD_BANNED'))
+    expect(await clock.run(Promise.all([first, late]))).toEqual(['CKVD_BANNED', 'CKVD_BANNED'])
     expect(sent).toBe(0)
   })
 
