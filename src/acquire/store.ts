@@ -28,9 +28,15 @@ export interface Stored {
 /**
  * Stores an acquired chunk. A chunk that is explained is never replaced by one that is not; a version that is replaced
  * is remembered with its digests and the number of rows that changed.
+ * @param previous what the catalog has of the chunk
  */
-export async function storeDay(lake: WritableLake, series: Series, acquired: AcquiredDay, nowIso: () => string): Promise<Stored> {
-  const previous = lake.catalog.getDay(series, acquired.day)
+export async function storeDay(
+  lake: WritableLake,
+  series: Series,
+  acquired: AcquiredDay,
+  previous: DayRow | undefined,
+  nowIso: () => string,
+): Promise<Stored> {
   if (previous !== undefined && isBetter(previous, acquired)) {
     const row = { ...previous, ...errorOf(acquired, previous), updatedAt: nowIso() }
     await lake.writer.put({ row, gaps: lake.catalog.listGaps(series, acquired.day, nextChunk(acquired.day, series)), shard: null })

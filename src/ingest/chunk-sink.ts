@@ -12,6 +12,7 @@ import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { earliestDay, latestDay } from '../model/utc-day.ts'
 import type { HttpClient } from '../sources/http/http.ts'
 import type { IngestEvents, ProgressMeter } from './progress.ts'
 import type { Problem, Tally } from './result.ts'
@@ -40,12 +41,23 @@ export class ChunkSink {
    * unexplained is told as one problem of the series.
    */
   async store(series: Series, days: readonly AcquiredDay[], isEdge: boolean): Promise<void> {
-    const problems = await Promise.all(days.map((acquired) => this.#storeDay(series, acquired)))
+    const known = this.#knownOf(
+      series,
+      days.map(({ day }) => day),
+    )
+    const problems = await Promise.all(days.map((acquired) => this.#storeDay(series, acquired, known.get(acquired.day))))
     problems.forEach((problem, i) => {
       const acquired = days[i]
       if (problem === null || acquired === undefined) return
       this.#tell(problem, isEdge || isAboutLife(series, acquired.day, acquired.gaps))
     })
+  }
+
+  /** What the catalog has of chunks that come together: one question, since those of an archive follow each other. */
+  #knownOf(series: Series, days: readonly UtcDay[]): Map<UtcDay, DayRow> {
+    const [first, last] = [days.reduce<UtcDay | null>(earliestDay, null), days.reduce<UtcDay | null>(latestDay, null)]
+    if (first === null || last === null) return new Map()
+    return new Map(this.#context.lake.catalog.readDays(series, first, nextChunk(last, series)).map((row) => [row.day, row]))
   }
 
   #tell(problem: Problem, isEdge: boolean): void {
@@ -63,9 +75,9 @@ export class ChunkSink {
   }
 
   /** What is unexplained of the chunk; null: nothing is. */
-  async #storeDay(series: Series, acquired: AcquiredDay): Promise<Problem | null> {
+  async #storeDay(series: Series, acquired: AcquiredDay, previous: DayRow | undefined): Promise<Problem | null> {
     const { lake, tally, meter, nowIso, events } = this.#context
-    const stored = await storeDay(lake, series, acquired, nowIso)
+    const stored = await storeDay(lake, series, acquired, previous, nowIso)
     const { row } = stored
     events.onChunk?.(row)
     const accepted = isAccepted(row)

@@ -113,7 +113,7 @@ export class DayDownloads {
       if (outcome.kind !== 'acquired' || !isStored(outcome.day)) return
       const writer = await openWriter()
       if (writer === null) return
-      await storeDay(writer, series, outcome.day, () => new Date(nowMs()).toISOString())
+      await storeDay(writer, series, outcome.day, writer.catalog.getDay(series, outcome.day.day), () => new Date(nowMs()).toISOString())
     }
     const catalog = await lake.openCatalog(undefined)
     const symbol = `${series.market} ${series.symbol}`
