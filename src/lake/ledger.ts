@@ -39,6 +39,8 @@ export interface LedgerReader {
    * what is needed to read them, without a row for each. In no fixed order.
    */
   findWhole(series: Series, ranges: readonly DayRange[], bars: number): WholeDays[]
+  /** How many chunks in [from, to) are `complete` with `bars` bars, all that they expect, and need not be looked at again. */
+  countSettled(series: Series, from: UtcDay, to: UtcDay, bars: number): number
   /** Gaps that start in [from, to), in order. */
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[]
   /** The last chunk of the series that has bars; null when none has. */

@@ -94,6 +94,37 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
         expect(ledger.getDay(minute, day('2024-01-01'))?.rows).toBe(2)
       })
 
+      test('that are settled are counted: complete, with all bars, not to be looked at again', async () => {
+        const dates = ['2024-01-01', '2024-01-02', '2024-01-03']
+        const settled: Partial<DayRow> = { condition: 'complete', rows: 24, expected: 24, shardSha256: 'a'.repeat(64), shardBytes: 24 * 88 }
+        const write = (date: string, change: Partial<DayRow> = {}): CatalogWrite => ({
+          row: rowOf(BTC, date, { ...settled, ...change }),
+          gaps: [],
+        })
+        await ledger.commit(dates.map((date) => write(date)))
+        const count = (bars = 24): number => ledger.countSettled(BTC, day('2024-01-01'), day('2024-01-04'), bars)
+        expect(count()).toBe(3)
+        expect(count(96)).toBe(0)
+        expect(ledger.countSettled(BTC, day('2024-01-02'), day('2024-01-03'), 24)).toBe(1)
+        expect(ledger.countSettled(ETH, day('2024-01-01'), day('2024-01-04'), 24)).toBe(0)
+        const others: Partial<DayRow>[] = [
+          { condition: 'provisional', source: 'rest' },
+          { condition: 'outage', rows: 23 },
+          { condition: 'partial' },
+          { condition: 'disputed' },
+          { condition: 'failed' },
+          { expected: 23 },
+          { rows: 25, expected: 25 },
+          { recheck: 1 },
+        ]
+        for (const change of others) {
+          await ledger.commit([write('2024-01-02', change)])
+          expect(count()).toBe(2)
+          await ledger.commit([write('2024-01-02')])
+          expect(count()).toBe(3)
+        }
+      })
+
       test('that are whole are found by ranges, with their digests in order; a range with any other day is not', async () => {
         const digest = (i: number): string => String(i).repeat(64)
         const write = (series: typeof BTC, date: string, i: number, change: Partial<DayRow> = {}): CatalogWrite => ({

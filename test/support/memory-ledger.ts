@@ -73,6 +73,13 @@ export class MemoryLedger implements Ledger {
     })
   }
 
+  countSettled(series: Series, from: UtcDay, to: UtcDay, bars: number): number {
+    return this.readDays(series, from, to).filter(
+      ({ condition, rows, expected, recheck, shardSha256 }) =>
+        condition === 'complete' && rows === bars && expected === bars && recheck === 0 && shardSha256 !== null,
+    ).length
+  }
+
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {
     const startUs = from === undefined ? -Infinity : dayStartUs(from)
     const endUs = to === undefined ? Infinity : dayStartUs(to)

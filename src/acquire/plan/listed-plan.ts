@@ -1,4 +1,5 @@
-import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
+import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
+import { countExpectedOfNone, tellsCuts } from '../../dataset/expected.ts'
 import { isCkvdError } from '../../errors.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { WritableLake } from '../../lake/lake.ts'
@@ -15,7 +16,7 @@ import type { SeriesListings } from './archive-choice.ts'
 import type { PlanScope, SeriesPlan } from './plan.ts'
 import { holdsSomeMonth } from './archive-choice.ts'
 import { isUnborn, knowsFirst } from './known-beginning.ts'
-import { chunksOf, findListingStart, planSeries } from './plan.ts'
+import { chunksOf, findListingStart, planSeries, planSettled } from './plan.ts'
 
 const ALL_FORMS: readonly Packaging[] = ['daily', 'monthly']
 
@@ -39,6 +40,8 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
   const known = catalog?.getSeries(given)
   // the phase of its bars decides when a month has closed, and where bars are missing
   const series = known?.phase == null ? given : { ...given, phase: known.phase }
+  const settled = catalog === null ? undefined : findSettled(series, scope, known, catalog)
+  if (settled !== undefined && catalog !== null) return planSettled(series, known, settled, catalog.lastDayWithBars(series))
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
   if (ctx.adoptInto !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto)
   const from = findListingStart(series, scope, known, rows)
@@ -48,6 +51,30 @@ export async function planListed(given: Series, ctx: PlannerContext): Promise<Se
   const listings = await fetchListings(series, from === 'beginning' ? null : from, known, ctx, rows)
   if (listings.firstDay === null && known?.firstDay == null && !scope.rest) throw unknownSymbol(series, false)
   return planSeries(series, scope, listings, known, rows, lastStored)
+}
+
+/**
+ * The requested chunks, where the catalog says of all of them at once that they are settled: a run with nothing new makes no row of any.
+ * Undefined: one is not, or it takes more than counting to tell.
+ */
+function findSettled(
+  series: Series,
+  scope: PlanScope,
+  known: SeriesRow | undefined,
+  catalog: LedgerReader,
+): { first: UtcDay; last: UtcDay; count: number } | undefined {
+  const start = scope.start ?? (knowsFirst(known, scope.archives) ? (known?.firstDay ?? null) : null)
+  const isAsked = scope.force || scope.refresh || scope.retryFailed
+  if (start === null || isAsked || isMonthChunked(series) || !tellsCuts(series)) return undefined
+  let last: UtcDay | undefined
+  let count = 0
+  for (const day of chunksOf(series, start, scope)) {
+    last = day
+    count++
+  }
+  if (last === undefined) return undefined
+  const bars = countExpectedOfNone(series, chunkRange(start, series))
+  return catalog.countSettled(series, start, nextChunk(last, series), bars) === count ? { first: start, last, count } : undefined
 }
 
 function startOfRows(series: Series, scope: PlanScope): UtcDay | undefined {

@@ -168,6 +168,40 @@ export function planSeries(
   return draft.finish({ firstDay: born, firstForms, lastDay, more: listings.more, lastStored })
 }
 
+/** The plan of a series of which nothing is to be done: each of its requested chunks, of which there is one at least, is settled. */
+export function planSettled(
+  series: Series,
+  known: SeriesRow | undefined,
+  chunks: { readonly first: UtcDay; readonly last: UtcDay; readonly count: number },
+  lastStored: UtcDay | null,
+): SeriesPlan {
+  const { first, last, count } = chunks
+  return {
+    series,
+    first,
+    last,
+    days: count,
+    unlisted: 0,
+    kept: { complete: count },
+    keptProblems: [],
+    tasks: [],
+    firstKept: first,
+    lastKept: last,
+    holes: [],
+    tail: [],
+    lead: [],
+    repairs: [],
+    changed: [],
+    cut: [],
+    firstDay: known?.firstDay ?? null,
+    firstForms: known?.firstForms ?? null,
+    lastDay: known?.lastDay ?? null,
+    lastSure: null,
+    lastStored,
+    more: false,
+  }
+}
+
 /** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
 function isLead(row: DayRow | undefined, scope: PlanScope): boolean {
   return row === undefined || (scope.rest && row.shardSha256 === null && !isExplained(row.condition))

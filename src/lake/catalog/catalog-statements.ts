@@ -11,6 +11,7 @@ import {
   encodeDay,
   encodeHex,
   encodeTime,
+  SETTLED_CONDITIONS,
   UNEXPLAINED_CONDITIONS,
   WHOLE_CONDITIONS,
 } from './stored-form.ts'
@@ -67,6 +68,8 @@ const SQL = {
     WHERE c.condition IN ${WHOLE_CONDITIONS} AND c.rows = ? AND c.expected = c.rows AND c.shard_bytes = c.rows * ${ROW_BYTES}
       AND typeof(c.shard_sha256) = 'blob'
     GROUP BY p.key HAVING count(*) = (p.value ->> 1) - (p.value ->> 0)`,
+  countSettled: `SELECT count(*) FROM chunks WHERE series = ${SERIES_ID} AND day >= ? AND day < ?
+      AND condition IN ${SETTLED_CONDITIONS} AND rows = ? AND expected = rows AND recheck = 0 AND shard_sha256 IS NOT NULL`,
   putStored: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     VALUES (?1, ?2, ${CHUNK_NAMES.map((name, i) => bindStored(name, `?${i + 3}`)).join(', ')}) ${ON_CONFLICT}`,
   putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})

@@ -109,6 +109,10 @@ export class Catalog implements Ledger {
     })
   }
 
+  countSettled(series: Series, from: UtcDay, to: UtcDay, bars: number): number {
+    return (this.#use('read', (sql) => sql.countSettled.get([...keyOf(series), dayNumber(from), dayNumber(to), bars])) as [number])[0]
+  }
+
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[] {
     const startUs = from === undefined ? 0 : dayStartUs(from)
     const endUs = to === undefined ? Number.MAX_SAFE_INTEGER : dayStartUs(to)

@@ -38,6 +38,7 @@ function numbersOf(conditions: readonly Condition[]): string {
 }
 
 const ALL_CONDITIONS = numbersOf(CONDITIONS)
+export const SETTLED_CONDITIONS = numbersOf(['complete'])
 export const UNEXPLAINED_CONDITIONS = numbersOf(CONDITIONS.filter((condition) => !isExplained(condition)))
 export const WHOLE_CONDITIONS = numbersOf(['complete', 'provisional'])
 
