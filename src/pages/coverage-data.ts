@@ -27,6 +27,8 @@ export interface CoverageData {
 
 /** A series. */
 export interface CoverageRow {
+  /** as all commands call it */
+  readonly name: string
   readonly market: Market
   readonly symbol: string
   readonly interval: Interval
@@ -40,11 +42,16 @@ export interface CoverageRow {
   readonly missing: number
   /** its chunks are months */
   readonly monthly: boolean
+  /** the chunks of a run have the same number of bars */
+  readonly even: boolean
   readonly runs: readonly CoverageRun[]
   /** start and end as ISO text, bars, index of the evidence in `texts` */
   readonly gaps: readonly (readonly [start: string, end: string, bars: number, text: number])[]
   readonly unexplained: readonly (readonly [day: UtcDay, condition: Condition, accepted: 0 | 1, text: number])[]
 }
 
-/** Chunks in a row that show the same: start (days since 1970), how many, index in `states`, 1 when a person has accepted them. */
-export type CoverageRun = readonly [start: number, chunks: number, state: number, accepted: 0 | 1]
+/**
+ * Chunks in a row that show the same: start (days since 1970), how many, index in `states`, 1 when a person has accepted them, bars that
+ * are stored of all of them.
+ */
+export type CoverageRun = readonly [start: number, chunks: number, state: number, accepted: 0 | 1, bars: number]

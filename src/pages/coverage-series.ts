@@ -2,75 +2,100 @@
 import { createYear } from './coverage-calendar.ts'
 import type { CoverageRow } from './coverage-data.ts'
 import type { ShownDay } from './coverage-states.ts'
-import { daysOf, lookOf, monthOf, monthStart, nameOf, textAt, unexplainedDays, yearOf } from './coverage-states.ts'
+import { daysOf, lookOf, monthOf, monthStart, nameOf, recordedDays, textAt, unexplainedDays, yearOf } from './coverage-states.ts'
 import { createStrip } from './coverage-strip.ts'
 import { button, el } from './dom.ts'
+import type { TimeSpan } from './time-axis.ts'
 import { bytes, count, dayName, plural } from './words.ts'
 
 /** Lines of a table that are shown at once. */
 const LISTED = 100
 
-export function createSeries(row: CoverageRow): HTMLLIElement {
+/** A line of the list. */
+export interface SeriesNode {
+  readonly node: HTMLLIElement
+  /** draws it for another time than before */
+  readonly setSpan: (span: TimeSpan, isListed: boolean) => void
+}
+
+export function createSeries(row: CoverageRow): SeriesNode {
   let opened: HTMLElement | undefined
-  const head = button(
-    { class: 'head', 'aria-expanded': 'false' },
-    () => {
-      head.setAttribute('aria-expanded', String(opened === undefined))
-      if (opened === undefined) {
-        opened = openSeries(row)
-        node.append(opened)
-      } else {
-        opened.remove()
-        opened = undefined
-      }
-    },
-    el('span', { class: 'name' }, `${row.market} ${row.symbol} ${row.interval}`),
-    createStrip(row),
-    el('span', { class: 'sum' }, ...summarize(row)),
-  )
+  let strip: SVGElement | undefined
+  let withListed = false
+  const close = (): void => {
+    opened?.remove()
+    opened = undefined
+  }
+  const open = (): void => {
+    opened = openSeries(row, withListed)
+    node.append(opened)
+  }
+  const toggle = (): void => {
+    if (opened === undefined) open()
+    else close()
+    head.setAttribute('aria-expanded', String(opened !== undefined))
+  }
+  const name = el('span', { class: 'name' }, row.name)
+  const head = button({ class: 'head', 'aria-expanded': 'false' }, toggle, name, el('span', { class: 'sum' }, ...summarize(row)))
   const node = el('li', {}, head)
-  return node
+  const setSpan = (span: TimeSpan, isListed: boolean): void => {
+    strip?.remove()
+    strip = createStrip(row, span)
+    name.after(strip)
+    if (opened !== undefined && isListed !== withListed) close()
+    withListed = isListed
+    if (opened === undefined && head.getAttribute('aria-expanded') === 'true') open()
+  }
+  return { node, setSpan }
 }
 
 function summarize(row: CoverageRow): (Node | string)[] {
   const parts: (Node | string)[] = []
   const unexplained = unexplainedDays(row)
-  if (unexplained > 0) parts.push(el('strong', {}, `${plural(unexplained, 'day')} unexplained`))
+  if (unexplained > 0) parts.push(el('strong', {}, `${chunksOf(row, unexplained)} unexplained`))
   if (row.missing > 0) parts.push(`${plural(row.missing, 'bar')} missing`)
-  if (row.never > 0) parts.push(`${plural(row.never, row.monthly ? 'month' : 'day')} never requested`)
-  if (parts.length === 0) parts.push('all there')
+  parts.push(`${chunksOf(row, recordedDays(row))}, ${plural(row.rows, 'bar')}`)
+  if (row.never > 0) parts.push(`${chunksOf(row, row.never)} never requested`)
   return parts.flatMap((part, i) => (i === 0 ? [part] : [' \u2022 ', part]))
 }
 
-function openSeries(row: CoverageRow): HTMLElement {
+/** Days, or months, with their unit. */
+function chunksOf({ monthly }: CoverageRow, chunks: number): string {
+  return plural(chunks, monthly ? 'month' : 'day')
+}
+
+/** @param withListed also the years of which nothing was ever requested */
+function openSeries(row: CoverageRow, withListed: boolean): HTMLElement {
   const shown = daysOf(row)
   const told = el('p', { class: 'told', role: 'status' }, 'Point at a day, or go there by arrow keys.')
   const tell = (day: number): void => {
     const found = shown.get(day)
     if (found !== undefined) told.textContent = describeDay(row, day, found)
   }
-  const years = [...new Set([...shown.keys()].map(yearOf))]
+  const drawn = [...shown].filter(([, { state }]) => withListed || row.first === null || state !== 'never_requested')
+  const years = [...new Set(drawn.map(([day]) => yearOf(day)))]
   const range = row.first === null ? 'Nothing was requested yet' : `${row.first} to ${row.last}`
   return el(
     'div',
     { class: 'open' },
-    el('p', { class: 'dim' }, `${range} \u2022 ${count(row.rows)} bars \u2022 ${bytes(row.bytes)} in shards`),
+    el('p', { class: 'dim' }, `${range} \u2022 ${plural(row.rows, 'bar')} \u2022 ${bytes(row.bytes)} in shards`),
     told,
     ...years.map((year) => createYear(row, year, shown, tell)),
     el('div', { class: 'details' }, ...unexplainedTable(row), ...gapTable(row)),
   )
 }
 
-function describeDay(row: CoverageRow, day: number, { state, accepted }: ShownDay): string {
+function describeDay(row: CoverageRow, day: number, { state, accepted, bars }: ShownDay): string {
   const start = dayName(day)
   const until = dayName(row.monthly ? monthStart(monthOf(day) + 1) : day + 1)
   const reason = row.unexplained.find(([one]) => one === start)?.[3]
   const gaps = row.gaps
     .filter(([from, to]) => from < until && to > start)
-    .map(([from, to, bars, text]) => `${plural(bars, 'bar')} missing from ${short(from)} to ${short(to)}: ${textAt(text)}`)
+    .map(([from, to, missing, text]) => `${plural(missing, 'bar')} missing from ${short(from)} to ${short(to)}: ${textAt(text)}`)
   const why = reason === undefined ? gaps.join('; ') : textAt(reason)
   const name = row.monthly ? start.slice(0, 7) : start
-  return `${name} ${nameOf(state)}${accepted ? ' (accepted)' : ''}: ${why === '' ? lookOf(state).meaning : why}`
+  const held = bars === null || state === 'never_requested' ? '' : `, ${plural(bars, 'bar')}`
+  return `${name} ${nameOf(state)}${accepted ? ' (accepted)' : ''}${held}: ${why === '' ? lookOf(state).meaning : why}`
 }
 
 function unexplainedTable({ unexplained }: CoverageRow): HTMLElement[] {

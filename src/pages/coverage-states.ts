@@ -2,7 +2,7 @@
 import { US_PER_DAY } from '../model/utc-day.ts'
 import type { CoverageData, CoverageRow, CoverageRun, DayState, StateLook } from './coverage-data.ts'
 import { readData, svg } from './dom.ts'
-import { sum } from './words.ts'
+import { plural, sum } from './words.ts'
 
 export const DATA = readData<CoverageData>()
 
@@ -10,10 +10,20 @@ export const DATA = readData<CoverageData>()
 export interface ShownDay {
   readonly state: DayState
   readonly accepted: boolean
+  /** bars that are stored of it; null where nobody knows how many each has */
+  readonly bars: number | null
 }
 
 export function lookOf(state: DayState): StateLook {
   return DATA.looks[state]
+}
+
+/** Days and months in words: chunks of some series are months. */
+export function describeChunks(rows: readonly CoverageRow[], countIn: (row: CoverageRow) => number): string {
+  const months = sum(rows, (row) => (row.monthly ? countIn(row) : 0))
+  const days = sum(rows, countIn) - months
+  const parts = [days > 0 || months === 0 ? plural(days, 'day') : '', months > 0 ? plural(months, 'month') : '']
+  return parts.filter((part) => part !== '').join(', ')
 }
 
 /** A state in words. */
@@ -41,8 +51,18 @@ export function stateOf([, , state]: CoverageRun): DayState {
   return found
 }
 
+/** Bars that are stored of the days of a series that are in a state. */
+export function barsIn(row: CoverageRow, state: DayState): number {
+  return sum(row.runs, (run) => (stateOf(run) === state ? run[4] : 0))
+}
+
+/** Days, or months, of a series that were requested. */
+export function recordedDays(row: CoverageRow): number {
+  return sum(Object.values(row.days), (days) => days)
+}
+
 /** A day's square with its sign. */
-export function dayCell({ state, accepted }: ShownDay, x: number, y: number, size: number): SVGElement[] {
+export function dayCell({ state, accepted }: Omit<ShownDay, 'bars'>, x: number, y: number, size: number): SVGElement[] {
   const square = svg('rect', { class: `${state}${accepted ? ' accepted' : ''}`, x, y, width: size, height: size, rx: 2 })
   const sign = accepted ? '\u2713' : lookOf(state).sign
   if (sign === '') return [square]
@@ -76,8 +96,8 @@ export function runEnd(row: CoverageRow, [start, chunks]: CoverageRun): number {
 export function daysOf(row: CoverageRow): Map<number, ShownDay> {
   const days = new Map<number, ShownDay>()
   for (const run of row.runs) {
-    const [start, chunks, , accepted] = run
-    const shown = { state: stateOf(run), accepted: accepted === 1 }
+    const [start, chunks, , accepted, bars] = run
+    const shown = { state: stateOf(run), accepted: accepted === 1, bars: row.even || chunks === 1 ? bars / chunks : null }
     for (let i = 0; i < chunks; i++) days.set(row.monthly ? monthStart(monthOf(start) + i) : start + i, shown)
   }
   return days

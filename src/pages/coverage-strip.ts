@@ -1,40 +1,62 @@
-/** A series in one line: each month by its worst day, under the years of all series. */
+/** A series in one line: each day, week or month by its worst day, in the time that all series stand in. */
 import type { CoverageRow, DayState } from './coverage-data.ts'
-import { DATA, lookOf, monthOf, runEnd, stateOf } from './coverage-states.ts'
-import { el, svg } from './dom.ts'
+import { DATA, lookOf, monthOf, monthStart, runEnd, stateOf } from './coverage-states.ts'
+import { svg } from './dom.ts'
+import type { TimeSpan } from './time-axis.ts'
 
 const RANK = Object.keys(DATA.looks) as DayState[]
 const HEIGHT = 18
 
-let firstMonth = Infinity
-let lastMonth = -Infinity
-for (const row of DATA.rows) {
-  const [first, last] = [row.runs[0], row.runs.at(-1)]
-  if (first === undefined || last === undefined) continue
-  firstMonth = Math.min(firstMonth, monthOf(first[0]))
-  lastMonth = Math.max(lastMonth, monthOf(runEnd(row, last) - 1))
-}
-const months = Math.max(1, lastMonth - firstMonth + 1)
-
-/** The years above the strips. */
-export function createAxis(): HTMLElement {
-  const axis = el('div')
-  if (firstMonth === Infinity) return axis
-  for (let year = Math.ceil(firstMonth / 12); year * 12 <= lastMonth; year++)
-    axis.append(el('span', { style: `left:${(100 * (year * 12 - firstMonth)) / months}%` }, String(year)))
-  return axis
+/** The parts of a strip: narrow ones could not be seen. */
+interface Parts {
+  readonly name: 'day' | 'week' | 'month'
+  /** number of the part that a day is in */
+  readonly partOf: (day: number) => number
+  /** first day of a part */
+  readonly startOf: (part: number) => number
 }
 
-export function createStrip(row: CoverageRow): SVGElement {
-  const ranks = worstByMonth(row)
-  const strip = svg('svg', { class: 'strip', viewBox: `0 0 ${months} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' })
-  for (let month = firstMonth; month <= lastMonth;) {
-    const rank = ranks.get(month)
-    let width = 1
-    while (month + width <= lastMonth && ranks.get(month + width) === rank) width++
+const DAYS: Parts = { name: 'day', partOf: (day) => day, startOf: (day) => day }
+/** Weeks open on Monday; 1970-01-01 was a Thursday. */
+const WEEKS: Parts = { name: 'week', partOf: (day) => Math.floor((day + 3) / 7), startOf: (week) => week * 7 - 3 }
+const MONTHS: Parts = { name: 'month', partOf: monthOf, startOf: monthStart }
+
+/** What a strip over a span shows as one part. */
+export function partsOf({ first, end }: TimeSpan): Parts {
+  const days = end - first
+  return days <= 200 ? DAYS : days <= 1100 ? WEEKS : MONTHS
+}
+
+/** The days that strips of series stand in: what is stored of them, or all that was ever listed. Where nothing is stored, what is listed. */
+export function spanOf(rows: readonly CoverageRow[], isListed: boolean): TimeSpan {
+  let first = Infinity
+  let end = -Infinity
+  for (const row of rows) {
+    for (const run of row.runs) {
+      if (!isListed && stateOf(run) === 'never_requested') continue
+      first = Math.min(first, run[0])
+      end = Math.max(end, runEnd(row, run))
+    }
+  }
+  if (first < end) return { first, end }
+  return isListed ? { first: 0, end: 1 } : spanOf(rows, true)
+}
+
+export function createStrip(row: CoverageRow, span: TimeSpan): SVGElement {
+  const parts = partsOf(span)
+  const ranks = worstByPart(row, span, parts)
+  const strip = svg('svg', {
+    ...{ class: 'strip', viewBox: `0 0 ${span.end - span.first} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+  })
+  const last = parts.partOf(span.end - 1)
+  for (let part = parts.partOf(span.first); part <= last;) {
+    const rank = ranks.get(part)
+    let next = part + 1
+    while (next <= last && ranks.get(next) === rank) next++
     const state = rank === undefined ? undefined : RANK[rank]
-    if (state !== undefined) strip.append(bar(state, month - firstMonth, width))
-    month += width
+    const from = Math.max(span.first, parts.startOf(part))
+    if (state !== undefined) strip.append(bar(state, from - span.first, Math.min(span.end, parts.startOf(next)) - from))
+    part = next
   }
   return strip
 }
@@ -44,12 +66,12 @@ function bar(state: DayState, x: number, width: number): SVGElement {
   return svg('rect', { class: state, x, y: HEIGHT - height, width, height, 'vector-effect': 'non-scaling-stroke' })
 }
 
-function worstByMonth(row: CoverageRow): Map<number, number> {
+function worstByPart(row: CoverageRow, span: TimeSpan, { partOf }: Parts): Map<number, number> {
   const worst = new Map<number, number>()
   for (const run of row.runs) {
     const rank = RANK.indexOf(stateOf(run))
-    const last = monthOf(runEnd(row, run) - 1)
-    for (let month = monthOf(run[0]); month <= last; month++) worst.set(month, Math.max(worst.get(month) ?? -1, rank))
+    const last = partOf(Math.min(span.end, runEnd(row, run)) - 1)
+    for (let part = partOf(Math.max(span.first, run[0])); part <= last; part++) worst.set(part, Math.max(worst.get(part) ?? -1, rank))
   }
   return worst
 }

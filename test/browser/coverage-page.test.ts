@@ -6,12 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { acceptDay } from '../../src/lake/day-facts.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import type { CatalogWrite, DayRow } from '../../src/lake/catalog/catalog-rows.ts'
-import { CONDITIONS } from '../../src/model/condition.ts'
+import { CONDITIONS, countNone } from '../../src/model/condition.ts'
 import type { Series } from '../../src/model/series.ts'
 import { addDays } from '../../src/model/utc-day.ts'
+import type { CalendarRun } from '../../src/report/coverage/coverage-calendar.ts'
+import type { CoveragePageSeries } from '../../src/report/coverage/coverage-page.ts'
 import { formatCoveragePage } from '../../src/report/coverage/coverage-page.ts'
+import type { SeriesCoverage } from '../../src/report/coverage/coverage.ts'
 import { day, proofAround, rowOf, seriesRowOf } from '../unit/lake/lake-fixtures.ts'
 import { runHere } from '../unit/cli/support.ts'
+import type { OpenPage } from './support.ts'
 import { BROWSER, launchBrowser, openFile, PATIENCE, readContrast, takePicture } from './support.ts'
 
 const BTC: Series = { market: 'spot', symbol: 'BTCUSDT', interval: '1h' }
@@ -43,6 +47,23 @@ function writesOf(): CatalogWrite[] {
   return writes
 }
 
+/** A series as the page gets it, from the runs of its calendar. */
+function coverageOf(symbol: string, calendar: readonly CalendarRun[], change: Partial<SeriesCoverage> = {}): CoveragePageSeries {
+  const recorded = calendar.filter(({ state }) => state !== 'never_requested')
+  const chunksIn = (runs: readonly CalendarRun[], state: string) =>
+    runs.filter((run) => run.state === state).reduce((sum, { chunks }) => sum + chunks, 0)
+  const days = countNone()
+  for (const condition of CONDITIONS) days[condition] = chunksIn(calendar, condition)
+  const last = recorded.at(-1)!
+  const counts = { accepted: 0, bytes: 0, missing_bars: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
+  const coverage: SeriesCoverage = {
+    ...{ market: 'spot', symbol, interval: '1h', first: recorded[0]!.start, last: addDays(last.start, last.chunks - 1), days },
+    ...{ never_requested: chunksIn(calendar, 'never_requested'), rows: recorded.reduce((sum, { bars }) => sum + bars, 0) },
+    ...{ ...counts, gaps: [], unexplained: [], ...change },
+  }
+  return { coverage, calendar }
+}
+
 describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser', { timeout: 120_000 }, () => {
   let directory: string
   let browser: Browser
@@ -65,22 +86,105 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     await rm(directory, { recursive: true })
   })
 
-  it('shows totals, a legend with counts, and the first calendar, from one file', async () => {
-    const { page, errors, addresses } = await openFile(browser, file)
-    expect(await page.locator('.tile').allTextContents()).toEqual(
-      expect.arrayContaining(['3series', '2bars missing', '1gaps', '2days unexplained', '1days accepted by a person (✓)']),
+  /** The page with the series of all conditions opened: nothing is at first. */
+  async function openFirst(look: { scheme?: 'light' | 'dark' } = {}): Promise<OpenPage> {
+    const opened = await openFile(browser, file, look)
+    await opened.page.locator('.head').first().click()
+    return opened
+  }
+
+  it('opens on the strips of all series, the one with problems first, nothing unfolded', async () => {
+    const { page, errors } = await openFile(browser, file)
+    expect(await page.locator('.head .name').allTextContents()).toEqual(['spot BTCUSDT 1h', 'spot BTCUSDT 1w', 'um ETHUSDT 1m'])
+    expect(await page.locator('.open').count()).toBe(0)
+    expect(await page.locator('.head[aria-expanded=true]').count()).toBe(0)
+    // the strips begin well within the first screen
+    expect((await page.locator('.strip').first().boundingBox())!.y).toBeLessThan(450)
+    // 881 days from 2021-01-01 to 2023-05-31 are recorded but for February 2023; 28 days listed, never requested
+    expect(await page.locator('.head .sum').allTextContents()).toEqual([
+      '2 days unexplained • 2 bars missing • 853 days, 20,370 bars • 28 days never requested',
+      '3 months, 12 bars',
+      '40 days, 960 bars',
+    ])
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('scales the strips to what is stored, and on a switch to all that was ever listed', async () => {
+    const listed = join(directory, 'listed.html')
+    await writeFile(
+      listed,
+      formatCoveragePage({
+        ...{ origin: 'binance', day: day('2024-06-01') },
+        series: [
+          coverageOf('AAAUSDT', [
+            { start: day('2017-08-17'), chunks: 2470, state: 'never_requested', accepted: false, bars: 0 },
+            { start: day('2024-05-22'), chunks: 7, state: 'complete', accepted: false, bars: 168 },
+            { start: day('2024-05-29'), chunks: 2, state: 'never_requested', accepted: false, bars: 0 },
+          ]),
+          coverageOf('BBBUSDT', [{ start: day('2024-05-24'), chunks: 1, state: 'partial', accepted: false, bars: 20 }]),
+        ],
+      }),
     )
+    const { page, errors } = await openFile(browser, listed)
+    const shown = () => page.locator('.head .name').allTextContents()
+    expect(await shown()).toEqual(['spot BBBUSDT 1h', 'spot AAAUSDT 1h'])
+    const shareOf = async (name: string, state: string): Promise<[number, number]> => {
+      const strip = page.locator('.head', { hasText: name }).locator('.strip')
+      const [all, part] = [(await strip.boundingBox())!, (await strip.locator(`.${state}`).first().boundingBox())!]
+      return [(part.x - all.x) / all.width, part.width / all.width]
+    }
+    // 2024-05-22 to 2024-05-28: seven days, of which the 24th is the third
+    const [, whole] = await shareOf('AAAUSDT', 'complete')
+    expect(whole).toBeCloseTo(1, 2)
+    const [start, width] = await shareOf('BBBUSDT', 'partial')
+    expect(start).toBeCloseTo(2 / 7, 2)
+    expect(width).toBeCloseTo(1 / 7, 2)
+    expect(await page.locator('#axis .tick').first().textContent()).toBe('22 May')
+    await takePicture(page, 'coverage-week')
+    await page.check('#listed')
+    await expect
+      .poll(() => page.locator('#axis .tick').allTextContents(), PATIENCE)
+      .toEqual(['2017', '2018', '2019', '2020', '2021', '2022', '2023', '2024'])
+    expect((await shareOf('AAAUSDT', 'never_requested'))[0]).toBeCloseTo(0, 2)
+    expect((await shareOf('AAAUSDT', 'complete'))[1]).toBeLessThan(0.03)
+    await takePicture(page, 'coverage-listed')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('keeps what is chosen in its address', async () => {
+    const { page, errors } = await openFile(browser, file)
+    await page.selectOption('#interval', '1w')
+    await page.selectOption('#order', 'name')
+    await page.check('#listed')
+    await expect.poll(() => new URL(page.url()).hash, PATIENCE).toBe('#interval=1w&order=name&listed=1')
+    await page.reload()
+    expect(await page.locator('.head .name').allTextContents()).toEqual(['spot BTCUSDT 1w'])
+    expect(await page.isChecked('#listed')).toBe(true)
+    await page.click('text=Reset')
+    await expect.poll(() => new URL(page.url()).hash, PATIENCE).toBe('')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('shows totals, a legend with counts, and a calendar when a series is opened, from one file', async () => {
+    const { page, errors, addresses } = await openFirst()
+    expect(await page.locator('.tile').allTextContents()).toEqual([
+      ...['2 days unexplained', '3 series', '893 days', '3 months', '21,342 bars', '2 bars missing in 1 gap', '3.6 MB in shards'],
+      '1 day accepted by a person (✓)',
+    ])
     const legend = (await page.locator('#legend').textContent()) ?? ''
     // 881 days from 2021-01-01 to 2023-05-31 of BTCUSDT; 28 never requested, 12 provisional or pending, 4 of them bad; 40 and 3 of others
     for (const text of [
-      'complete 880',
-      'provisional 10',
-      'outage 1',
-      'pending 2',
-      'partial 1',
-      'quarantined 1',
-      'failed 1',
-      'never requested 28',
+      'complete 877 days, 3 months · 21,060 bars',
+      'provisional 10 days · 240 bars',
+      'outage 1 day · 22 bars',
+      'pending 2 days',
+      'partial 1 day · 20 bars',
+      'quarantined 1 day',
+      'failed 1 day',
+      'never requested 28 days',
     ])
       expect(legend).toContain(text)
     expect(await page.locator('.calendar[aria-roledescription]').count()).toBe(3)
@@ -89,17 +193,17 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     )
     expect(addresses.filter((address) => !address.startsWith('data:'))).toHaveLength(1)
     expect(errors).toEqual([])
-    // the axis stands above the strip: 2022 begins 12 of 29 months after its start
+    // the axis stands above the strip: 2022 begins 365 of 881 days after its start
     const strip = (await page.locator('.strip').first().boundingBox())!
-    const year = (await page.locator('#axis span', { hasText: '2022' }).boundingBox())!
-    expect((year.x - strip.x) / strip.width).toBeCloseTo(12 / 29, 2)
+    const year = (await page.locator('#axis .tick', { hasText: '2022' }).boundingBox())!
+    expect((year.x - strip.x) / strip.width).toBeCloseTo(365 / 881, 2)
     expect(await page.locator('.calendar .accepted').count()).toBe(1)
     await takePicture(page, 'coverage-first')
     await page.close()
   })
 
   it('lists gaps and unexplained days with their evidence, as text', async () => {
-    const { page, errors } = await openFile(browser, file)
+    const { page, errors } = await openFirst()
     const cells = await page.locator('.details td').allTextContents()
     expect(cells).toEqual(
       expect.arrayContaining([
@@ -120,21 +224,21 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
   })
 
   it('tells a day under the pointer, and by arrow keys', async () => {
-    const { page, errors } = await openFile(browser, file)
+    const { page, errors } = await openFirst()
     const told = () => page.locator('.told').textContent()
     const calendar = page.locator('.calendar[aria-label^="2021"]')
     await calendar.focus()
     await page.keyboard.press('Home')
-    await expect.poll(told, PATIENCE).toBe('2021-01-01 complete: every bar is there')
+    await expect.poll(told, PATIENCE).toBe('2021-01-01 complete, 24 bars: every bar is there')
     for (const key of ['ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowUp'])
       await page.keyboard.press(key)
-    expect(await told()).toBe('2021-02-11 outage: 2 bars missing from 2021-02-11 03:00 to 2021-02-11 05:00: ' + OUTAGE)
+    expect(await told()).toBe('2021-02-11 outage, 22 bars: 2 bars missing from 2021-02-11 03:00 to 2021-02-11 05:00: ' + OUTAGE)
     await page.keyboard.press('End')
     expect(await told()).toContain('2021-12-31 complete')
     const box = (await page.locator('.calendar[aria-label^="2022"]').boundingBox())!
     // 2022-03-04 is a Friday in the tenth week: 2022-01-01 was a Saturday
     await page.mouse.move(box.x + 9 * 13 + 6, box.y + 14 + 4 * 13 + 6)
-    await expect.poll(told, PATIENCE).toBe('2022-03-04 quarantined: the CHECKSUM is wrong')
+    await expect.poll(told, PATIENCE).toBe('2022-03-04 quarantined, 0 bars: the CHECKSUM is wrong')
     await takePicture(page, 'coverage-told')
     expect(errors).toEqual([])
     await page.close()
@@ -153,7 +257,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
     expect(await page.locator('.calendar[aria-roledescription]').getAttribute('aria-label')).toBe('2023: 3 complete')
     await page.locator('.calendar[aria-roledescription]').focus()
     await page.keyboard.press('End')
-    expect(await page.locator('.told').textContent()).toBe('2023-03 complete: every bar is there')
+    expect(await page.locator('.told').textContent()).toBe('2023-03 complete, 4 bars: every bar is there')
     await page.click('text=Reset')
     await page.keyboard.press('/')
     await page.selectOption('#order', 'first')
@@ -163,7 +267,7 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
   })
 
   it.each(['light', 'dark'] as const)('can be read in %s, conditions also without colours', async (scheme) => {
-    const { page } = await openFile(browser, file, { scheme })
+    const { page } = await openFirst({ scheme })
     for (const contrast of await readContrast(page, [
       'h1',
       'header p',
@@ -196,46 +300,21 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd coverage, in a browser'
 
   it('shows a lake of 2,000 series, and fits a narrow screen', async () => {
     const many = join(directory, 'many.html')
-    const days = Object.fromEntries(CONDITIONS.map((condition) => [condition, condition === 'complete' ? 2000 : 0])) as Record<
-      (typeof CONDITIONS)[number],
-      number
-    >
-    const series = Array.from({ length: 2000 }, (_, i) => ({
-      coverage: {
-        ...{
-          market: 'spot' as const,
-          symbol: `S${i}USDT`,
-          interval: '1m' as const,
-          first: day('2018-01-01'),
-          last: day('2023-06-24'),
-          days,
-          accepted: 0,
-          never_requested: i,
-        },
-        ...{
-          rows: 2_880_000,
-          bytes: 253_440_000,
-          missing_bars: 34,
-          off_grid: 0,
-          duplicates: 0,
-          conflicts: 0,
-          differing_rows: 0,
-          unexplained: [],
-        },
+    const series = Array.from({ length: 2000 }, (_, i) =>
+      coverageOf(`S${i}USDT`, [{ start: day('2018-01-01'), chunks: 2000, state: 'complete', accepted: false, bars: 2_880_000 }], {
+        interval: '1m',
+        never_requested: i,
+        missing_bars: 34,
         gaps: Array.from({ length: 34 }, () => ({
-          start: '2018-02-08T00:29:00.000000Z',
-          end: '2018-02-08T00:30:00.000000Z',
-          bars: 1,
-          evidence: OUTAGE,
+          ...{ start: '2018-02-08T00:29:00.000000Z', end: '2018-02-08T00:30:00.000000Z', bars: 1, evidence: OUTAGE },
         })),
-      },
-      calendar: [{ start: day('2018-01-01'), chunks: 2000, state: 'complete' as const, accepted: false }],
-    }))
+      }),
+    )
     await writeFile(many, formatCoveragePage({ series, origin: 'sandbox', day: day('2024-06-01') }))
     expect((await readFile(many)).length).toBeLessThan(10_000_000)
     const started = performance.now()
     const { page, errors } = await openFile(browser, many)
-    expect(await page.locator('#status').textContent()).toBe('2,000 of 2,000 series')
+    expect(await page.locator('#status').textContent()).toBe('2,000 of 2,000 series, 2018-01-01 to 2023-06-23')
     console.log(`2,000 series are drawn after ${Math.round(performance.now() - started)} ms`)
     expect(await page.locator('header').textContent()).toContain('sandbox exchange')
     await page.selectOption('#order', 'never')

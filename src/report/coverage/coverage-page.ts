@@ -1,9 +1,11 @@
 import { isMonthChunked } from '../../dataset/chunk.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, US_PER_DAY } from '../../model/utc-day.ts'
 import type { CoverageData, CoverageRow, DayState, StateLook } from '../../pages/coverage-data.ts'
 import type { CalendarRun } from './coverage-calendar.ts'
+import { hasGrid } from './coverage-calendar.ts'
 import type { SeriesCoverage } from './coverage.ts'
 import { escapeHtml, formatPage } from '../html.ts'
 import { readPageFiles } from '../page-files.ts'
@@ -46,32 +48,35 @@ export function formatCoveragePage({ series, origin, day }: CoveragePage): strin
   const texts = new TextTable()
   const rows = series.map((one) => toRow(one, texts))
   const data: CoverageData = { states: STATES, looks: LOOKS, unexplained: UNEXPLAINED, rows, texts: texts.list }
-  const source = origin === 'sandbox' ? ' It holds data of a sandbox exchange, not of a real one.' : ''
+  const source = origin === 'sandbox' ? ' <strong>It holds data of a sandbox exchange, not of a real one.</strong>' : ''
   return formatPage({
     title: `What the lake covers, ${day}`,
     ...readPageFiles('coverage'),
     data,
     body: `<header>
 <h1>What the lake covers</h1>
-<p class="dim">As of ${escapeHtml(day)}. Every requested day is stored or its absence is explained, or it stands out below. Days are UTC.${source}</p>
+<p class="dim">As of ${escapeHtml(day)} (UTC). What is not stored is explained, or stands first.${source}</p>
 </header>
 <main id="main">
 <div id="totals"></div>
-<h2>Days by condition</h2>
-<div id="legend"></div>
 <form class="controls" id="controls" role="search">
 <label>Search (press /) <input id="search" type="search" placeholder="symbol" autocomplete="off" spellcheck="false"></label>
 <label>Market <select id="market"></select></label>
 <label>Interval <select id="interval"></select></label>
 <label>Days <select id="state"></select></label>
-<label>Order <select id="order"><option value="">by name</option><option value="unexplained">most unexplained days</option><option value="missing">most missing bars</option><option value="never">most days never requested</option><option value="first">first day</option></select></label>
+<label>Order <select id="order"><option value="">problems first</option><option value="name">by name</option><option value="missing">most missing bars</option><option value="never">most days never requested</option><option value="first">first day</option></select></label>
+<label class="check"><input id="listed" type="checkbox"> all that was ever listed</label>
 <button type="reset">Reset</button>
 <span id="status" role="status"></span>
 </form>
-<p class="dim">The strip shows each month by its worst day. Open a series for its calendar, its gaps and what is unexplained; in a calendar the arrow keys go from day to day.</p>
+<div id="legend"></div>
 <div id="axis" aria-hidden="true"></div>
 <ul id="series"></ul>
 <p><button type="button" id="more" hidden></button></p>
+<details id="meanings"><summary>What the conditions mean, and how to read this page</summary>
+<dl></dl>
+<p class="dim">A strip shows each <span id="unit"></span> by its worst day. Open a series for its calendar, its gaps and what is unexplained; in a calendar the arrow keys go from day to day. The address of the page keeps what is chosen.</p>
+</details>
 </main>`,
   })
 }
@@ -94,13 +99,16 @@ class TextTable {
 function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable): CoverageRow {
   const { market, symbol, interval, first, last, days, accepted, never_requested, rows, bytes, missing_bars, gaps, unexplained } = coverage
   return {
+    name: seriesLabel(coverage),
     ...{ market, symbol, interval, first, last, days, accepted, never: never_requested, rows, bytes, missing: missing_bars },
     monthly: isMonthChunked(coverage),
-    runs: calendar.map(({ start, chunks, state, accepted: yes }) => [
+    even: hasGrid(coverage),
+    runs: calendar.map(({ start, chunks, state, accepted: yes, bars }) => [
       dayStartUs(start) / US_PER_DAY,
       chunks,
       STATES.indexOf(state),
       yes ? 1 : 0,
+      bars,
     ]),
     gaps: gaps.map(({ start, end, bars, evidence }) => [start, end, bars, texts.add(evidence)]),
     unexplained: unexplained.map(({ day, condition, accepted: yes, reason }) => [day, condition, yes ? 1 : 0, texts.add(reason)]),
