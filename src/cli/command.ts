@@ -200,7 +200,9 @@ const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => 
   3: (command) =>
     command === 'fetch'
       ? 'Nothing was written. docs/troubleshooting.md tells what to do about each code.'
-      : '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
+      : command === 'availability'
+        ? 'Nothing was written; reports of an earlier run stay as they are.'
+        : '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
   4: () => 'What is stored stays stored: the same command goes on from there.',
   130: () => 'What is stored stays stored: the same command goes on from there.',
 }

@@ -181,10 +181,16 @@ function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFi
   return { baseColumn: base === undefined ? null : base + 1, entries }
 }
 
+/** The names of the columns; `ckvd availability --csv` calls the earliest date `first`, beside the last one. */
+function headingsOf({ cells }: Row): string[] {
+  const names = cells.map((cell) => cell.toLowerCase())
+  return names.includes('earliest_date') ? names : names.map((name) => (name === 'first' ? 'earliest_date' : name))
+}
+
 /** Index of each known column. */
 function parseHeader(header: Row, name: string): Map<string, number> {
   const places = new Map<string, number>()
-  const names = header.cells.map((cell) => cell.toLowerCase())
+  const names = headingsOf(header)
   for (const [index, heading] of names.entries()) {
     if (!KNOWN.includes(heading)) continue
     if (places.has(heading)) {

@@ -7,7 +7,8 @@ export interface AvailabilityData {
   readonly asOf: UtcDay
   readonly recentDays: number
   readonly archives: Packaging
-  readonly problems: readonly { readonly market: string; readonly symbol: string; readonly message: string }[]
+  /** what could not be listed; `symbol` null: a whole market */
+  readonly problems: readonly { readonly market: string; readonly symbol: string | null; readonly message: string }[]
   readonly rows: readonly AvailabilityCells[]
 }
 

@@ -76,8 +76,8 @@ byId('totals').append(
 
 const { problems } = DATA
 if (problems.length > 0) {
-  const head = `${plural(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} not below:`
-  const lines = problems.map(({ market, symbol, message }) => el('li', {}, `${market} ${symbol}: ${message}`))
+  const head = `Could not be listed and ${problems.length === 1 ? 'is' : 'are'} not below:`
+  const lines = problems.map(({ market, symbol, message }) => el('li', {}, `${market} ${symbol ?? '(all symbols)'}: ${message}`))
   byId('problems').append(el('div', { class: 'note' }, el('strong', {}, head), el('ul', {}, ...lines)))
 }
 

@@ -138,19 +138,42 @@ describe('ckvd availability', () => {
     expect(stderr).toBe('')
   })
 
-  it('writes nothing when the symbols of a market cannot be listed whole, or the listing is empty', async () => {
+  it('writes nothing when the symbols of a market cannot be listed whole, or no market has any', async () => {
     const many = Array.from({ length: 1001 }, (_, i) => made('um', `A${i}USDT`, '2024-05-01'))
     const broken = await serve(bucketOfSymbols([...MARKETS, ...many]), (query) =>
       query.get('prefix') === 'data/futures/um/daily/klines/' && query.has('marker') ? { status: 503, body: 'slow down' } : undefined,
     )
     expect((await run(broken)).exit).toBe(4)
-    const empty = await serve(bucketOfSymbols(MARKETS.filter(({ market }) => market !== 'cm')))
+    const empty = await serve(bucketOfSymbols([]))
     const { exit, stderr } = await run(empty)
     expect([exit, stderr]).toEqual([
       3,
-      expect.stringContaining('Expected symbols of cm below data/futures/cm/daily/klines/, the listing has none.'),
+      expect.stringContaining('below data/spot/daily/klines/, the listing has none. Check --listing-url.'),
     ])
+    expect(stderr).not.toMatch(/lake|retry-failed/)
     expect((await readdir(out)).filter((name) => name.endsWith('.csv'))).toEqual([])
+  })
+
+  it.each([
+    ['is empty', undefined, 'the listing has none'],
+    ['is no listing', { status: 200, body: '<html>maintenance</html>' }, 'Expected a page of an S3 listing'],
+  ])('writes what is there when the list of one market %s, and says what is not', async (_, answer, words) => {
+    const server = await serve(
+      bucketOfSymbols(answer === undefined ? MARKETS.filter(({ market }) => market !== 'um') : MARKETS),
+      (query) => (query.get('prefix') === 'data/futures/um/daily/klines/' ? answer : undefined),
+    )
+    const { exit, stdout, stderr } = await run(server, '--html')
+    expect(exit).toBe(3)
+    expect(stdout).toMatch(/^spot +3 +2 +1/m)
+    expect(stderr).toContain('1 market could not be listed and is in no report (exit 3)')
+    expect(stderr).toContain(words)
+    expect((await readdir(out)).sort()).toEqual([
+      ...['.availability-cache.jsonl', 'availability.html', 'cm_earliest_dates.csv', 'spot_earliest_dates.csv'],
+    ])
+    expect(JSON.parse((await run(server, '--json')).stdout)).toMatchObject({
+      exit: 3,
+      problems: [{ market: 'um', symbol: null, code: 'CKVD_LISTING' }],
+    })
   })
 
   it('stops early when symbol after symbol fails, instead of waiting for two thousand of them', async () => {
@@ -220,11 +243,110 @@ describe('ckvd availability', () => {
     ).toBeLessThanOrEqual(80)
   })
 
+  describe('a shortlist', () => {
+    const CHOICE: readonly MadeSymbol[] = [
+      ...MARKETS,
+      made('um', 'BTCUSDT_240628', '2024-03-29'),
+      made('um', 'ETHUSDC', '2024-01-04'),
+      made('spot', 'BTCUPUSDT', '2020-05-14', '2024-04-01'),
+      made('spot', 'NEWUSDT', '2024-05-30'),
+    ]
+    const HEAD = 'market,symbol,earliest_date,available_intervals,base_symbol\n'
+    const chosen = async (...args: string[]) => {
+      const server = await serve(bucketOfSymbols(CHOICE))
+      const result = await run(server, ...args)
+      const universe = await read('universe.csv')
+      expect(universe.startsWith(HEAD)).toBe(true)
+      return { ...result, names: [...universe.matchAll(/^(\w+,\w+),\d/gm)].map(([, name]) => name) }
+    }
+
+    it.each([
+      [
+        ['--live', '--market', 'spot'],
+        ['spot,BTCUSDT', 'spot,ETHUSDT', 'spot,NEWUSDT'],
+      ],
+      [
+        ['--kind', 'delivery,leveraged'],
+        ['spot,BTCUPUSDT', 'um,BTCUSDT_240628'],
+      ],
+      [['--quote', 'usdc'], ['um,ETHUSDC']],
+      // LUNAUSDT has 900 days; 149 of ETHUSDC from 2024-01-04 to 05-31
+      [
+        ['--min-days', '149', '--market', 'um', '--kind', 'perpetual'],
+        ['um,BTCUSDT', 'um,ETHUSDC', 'um,ETHUSDT', 'um,LUNAUSDT'],
+      ],
+      [
+        ['--min-days', '150', '--live', '--market', 'um'],
+        ['um,BTCUSDT', 'um,ETHUSDT'],
+      ],
+      [
+        ['--symbols', 'btcusdt,NEWUSDT'],
+        ['spot,BTCUSDT', 'spot,NEWUSDT', 'um,BTCUSDT'],
+      ],
+    ])('by %j is written as a universe', async (args, names) => {
+      const result = await chosen(...args)
+      expect([result.exit, result.names]).toEqual([0, names])
+    })
+
+    it('is what --csv and --json tell, and leaves the reports whole', async () => {
+      const server = await serve(bucketOfSymbols(CHOICE))
+      const { stdout } = await run(server, '--live', '--quote', 'USDT', '--kind', 'spot', '--csv')
+      expect(stdout.match(/^\w+,\w+/gm)).toEqual(['market,symbol', 'spot,BTCUSDT', 'spot,ETHUSDT', 'spot,NEWUSDT'])
+      const json = JSON.parse((await run(server, '--live', '--quote', 'USDT', '--kind', 'spot', '--json')).stdout) as AvailabilityResult
+      expect(json.symbols.map(({ symbol }) => symbol)).toEqual(['BTCUSDT', 'ETHUSDT', 'NEWUSDT'])
+      expect(json.universe).toBe(join(out, 'universe.csv'))
+      expect(await read('universe.csv')).toBe(
+        `${HEAD}spot,BTCUSDT,2017-08-17,"1h,1m",BTC\nspot,ETHUSDT,2017-08-17,"1h,1m",ETH\nspot,NEWUSDT,2024-05-30,"1h,1m",NEW\n`,
+      )
+      expect(await read('spot_earliest_dates.csv')).toContain('LUNAUSDT')
+      const text = await run(server, '--live', '--quote', 'USDT', '--kind', 'spot')
+      expect(text.stdout).toContain('3 of 12 symbols are chosen')
+      expect(text.stdout).toContain(`ckvd ingest --universe ${join(out, 'universe.csv')} --dry-run`)
+    })
+
+    it('of nothing, or of a symbol that no market has, ends with 3 and says so', async () => {
+      const nothing = await chosen('--quote', 'XYZ')
+      expect([nothing.exit, nothing.names]).toEqual([3, []])
+      expect(nothing.stderr).toContain('No symbol is chosen')
+      const absent = await chosen('--symbols', 'BTCUSDT,NOSUCHUSDT')
+      expect([absent.exit, absent.names]).toEqual([3, ['spot,BTCUSDT', 'um,BTCUSDT']])
+      expect(absent.stderr).toContain('NOSUCHUSDT')
+    })
+
+    it('is not written where nothing is chosen by anything', async () => {
+      const server = await serve(bucketOfSymbols(CHOICE))
+      expect((await run(server)).exit).toBe(0)
+      expect(await readdir(out)).not.toContain('universe.csv')
+    })
+  })
+
+  it.each([
+    ['as it is', (csv: string) => csv],
+    // what `cut -d, -f1,2,7,13-` leaves
+    ['cut', (csv: string) => csv.replace(/^([^,]*,[^,]*),(?:[^,]*,){4}([^,]*),(?:[^,]*,){5}(.*)$/gm, '$1,$2,$3')],
+  ])('gives --csv that feeds ingest through a pipe, %s', async (_, cut) => {
+    const server = await serve(bucketOfSymbols(MARKETS))
+    const csv = cut((await run(server, '--live', '--quote', 'USDT', '--csv')).stdout)
+    await writeFile(join(out, 'piped.csv'), csv)
+    const args = ['ingest', '--universe', join(out, 'piped.csv'), '--no-rest', '--archives', 'daily', '--dry-run', '--json']
+    const { exit, stdout } = await runHere([...args, '--lake', join(out, 'lake'), '--start', '2024-05-01', '--listing-url', server.url], {
+      env: { CKVD_NOW: '2024-06-01T12:00:00Z' },
+    })
+    const { series } = JSON.parse(stdout) as { series: { market: string; symbol: string; interval: string }[] }
+    expect([exit, series.map(({ market, symbol, interval }) => `${market} ${symbol} ${interval}`).sort()]).toEqual([
+      0,
+      ['spot BTCUSDT 1m', 'spot ETHUSDT 1m', 'um BTCUSDT 1m', 'um ETHUSDT 1m'],
+    ])
+  })
+
   it.each([
     [['--as-of', '2024-06-02'], 'Expected `--as-of` to be at most today (2024-06-01), got 2024-06-02.'],
     [['--as-of', '2024-02-30'], 'a day of the calendar'],
     [['--quote', 'US DT'], 'Expected `--quote` to be an asset'],
     [['--recent-days', '-1'], 'Expected `--recent-days`'],
+    [['--kind', 'perp'], 'Expected `--kind` to be kinds separated by commas, of spot, leveraged, perpetual, delivery, settled, got "perp"'],
+    [['--min-days', '0'], 'Expected `--min-days`'],
+    [['--symbols', 'BTC,'], 'Expected `--symbols`'],
   ])('refuses %j', async (args, message) => {
     const server = await serve(bucketOfSymbols(MARKETS))
     const { exit, stderr } = await run(server, ...args)

@@ -1,28 +1,31 @@
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
-import { Option } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
-import { CkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
+import { UNIVERSE_NAME } from '../../report/availability/availability-csv.ts'
 import type { AvailabilityResult } from '../../report/availability/availability-run.ts'
 import { CACHE_NAME, PAGE_NAME, runAvailability } from '../../report/availability/availability-run.ts'
 import type { SymbolAvailability } from '../../report/availability/availability.ts'
 import { createListingView } from '../show/availability-view.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { addSettings, dayOption, integerOption, marketOption, wordOption } from '../options.ts'
+import { addSettings, dayOption, integerOption, marketOption, symbolsOption, wordOption } from '../options.ts'
+import type { ShortlistFlags } from '../shortlist-options.ts'
+import { kindOption, quoteOption, shortlistOf } from '../shortlist-options.ts'
 import { formatCount, formatCountOf, formatDuration, printTable, writeData } from '../show/output.ts'
 import { shortList } from '../show/short-list.ts'
 
 const MS_PER_HOUR = 3_600_000
 
-interface AvailabilityFlags {
+/** Quote asset of the reports over all markets. */
+const REPORTED_QUOTE = 'USDT'
+
+interface AvailabilityFlags extends ShortlistFlags {
   readonly market?: Market
   readonly out: string
-  readonly quote: string
   readonly asOf?: UtcDay
   readonly recentDays: number
   readonly archives: 'daily' | 'monthly'
@@ -40,7 +43,16 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
     )
     .addOption(marketOption('list only this market; reports over all markets are then not written'))
     .option('--out <DIR>', `where the reports go, and ${CACHE_NAME} with what was listed`, 'reports')
+    .option('--live', `choose symbols with recent data; what is chosen, by any of these, is told, and written to ${UNIVERSE_NAME}`)
+    .addOption(kindOption())
     .addOption(quoteOption())
+    .addOption(
+      integerOption('--min-days', 'choose symbols with archives of at least this many days; reads whole listings', {
+        min: 1,
+        max: 100_000,
+      }),
+    )
+    .addOption(symbolsOption())
     .addOption(dayOption('--as-of', 'the universe as it was on this day (included); intervals are those of now (default: today)'))
     .addOption(
       integerOption('--recent-days', 'a symbol is live when its last day is at most this many days before --as-of', {
@@ -59,26 +71,16 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
     .option('--csv', 'CSV on stdout, a line a symbol, with last day and missing days')
   addSettings(command, {
     example:
-      'ckvd availability --html\nckvd availability --as-of 2023-06-30 --out universe-2023-06-30\nckvd ingest --universe reports/spot_synchronal.csv',
+      'ckvd availability --html\nckvd availability --live --kind perpetual --quote USDT --min-days 365\nckvd ingest --universe reports/universe.csv --dry-run\nckvd availability --live --quote USDT --market spot --csv | ckvd ingest --universe - --start 2024-05-01',
     exits: {
       0: 'all symbols were listed and the reports are written',
       2: 'wrong usage or configuration; nothing was done',
-      3: 'reports are written without the symbols that could not be listed, which are told; or the symbols of a market could not be listed',
+      3: 'reports are written without the symbols and markets that could not be listed, which are told; or no market could be; or nothing is chosen',
       4: 'stopped early: listing unreachable, disk full; the reports of before stay, the same command goes on from there',
       130: 'interrupted; the same command goes on from there',
     },
   })
   command.action((_options, self) => runCommand(context, self, runOnce))
-}
-
-function quoteOption() {
-  return new Option('--quote <ASSET>', 'quote asset of the reports over all markets')
-    .argParser((text) => {
-      const quote = text.toUpperCase()
-      if (/^[A-Z0-9]{1,16}$/.test(quote)) return quote
-      throw new CkvdError('CKVD_USAGE', `Expected \`--quote\` to be an asset such as USDT, got ${JSON.stringify(text)} (flag).`)
-    })
-    .default('USDT')
 }
 
 async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
@@ -88,7 +90,8 @@ async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
     listingUrl: settings.listingUrl,
     markets: options.market === undefined ? MARKETS : [options.market],
     archives: options.archives,
-    quote: options.quote,
+    quote: options.quote ?? REPORTED_QUOTE,
+    shortlist: shortlistOf(options),
     asOf: options.asOf ?? dayOfUs(run.nowMs() * 1000),
     recentDays: options.recentDays,
     allDays: run.json || options.csv === true,
@@ -165,14 +168,24 @@ function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResul
   )
   stdout.write(result.cached === 0 ? '.\n' : `; ${formatCountOf(result.cached, 'symbol')} from the cache.\n`)
   stdout.write(`Written:\n${result.files.map((file) => `  ${file}`).join('\n')}\n`)
+  if (result.universe !== null && result.symbols.length > 0) {
+    const chosen = `${formatCount(result.symbols.length)} of ${formatCountOf(result.listed, 'symbol')} are chosen`
+    stdout.write(`${chosen}. What it would take to have them:\n  ckvd ingest --universe ${result.universe} --dry-run\n`)
+  }
 }
 
-function printProblems(run: CommandRun<AvailabilityFlags>, { problems }: AvailabilityResult): void {
-  const title = `${formatCountOf(problems.length, 'symbol')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3)`
-  run.context.stderr.write(
-    shortList(
-      title,
-      problems.map(({ market, symbol, code, message }) => `${market} ${symbol}  ${code}: ${message}`),
-    ),
-  )
+function printProblems(run: CommandRun<AvailabilityFlags>, { problems, symbols, universe, not_listed }: AvailabilityResult): void {
+  const { stderr } = run.context
+  const markets = problems.filter(({ symbol }) => symbol === null).length
+  const counts = [...countOf(markets, 'market'), ...countOf(problems.length - markets, 'symbol')]
+  const title = `${counts.join(' and ')} could not be listed and ${problems.length === 1 ? 'is' : 'are'} in no report (exit 3)`
+  const lines = problems.map(({ market, symbol, code, message }) => `${market}${symbol === null ? '' : ` ${symbol}`}  ${code}: ${message}`)
+  stderr.write(shortList(title, lines))
+  stderr.write(shortList(`${formatCountOf(not_listed.length, 'symbol')} of --symbols that no market has (exit 3)`, not_listed))
+  if (universe !== null && symbols.length === 0) stderr.write(`No symbol is chosen: ${universe} has a header alone (exit 3).\n`)
+}
+
+/** A count in words; nothing for none. */
+function countOf(number: number, word: string): string[] {
+  return number > 0 ? [formatCountOf(number, word)] : []
 }

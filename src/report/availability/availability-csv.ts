@@ -44,6 +44,15 @@ export function formatCsvReports(symbols: readonly SymbolAvailability[], markets
   ]
 }
 
+/** The name of a universe file of chosen symbols. */
+export const UNIVERSE_NAME = 'universe.csv'
+
+/** Chosen symbols as `ckvd ingest --universe` takes them: the form of `spot_synchronal.csv`, the base symbol empty where it is not known. */
+export function formatUniverse(symbols: readonly SymbolAvailability[]): ReportFile {
+  const lines = symbols.map((symbol) => `${formatSymbol(symbol)},${symbol.base ?? ''}`)
+  return { name: UNIVERSE_NAME, text: formatLines(`${COLUMNS},base_symbol`, lines) }
+}
+
 /** No cell but the list of intervals needs quotes: a symbol has neither commas nor quotes. */
 function formatSymbol(symbol: SymbolAvailability): string {
   return `${symbol.market},${formatCells(symbol)}`

@@ -8,7 +8,7 @@ import { readPageFiles } from '../page-files.ts'
 export interface AvailabilityPage extends AsOf {
   readonly archives: Packaging
   readonly symbols: readonly SymbolAvailability[]
-  readonly problems: readonly { readonly market: string; readonly symbol: string; readonly message: string }[]
+  readonly problems: AvailabilityData['problems']
 }
 
 /** A page with each symbol's life as a bar with its holes; sortable, filterable, one file. Holes need listings with all days. */

@@ -7,12 +7,14 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
 import { Listing } from '../../sources/vision/listing.ts'
 import { AvailabilityCache } from './availability-cache.ts'
-import { formatCsvReports } from './availability-csv.ts'
+import { formatCsvReports, formatUniverse, UNIVERSE_NAME } from './availability-csv.ts'
 import { formatAvailabilityPage } from './availability-page.ts'
 import type { ScanOptions, ScanProblem } from './availability-scan.ts'
 import { fetchAvailability } from './availability-scan.ts'
 import type { AsOf, SymbolAvailability } from './availability.ts'
 import { findAvailability } from './availability.ts'
+import type { Shortlist } from './shortlist.ts'
+import { chooseSymbols, findNotListed, isChoosing } from './shortlist.ts'
 import { writeReport } from '../report-file.ts'
 
 /** Listings of earlier runs, in the folder of the reports. */
@@ -26,6 +28,8 @@ export interface AvailabilityOptions extends AsOf {
   readonly archives: Packaging
   /** of the symbols that all markets have: `USDT` */
   readonly quote: string
+  /** which symbols are told and written as a universe */
+  readonly shortlist: Shortlist
   /** reads whole listings, so that days and holes are counted; a page has them always */
   readonly allDays: boolean
   readonly html: boolean
@@ -45,6 +49,14 @@ export interface AvailabilityOptions extends AsOf {
   readonly onNote?: (note: string) => void
 }
 
+/** A symbol that could not be listed; `symbol` null: the whole market. */
+export interface AvailabilityProblem {
+  readonly market: Market
+  readonly symbol: string | null
+  readonly code: ErrorCode
+  readonly message: string
+}
+
 /** Exactly what `--json` prints. */
 export interface AvailabilityResult {
   readonly command: 'availability'
@@ -60,20 +72,28 @@ export interface AvailabilityResult {
   readonly cached: number
   /** reports that were written, absolute */
   readonly files: readonly string[]
+  /** the one of them with the chosen symbols; null where all are told */
+  readonly universe: string | null
+  /** symbols that were listed, chosen or not */
+  readonly listed: number
+  /** those that were chosen */
   readonly symbols: readonly SymbolAvailability[]
-  readonly problems: readonly { readonly market: Market; readonly symbol: string; readonly code: ErrorCode; readonly message: string }[]
+  /** symbols that were named, and that no market has */
+  readonly not_listed: readonly string[]
+  readonly problems: readonly AvailabilityProblem[]
 }
 
 /** Pages of the listing asked for at once, at most. */
 const LISTING_AT_ONCE = 32
 
 /**
- * Lists the markets and writes the reports. Exit 3 when some symbols could not be listed: they are in `problems` and in no report.
- * Throws CKVD_USAGE, CKVD_LISTING and the codes of HttpClient (the symbols of a market could not be listed), CKVD_UNREACHABLE,
+ * Lists the markets and writes the reports; a market whose symbols could not be listed has none. Exit 3 when something could not be listed
+ * (it is in `problems` and in no report), or when the shortlist names what is not there or chooses nothing.
+ * Throws CKVD_USAGE, CKVD_LISTING and the codes of HttpClient (no market could be listed, or not for a reason of its own), CKVD_UNREACHABLE,
  * CKVD_REPORT_IO, CKVD_DISK_FULL, CKVD_ABORTED; reports of an earlier run then stay as they are.
  */
 export async function runAvailability(options: AvailabilityOptions): Promise<AvailabilityResult> {
-  const { asOf, recentDays, archives, markets, quote, out, maxRetries, env, signal, clockMs, onProgress } = options
+  const { asOf, recentDays, archives, markets, quote, shortlist, out, maxRetries, env, signal, clockMs, onProgress } = options
   checkAsOf(asOf, options.nowMs)
   const startedMs = performance.now()
   const concurrency = Math.min(LISTING_AT_ONCE, options.concurrency)
@@ -81,7 +101,12 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
   http.clock.onSkew = options.onNote
   const cache = await AvailabilityCache.open(join(out, CACHE_NAME), options.listingUrl)
   try {
-    const need = { asOf, allDays: options.allDays || options.html, nowMs: options.nowMs, maxAgeMs: options.maxAgeMs }
+    const need = {
+      asOf,
+      allDays: options.allDays || options.html || shortlist.minDays !== undefined,
+      nowMs: options.nowMs,
+      maxAgeMs: options.maxAgeMs,
+    }
     const scan = await fetchAvailability(new Listing(http, options.listingUrl), cache, {
       ...{ markets, archives, need, concurrency, clockMs, signal },
       ...(onProgress === undefined ? {} : { onProgress }),
@@ -90,21 +115,27 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
     const symbols = findAvailability(scan.symbols, { asOf, recentDays })
     const problems = scan.problems
       .map(toProblem)
-      .sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || (a.symbol < b.symbol ? -1 : 1))
-    const reports = formatCsvReports(symbols, markets, quote)
+      .sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || ((a.symbol ?? '') < (b.symbol ?? '') ? -1 : 1))
+    const listed = markets.filter((market) => !problems.some((problem) => problem.market === market && problem.symbol === null))
+    const chosen = chooseSymbols(symbols, shortlist)
+    const reports = formatCsvReports(symbols, listed, quote)
+    if (isChoosing(shortlist)) reports.push(formatUniverse(chosen))
     if (options.html) reports.push({ name: PAGE_NAME, text: formatAvailabilityPage({ asOf, recentDays, archives, symbols, problems }) })
     for (const { name, text } of reports) await writeReport(join(out, name), text)
+    const notListed = findNotListed(symbols, shortlist)
+    const isWhole = problems.length === 0 && notListed.length === 0 && (chosen.length > 0 || !isChoosing(shortlist))
     return {
-      ...{ command: 'availability', exit: problems.length === 0 ? 0 : 3, as_of: asOf, recent_days: recentDays, archives, quote },
+      ...{ command: 'availability', exit: isWhole ? 0 : 3, as_of: asOf, recent_days: recentDays, archives, quote },
       ...{ elapsed_ms: Math.round(performance.now() - startedMs), requests: { listing: http.counts.listing }, cached: scan.cached },
-      ...{ files: reports.map(({ name }) => join(out, name)), symbols, problems },
+      ...{ files: reports.map(({ name }) => join(out, name)), universe: isChoosing(shortlist) ? join(out, UNIVERSE_NAME) : null },
+      ...{ listed: symbols.length, symbols: chosen, not_listed: notListed, problems },
     }
   } finally {
     cache.close()
   }
 }
 
-function toProblem({ market, symbol, error }: ScanProblem): AvailabilityResult['problems'][number] {
+function toProblem({ market, symbol, error }: ScanProblem): AvailabilityProblem {
   return { market, symbol, code: error.code, message: error.message }
 }
 

@@ -29,10 +29,11 @@ export interface ScanOptions {
   readonly onProgress?: (done: number, total: number, problems: number) => void
 }
 
-/** A symbol that could not be listed. */
+/** A symbol, or a whole market, that could not be listed. */
 export interface ScanProblem {
   readonly market: Market
-  readonly symbol: string
+  /** null: all symbols of the market */
+  readonly symbol: string | null
   readonly error: CkvdError
 }
 
@@ -48,14 +49,13 @@ export interface Scan {
  * Lists the symbols of each market, their intervals, and the days of one interval of each (`1m`, else the shortest).
  *
  * Requests: one a market for each 1,000 symbols, one a symbol for its intervals; then, where first and last day are enough, two small ones
- * (see `fetchLastDay`), otherwise one for each 500 days. An error fails its symbol alone. Throws when the symbols of a market cannot be listed
- * (a shortened list would be a silent hole), when the server refuses this address, and CKVD_UNREACHABLE when symbol after symbol cannot be
+ * (see `fetchLastDay`), otherwise one for each 500 days. An error fails its symbol alone; a list of symbols that is empty or none fails its market (a
+ * shortened list would be a silent hole). Throws when no market could be listed, when the server refuses this address, and CKVD_UNREACHABLE when symbol after symbol cannot be
  * reached; what was listed until then stays in the cache.
  */
 export async function fetchAvailability(listing: Listing, cache: AvailabilityCache, options: ScanOptions): Promise<Scan> {
-  const names = await fetchSymbols(listing, options)
+  const { names, problems } = await fetchSymbols(listing, options)
   const symbols: SymbolListing[] = []
-  const problems: ScanProblem[] = []
   let cached = 0
   let failedInARow = 0
   let fatal: CkvdError | undefined
@@ -94,21 +94,39 @@ export async function fetchAvailability(listing: Listing, cache: AvailabilityCac
   return { symbols, problems, cached }
 }
 
-async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<{ market: Market; symbol: string }[]> {
+interface SymbolNames {
+  readonly names: readonly { readonly market: Market; readonly symbol: string }[]
+  /** markets whose symbols could not be listed */
+  readonly problems: ScanProblem[]
+}
+
+async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<SymbolNames> {
   const lists = await Promise.all(
-    options.markets.map((market) => listing.fetchFolders(marketFolder(market, options.archives), options.signal)),
+    options.markets.map(async (market) => {
+      try {
+        return { market, symbols: await fetchMarketSymbols(listing, market, options) }
+      } catch (error) {
+        if (!isCkvdError(error) || error.about !== 'listing') throw error
+        return { market, symbols: [], error }
+      }
+    }),
   )
-  return options.markets.flatMap((market, i) => {
-    const symbols = lists[i] ?? []
-    // what answers with an empty list is another bucket: empty reports would look like a market that has ended
-    if (symbols.length === 0) {
-      const prefix = marketFolder(market, options.archives)
-      throw new CkvdError('CKVD_LISTING', `Expected symbols of ${market} below ${prefix}, the listing has none. Check --listing-url.`, {
-        details: { prefix },
-      })
-    }
-    return symbols.map((symbol) => ({ market, symbol }))
-  })
+  const problems = lists.flatMap(({ market, error }) => (error === undefined ? [] : [{ market, symbol: null, error }]))
+  const [first] = problems
+  if (first !== undefined && problems.length === lists.length) throw first.error
+  return { names: lists.flatMap(({ market, symbols }) => symbols.map((symbol) => ({ market, symbol }))), problems }
+}
+
+async function fetchMarketSymbols(listing: Listing, market: Market, { archives, signal }: ScanOptions): Promise<string[]> {
+  const prefix = marketFolder(market, archives)
+  const symbols = await listing.fetchFolders(prefix, signal)
+  // what answers with an empty list is another bucket, or is not whole: an empty report would look like a market that has ended
+  if (symbols.length === 0) {
+    throw new CkvdError('CKVD_LISTING', `Expected symbols of ${market} below ${prefix}, the listing has none. Check --listing-url.`, {
+      details: { prefix },
+    })
+  }
+  return symbols
 }
 
 async function fetchSymbol(

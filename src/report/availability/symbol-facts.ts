@@ -4,7 +4,12 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import { parseUtcDay } from '../../model/utc-day.ts'
 
 /** What a symbol is: a `spot` pair, a `leveraged` token's pair, a `perpetual` or `delivery` contract, or one that was `settled` and renamed. */
-export type SymbolKind = 'spot' | 'leveraged' | 'perpetual' | 'delivery' | 'settled'
+export const SYMBOL_KINDS = ['spot', 'leveraged', 'perpetual', 'delivery', 'settled'] as const
+export type SymbolKind = (typeof SYMBOL_KINDS)[number]
+
+export function isSymbolKind(word: string): word is SymbolKind {
+  return SYMBOL_KINDS.some((kind) => kind === word)
+}
 
 /** What the name of a symbol tells. */
 export interface SymbolFacts {
