@@ -38,12 +38,12 @@ async function bundle(file, { external, output }) {
   writeFileSync(file.replace(/\.js$/, '.licences.txt'), [...packages].sort().map(licenceOf).join('\n'))
 }
 
-/** Makes one script and one style, `name` in the folder `out`, of a page's sources in `sources`: the page holds both, and loads nothing. */
+/** Makes one script and one style, `name` in the folder `out`, of a page's sources in the folder `name` of `sources`, beside what pages share: the page holds both, and loads nothing. */
 export async function bundlePage(sources, name, out) {
-  const build = await rolldown({ input: join(sources, `${name}.ts`), platform: 'browser', treeshake: true })
+  const build = await rolldown({ input: join(sources, name, `${name}.ts`), platform: 'browser', treeshake: true })
   const { output: made } = await build.generate({ format: 'iife', strict: true, codeSplitting: false })
   await build.close()
-  const css = ['common', name].map((file) => readFileSync(join(sources, `${file}.css`)))
+  const css = ['common', `${name}/${name}`].map((file) => readFileSync(join(sources, `${file}.css`)))
   const { code: style } = transform({ filename: `${name}.css`, code: Buffer.concat(css), minify: true })
   mkdirSync(out, { recursive: true })
   writeInside(join(out, `${name}.js`), made[0].code, /<\/script|<!--/i)

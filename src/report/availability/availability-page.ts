@@ -1,6 +1,6 @@
 import type { Packaging } from '../../model/series.ts'
 import type { AsOf, SymbolAvailability } from './availability.ts'
-import type { AvailabilityCells, AvailabilityData } from '../../pages/availability-data.ts'
+import type { AvailabilityCells, AvailabilityData } from '../../pages/availability/availability-data.ts'
 import { escapeHtml, formatPage } from '../html.ts'
 import { readPageFiles } from '../page-files.ts'
 

@@ -1,13 +1,13 @@
 /** The script of the page of `ckvd coverage`: totals, a legend, and the series with their calendars. */
-import { listenAddress, writeAddress } from './address.ts'
+import { listenAddress, writeAddress } from '../address.ts'
 import type { CoverageRow, DayState } from './coverage-data.ts'
 import type { SeriesNode } from './coverage-series.ts'
 import { createSeries } from './coverage-series.ts'
 import { barsIn, DATA, dayCell, daysIn, describeChunks, lookOf, nameOf, recordedDays, unexplainedDays } from './coverage-states.ts'
 import { partsOf, spanOf } from './coverage-strip.ts'
-import { byId, chosen, el, fillSelect, listenControls, searched, svg } from './dom.ts'
-import { createTicks } from './time-axis.ts'
-import { bytes, byText, count, dayName, plural, sum } from './words.ts'
+import { byId, chosen, el, fillSelect, listenControls, searched, svg } from '../dom.ts'
+import { createTicks } from '../time-axis.ts'
+import { bytes, byText, count, dayName, plural, sum } from '../words.ts'
 
 /** Series that are drawn at once. */
 const PAGE = 300

@@ -1,9 +1,9 @@
 /** The script of the page of `ckvd availability`: totals, and a table of symbols with their lives as bars. */
-import { MARKETS } from '../model/market.ts'
-import type { UtcDay } from '../model/utc-day.ts'
+import { MARKETS } from '../../model/market.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
 import type { AvailabilityCells, AvailabilityData } from './availability-data.ts'
-import { button, byId, chosen, el, fillSelect, listenControls, readData, searched } from './dom.ts'
-import { byText, count, dayName, dayNumber, plural, sum } from './words.ts'
+import { button, byId, chosen, el, fillSelect, listenControls, readData, searched } from '../dom.ts'
+import { byText, count, dayName, dayNumber, plural, sum } from '../words.ts'
 
 const DATA = readData<AvailabilityData>()
 const rows = DATA.rows.map(readCells)

@@ -1,7 +1,7 @@
-import type { Condition } from '../model/condition.ts'
-import type { Interval } from '../model/interval.ts'
-import type { Market } from '../model/market.ts'
-import type { UtcDay } from '../model/utc-day.ts'
+import type { Condition } from '../../model/condition.ts'
+import type { Interval } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
 
 /** What a chunk of a calendar shows: its condition, or that it was never requested. */
 export type DayState = Condition | 'never_requested'

@@ -1,6 +1,6 @@
-import type { Market } from '../model/market.ts'
-import type { Packaging } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
+import type { Market } from '../../model/market.ts'
+import type { Packaging } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
 
 /** What the page of `ckvd availability` gets as data. */
 export interface AvailabilityData {

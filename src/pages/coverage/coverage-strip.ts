@@ -1,8 +1,8 @@
 /** A series in one line: each day, week or month by its worst day, in the time that all series stand in. */
 import type { CoverageRow, DayState } from './coverage-data.ts'
 import { DATA, lookOf, monthOf, monthStart, runEnd, stateOf } from './coverage-states.ts'
-import { svg } from './dom.ts'
-import type { TimeSpan } from './time-axis.ts'
+import { svg } from '../dom.ts'
+import type { TimeSpan } from '../time-axis.ts'
 
 const RANK = Object.keys(DATA.looks) as DayState[]
 const HEIGHT = 18

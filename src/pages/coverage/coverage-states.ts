@@ -1,8 +1,8 @@
 /** What the page of `ckvd coverage` was made with, and how its days look. */
-import { US_PER_DAY } from '../model/utc-day.ts'
+import { US_PER_DAY } from '../../model/utc-day.ts'
 import type { CoverageData, CoverageRow, CoverageRun, DayState, StateLook } from './coverage-data.ts'
-import { readData, svg } from './dom.ts'
-import { plural, sum } from './words.ts'
+import { readData, svg } from '../dom.ts'
+import { plural, sum } from '../words.ts'
 
 export const DATA = readData<CoverageData>()
 

@@ -4,9 +4,9 @@ import type { CoverageRow } from './coverage-data.ts'
 import type { ShownDay } from './coverage-states.ts'
 import { daysOf, lookOf, monthOf, monthStart, nameOf, recordedDays, textAt, unexplainedDays, yearOf } from './coverage-states.ts'
 import { createStrip } from './coverage-strip.ts'
-import { button, el } from './dom.ts'
-import type { TimeSpan } from './time-axis.ts'
-import { bytes, count, dayName, plural } from './words.ts'
+import { button, el } from '../dom.ts'
+import type { TimeSpan } from '../time-axis.ts'
+import { bytes, count, dayName, plural } from '../words.ts'
 
 /** Lines of a table that are shown at once. */
 const LISTED = 100
