@@ -24,21 +24,36 @@ const YEARS_FROM = 800
 const MONTHS_FROM = 62
 /** Labels that fit side by side on a phone. */
 const MOST_LABELS = 7
-/** Width of a label in hundredths of the whole: on a screen, and on a phone, where the style leaves out what is `tight`. */
-const LABEL_WIDTH = 5
-const NARROW_LABEL_WIDTH = 8
+/** Pixels between two labels. */
+const LABEL_GAP = 4
 
-/** The ticks of a span: every year, or months, or days where it is short. */
-export function createTicks(span: TimeSpan): HTMLElement[] {
-  const ticks = findTicks(span)
-  return ticks.map(({ day, label }, i) => {
-    const at = placeIn(span, day)
+/** The ticks of a span, in a box as wide as what they are about: every year, or months, or days where it is short. Labels without room are hidden, their ticks are not. */
+export function createTicks(span: TimeSpan): HTMLElement {
+  const ticks = findTicks(span).map(({ day, label }) => ({ at: placeIn(span, day) / 100, label: el('span', { class: 'label' }, label) }))
+  const nodes = ticks.map(({ at, label }) => el('span', { class: 'tick', style: `left:${100 * at}%` }, label))
+  const box = el('div', { class: 'ticks', 'aria-hidden': 'true' }, ...nodes)
+  new ResizeObserver(() => fitLabels(ticks, box.clientWidth)).observe(box)
+  return box
+}
+
+interface PlacedTick {
+  /** share of the whole */
+  readonly at: number
+  readonly label: HTMLElement
+}
+
+/** The first label, of a part of a year, gives way to the next one; the last one stands inside of the box. */
+function fitLabels(ticks: readonly PlacedTick[], boxWidth: number): void {
+  let free = -Infinity
+  for (const [i, { at, label }] of ticks.entries()) {
+    const width = label.offsetWidth
     const next = ticks[i + 1]
-    const room = (next === undefined ? Infinity : placeIn(span, next.day)) - at
-    const isTight = (i === 0 && room < NARROW_LABEL_WIDTH) || (label.length > 4 && at > 100 - 1.5 * NARROW_LABEL_WIDTH)
-    const name = at > 100 - LABEL_WIDTH ? 'tick last' : isTight ? 'tick tight' : 'tick'
-    return el('span', { class: name, style: `left:${at}%` }, room < LABEL_WIDTH ? '' : label)
-  })
+    const left = Math.min(at * boxWidth, boxWidth - width)
+    const hasRoom = left >= free && (next === undefined || i > 0 || left + width + LABEL_GAP <= next.at * boxWidth)
+    label.style.visibility = hasRoom ? '' : 'hidden'
+    label.style.marginLeft = `${left - at * boxWidth}px`
+    if (hasRoom) free = left + width + LABEL_GAP
+  }
 }
 
 /** Days on which a year begins, for lines below the ticks. */

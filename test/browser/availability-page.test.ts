@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
@@ -96,6 +96,96 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd availability, in a brow
     await page.click('text=Reset')
     await page.selectOption('#quote', 'USD')
     await expect.poll(shown, PATIENCE).toEqual(['BTCUSD_PERP'])
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('filters by days and by a list of symbols, as the command does, and keeps all filters in its address', async () => {
+    const { page, errors } = await openFile(browser, file)
+    const shown = () => page.locator('#symbols tbody tr.row th').allTextContents()
+    await page.fill('#search', 'lunausdt, FTTUSDT BTCUSD_PERP')
+    await expect.poll(shown, PATIENCE).toEqual(['BTCUSD_PERP', 'FTTUSDT', 'LUNAUSDT'])
+    // FTTUSDT has 1,062 + 253 days, LUNAUSDT 631 + 732
+    await page.fill('#days', '1316')
+    await expect.poll(shown, PATIENCE).toEqual(['BTCUSD_PERP', 'LUNAUSDT'])
+    await page.selectOption('#market', 'spot')
+    await page.selectOption('#state', 'live')
+    await expect.poll(shown, PATIENCE).toEqual(['LUNAUSDT'])
+    const kept = () => Object.fromEntries(new URLSearchParams(new URL(page.url()).hash.slice(1)))
+    const filters = { search: 'lunausdt, FTTUSDT BTCUSD_PERP', market: 'spot', state: 'live', days: '1316' }
+    await expect.poll(kept, PATIENCE).toEqual(filters)
+    await page.reload()
+    expect(await shown()).toEqual(['LUNAUSDT'])
+    expect(await page.inputValue('#days')).toBe('1316')
+    await page.evaluate(`location.hash = 'kind=delivery&market=nowhere'`)
+    await expect.poll(shown, PATIENCE).toEqual(['BTCUSDT_240628'])
+    await page.click('text=Reset')
+    await expect.poll(() => new URL(page.url()).hash, PATIENCE).toBe('')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('gives what is shown along: copied, and as universe.csv', async () => {
+    const { page, errors } = await openFile(browser, file)
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await page.fill('#search', 'BTC')
+    await page.selectOption('#market', 'um')
+    await expect.poll(() => page.locator('#status').textContent(), PATIENCE).toBe('2 of 2,000 symbols')
+    const universe =
+      'market,symbol,earliest_date,available_intervals,base_symbol\n' +
+      'um,BTCUSDT,2019-12-31,"12h,1m",BTC\num,BTCUSDT_240628,2023-12-29,"12h,1m",BTC\n'
+    await page.click('#copy')
+    await expect.poll(() => page.locator('#taken').textContent(), PATIENCE).toBe('2 symbols copied, as a universe file.')
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(universe)
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')])
+    expect(download.suggestedFilename()).toBe('universe.csv')
+    expect(await readFile(await download.path(), 'utf8')).toBe(universe)
+    await page.selectOption('#kind', 'leveraged')
+    await expect.poll(() => page.locator('#copy').isDisabled(), PATIENCE).toBe(true)
+    expect(await page.locator('#taken').textContent()).toBe('')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('draws how many of the shown symbols were live over time, and tells them by day', async () => {
+    const { page, errors } = await openFile(browser, file)
+    await page.fill('#search', 'BTCUSDT,BTCUSDT_240628,LUNAUSDT,XRPUPUSDT,BTCUSD_PERP')
+    await expect.poll(() => page.locator('#curve .drawing path').count(), PATIENCE).toBe(3)
+    expect(await page.locator('#curve .key').allTextContents()).toEqual(['spot 2', 'um 2', 'cm 1'])
+    const box = (await page.locator('#curve .drawing svg').boundingBox())!
+    const tell = async (day: number): Promise<string | null> => {
+      await page.mouse.move(box.x + (box.width * (day + 0.5)) / 2481, box.y + box.height / 2)
+      return page.locator('#curve .told').textContent()
+    }
+    // days since 2017-08-17: 2017-12-15, 2020-09-01, 2024-04-15
+    expect(await tell(120)).toBe('2017-12-15: spot 1, um 0, cm 0')
+    expect(await tell(1111)).toBe('2020-09-01: spot 3, um 1, cm 1')
+    expect(await tell(2433)).toBe('2024-04-15: spot 2, um 2, cm 1')
+    await page.locator('#curve .drawing svg').focus()
+    await page.keyboard.press('Home')
+    expect(await page.locator('#curve .told').textContent()).toBe('2017-08-17: spot 1, um 0, cm 0')
+    await takePicture(page, 'availability-curve')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('begins with the leaders, and has a tick for every year', async () => {
+    const { page, errors } = await openFile(browser, file)
+    const names = await page.locator('#symbols tbody tr.row th').allTextContents()
+    expect(names.slice(0, 4)).toEqual(['BTCUSDT', 'BTCUSDT', 'BTCUSDT_240628', 'BTCUSD_PERP'])
+    const ticks = page.locator('#symbols thead .tick')
+    expect(await ticks.allTextContents()).toEqual(['2017', '2018', '2019', '2020', '2021', '2022', '2023', '2024'])
+    // the label of 2017, of which there are four months, gives way where it has no room
+    const labels = page.locator('#symbols thead .tick .label:visible')
+    await expect.poll(() => labels.allTextContents(), PATIENCE).toEqual(['2018', '2019', '2020', '2021', '2022', '2023', '2024'])
+    const boxes = await Promise.all((await labels.all()).map((label) => label.boundingBox()))
+    const track = (await page.locator('#symbols thead .track').boundingBox())!
+    for (const [i, box] of boxes.entries()) {
+      expect(box!.x).toBeGreaterThanOrEqual(i === 0 ? track.x : boxes[i - 1]!.x + boxes[i - 1]!.width)
+      expect(box!.x + box!.width).toBeLessThanOrEqual(track.x + track.width + 1)
+    }
+    const marks = await Promise.all((await ticks.all()).map((tick) => tick.boundingBox()))
+    expect(marks.map((mark) => Math.round((100 * (mark!.x - track.x)) / track.width))).toEqual([0, 6, 20, 35, 50, 64, 79, 94])
     expect(errors).toEqual([])
     await page.close()
   })

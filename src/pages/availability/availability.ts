@@ -1,51 +1,25 @@
-/** The script of the page of `ckvd availability`: totals, and a table of symbols with their lives as bars. */
-import { MARKETS } from '../../model/market.ts'
+/** The script of the page of `ckvd availability`: totals, a curve of live symbols, and a table of symbols with their lives as bars. */
 import type { UtcDay } from '../../model/utc-day.ts'
-import type { AvailabilityCells, AvailabilityData } from './availability-data.ts'
-import { button, byId, chosen, el, fillSelect, listenControls, readData, searched } from '../dom.ts'
+import { listenAddress, writeAddress } from '../address.ts'
+import { createCurve, drawCurve } from './availability-curve.ts'
+import type { Row } from './availability-rows.ts'
+import { DATA, ROWS, SHOWN_MARKETS, SPAN } from './availability-rows.ts'
+import { setTaken } from './availability-take.ts'
+import { button, byId, chosen, el, fillSelect, listenControls, searched } from '../dom.ts'
+import { createTicks, placeIn, yearStarts } from '../time-axis.ts'
 import { byText, count, dayName, dayNumber, plural, sum } from '../words.ts'
 
-const DATA = readData<AvailabilityData>()
-const rows = DATA.rows.map(readCells)
-type Row = (typeof rows)[number]
-
 const MARKET_NAMES = { spot: 'spot', um: 'um (USD-margined)', cm: 'cm (coin-margined)' }
-const markets = MARKETS.filter((market) => rows.some((row) => row.market === market))
 
-function readCells(cells: AvailabilityCells) {
-  const [market, symbol, base, quote, kind, first, last, days, missing, holes, live, delivery, interval, intervals] = cells
-  return { market, symbol, base, quote, kind, first, last, days, missing, holes, live, delivery, interval, intervals }
-}
-
-// ---- the time that all bars stand in
-
-const end = dayNumber(DATA.asOf) + 1
-const start = rows.length === 0 ? end : Math.min(...rows.map((row) => dayNumber(row.first)))
-
-/** Where a day stands, in hundredths of the whole. */
-function place(day: number): number {
-  return (100 * (day - start)) / Math.max(1, end - start)
-}
-
-function yearsBetween(): { readonly year: number; readonly at: number }[] {
-  const first = Number(dayName(start).slice(0, 4)) + 1
-  const last = Number(DATA.asOf.slice(0, 4))
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({
-    year: first + i,
-    at: place(dayNumber(`${first + i}-01-01` as UtcDay)),
-  }))
-}
-
-const years = yearsBetween()
-const yearLines = years.map(({ at }) => `linear-gradient(var(--line) 0 0) ${at}% 0/1px 100% no-repeat`).join(',')
-document.documentElement.style.setProperty('--years', yearLines === '' ? 'none' : yearLines)
+const yearLines = yearStarts(SPAN).map((day) => `linear-gradient(var(--line) 0 0) ${placeIn(SPAN, day)}% 0/1px 100% no-repeat`)
+document.documentElement.style.setProperty('--years', yearLines.length === 0 ? 'none' : yearLines.join(','))
 
 // ---- totals and problems
 
 const TOTALS = ['market', 'symbols', 'live', 'ended', 'with missing days', 'missing days', 'first day', 'last day']
 
 function totalsOf(market: Row['market']): HTMLTableRowElement {
-  const own = rows.filter((row) => row.market === market)
+  const own = ROWS.filter((row) => row.market === market)
   const live = own.filter((row) => row.live).length
   const numbers = [own.length, live, own.length - live, own.filter(isHoled).length, sum(own, (row) => row.missing ?? 0)]
   return el(
@@ -71,7 +45,7 @@ function isHoled(row: Row): boolean {
 
 byId('totals').append(
   el('thead', {}, el('tr', {}, ...TOTALS.map((name, i) => el('th', { scope: 'col', class: i > 0 && i < 6 ? 'num' : null }, name)))),
-  el('tbody', {}, ...markets.map(totalsOf)),
+  el('tbody', {}, ...SHOWN_MARKETS.map(totalsOf)),
 )
 
 const { problems } = DATA
@@ -117,13 +91,12 @@ const headings = COLUMNS.map((column) => {
   }
   return el('th', { scope: 'col', class: `${column.wide ?? ''}${column.num === true ? ' num' : ''}` }, button({}, sort, column.name))
 })
-const ticks = years.filter(({ at }) => at < 97).map(({ year, at }) => el('span', { class: 'tick', style: `left:${at}%` }, String(year)))
 table.tHead?.append(
   el(
     'tr',
     {},
     ...headings,
-    el('th', { scope: 'col', class: 'line', 'aria-label': 'timeline' }, el('div', { class: 'track', 'aria-hidden': 'true' }, ...ticks)),
+    el('th', { scope: 'col', class: 'line', 'aria-label': 'timeline' }, el('div', { class: 'track' }, createTicks(SPAN))),
   ),
 )
 
@@ -135,7 +108,7 @@ function timeline(row: Row): HTMLElement {
 }
 
 function span(name: string, from: number, to: number, title: string | null = null): HTMLElement {
-  return el('span', { class: name, title, style: `left:${place(from)}%;width:${place(to) - place(from)}%` })
+  return el('span', { class: name, title, style: `left:${placeIn(SPAN, from)}%;width:${placeIn(SPAN, to) - placeIn(SPAN, from)}%` })
 }
 
 function holeText(day: UtcDay, days: number): string {
@@ -205,15 +178,27 @@ function symbolRow(row: Row): SymbolRow {
   return made
 }
 
+/** True for a symbol that the search names: in part, by its base asset, or, in a list of several, as it is. */
+function isNamed({ symbol, base }: Row, words: readonly string[]): boolean {
+  const [only] = words
+  if (only === undefined) return true
+  return words.length === 1 ? symbol.includes(only) || base === only : words.includes(symbol) || words.includes(base ?? '')
+}
+
 /** The rows that the controls ask for. */
 function findShown(): Row[] {
-  const [text, market, kind, quote, state] = [searched(), chosen('market'), chosen('kind'), chosen('quote'), chosen('state')]
-  return rows.filter(
+  const words = searched()
+    .split(/[\s,;]+/)
+    .filter((word) => word !== '')
+  const [market, kind, quote, state] = [chosen('market'), chosen('kind'), chosen('quote'), chosen('state')]
+  const leastDays = Number(byId('days', HTMLInputElement).value)
+  return ROWS.filter(
     (row) =>
-      (text === '' || row.symbol.includes(text) || row.base === text) &&
+      isNamed(row, words) &&
       (market === '' || row.market === market) &&
       (kind === '' || row.kind === kind) &&
       (quote === '' || row.quote === quote) &&
+      (leastDays === 0 || (row.days ?? 0) >= leastDays) &&
       (state === '' || (state === 'live' ? row.live : state === 'ended' ? !row.live : isHoled(row))),
   )
 }
@@ -238,12 +223,17 @@ function draw(): void {
     const text = 'No symbol matches. Reset the filters to see all.'
     tableBody.append(el('tr', { class: 'empty' }, el('td', { colspan: COLUMNS.length + 1 }, text)))
   }
-  byId('status').textContent = `${count(shown.length)} of ${plural(rows.length, 'symbol')}`
+  byId('status').textContent = `${count(shown.length)} of ${plural(ROWS.length, 'symbol')}`
+  drawCurve(shown)
+  setTaken(shown)
+  writeAddress()
 }
 
-const distinct = (key: 'kind' | 'quote'): string[] => [...new Set(rows.flatMap((row) => row[key] ?? []))]
-fillSelect('market', markets)
+const distinct = (key: 'kind' | 'quote'): string[] => [...new Set(ROWS.flatMap((row) => row[key] ?? []))]
+fillSelect('market', SHOWN_MARKETS)
 fillSelect('kind', distinct('kind'))
 fillSelect('quote', distinct('quote').sort(byText))
 listenControls(draw, () => (sortKey = null))
+listenAddress(draw)
+createCurve()
 draw()

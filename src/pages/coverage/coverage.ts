@@ -82,7 +82,7 @@ function drawMore(): void {
 }
 
 function drawAxis(): void {
-  byId('axis').replaceChildren(el('span'), el('div', { class: 'ticks' }, ...createTicks(span)))
+  byId('axis').replaceChildren(el('span'), createTicks(span))
   byId('unit').textContent = partsOf(span).name
 }
 

@@ -1,5 +1,6 @@
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
+import { formatUniverseText, UNIVERSE_COLUMNS } from '../../model/universe-text.ts'
 import type { BaseSymbols, SymbolAvailability } from './availability.ts'
 import { findCommonBases } from './availability.ts'
 
@@ -9,7 +10,6 @@ export interface ReportFile {
   readonly text: string
 }
 
-const COLUMNS = 'market,symbol,earliest_date,available_intervals'
 const BASE_COLUMNS =
   'base_symbol,' + MARKETS.map((market) => `${market}_symbol,${market}_earliest_date,${market}_available_intervals`).join(',')
 
@@ -21,7 +21,7 @@ export function formatCsvReports(symbols: readonly SymbolAvailability[], markets
   const files = markets.map((market) => ({
     name: `${market}_earliest_dates.csv`,
     text: formatLines(
-      COLUMNS,
+      UNIVERSE_COLUMNS,
       symbols.filter((symbol) => symbol.market === market).map((symbol) => formatSymbol(symbol)),
     ),
   }))
@@ -34,12 +34,12 @@ export function formatCsvReports(symbols: readonly SymbolAvailability[], markets
     {
       name: 'all_markets_earliest_dates.csv',
       text: formatLines(
-        COLUMNS,
+        UNIVERSE_COLUMNS,
         symbols.map((symbol) => formatSymbol(symbol)),
       ),
     },
-    { name: `spot_um_${quote.toLowerCase()}_filtered.csv`, text: formatLines(`${COLUMNS},base_symbol`, common.map(withBase)) },
-    { name: 'spot_synchronal.csv', text: formatLines(`${COLUMNS},base_symbol`, synchronal.map(withBase)) },
+    { name: `spot_um_${quote.toLowerCase()}_filtered.csv`, text: formatLines(`${UNIVERSE_COLUMNS},base_symbol`, common.map(withBase)) },
+    { name: 'spot_synchronal.csv', text: formatLines(`${UNIVERSE_COLUMNS},base_symbol`, synchronal.map(withBase)) },
     { name: 'consolidated_base_symbols.csv', text: formatLines(BASE_COLUMNS, common.map(formatBase)) },
   ]
 }
@@ -47,10 +47,10 @@ export function formatCsvReports(symbols: readonly SymbolAvailability[], markets
 /** The name of a universe file of chosen symbols. */
 export const UNIVERSE_NAME = 'universe.csv'
 
-/** Chosen symbols as `ckvd ingest --universe` takes them: the form of `spot_synchronal.csv`, the base symbol empty where it is not known. */
+/** Chosen symbols as `ckvd ingest --universe` takes them. */
 export function formatUniverse(symbols: readonly SymbolAvailability[]): ReportFile {
-  const lines = symbols.map((symbol) => `${formatSymbol(symbol)},${symbol.base ?? ''}`)
-  return { name: UNIVERSE_NAME, text: formatLines(`${COLUMNS},base_symbol`, lines) }
+  const lines = symbols.map((symbol) => ({ ...symbol, intervals: symbol.available_intervals }))
+  return { name: UNIVERSE_NAME, text: formatUniverseText(lines) }
 }
 
 /** No cell but the list of intervals needs quotes: a symbol has neither commas nor quotes. */
