@@ -84,7 +84,7 @@ try {
   await bundleWorker(join(building, 'workers/decode-worker.js'), { external: ['piscina', 'yauzl'] })
   // zod's index loads the messages of fifty languages, which nothing here uses
   await bundleProgram(join(building, 'src/cli/main.js'), { inlined: ['zod'] })
-  for (const name of ['availability', 'coverage']) await bundlePage(join(root, 'src/pages'), name, join(building, 'pages'))
+  for (const name of ['availability', 'coverage', 'chart']) await bundlePage(join(root, 'src/pages'), name, join(building, 'pages'))
   makeBinsExecutable(building)
   publish()
   console.log(`built dist in ${((performance.now() - started) / 1000).toFixed(1)} s`)

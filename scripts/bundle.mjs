@@ -4,11 +4,15 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { transform } from 'lightningcss'
 import { rolldown } from 'rolldown'
 
 /** Texts that a licence asks to hand on. */
 const LICENCE_TEXT = /^(licen[cs]e|notice|copyright)/i
+
+/** Texts of packages that have them in their repository alone, by the package's name. */
+const KEPT_LICENCES = fileURLToPath(new URL('licences', import.meta.url))
 
 /** Replaces the built worker `file` by one file of it and of what it imports but the packages in `external`; with the licences beside it. */
 export async function bundleWorker(file, { external }) {
@@ -33,12 +37,16 @@ async function bundle(file, { external, output }) {
   for (const { fileName, code } of made) writeFileSync(join(dirname(file), fileName), `${code.trimEnd()}\n`)
   // tsc's, of what the file was; the bundle can be read as it is
   rmSync(`${file}.map`)
-  const modules = made.flatMap(({ moduleIds }) => moduleIds)
-  const packages = new Set(modules.filter((id) => id.includes(`${sep}node_modules${sep}`)).map(packageFolder))
-  writeFileSync(file.replace(/\.js$/, '.licences.txt'), [...packages].sort().map(licenceOf).join('\n'))
+  writeFileSync(file.replace(/\.js$/, '.licences.txt'), licencesOf(made.flatMap(({ moduleIds }) => moduleIds)))
 }
 
-/** Makes one script and one style, `name` in the folder `out`, of a page's sources in the folder `name` of `sources`, beside what pages share: the page holds both, and loads nothing. */
+/** The licences of the packages that modules are of. */
+function licencesOf(modules) {
+  const packages = new Set(modules.filter((id) => id.includes(`${sep}node_modules${sep}`)).map(packageFolder))
+  return [...packages].sort().map(licenceOf).join('\n')
+}
+
+/** Makes one script and one style, `name` in the folder `out`, of a page's sources in the folder `name` of `sources`, beside what pages share: the page holds both, and loads nothing. Licences of packages in it stand at the script's head, since whoever gets the page gets them. */
 export async function bundlePage(sources, name, out) {
   const build = await rolldown({ input: join(sources, name, `${name}.ts`), platform: 'browser', treeshake: true })
   const { output: made } = await build.generate({ format: 'iife', strict: true, codeSplitting: false })
@@ -46,7 +54,9 @@ export async function bundlePage(sources, name, out) {
   const css = ['common', `${name}/${name}`].map((file) => readFileSync(join(sources, `${file}.css`)))
   const { code: style } = transform({ filename: `${name}.css`, code: Buffer.concat(css), minify: true })
   mkdirSync(out, { recursive: true })
-  writeInside(join(out, `${name}.js`), made[0].code, /<\/script|<!--/i)
+  const licences = licencesOf(made[0].moduleIds)
+  if (licences.includes('*/')) throw new Error(`Expected licences without */ for ${name}: they stand in a comment.`)
+  writeInside(join(out, `${name}.js`), licences === '' ? made[0].code : `/*\n${licences}*/\n${made[0].code}`, /<\/script|<!--/i)
   writeInside(join(out, `${name}.css`), style.toString(), /<\/style/i)
 }
 
@@ -67,7 +77,11 @@ function packageFolder(id) {
 
 function licenceOf(folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const texts = readdirSync(folder).filter((file) => LICENCE_TEXT.test(file))
-  if (texts.length === 0) throw new Error(`Expected a licence in ${relative(process.cwd(), folder)}, found none.`)
-  return `${name} ${version} (${license})\n\n${texts.map((file) => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n')}\n`
+  const files = readdirSync(folder)
+    .filter((file) => LICENCE_TEXT.test(file))
+    .map((file) => join(folder, file))
+  const kept = join(KEPT_LICENCES, `${name}.txt`)
+  if (existsSync(kept)) files.push(kept)
+  if (files.length === 0) throw new Error(`Expected a licence in ${relative(process.cwd(), folder)}, found none.`)
+  return `${name} ${version} (${license})\n\n${files.map((file) => readFileSync(file, 'utf8').trim()).join('\n\n')}\n`
 }

@@ -23,6 +23,8 @@ const REQUIRED = [
   'config/universe/spot_synchronal.csv',
   'dist/pages/availability.css',
   'dist/pages/availability.js',
+  'dist/pages/chart.css',
+  'dist/pages/chart.js',
   'dist/pages/coverage.css',
   'dist/pages/coverage.js',
   'dist/src/cli/main.js',
@@ -41,7 +43,7 @@ const PERMITTED = [
   /^(CHANGELOG\.md|LICENSE|README\.md|package\.json)$/,
   /^config\/universe\/[^/]+\.csv$/,
   /^docs\/([^/]+\/)?[^/]+\.md$/,
-  /^dist\/pages\/(availability|coverage)\.(css|js)$/,
+  /^dist\/pages\/(availability|chart|coverage)\.(css|js)$/,
   /^dist\/(src|config|workers)\/.*(\.js|\.d\.ts|\.js\.map|\.wasm|\.licences\.txt)$/,
 ]
 

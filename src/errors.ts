@@ -138,6 +138,12 @@ const ENTRIES = {
     retryable: false,
     meaning: 'a query was asked for, but @duckdb/node-api is not installed',
   },
+  CKVD_BROWSER_MISSING: {
+    about: 'usage',
+    exit: 2,
+    retryable: false,
+    meaning: 'a picture was asked for, but no browser is there to draw it',
+  },
   CKVD_QUERY: { about: 'usage', exit: 2, retryable: false, meaning: 'a query is not one SELECT that DuckDB can answer from the export' },
   CKVD_SQLITE_MISSING: {
     about: 'program',

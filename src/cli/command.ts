@@ -198,7 +198,7 @@ const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => 
   1: () => 'Please report it with the lines above.',
   2: (command) => `See \`${command === '' ? 'ckvd' : `ckvd ${command}`} --help\`. Nothing was done.`,
   3: (command) =>
-    command === 'fetch'
+    command === 'fetch' || command === 'chart'
       ? 'Nothing was written. docs/troubleshooting.md tells what to do about each code.'
       : command === 'availability'
         ? 'Nothing was written; reports of an earlier run stay as they are.'

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
   upgrade: async () => (await import('./commands/upgrade.ts')).addUpgradeCommand,
   fetch: async () => (await import('./commands/fetch.ts')).addFetchCommand,
+  chart: async () => (await import('./commands/chart.ts')).addChartCommand,
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   query: async () => (await import('./commands/query.ts')).addQueryCommand,
   resample: async () => (await import('./commands/resample.ts')).addResampleCommand,

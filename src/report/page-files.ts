@@ -9,7 +9,7 @@ export interface PageFiles {
   readonly script: string
 }
 
-export function readPageFiles(page: 'availability' | 'coverage'): PageFiles {
+export function readPageFiles(page: 'availability' | 'coverage' | 'chart'): PageFiles {
   // `#pages` stands in package.json: the sources run with the same files as the built program
   const read = (file: string): string => readFileSync(require.resolve(`#pages/${file}`), 'utf8')
   return { style: read(`${page}.css`), script: read(`${page}.js`) }

@@ -12,6 +12,7 @@ import { MarketClient } from '../../library/client.ts'
 import { ChartType, DataSource } from '../../question/names.ts'
 import type { FetchStep, GetDataOptions } from '../../question/query.ts'
 import { FLAG_ENDS } from '../../question/range-order.ts'
+import type { TimeRangeOptions } from '../../question/time-range.ts'
 import { parseTimeRange } from '../../question/time-range.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
@@ -22,21 +23,20 @@ import { tellSandbox } from '../show/sandbox-data.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
 
-const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
+/** Sources by the words of `--source`. */
+export const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
 
-const RANGE_FLAGS = {
+/** How a command that takes times knows the parts of its range. */
+export const RANGE_FLAGS = {
   ...FLAG_ENDS,
   days: '--days',
   time: 'a day such as 2024-01-01 (UTC), or a time with a zone such as 2024-01-01T00:00:00Z',
 }
 
 /** The flags of `fetch`, as commander hands them over. */
-interface FetchFlags {
+interface FetchFlags extends TimeFlags {
   readonly market?: Market
   readonly interval: Interval
-  readonly start?: string
-  readonly end?: string
-  readonly days?: number
   readonly source: keyof typeof SOURCES
   readonly funding?: true
   readonly reindex?: true
@@ -120,7 +120,7 @@ export function createMarketClient(run: CommandRun<object>, market: Market): Mar
 }
 
 function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
-  const { start, end, days, interval, source, funding, reindex, format, out } = run.options
+  const { interval, source, funding, reindex, format, out } = run.options
   if (format === 'arrow' && out === undefined && !run.json)
     throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
   if (funding === true && reindex === true)
@@ -132,11 +132,7 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
     )
   if (source === 'cache' && !run.settings.enableCache)
     throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
-  const range = {
-    startTime: start === undefined ? undefined : timeOf(start),
-    endTime: end === undefined ? undefined : timeOf(end),
-    days: days ?? (start === undefined ? 1 : undefined),
-  }
+  const range = readRange(run)
   // the client would say the same of its options
   parseTimeRange(range, run.clockMs(), RANGE_FLAGS)
   return {
@@ -150,12 +146,29 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
   }
 }
 
+/** The flags of a range of times, as commander hands them over. */
+export interface TimeFlags {
+  readonly start?: string
+  readonly end?: string
+  readonly days?: number
+}
+
+/** The range that the flags ask for: without any, the last day. */
+export function readRange({ options: { start, end, days } }: { readonly options: TimeFlags }): TimeRangeOptions {
+  return {
+    startTime: start === undefined ? undefined : timeOf(start),
+    endTime: end === undefined ? undefined : timeOf(end),
+    days: days ?? (start === undefined ? 1 : undefined),
+  }
+}
+
 /** A day stands for its midnight, UTC. */
 function timeOf(text: string): string {
   return parseUtcDay(text) === undefined ? text : `${text}T00:00:00Z`
 }
 
-function parseDays(text: string): number {
+/** `--days`, which may have a fraction. */
+export function parseDays(text: string): number {
   const days = /^\d{1,5}(\.\d{1,6})?$/.test(text) ? Number(text) : 0
   if (days > 0) return days
   throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be a number above 0, got ${JSON.stringify(text)} (flag)`)
