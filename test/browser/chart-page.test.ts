@@ -209,6 +209,31 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd chart, in a browser', {
     await page.close()
   })
 
+  it('shows a stretch that is narrower than a pixel, and tells it', async () => {
+    const wide = join(temp.path, 'wide.html')
+    const start = seconds('2024-05-01T00:00:00Z')
+    const slots = Array.from({ length: 50_000 }, (_, i): ChartSlot =>
+      i === 25_000 ? [start + i * 60] : [start + i * 60, 1, 2, 0.5, 1.5, 3],
+    )
+    const gap = { kind: 'missing' as const, start: start + 25_000 * 60, end: start + 25_001 * 60, text: '1 bar; an outage' }
+    const range = { startUs: start * 1e6, endUs: (start + 50_000 * 60) * 1e6 }
+    const series = { market: 'um', symbol: 'BBBUSDT', interval: '1m' } as const
+    await writeFile(wide, formatChartPage({ series, range, slots, shades: [gap], origin: null }))
+    const { page, errors } = await openFile(browser, wide)
+    const box = (await page.locator('#chart canvas').first().boundingBox())!
+    // two hundredths on the left and half of one on the right are empty
+    const middle = box.x + (box.width * 52) / 102.5
+    const told = new Set<string | null>()
+    for (let x = middle - 12; x < middle + 12; x += 2) {
+      await page.mouse.move(x, box.y + 80)
+      told.add(await page.locator('#why').textContent())
+    }
+    expect([...told]).toEqual(['', 'missing bars, 2024-05-18 08:40 to 2024-05-18 08:41: 1 bar; an outage'])
+    await takePicture(page, 'chart-wide')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
   it('stays where it is while the evidence under the pointer changes', async () => {
     const { page } = await openFile(browser, file)
     const top = async (): Promise<number> => (await page.locator('#chart').boundingBox())!.y

@@ -24,6 +24,10 @@ export interface PlacedShade {
 
 /** Pixels between two lines of a hatching. */
 const HATCH_STEP = 8
+/** Pixels of a stretch that would be narrower, and how opaque it is, so that it is seen. */
+const LEAST_WIDTH = 3
+const NARROW_ALPHA = 0.7
+const ALPHA = 0.16
 
 type Target = Parameters<IPrimitivePaneRenderer['draw']>[0]
 
@@ -68,7 +72,7 @@ export class ShadeLayer implements ISeriesPrimitive<Time>, IPrimitivePaneView, I
         const [from, to] = [scale.timeToCoordinate(first as UTCTimestamp), scale.timeToCoordinate(last as UTCTimestamp)]
         if (from === null || to === null) continue
         const [left, right] = [Math.max(0, from - half), Math.min(width, to + half)]
-        if (left < right) fillShade(context, { left, width: Math.max(1, right - left), height }, this.#lookOf(shade))
+        if (left < right) fillShade(context, { left, width: Math.max(LEAST_WIDTH, right - left), height }, this.#lookOf(shade))
       }
     })
   }
@@ -84,7 +88,7 @@ function fillShade(
   context.rect(box.left, 0, box.width, box.height)
   context.clip()
   context.fillStyle = context.strokeStyle = color
-  context.globalAlpha = 0.16
+  context.globalAlpha = box.width > LEAST_WIDTH ? ALPHA : NARROW_ALPHA
   context.fill()
   if (isHatched) {
     context.globalAlpha = 0.6

@@ -1,5 +1,5 @@
 /** The script of the page of `ckvd chart`: candles and volume, what is missing or not final shaded, with its evidence under the pointer and in a table. */
-import type { IChartApi, ISeriesApi, MouseEventParams, UTCTimestamp } from 'lightweight-charts'
+import type { IChartApi, ISeriesApi, UTCTimestamp } from 'lightweight-charts'
 import { CandlestickSeries, ColorType, createChart, HistogramSeries } from 'lightweight-charts'
 import { byId, el, readData } from '../dom.ts'
 import { count, plural } from '../words.ts'
@@ -103,13 +103,26 @@ function paint(chart: IChartApi, candles: ISeriesApi<'Candlestick'>, volume: ISe
   )
 }
 
-function tell({ time }: Pick<MouseEventParams, 'time'>): void {
-  const slot = typeof time === 'number' ? slots[indexFrom(time)] : bars.at(-1)
-  if (slot === undefined) return
-  const at = slot[0]
-  const why = shades.filter(({ start, end }) => start <= at && at < end).map(describeShade)
+/** Pixels around the pointer in which a stretch is told: of many bars a narrow one could not be hit. */
+const REACH = 3
+
+function tell(slot: ChartSlot | undefined, from = slot, to = slot): void {
+  if (slot === undefined || from === undefined || to === undefined) return
+  const [first, last] = [from[0], to[0]]
+  const why = shades.filter(({ start, end }) => start <= last && first < end).map(describeShade)
   byId('bar').textContent = describeBar(slot)
   byId('why').textContent = why.join('\n')
+}
+
+/** Tells the bar under the pointer; the last one where it is nowhere. */
+function listenPointer(chart: IChartApi): void {
+  const scale = chart.timeScale()
+  const slotAt = (x: number): ChartSlot | undefined => slots[Math.min(slots.length - 1, Math.max(0, scale.coordinateToLogical(x) ?? 0))]
+  chart.subscribeCrosshairMove(({ time, point }) => {
+    if (typeof time !== 'number' || point === undefined) tell(bars.at(-1))
+    else if (scale.options().barSpacing >= REACH) tell(slots[indexFrom(time)])
+    else tell(slots[indexFrom(time)], slotAt(point.x - REACH), slotAt(point.x + REACH))
+  })
 }
 
 function drawChart(): void {
@@ -139,7 +152,7 @@ function drawChart(): void {
   volume.priceScale().applyOptions({ scaleMargins: { top: 0.2, bottom: 0 } })
   // the label of the first time has room on the left
   chart.timeScale().setVisibleLogicalRange({ from: -0.5 - slots.length * 0.02, to: slots.length * 1.005 - 0.5 })
-  chart.subscribeCrosshairMove(tell)
+  listenPointer(chart)
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     paint(chart, candles, volume)
     for (const layer of layers) layer.redraw()
@@ -173,4 +186,4 @@ byId('legend').append(
 byId('shades').append(...shades.map(shadeRow))
 byId('evidence').hidden = shades.length === 0
 drawChart()
-tell({})
+tell(bars.at(-1))
