@@ -15,11 +15,11 @@ export interface ShadeLook {
   readonly isHatched: boolean
 }
 
-/** A shade by the open times of its first and last slot, seconds. */
+/** A shade by the open times of its first and last slot. */
 export interface PlacedShade {
   readonly shade: ChartShade
-  readonly first: number
-  readonly last: number
+  readonly first: UTCTimestamp
+  readonly last: UTCTimestamp
 }
 
 /** Pixels between two lines of a hatching. */
@@ -69,7 +69,7 @@ export class ShadeLayer implements ISeriesPrimitive<Time>, IPrimitivePaneView, I
     const half = scale.options().barSpacing / 2
     target.useMediaCoordinateSpace(({ context, mediaSize: { width, height } }) => {
       for (const { shade, first, last } of this.#shades) {
-        const [from, to] = [scale.timeToCoordinate(first as UTCTimestamp), scale.timeToCoordinate(last as UTCTimestamp)]
+        const [from, to] = [scale.timeToCoordinate(first), scale.timeToCoordinate(last)]
         if (from === null || to === null) continue
         const [left, right] = [Math.max(0, from - half), Math.min(width, to + half)]
         if (left < right) fillShade(context, { left, width: Math.max(LEAST_WIDTH, right - left), height }, this.#lookOf(shade))

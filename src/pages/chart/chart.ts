@@ -54,6 +54,11 @@ function describeShade({ kind, start, end, text }: ChartShade): string {
 
 // ---- the chart
 
+/** The open time of a slot, as the chart wants it: a number that is branded. */
+function timeOf([time]: ChartSlot): UTCTimestamp {
+  return time as UTCTimestamp
+}
+
 /** Index of the first slot that opens at a time or after it. */
 function indexFrom(seconds: number): number {
   let [low, high] = [0, slots.length]
@@ -68,7 +73,7 @@ function indexFrom(seconds: number): number {
 /** A shade with the slots that it covers; none where no slot opens in it. */
 function place(shade: ChartShade): PlacedShade[] {
   const [first, last] = [slots[indexFrom(shade.start)], slots[indexFrom(shade.end) - 1]]
-  return first === undefined || last === undefined || last[0] < first[0] ? [] : [{ shade, first: first[0], last: last[0] }]
+  return first === undefined || last === undefined || last[0] < first[0] ? [] : [{ shade, first: timeOf(first), last: timeOf(last) }]
 }
 
 function colorOf(variable: string): string {
@@ -80,26 +85,20 @@ function lookOf({ kind }: ChartShade): ShadeLook {
 }
 
 function paint(chart: IChartApi, candles: ISeriesApi<'Candlestick'>, volume: ISeriesApi<'Histogram'>): void {
-  const [up, down, line, background, text] = ['--blue', '--red', '--line', '--bg', '--dim'].map(colorOf) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ]
+  const [up, down, line] = [colorOf('--blue'), colorOf('--red'), colorOf('--line')]
+  const background = { type: ColorType.Solid, color: colorOf('--bg') } as const
   chart.applyOptions({
-    layout: { background: { type: ColorType.Solid, color: background }, textColor: text, panes: { separatorColor: line } },
+    layout: { background, textColor: colorOf('--dim'), panes: { separatorColor: line } },
     grid: { vertLines: { color: line }, horzLines: { color: line } },
     timeScale: { borderColor: line },
     rightPriceScale: { borderColor: line },
   })
   candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: false })
   volume.setData(
-    slots.map(([time, open = 0, , , close = 0, amount]) =>
-      amount === undefined
-        ? { time: time as UTCTimestamp }
-        : { time: time as UTCTimestamp, value: amount, color: close < open ? down : up },
-    ),
+    slots.map((slot) => {
+      const [, open = 0, , , close = 0, value] = slot
+      return value === undefined ? { time: timeOf(slot) } : { time: timeOf(slot), value, color: close < open ? down : up }
+    }),
   )
 }
 
@@ -138,9 +137,10 @@ function drawChart(): void {
   const candles = chart.addSeries(CandlestickSeries, { priceFormat })
   const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false }, 1)
   candles.setData(
-    slots.map(([time, open, high, low, close]) =>
-      close === undefined ? { time: time as UTCTimestamp } : { time: time as UTCTimestamp, open, high, low, close },
-    ),
+    slots.map((slot) => {
+      const [, open, high, low, close] = slot
+      return close === undefined ? { time: timeOf(slot) } : { time: timeOf(slot), open, high, low, close }
+    }),
   )
   paint(chart, candles, volume)
   chart.panes()[0]?.setStretchFactor(3)

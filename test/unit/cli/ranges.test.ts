@@ -9,6 +9,7 @@ import { runHere } from './support.ts'
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ingest: ['--universe', 'symbols.txt', '--market', 'spot'],
   coverage: [],
+  chart: ['BTCUSDT'],
   export: ['--out', 'export'],
   fetch: ['BTCUSDT'],
   resample: ['--to', '1h'],
