@@ -56,7 +56,8 @@ function summarize(row: CoverageRow): (Node | string)[] {
   if (row.missing > 0) parts.push(`${plural(row.missing, 'bar')} missing`)
   parts.push(`${chunksOf(row, recordedDays(row))}, ${plural(row.rows, 'bar')}`)
   if (row.never > 0) parts.push(`${chunksOf(row, row.never)} never requested`)
-  return parts.flatMap((part, i) => (i === 0 ? [part] : [' \u2022 ', part]))
+  // a number stays with its unit
+  return parts.map((part) => el('span', { class: 'whole' }, part)).flatMap((part, i) => (i === 0 ? [part] : [' \u2022 ', part]))
 }
 
 /** Days, or months, with their unit. */
