@@ -38,7 +38,7 @@ function applyAddress(): void {
 /** Writes the controls into the address; the step back leads to the page before, not to each choice. */
 export function writeAddress(): void {
   const text = readControls().toString()
-  if (text !== location.hash.slice(1)) history.replaceState(null, '', text === '' ? location.pathname : `#${text}`)
+  if (text !== location.hash.slice(1)) history.replaceState(null, '', text === '' ? location.pathname + location.search : `#${text}`)
 }
 
 /** Takes what the address says, now and when a person changes it; `draw` is called for the latter alone. */

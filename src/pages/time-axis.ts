@@ -1,6 +1,6 @@
 /** The time that lines of a list stand in, side by side, and the ticks above them. Days are counted from 1970. */
 import { el } from './dom.ts'
-import { dayName } from './words.ts'
+import { dayName, MONTH_NAMES, MS_PER_DAY } from './words.ts'
 
 /** Days from `first` on, `end` excluded. */
 export interface TimeSpan {
@@ -18,7 +18,6 @@ interface Tick {
   readonly label: string
 }
 
-const MONTH_NAMES = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 /** More days than these have ticks of years, of months. */
 const YEARS_FROM = 800
 const MONTHS_FROM = 62
@@ -76,7 +75,7 @@ function startsOf({ first, end }: TimeSpan, months: number): number[] {
   const starts: number[] = []
   const [year = 0, month = 0] = dayName(first).split('-').map(Number)
   for (let at = year * 12 + Math.ceil(month / months) * months; ; at += months) {
-    const day = Date.UTC(Math.floor(at / 12), at % 12, 1) / 86_400_000
+    const day = Date.UTC(Math.floor(at / 12), at % 12, 1) / MS_PER_DAY
     if (day >= end) return starts
     if (day > first) starts.push(day)
   }

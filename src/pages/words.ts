@@ -13,6 +13,10 @@ export function plural(number: number, word: string): string {
   return `${count(number)} ${word}${number === 1 ? '' : 's'}`
 }
 
+export const MS_PER_DAY = US_PER_DAY / 1000
+
+export const MONTH_NAMES = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
+
 /** Days since 1970. */
 export function dayNumber(day: UtcDay): number {
   return dayStartUs(day) / US_PER_DAY

@@ -3,9 +3,8 @@ import type { CoverageRow, DayState } from './coverage-data.ts'
 import type { ShownDay } from './coverage-states.ts'
 import { dayCell, monthOf, monthStart, nameOf, yearOf } from './coverage-states.ts'
 import { el, svg } from '../dom.ts'
-import { count } from '../words.ts'
+import { count, MONTH_NAMES } from '../words.ts'
 
-const MONTH_NAMES = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const LABEL_HEIGHT = 14
 const DAY_SIZE = 13
 const MONTH_SIZE = 26

@@ -1,8 +1,7 @@
 /** What the page of `ckvd coverage` was made with, and how its days look. */
-import { US_PER_DAY } from '../../model/utc-day.ts'
 import type { CoverageData, CoverageRow, CoverageRun, DayState, StateLook } from './coverage-data.ts'
 import { readData, svg } from '../dom.ts'
-import { plural, sum } from '../words.ts'
+import { MS_PER_DAY, plural, sum } from '../words.ts'
 
 export const DATA = readData<CoverageData>()
 
@@ -70,8 +69,6 @@ export function dayCell({ state, accepted }: Omit<ShownDay, 'bars'>, x: number, 
 }
 
 // ---- days are counted from 1970, months from year 0, so that a strip is the same whatever its series' chunks are
-
-const MS_PER_DAY = US_PER_DAY / 1000
 
 export function yearOf(day: number): number {
   return new Date(day * MS_PER_DAY).getUTCFullYear()
