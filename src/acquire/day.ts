@@ -109,7 +109,7 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   // which archive was looked into in vain is known to the catalog: the bars do not come from it
   const archive = isFromVision(source) ? parts.archive : null
   const encode = async (source: string): Promise<Uint8Array> => {
-    if (isPacked(series)) return chunkBytes(columns)
+    if (isPacked(series)) return chunkBytes(columns, series)
     return (await import('../codec/arrow/arrow-writer.ts')).encodeShard(columns, {
       ...series,
       day,

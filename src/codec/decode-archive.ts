@@ -301,7 +301,7 @@ function encodeChunk(
     oddRows,
     gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
-  const shard = isPacked(series) ? chunkBytes(columns) : codec.encodeShard(columns, meta, buffers)
+  const shard = isPacked(series) ? chunkBytes(columns, series) : codec.encodeShard(columns, meta, buffers)
   return {
     day,
     shard,

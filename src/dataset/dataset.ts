@@ -43,6 +43,8 @@ export interface Dataset {
   readonly chunking: 'interval' | 'day' | 'month'
   /** the forms of its archives, that which is read first before the other; absent: both, the form of its chunks first */
   readonly packagings?: readonly Packaging[]
+  /** which chunks of a series share a file of the lake; `interval`: as their interval says; absent: each has its own */
+  readonly pack?: 'interval' | 'month' | 'year'
   readonly columns: readonly DatasetColumn[]
   /** who reads its CSV: the scanners of klines, or the one that is driven by the columns */
   readonly csv: 'klines' | 'columns'

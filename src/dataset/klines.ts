@@ -10,6 +10,7 @@ export const KLINES: Dataset = {
   grid: '1m',
   markets: MARKETS,
   chunking: 'interval',
+  pack: 'interval',
   // another close time is an oddity, no contradiction
   columns: KLINE_COLUMNS.map((column) => (column.key === 'closeTime' ? { ...column, loose: true } : column)),
   csv: 'klines',

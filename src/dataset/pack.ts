@@ -4,6 +4,7 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addMonths, firstDayOf, monthOf, parseUtcDay, parseUtcMonth } from '../model/utc-day.ts'
 import { chunkPeriod } from './chunk.ts'
+import { datasetOf } from './registry.ts'
 
 /*
  * Which chunks of a series share a file. A day of bars of some minutes is a file of its own; coarser ones would be more description than
@@ -15,10 +16,12 @@ type Packed = Pick<Series, 'dataset' | 'interval'>
 const LAST_ALONE: Interval = '5m'
 const LAST_OF_MONTH: Interval = '1h'
 
-/** What of a series a file holds: a chunk of `1s` to `5m`, a month of `15m` to `1h`, a year of anything longer; a chunk of other data sets. */
-export function fileSpan({ dataset, interval }: Packed): 'chunk' | 'month' | 'year' {
-  const place = INTERVALS.indexOf(interval)
-  if (dataset !== undefined || place <= INTERVALS.indexOf(LAST_ALONE)) return 'chunk'
+/** What of a series a file holds: of klines a chunk of `1s` to `5m`, a month of `15m` to `1h`, a year of anything longer. */
+export function fileSpan(series: Packed): 'chunk' | 'month' | 'year' {
+  const { pack } = datasetOf(series)
+  if (pack !== 'interval') return pack ?? 'chunk'
+  const place = INTERVALS.indexOf(series.interval)
+  if (place <= INTERVALS.indexOf(LAST_ALONE)) return 'chunk'
   return place <= INTERVALS.indexOf(LAST_OF_MONTH) ? 'month' : 'year'
 }
 

@@ -131,7 +131,7 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
     if (series === undefined) return
     for (const day of former) {
       const row = catalog.getDay(series, day)
-      if (row === undefined || !isPackedRow(row)) continue
+      if (row === undefined || !isPackedRow(row, row)) continue
       const path = formerPath(series, day)
       const place = shards.placeOf(path)
       try {

@@ -1,12 +1,12 @@
 import { sha256Hex } from '../memory/digest.ts'
 import { checkChunk } from '../codec/arrow/arrow.ts'
-import { chunkBytes, isPackedRow, ROW_BYTES } from '../codec/arrow/chunk-bytes.ts'
+import { chunkBytes, isPackedRow, rowBytesOf } from '../codec/arrow/chunk-bytes.ts'
 import type { ChunkToPack } from '../codec/arrow/pack-writer.ts'
 import { decodeChunks, DIGEST_DIGITS, encodeChunks } from '../codec/arrow/pack-meta.ts'
 import type { ShardCondition, ShardMeta } from '../codec/arrow/shard-meta.ts'
 import { SHARD_CONDITIONS } from '../codec/arrow/shard-meta.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
-import type { KlineColumns } from '../model/kline.ts'
+import type { Columns } from '../model/columns.ts'
 import { sliceColumns } from '../model/columns.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { parseFilePeriod, filePeriod } from '../dataset/pack.ts'
@@ -75,7 +75,7 @@ export async function mergePack(
   for (const row of rows) {
     if (row.shardSha256 === null) continue
     const gapsOf = () => catalog.listGaps(row, row.day, nextChunk(row.day, series))
-    if (isPackedRow(row)) {
+    if (isPackedRow(row, row)) {
       const isLost = !own.has(row.day) && !chunks.has(row.day) && row.condition !== 'failed'
       if (isLost) lost.push({ row, gaps: gapsOf(), error: kept.error ?? missing(row, shards.placeOf(shardPath(series, day))) })
       continue
@@ -119,7 +119,7 @@ async function takeKept(
     if (pack === undefined) return { chunks: new Map(), error: null }
     const chunks = pack.chunks.map((meta, index): [UtcDay, ChunkToPack] => {
       const start = pack.starts[index] ?? 0
-      return [meta.day, { meta, bytes: chunkBytes(sliceColumns(pack.columns, start, start + meta.rows)), digest: meta.digest }]
+      return [meta.day, { meta, bytes: chunkBytes(sliceColumns(pack.columns, start, start + meta.rows), series), digest: meta.digest }]
     })
     return { chunks: new Map(chunks), error: null }
   } catch (error) {
@@ -137,8 +137,8 @@ async function takeFormer(shards: ShardReader, row: DayRow, gaps: readonly Evide
   const flaw = whyLeft(row)
   if (flaw !== undefined) return flaw
   try {
-    const { columns, meta } = await readShard(shards, row, row.day, row)
-    const shard = chunkBytes(columns)
+    const { columns, meta } = await readShard<Columns>(shards, row, row.day, row)
+    const shard = chunkBytes(columns, row)
     // the first shards did not count odd bars, nor did their rows
     const odd = { oddClose: Math.max(row.oddClose, meta.oddClose), oddRows: Math.max(row.oddRows, meta.oddRows) }
     const write = { row: { ...row, ...odd, shardSha256: sha256Hex(shard), shardBytes: shard.length }, gaps, shard }
@@ -151,14 +151,15 @@ async function takeFormer(shards: ShardReader, row: DayRow, gaps: readonly Evide
 }
 
 /** Throws CKVD_CATALOG_ROW, CKVD_SHARD_FORMAT where a row says what no pack can, or what its bars deny: it would take all of its pack along. */
-function checkSayable(write: PackedWrite, columns: KlineColumns): void {
+function checkSayable(write: PackedWrite, columns: Columns): void {
   const { market, symbol, interval, day, rows } = write.row
   const refuse = (expected: string, found: string): never => {
     throw new CkvdError('CKVD_CATALOG_ROW', `Expected ${expected} of ${seriesLabel(write.row)} ${day} in the catalog, found ${found}.`, {
       details: { market, symbol, interval, day },
     })
   }
-  if (rows * ROW_BYTES !== write.shard.length) refuse(`the ${write.shard.length / ROW_BYTES} bars of its shard`, `${rows}`)
+  const rowBytes = rowBytesOf(write.row)
+  if (rows * rowBytes !== write.shard.length) refuse(`the ${write.shard.length / rowBytes} bars of its shard`, `${rows}`)
   const meta = metaOf(write)
   decodeChunks(encodeChunks([{ ...meta, digest: sha256Hex(write.shard).slice(0, DIGEST_DIGITS) }]), write.row, refuse)
   checkChunk(columns, meta, datasetOf(meta))
@@ -181,6 +182,7 @@ function findFailure({ market, symbol, interval, day, condition, errorCode, erro
 export function metaOf({ row, gaps }: CatalogWrite): ShardMeta {
   const isVision = isFromVision(row.source)
   return {
+    ...(row.dataset === undefined ? {} : { dataset: row.dataset }),
     market: row.market,
     symbol: row.symbol,
     interval: row.interval,

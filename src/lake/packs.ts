@@ -2,6 +2,7 @@ import { isOwnShard } from '../codec/arrow/arrow.ts'
 import type { Pack, TakenChunk } from '../codec/arrow/pack.ts'
 import { decodePack, takeChunk } from '../codec/arrow/pack.ts'
 import { altered } from '../codec/arrow/placed-shard.ts'
+import type { Columns } from '../model/columns.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../dataset/names.ts'
@@ -14,14 +15,14 @@ import { LARGEST_FILE_BYTES, tooLarge } from './shard-store.ts'
 /** Packs kept: lanes and exports go through a series in order, chunk by chunk. A pack has half a megabyte at most. */
 const KEPT = 32
 
-const kept = new Map<string, { readonly version: string; readonly pack: Pack }>()
+const kept = new Map<string, { readonly version: string; readonly pack: Pack<Columns> }>()
 
 /**
  * The pack that holds a chunk, with what it says of its chunks; undefined where there is no file. Each chunk is proved when it is taken.
  * A pack that was read lately is not read again while its file is the same.
  * @throws CKVD_SHARD_FORMAT (also when it is another one than its path says), CKVD_LAKE_IO
  */
-export async function readPack(shards: ShardReader, series: Series, day: UtcDay): Promise<Pack | undefined> {
+export async function readPack(shards: ShardReader, series: Series, day: UtcDay): Promise<Pack<Columns> | undefined> {
   const file = await shards.open(shardPath(series, day))
   if (file === undefined) return undefined
   try {
@@ -40,7 +41,7 @@ export async function readPack(shards: ShardReader, series: Series, day: UtcDay)
   }
 }
 
-function keep(place: string, version: string, pack: Pack): void {
+function keep(place: string, version: string, pack: Pack<Columns>): void {
   kept.delete(place)
   kept.set(place, { version, pack })
   for (const oldest of kept.keys()) {
@@ -50,14 +51,21 @@ function keep(place: string, version: string, pack: Pack): void {
 }
 
 /** A pack as the one of its place. Throws CKVD_SHARD_FORMAT. */
-function decodeAt(bytes: Uint8Array, path: string, series: Series, day: UtcDay): Pack {
+function decodeAt(bytes: Uint8Array, path: string, series: Series, day: UtcDay): Pack<Columns> {
   const { market, symbol, interval } = series
   const details = { market, symbol, interval, day, path }
   try {
-    const pack = decodePack(bytes)
+    const pack = decodePack<Columns>(bytes)
     const period = filePeriod(day, series)
     const own = pack.series
-    if (own.market === market && own.symbol === symbol && own.interval === interval && pack.period === period) return pack
+    if (
+      own.dataset === series.dataset &&
+      own.market === market &&
+      own.symbol === symbol &&
+      own.interval === interval &&
+      pack.period === period
+    )
+      return pack
     throw new CkvdError(
       'CKVD_SHARD_FORMAT',
       `Expected the bars of ${seriesLabel(series)} ${period} in ${path}, found those of ${seriesLabel(own)} ${pack.period}.`,
@@ -73,7 +81,7 @@ function decodeAt(bytes: Uint8Array, path: string, series: Series, day: UtcDay):
 }
 
 /** The chunk at a place of the pack at a path, proved; what is wrong with it is told with both. Throws CKVD_SHARD_DIGEST, CKVD_SHARD_FORMAT. */
-export function takeAt(pack: Pack, index: number, path: string): TakenChunk {
+export function takeAt(pack: Pack<Columns>, index: number, path: string): TakenChunk<Columns> {
   try {
     return takeChunk(pack, index)
   } catch (error) {

@@ -3,7 +3,7 @@ import type { KlineColumns } from '../model/kline.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import type { DecodedShard } from '../codec/arrow/arrow.ts'
 import { isOwnShard } from '../codec/arrow/arrow.ts'
-import { chunkBytes, isPackedRow, ROW_BYTES } from '../codec/arrow/chunk-bytes.ts'
+import { chunkBytes, isPackedRow, rowBytesOf } from '../codec/arrow/chunk-bytes.ts'
 import { altered, decodePlacedShard } from '../codec/arrow/placed-shard.ts'
 import type { ShardMeta } from '../codec/arrow/shard-meta.ts'
 import { isPacked } from '../dataset/pack.ts'
@@ -31,12 +31,13 @@ export async function readShard<T extends Columns = KlineColumns>(
   day: UtcDay,
   expected: ShardDigest,
 ): Promise<DecodedShard<T>> {
-  if (isPacked(series) && isPackedRow(expected)) return (await readPackedChunk(store, series, day, expected)) as unknown as DecodedShard<T>
+  if (isPacked(series) && isPackedRow(expected, series))
+    return (await readPackedChunk(store, series, day, expected)) as unknown as DecodedShard<T>
   const { path, bytes } = await readFormer(store, series, day)
   return decodePlacedShard(bytes, { ...series, day, path, expected })
 }
 
-async function readPackedChunk(store: ShardReader, series: Series, day: UtcDay, expected: ShardDigest): Promise<DecodedShard> {
+async function readPackedChunk(store: ShardReader, series: Series, day: UtcDay, expected: ShardDigest): Promise<DecodedShard<Columns>> {
   const path = store.placeOf(shardPath(series, day))
   const pack = await readPack(store, series, day)
   const index = pack?.places.get(day)
@@ -59,9 +60,9 @@ export async function readShardBytes(
   day: UtcDay,
   expected: ShardDigest,
 ): Promise<{ path: string; bytes: Uint8Array }> {
-  if (!isPacked(series) || !isPackedRow(expected)) return await readFormer(store, series, day)
+  if (!isPacked(series) || !isPackedRow(expected, series)) return await readFormer(store, series, day)
   const { columns } = await readPackedChunk(store, series, day, expected)
-  return { path: store.placeOf(shardPath(series, day)), bytes: chunkBytes(columns) }
+  return { path: store.placeOf(shardPath(series, day)), bytes: chunkBytes(columns, series) }
 }
 
 /** A file that holds one chunk alone, unchecked. */
@@ -148,7 +149,7 @@ async function findPacked(store: ShardReader, series: Series, day: UtcDay): Prom
   if (pack === undefined || index === undefined || facts === undefined) return undefined
   const path = store.placeOf(name)
   const { meta, sha256 } = takeAt(pack, index, path)
-  return { path, meta, shardSha256: sha256, shardBytes: meta.rows * ROW_BYTES, facts }
+  return { path, meta, shardSha256: sha256, shardBytes: meta.rows * rowBytesOf(series), facts }
 }
 
 async function findFormer(store: ShardReader, series: Series, day: UtcDay): Promise<FoundChunk | undefined> {

@@ -178,7 +178,7 @@ interface FormerPeriod {
 function findPeriods(catalog: LedgerReader, series: Series): FormerPeriod[] {
   const periods = new Map<string, DayRow[]>()
   for (const row of catalog.iterateDays(series)) {
-    if (row.shardSha256 === null || isPackedRow(row)) continue
+    if (row.shardSha256 === null || isPackedRow(row, row)) continue
     const period = filePeriod(row.day, series)
     const there = periods.get(period)
     if (there === undefined) periods.set(period, [row])
@@ -191,7 +191,7 @@ function findPeriods(catalog: LedgerReader, series: Series): FormerPeriod[] {
 }
 
 function isInPack(row: DayRow): boolean {
-  return row.shardSha256 !== null && isPackedRow(row) && row.condition !== 'failed'
+  return row.shardSha256 !== null && isPackedRow(row, row) && row.condition !== 'failed'
 }
 
 /** Files of format 1 whose chunks stand in packs by now (a run was killed before it removed them). */

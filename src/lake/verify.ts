@@ -226,7 +226,7 @@ async function findChunk(lake: VerifiableLake, series: Series, day: UtcDay, path
   )
   if (known !== undefined && (known.shardSha256 !== null || isTold)) {
     // a file of format 1 whose chunk stands in a pack by now, and whole: a run was killed before it removed it
-    const isWhole = known.condition !== 'failed' && isPackedRow(known) && !isTold
+    const isWhole = known.condition !== 'failed' && isPackedRow(known, series) && !isTold
     if (isPacked(series) && isWhole && path === formerPath(series, day) && lake.mode === 'write') await lake.shards.remove(path)
     return
   }
@@ -286,7 +286,7 @@ async function recordBad(
 
 /** The file that holds a chunk, as far as is known: a pack, unless the catalog has it as a file of its own. */
 function fileOf(series: Series, day: UtcDay, known: DayRow | undefined): string {
-  const isFormer = known !== undefined && known.shardSha256 !== null && !isPackedRow(known)
+  const isFormer = known !== undefined && known.shardSha256 !== null && !isPackedRow(known, series)
   return isFormer ? formerPath(series, day) : shardPath(series, day)
 }
 

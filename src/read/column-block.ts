@@ -1,10 +1,11 @@
 import { VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
+import type { Columns } from '../model/columns.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { ColumnName } from '../question/query.ts'
 
 /** Some columns of klines, all of one length; `openTime` is always there. */
-export type ColumnBlock = Pick<KlineColumns, 'openTime'> & Partial<KlineColumns>
+export type ColumnBlock = Columns & Partial<KlineColumns>
 
 /** The columns to read for some column names (null: all), in the schema's order: the open times order and cut the rows, so they are always read. */
 export function keysOf(names: readonly ColumnName[] | null): KlineColumn[] {

@@ -51,5 +51,5 @@ async function isAnyFresh(shards: ShardReader, series: Series, rows: readonly Da
 }
 
 function pathOf(series: Series, row: DayRow): string {
-  return isPacked(series) && isPackedRow(row) ? shardPath(series, row.day) : formerPath(series, row.day)
+  return isPacked(series) && isPackedRow(row, series) ? shardPath(series, row.day) : formerPath(series, row.day)
 }

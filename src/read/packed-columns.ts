@@ -1,5 +1,5 @@
 import { sha256Hex } from '../memory/digest.ts'
-import { ROW_BYTES, VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
+import { VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import type { PackPlaces, RowRange } from '../codec/arrow/pack-places.ts'
 import { locateChunks } from '../codec/arrow/pack-places.ts'
 import { chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
@@ -8,7 +8,7 @@ import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import type { WholeDays } from '../lake/ledger.ts'
 import type { OpenFile } from '../lake/shard-store.ts'
 import { LARGEST_FILE_BYTES } from '../lake/shard-store.ts'
-import { KLINE_COLUMNS } from '../model/kline.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
@@ -89,14 +89,14 @@ export function readPackedDays(file: OpenFile, series: Series, stored: StoredDay
     const name = `${whole.first} ${whole.end}`
     if (known !== undefined && known.version === version && known.provenDays.get(name) === whole.digests) {
       const run = runOf(series, whole, known)
-      if (run !== undefined && readRun(file, { ...run, offset }, known.starts, target)) return opensWithin(series, stored, target)
+      if (run !== undefined && readRun(file, series, { ...run, offset }, known.starts, target)) return opensWithin(series, stored, target)
     }
     const bytes = takeWhole(file, memory)
     if (bytes === undefined) return false
     const places = locateChunks(bytes, series)
     const run = runOf(series, whole, places)
     if (run === undefined || digestsOf(bytes, series, whole, places) !== whole.digests) return false
-    copyPlace(bytes, places, { ...run, offset }, target)
+    copyPlace(bytes, series, places, { ...run, offset }, target)
     if (!opensWithin(series, stored, target)) return false
     if (version !== undefined) keep(file.place, version, places).provenDays.set(name, whole.digests)
     return true
@@ -146,11 +146,11 @@ function readDirectly({ file, series, parts, target }: WantedChunks, { starts, c
     if (isNext) runs[runs.length - 1] = { ...last, rows: last.rows + place.rows }
     else runs.push({ ...place, offset })
   }
-  return runs.every((run) => readRun(file, run, starts, target)) && parts.every((part) => opensInChunk(series, part, target))
+  return runs.every((run) => readRun(file, series, run, starts, target)) && parts.every((part) => opensInChunk(series, part, target))
 }
 
-function readRun(file: OpenFile, { first, rows, offset }: Run, starts: readonly number[], target: ColumnBlock): boolean {
-  const places = KLINE_COLUMNS.flatMap(({ key }, i) => {
+function readRun(file: OpenFile, series: Series, { first, rows, offset }: Run, starts: readonly number[], target: ColumnBlock): boolean {
+  const places = datasetOf(series).columns.flatMap(({ key }, i) => {
     const values = target[key]
     const at = (starts[i] as number) + first * VALUE_BYTES
     return values === undefined ? [] : [{ at, into: bytesOfRows(values, offset, rows) }]
@@ -170,7 +170,7 @@ function readWhole({ file, series, parts, target }: WantedChunks, version: strin
     const place = places.chunks.get(row.day)
     if (place === undefined || place.rows !== row.rows || digestOf(bytes, places, place) !== row.shardSha256) bad.push(part)
     else {
-      copyPlace(bytes, places, { ...place, offset }, target)
+      copyPlace(bytes, series, places, { ...place, offset }, target)
       if (opensInChunk(series, part, target)) pack?.proven.set(row.day, row.shardSha256)
       else bad.push(part)
     }
@@ -188,7 +188,7 @@ let gathered = new Int32Array(0)
  */
 function digestOf(bytes: Buffer, { starts }: PackPlaces, { first, rows }: RowRange): string {
   const words = rows * (VALUE_BYTES / WORD_BYTES)
-  const sizeBytes = rows * ROW_BYTES
+  const sizeBytes = rows * VALUE_BYTES * starts.length
   if (gathered.byteLength < sizeBytes) gathered = new Int32Array(sizeBytes / WORD_BYTES)
   const file = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD_BYTES))
   let at = 0
@@ -199,8 +199,8 @@ function digestOf(bytes: Buffer, { starts }: PackPlaces, { first, rows }: RowRan
   return sha256Hex(new Uint8Array(gathered.buffer, 0, sizeBytes))
 }
 
-function copyPlace(bytes: Buffer, { starts }: PackPlaces, { first, rows, offset }: Run, target: ColumnBlock): void {
-  KLINE_COLUMNS.forEach(({ key }, i) => {
+function copyPlace(bytes: Buffer, series: Series, { starts }: PackPlaces, { first, rows, offset }: Run, target: ColumnBlock): void {
+  datasetOf(series).columns.forEach(({ key }, i) => {
     const values = target[key]
     const at = (starts[i] as number) + first * VALUE_BYTES
     if (values !== undefined) bytes.copy(bytesOfRows(values, offset, rows), 0, at, at + rows * VALUE_BYTES)

@@ -124,7 +124,7 @@ function filesOf(series: Series, parts: readonly StoredPart[]): FileParts[] {
   let period = ''
   for (const part of parts) {
     const { day } = part.row
-    const pack = isPacked(series) && isPackedRow(part.row)
+    const pack = isPacked(series) && isPackedRow(part.row, series)
     const own = pack ? filePeriod(day, series) : day
     const last = files.at(-1)
     if (pack && last?.pack === true && period === own) last.parts.push(part)

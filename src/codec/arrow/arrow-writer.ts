@@ -12,7 +12,7 @@ import {
 } from 'apache-arrow'
 import type { Data, DataType } from 'apache-arrow'
 import { CkvdError } from '../../errors.ts'
-import type { DatasetColumn } from '../../dataset/dataset.ts'
+import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
@@ -35,12 +35,22 @@ export function encodeShard(columns: Columns, meta: ShardMeta): Uint8Array<Array
   return encodeBatch(toRecordBatch(columns, encodeMeta(meta, digestColumns(columns, described)), described))
 }
 
+/** Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer. */
+export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>): Uint8Array<ArrayBuffer> {
+  return encodeBatch(toRecordBatch(columns, metadata))
+}
+
 /**
- * Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer.
- * @param footerOnly a key of the metadata that stands in the footer alone: readers of files need it once; default none
+ * As `encodeKlines`, rows of a data set.
+ * @param footerOnly a key of the metadata that stands in the footer alone: readers of files need it once
  */
-export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>, footerOnly?: string): Uint8Array<ArrayBuffer> {
-  return encodeBatch(toRecordBatch(columns, metadata), footerOnly)
+export function encodeRows(
+  columns: Columns,
+  metadata: Map<string, string>,
+  { columns: described }: Dataset,
+  footerOnly: string,
+): Uint8Array<ArrayBuffer> {
+  return encodeBatch(toRecordBatch(columns, metadata, described), footerOnly)
 }
 
 function encodeBatch(batch: RecordBatch, footerOnly?: string): Uint8Array<ArrayBuffer> {

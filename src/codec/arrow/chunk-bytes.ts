@@ -1,7 +1,7 @@
 import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
-import type { KlineColumns } from '../../model/kline.ts'
-import { KLINE_COLUMNS } from '../../model/kline.ts'
+import type { OfDataset } from '../../dataset/registry.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 
 /*
  * A chunk on its way into a pack and out of it: the bytes of its rows, column after column. It is what `digestColumns` digests.
@@ -9,37 +9,42 @@ import { KLINE_COLUMNS } from '../../model/kline.ts'
 
 /** Bytes of a value, in every column. */
 export const VALUE_BYTES = 8
-/** Bytes of a row in all columns. */
-export const ROW_BYTES = VALUE_BYTES * KLINE_COLUMNS.length
+
+/** Bytes of a row in all columns of its data set. */
+export function rowBytesOf(of: OfDataset): number {
+  return VALUE_BYTES * datasetOf(of).columns.length
+}
 
 /** True for a chunk that stands in a pack: what is recorded of it are the bytes of its rows. A file of its own has more. */
-export function isPackedRow({ rows, shardBytes }: { readonly rows: number; readonly shardBytes: number | null }): boolean {
-  return shardBytes === rows * ROW_BYTES
+export function isPackedRow({ rows, shardBytes }: { readonly rows: number; readonly shardBytes: number | null }, of: OfDataset): boolean {
+  return shardBytes === rows * rowBytesOf(of)
 }
 
 /**
  * The rows of a chunk, column after column. The result owns its ArrayBuffer.
- * @param columns those of klines
+ * @param of the data set; default: klines
  */
-export function chunkBytes(columns: Columns): Uint8Array<ArrayBuffer> {
+export function chunkBytes(columns: Columns, of: OfDataset = {}): Uint8Array<ArrayBuffer> {
   const rows = columns.openTime.length
-  const bytes = new Uint8Array(rows * ROW_BYTES)
-  KLINE_COLUMNS.forEach(({ key }, i) => {
-    const { buffer, byteOffset, byteLength } = (columns as KlineColumns)[key]
-    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), i * rows * VALUE_BYTES)
+  const bytes = new Uint8Array(rows * rowBytesOf(of))
+  datasetOf(of).columns.forEach(({ key }, i) => {
+    const values = columns[key]
+    if (values === undefined) throw new CkvdError('CKVD_BUG', `Expected rows with a column ${key}, found none`)
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), i * rows * VALUE_BYTES)
   })
   return bytes
 }
 
 /** The columns in the bytes of a chunk: views where these are aligned to 8, else of a copy. Throws CKVD_SHARD_FORMAT. */
-export function chunkColumns(bytes: Uint8Array): KlineColumns {
-  const rows = bytes.length / ROW_BYTES
+export function chunkColumns<T extends Columns>(bytes: Uint8Array, of: OfDataset): T {
+  const rowBytes = rowBytesOf(of)
+  const rows = bytes.length / rowBytes
   if (!Number.isInteger(rows) || rows === 0)
-    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected rows of ${ROW_BYTES} bytes, and at least one, found ${bytes.length} bytes`)
+    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected rows of ${rowBytes} bytes, and at least one, found ${bytes.length} bytes`)
   const { buffer, byteOffset } = bytes.byteOffset % VALUE_BYTES === 0 ? bytes : bytes.slice()
-  const entries = KLINE_COLUMNS.map(({ key, type }, i): [string, Float64Array | BigInt64Array] => {
+  const entries = datasetOf(of).columns.map(({ key, type }, i): [string, Float64Array | BigInt64Array] => {
     const at = byteOffset + i * rows * VALUE_BYTES
     return [key, type === 'float64' ? new Float64Array(buffer, at, rows) : new BigInt64Array(buffer, at, rows)]
   })
-  return Object.fromEntries(entries) as unknown as KlineColumns
+  return Object.fromEntries(entries) as T
 }

@@ -117,7 +117,7 @@ function factsOf(chunk: PackedChunk): Facts {
 export function decodeChunks(text: string, series: Series, refuse: (expected: string, found: string) => never): PackedChunk[] {
   const list = Chunks.safeParse(parseJson(text))
   if (!list.success) return refuse('a list of chunks', list.error.issues[0]?.message ?? 'none')
-  const { market, symbol, interval } = series
+  const { dataset, market, symbol, interval } = series
   let facts = NOTHING
   let next: UtcDay | null = null
   const chunks: PackedChunk[] = []
@@ -130,6 +130,7 @@ export function decodeChunks(text: string, series: Series, refuse: (expected: st
     if (gaps === undefined) return refuse('a list of gaps', JSON.stringify(listed).slice(0, 100))
     next = nextChunk(day, series)
     chunks.push({
+      ...(dataset === undefined ? {} : { dataset }),
       market,
       symbol,
       interval,

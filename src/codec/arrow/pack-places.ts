@@ -1,6 +1,6 @@
 import { parseJson } from '../../json-text.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
-import { KLINE_COLUMNS } from '../../model/kline.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { parseUtcDay } from '../../model/utc-day.ts'
@@ -29,7 +29,7 @@ export interface PackPlaces {
  * @throws CKVD_SHARD_FORMAT; any bytes end in a value or in this
  */
 export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
-  const { rows, columns, text } = locate(bytes)
+  const { rows, columns, text } = locate(bytes, datasetOf(series).columns.length)
   const chunks = new Map<UtcDay, RowRange>()
   let next: UtcDay | undefined
   let own = 0
@@ -51,9 +51,9 @@ export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
   return { starts: columns.map(({ start }) => start), chunks }
 }
 
-function locate(bytes: Uint8Array): ReturnType<typeof locateRows> {
+function locate(bytes: Uint8Array, count: number): ReturnType<typeof locateRows> {
   try {
-    return locateRows(bytes, KLINE_COLUMNS.length, CHUNKS_KEY)
+    return locateRows(bytes, count, CHUNKS_KEY)
   } catch (cause) {
     if (!(cause instanceof ArrowFormatError || cause instanceof RangeError)) throw cause
     return refuse('the structure of a whole pack', cause.message, cause)

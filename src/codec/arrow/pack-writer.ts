@@ -1,14 +1,14 @@
 import { CkvdError } from '../../errors.ts'
 import { filePeriod } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
-import { createColumns, KLINE_COLUMNS } from '../../model/kline.ts'
-import { encodeKlines } from './arrow-writer.ts'
-import { ROW_BYTES, VALUE_BYTES } from './chunk-bytes.ts'
+import { createRows, datasetOf } from '../../dataset/registry.ts'
+import { encodeRows } from './arrow-writer.ts'
+import { rowBytesOf, VALUE_BYTES } from './chunk-bytes.ts'
 import { digestColumns } from './columns-digest.ts'
-import { CHUNKS_KEY, PACK_FORMAT, PACKED_DATASET } from './pack.ts'
+import { CHUNKS_KEY, PACK_FORMAT } from './pack.ts'
 import { DIGEST_DIGITS, encodeChunks } from './pack-meta.ts'
 import type { ShardMeta } from './shard-meta.ts'
-import { DIGEST_KEY, FORMAT_KEY } from './shard-meta.ts'
+import { DATASET_KEY, DIGEST_KEY, FORMAT_KEY } from './shard-meta.ts'
 
 /** A chunk and the bytes of its rows, on its way into a pack. */
 export interface ChunkToPack {
@@ -25,28 +25,31 @@ export interface ChunkToPack {
 export function encodePack(chunks: readonly ChunkToPack[]): Uint8Array<ArrayBuffer> {
   const first = chunks[0]?.meta
   if (first === undefined) throw new CkvdError('CKVD_BUG', 'Expected a pack of at least one chunk, found none')
-  const columns = createColumns(chunks.reduce((sum, { meta }) => sum + meta.rows, 0))
+  const dataset = datasetOf(first)
+  const rowBytes = rowBytesOf(first)
+  const columns = createRows(
+    first,
+    chunks.reduce((sum, { meta }) => sum + meta.rows, 0),
+  )
+  const places = Object.values(columns).map(({ buffer }) => new Uint8Array(buffer))
   let row = 0
   for (const { meta, bytes } of chunks) {
-    if (bytes.length !== meta.rows * ROW_BYTES || meta.rows === 0)
-      throw new CkvdError('CKVD_BUG', `Expected ${meta.rows} rows of ${ROW_BYTES} bytes in ${meta.day}, found ${bytes.length} bytes`)
-    KLINE_COLUMNS.forEach(({ key }, i) => {
-      const { buffer } = columns[key]
-      const size = meta.rows * VALUE_BYTES
-      new Uint8Array(buffer).set(bytes.subarray(i * size, (i + 1) * size), row * VALUE_BYTES)
-    })
+    if (bytes.length !== meta.rows * rowBytes || meta.rows === 0)
+      throw new CkvdError('CKVD_BUG', `Expected ${meta.rows} rows of ${rowBytes} bytes in ${meta.day}, found ${bytes.length} bytes`)
+    const size = meta.rows * VALUE_BYTES
+    places.forEach((place, i) => place.set(bytes.subarray(i * size, (i + 1) * size), row * VALUE_BYTES))
     row += meta.rows
   }
   const packed = chunks.map(({ meta, bytes, digest }) => ({ ...meta, digest: digest ?? sha256Hex(bytes).slice(0, DIGEST_DIGITS) }))
   const metadata = new Map([
     [FORMAT_KEY, PACK_FORMAT],
-    ['ckvd.dataset', PACKED_DATASET],
+    [DATASET_KEY, dataset.name],
     ['ckvd.market', first.market],
     ['ckvd.symbol', first.symbol],
     ['ckvd.interval', first.interval],
     ['ckvd.period', filePeriod(first.day, first)],
-    [DIGEST_KEY, digestColumns(columns, KLINE_COLUMNS)],
+    [DIGEST_KEY, digestColumns(columns, dataset.columns)],
     [CHUNKS_KEY, encodeChunks(packed)],
   ])
-  return encodeKlines(columns, metadata, CHUNKS_KEY)
+  return encodeRows(columns, metadata, dataset, CHUNKS_KEY)
 }

@@ -41,10 +41,10 @@ export function decodePlacedShard<T extends Columns = KlineColumns>(bytes: Uint8
 
 /** The rows of a chunk whose bytes another thread has read: those of a file of its own, or of its part of a pack. Throws as `decodePlacedShard`. */
 export function decodePlacedRows(bytes: Uint8Array, place: ShardPlace & { readonly expected: object }): KlineColumns {
-  if (!isPacked(place) || !isPackedRow(place.expected)) return decodePlacedShard(bytes, place).columns
+  if (!isPacked(place) || !isPackedRow(place.expected, place)) return decodePlacedShard(bytes, place).columns
   const { market, symbol, interval, day, path } = place
   checkDigest(bytes, place.expected, path, { market, symbol, interval, day, path })
-  return chunkColumns(bytes)
+  return chunkColumns(bytes, place)
 }
 
 function checkDigest(bytes: Uint8Array, expected: NonNullable<ShardPlace['expected']>, path: string, details: ErrorDetails): void {

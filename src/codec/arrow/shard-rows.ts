@@ -10,5 +10,5 @@ import { chunkColumns } from './chunk-bytes.ts'
  * @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST
  */
 export function shardRows<T extends Columns = KlineColumns>(series: Pick<Series, 'dataset' | 'interval'>, shard: Uint8Array): T {
-  return isPacked(series) ? (chunkColumns(shard) as unknown as T) : decodeShard<T>(shard).columns
+  return isPacked(series) ? chunkColumns<T>(shard, series) : decodeShard<T>(shard).columns
 }

@@ -1,6 +1,6 @@
 import { isPacked } from '../../dataset/pack.ts'
 import type { Series } from '../../model/series.ts'
-import { ROW_BYTES } from './chunk-bytes.ts'
+import { rowBytesOf } from './chunk-bytes.ts'
 import { DIGEST_DIGITS, encodeChunks } from './pack-meta.ts'
 import type { ShardMeta } from './shard-meta.ts'
 
@@ -16,7 +16,7 @@ const BLOCK_BYTES = 4_096
 
 /** What a chunk of so many rows has at least, on its way from a decoder, and nearly. */
 export function leastShardBytes(series: Pick<Series, 'dataset' | 'interval'>, rows: number): number {
-  return rows * ROW_BYTES + (isPacked(series) ? 0 : LEAST_DESCRIPTION_BYTES)
+  return rows * rowBytesOf(series) + (isPacked(series) ? 0 : LEAST_DESCRIPTION_BYTES)
 }
 
 /** What a file takes on disk, about. */
@@ -26,12 +26,12 @@ export function fileBytesOnDisk(
 ): number {
   const { rows, chunks, archives } = content
   const description = isPacked(series) ? PACK_BYTES + CHUNK_BYTES * chunks + ORIGIN_BYTES * archives : DESCRIPTION_BYTES
-  return Math.ceil((rows * ROW_BYTES + description) / BLOCK_BYTES) * BLOCK_BYTES
+  return Math.ceil((rows * rowBytesOf(series) + description) / BLOCK_BYTES) * BLOCK_BYTES
 }
 
 /** Bytes of the pack of some chunks of which all is known but their rows, nearly. @param chunks in order */
 export function estimatePackBytes(chunks: readonly ShardMeta[]): number {
   const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
   const list = encodeChunks(chunks.map((chunk) => ({ ...chunk, digest: '0'.repeat(DIGEST_DIGITS) })))
-  return rows * ROW_BYTES + list.length + PACK_BYTES
+  return rows * (chunks[0] === undefined ? 0 : rowBytesOf(chunks[0])) + list.length + PACK_BYTES
 }

@@ -1,5 +1,5 @@
 import type Database from 'libsql'
-import { ROW_BYTES } from '../../codec/arrow/chunk-bytes.ts'
+import { rowBytesOf } from '../../codec/arrow/chunk-bytes.ts'
 import type { StoredValue } from './stored-form.ts'
 import {
   bindStored,
@@ -65,7 +65,7 @@ const SQL = {
     JOIN (SELECT * FROM chunks WHERE series = ${SERIES_ID} AND day >= ? AND day < ? ORDER BY day LIMIT ?) c ON c.series = s.id`,
   findWhole: `SELECT p.key, sum(c.rows), lower(group_concat(hex(c.shard_sha256), ''))
     FROM json_each(?) p JOIN chunks c ON c.series = ${SERIES_ID} AND c.day >= p.value ->> 0 AND c.day < p.value ->> 1
-    WHERE c.condition IN ${WHOLE_CONDITIONS} AND c.rows = ? AND c.expected = c.rows AND c.shard_bytes = c.rows * ${ROW_BYTES}
+    WHERE c.condition IN ${WHOLE_CONDITIONS} AND c.rows = ? AND c.expected = c.rows AND c.shard_bytes = c.rows * ${rowBytesOf({})}
       AND typeof(c.shard_sha256) = 'blob'
     GROUP BY p.key HAVING count(*) = (p.value ->> 1) - (p.value ->> 0)`,
   countSettled: `SELECT count(*) FROM chunks WHERE series = ${SERIES_ID} AND day >= ? AND day < ?
