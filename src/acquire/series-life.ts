@@ -268,7 +268,8 @@ export class SeriesLife {
         return gone === true ? { known: true, startUs: null, source: 'archives' } : { known: false, doubt: gone }
       }
       const { market, symbol } = this.#series
-      this.#beginnings.put({ market, symbol, interval, firstOpenUs: first })
+      // it is kept for the intervals of klines
+      if (this.#series.dataset === undefined) this.#beginnings.put({ market, symbol, interval, firstOpenUs: first })
       const startUs = interval === this.#series.interval ? first : slotStartUs(first, grid)
       return { known: true, startUs, source: 'rest' }
     } catch (error) {

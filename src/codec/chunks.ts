@@ -115,7 +115,8 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
       const expected = rangeOfLife(chunk, bounds, held, grid)
       // nearly all archives are one chunk, whole
       const own = rows === times.length ? columns : sliceColumns(columns, start, end)
-      if (rows > 0) chunks.push({ day, ...measure(own, times.subarray(start, end), expected, grid, series) })
+      const beside = (): Columns => sliceColumns(columns, Math.max(0, start - 1), end + 1)
+      if (rows > 0) chunks.push({ day, ...measure(own, times.subarray(start, end), expected, grid, series, beside) })
       else if (countSlots(expected.startUs, expected.endUs, grid) > 0) absentDays.push(day)
     }
     start = end
@@ -152,7 +153,15 @@ function isAscending(times: Float64Array, step: number): boolean {
   return true
 }
 
-function measure(unmerged: Columns, unmergedTimes: Float64Array, range: TimeRange, grid: Grid, series: Chunked): Omit<ChunkRows, 'day'> {
+/** @param beside gives the rows with those before and after them in the archive */
+function measure(
+  unmerged: Columns,
+  unmergedTimes: Float64Array,
+  range: TimeRange,
+  grid: Grid,
+  series: Chunked,
+  beside: () => Columns,
+): Omit<ChunkRows, 'day'> {
   const merged = isAscending(unmergedTimes, 1) ? undefined : mergeSameTimes(unmerged, unmergedTimes, series)
   const columns = merged?.columns ?? unmerged
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
@@ -163,8 +172,8 @@ function measure(unmerged: Columns, unmergedTimes: Float64Array, range: TimeRang
     conflictNote: merged?.note ?? '',
   }
   if (datasetOf(series).completeness.kind !== 'grid') {
-    const expected = countExpected(series, columns, range)
-    return { ...facts, expected, offGrid: countOff(series, columns), gaps: findMissing(series, columns, range) }
+    const gaps = findMissing(series, beside(), range)
+    return { ...facts, expected: countExpected(series, columns, range, gaps), offGrid: countOff(series, columns), gaps }
   }
   const expected = countSlots(range.startUs, range.endUs, grid)
   const lateBars = times.length === expected ? countLateBars(times, range, grid) : undefined

@@ -1,6 +1,7 @@
 import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Packaging } from '../model/series.ts'
+import type { Schedule } from './schedule.ts'
 
 /** A column of a data set, in the order in which archives and shards have it. */
 export interface DatasetColumn {
@@ -22,6 +23,8 @@ export interface DatasetColumn {
 export type Completeness =
   /** a row in each slot of the grid */
   | { readonly kind: 'grid' }
+  /** a row so many hours after the one before it as it says itself */
+  | ({ readonly kind: 'schedule' } & Schedule)
   /** nothing inside a chunk can be proved missing; a chunk without a row lacks one */
   | { readonly kind: 'as-published' }
 
@@ -52,5 +55,5 @@ export interface Dataset {
   readonly rules: 'bar' | null
   readonly completeness: Completeness
   /** what of REST tells its rows; null: no source can be asked for what the archives lack, which is then `unexplainable` */
-  readonly rest: 'klines' | null
+  readonly rest: 'klines' | 'fundingRate' | null
 }

@@ -8,6 +8,7 @@ import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { Chunked } from './chunk.ts'
 import { createRows, datasetOf } from './registry.ts'
+import { findUnscheduled, slotOnHour } from './schedule.ts'
 
 /*
  * What must be there, by the completeness of a data set. The only place that asks for it: whoever wants to know what is missing, how much
@@ -46,25 +47,34 @@ export function heldTimes({ openTime }: Columns): HeldTimes | null {
   return first === undefined || last === undefined ? null : { firstUs: Number(first), lastUs: Number(last) }
 }
 
-/** What is missing of a series in a range, given all rows that are there, in order. */
+/**
+ * What is missing of a series in a range, given all rows that are there, in order. Of what comes by a schedule, rows beside the range may be
+ * given, too: they tell what is due at its ends.
+ */
 export function findMissing(series: Chunked, columns: Columns, range: TimeRange): Gap[] {
   const { completeness } = datasetOf(series)
   switch (completeness.kind) {
     case 'grid':
       return findGaps(columns.openTime, range, gridOfBars(series, columns.openTime))
+    case 'schedule':
+      return findUnscheduled(columns, range, completeness)
     case 'as-published':
       return countWithin(columns, range) > 0 || range.startUs >= range.endUs ? [] : [{ ...range, bars: 1 }]
   }
 }
 
-/** How many rows are expected in a range in which these are there, in order. */
-export function countExpected(series: Chunked, columns: Columns, range: TimeRange): number {
+/**
+ * How many rows are expected in a range in which these are there, in order.
+ * @param missing what is missing of them, where it is known; default: by `findMissing`
+ */
+export function countExpected(series: Chunked, columns: Columns, range: TimeRange, missing?: readonly Gap[]): number {
   const { openTime } = columns
   switch (datasetOf(series).completeness.kind) {
     case 'grid':
       return countSlots(range.startUs, range.endUs, gridOfBars(series, openTime))
+    case 'schedule':
     case 'as-published':
-      return countWithin(columns, range) + findMissing(series, columns, range).reduce((sum, { bars }) => sum + bars, 0)
+      return countFilled(series, columns, range) + countBars(missing ?? findMissing(series, columns, range))
   }
 }
 
@@ -74,9 +84,17 @@ export function countExpectedOfNone(series: Chunked, range: TimeRange): number {
   return countExpected(series, createRows(series, 0), range)
 }
 
-/** True where a chunk that expects fewer rows than it has slots has been cut, at the series' beginning or end. */
+/** True where a chunk that expects fewer rows than one of which nothing is known has been cut, at the series' beginning or end. */
 export function tellsCuts(series: Chunked): boolean {
-  return datasetOf(series).completeness.kind === 'grid'
+  return datasetOf(series).completeness.kind !== 'as-published'
+}
+
+/**
+ * True where the series' life says why a chunk expects so few rows: `whole` has one of which nothing is known, `told` are what its life leaves
+ * of these. How many rows a schedule leaves nobody knows without them.
+ */
+export function saysCut(series: Chunked, expected: number, { told, whole }: { readonly told: number; readonly whole: number }): boolean {
+  return datasetOf(series).completeness.kind === 'grid' ? expected === told : told < whole
 }
 
 /** How many rows have a time at which none is expected. */
@@ -91,9 +109,28 @@ export function slotsOf(series: Chunked, openTimes: BigInt64Array): (timeUs: num
       const grid = gridOfBars(series, openTimes)
       return (timeUs) => slotStartUs(timeUs, grid)
     }
+    case 'schedule':
+      return slotOnHour
     case 'as-published':
       return (timeUs) => timeUs
   }
+}
+
+/** Times of rows as witnesses are told: where two sources may tell them some milliseconds apart, by their hour. */
+export function witnessTimes(series: Chunked, { openTime }: Columns): Float64Array {
+  const isScheduled = datasetOf(series).completeness.kind === 'schedule'
+  return Float64Array.from(openTime, (time) => (isScheduled ? slotOnHour(Number(time)) : Number(time)))
+}
+
+/** Slots of a range that have a row. */
+function countFilled(series: Chunked, columns: Columns, range: TimeRange): number {
+  if (datasetOf(series).completeness.kind !== 'schedule') return countWithin(columns, range)
+  const hours = Array.from(columns.openTime, (time) => slotOnHour(Number(time)))
+  return new Set(hours.filter((hour) => hour >= range.startUs && hour < range.endUs)).size
+}
+
+function countBars(gaps: readonly Gap[]): number {
+  return gaps.reduce((sum, { bars }) => sum + bars, 0)
 }
 
 function countWithin({ openTime }: Columns, { startUs, endUs }: TimeRange): number {

@@ -1,6 +1,7 @@
 import type { CkvdError } from '../errors.ts'
 import { isCkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
+import type { Columns } from '../model/columns.ts'
 import type { Series } from '../model/series.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
 import type { FirstBar } from '../sources/rest/rest-first-bar.ts'
@@ -24,7 +25,7 @@ export class RestWitness implements RestSource {
     return this.#failure
   }
 
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#watch(this.#rest.fetchStretch(series, ask, o))
   }
 

@@ -1,4 +1,4 @@
-import { findMissing } from '../../dataset/expected.ts'
+import { findMissing, witnessTimes } from '../../dataset/expected.ts'
 import { findOddities } from '../../codec/csv/odd-rows.ts'
 import { shardRows } from '../../codec/arrow/shard-rows.ts'
 import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
@@ -19,7 +19,7 @@ import type { AcquiredDay } from '../day.ts'
 import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-question.ts'
-import { askRest, explainGap, timesOf } from '../rest/rest-question.ts'
+import { askRest, explainGap } from '../rest/rest-question.ts'
 import type { SeriesLife } from '../series-life.ts'
 import { learnFromSilence } from '../series-life.ts'
 
@@ -135,13 +135,13 @@ export async function fillGaps(
 ): Promise<Filled> {
   const range = expectedRange(series, day, life.bounds, columns)
   const gaps = findMissing(series, columns, range)
-  const times = timesOf(columns)
+  const times = witnessTimes(series, columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
   await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
   const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)
   const filled = merge === null ? columns : merge.columns
-  const heldTimes = timesOf(filled)
+  const heldTimes = witnessTimes(series, filled)
   let explain = (gap: Gap): Evidence => explainGap(gap, answer, heldTimes)
   const lastGap = findMissing(series, filled, range).at(-1)
   if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {

@@ -1,5 +1,5 @@
 import { chunkEndUs, chunkOfUs } from '../../dataset/chunk.ts'
-import { countExpectedOfNone, tellsCuts } from '../../dataset/expected.ts'
+import { countExpectedOfNone, saysCut, tellsCuts } from '../../dataset/expected.ts'
 import type { DayRow, FirstForms, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -61,7 +61,8 @@ export function isCut(row: DayRow, series: Series, known: SeriesRow | undefined)
     const range = expectedRange(own, row.day, bounds)
     return countExpectedOfNone(own, range)
   }
-  if (row.expected >= count({ startUs: null, endUs: null })) return false
+  const whole = count({ startUs: null, endUs: null })
+  if (row.expected >= whole) return false
   const startUs = known?.firstSource === 'rest' || known?.firstSource === 'archives' ? known.firstOpenUs : null
-  return row.expected !== count({ startUs, endUs: known?.endedUs ?? null })
+  return !saysCut(series, row.expected, { told: count({ startUs, endUs: known?.endedUs ?? null }), whole })
 }

@@ -1,5 +1,6 @@
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { Series } from '../../model/series.ts'
 import type { ExchangeInfo } from '../../sources/rest/exchange-info.ts'
 import type { FirstBar } from '../../sources/rest/rest-first-bar.ts'
@@ -29,7 +30,7 @@ export class RestGate implements RestSource {
   }
 
   /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, and CKVD_RATE_LIMITED after one. */
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#pass(series.market, () => this.#rest.fetchStretch(series, ask, o))
   }
 

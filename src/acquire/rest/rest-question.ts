@@ -183,8 +183,3 @@ function lastBefore(times: ArrayLike<number>, timeUs: number): number | null {
 function firstFrom(times: ArrayLike<number>, timeUs: number): number | null {
   return times[lowerBound(times, timeUs)] ?? null
 }
-
-/** Open times of rows as numbers. */
-export function timesOf(columns: Columns): Float64Array {
-  return Float64Array.from(columns.openTime, Number)
-}

@@ -24,20 +24,28 @@ const PASSING = new Set([-1000, -1001, -1006, -1007, -1008, -1016])
  * Throws CKVD_UNKNOWN_INTERVAL, CKVD_REST_RANGE, CKVD_HTTP_BUSY, CKVD_HTTP_STATUS, CKVD_REST_BODY.
  */
 export function decodeKlinesAnswer(answer: HttpAnswer, page: Page, url: string, interval: Interval): KlineColumns | 'unlisted' {
-  const refusal = parseRefusal(answer.body)
-  if (refusal !== undefined) return readRefusal(refusal, url)
-  if (answer.status !== 200) {
-    throw new CkvdError(
-      'CKVD_HTTP_STATUS',
-      `Expected klines or an error code from ${url}, got status ${answer.status}. Check the REST URL.`,
-      {
-        details: { url, status: answer.status, body: new TextDecoder().decode(answer.body.subarray(0, 200)) },
-      },
-    )
-  }
+  if (isUnlisted(answer, 'klines', url)) return 'unlisted'
   const rows = decodeRows(answer.body, interval, url)
-  checkPage(rows, page, url)
+  checkPage(rows.openTime, page, url)
   return rows
+}
+
+/**
+ * True where an answer says that the exchange does not know the symbol; false where it has rows.
+ * @param what is asked for, for messages
+ * @throws as `decodeKlinesAnswer`, for every other refusal
+ */
+export function isUnlisted(answer: HttpAnswer, what: string, url: string): boolean {
+  const refusal = parseRefusal(answer.body)
+  if (refusal !== undefined) return readRefusal(refusal, what, url) === 'unlisted'
+  if (answer.status === 200) return false
+  throw new CkvdError(
+    'CKVD_HTTP_STATUS',
+    `Expected ${what} or an error code from ${url}, got status ${answer.status}. Check the REST URL.`,
+    {
+      details: { url, status: answer.status, body: new TextDecoder().decode(answer.body.subarray(0, 200)) },
+    },
+  )
 }
 
 function decodeRows(body: Uint8Array, interval: Interval, url: string): KlineColumns {
@@ -61,7 +69,7 @@ function parseRefusal(body: Uint8Array): Refusal | undefined {
   return typeof code === 'number' ? { code, msg: typeof msg === 'string' ? msg : '' } : undefined
 }
 
-function readRefusal({ code, msg }: Refusal, url: string): 'unlisted' {
+function readRefusal({ code, msg }: Refusal, what: string, url: string): 'unlisted' {
   // a symbol of letters that the exchange does not use is "illegal", not "invalid"; it does not exist either way
   if (INVALID_SYMBOL.has(code) || (code === ILLEGAL_CHARACTERS && msg.includes("'symbol'"))) return 'unlisted'
   const details = { url, restCode: code, restMessage: msg }
@@ -74,12 +82,11 @@ function readRefusal({ code, msg }: Refusal, url: string): 'unlisted' {
     throw new CkvdError('CKVD_REST_RANGE', `${url} was refused: ${code} ${msg} Ask for another range.`, { details })
   }
   if (PASSING.has(code)) throw new CkvdError('CKVD_HTTP_BUSY', `${url} is busy: ${code} ${msg}`, { details })
-  throw new CkvdError('CKVD_REST_BODY', `Expected klines from ${url}, got the error ${code} ${msg}`, { details })
+  throw new CkvdError('CKVD_REST_BODY', `Expected ${what} from ${url}, got the error ${code} ${msg}`, { details })
 }
 
 /** A page must keep its promise: inside the asked window and no longer than its limit (its rows ascend: decodeRestRows). */
-function checkPage(rows: KlineColumns, page: Page, url: string): void {
-  const times = rows.openTime
+export function checkPage(times: BigInt64Array, page: Page, url: string): void {
   const wrong = (expected: string, found: string): CkvdError =>
     new CkvdError('CKVD_REST_BODY', `Expected ${expected} from ${url}, got ${found}. Check the REST URL.`, { details: { url, found } })
   if (times.length > page.limit) throw wrong(`at most ${page.limit} rows`, `${times.length} rows`)

@@ -1,9 +1,9 @@
-import type { RestFacts } from '../../../config/markets.ts'
 import type { Grid } from '../../model/interval.ts'
 import { firstSlotUs, slotStartUs, nextSlotUs } from '../../model/interval.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { US_PER_DAY } from '../../model/utc-day.ts'
-import type { AskPage, Page } from './rest-pages.ts'
+import type { AskPage, Page, PageFacts } from './rest-pages.ts'
 import { CHEAP_ROWS } from './rest-pages.ts'
 import { EXCHANGE_OPENED_US, firstInWindow } from './rest-walk.ts'
 
@@ -31,7 +31,7 @@ export async function findFirstBar(
   upToUs: number | null,
   nowUs: number,
   interval: Grid,
-  facts: RestFacts,
+  facts: PageFacts,
 ): Promise<FirstBar> {
   const ask = timesOf(send)
   if (facts.maxRangeDays === undefined) return firstOfAll(ask, upToUs, nowUs, interval)
@@ -46,11 +46,16 @@ export type AskMonths = (page: Page | null) => Promise<KlineColumns | null>
 type AskTimes<T> = (page: T) => Promise<readonly number[] | null>
 type Ask = AskTimes<Page>
 
-function timesOf<T>(send: (page: T) => Promise<KlineColumns | null>): AskTimes<T> {
+function timesOf<T>(send: (page: T) => Promise<Columns | null>): AskTimes<T> {
   return async (page) => {
     const rows = await send(page)
     return rows === null ? null : Array.from(rows.openTime, Number)
   }
+}
+
+/** As `findFirstBar`, where a range has no bound, of rows of any kind. */
+export function findFirstRow(send: AskPage<Columns>, upToUs: number | null, nowUs: number, interval: Grid): Promise<FirstBar> {
+  return firstOfAll(timesOf(send), upToUs, nowUs, interval)
 }
 
 async function firstOfAll(ask: Ask, upToUs: number | null, nowUs: number, interval: Grid): Promise<FirstBar> {

@@ -1,6 +1,7 @@
 import type { RestFacts } from '../../../config/markets.ts'
 import type { Grid } from '../../model/interval.ts'
 import { firstSlotUs } from '../../model/interval.ts'
+import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { US_PER_DAY } from '../../model/utc-day.ts'
 
@@ -19,20 +20,23 @@ export interface Page {
 }
 
 /** Asks for one page; null when the exchange does not know the symbol. */
-export type AskPage = (page: Page) => Promise<KlineColumns | null>
+export type AskPage<T extends Columns = KlineColumns> = (page: Page) => Promise<T | null>
+
+/** What decides how pages are asked for. */
+export type PageFacts = Pick<RestFacts, 'pageRows' | 'weightOf' | 'maxRangeDays' | 'nearest'>
 
 /** The largest page of weight 1 on futures. */
 export const CHEAP_ROWS = 99
 
 /** Latest end of a window that begins at `startUs`, on the grid and within the market's longest range. */
-export function latestEndUs(startUs: number, interval: Grid, facts: RestFacts): number {
+export function latestEndUs(startUs: number, interval: Grid, facts: PageFacts): number {
   if (facts.maxRangeDays === undefined) return Infinity
   // a slot inside the bound: documents say both "up to" and "less than" 200 days
   return firstSlotUs(startUs + facts.maxRangeDays * US_PER_DAY, interval) - 1
 }
 
 /** The limit that a page of so many slots needs: the smaller one where it leaves a row over, so that a whole answer is a short page. */
-export function limitFor(slots: number, facts: RestFacts): number {
+export function limitFor(slots: number, facts: PageFacts): number {
   const cheaper = facts.weightOf(CHEAP_ROWS) < facts.weightOf(facts.pageRows)
   return cheaper && slots < CHEAP_ROWS ? CHEAP_ROWS : facts.pageRows
 }

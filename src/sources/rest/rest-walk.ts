@@ -1,11 +1,11 @@
-import type { RestFacts } from '../../../config/markets.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Grid } from '../../model/interval.ts'
 import { countSlots, firstSlotUs, maxLengthUs, nextSlotUs, slotStartUs } from '../../model/interval.ts'
 import type { KlineColumns } from '../../model/kline.ts'
-import { inTimeOrder, sliceColumns } from '../../model/columns.ts'
-import { concatColumns } from '../../model/kline.ts'
-import type { AskPage, Page } from './rest-pages.ts'
+import type { Columns } from '../../model/columns.ts'
+import { inTimeOrder, joinColumns, sliceColumns } from '../../model/columns.ts'
+import { createColumns } from '../../model/kline.ts'
+import type { AskPage, Page, PageFacts } from './rest-pages.ts'
 import { CHEAP_ROWS, latestEndUs, limitFor } from './rest-pages.ts'
 
 /** Slots that are asked for, and what is known around them. Times are microseconds, `startUs` and `endUs` starts of slots. */
@@ -23,9 +23,9 @@ export interface StretchAsk {
 }
 
 /** What REST has of a stretch, its witnesses included. */
-export interface StretchRows {
+export interface StretchRows<T extends Columns = KlineColumns> {
   /** every row that came and has closed, ascending, also outside of the stretch */
-  readonly rows: KlineColumns
+  readonly rows: T
   /** open times of all rows, ascending, of one that is still forming too: it may be a witness, but is never stored */
   readonly seen: readonly number[]
   /** of each row's open time the next one's, as one page had them next to each other: nothing opens between */
@@ -55,8 +55,23 @@ export async function walkStretch(
   ask: StretchAsk,
   nowUs: () => number,
   interval: Grid,
-  facts: RestFacts,
+  facts: PageFacts,
 ): Promise<StretchRows | null> {
+  return walkRows(send, ask, nowUs, interval, facts, createColumns(0))
+}
+
+/**
+ * `walkStretch` through rows of any kind. One without a close time is there as soon as it is told.
+ * @param none no row
+ */
+export async function walkRows<T extends Columns>(
+  send: AskPage<T>,
+  ask: StretchAsk,
+  nowUs: () => number,
+  interval: Grid,
+  facts: PageFacts,
+  none: T,
+): Promise<StretchRows<T> | null> {
   const walk = new Walk(send, nowUs, interval, facts)
   try {
     await walk.run(ask)
@@ -64,7 +79,7 @@ export async function walkStretch(
     if (error === UNLISTED) return null
     throw error
   }
-  return walk.result()
+  return walk.result(none)
 }
 
 /**
@@ -102,14 +117,14 @@ const UNLISTED = new CkvdError('CKVD_UNKNOWN_SYMBOL', 'the exchange does not kno
 /** Pages that bring nothing new before a walk is given up: each bound of a lying server costs a few. */
 const MAX_IDLE_PAGES = 24
 
-class Walk {
-  readonly #send: AskPage
+class Walk<T extends Columns> {
+  readonly #send: AskPage<T>
   readonly #clockUs: () => number
   readonly #nowUs: number
   readonly #nowSlot: number
   readonly #interval: Grid
-  readonly #facts: RestFacts
-  readonly #pages: KlineColumns[] = []
+  readonly #facts: PageFacts
+  readonly #pages: T[] = []
   readonly #links = new Map<number, Set<number>>()
   /** windows hold no more slots than rows fit in a page */
   #bounded: boolean
@@ -118,7 +133,7 @@ class Walk {
   #silentAfterUs: number | null = null
   #idle = 0
 
-  constructor(send: AskPage, nowUs: () => number, interval: Grid, facts: RestFacts) {
+  constructor(send: AskPage<T>, nowUs: () => number, interval: Grid, facts: PageFacts) {
     this.#send = send
     this.#interval = interval
     this.#facts = facts
@@ -143,8 +158,8 @@ class Walk {
     if (foundUs !== null) await this.#forwards(slotStartUs(foundUs, this.#interval), filled ?? endUs, foundUs, filled ?? afterUs)
   }
 
-  result(): StretchRows {
-    const rows = inTimeOrder(concatColumns(this.#pages))
+  result(none: T): StretchRows<T> {
+    const rows = inTimeOrder(joinColumns(this.#pages, none))
     return {
       rows: sliceColumns(rows, 0, this.#countClosed(rows)),
       seen: Array.from(rows.openTime, Number),
@@ -154,7 +169,8 @@ class Walk {
   }
 
   /** How many rows have closed: the last ones may not have. One that opens late in its slot closes after it; one of the slot that holds now may state a time that has passed. */
-  #countClosed({ openTime, closeTime }: KlineColumns): number {
+  #countClosed({ openTime, closeTime }: Columns): number {
+    if (closeTime === undefined) return openTime.length
     // the answers may have told that this machine's clock is ahead
     const nowUs = Math.min(this.#nowUs, this.#clockUs())
     const nowSlot = slotStartUs(nowUs, this.#interval)

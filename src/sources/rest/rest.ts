@@ -1,6 +1,8 @@
 import { MARKET_FACTS } from '../../../config/markets.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import type { Columns } from '../../model/columns.ts'
 import { gridOf, countSlots } from '../../model/interval.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import type { Market } from '../../model/market.ts'
@@ -14,7 +16,8 @@ import { decodeKlinesAnswer } from './klines-answer.ts'
 import type { FirstBar } from './rest-first-bar.ts'
 import { findFirstBar } from './rest-first-bar.ts'
 import type { RestLimiter } from './rest-limiter.ts'
-import type { Page } from './rest-pages.ts'
+import { fetchRates, findFirstRate, fundingFacts, walkRates } from './funding-rates.ts'
+import type { AskPage, Page } from './rest-pages.ts'
 import { limitFor } from './rest-pages.ts'
 import type { StretchAsk, StretchRows } from './rest-walk.ts'
 import { walkStretch, EXCHANGE_OPENED_US } from './rest-walk.ts'
@@ -23,7 +26,7 @@ import { backoffMs, pause } from '../../waiting.ts'
 /** What can be asked of REST. */
 export interface RestSource {
   /** The bars of a stretch with those on either side; null when the exchange does not know the symbol. */
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null>
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null>
   /** The first bar of all; one is known to open at `upToUs` (microseconds) or before. */
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
   /** Which symbols trade; asked once, then remembered. */
@@ -83,15 +86,18 @@ export class Rest implements RestSource {
    * Throws CKVD_UNKNOWN_INTERVAL, CKVD_REST_RANGE, CKVD_REST_BODY, CKVD_FORBIDDEN, CKVD_BANNED, CKVD_RATE_LIMITED,
    * CKVD_ABORTED and the CKVD_HTTP_… codes of HttpClient; market, symbol and interval are in details.
    */
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows | null> {
+  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
+    const nowUs = (): number => this.#options.nowMs() * 1000
+    if (datasetOf(series).rest === 'fundingRate') return walkRates(this.#askRates(series, o.signal), ask, nowUs, fundingFacts(series))
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    return walkStretch(send, ask, () => this.#options.nowMs() * 1000, gridOf(series), MARKET_FACTS[series.market].rest)
+    return walkStretch(send, ask, nowUs, gridOf(series), MARKET_FACTS[series.market].rest)
   }
 
   /** See `findFirstBar`. Throws as `fetchStretch`. */
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     const { rest } = MARKET_FACTS[series.market]
     const nowUs = this.#options.nowMs() * 1000
+    if (datasetOf(series).rest === 'fundingRate') return findFirstRate(this.#askRates(series, o.signal), upToUs, nowUs)
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
     const months: Series = { ...series, interval: '1M' }
     const latest = { startUs: 0, endUs: nowUs, limit: limitFor(countSlots(EXCHANGE_OPENED_US, nowUs, '1M'), rest), isLatest: true }
@@ -142,14 +148,23 @@ export class Rest implements RestSource {
     return parseExchangeInfo(answer.body, url)
   }
 
+  /** Pages of funding rates, with retries. */
+  #askRates(series: Series, signal: AbortSignal): AskPage<Columns> {
+    const base = this.#options.urls[series.market]
+    return (page) =>
+      placed(
+        series,
+        fetchRates(series, page, base, (url, ask) => this.fetchAnswer(series.market, url, { ...ask, signal })),
+      )
+  }
+
   /** One page, with retries; null when the symbol is unknown. */
   async #fetchPage(series: Series, page: Page, signal: AbortSignal): Promise<KlineColumns | null> {
-    try {
-      const rows = await this.#retry(signal, () => this.#fetchPageOnce(series, page, signal))
-      return rows === 'unlisted' ? null : rows
-    } catch (error) {
-      throw isCkvdError(error) ? error.with({ market: series.market, symbol: series.symbol, interval: series.interval }) : error
-    }
+    const rows = await placed(
+      series,
+      this.#retry(signal, () => this.#fetchPageOnce(series, page, signal)),
+    )
+    return rows === 'unlisted' ? null : rows
   }
 
   /** Tries again after errors that may pass; each try goes through the limiter. */
@@ -186,6 +201,15 @@ export class Rest implements RestSource {
     const url = `${this.#options.urls[market]}${rest.klinesPath}?${query.toString()}`
     const answer = await this.#fetchAnswerOnce(market, url, { weight: rest.weightOf(page.limit), maxBytes: MAX_BODY_BYTES, signal })
     return decodeKlinesAnswer(answer, page, url, interval)
+  }
+}
+
+/** The answer to a question about a series, which an error names. */
+async function placed<T>({ market, symbol, interval }: Series, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw isCkvdError(error) ? error.with({ market, symbol, interval }) : error
   }
 }
 

@@ -425,6 +425,6 @@ describe.skipIf(SHARED === undefined)('recorded answers', () => {
     )
     if (stretch === null) throw new Error('rows were expected')
     expect([...stretch.rows.openTime]).toEqual(rows.map((row) => BigInt(Number(row[0]) * 1000)))
-    expect([...stretch.rows.close]).toEqual(rows.map((row) => Number(row[4])))
+    expect([...(stretch.rows['close'] ?? [])]).toEqual(rows.map((row) => Number(row[4])))
   })
 })
