@@ -25,7 +25,7 @@ const FLOORS = [
   ['sources', 'lake'],
   ['acquire'],
   ['ingest', 'read', 'report', 'export', 'sandbox'],
-  ['resample', 'funding'],
+  ['resample'],
   ['library'],
   ['cli', 'index'],
 ]

@@ -1,6 +1,6 @@
 import type { Columns } from '../model/columns.ts'
 import { datasetOf } from '../dataset/registry.ts'
-import { countExpected, countOff, findMissing, rangeOfLife } from '../dataset/expected.ts'
+import { countExpected, countOff, findMissing, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { CkvdError } from '../errors.ts'
@@ -171,7 +171,7 @@ function measure(
     conflicts: merged?.conflicts ?? 0,
     conflictNote: merged?.note ?? '',
   }
-  if (datasetOf(series).completeness.kind !== 'grid') {
+  if (!isOnGrid(series)) {
     const gaps = findMissing(series, beside(), range)
     return { ...facts, expected: countExpected(series, columns, range, gaps), offGrid: countOff(series, columns), gaps }
   }

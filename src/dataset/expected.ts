@@ -80,8 +80,13 @@ export function countExpected(series: Chunked, columns: Columns, range: TimeRang
 
 /** How many rows are expected in a range of which nothing is known. */
 export function countExpectedOfNone(series: Chunked, range: TimeRange): number {
-  if (datasetOf(series).completeness.kind === 'grid') return countSlots(range.startUs, range.endUs, gridOf(series))
+  if (isOnGrid(series)) return countSlots(range.startUs, range.endUs, gridOf(series))
   return countExpected(series, createRows(series, 0), range)
+}
+
+/** True where a row is expected in each slot of a grid. */
+export function isOnGrid(series: Chunked): boolean {
+  return datasetOf(series).completeness.kind === 'grid'
 }
 
 /** True where a chunk that expects fewer rows than one of which nothing is known has been cut, at the series' beginning or end. */
@@ -94,12 +99,12 @@ export function tellsCuts(series: Chunked): boolean {
  * of these. How many rows a schedule leaves nobody knows without them.
  */
 export function saysCut(series: Chunked, expected: number, { told, whole }: { readonly told: number; readonly whole: number }): boolean {
-  return datasetOf(series).completeness.kind === 'grid' ? expected === told : told < whole
+  return isOnGrid(series) ? expected === told : told < whole
 }
 
 /** How many rows have a time at which none is expected. */
 export function countOff(series: Chunked, { openTime }: Columns): number {
-  return datasetOf(series).completeness.kind === 'grid' ? countOffGrid(openTime, gridOfBars(series, openTime)) : 0
+  return isOnGrid(series) ? countOffGrid(openTime, gridOfBars(series, openTime)) : 0
 }
 
 /** The slot that a row fills, by its time: two rows that fill one are the same row. `openTimes` are those of the rows at hand. */

@@ -34,13 +34,3 @@ export function periodStem(series: Series, period: string): string {
   const { hasInterval, name } = datasetOf(series)
   return `${series.symbol}-${hasInterval ? intervalPathName(series.interval) : name}-${period}`
 }
-
-/** Prefix below which Vision keeps the funding rates of a contract, an archive a month, and the lake their files; with a final `/`. */
-export function fundingFolder(market: Exclude<Market, 'spot'>, symbol: string): string {
-  return `data/${MARKET_FOLDER[market]}/monthly/fundingRate/${symbol}/`
-}
-
-/** File name, without its ending, of a month of funding rates: `BTCUSDT-fundingRate-2026-04`. */
-export function fundingStem(symbol: string, month: string): string {
-  return `${symbol}-fundingRate-${month}`
-}

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { datasetIn, named } from '../dataset/registry.ts'
 import { chunkPeriod, isMonthChunked } from '../dataset/chunk.ts'
-import { fundingFolder, fundingStem, periodStem, seriesFolder } from '../dataset/names.ts'
+import { periodStem, seriesFolder } from '../dataset/names.ts'
 import { filePeriod, fileSpan, isPacked, parseFilePeriod } from '../dataset/pack.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
@@ -71,18 +71,6 @@ export function formerFolder(series: Series): string {
 /** Where format 1 kept a chunk: a file of its own. Where chunks are not packed it is where they lie today. */
 export function formerPath(series: Series, day: UtcDay): string {
   return `${formerFolder(series)}/${periodStem(series, chunkPeriod(day, series))}.arrow`
-}
-
-/** Where a month of funding rates lies, relative to the lake: `data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow`. */
-export function fundingPath(market: 'um' | 'cm', symbol: string, month: string): string {
-  return `${fundingFolder(market, symbol)}${fundingStem(symbol, month)}.arrow`
-}
-
-/** True for a path that `fundingPath` makes. */
-export function isFundingPath(rel: string): boolean {
-  const [, folder = '', symbol = '', month = ''] =
-    /^data\/futures\/(um|cm)\/monthly\/fundingRate\/([^/]+)\/.*-(\d{4}-\d{2})\.arrow$/.exec(rel) ?? []
-  return (folder === 'um' || folder === 'cm') && rel === fundingPath(folder, symbol, month)
 }
 
 /** market, packaging, data set, symbol, interval where there is one, and file name of a shard's path */

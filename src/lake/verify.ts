@@ -11,7 +11,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
 import type { WritableLake } from './lake.ts'
 import type { ShardFile } from './layout.ts'
-import { DATA_FOLDER, formerPath, isFundingPath, parseShardPath, shardPath } from './layout.ts'
+import { DATA_FOLDER, formerPath, parseShardPath, shardPath } from './layout.ts'
 import { isOwnPack, readPack } from './packs.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
 import { isFromVision } from './day-facts.ts'
@@ -188,8 +188,7 @@ async function findUncatalogued(lake: VerifiableLake, findings: Findings, option
   await forEachOf(lake.shards.list(DATA_FOLDER), options, 'findUncatalogued', async ({ path, isFile }) => {
     const place = isFile ? parseShardPath(path) : undefined
     if (place === undefined) {
-      // funding rates have no row in the catalog; whoever reads such a file checks it
-      if (!isFile || !isFundingPath(path)) findings.foreign.push(path)
+      findings.foreign.push(path)
       return
     }
     if (place.kind === 'pack') await findInPack(lake, place, path, findings)

@@ -24,7 +24,6 @@ import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } from '../question/query.ts'
 import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from '../question/query.ts'
-import { FundingReader } from '../funding/funding-reader.ts'
 import { createFundingTable } from './funding-table.ts'
 import { createTable, DISPUTED_KEY } from './table.ts'
 
@@ -66,7 +65,6 @@ export interface ClientOptions {
 /** What a client has opened. */
 interface Runtime {
   readonly klines: KlineReader
-  readonly funding: FundingReader
   /** undefined while neither a source nor the lake has told */
   origin(): Origin | undefined
   close(): Promise<void>
@@ -114,7 +112,8 @@ export class MarketClient {
 
   async #fundingTable(options: GetDataOptions, includeSourceInfo: boolean): Promise<Table> {
     const query = parseFundingQuery(options, this.#defaults())
-    return createFundingTable(query, await this.#call(query, (runtime, own) => runtime.funding.read(own)), includeSourceInfo)
+    const rows = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    return createFundingTable(query.series, rows, includeSourceInfo)
   }
 
   /** See `CryptoKlineVisionData.getColumns`. */
@@ -212,14 +211,11 @@ export class MarketClient {
       logger,
     }
     const klines = new KlineReader(context)
-    const funding = new FundingReader(context)
     return {
       klines,
-      funding,
       origin: () => lake.origin ?? origin(),
       async close() {
         await klines.drain()
-        await funding.drain()
         await Promise.all([pool?.close(), connections.close(), lake.close(), sandbox?.close()])
       },
     }

@@ -1,7 +1,6 @@
 import type { Data, DataType } from 'apache-arrow'
 import { Dictionary, Field, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
 import { arrowType } from '../codec/arrow/arrow-writer.ts'
-import type { KlineColumn } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { nextSlotUs } from '../model/interval.ts'
 import type { ColumnBlock } from '../read/column-block.ts'
@@ -93,8 +92,8 @@ interface Reindexed {
 function reindex({ series }: Pick<KlineQuery, 'series'>, { block, gaps }: KlineRows): Reindexed {
   const old = block.openTime.length
   const added = gaps.reduce((sum, { bars }) => sum + bars, 0)
-  const keys = Object.keys(block) as KlineColumn[]
-  const target = createBlock(keys, old + added)
+  const keys = Object.keys(block)
+  const target = createBlock(keys, old + added, series)
   const bits = new Uint8Array(Math.ceil((old + added) / 8))
   const places: { from: number; to: number; at: number }[] = []
   let from = 0

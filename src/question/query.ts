@@ -1,4 +1,5 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
+import { FUNDING_RATE } from '../dataset/funding.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
@@ -67,7 +68,7 @@ export interface FetchStep {
   readonly elapsedMs: number
 }
 
-/** A checked request for klines. */
+/** A checked request for the rows of a series. */
 export interface KlineQuery {
   readonly series: Series
   readonly range: TimeRange
@@ -78,12 +79,6 @@ export interface KlineQuery {
   readonly useCache: boolean
   readonly signal: AbortSignal
   readonly onStep: (step: FetchStep) => void
-}
-
-/** A checked request for funding rates. */
-export interface FundingQuery extends Omit<KlineQuery, 'series' | 'columns'> {
-  readonly market: 'um' | 'cm'
-  readonly symbol: string
 }
 
 /** How the rows are handed over. */
@@ -132,7 +127,7 @@ export function parseKlineQuery(options: GetColumnsOptions, defaults: QueryDefau
 }
 
 /** As `parseKlineQuery`, for funding rates. */
-export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaults): FundingQuery {
+export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaults): KlineQuery {
   const { market } = defaults
   if (market === 'spot') {
     throw new CkvdError('CKVD_USAGE', 'Expected a futures market for funding rates, got spot: only perpetual contracts have them.', {
@@ -149,7 +144,8 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
     if (options[option] !== undefined && options[option] !== false)
       throw contradiction(option, 'chartType FUNDING_RATE', 'funding rates have no grid of bars')
   }
-  return { ...base.query, market, symbol: base.symbol }
+  const { name: dataset, grid } = FUNDING_RATE
+  return { ...base.query, series: { dataset, market, symbol: base.symbol, interval: grid }, columns: null }
 }
 
 /** How `getData` hands its rows over. Throws `CKVD_USAGE`. */

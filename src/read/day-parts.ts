@@ -1,13 +1,13 @@
 import type { AcquiredDay } from '../acquire/day.ts'
 import { shardRows } from '../codec/arrow/shard-rows.ts'
 import { chunkRange } from '../dataset/chunk.ts'
+import { countExpectedOfNone } from '../dataset/expected.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import type { WholeDays } from '../lake/ledger.ts'
 import { countsAsExplained, isDisputed, isFromVision, reasonOf } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
-import { countSlots } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
@@ -55,7 +55,7 @@ export function storedPart(series: Series, row: DayRow, gaps: readonly Evidenced
   // a chunk without rows and without gaps of its own: all of it is what the condition says
   const isBare = rows === 0 && gaps.length === 0
   const evidence = isBare ? [wordGap({ ...range, bars: row.expected }, reasonOf(row, gaps), explained)] : gapsOf(gaps, explained)
-  const isFull = gaps.length === 0 && rows > 0 && row.expected === countSlots(range.startUs, range.endUs, series.interval)
+  const isFull = gaps.length === 0 && rows > 0 && row.expected >= countExpectedOfNone(series, range)
   const runs = [{ source: 'CACHE', end: rows }] as const
   return { day, rows, columns: null, row, runs, range, isFull, isDisputed: isDisputed(row), isUnlisted: false, evidence }
 }
@@ -94,7 +94,7 @@ export function acquiredPart(
     row: null,
     runs: columns === null ? [] : runsOf(acquired, columns),
     range,
-    isFull: columns !== null && acquired.gaps.length === 0 && acquired.expected === countSlots(range.startUs, range.endUs, series.interval),
+    isFull: columns !== null && acquired.gaps.length === 0 && acquired.expected >= countExpectedOfNone(series, range),
     isDisputed: isDisputed(facts),
     isUnlisted: false,
     evidence: columns === null && acquired.gaps.length === 0 ? [whole] : gapsOf(acquired.gaps, explained),

@@ -1,3 +1,6 @@
+import type { Chunked } from '../dataset/chunk.ts'
+import { findMissing } from '../dataset/expected.ts'
+import type { Columns } from '../model/columns.ts'
 import type { EvidencedGap, Proof } from '../model/evidence.ts'
 import { describeEvidence, isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
@@ -48,6 +51,23 @@ export function explainGaps(openTimes: BigInt64Array, range: TimeRange, grid: Gr
     if (startUs < gap.endUs) pieces.push(unlisted(startUs, gap.endUs, grid))
   }
   return pieces
+}
+
+/**
+ * As `explainGaps`, of what comes by a schedule: stretches in which a row was due are those that the evidence speaks of. How many rows are due
+ * in a part of one its neighbours tell.
+ * @param beside the chunk's rows with those before and after them, in order
+ * @param range the part of the chunk that is asked for
+ */
+export function explainDue(series: Chunked, beside: Columns, range: TimeRange, evidence: readonly ReadGap[]): ReadGap[] {
+  const isEmpty = beside.openTime.every((time) => Number(time) < range.startUs || Number(time) >= range.endUs)
+  const stretches = evidence.length === 0 && isEmpty ? [wordGap({ ...range, bars: 0 }, NO_BAR_EXPECTED, true)] : evidence
+  return stretches.flatMap((known) => {
+    const cut = { startUs: Math.max(known.startUs, range.startUs), endUs: Math.min(known.endUs, range.endUs) }
+    const isWhole = cut.startUs === known.startUs && cut.endUs === known.endUs && known.bars > 0
+    const bars = isWhole ? known.bars : findMissing(series, beside, cut).reduce((sum, gap) => sum + gap.bars, 0)
+    return cut.startUs < cut.endUs && bars > 0 ? [{ ...known, ...cut, bars }] : []
+  })
 }
 
 function unlisted(startUs: number, endUs: number, grid: Grid): ReadGap {

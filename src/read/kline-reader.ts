@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { chunkClosedUs, chunkEndUs, chunkOfUs, chunkRange, nextChunk } from '../dataset/chunk.ts'
 import { seriesLabel } from '../dataset/names.ts'
+import { findMissing, isOnGrid } from '../dataset/expected.ts'
 import { rowsWithin } from '../dataset/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
 import { askRest } from '../acquire/rest/rest-question.ts'
@@ -11,12 +12,10 @@ import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
 import { findRowFlaw } from '../lake/catalog/row-flaw.ts'
 import type { Logger } from '../log.ts'
-import { findGaps } from '../model/gaps.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import { firstSlotUs, slotStartUs } from '../model/interval.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { countDays, dayStartUs } from '../model/utc-day.ts'
 import { DayDownloads } from './day-downloads.ts'
@@ -179,7 +178,9 @@ export class KlineReader {
     if (first === undefined) return { parts: [], elapsedMs: 0 }
     const { interval } = series
     const startUs = Math.max(slotStartUs(range.startUs, interval), chunkRange(first, series).startUs)
-    const stretch = { startUs, endUs: Math.min(firstSlotUs(range.endUs, interval), slotStartUs(nowUs, interval)) }
+    // a bar is there once it has closed, what comes by a schedule at once
+    const openUs = isOnGrid(series) ? slotStartUs(nowUs, interval) : firstSlotUs(nowUs, interval)
+    const stretch = { startUs, endUs: Math.min(firstSlotUs(range.endUs, interval), openUs) }
     if (stretch.startUs >= stretch.endUs) return { parts: [], elapsedMs: 0 }
     const bare = { day: first, row: null, range: stretch, isFull: false, isDisputed: false, isUnlisted: false }
     if (rest === null) {
@@ -201,7 +202,7 @@ export class KlineReader {
     if (answer.kind === 'silent' && answer.reason === 'unknown-symbol') throw unknownSymbol(series, true)
     const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, stretch) : null
     const rows = columns?.openTime.length ?? 0
-    const gaps = columns === null ? [{ ...stretch, bars: 0 }] : findGaps(columns.openTime, stretch, gridOfBars(series, columns.openTime))
+    const gaps = answer.kind === 'asked' ? findMissing(series, answer.rows, stretch) : [{ ...stretch, bars: 0 }]
     const evidence = await explainOpen(series, gaps, answer, { rest, nowUs, signal })
     return {
       parts: [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }],

@@ -1,10 +1,13 @@
+import { isOnGrid } from '../dataset/expected.ts'
+import type { Series, TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
+import { sliceColumns } from '../model/columns.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
-import { copyRows, createBlock, findRow, keysOf, sliceBlock } from './column-block.ts'
+import { copyRows, createBlock, findRow, keysOf } from './column-block.ts'
 import type { DayPart, SourceRun } from './day-parts.ts'
 import type { ReadGap } from './gap-evidence.ts'
-import { clipGaps, explainGaps } from './gap-evidence.ts'
+import { clipGaps, explainDue, explainGaps } from './gap-evidence.ts'
 import type { KlineQuery } from '../question/query.ts'
 import type { ShardReader } from '../lake/shard-store.ts'
 import { readDays, readParts } from './shard-columns.ts'
@@ -31,10 +34,9 @@ export async function joinParts(
   query: KlineQuery,
   parts: readonly DayPart[],
 ): Promise<{ rows: KlineRows; bad: readonly DayRow[]; doubted: readonly DayRange[] }> {
-  const block = createBlock(
-    keysOf(query.columns),
-    parts.reduce((sum, { rows }) => sum + rows, 0),
-  )
+  const { series, columns: names } = query
+  const length = parts.reduce((sum, { rows }) => sum + rows, 0)
+  const block = createBlock(keysOf(names, series), length, series)
   const stored: StoredPart[] = []
   const days: StoredDays[] = []
   const runs: SourceRun[] = []
@@ -53,7 +55,7 @@ export async function joinParts(
   return { rows: cutRows(query, block, runs, parts), bad: [], doubted: [] }
 }
 
-const NO_ROWS: KlineRows = { block: createBlock(keysOf(null), 0), runs: [], gaps: [], disputed: [] }
+const NO_ROWS: KlineRows = { block: createBlock(keysOf(null, {}), 0), runs: [], gaps: [], disputed: [] }
 
 function addRun(runs: SourceRun[], source: SourceRun['source'], end: number): void {
   const last = runs.at(-1)
@@ -64,6 +66,7 @@ function addRun(runs: SourceRun[], source: SourceRun['source'], end: number): vo
 
 /** Gaps of the chunks, found before the rows are cut: a bar that opens late fills its slot though it may open outside of the range. */
 function findMissing({ series, range }: KlineQuery, block: ColumnBlock, parts: readonly DayPart[]): ReadGap[] {
+  if (!isOnGrid(series)) return findDue(series, range, block, parts)
   const gaps: ReadGap[] = []
   const grid = gridOfBars(series, block.openTime)
   let offset = 0
@@ -72,6 +75,17 @@ function findMissing({ series, range }: KlineQuery, block: ColumnBlock, parts: r
     offset += part.rows
   }
   return clipGaps(gaps, range, grid)
+}
+
+/** The same of a series whose rows come by a schedule. */
+function findDue(series: Series, range: TimeRange, block: ColumnBlock, parts: readonly DayPart[]): ReadGap[] {
+  let offset = 0
+  return parts.flatMap((part) => {
+    const beside = sliceColumns(block, Math.max(0, offset - 1), offset + part.rows + 1)
+    offset += part.rows
+    const own = { startUs: Math.max(part.range.startUs, range.startUs), endUs: Math.min(part.range.endUs, range.endUs) }
+    return part.isFull || own.startUs >= own.endUs ? [] : explainDue(series, beside, own, part.evidence)
+  })
 }
 
 function cutRows(query: KlineQuery, block: ColumnBlock, runs: readonly SourceRun[], parts: readonly DayPart[]): KlineRows {
@@ -83,7 +97,7 @@ function cutRows(query: KlineQuery, block: ColumnBlock, runs: readonly SourceRun
     if (runEnd > start) addRun(cut, source, Math.min(runEnd, end) - start)
   }
   return {
-    block: sliceBlock(block, start, end),
+    block: sliceColumns(block, start, end),
     runs: cut,
     gaps: findMissing(query, block, parts),
     disputed: findDisputed(parts, start, end),

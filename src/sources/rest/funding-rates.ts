@@ -18,6 +18,9 @@ import { walkRows } from './rest-walk.ts'
 const MAX_BODY_BYTES = 1 << 20
 /** Rates come a few milliseconds off their hour: what is nearer to it than to the next one is of it. */
 const HALF_HOUR_US = US_PER_HOUR / 2
+/** Most contracts have a rate in each slot of this grid, some several: where one is missing the walk has to look for it. */
+const WALK_GRID = '8h'
+const WALK_SLOT_US = 8 * US_PER_HOUR
 
 /** REST facts of a market's funding rates. Throws CKVD_BUG for a market that has none. */
 export function fundingFacts({ market }: Pick<Series, 'market'>): FundingFacts {
@@ -29,7 +32,6 @@ export function fundingFacts({ market }: Pick<Series, 'market'>): FundingFacts {
 /**
  * One page of a contract's funding rates, in order; null when the exchange does not know the contract. Parameters, limits and order of rows:
  * see `FundingFacts`. The hours of a rate are not told: 0.
- * @param page hours, the first and the last one included
  * @param fetchAnswer asks, with retries
  * @throws CKVD_REST_BODY, CKVD_REST_RANGE and as `fetchAnswer`
  */
@@ -40,18 +42,17 @@ export async function fetchRates(
   fetchAnswer: (url: string, ask: { readonly weight: number; readonly maxBytes: number }) => Promise<HttpAnswer>,
 ): Promise<Columns | null> {
   const { path, weight } = fundingFacts(series)
-  const window = { ...page, startUs: Math.max(0, page.startUs - HALF_HOUR_US), endUs: page.endUs + HALF_HOUR_US - 1000 }
   const query = new URLSearchParams({
     symbol: series.symbol,
-    startTime: String(window.startUs / 1000),
-    endTime: String(window.endUs / 1000),
+    startTime: String(page.startUs / 1000),
+    endTime: String(page.endUs / 1000),
     limit: String(page.limit),
   })
   const url = `${base}${path}?${query.toString()}`
   const answer = await fetchAnswer(url, { weight, maxBytes: MAX_BODY_BYTES })
   if (isUnlisted(answer, 'funding rates', url)) return null
   const rates = decodeRestRates(answer.body, url)
-  checkPage(rates.openTime, window, url)
+  checkPage(rates.openTime, page, url)
   return rates
 }
 
@@ -66,10 +67,7 @@ export async function walkRates(
   { pageRows, weight }: FundingFacts,
 ): Promise<StretchRows<Columns> | null> {
   const told = new Map<number, bigint>()
-  const onHours: AskPage<Columns> = async (page) => {
-    const rates = await send(page)
-    return rates === null ? null : putOnHours(rates, told)
-  }
+  const onHours = byHours(send, WALK_SLOT_US, told)
   const { beforeUs, afterUs } = ask
   const asked = {
     ...ask,
@@ -77,7 +75,7 @@ export async function walkRates(
     afterUs: afterUs === null ? null : slotOnHour(afterUs),
   }
   const facts = { pageRows, weightOf: () => weight, nearest: 'start' as const }
-  const stretch = await walkRows(onHours, asked, nowUs, '1h', facts, createRows({ dataset: 'fundingRate' }, 0))
+  const stretch = await walkRows(onHours, asked, nowUs, WALK_GRID, facts, createRows({ dataset: 'fundingRate' }, 0))
   if (stretch === null) return null
   const openTime = stretch.rows.openTime.map((hour) => told.get(Number(hour)) ?? hour)
   return { ...stretch, rows: { ...stretch.rows, openTime } }
@@ -85,19 +83,23 @@ export async function walkRates(
 
 /** The hour of a contract's first rate of all: see `findFirstBar`. */
 export function findFirstRate(send: AskPage<Columns>, upToUs: number | null, nowUs: number): Promise<FirstBar> {
-  const onHours: AskPage<Columns> = async (page) => {
-    const rates = await send(page)
-    return rates === null ? null : putOnHours(rates, new Map())
-  }
-  return findFirstRow(onHours, upToUs === null ? null : slotOnHour(upToUs), nowUs, '1h')
+  return findFirstRow(byHours(send, US_PER_HOUR, new Map()), upToUs === null ? null : slotOnHour(upToUs), nowUs, '1h')
 }
 
-/** Rates with the hours they are of as their times. @param told their own times, by hour */
-function putOnHours(rates: Columns, told: Map<number, bigint>): Columns {
-  const openTime = rates.openTime.map((time) => {
-    const hour = slotOnHour(Number(time))
-    told.set(hour, time)
-    return BigInt(hour)
-  })
-  return { ...rates, openTime }
+/**
+ * Asks for whole slots, and gives rates with the hours they are of as their times.
+ * @param told their own times, by hour
+ */
+function byHours(send: AskPage<Columns>, slotUs: number, told: Map<number, bigint>): AskPage<Columns> {
+  return async (page) => {
+    const startUs = Math.max(0, page.startUs - HALF_HOUR_US)
+    const rates = await send({ ...page, startUs, endUs: page.endUs + slotUs - HALF_HOUR_US - 1000 })
+    if (rates === null) return null
+    const openTime = rates.openTime.map((time) => {
+      const hour = slotOnHour(Number(time))
+      told.set(hour, time)
+      return BigInt(hour)
+    })
+    return { ...rates, openTime }
+  }
 }

@@ -1,8 +1,7 @@
-import { fundingFolder, fundingStem, seriesFolder } from '../../dataset/names.ts'
+import { seriesFolder } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Packaging, Series } from '../../model/series.ts'
-import type { UtcDay, UtcMonth } from '../../model/utc-day.ts'
-import { parseUtcMonth } from '../../model/utc-day.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
 import type { HttpAnswer } from '../http/http-exchange.ts'
 import type { HttpClient } from '../http/http.ts'
 import type { ListingPage } from './listing-xml.ts'
@@ -104,24 +103,6 @@ export class Listing {
       if (period !== undefined) return { key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag }
     }
     return undefined
-  }
-
-  /** Months from `from` on of which the listing has an archive of funding rates, each with the archive's ETag and size. */
-  async fetchFundingMonths(
-    contract: { readonly market: 'um' | 'cm'; readonly symbol: string },
-    from: UtcMonth,
-    signal: AbortSignal,
-  ): Promise<Map<UtcMonth, Pick<ArchiveEntry, 'etag' | 'sizeBytes'>>> {
-    const prefix = fundingFolder(contract.market, contract.symbol)
-    const stem = prefix + fundingStem(contract.symbol, '')
-    const months = new Map<UtcMonth, Pick<ArchiveEntry, 'etag' | 'sizeBytes'>>()
-    for await (const page of this.#pages(prefix, stem + from, mostKeys(), signal)) {
-      for (const { key, etag, sizeBytes } of page.keys) {
-        const month = key.startsWith(stem) && key.endsWith('.zip') ? parseUtcMonth(key.slice(stem.length, -'.zip'.length)) : undefined
-        if (month !== undefined) months.set(month, { etag, sizeBytes })
-      }
-    }
-    return months
   }
 
   /** Names of the folders directly below `prefix` (which ends with `/`). */

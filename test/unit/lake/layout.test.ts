@@ -3,8 +3,6 @@ import { describe, expect, it } from 'vitest'
 import {
   archivePath,
   formerPath,
-  fundingPath,
-  isFundingPath,
   joinLake,
   lakePaths,
   parseShardPath,
@@ -18,23 +16,22 @@ import { day } from './lake-fixtures.ts'
 
 describe('paths of funding rates', () => {
   it.each([
-    ['um', 'BTCUSDT', '2026-04', 'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow'],
-    ['cm', 'BTCUSD_PERP', '2020-12', 'data/futures/cm/monthly/fundingRate/BTCUSD_PERP/BTCUSD_PERP-fundingRate-2020-12.arrow'],
-  ] as const)('lie where the archive lies: %s %s %s', (market, symbol, month, path) => {
-    expect(fundingPath(market, symbol, month)).toBe(path)
-    expect(isFundingPath(path)).toBe(true)
+    ['um', 'BTCUSDT', '2026-04-30', 'data/futures/um/yearly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026.arrow'],
+    ['cm', 'BTCUSD_PERP', '2020-12-01', 'data/futures/cm/yearly/fundingRate/BTCUSD_PERP/BTCUSD_PERP-fundingRate-2020.arrow'],
+  ] as const)('are those of packs of a year: %s %s %s', (market, symbol, name, path) => {
+    const series = { dataset: 'fundingRate', market, symbol, interval: '1h' } as const
+    expect(shardPath(series, day(name))).toBe(path)
+    expect(parseShardPath(path)).toMatchObject({ kind: 'pack', series, period: name.slice(0, 4) })
   })
 
   it.each([
-    '',
-    'data/spot/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
-    'data/futures/um/daily/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
-    'data/futures/um/monthly/fundingRate/BTCUSDT/ETHUSDT-fundingRate-2026-04.arrow',
-    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-4.arrow',
-    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow.tmp',
-    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.zip',
-    'x/data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
-  ])('%j is none', (path) => expect(isFundingPath(path)).toBe(false))
+    // where a month was kept before its chunks stood in the ledger
+    'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
+    'data/spot/yearly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.arrow',
+    'data/futures/um/yearly/fundingRate/BTCUSDT/ETHUSDT-fundingRate-2026.arrow',
+    'data/futures/um/yearly/fundingRate/BTCUSDT/1h/BTCUSDT-fundingRate-2026.arrow',
+    'data/futures/um/yearly/fundingRate/BTCUSDT/BTCUSDT-1h-2026.arrow',
+  ])('%j is none', (path) => expect(parseShardPath(path)).toBeUndefined())
 })
 
 describe('shard paths', () => {

@@ -275,11 +275,13 @@ describe('verify of days of files of their own', () => {
       await symlink(folder, join(root, 'data', 'link'))
       const funding = join(root, 'data', 'futures', 'um', 'monthly', 'fundingRate', 'BTCUSDT')
       await mkdir(funding, { recursive: true })
-      await writeFile(join(funding, 'BTCUSDT-fundingRate-2024-01.arrow'), 'whoever reads it checks it')
+      // a month as it was kept before its chunks stood in the ledger
+      await writeFile(join(funding, 'BTCUSDT-fundingRate-2024-01.arrow'), 'of another form')
       await symlink(join(folder, 'notes.txt'), join(funding, 'BTCUSDT-fundingRate-2024-02.arrow'))
       await verify(root, (result) => {
         expect(result.bad).toEqual([])
         expect(result.foreign).toEqual([
+          'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2024-01.arrow',
           'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2024-02.arrow',
           'data/link',
           'data/mine/x.arrow',
