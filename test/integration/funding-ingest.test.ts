@@ -137,6 +137,77 @@ describe('funding rates of a contract', () => {
     expect(await world.run('verify')).toMatchObject({ exit: 0, told: { shards: 130, bad: [] } })
   })
 
+  test('REST that denies a rate which is held explains nothing of the gap beside it', async () => {
+    const holed = without(ALL, '2024-02-10T08:00Z')
+    // it lacks what the archive has, too: 16:00
+    await using world = await createWorld({ archived: holed, rest: without(holed, '2024-02-10T16:00Z') })
+    const { exit, told } = await world.ingest('--start', '2024-02-01', '--end', '2024-03-01')
+    expect([exit, told.days]).toMatchObject([3, { complete: 28, partial: 1 }])
+    expect(told.problems).toMatchObject([{ day: '2024-02-10', condition: 'partial' }])
+    expect(told.problems[0]?.message).toContain('its answer explains nothing')
+  })
+
+  test('an answer that is empty explains nothing, and what follows the last rate of a contract that trades is not its end', async () => {
+    await using world = await createWorld({ archived: without(ALL, '2024-02-10T08:00Z'), rest: [] })
+    const { exit, told } = await world.ingest('--start', '2024-02-01')
+    expect(exit).toBe(3)
+    expect(told.days).toMatchObject({ complete: 89, pending: 3, partial: 7, outage: 0 })
+  })
+
+  test('a contract that has begun and ended is asked for where, and its first and last day are complete', async () => {
+    const life = ALL.filter(({ ms }) => ms >= Date.parse('2024-02-10T15:00Z') && ms < Date.parse('2024-03-20T09:00Z'))
+    await using world = await createWorld({ archived: life, rest: life, months: ['2024-02', '2024-03'] })
+    world.rest.trading = ['ETHUSDT']
+    const first = await world.ingest('--start', '2024-01-15')
+    expect(first).toMatchObject({ exit: 0, told: { days: { complete: 40, unlisted: 76 }, problems: [] } })
+    expect(dayOf(world.lake, '2024-02-10')).toMatchObject({ condition: 'complete', rows: 1, expected: 1 })
+    expect(dayOf(world.lake, '2024-03-20')).toMatchObject({ condition: 'complete', rows: 2, expected: 2 })
+    expect(await world.ingest('--start', '2024-01-15')).toMatchObject({
+      exit: 0,
+      told: { stored: 0, days: { complete: 40, unlisted: 76 } },
+    })
+  })
+
+  test('a beginning that the archives alone told is asked for once REST answers, and days that were cut there are completed', async () => {
+    const archived = ALL.filter(({ ms }) => ms >= Date.parse('2024-02-01T15:00Z'))
+    await using world = await createWorld({ archived, rest: ALL, months: ['2024-02', '2024-03', '2024-04'] })
+    const end = ['--end', '2024-05-01']
+    expect(await world.ingest('--no-rest', ...end)).toMatchObject({ exit: 0, told: { days: { complete: 90 } } })
+    expect(dayOf(world.lake, '2024-02-01')).toMatchObject({ rows: 1, expected: 1 })
+    expect(await world.ingest(...end)).toMatchObject({ exit: 0 })
+    expect(dayOf(world.lake, '2024-02-01')).toMatchObject({ condition: 'complete', source: 'vision-monthly+rest', rows: 3, expected: 3 })
+  })
+
+  test('a part of a month is taken from its archive, whatever form of archives is asked for', async () => {
+    for (const form of ['auto', 'daily', 'monthly']) {
+      await using world = await createWorld()
+      const ingested = await world.ingest('--start', '2024-02-05', '--end', '2024-02-09', '--archives', form)
+      expect([form, ingested]).toMatchObject([form, { exit: 0, told: { days: { complete: 4 }, rows: 12, problems: [] } }])
+    }
+  })
+
+  test('an ingest that was stopped goes on, and the lake is the same byte for byte as one that was not', async () => {
+    await using whole = await createWorld()
+    await whole.ingest()
+    await using world = await createWorld()
+    // as if it had been killed between two files: some months are there, the catalog is lost
+    await world.ingest('--start', '2024-02-01', '--end', '2024-04-01')
+    await rm(join(world.lake, 'catalog.sqlite'))
+    await world.ingest()
+    expect(readFileSync(join(world.lake, PACK)).equals(readFileSync(join(whole.lake, PACK)))).toBe(true)
+    expect(await world.run('verify')).toMatchObject({ exit: 0, told: { shards: 130, bad: [], foreign: [] } })
+  })
+
+  test('COIN-M contracts have theirs, too', async () => {
+    await using world = await createFundingWorld(NOW)
+    for (const month of MONTHS) await world.publish('BTCUSD_PERP', month, inMonth(ALL, month))
+    world.rest.rates.set('BTCUSD_PERP', ALL)
+    await world.relist()
+    expect(await world.ingestOf('cm', 'BTCUSD_PERP')).toMatchObject({ exit: 0, told: { days: { complete: 121, provisional: 9 } } })
+    const paths = new Set(world.rest.asked.map(({ pathname }) => pathname))
+    expect([...paths].every((path) => path.startsWith('/dapi/v1/'))).toBe(true)
+  })
+
   test('beside klines of the same symbol nothing of theirs is touched', async () => {
     await using world = await createWorld()
     const both = await world.ingest('--start', '2024-02-01', '--end', '2024-03-01', '--data', 'klines,fundingRate', '--intervals', '1h')

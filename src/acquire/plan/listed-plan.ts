@@ -35,7 +35,10 @@ export interface PlannerContext {
  * Reads what the listing has of a series' requested days and plans them.
  * Throws CKVD_UNKNOWN_SYMBOL when the listing does not know the series and REST is off, errors of the listing and of the lake.
  */
-export async function planListed(given: Series, ctx: PlannerContext): Promise<SeriesPlan> {
+export async function planListed(given: Series, around: PlannerContext): Promise<SeriesPlan> {
+  // of a data set that has no such form the archives that there are
+  const hasForm = around.scope.archives === 'auto' || packagingsOf(given).includes(around.scope.archives)
+  const ctx: PlannerContext = hasForm ? around : { ...around, scope: { ...around.scope, archives: 'auto' } }
   const { scope, catalog } = ctx
   const known = catalog?.getSeries(given)
   // the phase of its bars decides when a month has closed, and where bars are missing
