@@ -16,7 +16,7 @@ export async function measureParquet({ root, dist, folder, archives, rounds }) {
   const { WasmDecoder } = await built('src/codec/csv/csv-wasm.js')
   const { KLINE_COLUMNS, concatColumns } = await built('src/model/kline.js')
   const { encodeKlines, toRecordBatch } = await built('src/codec/arrow/arrow-writer.js')
-  const { encodeKlineParquet, encodeParquet } = await built('src/codec/export/parquet.js')
+  const { encodeRowsParquet, encodeParquet } = await built('src/codec/export/parquet.js')
   const duckdb = require('@duckdb/node-api')
   const polars = require('nodejs-polars')
   const decoder = new WasmDecoder(readFileSync(new URL('workers/decoder.wasm', pathToFileURL(`${dist}/`))))
@@ -30,7 +30,7 @@ export async function measureParquet({ root, dist, folder, archives, rounds }) {
   const connection = await (await duckdb.DuckDBInstance.create(':memory:', { threads: '1' })).connect()
 
   const write = {
-    'parquet-wasm, ours': (path) => writeFileSync(path, encodeKlineParquet(batch)),
+    'parquet-wasm, ours': (path) => writeFileSync(path, encodeRowsParquet(batch, KLINE_COLUMNS)),
     'parquet-wasm, default': (path) => writeFileSync(path, encodeParquet(batch)),
     'nodejs-polars': (path) => polars.readIPC(Buffer.from(encodeKlines(columns, new Map()))).writeParquet(path, { compression: 'zstd' }),
     DuckDB: async (path) => {

@@ -2,6 +2,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { z } from 'zod'
 import { CONFIG_FILE, expectedMessage, SETTINGS } from '../../config/settings.ts'
+import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
 import type { ErrorDetails } from '../errors.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { LakeFilter } from '../lake/selection.ts'
@@ -113,8 +114,15 @@ export function requireOption<T>(value: T | undefined, flags: string): T {
   throw new CkvdError('CKVD_USAGE', `Expected \`${flags}\`, got nothing. Give the flag, or its key in the config file.`)
 }
 
+/** A flag that takes one data set: `--data fundingRate`. */
+export function datasetOption(text: string) {
+  const parse = (name: string) => datasetNames().find((known) => known === name)
+  return new Option('--data <NAME>', text).argParser(parseFlag('--data', `one of ${datasetNames().join(', ')}`, parse))
+}
+
 /** The flags that choose a part of the lake. */
 export interface FilterFlags {
+  readonly data?: string
   readonly market?: Market
   readonly symbols?: string[]
   readonly intervals?: Interval[] | 'all'
@@ -126,9 +134,10 @@ export interface FilterFlags {
  * The part of the lake that a command's flags choose.
  * @throws CkvdError `CKVD_USAGE` for a start that is not before its end
  */
-export function filterOf({ market, symbols, intervals, start, end }: FilterFlags): LakeFilter {
+export function filterOf({ data, market, symbols, intervals, start, end }: FilterFlags): LakeFilter {
   checkOrder({ start, end }, FLAG_ENDS)
   return {
+    ...(data === undefined ? {} : named(datasetOf({ dataset: data }))),
     ...(market === undefined ? {} : { market }),
     ...(symbols === undefined ? {} : { symbols }),
     ...(intervals === undefined ? {} : { intervals }),

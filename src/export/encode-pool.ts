@@ -36,7 +36,7 @@ export class EncodePool {
 
   #run(task: ExportTask, signal: AbortSignal): Promise<ExportOutcome> {
     if (this.#givenUp !== undefined) return Promise.reject(this.#givenUp)
-    const transferList = task.kind === 'klines' ? task.shards.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []
+    const transferList = task.kind === 'rows' ? task.shards.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []
     const outcome = this.#threads.run(task, { signal, transferList }).catch((cause: unknown) => {
       throw signal.aborted ? abortError(signal) : workerError(cause)
     })

@@ -56,7 +56,7 @@ export function planExport(catalog: LedgerReader, filter: LakeFilter, encoding: 
         plan.neverRequested.push({ ...series, ...never })
         continue
       }
-      const period = filePeriod(series.interval, encoding.format, row.day)
+      const period = filePeriod(series, encoding.format, row.day)
       const bars = row.shardSha256 === null ? 0 : row.rows
       const end = nextChunk(row.day, series)
       const last = units.at(-1)
@@ -101,8 +101,9 @@ function stateOf(days: readonly DayRow[], gaps: readonly EvidencedGap[], encodin
   }
 }
 
-function digestOf(stored: readonly DayRow[], { format, gzip }: ExportEncoding, { market, symbol, interval }: Series): string {
-  const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${interval}\n`)
+function digestOf(stored: readonly DayRow[], { format, gzip }: ExportEncoding, { dataset, market, symbol, interval }: Series): string {
+  const name = dataset ?? interval
+  const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${name}\n`)
   for (const { day, shardSha256 } of stored) hash.update(`${day} ${String(shardSha256)}\n`)
   return hash.digest('hex')
 }

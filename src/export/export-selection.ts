@@ -15,6 +15,7 @@ import { MANIFEST } from './manifest.ts'
 export function selectionOf(filter: LakeFilter): Manifest['selection'] {
   const intervals = filter.intervals === undefined || filter.intervals === 'all' ? null : filter.intervals.map(intervalPathName)
   return {
+    ...(filter.dataset === undefined ? {} : { dataset: filter.dataset }),
     market: filter.market ?? null,
     symbols: filter.symbols === undefined ? null : [...filter.symbols].sort(),
     intervals,
@@ -50,11 +51,15 @@ export function checkSelection(
   throw otherSelection(out, `these filters leave out bars of ${first.path}${more}`, manifest)
 }
 
-function isInside(file: FileEntry, { market, symbols, intervals, start, end }: LakeFilter): boolean {
+function isInside(file: FileEntry, { dataset, market, symbols, intervals, start, end }: LakeFilter): boolean {
   return (
+    file.dataset === dataset &&
     (market === undefined || file.market === market) &&
     (symbols === undefined || symbols.includes(file.symbol)) &&
-    (intervals === undefined || intervals === 'all' || intervals.some((interval) => intervalPathName(interval) === file.interval)) &&
+    (dataset !== undefined ||
+      intervals === undefined ||
+      intervals === 'all' ||
+      intervals.some((interval) => intervalPathName(interval) === file.interval)) &&
     (start === undefined || file.first_day >= start) &&
     (end === undefined || file.last_day < end)
   )

@@ -1,7 +1,8 @@
 import type { ExportEncoding } from '../codec/export/export-format.ts'
-import type { KlinesTask } from '../codec/export/export-task.ts'
+import type { RowsTask } from '../codec/export/export-task.ts'
 import type { CkvdError } from '../errors.ts'
 import { isCkvdError } from '../errors.ts'
+import { datasetOf, named } from '../dataset/registry.ts'
 import type { Lake } from '../lake/lake.ts'
 import { readShardBytes } from '../lake/shards.ts'
 import { intervalPathName } from '../model/interval.ts'
@@ -74,6 +75,7 @@ async function writeFile(unit: ExportUnit, state: UnitState, context: FileWriter
   const last = state.stored.at(-1)?.day ?? unit.first
   return {
     path,
+    ...named(datasetOf(series)),
     market: series.market,
     symbol: series.symbol,
     interval: intervalPathName(series.interval),
@@ -89,7 +91,7 @@ async function writeFile(unit: ExportUnit, state: UnitState, context: FileWriter
   }
 }
 
-async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }: FileWriterContext): Promise<KlinesTask> {
+async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }: FileWriterContext): Promise<RowsTask> {
   const { series, period } = unit
   const shards = await Promise.all(
     state.stored.map(async ({ day, rows, shardSha256, shardBytes }) => {
@@ -100,6 +102,7 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
   )
   const metadata = [
     ['ckvd.export', '1'],
+    ...(series.dataset === undefined ? [] : [['ckvd.dataset', series.dataset] as const]),
     ['ckvd.market', series.market],
     ['ckvd.symbol', series.symbol],
     ['ckvd.interval', series.interval],
@@ -108,7 +111,7 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
     ['ckvd.rows', String(state.rows)],
     ['ckvd.source_digest', state.digest],
   ] as const
-  return { kind: 'klines', ...encoding, shards, metadata }
+  return { kind: 'rows', ...named(datasetOf(series)), ...encoding, shards, metadata }
 }
 
 /** Bytes that can be transferred: Node may read a file into a part of a larger buffer. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EXPORT_FORMATS } from '../codec/export/export-format.ts'
+import { datasetNames } from '../dataset/registry.ts'
 import { parseJson } from '../json-text.ts'
 import { CkvdError, systemCode } from '../errors.ts'
 import { intervalPathName, parseInterval } from '../model/interval.ts'
@@ -21,11 +22,13 @@ const Count = z.number().int().min(0)
  */
 const FilePath = z
   .string()
-  .regex(/^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/interval=\w+\/year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u)
+  .regex(/^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/(?:interval|dataset)=\w+\/year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u)
 
 const FileEntry = z.object({
   /** relative to the export, `/` separated */
   path: FilePath,
+  /** absent: `klines` */
+  dataset: z.string().refine(isOtherDataset, 'expected a data set').optional(),
   market: z.enum(['spot', 'um', 'cm']),
   symbol: z.string().refine(isSymbol, 'expected a symbol'),
   /** as in paths: `1mo` for a month */
@@ -51,6 +54,7 @@ const ManifestFile = z.object({
   origin: z.enum(['binance', 'sandbox']).nullable(),
   encoding: z.object({ format: z.enum(EXPORT_FORMATS), gzip: z.boolean() }),
   selection: z.object({
+    dataset: z.string().optional(),
     market: z.string().nullable(),
     symbols: z.array(z.string()).nullable(),
     intervals: z.array(z.string()).nullable(),
@@ -70,7 +74,12 @@ function isPathInterval(name: string): boolean {
   return interval !== undefined && intervalPathName(interval) === name
 }
 
-/** A file of klines in an export. */
+/** The name becomes one in SQL. */
+function isOtherDataset(name: string): boolean {
+  return name !== 'klines' && datasetNames().includes(name)
+}
+
+/** A file of rows in an export. */
 export type FileEntry = z.infer<typeof FileEntry>
 
 /** What an export says of itself. Nothing in it depends on when or where it was made. */

@@ -1,7 +1,8 @@
 import { join, sep } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api'
 import { abortError, CkvdError } from '../errors.ts'
-import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { OfDataset } from '../dataset/registry.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import { checkSizes, findDamage } from './export-damage.ts'
 import type { Manifest } from './manifest.ts'
 import { readManifest } from './manifest.ts'
@@ -71,7 +72,7 @@ export async function openExportDatabase(out: string, signal: AbortSignal): Prom
   const connection = await instance.connect()
   try {
     await connection.run("SET TimeZone = 'UTC'")
-    const views = [...groupFiles(manifest)].map(([name, paths]) => ({ name, sql: klinesSql(manifest, out, paths) }))
+    const views = [...groupFiles(manifest)].map(([name, files]) => ({ name, sql: rowsSql(manifest, out, files) }))
     if (manifest.coverage !== null) views.push({ name: 'coverage', sql: coverageSql(manifest, join(out, manifest.coverage.path)) })
     const paths = [...manifest.files, ...(manifest.coverage === null ? [] : [manifest.coverage])].map(({ path }) => join(out, path))
     // a path, and the pattern that stands for it alone
@@ -96,7 +97,7 @@ export async function openExportDatabase(out: string, signal: AbortSignal): Prom
 
 /** DuckDB takes the symbol from the whole path of a file: a folder above the export that is named like a partition would give another one. */
 function checkPlace(out: string): void {
-  const folder = out.split(sep).find((name) => /^(?:market|symbol|interval|year)=/i.test(name))
+  const folder = out.split(sep).find((name) => /^(?:market|symbol|interval|dataset|year)=/i.test(name))
   if (folder === undefined) return
   throw new CkvdError(
     'CKVD_USAGE',
@@ -115,26 +116,33 @@ async function loadDuckDb(): Promise<DuckDb> {
   })
 }
 
-/** Paths of each view, `spot_1m`, in the order of the manifest. */
-function groupFiles({ files }: Manifest): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const { market, interval, path } of files) {
-    const name = `${market}_${interval}`
-    const paths = groups.get(name)
-    if (paths === undefined) groups.set(name, [path])
-    else paths.push(path)
+/** The files of a view, and whose rows they have. */
+interface ViewFiles extends OfDataset {
+  readonly paths: string[]
+}
+
+/** Paths of each view, `spot_1m` or `um_fundingRate`, in the order of the manifest. */
+function groupFiles({ files }: Manifest): Map<string, ViewFiles> {
+  const groups = new Map<string, ViewFiles>()
+  for (const { dataset, market, interval, path } of files) {
+    const name = `${market}_${dataset ?? interval}`
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, { dataset, paths: [path] })
+    else group.paths.push(path)
   }
   return groups
 }
 
 /** The symbol first, then the columns of the files: what the view's name says is left out. */
-function klinesSql({ encoding }: Manifest, out: string, paths: readonly string[]): string {
-  const files = listOf(paths.map((path) => patternOf(join(out, path))))
-  const hive = "hive_partitioning = true, hive_types = {'market': VARCHAR, 'symbol': VARCHAR, 'interval': VARCHAR, 'year': BIGINT}"
-  const names = KLINE_COLUMNS.map(({ name }) => `"${name}"`).join(', ')
+function rowsSql({ encoding }: Manifest, out: string, group: ViewFiles): string {
+  const { columns: described } = datasetOf(group)
+  const folder = group.dataset === undefined ? 'interval' : 'dataset'
+  const files = listOf(group.paths.map((path) => patternOf(join(out, path))))
+  const hive = `hive_partitioning = true, hive_types = {'market': VARCHAR, 'symbol': VARCHAR, '${folder}': VARCHAR, 'year': BIGINT}`
+  const names = described.map(({ name }) => `"${name}"`).join(', ')
   if (encoding.format === 'parquet') return `SELECT symbol, ${names} FROM read_parquet(${files}, ${hive})`
-  const columns = KLINE_COLUMNS.map(({ name, type }) => `'${name}': '${SQL_TYPES[type]}'`).join(', ')
-  const values = KLINE_COLUMNS.map(({ name, type }) => (type === 'timestamp' ? `CAST("${name}" AS TIMESTAMPTZ) AS "${name}"` : `"${name}"`))
+  const columns = described.map(({ name, type }) => `'${name}': '${SQL_TYPES[type]}'`).join(', ')
+  const values = described.map(({ name, type }) => (type === 'timestamp' ? `CAST("${name}" AS TIMESTAMPTZ) AS "${name}"` : `"${name}"`))
   return `SELECT symbol, ${values.join(', ')} FROM read_csv(${files}, ${hive}, header = true, auto_detect = false, columns = {${columns}})`
 }
 

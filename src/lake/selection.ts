@@ -1,3 +1,4 @@
+import { datasetOf, findDataset } from '../dataset/registry.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
@@ -8,7 +9,7 @@ import type { LedgerReader } from './ledger.ts'
 
 /** A part of a lake. What is left out filters nothing; days are half-open. */
 export interface LakeFilter {
-  /** absent: klines alone */
+  /** absent: klines alone; `all`: whatever there is */
   readonly dataset?: string | undefined
   readonly market?: Market
   readonly symbols?: readonly string[]
@@ -30,10 +31,10 @@ export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): S
       })
   return [...seen.values()]
     .filter(
-      ({ market, symbol, interval }) =>
+      ({ dataset, market, symbol, interval }) =>
         (filter.market === undefined || market === filter.market) &&
         (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
-        (filter.intervals === undefined || filter.intervals === 'all' || filter.intervals.includes(interval)),
+        (filter.intervals === undefined || filter.intervals === 'all' || isOfInterval(dataset, interval, filter, filter.intervals)),
     )
     .sort(
       (a, b) =>
@@ -42,10 +43,20 @@ export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): S
     )
 }
 
+/** A data set without intervals is chosen by its name alone. */
+function isOfInterval(dataset: string | undefined, interval: Interval, filter: LakeFilter, intervals: readonly Interval[]): boolean {
+  return datasetOf({ dataset }).hasInterval ? intervals.includes(interval) : filter.dataset === dataset
+}
+
 /** Symbols and intervals that a filter names and none of the series has. */
-export function listAbsent({ symbols = [], intervals = 'all' }: LakeFilter, found: readonly Series[]): string[] {
+export function listAbsent({ dataset, symbols = [], intervals = 'all' }: LakeFilter, found: readonly Series[]): string[] {
   return [
     ...symbols.filter((name) => found.every(({ symbol }) => symbol !== name)),
-    ...(intervals === 'all' ? [] : intervals.filter((name) => found.every(({ interval }) => interval !== name))),
+    ...(intervals === 'all' || !hasIntervals(dataset) ? [] : intervals.filter((name) => found.every(({ interval }) => interval !== name))),
   ]
+}
+
+/** `all` are those of klines, too. */
+function hasIntervals(dataset: string | undefined): boolean {
+  return findDataset(dataset)?.hasInterval ?? true
 }

@@ -5,7 +5,7 @@ import { seriesFolder } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
-import type { BucketEntry, Exchange, KlinesQuery } from './bucket.ts'
+import type { BucketEntry, Exchange, FundingRate, KlinesQuery } from './bucket.ts'
 import { compareKeys, lowerBound } from './bucket.ts'
 import type { KnownSymbol } from './exchange-info.ts'
 import { MS_PER_DAY, nextSlotMs } from './grid.ts'
@@ -13,7 +13,7 @@ import { readZipText } from './zip.ts'
 
 /** Market folder, symbol and period of an archive's key. */
 const ARCHIVE_NAME =
-  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/klines\/([^/]+)\/[^/]+\/[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
+  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|fundingRate)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
 const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
 const SILENT_MS = 3 * MS_PER_DAY
 
@@ -36,6 +36,7 @@ export class ArchiveFolderExchange implements Exchange {
   readonly #symbols: ReadonlySet<string>
   readonly #etags = new Map<string, Promise<string>>()
   readonly #rows = new Map<string, Promise<RestRow[]>>()
+  readonly #rates = new Map<string, Promise<FundingRate[]>>()
 
   constructor(files: readonly StoredFile[]) {
     this.#files = [...files].sort((a, b) => compareKeys(a.key, b.key))
@@ -109,6 +110,27 @@ export class ArchiveFolderExchange implements Exchange {
     const within = rows.filter(({ openMs }) => openMs >= query.startMs && openMs <= query.endMs)
     const page = query.nearest === 'start' ? within.slice(0, query.limit) : within.slice(-query.limit)
     return Buffer.from(`[${page.map(({ json }) => json).join(',')}]`)
+  }
+
+  rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined> {
+    const prefix = `data/${MARKET_FOLDERS[market]}/monthly/fundingRate/${symbol}/`
+    let rates = this.#rates.get(prefix)
+    if (rates === undefined) {
+      rates = this.#readRates(prefix)
+      this.#rates.set(prefix, rates)
+    }
+    return rates.then((all) => (all.length === 0 ? undefined : all.filter(([ms]) => ms <= nowMs)))
+  }
+
+  async #readRates(prefix: string): Promise<FundingRate[]> {
+    const rates: FundingRate[] = []
+    for (const file of this.#files.filter(({ key }) => key.startsWith(prefix) && key.endsWith('.zip'))) {
+      for (const line of readZipText(await readFile(file.path)).split(/\r?\n/)) {
+        const [time = '', , rate] = line.split(',')
+        if (/^\d+$/.test(time) && rate !== undefined) rates.push([Number(time), rate])
+      }
+    }
+    return rates.sort(([a], [b]) => a - b)
   }
 
   #fileOf(key: string): StoredFile | undefined {

@@ -21,6 +21,9 @@ export interface KlinesQuery {
   readonly nearest: 'start' | 'end'
 }
 
+/** A funding rate: when it was settled, in milliseconds, and the rate as it is written. */
+export type FundingRate = readonly [ms: number, rate: string]
+
 /** What the server serves: real archives or synthetic ones. */
 export interface Exchange {
   /** The objects whose keys are `key` or come after it in byte order, in that order. */
@@ -34,6 +37,8 @@ export interface Exchange {
   symbolsOf(market: Market, nowMs: number): KnownSymbol[]
   /** The body of a klines answer. */
   klines(query: KlinesQuery): Promise<Buffer>
+  /** All funding rates of a contract so far, in order; undefined where it has none. */
+  rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined>
 }
 
 /** Compares keys as S3 does, by the bytes of their UTF-8, without making them: only surrogates sort differently in UTF-16. */

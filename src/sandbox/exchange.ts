@@ -12,7 +12,7 @@ import { AnswerFaults, checkFaultsForFiles, parseFaultRules } from './faults.ts'
 import { createListingPage, createNoSuchKey, createS3Error } from './listing.ts'
 import type { SandboxOptions, SandboxSettings } from './options.ts'
 import { resolveSandboxOptions } from './options.ts'
-import { isRefusal, parseKlinesQuery, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
+import { createRatesPage, isRefusal, parseKlinesQuery, parseRatesQuery, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
 import { listen } from './server.ts'
 import { SyntheticExchange } from './synthetic/synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
@@ -241,6 +241,13 @@ class SandboxState {
       const symbols = symbol === null ? withStandIn(market, known) : known.filter((one) => one.symbol === symbol)
       if (symbols.length === 0) return json(400, refuse(-1121, 'Invalid symbol.').body)
       return json(200, createExchangeInfo(market, symbols, this.#settings.serverTime()))
+    }
+    if (path === MARKET_FACTS[market].funding?.path) {
+      const query = parseRatesQuery(market, params, nowMs)
+      const rates = isRefusal(query) ? undefined : await this.#exchange.rates(market, query.series.symbol, nowMs)
+      const refusal = isRefusal(query) ? query : refuse(-1121, 'Invalid symbol.')
+      if (rates === undefined || isRefusal(query)) return json(refusal.status, refusal.body)
+      return json(200, createRatesPage(rates, spoilQuery(query, fault, params.has('startTime'), nowMs)))
     }
     if (path !== `${base}/klines`) return createAnswer(404, 'text/html', '<html><body><h2>404 Not found</h2></body></html>', headers)
     const query = parseKlinesQuery(market, params, nowMs, (symbol) => this.#exchange.hasSymbol(market, symbol))

@@ -2,7 +2,7 @@ import { MARKET_FACTS } from '../../config/markets.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
-import type { KlinesQuery } from './bucket.ts'
+import type { FundingRate, KlinesQuery } from './bucket.ts'
 import type { AnswerFault } from './faults.ts'
 import { MS_PER_DAY } from './grid.ts'
 
@@ -72,6 +72,37 @@ export function parseKlinesQuery(
   const lastMs = endMs ?? (startMs === undefined ? nowMs : Math.min(startMs + rangeMs, nowMs))
   // a request without times gives the latest rows, however long they reach back; one with an end only, 200 days before it
   return { ...page, startMs: startMs ?? (endMs === undefined ? 0 : endMs - rangeMs), endMs: lastMs, nearest: 'end' }
+}
+
+/** Rows of a page of funding rates: 100 unless it says otherwise. */
+const DEFAULT_RATES = 100
+const MAX_RATES = 1000
+
+/**
+ * Reads the parameters of a request for funding rates, in the form of one for bars as long as they are for; faults of klines apply to it.
+ * Refusals as `parseKlinesQuery`.
+ */
+export function parseRatesQuery(market: Market, params: URLSearchParams, nowMs: number): KlinesQuery | Refusal {
+  const symbol = params.get('symbol') ?? ''
+  if (symbol === '') return refuse(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
+  const [startMs, endMs, limit] = ['startTime', 'endTime', 'limit'].map((name) => timeOf(params.get(name)))
+  if ([startMs, endMs, limit].some((value) => Number.isNaN(value)) || limit === 0)
+    return refuse(-1130, 'Data sent for parameter is not valid.')
+  if (startMs !== undefined && endMs !== undefined && startMs > endMs) return refuse(-1023, 'Start time is greater than end time.')
+  return {
+    series: { market, symbol, interval: '8h' },
+    startMs: startMs ?? 0,
+    endMs: endMs ?? nowMs,
+    limit: Math.min(limit ?? DEFAULT_RATES, MAX_RATES),
+    nearest: startMs === undefined ? 'end' : 'start',
+  }
+}
+
+/** A page of funding rates. */
+export function createRatesPage(rates: readonly FundingRate[], { series, startMs, endMs, limit, nearest }: KlinesQuery): string {
+  const within = rates.filter(([ms]) => ms >= startMs && ms <= endMs)
+  const page = nearest === 'start' ? within.slice(0, limit) : within.slice(-limit)
+  return JSON.stringify(page.map(([fundingTime, fundingRate]) => ({ symbol: series.symbol, fundingTime, fundingRate })))
 }
 
 /** The query as an exchange with a fault of klines takes it; other faults leave it as it is. */

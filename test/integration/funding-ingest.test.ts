@@ -5,7 +5,11 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Rate } from '../support/funding-exchange.ts'
 import { createFundingWorld, ratesOf, without } from '../support/funding-exchange.ts'
-import { listFiles, queryCatalog } from '../support/temp-lake.ts'
+import { runHere } from '../support/ckvd.ts'
+import { startExchange } from '../support/exchange.ts'
+import { SHARED } from '../support/shared.ts'
+import { createTempDirectory, listFiles, queryCatalog } from '../support/temp-lake.ts'
+import { readFirstEntry } from '../support/zip-builder.ts'
 
 const NOW = '2024-05-10T12:00:00Z'
 const MONTHS = ['2024-01', '2024-02', '2024-03', '2024-04']
@@ -230,4 +234,24 @@ describe('funding rates of a contract', () => {
         told: { problems: [{ dataset: 'fundingRate', symbol, code: 'CKVD_UNKNOWN_SYMBOL' }] },
       })
   })
+})
+
+test.skipIf(SHARED === undefined)('the real archive of a month is stored whole, with the times and rates that it has', async () => {
+  await using temp = await createTempDirectory()
+  const archive = join(SHARED ?? '', 'vision')
+  await using exchange = await startExchange('2026-05-03T10:00:00Z', { archive })
+  const args = ['ingest', '--universe', '-', '--market', 'um', '--data', 'fundingRate', '--end', '2026-05-01']
+  const { exit, stdout } = await runHere([...args, '--lake', temp.lake, '--json'], { env: exchange.env, stdin: 'BTCUSDT\n' })
+  expect([exit, JSON.parse(stdout)]).toMatchObject([0, { days: { complete: 30 }, rows: 90, requests: { archive: 1 } }])
+  const key = 'data/futures/um/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate-2026-04.zip'
+  const lines = readFirstEntry(readFileSync(join(archive, key)))
+    .toString()
+    .trim()
+    .split('\n')
+    .slice(1)
+  const table = tableFromIPC(readFileSync(join(temp.lake, PACK.replace('2024', '2026'))))
+  const rows = table.toArray() as { funding_interval_hours: bigint; funding_rate: number }[]
+  const times = table.getChild('funding_time')?.data[0]?.values as BigInt64Array
+  const stored = rows.map((row, i) => `${Number(times[i]) / 1000},${row.funding_interval_hours},${row.funding_rate}`)
+  expect(stored).toEqual(lines.map((line) => line.split(',').map(Number).join(',')))
 })

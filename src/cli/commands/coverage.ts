@@ -18,7 +18,16 @@ import { writeReport } from '../../report/report-file.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import type { FilterFlags } from '../options.ts'
-import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
+import {
+  addSettings,
+  LOCAL_SETTINGS,
+  datasetOption,
+  dayOption,
+  filterOf,
+  intervalsOption,
+  marketOption,
+  symbolsOption,
+} from '../options.ts'
 import { checkOutside } from '../show/out-file.ts'
 import { formatBytes, formatCount, formatCountOf, printTable, writeData } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
@@ -38,6 +47,7 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
   const command = program
     .command('coverage')
     .description('what the lake holds: days by condition, gaps with their evidence, days that were never requested')
+    .addOption(datasetOption('only this data set, as Vision calls it (default: all)'))
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
@@ -86,10 +96,12 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
-  const rows = listSelectedSeries(lake.catalog, { ...filter, dataset: 'all' }).map((series) => readCoverage(lake.catalog, series, filter))
+  const isOfAll = run.options.data === undefined
+  const selected = listSelectedSeries(lake.catalog, isOfAll ? { ...filter, dataset: 'all' } : filter)
+  const rows = selected.map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
-  const isEmpty = Object.keys(filter).length > 0 && rows.every(({ first }) => first === null)
+  const isEmpty = (!isOfAll || Object.keys(filter).length > 0) && rows.every(({ first }) => first === null)
   const exit = rows.some(hasUnexplained) || absent.length > 0 || isEmpty ? 3 : 0
   if (run.options.html !== undefined) {
     const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))

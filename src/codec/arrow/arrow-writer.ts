@@ -42,13 +42,13 @@ export function encodeKlines(columns: KlineColumns, metadata: Map<string, string
 
 /**
  * As `encodeKlines`, rows of a data set.
- * @param footerOnly a key of the metadata that stands in the footer alone: readers of files need it once
+ * @param footerOnly a key of the metadata that stands in the footer alone: readers of files need it once; default none
  */
 export function encodeRows(
   columns: Columns,
   metadata: Map<string, string>,
   { columns: described }: Dataset,
-  footerOnly: string,
+  footerOnly?: string,
 ): Uint8Array<ArrayBuffer> {
   return encodeBatch(toRecordBatch(columns, metadata, described), footerOnly)
 }

@@ -40,7 +40,7 @@ export function decodePlacedShard<T extends Columns = KlineColumns>(bytes: Uint8
 }
 
 /** The rows of a chunk whose bytes another thread has read: those of a file of its own, or of its part of a pack. Throws as `decodePlacedShard`. */
-export function decodePlacedRows(bytes: Uint8Array, place: ShardPlace & { readonly expected: object }): KlineColumns {
+export function decodePlacedRows(bytes: Uint8Array, place: ShardPlace & { readonly expected: object }): Columns {
   if (!isPacked(place) || !isPackedRow(place.expected, place)) return decodePlacedShard(bytes, place).columns
   const { market, symbol, interval, day, path } = place
   checkDigest(bytes, place.expected, path, { market, symbol, interval, day, path })

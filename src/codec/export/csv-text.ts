@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
-import type { KlineColumns } from '../../model/kline.ts'
-import { KLINE_COLUMNS } from '../../model/kline.ts'
+import type { DatasetColumn } from '../../dataset/dataset.ts'
+import type { Columns } from '../../model/columns.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import { toDoubles } from '../../memory/int64.ts'
 
@@ -11,14 +11,14 @@ const US_PER_MINUTE = 60_000_000
 const MINUTE_LENGTH = 17
 
 /**
- * Klines as CSV: a header with the shards' column names, times as ISO text in UTC with microseconds, each number the shortest decimal
+ * Rows of a data set as CSV: a header with the shards' column names, times as ISO text in UTC with microseconds, each number the shortest decimal
  * that reads back to the same float64, never with an exponent.
  */
-export function encodeKlineCsv(columns: KlineColumns): Uint8Array {
+export function encodeRowsCsv(columns: Columns, described: readonly DatasetColumn[]): Uint8Array {
   const rows = columns.openTime.length
-  const parts: Buffer[] = [Buffer.from(`${KLINE_COLUMNS.map(({ name }) => name).join(',')}\n`)]
-  const cells = KLINE_COLUMNS.map(({ key, type }): ((row: number) => string) => {
-    const values = columns[key]
+  const parts: Buffer[] = [Buffer.from(`${described.map(({ name }) => name).join(',')}\n`)]
+  const cells = described.map(({ key, type }): ((row: number) => string) => {
+    const values = columns[key] ?? new Float64Array(rows)
     const numbers = values instanceof Float64Array ? values : toDoubles(values)
     if (type === 'timestamp') {
       const textOf = createTimeText()

@@ -1,19 +1,22 @@
 import type { ErrorData } from '../../errors.ts'
 import { CkvdError, toCkvdError } from '../../errors.ts'
-import type { KlineColumns } from '../../model/kline.ts'
-import { concatColumns } from '../../model/kline.ts'
+import type { Dataset } from '../../dataset/dataset.ts'
+import type { OfDataset } from '../../dataset/registry.ts'
+import { createRows, datasetOf } from '../../dataset/registry.ts'
+import type { Columns } from '../../model/columns.ts'
+import { joinColumns } from '../../model/columns.ts'
 import { sha256Hex } from '../../memory/digest.ts'
-import { encodeKlines, ShardWriter, toRecordBatch } from '../arrow/arrow-writer.ts'
+import { encodeRows as encodeArrow, ShardWriter, toRecordBatch } from '../arrow/arrow-writer.ts'
 import type { CoverageRow } from './coverage-file.ts'
 import { coverageBatch, encodeCoverageCsv } from './coverage-file.ts'
-import { encodeKlineCsv, gzip } from './csv-text.ts'
+import { encodeRowsCsv, gzip } from './csv-text.ts'
 import type { ExportEncoding } from './export-format.ts'
 import type { ShardPlace } from '../arrow/placed-shard.ts'
 import { decodePlacedRows } from '../arrow/placed-shard.ts'
 
-/** One file of klines to make of shards, in the order of their days. */
-export interface KlinesTask extends ExportEncoding {
-  readonly kind: 'klines'
+/** One file to make of shards of a data set, in the order of their days. */
+export interface RowsTask extends ExportEncoding, OfDataset {
+  readonly kind: 'rows'
   readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace & { readonly expected: object } }[]
   /** `ckvd.…`, for formats that have metadata */
   readonly metadata: readonly (readonly [string, string])[]
@@ -26,7 +29,7 @@ export interface CoverageTask extends ExportEncoding {
   readonly metadata: readonly (readonly [string, string])[]
 }
 
-export type ExportTask = KlinesTask | CoverageTask
+export type ExportTask = RowsTask | CoverageTask
 
 /** A whole file. */
 export interface ExportedBytes {
@@ -43,34 +46,35 @@ export type ExportOutcome = { readonly ok: true; readonly file: ExportedBytes } 
  */
 export async function runExportTask(task: ExportTask): Promise<ExportOutcome> {
   try {
-    const { bytes, rows } = task.kind === 'klines' ? await encodeKlineFile(task) : { bytes: await encodeRows(task), rows: task.rows.length }
+    const { bytes, rows } = task.kind === 'rows' ? await encodeFile(task) : { bytes: await encodeCoverage(task), rows: task.rows.length }
     return { ok: true, file: { bytes: ownBytes(bytes), sha256: sha256Hex(bytes), rows } }
   } catch (error) {
     return { ok: false, error: toCkvdError(error).toData() }
   }
 }
 
-async function encodeKlineFile(task: KlinesTask): Promise<{ bytes: Uint8Array; rows: number }> {
-  const columns = concatColumns(task.shards.map(({ bytes, place }) => decodePlacedRows(bytes, place)))
+async function encodeFile(task: RowsTask): Promise<{ bytes: Uint8Array; rows: number }> {
+  const parts = task.shards.map(({ bytes, place }) => decodePlacedRows(bytes, place))
+  const columns = joinColumns(parts, createRows(task, 0))
   const rows = columns.openTime.length
-  if (rows === 0) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one bar, found none.')
-  return { bytes: await encodeColumns(columns, task), rows }
+  if (rows === 0) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one row, found none.')
+  return { bytes: await encodeColumns(columns, task, datasetOf(task)), rows }
 }
 
-async function encodeColumns(columns: KlineColumns, task: KlinesTask): Promise<Uint8Array> {
+async function encodeColumns(columns: Columns, task: RowsTask, dataset: Dataset): Promise<Uint8Array> {
   const metadata = new Map(task.metadata)
   switch (task.format) {
     case 'parquet':
       // loaded when it is needed: five megabytes of WebAssembly
-      return (await import('./parquet.ts')).encodeKlineParquet(toRecordBatch(columns, metadata))
+      return (await import('./parquet.ts')).encodeRowsParquet(toRecordBatch(columns, metadata, dataset.columns), dataset.columns)
     case 'arrow':
-      return encodeKlines(columns, metadata)
+      return encodeArrow(columns, metadata, dataset)
     case 'csv':
-      return task.gzip ? gzip(encodeKlineCsv(columns)) : encodeKlineCsv(columns)
+      return task.gzip ? gzip(encodeRowsCsv(columns, dataset.columns)) : encodeRowsCsv(columns, dataset.columns)
   }
 }
 
-async function encodeRows({ format, rows, metadata }: CoverageTask): Promise<Uint8Array> {
+async function encodeCoverage({ format, rows, metadata }: CoverageTask): Promise<Uint8Array> {
   switch (format) {
     case 'csv':
       return encodeCoverageCsv(rows)

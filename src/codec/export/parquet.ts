@@ -1,6 +1,6 @@
 import { RecordBatch, RecordBatchStreamWriter, Schema } from 'apache-arrow'
 import { Compression, Encoding, Table, writeParquet, WriterPropertiesBuilder } from 'parquet-wasm'
-import { KLINE_COLUMNS } from '../../model/kline.ts'
+import type { DatasetColumn } from '../../dataset/dataset.ts'
 
 /**
  * Parquet through parquet-wasm (the Rust `parquet` crate): importing this file loads five megabytes of WebAssembly, so nothing but the
@@ -8,16 +8,16 @@ import { KLINE_COLUMNS } from '../../model/kline.ts'
  */
 
 /**
- * Klines as a Parquet file: zstd, one row group, statistics of row group and pages, no column nullable. The same batch gives the
+ * Rows of a data set as a Parquet file: zstd, one row group, statistics of row group and pages, no column nullable. The same batch gives the
  * same bytes.
  *
  * Times and counts are delta encoded: a grid of times costs some 60 bytes a file. Floats are plain and left to zstd: dictionaries, which
  * the library would try first, cost a third of the speed and (5m bars of BTCUSDT, whose prices hardly repeat) half of the size; byte
  * stream split gains 4 % there and loses 12 % elsewhere, and old readers do not know it. See `bench/parquet.mjs`.
  */
-export function encodeKlineParquet(batch: RecordBatch): Uint8Array {
+export function encodeRowsParquet(batch: RecordBatch, described: readonly DatasetColumn[]): Uint8Array {
   let properties = baseProperties().setDictionaryEnabled(false)
-  for (const { name, type } of KLINE_COLUMNS) {
+  for (const { name, type } of described) {
     properties = properties.setColumnEncoding(name, type === 'float64' ? Encoding.PLAIN : Encoding.DELTA_BINARY_PACKED)
   }
   return encode(batch, properties)

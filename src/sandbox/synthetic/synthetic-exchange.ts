@@ -13,7 +13,7 @@ import {
 } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { concatBars, filterBars } from './bars.ts'
-import type { BucketEntry, Exchange, KlinesQuery } from '../bucket.ts'
+import type { BucketEntry, Exchange, FundingRate, KlinesQuery } from '../bucket.ts'
 import { lowerBound } from '../bucket.ts'
 import { ContentFaults } from './content.ts'
 import type { KnownSymbol } from '../exchange-info.ts'
@@ -29,6 +29,7 @@ import { ArchiveBuilder } from './synthetic-archive.ts'
 
 const CHECKSUM_ENDING = '.CHECKSUM'
 const LATE_SYMBOL = 'ROSEUSDT'
+const FUNDING_MS = 8 * 3_600_000
 
 /** An exchange whose archives and bars are made when they are asked for, from a seed. */
 export class SyntheticExchange implements Exchange {
@@ -128,6 +129,18 @@ export class SyntheticExchange implements Exchange {
     let index = -1
     const page = filterBars(found, () => ++index >= skipped && index < skipped + limit)
     return encodeRestBody(page, listed.profile, series.interval)
+  }
+
+  /** Every eight hours one, told by REST alone: this bucket has no archives of them. A delivery contract has none. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined> {
+    const listed = this.#symbols.get(`${market}/${symbol}`)
+    if (market === 'spot' || listed === undefined || /_\d{6}$/.test(symbol)) return undefined
+    const hash = hashText(`${this.#settings.seed}/${market}/${symbol}/funding`)
+    const rates: FundingRate[] = []
+    for (let ms = Math.ceil(listed.firstMs / FUNDING_MS) * FUNDING_MS; ms <= Math.min(nowMs, listed.endMs - 1); ms += FUNDING_MS)
+      rates.push([ms, (((hashWith(hash, ms / FUNDING_MS) % 4001) - 2000) / 1e7).toFixed(8)])
+    return rates
   }
 
   /** The bars of the chunks that a query touches, from its start on or from its end back. */
