@@ -151,6 +151,19 @@ describe('funding rates of a contract', () => {
     expect(told.problems[0]?.message).toContain('its answer explains nothing')
   })
 
+  test('sources may tell a rate some milliseconds apart; where they tell another rate the day is disputed', async () => {
+    const archived = without(ALL, '2024-02-10T08:00Z')
+    const shifted = ALL.map((rate) => ({ ...rate, ms: rate.ms + 5 }))
+    const range = ['--start', '2024-02-01', '--end', '2024-03-01']
+    {
+      await using world = await createWorld({ archived, rest: shifted })
+      expect(await world.ingest(...range)).toMatchObject({ exit: 0, told: { days: { complete: 29 } } })
+      expect(dayOf(world.lake, '2024-02-10')).toMatchObject({ condition: 'complete', source: 'vision-monthly+rest', rows: 3, expected: 3 })
+    }
+    await using world = await createWorld({ archived, rest: ALL.map((rate) => ({ ...rate, rate: `${rate.rate}9` })) })
+    expect(await world.ingest(...range)).toMatchObject({ exit: 3, told: { days: { complete: 28, disputed: 1 } } })
+  })
+
   test('an answer that is empty explains nothing, and what follows the last rate of a contract that trades is not its end', async () => {
     await using world = await createWorld({ archived: without(ALL, '2024-02-10T08:00Z'), rest: [] })
     const { exit, told } = await world.ingest('--start', '2024-02-01')
