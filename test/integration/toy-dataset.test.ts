@@ -153,6 +153,9 @@ describe('a data set that this file alone describes', () => {
     const ask = (market: string, data: string) =>
       runHere(['ingest', '--universe', '-', '--market', market, '--data', data, '--lake', world.lake], { stdin: 'BTCUSDT\n' })
     expect(await ask('spot', 'moodIndex')).toMatchObject({ exit: 2, stderr: expect.stringContaining('moodIndex: um') as string })
-    expect(await ask('um', 'modIndex')).toMatchObject({ exit: 2, stderr: expect.stringContaining('klines, fundingRate, moodIndex') as string })
+    expect(await ask('um', 'modIndex')).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining('klines, fundingRate, moodIndex') as string,
+    })
   })
 })
