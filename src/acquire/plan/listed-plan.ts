@@ -1,5 +1,5 @@
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
-import { countExpectedOfNone, tellsCuts } from '../../dataset/expected.ts'
+import { countExpectedOfNone, isOnGrid } from '../../dataset/expected.ts'
 import { isCkvdError } from '../../errors.ts'
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { WritableLake } from '../../lake/lake.ts'
@@ -68,7 +68,7 @@ function findSettled(
 ): { first: UtcDay; last: UtcDay; count: number } | undefined {
   const start = scope.start ?? (knowsFirst(known, scope.archives) ? (known?.firstDay ?? null) : null)
   const isAsked = scope.force || scope.refresh || scope.retryFailed
-  if (start === null || isAsked || isMonthChunked(series) || !tellsCuts(series)) return undefined
+  if (start === null || isAsked || isMonthChunked(series) || !isOnGrid(series)) return undefined
   let last: UtcDay | undefined
   let count = 0
   for (const day of chunksOf(series, start, scope)) {
