@@ -53,6 +53,8 @@ export interface RequestWatch {
   onStatus(status: number, headers: Readonly<Record<string, string>>): void
   /** Called when the request was given up, or its connection did not come about or broke. */
   onFailure?(): void
+  /** Called before the pause after which it is sent again. */
+  onPause?(): void
 }
 
 export interface ExchangeOptions {

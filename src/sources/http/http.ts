@@ -160,6 +160,7 @@ export class HttpClient {
         const pauseMs = typeof retryAfterMs === 'number' ? retryAfterMs : backoffMs(this.#settings.backoffMs, attempt)
         if (typeof retryAfterMs === 'number') obeyedMs += retryAfterMs
         if (obeyedMs > MAX_RETRY_AFTER_MS) throw error
+        request.watch?.onPause?.()
         await pause(pauseMs, request.signal)
       }
     }

@@ -25,7 +25,7 @@ const BELOW_TROUBLE = 0.9
  * trip, until answers begin late (see `QUEUE_MS`) or fail; from then on by one a round trip. It shrinks a little where answers queue, and by
  * half where a connection breaks or is refused, a request times out, or the server says 429 or 5xx, once for all requests that were on
  * their way together; then it goes half of the way back with each round trip, to just below what was too many. Time in which a connection
- * is opened does not count: it is longer, and passes.
+ * is opened does not count: it is longer, and passes. A download that sits out a pause is never the only one.
  */
 export class DownloadWindow {
   readonly #most: number
@@ -39,6 +39,8 @@ export class DownloadWindow {
   /** just below the size at which requests failed last, and until when it holds */
   #ceiling = Infinity
   #ceilingUntilMs = -Infinity
+  /** requests that sit out a pause */
+  #paused = 0
 
   /** @param most archives at once, whatever line and server take */
   constructor(most: number) {
@@ -105,7 +107,18 @@ export class DownloadWindow {
 
   #resize(size: number): void {
     this.#size = Math.min(size, this.#most)
-    const whole = Math.floor(this.#size)
+    this.#apply()
+  }
+
+  /** One more request sits out a pause, or one less: the only place must not be that of an archive that is not to be had for minutes. */
+  paused(change: 1 | -1): void {
+    this.#paused += change
+    this.#apply()
+  }
+
+  #apply(): void {
+    const least = this.#paused > 0 ? Math.min(2, this.#most) : 1
+    const whole = Math.max(least, Math.floor(this.#size))
     if (whole !== this.#queue.concurrency) this.#queue.concurrency = whole
   }
 }
@@ -114,6 +127,7 @@ export class DownloadWindow {
 class WindowWatch implements RequestWatch {
   readonly #window: DownloadWindow
   #sentMs = performance.now()
+  #isPaused = false
 
   constructor(window: DownloadWindow) {
     this.#window = window
@@ -121,6 +135,17 @@ class WindowWatch implements RequestWatch {
 
   onSend(): void {
     this.#sentMs = performance.now()
+    this.#setPaused(false)
+  }
+
+  onPause(): void {
+    this.#setPaused(true)
+  }
+
+  #setPaused(isPaused: boolean): void {
+    if (isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
+    this.#window.paused(isPaused ? 1 : -1)
   }
 
   onStatus(status: number): void {

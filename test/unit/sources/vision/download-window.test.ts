@@ -86,6 +86,17 @@ describe('how many archives are downloaded at once', () => {
     expect(window.size).toBeLessThan(before)
   })
 
+  test('leaves a second place while a download sits out a pause', async () => {
+    const { window } = await grown(2)
+    for (let i = 0; i < 8; i++) window.troubled(performance.now())
+    expect(window.size).toBe(1)
+    const watch = window.watch()
+    watch.onPause?.()
+    expect(window.size).toBe(2)
+    watch.onSend()
+    expect(window.size).toBe(1)
+  })
+
   test('halves once for all requests that fail together, down to one', async () => {
     const { window } = await grown(2)
     const sentMs = performance.now()
