@@ -1,13 +1,11 @@
 import type { Command } from '@commander-js/extra-typings'
-import { DecodePool } from '../../acquire/decode-pool.ts'
-import type { DryRunResult, IngestOptions } from '../../ingest/ingest.ts'
+import type { IngestOptions } from '../../ingest/ingest.ts'
 import type { IngestRequest } from '../../ingest/request.ts'
 import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
-import type { IngestResult } from '../../ingest/result.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
+import { runRequest } from '../ingest-run.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
-import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
   addSettings,
   dataOption,
@@ -19,9 +17,6 @@ import {
   symbolsOption,
   wordOption,
 } from '../options.ts'
-import { tellSandbox } from '../show/sandbox-data.ts'
-import type { ProgressView } from '../show/progress-view.ts'
-import { createProgressView } from '../show/progress-view.ts'
 
 /** `ckvd ingest`. */
 export function addIngestCommand(program: Command, context: CliContext): void {
@@ -60,23 +55,17 @@ export function addIngestCommand(program: Command, context: CliContext): void {
       130: 'interrupted; safe to run again',
     },
   })
-  command.action((_options, self) =>
-    runCommand(context, self, async (run) => {
-      const view = createProgressView(run)
-      const options = await readOptions(run, view.events)
-      return run.options.dryRun === true ? await plan(run, options, view) : await ingest(run, options, view)
-    }),
-  )
+  command.action((_options, self) => runCommand(context, self, (run) => runRequest(run, () => readOptions(run))))
 }
 
 /** The flags of `ingest`, as commander hands them over: a request, but for the universe, which may be missing. */
 type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string }
 
-async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['events']): Promise<IngestOptions> {
+function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions> {
   const { market, mapMarket, symbols, data, intervals, start, end, archives } = run.options
   const { rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives } = run.options
   const universe = requireOption(run.options.universe, '--universe FILE')
-  const options = await parseIngestRequest(
+  return parseIngestRequest(
     {
       ...{ universe, market, mapMarket, symbols, data, intervals, start, end, archives },
       ...{ rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives, signal: run.signal },
@@ -87,36 +76,4 @@ async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['
       onLeftOut: ({ market, symbol }) => run.logger.warn({ market, symbol }, LEFT_OUT),
     },
   )
-  return { ...options, events: { ...events, onPlan: (totals, series) => showPlan(run, totals, series) } }
-}
-
-async function plan(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
-  const { planIngest } = await import('../../ingest/ingest.ts')
-  return printDryRun(run, await planIngest(options).finally(() => view.stop()))
-}
-
-/** The decode threads start before the rest of the program is loaded: on two processors they are ready when the first archive comes. */
-async function ingest(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
-  if (options.pool !== undefined) return await ingestWith(run, options, view)
-  await using pool = new DecodePool({ workers: options.workers })
-  pool.start()
-  return await ingestWith(run, { ...options, pool }, view)
-}
-
-async function ingestWith(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
-  const { runIngest } = await import('../../ingest/ingest.ts')
-  return printResult(run, await runIngest(options).finally(() => view.stop()))
-}
-
-function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number {
-  if (run.json) run.printJson(result)
-  else showDryRun(run.context.stdout, result)
-  return result.exit
-}
-
-function printResult(run: CommandRun<IngestFlags>, result: IngestResult): number {
-  if (run.json) run.printJson(result)
-  else showResult(run.context.stdout, result)
-  tellSandbox(run, run.settings.sandbox ? 'sandbox' : null)
-  return result.exit
 }
