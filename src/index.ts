@@ -6,15 +6,18 @@
  * @module crypto-kline-vision-data
  */
 import type { Table } from 'apache-arrow'
+import type { Settings } from '../config/settings.ts'
 import { withSources } from '../config/source-urls.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
 import { CkvdError } from './errors.ts'
-import type { DryRunResult } from './ingest/ingest.ts'
+import type { DryRunResult, IngestOptions } from './ingest/ingest.ts'
 import { planIngest, runIngest } from './ingest/ingest.ts'
-import type { IngestRequest } from './ingest/request.ts'
+import type { IngestRequest, RequestSurroundings } from './ingest/request.ts'
 import { LEFT_OUT, parseIngestRequest } from './ingest/request.ts'
 import type { IngestResult } from './ingest/result.ts'
+import type { SyncRequest } from './ingest/sync-request.ts'
+import { parseSyncRequest } from './ingest/sync-request.ts'
 import { createClock } from './question/clock.ts'
 import type { ColumnArrays, ColumnResult } from './library/client.ts'
 import { MarketClient } from './library/client.ts'
@@ -38,6 +41,7 @@ export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/ingest.
 export type { IngestProgress } from './ingest/progress.ts'
 export type { IngestRequest } from './ingest/request.ts'
 export type { Difference, IngestResult, Problem } from './ingest/result.ts'
+export type { SyncRequest } from './ingest/sync-request.ts'
 export type { ArchiveChoice } from './acquire/plan/archive-choice.ts'
 export type { LogLevel } from './log.ts'
 export type { Condition } from './model/condition.ts'
@@ -158,6 +162,24 @@ export function ingest(options: IngestRequest & CKVDConfig & { readonly dryRun: 
 export function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult>
 export async function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult | DryRunResult> {
   checkOptions('ingest', options, "{ universe: [{ market: 'spot', symbol: 'BTCUSDT' }], start: '2024-01-01' }")
+  return await runRequest(options, parseIngestRequest)
+}
+
+/**
+ * The command `ckvd sync` as a function: every series of the lake, or of what `universe`, `market`, `symbols` and `intervals` name of it, up to
+ * yesterday. Its result is that of `ingest`, with `command: 'sync'`. Throws as `ingest`, and `CKVD_LAKE_MISSING` where there is no lake.
+ */
+export function sync(options: SyncRequest & CKVDConfig & { readonly dryRun: true }): Promise<DryRunResult>
+export function sync(options?: SyncRequest & CKVDConfig): Promise<IngestResult>
+export async function sync(options: SyncRequest & CKVDConfig = {}): Promise<IngestResult | DryRunResult> {
+  checkOptions('sync', options, "{ lake: './lake' }")
+  return await runRequest(options, parseSyncRequest)
+}
+
+async function runRequest<Request extends SyncRequest>(
+  options: Request & CKVDConfig,
+  parse: (request: Omit<Request, keyof CKVDConfig>, settings: Settings, around: RequestSurroundings) => Promise<IngestOptions>,
+): Promise<IngestResult | DryRunResult> {
   const { lake, useCache, maxRetries, logLevel, sources, sandbox, workers, enforceSource, ...request } = options
   if (useCache !== undefined || enforceSource !== undefined) {
     throw new CkvdError(
@@ -170,14 +192,14 @@ export async function ingest(options: IngestRequest & CKVDConfig): Promise<Inges
   const own = settings.sandbox ? await startOwnSandbox(clockMs) : undefined
   try {
     const logger = createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY })
-    const parsed = await parseIngestRequest(request, own === undefined ? settings : withSources(settings, own.urls), {
+    const parsed = await parse(request, own === undefined ? settings : withSources(settings, own.urls), {
       caller: 'library',
       clockMs,
       env: process.env,
       cwd: process.cwd(),
       onLeftOut: ({ market, symbol }) => logger.warn({ market, symbol }, LEFT_OUT),
     })
-    if (request.dryRun === true) return await planIngest(parsed)
+    if (options.dryRun === true) return await planIngest(parsed)
     const onMisplaced = (error: CkvdError, path: string | null): void =>
       logger.warn({ code: error.code, path }, misplacedMessage(error, path))
     return await runIngest({ ...parsed, events: { ...parsed.events, onMisplaced } })

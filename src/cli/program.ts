@@ -12,6 +12,7 @@ type AddCommand = (program: Command, context: CliContext) => void
 /** All commands, in the order of `ckvd --help`; each with what it needs is loaded when it is wanted. A new command is one file and one entry here. */
 const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   ingest: async () => (await import('./commands/ingest.ts')).addIngestCommand,
+  sync: async () => (await import('./commands/sync.ts')).addSyncCommand,
   availability: async () => (await import('./commands/availability.ts')).addAvailabilityCommand,
   coverage: async () => (await import('./commands/coverage.ts')).addCoverageCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,

@@ -127,7 +127,7 @@ class Coordinator {
     lake.catalog.putSeries({ ...known, listedAt: this.#context.nowIso() })
   }
 
-  #hostOf({ series }: SeriesPlan, sink: ChunkSink, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
+  #hostOf({ series, start }: SeriesPlan, sink: ChunkSink, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
     const { lake, scope, tally } = this.#context
     const { catalog } = lake
     const store = async (requested: readonly UtcDay[], days: readonly AcquiredDay[], isEdge: boolean): Promise<void> => {
@@ -137,7 +137,7 @@ class Coordinator {
     return {
       acquire: this.#acquire,
       nowUs: scope.nowUs,
-      scope,
+      scope: { start, end: scope.end },
       signal: this.#signal,
       known: catalog.getSeries(series),
       beginnings: this.#beginnings,

@@ -42,6 +42,8 @@ import type { UniverseLine } from './universe.ts'
 
 /** Everything that a run of `ingest` depends on. */
 export interface IngestOptions extends ConnectionSettings {
+  /** the command whose run it is; default `ingest` */
+  readonly command?: IngestResult['command']
   readonly universe: readonly UniverseLine[]
   /** first day; null: from the first one that the listing has */
   readonly start: UtcDay | null
@@ -78,8 +80,8 @@ export interface IngestOptions extends ConnectionSettings {
 
 /** What `--dry-run` prints. */
 export interface DryRunResult {
-  /** always `ingest` */
-  readonly command: 'ingest'
+  /** `ingest` or `sync` */
+  readonly command: IngestResult['command']
   /** exit code of the command: 0, or 3 when a series cannot be planned */
   readonly exit: number
   /** what would be done of each series */
@@ -166,7 +168,7 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
   }
   const key = (row: DryRunSeries): string => `${MARKETS.indexOf(row.market)} ${row.symbol} ${row.interval}`
   series.sort((a, b) => (key(a) < key(b) ? -1 : 1))
-  return { command: 'ingest', exit: tally.exit, series, total: printable(total), problems: tally.problems }
+  return { command: options.command ?? 'ingest', exit: tally.exit, series, total: printable(total), problems: tally.problems }
 }
 
 function printable(totals: PlanTotals): DryRunNumbers {
@@ -293,6 +295,7 @@ async function runOnLake(
   { lake, connections, pool, startedAt }: { lake: WritableLake; connections: Connections; pool: DecodePool; startedAt: string },
 ): Promise<IngestResult> {
   const startedMs = performance.now()
+  const { command = 'ingest' } = options
   const { http } = connections
   const tally = new Tally()
   http.clock.onSkew = (message) => {
@@ -302,7 +305,7 @@ async function runOnLake(
   let runId: number | null = null
   let stopped: CkvdError | null = null
   try {
-    runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
+    runId = lake.catalog.startRun({ startedAt, command })
     const held = await work(options, scope, { lake, connections, pool, tally })
     if (held !== null) stopped = stoppedError(held)
   } catch (error) {
@@ -311,7 +314,7 @@ async function runOnLake(
     if (stopped.code === 'CKVD_BUG') throw error
   }
   const result: IngestResult = {
-    command: 'ingest',
+    command,
     exit: stopped?.exit ?? tally.exit,
     started_at: startedAt,
     elapsed_ms: Math.round(performance.now() - startedMs),

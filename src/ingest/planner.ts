@@ -4,7 +4,7 @@ import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { fetchListedIntervals } from '../acquire/archive/first-archives.ts'
 import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
 import { planListed } from '../acquire/plan/listed-plan.ts'
-import type { SeriesPlan } from '../acquire/plan/plan.ts'
+import type { PlanScope, SeriesPlan } from '../acquire/plan/plan.ts'
 import { fileBytesOnDisk } from '../codec/arrow/shard-size.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { filePeriod } from '../dataset/pack.ts'
@@ -115,7 +115,7 @@ export async function planUniverse(
     if (signal.aborted) break
     void queue.add(async () => {
       try {
-        for await (const planned of planLine(line, { ...ctx, signal })) await emit(planned)
+        for await (const planned of planLine(line, { ...ctx, scope: scopeOf(line, ctx.scope), signal })) await emit(planned)
       } catch (error) {
         fatal ??= error instanceof Error ? error : new CkvdError('CKVD_BUG', String(error))
         inside.abort(fatal)
@@ -125,6 +125,18 @@ export async function planUniverse(
   await queue.onIdle()
   if (ctx.signal.aborted) throw abortError(ctx.signal)
   if (fatal !== undefined) throw fatal
+}
+
+/** The run's scope, but for a line that begins on a day of its own. What time it is stays asked when it is needed. */
+function scopeOf({ start }: UniverseLine, scope: PlanScope): PlanScope {
+  if (start === undefined) return scope
+  return {
+    ...scope,
+    start,
+    get nowUs() {
+      return scope.nowUs
+    },
+  }
 }
 
 async function* planLine(line: UniverseLine, ctx: PlannerContext): AsyncGenerator<SeriesPlan | SeriesFailure> {

@@ -33,10 +33,10 @@ export interface Difference extends Series {
   readonly evidence: string | null
 }
 
-/** What a run of `ingest` did: exactly what `--json` prints. */
+/** What a run of `ingest` or `sync` did: exactly what `--json` prints. */
 export interface IngestResult {
-  /** always `ingest` */
-  readonly command: 'ingest'
+  /** `ingest` or `sync` */
+  readonly command: 'ingest' | 'sync'
   /** exit code of the command: 0 when every requested day is stored or its absence explained, 3, 4 or 130 */
   readonly exit: number
   /** ISO time */

@@ -4,6 +4,7 @@ import type { Interval } from '../model/interval.ts'
 import { INTERVALS } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
+import type { UtcDay } from '../model/utc-day.ts'
 import type { UniverseEntry, UniverseFile } from './universe-file.ts'
 import { parseUniverseFile, universeError, universeLabel } from './universe-file.ts'
 
@@ -29,6 +30,8 @@ export interface UniverseLine {
   /** shortest first, never empty; 'all' means what the listing has */
   readonly intervals: readonly Interval[] | 'all'
   readonly baseSymbol?: string
+  /** the first day that is asked of it; absent: the first one of the run */
+  readonly start?: UtcDay
   /** 1-based line of the file */
   readonly line: number
 }

@@ -34,6 +34,8 @@ export interface PlanScope {
 /** The chunks of one series and what becomes of each. JSON: it is spooled between planning and work. */
 export interface SeriesPlan {
   readonly series: Series
+  /** first day that was asked for; null: from the first one that the listing has */
+  readonly start: UtcDay | null
   /** first and last chunk in which bars are expected; null: none */
   readonly first: UtcDay | null
   readonly last: UtcDay | null
@@ -371,6 +373,7 @@ class Draft {
     const rest = this.#scope.rest
     return {
       series: this.#series,
+      start: this.#scope.start,
       first: this.#first,
       last: this.#last,
       days: this.#days,
