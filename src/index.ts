@@ -191,7 +191,11 @@ async function runRequest<Request extends SyncRequest>(
   const clockMs = createClock(settings)
   const own = settings.sandbox ? await startOwnSandbox(clockMs) : undefined
   try {
-    const logger = createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY })
+    const logger = createLogger({
+      level: settings.logLevel,
+      file: settings.logFile ?? undefined,
+      pretty: process.stderr.isTTY ? 'clock' : undefined,
+    })
     const parsed = await parse(request, own === undefined ? settings : withSources(settings, own.urls), {
       caller: 'library',
       clockMs,
@@ -264,7 +268,11 @@ function createClient(market: MarketType, { settings, enforceSource }: ClientSet
     settings,
     market,
     enforceSource,
-    logger: createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY }),
+    logger: createLogger({
+      level: settings.logLevel,
+      file: settings.logFile ?? undefined,
+      pretty: process.stderr.isTTY ? 'clock' : undefined,
+    }),
     clockMs: createClock(settings),
     env: process.env,
     startSandbox: settings.sandbox ? startOwnSandbox : null,

@@ -23,8 +23,8 @@ export interface LogOptions {
   readonly level: LogLevel
   /** file that gets every line too, as JSON; rotated and compressed */
   readonly file?: string | undefined
-  /** lines for people instead of JSON. Default false. */
-  readonly pretty?: boolean
+  /** lines for people instead of JSON: `clock` with the time of day, `dated` with the day, UTC. Default: JSON */
+  readonly pretty?: 'clock' | 'dated' | undefined
   /** colours in pretty lines. Default false. */
   readonly color?: boolean
   /** where lines go. Default: stderr */
@@ -42,7 +42,7 @@ export interface LogOptions {
  */
 export function createLogger(options: LogOptions): Logger {
   const destination = options.destination ?? standardError()
-  const terminal = options.pretty === true ? prettyStream(destination, options.color === true) : destination
+  const terminal = options.pretty === undefined ? destination : prettyStream(destination, options.pretty, options.color === true)
   const level = PINO_LEVELS[options.level]
   const streams: { level: typeof level; stream: { write(text: string): void } }[] = [
     { level, stream: { write: (text) => void terminal.write(cleanText(text)) } },
@@ -87,22 +87,34 @@ function levelName(pinoLabel: string): string {
   return Object.entries(PINO_LEVELS).find(([, label]) => label === pinoLabel)?.[0] ?? pinoLabel.toUpperCase()
 }
 
-function prettyStream(destination: { write(text: string): unknown }, color: boolean): { write(text: string): unknown } {
-  // loaded only where a person reads
-  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
-  const format = pretty.prettyFactory({
-    colorize: color,
-    translateTime: 'SYS:HH:MM:ss',
-    singleLine: true,
-    customLevels: { CRITICAL: 60, ERROR: 50, WARNING: 40, INFO: 30, DEBUG: 20 },
-    customColors: { critical: 'bgRed', error: 'red', warning: 'yellow', info: 'green', debug: 'blue' },
-  })
+/** How the time of a line is written: at a terminal today's clock, elsewhere who reads it later must know the day. */
+const PRETTY_TIMES = { clock: 'SYS:HH:MM:ss', dated: "UTC:yyyy-mm-dd'T'HH:MM:ss'Z'" } as const
+
+function prettyStream(
+  destination: { write(text: string): unknown },
+  time: keyof typeof PRETTY_TIMES,
+  color: boolean,
+): { write(text: string): unknown } {
+  let format: ReturnType<typeof PinoPretty.prettyFactory> | undefined
   return {
     write: (text) => {
+      format ??= createPrettyFormat(time, color)
       const line: unknown = JSON.parse(text)
       return destination.write(format(cleanValue(line)) ?? text)
     },
   }
+}
+
+/** Loaded with the first line: most runs write none. */
+function createPrettyFormat(time: keyof typeof PRETTY_TIMES, color: boolean): ReturnType<typeof PinoPretty.prettyFactory> {
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
+  return pretty.prettyFactory({
+    colorize: color,
+    translateTime: PRETTY_TIMES[time],
+    singleLine: true,
+    customLevels: { CRITICAL: 60, ERROR: 50, WARNING: 40, INFO: 30, DEBUG: 20 },
+    customColors: { critical: 'bgRed', error: 'red', warning: 'yellow', info: 'green', debug: 'blue' },
+  })
 }
 
 /** The strings of a log line, each on its line; a stack has several. */

@@ -11,6 +11,7 @@ import { checkProxies } from '../sources/http/proxy.ts'
 import { cleanLine, cleanText } from '../terminal-text.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
+import { HeldOutput } from './show/held-output.ts'
 import type { Output, TextOutput } from './show/output.ts'
 import { createTextOutput, jsonLine } from './show/output.ts'
 
@@ -66,9 +67,17 @@ export interface ParsedCommand<Options> extends OptionHolder {
   opts(): Options
 }
 
+/** What a command needs, and how its text is taken. */
+export interface CommandNeeds {
+  /** false: it asks no source for anything, so no sandbox is started for it. Default true */
+  readonly sources?: boolean
+  /** true: its text tells how something is. With `--quiet` it is not shown where all is well, and on stderr where it is not. Default false */
+  readonly reports?: boolean
+}
+
 /**
  * Runs a command's body between what all commands share: settings, logger, sandbox, and the one place where errors are caught and shown.
- * The body returns the exit code. A command that asks no source for anything passes `{ sources: false }`: no sandbox is started for it.
+ * The body returns the exit code; what the command needs is said in `needs`.
  * A command is a file with one function, added to the list in `program.ts`:
  *
  *     export function addGreetCommand(program: Command, context: CliContext): void {
@@ -84,17 +93,22 @@ export async function runCommand<Options extends object>(
   context: CliContext,
   command: ParsedCommand<Options>,
   body: (run: CommandRun<Options>) => number | Promise<number>,
-  needs: { readonly sources: boolean } = { sources: true },
+  needs: CommandNeeds = {},
 ): Promise<void> {
   let printed = false
   let logFile: string | null = null
   try {
-    const run = createRun(context, command, () => {
+    const created = createRun(context, command, () => {
       printed = true
     })
+    const held = needs.reports === true && created.quiet ? new HeldOutput(created.context.stdout) : undefined
+    const run = held === undefined ? created : { ...created, context: { ...created.context, stdout: held } }
     logFile = run.settings.logFile
-    if (needs.sources && !run.settings.sandbox) checkProxies(urlsFor(sourceUrls(run.settings)), context.env)
-    context.setExit(needs.sources && run.settings.sandbox ? await runInSandbox(run, body) : await body(run))
+    const { sources = true } = needs
+    if (sources && !run.settings.sandbox) checkProxies(urlsFor(sourceUrls(run.settings)), context.env)
+    const exit = sources && run.settings.sandbox ? await runInSandbox(run, body) : await body(run)
+    if (exit !== 0) held?.release(run.context.stderr)
+    context.setExit(exit)
   } catch (thrown) {
     const error = errorOf(thrown, context.signal)
     printError(context, error, command.name())
@@ -126,7 +140,7 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
   const { settings } = resolved
   const startedMs = context.now()
   const level = verbose === true ? 'DEBUG' : quiet === true ? 'ERROR' : settings.logLevel
-  const pretty = context.stderr.isTTY === true
+  const pretty = context.stderr.isTTY === true ? 'clock' : 'dated'
   const color = hasColor(context.stderr, context.env)
   const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
   return {

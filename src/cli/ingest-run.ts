@@ -2,7 +2,7 @@ import { DecodePool } from '../acquire/decode-pool.ts'
 import type { DryRunResult, IngestOptions } from '../ingest/ingest.ts'
 import type { IngestResult } from '../ingest/result.ts'
 import type { CommandRun } from './command.ts'
-import { showDryRun, showPlan, showResult } from './show/ingest-output.ts'
+import { showDryRun, showPlan, showProblems, showResult, showTrouble } from './show/ingest-output.ts'
 import type { ProgressView } from './show/progress-view.ts'
 import { createProgressView } from './show/progress-view.ts'
 import { tellSandbox } from './show/sandbox-data.ts'
@@ -40,12 +40,14 @@ async function ingestWith(run: Run, options: IngestOptions, view: ProgressView):
 
 function printDryRun(run: Run, result: DryRunResult): number {
   if (run.json) run.printJson(result)
+  else if (run.quiet) showProblems(run.context.stderr, result.problems)
   else showDryRun(run.context.stdout, result)
   return result.exit
 }
 
 function printResult(run: Run, result: IngestResult): number {
   if (run.json) run.printJson(result)
+  else if (run.quiet) showTrouble(run.context.stderr, result)
   else showResult(run.context.stdout, result)
   tellSandbox(run, run.settings.sandbox ? 'sandbox' : null)
   return result.exit

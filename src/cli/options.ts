@@ -178,7 +178,7 @@ export function addSettings(command: Pick<Command, 'addOption' | 'addHelpText' |
     new Option('--config <FILE>', `config file with flags in camelCase (default: ${CONFIG_FILE} in the working directory, if there)`),
   )
   command.addOption(new Option('--json', 'one JSON object on stdout instead of text'))
-  command.addOption(new Option('--quiet', 'no progress, errors only in the log'))
+  command.addOption(new Option('--quiet', 'nothing when all is well; what is not on stderr'))
   command.addOption(new Option('--verbose', 'log at DEBUG'))
   command.addHelpText('after', helpFooter(help))
 }

@@ -265,7 +265,7 @@ describe.skipIf(!canMount)('a real disk', () => {
       expect(stderr.toString()).toBe('')
     }
 
-    const verify = (...flags: string[]) => runHere(['verify', '--lake', lake, '--quiet', ...flags])
+    const verify = (...flags: string[]) => runHere(['verify', '--lake', lake, ...flags])
     const errorOf = (result: CommandResult) => (jsonOf(result) as { error: { code: string; message: string } }).error
     const shard = (day: string): string => join(lake, `data/spot/daily/klines/${SYMBOL}/5m/${SYMBOL}-5m-${day}.arrow`)
 

@@ -116,7 +116,7 @@ test('days without explanation: what there is is exported, the days are listed, 
   const day = { market: 'um', symbol: 'BBBUSDT', interval: '1m', day: '2024-02-07' }
   const result = await exportLake(copy.lake, out)
   expect(result).toMatchObject({ exit: 3, unexplained: [{ ...day, condition: 'partial' }], problems: [], accepted: 0 })
-  const text = await runHere(['export', '--lake', copy.lake, '--out', out, '--quiet'])
+  const text = await runHere(['export', '--lake', copy.lake, '--out', out])
   expect(text.stdout).toMatch(/1 not explained:\n {2}um BBBUSDT 1m {2}2024-02-07 {2}partial: .+\n.*\(exit 3\)\n$/)
   await runHere(['coverage', '--lake', copy.lake, '--accept', 'um/BBBUSDT/1m/2024-02-07', '--reason', 'looked at'])
   expect(await exportLake(copy.lake, out)).toMatchObject({ exit: 0, accepted: 1, unexplained: [], files: { written: 0 } })

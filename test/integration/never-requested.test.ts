@@ -30,7 +30,7 @@ describe('days that were never requested', () => {
   let outs = 0
   const run = async (...args: string[]) => {
     const flags = args[0] === 'export' ? ['--out', `out-${outs++}`] : []
-    return { text: await world.ckvd([...args, ...flags, '--quiet']), json: jsonOf(await world.ckvd([...args, ...flags, '--json'])) }
+    return { text: await world.ckvd([...args, ...flags]), json: jsonOf(await world.ckvd([...args, ...flags, '--json'])) }
   }
 
   test('export lists those between stored ones, exit 3', async () => {

@@ -21,19 +21,26 @@ const MARKETS = [
 class World {
   readonly directory: TempDirectory
   readonly #sandbox: Awaited<ReturnType<typeof startSandbox>>
-  now = '2024-03-10T12:00:00Z'
+  readonly #clock: { now: string }
 
-  private constructor(directory: TempDirectory, sandbox: Awaited<ReturnType<typeof startSandbox>>) {
+  private constructor(directory: TempDirectory, sandbox: Awaited<ReturnType<typeof startSandbox>>, clock: { now: string }) {
     this.directory = directory
     this.#sandbox = sandbox
+    this.#clock = clock
+  }
+
+  get now(): string {
+    return this.#clock.now
+  }
+
+  set now(now: string) {
+    this.#clock.now = now
   }
 
   static async create(): Promise<World> {
     const directory = await createTempDirectory()
-    let world: World | undefined
-    const sandbox = await startSandbox({ now: () => Date.parse(world?.now ?? '2024-03-10T12:00:00Z'), markets: MARKETS })
-    world = new World(directory, sandbox)
-    return world
+    const clock = { now: '2024-03-10T12:00:00Z' }
+    return new World(directory, await startSandbox({ now: () => Date.parse(clock.now), markets: MARKETS }), clock)
   }
 
   get urls() {

@@ -59,9 +59,9 @@ describe('lines', () => {
   })
 
   test('pretty: one line for people, coloured only when asked', () => {
-    createLogger({ level: 'INFO', destination, pretty: true }).warn({ day: '2024-01-01' }, 'late')
+    createLogger({ level: 'INFO', destination, pretty: 'clock' }).warn({ day: '2024-01-01' }, 'late')
     expect(written).toMatch(/^\[\d\d:\d\d:\d\d\] WARNING: late \{"day":"2024-01-01"\}\n$/)
-    createLogger({ level: 'INFO', destination, pretty: true, color: true }).warn('late')
+    createLogger({ level: 'INFO', destination, pretty: 'clock', color: true }).warn('late')
     expect(written).toContain('\u001b[')
   })
 })
@@ -69,7 +69,7 @@ describe('lines', () => {
 describe('the log file', () => {
   test('gets every line as JSON, whatever the terminal gets', () => {
     const file = join(folder, 'x.log')
-    createLogger({ level: 'INFO', file, destination, pretty: true }).info('one')
+    createLogger({ level: 'INFO', file, destination, pretty: 'clock' }).info('one')
     createLogger({ level: 'INFO', file, destination }).info('two')
     expect(lines(readFileSync(file, 'utf8')).map((line) => line['msg'])).toEqual(['one', 'two'])
   })

@@ -80,7 +80,7 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
       130: 'interrupted; the same command goes on from there',
     },
   })
-  command.action((_options, self) => runCommand(context, self, runOnce))
+  command.action((_options, self) => runCommand(context, self, runOnce, { reports: true }))
 }
 
 async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {

@@ -71,6 +71,7 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
   command.action((_options, self) =>
     runCommand(context, self, (run) => (run.options.accept === undefined ? report(run) : accept(run, run.options.accept)), {
       sources: false,
+      reports: true,
     }),
   )
 }

@@ -70,7 +70,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
       130: 'interrupted; the same command goes on from there',
     },
   })
-  command.action((_options, self) => runCommand(context, self, exportLake, { sources: false }))
+  command.action((_options, self) => runCommand(context, self, exportLake, { sources: false, reports: true }))
 }
 
 async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {

@@ -131,7 +131,11 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
   } else if (!run.quiet || exit !== 0) {
     // bars in a pipe are alone there
     const isPiped = writer !== undefined && file === undefined && format !== 'table'
-    printReport(isPiped ? context.stderr : context.stdout, results, { checked: options.check === true, out: options.out, exit })
+    printReport(isPiped || run.quiet ? context.stderr : context.stdout, results, {
+      checked: options.check === true,
+      out: options.out,
+      exit,
+    })
     tellSandbox(run, lake.origin, true)
   }
   return exit

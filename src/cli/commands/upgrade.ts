@@ -39,7 +39,7 @@ export function addUpgradeCommand(program: Command, context: CliContext): void {
     },
     notes: ['The lake is read as it is, before, meanwhile and after; an ingest brings what it touches to format 2, too.'],
   })
-  command.action((_options, self) => runCommand(context, self, upgrade, { sources: false }))
+  command.action((_options, self) => runCommand(context, self, upgrade, { sources: false, reports: true }))
 }
 
 async function upgrade(run: CommandRun<UpgradeFlags>): Promise<number> {

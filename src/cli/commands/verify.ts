@@ -61,7 +61,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
         )
         return run.options.prune === undefined ? verify(run, root) : prune(run, root, run.options.prune)
       },
-      { sources: true },
+      { reports: true },
     ),
   )
 }

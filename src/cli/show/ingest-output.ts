@@ -84,11 +84,27 @@ export function showResult(stdout: Output, result: IngestResult): void {
   for (const note of result.notes) stdout.write(`note: ${note}\n`)
   showDifferences(stdout, result.differences)
   showProblems(stdout, result.problems)
-  if (result.stopped !== null) stdout.write(`stopped early: ${result.stopped.code}: ${cleanLine(result.stopped.message)}\n`)
-  stdout.write(`${verdict(result)}\n`)
+  showEnd(stdout, result)
 }
 
-function showProblems(stdout: Output, problems: readonly Problem[]): void {
+/** What a run with `--quiet` has to say: nothing when all is well, else what is not. */
+export function showTrouble(stderr: Output, result: IngestResult): void {
+  if (result.exit === 0) return
+  const { command, problems, series, stored } = result
+  const counts = [formatCountOf(problems.length, 'problem'), `${formatCount(series)} series`]
+  if (stored > 0) counts.push(`${formatCountOf(stored, 'day')} stored`)
+  stderr.write(`ckvd ${command}: ${counts.join(', ')}\n`)
+  showProblems(stderr, problems)
+  showEnd(stderr, result)
+}
+
+/** Why a run stopped early, and its verdict. */
+function showEnd(output: Output, result: IngestResult): void {
+  if (result.stopped !== null) output.write(`stopped early: ${result.stopped.code}: ${cleanLine(result.stopped.message)}\n`)
+  output.write(`${verdict(result)}\n`)
+}
+
+export function showProblems(stdout: Output, problems: readonly Problem[]): void {
   const runs = joinRuns(problems)
   const lines = runs.map(({ first, last, count }) => {
     const { market, symbol, interval, day, condition, code, message } = first
@@ -133,7 +149,7 @@ function verdict(result: IngestResult): string {
       // of a series that failed as a whole the lake has no record, so coverage cannot show it
       return result.problems.every(({ day }) => day === null)
         ? 'Some series failed as a whole: the problems above tell why. The lake has no record of them. (exit 3)'
-        : 'Some days are unexplained. `ckvd coverage` shows them; `ckvd ingest --retry-failed` tries again. (exit 3)'
+        : `Some days are unexplained. \`ckvd coverage\` shows them; ${result.command === 'sync' ? 'the next run asks again' : '`ckvd ingest --retry-failed` tries again'}. (exit 3)`
     case 130:
       return 'Interrupted. What is stored stays stored: the same command goes on from there. (exit 130)'
     default:
