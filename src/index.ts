@@ -33,6 +33,9 @@ import type { ColumnName, GetColumnsOptions, GetDataOptions } from './question/q
 import { checkOptions } from './question/query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './library/resample.ts'
 import { checkBars, resampleArrays, resampleTable } from './library/resample.ts'
+import { openLake } from './lake/lake.ts'
+import type { RunRecord } from './report/history/runs.ts'
+import { readRuns } from './report/history/runs.ts'
 import type { Sandbox } from './sandbox/index.ts'
 
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
@@ -41,6 +44,7 @@ export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/ingest.
 export type { IngestProgress } from './ingest/progress.ts'
 export type { IngestRequest } from './ingest/request.ts'
 export type { Difference, IngestResult, Problem } from './ingest/result.ts'
+export type { RunProblem, RunRecord } from './report/history/runs.ts'
 export type { SyncRequest } from './ingest/sync-request.ts'
 export type { ArchiveChoice } from './acquire/plan/archive-choice.ts'
 export type { LogLevel } from './log.ts'
@@ -174,6 +178,20 @@ export function sync(options?: SyncRequest & CKVDConfig): Promise<IngestResult>
 export async function sync(options: SyncRequest & CKVDConfig = {}): Promise<IngestResult | DryRunResult> {
   checkOptions('sync', options, "{ lake: './lake' }")
   return await runRequest(options, parseSyncRequest)
+}
+
+/**
+ * What the lake remembers of the runs that have written to it, the oldest first: what `ckvd runs --json` prints.
+ * @throws CkvdError `CKVD_LAKE_MISSING`, `CKVD_CATALOG`, `CKVD_LAKE_IO`
+ */
+export async function runs(options: Pick<CKVDConfig, 'lake' | 'sandbox'> = {}): Promise<RunRecord[]> {
+  const { lake: root } = resolveConfig(options).settings
+  const lake = await openLake(root, { mode: 'read' })
+  try {
+    return readRuns(lake.catalog)
+  } finally {
+    await lake.close()
+  }
 }
 
 async function runRequest<Request extends SyncRequest>(

@@ -5,12 +5,16 @@ import { countChangedRows } from '../dataset/rows.ts'
 import { shardRows } from '../codec/arrow/shard-rows.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow, RevisionRow } from '../lake/catalog/catalog-rows.ts'
+import { DAY_COLUMNS } from '../lake/catalog/catalog-rows.ts'
 import { isFromVision } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { readShard } from '../lake/shards.ts'
 import { isExplained } from '../model/condition.ts'
 import { isPacked } from '../dataset/pack.ts'
 import type { Series } from '../model/series.ts'
+
+/** What a row says but for its time, and for words: those of the same failure name another range each time. */
+const DAY_KEYS = Object.values(DAY_COLUMNS).filter((key) => !['updatedAt', 'error', 'evidence'].includes(key))
 
 /** What became of a chunk in the lake. */
 export interface Stored {
@@ -38,14 +42,15 @@ export async function storeDay(
   nowIso: () => string,
 ): Promise<Stored> {
   if (previous !== undefined && isBetter(previous, acquired)) {
-    const row = { ...previous, ...errorOf(acquired, previous), updatedAt: nowIso() }
+    const made = { ...previous, ...errorOf(acquired, previous) }
+    const row = isSameRow(previous, made) ? made : { ...made, updatedAt: nowIso() }
     await lake.writer.put({ row, gaps: lake.catalog.listGaps(series, acquired.day, nextChunk(acquired.day, series)), shard: null })
     return { row, written: false, upgraded: false, republished: false, refused: acquired }
   }
   const same = previous !== undefined && previous.shardSha256 !== null && isSameShard(previous, acquired)
   const replaced = previous !== undefined && previous.shardSha256 !== null && !same ? await changesOf(lake, previous, acquired) : null
   // written out: a spread of another thread's object takes V8 as long as all of the rest
-  const row: DayRow = {
+  const made: DayRow = {
     dataset: series.dataset,
     market: series.market,
     symbol: series.symbol,
@@ -74,6 +79,7 @@ export async function storeDay(
     recheck: acquired.recheck === true ? 1 : 0,
     updatedAt: nowIso(),
   }
+  const row = previous !== undefined && isSameRow(previous, made) ? { ...made, updatedAt: previous.updatedAt } : made
   const revision: RevisionRow | null = replaced === null ? null : { ...replaced, replacedAt: nowIso() }
   const { gaps, shard } = acquired
   await lake.writer.put(revision === null ? { row, gaps, shard } : { row, gaps, shard, revision })
@@ -88,6 +94,11 @@ export async function storeDay(
       replaced !== null && wasVision && previous?.archiveKey === acquired.archive?.key && previous?.archiveEtag !== acquired.archive?.etag,
     refused: null,
   }
+}
+
+/** True when a row says what the one before said. */
+function isSameRow(previous: DayRow, made: DayRow): boolean {
+  return DAY_KEYS.every((key) => previous[key] === made[key])
 }
 
 /**

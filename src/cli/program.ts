@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   sync: async () => (await import('./commands/sync.ts')).addSyncCommand,
   availability: async () => (await import('./commands/availability.ts')).addAvailabilityCommand,
   coverage: async () => (await import('./commands/coverage.ts')).addCoverageCommand,
+  runs: async () => (await import('./commands/runs.ts')).addRunsCommand,
+  changes: async () => (await import('./commands/changes.ts')).addChangesCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
   upgrade: async () => (await import('./commands/upgrade.ts')).addUpgradeCommand,
   fetch: async () => (await import('./commands/fetch.ts')).addFetchCommand,

@@ -37,7 +37,7 @@ import { addTotals, NO_PLAN, planTotals, planUniverse } from './planner.ts'
 import type { IngestEvents, IngestProgress } from './progress.ts'
 import { ProgressMeter } from './progress.ts'
 import type { IngestResult } from './result.ts'
-import { problemOf, Tally } from './result.ts'
+import { problemOf, runCounts, Tally } from './result.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Everything that a run of `ingest` depends on. */
@@ -315,6 +315,7 @@ async function runOnLake(
   }
   const result: IngestResult = {
     command,
+    run: runId,
     exit: stopped?.exit ?? tally.exit,
     started_at: startedAt,
     elapsed_ms: Math.round(performance.now() - startedMs),
@@ -334,9 +335,9 @@ async function runOnLake(
     differences: tally.differences,
     stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
   }
-  const { problems, differences, ...counts } = result
   try {
-    if (runId !== null) lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+    if (runId !== null)
+      lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts: runCounts(result), exit: result.exit })
   } catch (error) {
     // a disk that stopped the run refuses this, too
     return stoppedBy(toCkvdError(error), result)

@@ -1,7 +1,7 @@
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import type { BeginningRow, CatalogWrite, DayRow, SeriesRow } from './catalog/catalog-rows.ts'
+import type { BeginningRow, CatalogWrite, DayRow, RevisionRow, RunRow, SeriesRow } from './catalog/catalog-rows.ts'
 
 /** Some days of a series that follow each other. `end` is excluded. */
 export interface DayRange {
@@ -45,6 +45,12 @@ export interface LedgerReader {
   listGaps(series: Series, from?: UtcDay, to?: UtcDay): EvidencedGap[]
   /** The last chunk of the series that has bars; null when none has. */
   lastDayWithBars(series: Series): UtcDay | null
+  /** Chunks whose row last changed at that time (ISO text with milliseconds) or later, in order. */
+  readDaysSince(series: Series, since: string): DayRow[]
+  /** Versions that were replaced at that time or later, by day, the oldest first. */
+  readRevisionsSince(series: Series, since: string): RevisionRow[]
+  /** Runs that have written to the lake, in order. */
+  listRuns(): RunRow[]
   /** REST's answers to "the first bar of all" of a symbol, by interval. */
   listBeginnings(symbol: Pick<Series, 'market' | 'symbol'>): BeginningRow[]
 }

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { IngestResult } from '../../src/ingest/result.ts'
-import { ingestCommand, jsonOf, runHere } from '../support/ckvd.ts'
-import { startSandbox } from '../support/dist.ts'
-import { urlVariables } from '../support/exchange.ts'
+import { jsonOf } from '../support/ckvd.ts'
+import { DailyWorld } from '../support/daily-world.ts'
 import { library } from '../support/library.ts'
-import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory, digestTree, queryCatalog } from '../support/temp-lake.ts'
+import { digestTree, queryCatalog } from '../support/temp-lake.ts'
 
 /*
  * `ckvd sync`: every series of a lake up to yesterday, from the day with which the lake has it, and nothing that the lake has not.
@@ -17,67 +15,11 @@ const MARKETS = [
   { market: 'um', symbol: 'AAAUSDT', firstDay: '2024-01-10' },
 ] as const
 
-/** An exchange and a lake, on a day that is told to each command. */
-class World {
-  readonly directory: TempDirectory
-  readonly #sandbox: Awaited<ReturnType<typeof startSandbox>>
-  readonly #clock: { now: string }
-
-  private constructor(directory: TempDirectory, sandbox: Awaited<ReturnType<typeof startSandbox>>, clock: { now: string }) {
-    this.directory = directory
-    this.#sandbox = sandbox
-    this.#clock = clock
-  }
-
-  get now(): string {
-    return this.#clock.now
-  }
-
-  set now(now: string) {
-    this.#clock.now = now
-  }
-
-  static async create(): Promise<World> {
-    const directory = await createTempDirectory()
-    const clock = { now: '2024-03-10T12:00:00Z' }
-    return new World(directory, await startSandbox({ now: () => Date.parse(clock.now), markets: MARKETS }), clock)
-  }
-
-  get urls() {
-    return this.#sandbox.urls
-  }
-
-  get lake(): string {
-    return this.directory.lake
-  }
-
-  run(args: readonly string[], stdin = '') {
-    const env = { ...urlVariables(this.#sandbox), CKVD_NOW: this.now, CKVD_MAX_RETRIES: '1', CKVD_LAKE: this.lake }
-    return runHere(args, { env, stdin, cwd: this.directory.path })
-  }
-
-  ingest(stdin: string, ...flags: string[]) {
-    return this.run([...ingestCommand(this.lake, '--json', ...flags)], stdin)
-  }
-
-  /** `MARKET SYMBOL INTERVAL FIRST LAST` of each series. */
-  ranges(): string[] {
-    const sql = `SELECT market || ' ' || symbol || ' ' || interval || ' ' || min(day) || ' ' || max(day) AS range
-      FROM days GROUP BY market, symbol, interval ORDER BY market, symbol, interval`
-    return queryCatalog<{ range: string }>(this.lake, sql).map(({ range }) => range)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sandbox.close()
-    await this.directory[Symbol.asyncDispose]()
-  }
-}
-
 describe('a lake of three series that begin on different days', () => {
-  let world: World
+  let world: DailyWorld
   let synced: IngestResult
   beforeAll(async () => {
-    world = await World.create()
+    world = await DailyWorld.create({ markets: MARKETS })
     expect((await world.ingest('AAAUSDT', '--start', '2024-03-01')).exit).toBe(0)
     expect((await world.ingest('BBBUSDT', '--start', '2024-02-27', '--end', '2024-03-04', '--intervals', '1h,1d')).exit).toBe(0)
     world.now = '2024-03-12T12:00:00Z'
@@ -103,7 +45,7 @@ describe('a lake of three series that begin on different days', () => {
   })
 
   test('what lies in data/ is what one ingest of the same days would have stored', async () => {
-    await using other = await World.create()
+    await using other = await DailyWorld.create({ markets: MARKETS })
     other.now = '2024-03-12T12:00:00Z'
     expect((await other.ingest('AAAUSDT', '--start', '2024-03-01')).exit).toBe(0)
     expect((await other.ingest('BBBUSDT', '--start', '2024-02-27', '--intervals', '1h,1d')).exit).toBe(0)
@@ -167,7 +109,7 @@ describe('a lake of three series that begin on different days', () => {
 })
 
 test('where there is no lake, or nothing in it, it says how to begin one', async () => {
-  await using world = await World.create()
+  await using world = await DailyWorld.create({ markets: MARKETS })
   const none = await world.run(['sync'])
   expect(none.exit).toBe(2)
   expect(none.stderr).toContain('CKVD_LAKE_MISSING')
@@ -178,12 +120,12 @@ test('where there is no lake, or nothing in it, it says how to begin one', async
 })
 
 test('the library does the same', async () => {
-  await using world = await World.create()
+  await using world = await DailyWorld.create({ markets: MARKETS })
   expect((await world.ingest('AAAUSDT', '--start', '2024-03-01')).exit).toBe(0)
   world.now = '2024-03-12T12:00:00Z'
   vi.stubEnv('CKVD_NOW', world.now)
   try {
-    const config = { lake: world.lake, sources: world.urls }
+    const config = { lake: world.lake, sources: world.sandbox.urls }
     expect(await library.sync({ ...config, dryRun: true })).toMatchObject({ command: 'sync', exit: 0, total: { days: 11, stored: 9 } })
     expect(await library.sync(config)).toMatchObject({ command: 'sync', exit: 0, series: 1, stored: 2 })
     await expect(library.sync({ ...config, symbols: ['CCCUSDT'] })).rejects.toMatchObject({ code: 'CKVD_USAGE' })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { CatalogWrite, DayRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
+import type { CatalogWrite, DayRow, RevisionRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
 import type { Ledger, LedgerReader } from '../../src/lake/ledger.ts'
 import { CONDITIONS } from '../../src/model/condition.ts'
 import type { Interval } from '../../src/model/interval.ts'
@@ -334,6 +334,36 @@ export function testLedger(name: string, create: () => Promise<LedgerUnderTest>)
       const second = ledger.startRun({ startedAt: '2024-01-01T00:00:00.000Z', command: 'ingest' })
       ledger.endRun(first, { endedAt: '2024-01-01T01:00:00.000Z', counts: { stored: 3 }, exit: 0 })
       expect(second).not.toBe(first)
+      expect(ledger.listRuns()).toEqual([
+        {
+          ...{ id: first, startedAt: '2024-01-01T00:00:00.000Z', endedAt: '2024-01-01T01:00:00.000Z', command: 'ingest' },
+          ...{ counts: '{"stored":3}', exit: 0 },
+        },
+        { id: second, startedAt: '2024-01-01T00:00:00.000Z', endedAt: null, command: 'ingest', counts: null, exit: null },
+      ])
+    })
+
+    test('what changed since a time, and which versions were replaced', async () => {
+      const times = ['2024-02-01T00:00:00.000Z', '2024-02-02T00:00:00.000Z', '2024-02-03T00:00:00.001Z'] as const
+      const rows = times.map((updatedAt, i) => rowOf(BTC, `2024-01-0${3 - i}`, { updatedAt }))
+      const revision = (name: string, number: number, replacedAt: string): RevisionRow => ({
+        ...{ ...BTC, day: day(name), revision: number, archiveEtag: 'a'.repeat(32), archiveSha256: null, shardSha256: 'b'.repeat(64) },
+        ...{ changedRows: number, replacedAt },
+      })
+      const versions = [revision('2024-01-01', 1, times[1]), revision('2024-01-01', 2, times[2]), revision('2024-01-03', 1, times[0])]
+      await ledger.commit(rows.map((row) => ({ row, gaps: [] })))
+      await ledger.commit([{ row: rowOf(ETH, '2024-01-09', { updatedAt: times[2] }), gaps: [] }])
+      for (const one of versions) await ledger.commit([{ row: { ...rowOf(BTC, one.day), updatedAt: times[2] }, gaps: [], revision: one }])
+      const [last, middle, first] = rows as [DayRow, DayRow, DayRow]
+      const late = { ...last, updatedAt: times[2] }
+      for (const read of [ledger, under.openReader()]) {
+        expect(read.readDaysSince(BTC, times[1])).toEqual([first, middle, late])
+        expect(read.readDaysSince(BTC, times[2])).toEqual([first, late])
+        expect(read.readDaysSince(BTC, '2024-02-03T00:00:00.002Z')).toEqual([])
+        expect(read.readRevisionsSince(BTC, times[0])).toEqual(versions)
+        expect(read.readRevisionsSince(BTC, times[1])).toEqual(versions.slice(0, 2))
+        expect(read.readRevisionsSince(ETH, times[0])).toEqual([])
+      }
     })
 
     test('what fails is told with the place of the ledger', async () => {

@@ -1,5 +1,5 @@
 import { CkvdError } from '../../src/errors.ts'
-import type { BeginningRow, CatalogWrite, DayRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
+import type { BeginningRow, CatalogWrite, DayRow, RevisionRow, RunRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
 import type { DayRange, Ledger, WholeDays } from '../../src/lake/ledger.ts'
 import { CONDITIONS, isExplained } from '../../src/model/condition.ts'
 import type { EvidencedGap } from '../../src/model/evidence.ts'
@@ -15,6 +15,7 @@ interface Known {
   row: SeriesRow | undefined
   days: ReadonlyMap<UtcDay, DayRow>
   gaps: readonly EvidencedGap[]
+  revisions: readonly RevisionRow[]
 }
 
 /**
@@ -25,7 +26,7 @@ export class MemoryLedger implements Ledger {
   readonly place = 'memory:ledger'
   #known = new Map<string, Known>()
   readonly #beginnings = new Map<string, BeginningRow>()
-  #runs = 0
+  readonly #runs = new Map<number, RunRow>()
   #isOpen = true
 
   close(): void {
@@ -88,6 +89,21 @@ export class MemoryLedger implements Ledger {
       .sort((a, b) => a.startUs - b.startUs)
   }
 
+  readDaysSince(series: Series, since: string): DayRow[] {
+    return this.readDays(series).filter(({ updatedAt }) => updatedAt >= since)
+  }
+
+  readRevisionsSince(series: Series, since: string): RevisionRow[] {
+    return (this.#find(series)?.revisions ?? [])
+      .filter(({ replacedAt }) => replacedAt >= since)
+      .sort((a, b) => (a.day === b.day ? a.revision - b.revision : a.day < b.day ? -1 : 1))
+  }
+
+  listRuns(): RunRow[] {
+    this.#check()
+    return [...this.#runs.values()]
+  }
+
   lastDayWithBars(series: Series): UtcDay | null {
     return this.readDays(series).findLast(({ rows }) => rows > 0)?.day ?? null
   }
@@ -124,6 +140,7 @@ export class MemoryLedger implements Ledger {
     if (known === undefined) return
     known.days = new Map([...known.days].filter(([one]) => one !== day))
     known.gaps = outside(known.gaps, series, day)
+    known.revisions = known.revisions.filter((one) => one.day !== day)
   }
 
   deleteSeries(series: Series): void {
@@ -132,13 +149,17 @@ export class MemoryLedger implements Ledger {
     this.#beginnings.delete(seriesLabel(series))
   }
 
-  startRun(): number {
+  startRun({ startedAt, command }: Parameters<Ledger['startRun']>[0]): number {
     this.#check()
-    return ++this.#runs
+    const id = this.#runs.size + 1
+    this.#runs.set(id, { id, startedAt, endedAt: null, command, counts: null, exit: null })
+    return id
   }
 
-  endRun(): void {
+  endRun(id: number, { endedAt, counts, exit }: Parameters<Ledger['endRun']>[1]): void {
     this.#check()
+    const run = this.#runs.get(id)
+    if (run !== undefined) this.#runs.set(id, { ...run, endedAt, counts: JSON.stringify(counts), exit })
   }
 
   #find(series: Series): Known | undefined {
@@ -157,10 +178,10 @@ export class MemoryLedger implements Ledger {
 }
 
 function nothingOf({ market, symbol, interval }: Series): Known {
-  return { series: { market, symbol, interval }, row: undefined, days: new Map(), gaps: [] }
+  return { series: { market, symbol, interval }, row: undefined, days: new Map(), gaps: [], revisions: [] }
 }
 
-function withChunk(known: Known, { row, gaps }: CatalogWrite): Known {
+function withChunk(known: Known, { row, gaps, revision }: CatalogWrite): Known {
   const { startUs, endUs } = chunkRange(row.day, row)
   if (!CONDITIONS.includes(row.condition)) throw new CkvdError('CKVD_BUG', `No condition: ${row.condition}.`)
   if (gaps.some((gap) => gap.startUs < startUs || gap.startUs >= endUs)) throw new CkvdError('CKVD_BUG', `A gap outside of ${row.day}.`)
@@ -171,6 +192,7 @@ function withChunk(known: Known, { row, gaps }: CatalogWrite): Known {
     ...known,
     days: new Map(known.days).set(row.day, { ...row, accepted }),
     gaps: [...outside(known.gaps, row, row.day), ...gaps],
+    revisions: revision === undefined ? known.revisions : [...known.revisions, revision],
   }
 }
 

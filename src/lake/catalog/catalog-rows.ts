@@ -81,6 +81,19 @@ export interface RevisionRow extends Series {
   readonly replacedAt: string
 }
 
+/** A run that has written to the lake. */
+export interface RunRow {
+  readonly id: number
+  /** ISO time */
+  readonly startedAt: string
+  /** ISO time; null, as `counts` and `exit`: it is under way, or was killed */
+  readonly endedAt: string | null
+  readonly command: string
+  /** its result as JSON text */
+  readonly counts: string | null
+  readonly exit: number | null
+}
+
 /** REST's answer to "the first bar of all" of a series. */
 export interface BeginningRow extends Series {
   /** open time in microseconds */
@@ -151,5 +164,34 @@ export function seriesRowOf(raw: RawRow): SeriesRow {
     phase: raw[10] as Phase | null,
     listedAt: raw[11] as string | null,
     firstForms: raw[12] as FirstForms | null,
+  }
+}
+
+/** A version that was replaced, its values in the order of the statement. */
+export function revisionRowOf(raw: RawRow, { dataset, market, symbol, interval }: Series): RevisionRow {
+  return {
+    ...(dataset === undefined ? {} : { dataset }),
+    market,
+    symbol,
+    interval,
+    day: raw[0] as UtcDay,
+    revision: raw[1] as number,
+    archiveEtag: raw[2] as string | null,
+    archiveSha256: raw[3] as string | null,
+    shardSha256: raw[4] as string | null,
+    changedRows: raw[5] as number | null,
+    replacedAt: raw[6] as string,
+  }
+}
+
+/** A row of `runs`, its values in the order of the table. */
+export function runRowOf(raw: RawRow): RunRow {
+  return {
+    id: raw[0] as number,
+    startedAt: raw[1] as string,
+    endedAt: raw[2] as string | null,
+    command: raw[3] as string,
+    counts: raw[4] as string | null,
+    exit: raw[5] as number | null,
   }
 }

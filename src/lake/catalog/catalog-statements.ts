@@ -7,6 +7,8 @@ import {
   selectChunk,
   selectChunks,
   decodeDay,
+  decodeHex,
+  decodeTime,
   encodeChunk,
   encodeDay,
   encodeHex,
@@ -49,6 +51,9 @@ const SERIES_COLUMNS = [...KEY, ...SERIES_FACTS].join(', ')
 const DAY_OF_CHUNK = `SELECT ${selectChunk('c', 's')}
     FROM all_series s JOIN chunks c ON c.series = s.id WHERE ${KEY.map((name) => `s.${name} = ?`).join(' AND ')}`
 
+/** A stored time at or after a moment, bound as milliseconds and as ISO text. */
+const isSince = (column: string): string => `CASE typeof(${column}) WHEN 'integer' THEN ${column} >= ? ELSE ${column} >= ? END`
+
 const SQL = {
   getSeries: `SELECT ${SERIES_COLUMNS} FROM all_series WHERE ${ONE_SERIES} AND is_known`,
   listSeries: `SELECT ${SERIES_COLUMNS} FROM all_series
@@ -72,6 +77,9 @@ const SQL = {
       AND condition IN ${SETTLED_CONDITIONS} AND rows = ? AND expected = rows AND recheck = 0 AND shard_sha256 IS NOT NULL`,
   putStored: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     VALUES (?1, ?2, ${CHUNK_NAMES.map((name, i) => bindStored(name, `?${i + 3}`)).join(', ')}) ${ON_CONFLICT}`,
+  readDaysSince: `${DAY_OF_CHUNK} AND ${isSince('c.updated_at')} ORDER BY c.day`,
+  readRevisionsSince: `SELECT ${decodeDay('day')}, revision, ${['archive_etag', 'archive_sha256', 'shard_sha256'].map(decodeHex).join(', ')},
+    changed_rows, ${decodeTime('replaced_at')} FROM chunk_revisions WHERE series = ${SERIES_ID} AND ${isSince('replaced_at')} ORDER BY day, revision`,
   putDay: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     SELECT s.id, ${encodeDay('v.day')}, ${encodeChunk('v').join(', ')}
     FROM (SELECT ${[...KEY, 'day', ...CHUNK_NAMES].map((name) => `? AS ${name}`).join(', ')}) v
@@ -97,6 +105,7 @@ const SQL = {
   deleteBeginnings: `DELETE FROM beginnings WHERE market = ? AND symbol = ? AND interval = ?`,
   deleteSeries: `DELETE FROM all_series WHERE ${ONE_SERIES}`,
   startRun: `INSERT INTO runs (started_at, command) VALUES (?, ?) RETURNING id`,
+  listRuns: `SELECT id, started_at, ended_at, command, counts, exit FROM runs ORDER BY id`,
   endRun: `UPDATE runs SET ended_at = ?, counts = ?, exit = ? WHERE id = ?`,
   begin: `BEGIN IMMEDIATE`,
   commit: `COMMIT`,

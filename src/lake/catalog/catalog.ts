@@ -11,8 +11,8 @@ import { LAKE } from '../layout.ts'
 import type { DayRange, Ledger, WholeDays } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
-import type { BeginningRow, CatalogWrite, DayRow, RawRow, SeriesRow } from './catalog-rows.ts'
-import { DAY_COLUMNS, datasetPart, KLINES, seriesRowOf } from './catalog-rows.ts'
+import type { BeginningRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
+import { DAY_COLUMNS, datasetPart, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
 import { dayRowOf, dayRowsOf, storedValues } from './stored-rows.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
@@ -120,6 +120,17 @@ export class Catalog implements Ledger {
     return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence: readEvidence(evidence) }))
   }
 
+  readDaysSince(series: Series, since: string): DayRow[] {
+    return this.#use('read', (sql) => sql.readDaysSince.all([...keyOf(series), Date.parse(since), since])).map((raw) =>
+      dayRowOf(raw as RawRow, series),
+    )
+  }
+
+  readRevisionsSince(series: Series, since: string): RevisionRow[] {
+    const rows = this.#use('read', (sql) => sql.readRevisionsSince.all([...keyOf(series), Date.parse(since), since]))
+    return rows.map((raw) => revisionRowOf(raw as RawRow, series))
+  }
+
   lastDayWithBars(series: Series): UtcDay | null {
     return (this.#use('read', (sql) => sql.lastDayWithBars.get(keyOf(series))) as [UtcDay | null])[0]
   }
@@ -171,6 +182,10 @@ export class Catalog implements Ledger {
 
   setAccepted(series: Series, day: UtcDay, reason: string): void {
     this.#use('write', (sql) => sql.setAccepted.run([reason, ...keyOf(series), day]))
+  }
+
+  listRuns(): RunRow[] {
+    return this.#use('read', (sql) => sql.listRuns.all([])).map((raw) => runRowOf(raw as RawRow))
   }
 
   startRun(run: { readonly startedAt: string; readonly command: string }): number {

@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import { parseJson } from '../../json-text.ts'
+import type { RunRow } from '../../lake/catalog/catalog-rows.ts'
+import type { LedgerReader } from '../../lake/ledger.ts'
+import { CONDITIONS, isExplained } from '../../model/condition.ts'
+import { isoOfUs } from '../../model/utc-day.ts'
+
+/** A chunk or series that was unexplained at the end of a run. */
+export interface RunProblem {
+  readonly market: string
+  readonly symbol: string
+  readonly interval: string
+  /** null: the whole series */
+  readonly day: string | null
+  readonly condition: string
+  readonly code: string
+  readonly message: string
+}
+
+/** What the lake remembers of a run that wrote to it: exactly what `ckvd runs --json` prints. Counts are of chunks where nothing else is said. */
+export interface RunRecord {
+  /** its number, for `ckvd changes --since` */
+  readonly run: number
+  readonly command: string
+  /** ISO times; the end is null while it goes on, and of one that was killed */
+  readonly started_at: string
+  readonly ended_at: string | null
+  readonly exit: number | null
+  /** series that were worked on */
+  readonly series: number
+  readonly stored: number
+  readonly upgraded: number
+  readonly republished: number
+  /** published anew and not taken */
+  readonly changed: number
+  /** that were unexplained at its end */
+  readonly unexplained: number
+  /** bars written */
+  readonly rows: number
+  readonly bytes_downloaded: number
+  /** the first of what was unexplained; none is remembered of runs of older versions */
+  readonly problems: readonly RunProblem[]
+  readonly notes: readonly string[]
+  readonly stopped: { readonly code: string; readonly message: string } | null
+}
+
+/** Runs that have written to the lake, the oldest first. */
+export function readRuns(ledger: LedgerReader): RunRecord[] {
+  return ledger.listRuns().map(recordOf)
+}
+
+const count = z.number().catch(0)
+const text = z.string().catch('')
+
+/** What the program that wrote the counts put there; an older one may lack some of it, and what is under way or was killed has none. */
+const Counts = z
+  .object({
+    days: z.record(z.string(), z.number()).catch({}),
+    series: count,
+    stored: count,
+    upgraded: count,
+    republished: count,
+    changed: count,
+    rows: count,
+    bytes_downloaded: count,
+    problems: z
+      .array(
+        z.object({
+          market: text,
+          symbol: text,
+          interval: text,
+          day: z.string().nullable().catch(null),
+          condition: text,
+          code: text,
+          message: text,
+        }),
+      )
+      .catch([]),
+    notes: z.array(z.string()).catch([]),
+    stopped: z.object({ code: z.string(), message: z.string() }).nullable().catch(null),
+  })
+  .partial()
+
+function recordOf({ id, command, startedAt, endedAt, counts, exit }: RunRow): RunRecord {
+  const found = Counts.safeParse(counts === null ? {} : parseJson(counts)).data ?? {}
+  const { days = {}, series = 0, stored = 0, upgraded = 0, republished = 0, changed = 0, rows = 0 } = found
+  return {
+    run: id,
+    command,
+    started_at: isoOf(startedAt),
+    ended_at: endedAt === null ? null : isoOf(endedAt),
+    exit,
+    ...{ series, stored, upgraded, republished, changed },
+    unexplained: CONDITIONS.filter((condition) => !isExplained(condition)).reduce((sum, condition) => sum + (days[condition] ?? 0), 0),
+    rows,
+    bytes_downloaded: found.bytes_downloaded ?? 0,
+    problems: found.problems ?? [],
+    notes: found.notes ?? [],
+    stopped: found.stopped ?? null,
+  }
+}
+
+/** A time of the catalog as all times are printed. */
+export function isoOf(text: string): string {
+  return isoOfUs(Date.parse(text) * 1000)
+}
