@@ -6,24 +6,14 @@
  * @module crypto-kline-vision-data
  */
 import type { Table } from 'apache-arrow'
-import type { Settings } from '../config/settings.ts'
-import { withSources } from '../config/source-urls.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
-import { CkvdError } from './errors.ts'
-import type { DryRunResult, IngestOptions } from './ingest/ingest.ts'
-import { planIngest, runIngest } from './ingest/ingest.ts'
-import type { IngestRequest, RequestSurroundings } from './ingest/request.ts'
-import { LEFT_OUT, parseIngestRequest } from './ingest/request.ts'
-import type { IngestResult } from './ingest/result.ts'
-import type { SyncRequest } from './ingest/sync-request.ts'
-import { parseSyncRequest } from './ingest/sync-request.ts'
 import { createClock } from './question/clock.ts'
 import type { ColumnArrays, ColumnResult } from './library/client.ts'
 import { MarketClient } from './library/client.ts'
-import { misplacedMessage } from './acquire/rest/address-account.ts'
 import type { CKVDConfig, ClientSettings } from './library/config.ts'
 import { resolveConfig } from './library/config.ts'
+import { startOwnSandbox } from './library/own-sandbox.ts'
 import type { DataProvider, MarketType } from './question/names.ts'
 import { checkProvider, checkMarketType } from './question/names.ts'
 import type { PolarsDataFrame } from './library/polars.ts'
@@ -33,11 +23,8 @@ import type { ColumnName, GetColumnsOptions, GetDataOptions } from './question/q
 import { checkOptions } from './question/query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './library/resample.ts'
 import { checkBars, resampleArrays, resampleTable } from './library/resample.ts'
-import { openLake } from './lake/lake.ts'
-import type { RunRecord } from './report/history/runs.ts'
-import { readRuns } from './report/history/runs.ts'
-import type { Sandbox } from './sandbox/index.ts'
 
+export { ingest, runs, sync } from './library/bulk-runs.ts'
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
 export type { ErrorCode, ErrorData, ErrorDetails, ErrorEntry, ErrorTopic } from './errors.ts'
 export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/ingest.ts'
@@ -159,78 +146,6 @@ export async function fetchMarketData(options: FetchMarketDataOptions): Promise<
 }
 
 /**
- * The command `ckvd ingest` as a function: its result is what `--json` prints, its exit code included. Problems of single days are in the
- * result; throws what stops a run before it begins (`CKVD_USAGE`, `CKVD_UNIVERSE`, `CKVD_LAKE_LOCKED`, `CKVD_ORIGIN`, …).
- */
-export function ingest(options: IngestRequest & CKVDConfig & { readonly dryRun: true }): Promise<DryRunResult>
-export function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult>
-export async function ingest(options: IngestRequest & CKVDConfig): Promise<IngestResult | DryRunResult> {
-  checkOptions('ingest', options, "{ universe: [{ market: 'spot', symbol: 'BTCUSDT' }], start: '2024-01-01' }")
-  return await runRequest(options, parseIngestRequest)
-}
-
-/**
- * The command `ckvd sync` as a function: every series of the lake, or of what `universe`, `market`, `symbols` and `intervals` name of it, up to
- * yesterday. Its result is that of `ingest`, with `command: 'sync'`. Throws as `ingest`, and `CKVD_LAKE_MISSING` where there is no lake.
- */
-export function sync(options: SyncRequest & CKVDConfig & { readonly dryRun: true }): Promise<DryRunResult>
-export function sync(options?: SyncRequest & CKVDConfig): Promise<IngestResult>
-export async function sync(options: SyncRequest & CKVDConfig = {}): Promise<IngestResult | DryRunResult> {
-  checkOptions('sync', options, "{ lake: './lake' }")
-  return await runRequest(options, parseSyncRequest)
-}
-
-/**
- * What the lake remembers of the runs that have written to it, the oldest first: what `ckvd runs --json` prints.
- * @throws CkvdError `CKVD_LAKE_MISSING`, `CKVD_CATALOG`, `CKVD_LAKE_IO`
- */
-export async function runs(options: Pick<CKVDConfig, 'lake' | 'sandbox'> = {}): Promise<RunRecord[]> {
-  const { lake: root } = resolveConfig(options).settings
-  const lake = await openLake(root, { mode: 'read' })
-  try {
-    return readRuns(lake.catalog)
-  } finally {
-    await lake.close()
-  }
-}
-
-async function runRequest<Request extends SyncRequest>(
-  options: Request & CKVDConfig,
-  parse: (request: Omit<Request, keyof CKVDConfig>, settings: Settings, around: RequestSurroundings) => Promise<IngestOptions>,
-): Promise<IngestResult | DryRunResult> {
-  const { lake, useCache, maxRetries, logLevel, sources, sandbox, workers, enforceSource, ...request } = options
-  if (useCache !== undefined || enforceSource !== undefined) {
-    throw new CkvdError(
-      'CKVD_USAGE',
-      'Expected neither `useCache` nor `enforceSource` for an ingest: it always writes the lake, from all sources. Leave them out.',
-    )
-  }
-  const { settings } = resolveConfig({ lake, maxRetries, logLevel, sources, sandbox, workers })
-  const clockMs = createClock(settings)
-  const own = settings.sandbox ? await startOwnSandbox(clockMs) : undefined
-  try {
-    const logger = createLogger({
-      level: settings.logLevel,
-      file: settings.logFile ?? undefined,
-      pretty: process.stderr.isTTY ? 'clock' : undefined,
-    })
-    const parsed = await parse(request, own === undefined ? settings : withSources(settings, own.urls), {
-      caller: 'library',
-      clockMs,
-      env: process.env,
-      cwd: process.cwd(),
-      onLeftOut: ({ market, symbol }) => logger.warn({ market, symbol }, LEFT_OUT),
-    })
-    if (options.dryRun === true) return await planIngest(parsed)
-    const onMisplaced = (error: CkvdError, path: string | null): void =>
-      logger.warn({ code: error.code, path }, misplacedMessage(error, path))
-    return await runIngest({ ...parsed, events: { ...parsed.events, onMisplaced } })
-  } finally {
-    await own?.close()
-  }
-}
-
-/**
  * Larger bars out of smaller ones, on the exchange's own grid: weeks open on Monday, `3d` on days that are 1 modulo 3 since
  * 1970-01-01 (2017-08-17, 2026-07-01), months are the calendar's.
  * Takes a table of `getData` (or any Arrow Table with such columns; rows with nulls are missing bars) or what `getColumns` gives, and gives
@@ -295,10 +210,4 @@ function createClient(market: MarketType, { settings, enforceSource }: ClientSet
     env: process.env,
     startSandbox: settings.sandbox ? startOwnSandbox : null,
   })
-}
-
-/** Loaded on demand: most clients have no use for an exchange. */
-async function startOwnSandbox(clockMs: () => number): Promise<Sandbox> {
-  const { startSandbox } = await import('./sandbox/index.ts')
-  return startSandbox({ now: clockMs })
 }
