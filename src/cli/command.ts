@@ -73,6 +73,8 @@ export interface CommandNeeds {
   readonly sources?: boolean
   /** true: its text tells how something is. With `--quiet` it is not shown where all is well, and on stderr where it is not. Default false */
   readonly reports?: boolean
+  /** told of the error that ended the command, after it was shown */
+  readonly onError?: (error: CkvdError) => void
 }
 
 /**
@@ -117,6 +119,7 @@ export async function runCommand<Options extends object>(
       context.stdout.write(jsonLine({ command: command.name(), exit: error.exit, error: error.toData() }))
     }
     context.setExit(error.exit)
+    needs.onError?.(error)
   }
 }
 

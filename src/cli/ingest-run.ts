@@ -1,13 +1,13 @@
 import { DecodePool } from '../acquire/decode-pool.ts'
 import type { DryRunResult, IngestOptions } from '../ingest/ingest.ts'
 import type { IngestResult } from '../ingest/result.ts'
-import type { CommandRun } from './command.ts'
+import type { AnnouncedRun } from './end/announced-run.ts'
 import { showDryRun, showPlan, showProblems, showResult, showTrouble } from './show/ingest-output.ts'
 import type { ProgressView } from './show/progress-view.ts'
 import { createProgressView } from './show/progress-view.ts'
 import { tellSandbox } from './show/sandbox-data.ts'
 
-type Run = CommandRun<{ readonly dryRun?: boolean | undefined }>
+type Run = AnnouncedRun<{ readonly dryRun?: boolean | undefined }>
 
 /** Runs what a command asks of the lake, shows how it goes on and what came of it: the way of every command that ingests. Gives the exit code. */
 export async function runRequest(run: Run, parse: () => Promise<IngestOptions>): Promise<number> {
@@ -46,6 +46,7 @@ function printDryRun(run: Run, result: DryRunResult): number {
 }
 
 function printResult(run: Run, result: IngestResult): number {
+  run.tell(result)
   if (run.json) run.printJson(result)
   else if (run.quiet) showTrouble(run.context.stderr, result)
   else showResult(run.context.stdout, result)

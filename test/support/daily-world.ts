@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'
 import type { CommandResult } from './ckvd.ts'
 import { ingestCommand, runHere } from './ckvd.ts'
@@ -6,7 +7,10 @@ import { urlVariables } from './exchange.ts'
 import type { TempDirectory } from './temp-lake.ts'
 import { createTempDirectory, queryCatalog } from './temp-lake.ts'
 
-/** An exchange and a lake, at a time that may be moved: it is told to each command, and the exchange goes by it. */
+/**
+ * An exchange and a lake, at a time that may be moved: commands and exchange go by it. What the address was told
+ * (a ban) is kept by the system's clock, which nothing moves: each day has an account of its own.
+ */
 export class DailyWorld implements AsyncDisposable {
   readonly directory: TempDirectory
   readonly sandbox: Sandbox
@@ -38,7 +42,13 @@ export class DailyWorld implements AsyncDisposable {
 
   /** `ckvd ARGS` with the exchange as its sources, the lake as its lake, and the time as its time. */
   run(args: readonly string[], stdin = ''): Promise<CommandResult> {
-    const env = { ...urlVariables(this.sandbox), CKVD_NOW: this.now, CKVD_MAX_RETRIES: '1', CKVD_LAKE: this.lake }
+    const env = {
+      ...urlVariables(this.sandbox),
+      CKVD_NOW: this.now,
+      CKVD_MAX_RETRIES: '1',
+      CKVD_LAKE: this.lake,
+      CKVD_STATE: join(this.directory.path, 'state', this.now.slice(0, 10)),
+    }
     return runHere(args, { env, stdin, cwd: this.directory.path })
   }
 

@@ -3,7 +3,8 @@ import type { IngestOptions } from '../../ingest/ingest.ts'
 import type { IngestRequest } from '../../ingest/request.ts'
 import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
 import type { CliContext, CommandRun } from '../command.ts'
-import { runCommand } from '../command.ts'
+import { END_NOTES, metricsOption, onEndOption, pingOption } from '../end/end-options.ts'
+import { runAnnounced } from '../end/announced-run.ts'
 import { runRequest } from '../ingest-run.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
 import {
@@ -43,6 +44,9 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     .option('--force', 'plan all days, stored or not')
     .option('--cross-check', 'compare all days of monthly archives with the daily ones')
     .option('--keep-archives', "keep the ZIP files, under the lake's archives/")
+    .addOption(onEndOption())
+    .addOption(pingOption())
+    .addOption(metricsOption())
   addSettings(command, {
     example:
       'ckvd ingest --universe spot_synchronal.csv --intervals 1m,1h --start 2024-01-01\nprintf "BTCUSDT\\n" | ckvd ingest --universe - --market um --start 2024-01-01 --end 2024-02-01',
@@ -54,8 +58,9 @@ export function addIngestCommand(program: Command, context: CliContext): void {
       4: 'stopped early: banned or rate limited, disk full, lake locked, sources unreachable',
       130: 'interrupted; safe to run again',
     },
+    notes: END_NOTES,
   })
-  command.action((_options, self) => runCommand(context, self, (run) => runRequest(run, () => readOptions(run))))
+  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run))))
 }
 
 /** The flags of `ingest`, as commander hands them over: a request, but for the universe, which may be missing. */

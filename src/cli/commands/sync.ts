@@ -4,7 +4,8 @@ import { LEFT_OUT } from '../../ingest/request.ts'
 import type { SyncRequest } from '../../ingest/sync-request.ts'
 import { parseSyncRequest } from '../../ingest/sync-request.ts'
 import type { CliContext, CommandRun } from '../command.ts'
-import { runCommand } from '../command.ts'
+import { END_NOTES, metricsOption, onEndOption, pingOption } from '../end/end-options.ts'
+import { runAnnounced } from '../end/announced-run.ts'
 import { runRequest } from '../ingest-run.ts'
 import { addSettings, dataOption, dayOption, intervalsOption, marketOption, symbolsOption, wordOption } from '../options.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
@@ -30,6 +31,9 @@ export function addSyncCommand(program: Command, context: CliContext): void {
     .option('--refresh', 'compare all stored days with the listing and take what was published anew')
     .option('--cross-check', 'compare all days of monthly archives with the daily ones')
     .option('--keep-archives', "keep the ZIP files, under the lake's archives/")
+    .addOption(onEndOption())
+    .addOption(pingOption())
+    .addOption(metricsOption())
   addSettings(command, {
     example: 'ckvd sync --quiet\nckvd sync --market um --intervals 1h',
     exits: {
@@ -43,9 +47,11 @@ export function addSyncCommand(program: Command, context: CliContext): void {
     notes: [
       'Each series goes on from the day with which the lake has it. Days between its first day and yesterday that were never requested',
       'are requested now; days before it are not: `ckvd ingest --start` brings them.',
+      '',
+      ...END_NOTES,
     ],
   })
-  command.action((_options, self) => runCommand(context, self, (run) => runRequest(run, () => readOptions(run))))
+  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run))))
 }
 
 function readOptions(run: CommandRun<Omit<SyncRequest, 'signal' | 'onProgress'>>): Promise<IngestOptions> {

@@ -89,7 +89,11 @@ export function showResult(stdout: Output, result: IngestResult): void {
 
 /** What a run with `--quiet` has to say: nothing when all is well, else what is not. */
 export function showTrouble(stderr: Output, result: IngestResult): void {
-  if (result.exit === 0) return
+  if (result.exit !== 0) showResultBriefly(stderr, result)
+}
+
+/** Counts, problems and verdict, and nothing else. */
+export function showResultBriefly(stderr: Output, result: IngestResult): void {
   const { command, problems, series, stored } = result
   const counts = [formatCountOf(problems.length, 'problem'), `${formatCount(series)} series`]
   if (stored > 0) counts.push(`${formatCountOf(stored, 'day')} stored`)

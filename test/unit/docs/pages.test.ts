@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { SETTINGS } from '../../../config/setting-table.ts'
 import { ERROR_CATALOGUE } from '../../../src/errors.ts'
+import { HOOK_VARIABLES } from '../../../src/cli/end/end-options.ts'
 import * as library from '../../../src/index.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -50,7 +51,7 @@ describe.each(PAGES)('%s', (page) => {
   })
 
   test('names error codes and variables that exist', () => {
-    const known = new Set<string>([...Object.keys(ERROR_CATALOGUE), ...SETTINGS.map(({ environment }) => environment)])
+    const known = new Set<string>([...Object.keys(ERROR_CATALOGUE), ...SETTINGS.map(({ environment }) => environment), ...HOOK_VARIABLES])
     if (page === 'docs/from-python.md') known.add('CKVD_CACHE_DIR') // a variable of that package, not of this one
     const named = readPage(page).match(/CKVD_[A-Z0-9_]*[A-Z0-9]\b(?!_?…)/g) ?? []
     expect(named.filter((name) => !known.has(name))).toEqual([])
