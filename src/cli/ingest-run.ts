@@ -15,7 +15,7 @@ export async function runRequest(run: Run, parse: () => Promise<IngestOptions>):
   const parsed = await parse()
   const options: IngestOptions = {
     ...parsed,
-    events: { ...view.events, onPlan: (totals, series) => showPlan(run, totals, series) },
+    events: { ...view.events, onRun: run.begin, onPlan: (totals, series) => showPlan(run, totals, series) },
   }
   return run.options.dryRun === true ? await plan(run, options, view) : await ingest(run, options, view)
 }

@@ -306,6 +306,7 @@ async function runOnLake(
   let stopped: CkvdError | null = null
   try {
     runId = lake.catalog.startRun({ startedAt, command })
+    options.events.onRun?.(runId)
     const held = await work(options, scope, { lake, connections, pool, tally })
     if (held !== null) stopped = stoppedError(held)
   } catch (error) {
@@ -315,7 +316,6 @@ async function runOnLake(
   }
   const result: IngestResult = {
     command,
-    run: runId,
     exit: stopped?.exit ?? tally.exit,
     started_at: startedAt,
     elapsed_ms: Math.round(performance.now() - startedMs),

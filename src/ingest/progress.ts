@@ -29,6 +29,8 @@ export interface IngestProgress {
 
 /** What a run tells while it goes on. All calls are synchronous and must not throw. */
 export interface IngestEvents {
+  /** the number under which the lake remembers the run */
+  onRun?(run: number): void
   /** series planned so far, of how many universe lines */
   onPlanning?(planned: number, lines: number): void
   /** the account of REST weight cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */

@@ -37,8 +37,6 @@ export interface Difference extends Series {
 export interface IngestResult {
   /** `ingest` or `sync` */
   readonly command: 'ingest' | 'sync'
-  /** its number in `ckvd runs`; null: it could not be recorded */
-  readonly run: number | null
   /** exit code of the command: 0 when every requested day is stored or its absence explained, 3, 4 or 130 */
   readonly exit: number
   /** ISO time */
@@ -84,9 +82,9 @@ const MAX_PROBLEMS = 10_000
 const REMEMBERED_PROBLEMS = 50
 
 /** What the lake remembers of a run: its result, without all but the first problems, and without what the days themselves tell. */
-export type RunCounts = Omit<IngestResult, 'run' | 'differences'>
+export type RunCounts = Omit<IngestResult, 'differences'>
 
-export function runCounts({ run, differences, ...counts }: IngestResult): RunCounts {
+export function runCounts({ differences, ...counts }: IngestResult): RunCounts {
   return { ...counts, problems: counts.problems.slice(0, REMEMBERED_PROBLEMS) }
 }
 

@@ -1,3 +1,5 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import { jsonOf } from '../support/ckvd.ts'
@@ -92,6 +94,10 @@ describe('a lake of three series that begin on different days', () => {
     const { exit, stderr } = await world.run(['sync', '--start', '2024-01-20'])
     expect(exit).toBe(2)
     expect(stderr).toContain('`--start`')
+    // but of a config file, where it is meant for an ingest
+    await writeFile(join(world.directory.path, 'ckvd.config.json'), '{"start":"2024-01-20"}')
+    expect((await world.run(['sync', '--dry-run', '--quiet'])).exit).toBe(0)
+    await rm(join(world.directory.path, 'ckvd.config.json'))
   })
 
   test('of a universe: what the lake has goes on from there in all its intervals, what is new begins as an ingest', async () => {

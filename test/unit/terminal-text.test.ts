@@ -68,7 +68,11 @@ describe('an output of a command', () => {
 describe('a log line', () => {
   test.each([true, false])('has no control character (pretty: %s)', (pretty) => {
     let text = ''
-    const logger = createLogger({ level: 'INFO', pretty: pretty ? 'clock' : undefined, destination: { write: (part: string) => (text += part) } })
+    const logger = createLogger({
+      level: 'INFO',
+      pretty: pretty ? 'clock' : undefined,
+      destination: { write: (part: string) => (text += part) },
+    })
     logger.warn({ body: HOSTILE, inner: { list: [HOSTILE] } }, `answered ${HOSTILE}\nforged line`)
     logger.error(Object.assign(new Error(HOSTILE), { details: { body: HOSTILE } }))
     expect([...text].filter(isControl)).toEqual([])

@@ -7,6 +7,7 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { END_NOTES, metricsOption, onEndOption, pingOption } from '../end/end-options.ts'
 import { runAnnounced } from '../end/announced-run.ts'
 import { runRequest } from '../ingest-run.ts'
+import type { OptionHolder } from '../options.ts'
 import { addSettings, dataOption, dayOption, intervalsOption, marketOption, symbolsOption, wordOption } from '../options.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
 
@@ -51,11 +52,14 @@ export function addSyncCommand(program: Command, context: CliContext): void {
       ...END_NOTES,
     ],
   })
-  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run))))
+  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run, self))))
 }
 
-function readOptions(run: CommandRun<Omit<SyncRequest, 'signal' | 'onProgress'>>): Promise<IngestOptions> {
-  const { universe, market, symbols, data, intervals, start, archives } = run.options
+function readOptions(run: CommandRun<Omit<SyncRequest, 'signal' | 'onProgress'>>, command: OptionHolder): Promise<IngestOptions> {
+  const { universe, market, symbols, data, intervals, archives } = run.options
+  // in the config file it is meant for an ingest
+  const isMeant = universe !== undefined || command.getOptionValueSource('start') !== 'config'
+  const start = isMeant ? run.options.start : undefined
   const { rest, dryRun, refresh, crossCheck, keepArchives } = run.options
   return parseSyncRequest(
     {

@@ -17,6 +17,8 @@ import { formatMetrics } from './metrics.ts'
 
 /** A run of which somebody may be told, as its command's body sees it. */
 export interface AnnouncedRun<Options extends object> extends CommandRun<Options> {
+  /** the number under which the lake remembers the run */
+  begin(this: void, number: number): void
   /** what the run did, to be told when it has ended */
   tell(this: void, result: IngestResult): void
 }
@@ -24,6 +26,8 @@ export interface AnnouncedRun<Options extends object> extends CommandRun<Options
 /** How a run ended, as far as it came. */
 interface End {
   exit: number
+  /** null: the lake does not remember it */
+  number: number | null
   result: IngestResult | null
   error: CkvdError | null
   run: CommandRun<object> | null
@@ -38,14 +42,14 @@ export async function runAnnounced<Options extends EndFlags>(
   command: ParsedCommand<Options>,
   body: (run: AnnouncedRun<Options>) => Promise<number>,
 ): Promise<void> {
-  const end: End = { exit: 1, result: null, error: null, run: null }
+  const end: End = { exit: 1, number: null, result: null, error: null, run: null }
   const startedMs = context.now()
   await runCommand(
     { ...context, setExit: (exit) => (end.exit = exit) },
     command,
     (run) => {
       end.run = run
-      return body({ ...run, tell: (result) => (end.result = result) })
+      return body({ ...run, begin: (number) => (end.number = number), tell: (result) => (end.result = result) })
     },
     { onError: (error) => (end.error = error) },
   )
@@ -86,11 +90,11 @@ async function announce(
 }
 
 /** The variables by which a hook knows what ended. */
-function hookEnvironment({ env }: CliContext, command: string, { exit, result, run }: End): Record<string, string | undefined> {
+function hookEnvironment({ env }: CliContext, command: string, { exit, number, result, run }: End): Record<string, string | undefined> {
   return {
     ...env,
     ...(run === null ? {} : { CKVD_LAKE: run.settings.lake }),
-    CKVD_RUN: result?.run == null ? '' : String(result.run),
+    CKVD_RUN: number === null ? '' : String(number),
     CKVD_RUN_COMMAND: command,
     CKVD_RUN_EXIT: String(exit),
     CKVD_RUN_PROBLEMS: String(result?.problems.length ?? 0),

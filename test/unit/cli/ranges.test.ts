@@ -8,6 +8,7 @@ import { runHere } from './support.ts'
 /** What each command that takes a range needs besides. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ingest: ['--universe', 'symbols.txt', '--market', 'spot'],
+  changes: [],
   coverage: [],
   chart: ['BTCUSDT'],
   export: ['--out', 'export'],

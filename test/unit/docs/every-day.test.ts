@@ -12,7 +12,6 @@ const PAGE = readFileSync(new URL('../../../docs/every-day.md', import.meta.url)
 const RESULT: IngestResult = {
   ...{
     command: 'sync',
-    run: 7,
     exit: 3,
     started_at: '2024-03-10T06:00:00.000Z',
     elapsed_ms: 1500,
