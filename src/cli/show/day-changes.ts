@@ -4,7 +4,7 @@ import { seriesLabel } from '../../dataset/names.ts'
 import { datasetOf, named } from '../../dataset/registry.ts'
 import type { Series } from '../../model/series.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
-import type { DayChange } from '../../report/history/changes.ts'
+import type { ChangeKind, DayChange } from '../../report/history/changes.ts'
 import { CHANGE_KINDS } from '../../report/history/changes.ts'
 import type { TextOutput } from './output.ts'
 import { formatCount, formatCountOf, printTable, writeData } from './output.ts'
@@ -17,6 +17,9 @@ export interface Since {
   readonly iso: string
 }
 
+/** What is as it should be: of many series on the same days one row is enough. */
+const FOLDED: ReadonlySet<ChangeKind> = new Set(['upgraded', 'stored', 'pending'])
+
 /** Consecutive chunks of a series of which the same is to be told. */
 interface Stretch {
   readonly first: DayChange
@@ -24,6 +27,9 @@ interface Stretch {
   days: number
   changedRows: number | null
 }
+
+/** Stretches that are told in one row. */
+type Alike = readonly [Stretch, ...Stretch[]]
 
 /** What changed, what needs attention first: a row a stretch of days, the sums, and the reasons of what is unexplained. */
 export function showChanges(stdout: TextOutput, since: Since, changes: readonly DayChange[]): void {
@@ -33,14 +39,13 @@ export function showChanges(stdout: TextOutput, since: Since, changes: readonly 
     return
   }
   const stretches = joinStretches(changes).sort((a, b) => CHANGE_KINDS.indexOf(a.first.change) - CHANGE_KINDS.indexOf(b.first.change))
+  const rows: readonly Alike[] = stdout.isTTY === true ? foldAlike(stretches) : stretches.map((stretch): Alike => [stretch])
   printTable(stdout, {
     head: ['change', 'series', 'first', 'last', 'days', 'now', 'bars differ'],
     align: ['left', 'left', 'left', 'left', 'right', 'left', 'right'],
-    rows: stretches.map(({ first, last, days, changedRows }) => [
-      ...[first.change, seriesLabel(seriesOf(first)), first.day, last.day, formatCount(days), first.condition],
-      first.old === null ? '' : changedRows === null ? 'unknown' : formatCount(changedRows),
-    ]),
+    rows: rows.map(rowOf),
   })
+  if (rows.length < stretches.length) stdout.write('Series that changed alike stand in one row; --csv and --json tell of each.\n')
   const counts = CHANGE_KINDS.map((kind) => [kind, changes.filter(({ change }) => change === kind).length] as const)
   const sums = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${formatCount(count)} ${kind}`)
   stdout.write(`${formatCountOf(changes.length, 'day')}: ${sums.join(', ')}\n`)
@@ -50,6 +55,34 @@ export function showChanges(stdout: TextOutput, since: Since, changes: readonly 
       : [`${seriesLabel(seriesOf(first))} ${first.day}${days > 1 ? ` and ${formatCount(days - 1)} more` : ''}: ${first.reason}`],
   )
   stdout.write(shortList('unexplained', reasons))
+}
+
+/** A row of stretches that differ in nothing but their series. */
+function rowOf(alike: Alike): string[] {
+  const [{ first, last, changedRows }] = alike
+  const days = alike.reduce((sum, stretch) => sum + stretch.days, 0)
+  return [
+    ...[first.change, alike.length === 1 ? seriesLabel(seriesOf(first)) : `${formatCount(alike.length)} series`],
+    ...[first.day, last.day, formatCount(days), first.condition],
+    first.old === null ? '' : changedRows === null ? 'unknown' : formatCount(changedRows),
+  ]
+}
+
+/** Stretches of the same days of which nobody need look at the single one, together; all others alone, in the order in which they come. */
+function foldAlike(stretches: readonly Stretch[]): Alike[] {
+  const folded = new Map<string, [Stretch, ...Stretch[]]>()
+  for (const stretch of stretches) {
+    const { first, last, changedRows } = stretch
+    const isQuiet = FOLDED.has(first.change) && (changedRows ?? 0) === 0 && !(first.old !== null && changedRows === null)
+    const likeness = isQuiet
+      ? [first.change, first.condition, first.day, last.day, first.old === null]
+      : [seriesLabel(seriesOf(first)), first.day]
+    const key = likeness.join(' ')
+    const there = folded.get(key)
+    if (there === undefined) folded.set(key, [stretch])
+    else there.push(stretch)
+  }
+  return [...folded.values()]
 }
 
 function joinStretches(changes: readonly DayChange[]): Stretch[] {
