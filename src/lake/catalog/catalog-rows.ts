@@ -1,4 +1,5 @@
-import type { EvidencedGap } from '../../model/evidence.ts'
+import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
+import { doubt, parseEvidenceData } from '../../model/evidence.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { Phase } from '../../model/interval.ts'
@@ -193,5 +194,14 @@ export function runRowOf(raw: RawRow): RunRow {
     command: raw[3] as string,
     counts: raw[4] as string | null,
     exit: raw[5] as number | null,
+  }
+}
+
+/** Evidence as the catalog keeps it; words of an older version prove nothing. */
+export function evidenceOf(text: string): Evidence {
+  try {
+    return parseEvidenceData(JSON.parse(text)) ?? doubt('text', text)
+  } catch {
+    return doubt('text', text) // words, no JSON
   }
 }

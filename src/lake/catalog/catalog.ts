@@ -2,8 +2,8 @@ import type Database from 'libsql'
 import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
-import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
-import { doubt, parseEvidenceData, toEvidenceData } from '../../model/evidence.ts'
+import type { EvidencedGap } from '../../model/evidence.ts'
+import { toEvidenceData } from '../../model/evidence.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
@@ -12,7 +12,7 @@ import type { DayRange, Ledger, WholeDays } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
-import { DAY_COLUMNS, datasetPart, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
+import { DAY_COLUMNS, datasetPart, evidenceOf, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
 import { dayRowOf, dayRowsOf, storedValues } from './stored-rows.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
@@ -117,7 +117,7 @@ export class Catalog implements Ledger {
     const startUs = from === undefined ? 0 : dayStartUs(from)
     const endUs = to === undefined ? Number.MAX_SAFE_INTEGER : dayStartUs(to)
     const rows = this.#use('read', (sql) => sql.listGaps.all([...keyOf(series), startUs, endUs])) as [number, number, number, string][]
-    return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence: readEvidence(evidence) }))
+    return rows.map(([start, end, bars, evidence]) => ({ startUs: start, endUs: end, bars, evidence: evidenceOf(evidence) }))
   }
 
   readDaysSince(series: Series, since: string): DayRow[] {
@@ -286,15 +286,6 @@ function putChunk(sql: Statements, key: readonly Binding[], id: number, { row, g
 
 function keyOf(series: Series): Binding[] {
   return [series.dataset ?? KLINES, series.market, series.symbol, series.interval]
-}
-
-/** Evidence as the catalog keeps it; words of an older version prove nothing. */
-function readEvidence(text: string): Evidence {
-  try {
-    return parseEvidenceData(JSON.parse(text)) ?? doubt('text', text)
-  } catch {
-    return doubt('text', text) // words, no JSON
-  }
 }
 
 function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
