@@ -44,7 +44,7 @@ export async function planListed(given: Series, around: PlannerContext): Promise
   // the phase of its bars decides when a month has closed, and where bars are missing
   const series = known?.phase == null ? given : { ...given, phase: known.phase }
   const settled = catalog === null ? undefined : findSettled(series, scope, known, catalog)
-  if (settled !== undefined && catalog !== null) return planSettled(series, known, settled, catalog.lastDayWithBars(series))
+  if (settled !== undefined && catalog !== null) return planSettled(series, scope, known, settled, catalog.lastDayWithBars(series))
   const rows = new Map((catalog?.readDays(series, startOfRows(series, scope), scope.end) ?? []).map((row) => [row.day, row]))
   if (ctx.adoptInto !== null && !scope.force) await adoptOrphans(series, rows, scope, ctx.adoptInto)
   const from = findListingStart(series, scope, known, rows)

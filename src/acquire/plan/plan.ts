@@ -173,6 +173,7 @@ export function planSeries(
 /** The plan of a series of which nothing is to be done: each of its requested chunks, of which there is one at least, is settled. */
 export function planSettled(
   series: Series,
+  { start }: PlanScope,
   known: SeriesRow | undefined,
   chunks: { readonly first: UtcDay; readonly last: UtcDay; readonly count: number },
   lastStored: UtcDay | null,
@@ -180,6 +181,7 @@ export function planSettled(
   const { first, last, count } = chunks
   return {
     series,
+    start,
     first,
     last,
     days: count,
