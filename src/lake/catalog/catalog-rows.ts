@@ -1,6 +1,8 @@
 import type { Evidence, EvidencedGap } from '../../model/evidence.ts'
 import { doubt, parseEvidenceData } from '../../model/evidence.ts'
+import { seriesLabel } from '../../dataset/names.ts'
 import type { ErrorCode } from '../../errors.ts'
+import { CkvdError } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { Phase } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
@@ -204,4 +206,18 @@ export function evidenceOf(text: string): Evidence {
   } catch {
     return doubt('text', text) // words, no JSON
   }
+}
+
+/** The fault of a gap that is recorded with a chunk in which it does not lie. */
+export function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
+  return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
+    details: {
+      ...(row.dataset === undefined ? {} : { dataset: row.dataset }),
+      market: row.market,
+      symbol: row.symbol,
+      interval: row.interval,
+      day: row.day,
+      startUs: gap.startUs,
+    },
+  })
 }

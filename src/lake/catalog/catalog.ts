@@ -12,7 +12,7 @@ import type { DayRange, Ledger, WholeDays } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
-import { DAY_COLUMNS, datasetPart, evidenceOf, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
+import { DAY_COLUMNS, datasetPart, evidenceOf, gapOutside, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
 import { dayRowOf, dayRowsOf, storedValues } from './stored-rows.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
@@ -286,17 +286,4 @@ function putChunk(sql: Statements, key: readonly Binding[], id: number, { row, g
 
 function keyOf(series: Series): Binding[] {
   return [series.dataset ?? KLINES, series.market, series.symbol, series.interval]
-}
-
-function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
-  return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
-    details: {
-      ...(row.dataset === undefined ? {} : { dataset: row.dataset }),
-      market: row.market,
-      symbol: row.symbol,
-      interval: row.interval,
-      day: row.day,
-      startUs: gap.startUs,
-    },
-  })
 }
