@@ -267,7 +267,7 @@ export const SETTINGS: readonly SettingDescription[] = [
  * library, so a key is known when any command has it; a test compares this list with the commands' own options.
  */
 export const COMMAND_KEYS: readonly string[] = (
-  'json quiet verbose universe market symbols data intervals start end archives noRest dryRun refresh retryFailed force crossCheck keepArchives mapMarket ' +
+  'json quiet verbose universe market symbols data intervals start end month archives noRest dryRun refresh retryFailed force crossCheck keepArchives mapMarket ' +
   'out quote asOf recentDays html csv accept reason repair prune interval days funding reindex source format from port archive faults seed ' +
   'maxAge gzip replace to check incomplete'
 ).split(' ')

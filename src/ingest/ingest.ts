@@ -10,6 +10,7 @@ import type { Connections } from '../acquire/connections.ts'
 import { createConnections } from '../acquire/connections.ts'
 import { ListingEdge } from '../acquire/listing-edge.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
+import { NearMisses } from '../acquire/near-misses.ts'
 import { RestGate } from '../acquire/rest/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-task.ts'
 
@@ -33,7 +34,7 @@ import { PlanSpool } from './plan-spool.ts'
 import type { ArchiveChoice } from '../acquire/plan/archive-choice.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan/plan.ts'
 import type { PlanTotals, SeriesFailure } from './planner.ts'
-import { addTotals, NO_PLAN, planTotals, planUniverse } from './planner.ts'
+import { addTotals, NO_PLAN, plannedArchives, planTotals, planUniverse } from './planner.ts'
 import type { IngestEvents, IngestProgress } from './progress.ts'
 import { ProgressMeter } from './progress.ts'
 import type { IngestResult } from './result.ts'
@@ -156,11 +157,13 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
         countFailure(tally, planned)
         return Promise.resolve()
       }
+      options.events.onArchives?.(planned.series, plannedArchives(planned))
       const numbers = planTotals(planned)
       total = addTotals(total, numbers)
       series.push({ ...planned.series, first: planned.first, last: planned.last, ...printable(numbers) })
       return Promise.resolve()
     })
+    await adviseUnknown(tally, connections, options.signal)
   } finally {
     await lake?.close()
   }
@@ -229,6 +232,12 @@ function forgetListing(catalog: Ledger, series: Series): void {
   }
   const { dataset, market, symbol, interval } = series
   catalog.putSeries({ ...nothing, ...known, dataset, market, symbol, interval, listedAt: null })
+}
+
+/** Says of symbols that nobody knows what was probably meant. */
+async function adviseUnknown(tally: Tally, { listing }: Connections, signal: AbortSignal): Promise<void> {
+  const nearMisses = new NearMisses(listing)
+  await tally.addAdvice('CKVD_UNKNOWN_SYMBOL', async (problem) => (await nearMisses.find(problem, signal))?.text)
 }
 
 function countFailure(tally: Tally, failure: SeriesFailure): void {
@@ -304,6 +313,7 @@ async function runOnLake(
   try {
     runId = lake.catalog.startRun({ startedAt, command: 'ingest' })
     const held = await work(options, scope, { lake, connections, pool, tally })
+    await adviseUnknown(tally, connections, options.signal)
     if (held !== null) stopped = stoppedError(held)
   } catch (error) {
     stopped = toCkvdError(error)

@@ -1,4 +1,4 @@
-import type { CkvdError } from '../errors.ts'
+import type { CkvdError, ErrorCode } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import { countNone, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
@@ -78,6 +78,9 @@ export interface IngestResult {
 /** Problems listed one by one; beyond them only the counts tell. */
 const MAX_PROBLEMS = 10_000
 
+/** Problems for which advice is looked up. */
+const MAX_ADVISED = 20
+
 /** Series that a note names. */
 const SHOWN_NAMES = 5
 
@@ -106,6 +109,16 @@ export class Tally {
 
   addProblem(problem: Problem): void {
     if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem)
+  }
+
+  /** Adds to what is told of the first problems of a code; `words` gives undefined where there is nothing to add. */
+  async addAdvice(code: ErrorCode, words: (problem: Problem) => Promise<string | undefined>): Promise<void> {
+    let advised = 0
+    for (const [i, problem] of this.#problems.entries()) {
+      if (problem.code !== code || ++advised > MAX_ADVISED) continue
+      const text = await words(problem)
+      if (text !== undefined) this.#problems[i] = { ...problem, message: `${problem.message} ${text}` }
+    }
   }
 
   addDifference(difference: Difference): void {

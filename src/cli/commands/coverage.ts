@@ -17,8 +17,9 @@ import { hasUnexplained, readCoverage } from '../../report/coverage/coverage.ts'
 import { writeReport } from '../../report/report-file.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
 import type { FilterFlags } from '../options.ts'
-import { addSettings, LOCAL_SETTINGS, dayOption, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
+import { addSettings, LOCAL_SETTINGS, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
 import { checkOutside } from '../show/out-file.ts'
 import { formatBytes, formatCount, formatCountOf, printTable, writeData } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
@@ -41,8 +42,9 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
-    .addOption(dayOption('--start', 'first day'))
-    .addOption(dayOption('--end', 'day after the last one'))
+    .addOption(startOption('first day'))
+    .addOption(endOption('day after the last one'))
+    .addOption(monthOption())
     .option('--csv', 'CSV on stdout, a line a series')
     .option('--html <FILE>', 'write a page too: a calendar for each series, its gaps with their evidence, totals; one file, no network')
     .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
@@ -82,7 +84,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
 }
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {
-  const filter = filterOf(run.options)
+  const filter = filterOf(run.options, run.nowMs())
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })

@@ -12,11 +12,11 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { neverRequestedLine, neverRequestedTitle } from '../show/never-requested.ts'
 import { unexplainedLine } from '../show/unexplained-day.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
 import type { FilterFlags } from '../options.ts'
 import {
   addSettings,
   LOCAL_SETTINGS,
-  dayOption,
   filterOf,
   intervalsOption,
   marketOption,
@@ -50,8 +50,9 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
-    .addOption(dayOption('--start', 'first day; listed days from here on that were never requested end in exit code 3'))
-    .addOption(dayOption('--end', 'day after the last one; likewise'))
+    .addOption(startOption('first day; listed days from here on that were never requested end in exit code 3'))
+    .addOption(endOption('day after the last one; likewise'))
+    .addOption(monthOption())
   addSettings(command, {
     settings: [...LOCAL_SETTINGS, 'workers'],
     example: [
@@ -79,7 +80,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
-  const filter = filterOf(run.options)
+  const filter = filterOf(run.options, run.nowMs())
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const view = createProgress<ExportProgress>(run, {
     message: 'exporting',

@@ -7,15 +7,18 @@ import { csvLine } from '../../codec/export/csv-text.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
-import { parseUtcDay } from '../../model/utc-day.ts'
+import { dayOfUs } from '../../model/utc-day.ts'
 import { MarketClient } from '../../library/client.ts'
 import { ChartType, DataSource } from '../../question/names.ts'
 import type { FetchStep, GetDataOptions } from '../../question/query.ts'
 import { FLAG_ENDS } from '../../question/range-order.ts'
+import { checkEndIsNoMonth, DAY_FLAGS, parseMonthRange, parseStartDay } from '../../question/month-words.ts'
+import type { TimeRangeOptions } from '../../question/time-range.ts'
 import { parseTimeRange } from '../../question/time-range.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
+import { monthOption } from '../range-options.ts'
 import { describeTable } from '../show/fetch-table.ts'
 import { OutFile } from '../show/out-file.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
@@ -36,6 +39,7 @@ interface FetchFlags {
   readonly interval: Interval
   readonly start?: string
   readonly end?: string
+  readonly month?: string
   readonly days?: number
   readonly source: keyof typeof SOURCES
   readonly funding?: true
@@ -53,6 +57,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
+    .addOption(monthOption())
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
     .option('--funding', 'funding rates instead of bars (um, cm; the sandbox has none)')
@@ -120,7 +125,7 @@ export function createMarketClient(run: CommandRun<object>, market: Market): Mar
 }
 
 function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
-  const { start, end, days, interval, source, funding, reindex, format, out } = run.options
+  const { interval, source, funding, reindex, format, out } = run.options
   if (format === 'arrow' && out === undefined && !run.json)
     throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
   if (funding === true && reindex === true)
@@ -132,11 +137,7 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
     )
   if (source === 'cache' && !run.settings.enableCache)
     throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
-  const range = {
-    startTime: start === undefined ? undefined : timeOf(start),
-    endTime: end === undefined ? undefined : timeOf(end),
-    days: days ?? (start === undefined ? 1 : undefined),
-  }
+  const range = readRange(run)
   // the client would say the same of its options
   parseTimeRange(range, run.clockMs(), RANGE_FLAGS)
   return {
@@ -150,9 +151,25 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
   }
 }
 
-/** A day stands for its midnight, UTC. */
+function readRange(run: CommandRun<FetchFlags>): TimeRangeOptions {
+  const { start, end, month, days } = run.options
+  if (month !== undefined) {
+    const range = parseMonthRange({ month, start: start ?? days, end }, dayOfUs(run.clockMs() * 1000), DAY_FLAGS)
+    // of a month that runs, what there is of it
+    return { startTime: timeOf(range.start), endTime: range.isOver ? timeOf(range.end) : undefined }
+  }
+  if (end !== undefined) checkEndIsNoMonth(end, DAY_FLAGS)
+  return {
+    startTime: start === undefined ? undefined : timeOf(start),
+    endTime: end === undefined ? undefined : timeOf(end),
+    days: days ?? (start === undefined ? 1 : undefined),
+  }
+}
+
+/** A day stands for its midnight, UTC, a month for that of its first day. */
 function timeOf(text: string): string {
-  return parseUtcDay(text) === undefined ? text : `${text}T00:00:00Z`
+  const day = parseStartDay(text)
+  return day === undefined ? text : `${day}T00:00:00Z`
 }
 
 function parseDays(text: string): number {

@@ -1,24 +1,28 @@
 import type { Command } from '@commander-js/extra-typings'
 import { DecodePool } from '../../acquire/decode-pool.ts'
+import { CkvdError } from '../../errors.ts'
 import type { DryRunResult, IngestOptions } from '../../ingest/ingest.ts'
-import type { IngestRequest } from '../../ingest/request.ts'
+import type { IngestRequest } from '../../ingest/request/request-options.ts'
 import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
 import type { IngestResult } from '../../ingest/result.ts'
+import { dayOfUs } from '../../model/utc-day.ts'
+import { describeLeftOutDay } from '../../question/month-words.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
+import { archiveLines } from '../show/archive-lines.ts'
 import { showDryRun, showPlan, showResult } from '../show/ingest-output.ts'
 import {
   addSettings,
   dataOption,
-  dayOption,
   intervalsOption,
   mapMarketOption,
   marketOption,
-  requireOption,
+  symbolsOf,
   symbolsOption,
   wordOption,
 } from '../options.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 import type { ProgressView } from '../show/progress-view.ts'
 import { createProgressView } from '../show/progress-view.ts'
@@ -28,14 +32,15 @@ export function addIngestCommand(program: Command, context: CliContext): void {
   const command = program
     .command('ingest')
     .description('plans, downloads, verifies, decodes, stores, backfills, reports: every requested bar present or explained')
-    .option('--universe <FILE>', 'symbols to ingest: CSV (market,symbol,…,available_intervals) or one symbol a line; - is standard input')
-    .addOption(marketOption('of a CSV only this market; market of a list of one symbol a line'))
+    .option('--universe <FILE>', 'a list: CSV (market,symbol,…,available_intervals) or one symbol a line; - is standard input')
+    .addOption(marketOption('market of symbols and of a list of one symbol a line (default: spot); of a CSV only this market'))
     .addOption(mapMarketOption())
-    .addOption(symbolsOption())
+    .addOption(symbolsOption('as the arguments; with --universe only these symbols of it'))
     .addOption(dataOption())
     .addOption(intervalsOption('only these intervals, or all that are listed (default: 1m)'))
-    .addOption(dayOption('--start', 'first day (default: the first one that the listing has)'))
-    .addOption(dayOption('--end', 'day after the last one (default: today)'))
+    .addOption(startOption('first day (default: the first one that the listing has)'))
+    .addOption(endOption('day after the last one (default: today)'))
+    .addOption(monthOption())
     .addOption(
       wordOption('--archives', 'which archives: auto takes months where all their days are asked', ['auto', 'daily', 'monthly']).default(
         'auto' as const,
@@ -43,14 +48,14 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     )
     .option('--no-rest', 'do not ask the REST API: missing days stay pending or partial')
     .option('--dry-run', 'print the plan; download and write nothing')
+    .option('--csv', 'with --dry-run: CSV on stdout, a line an archive')
     .option('--refresh', 'compare all stored days with the listing and take what was published anew')
     .option('--retry-failed', 'plan only days that are unexplained')
     .option('--force', 'plan all days, stored or not')
     .option('--cross-check', 'compare all days of monthly archives with the daily ones')
     .option('--keep-archives', "keep the ZIP files, under the lake's archives/")
   addSettings(command, {
-    example:
-      'ckvd ingest --universe spot_synchronal.csv --intervals 1m,1h --start 2024-01-01\nprintf "BTCUSDT\\n" | ckvd ingest --universe - --market um --start 2024-01-01 --end 2024-02-01',
+    example: 'ckvd ingest BTCUSDT ETHUSDT --start 2024-01-01\nckvd ingest --universe universe.csv --intervals 1m,1h --month 2024-01',
     exits: {
       0: 'every requested day is stored, or its absence is explained',
       1: 'a bug',
@@ -60,25 +65,31 @@ export function addIngestCommand(program: Command, context: CliContext): void {
       130: 'interrupted; safe to run again',
     },
   })
-  command.action((_options, self) =>
+  command.argument('[symbols...]', 'symbols, such as BTCUSDT; with --universe only these symbols of it').action((words, _options, self) =>
     runCommand(context, self, async (run) => {
       const view = createProgressView(run)
-      const options = await readOptions(run, view.events)
+      const options = await readOptions(run, words, view.events)
       return run.options.dryRun === true ? await plan(run, options, view) : await ingest(run, options, view)
     }),
   )
 }
 
-/** The flags of `ingest`, as commander hands them over: a request, but for the universe, which may be missing. */
-type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string }
+/** The flags of `ingest`, as commander hands them over. */
+type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string; readonly csv?: true }
 
-async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['events']): Promise<IngestOptions> {
-  const { market, mapMarket, symbols, data, intervals, start, end, archives } = run.options
+async function readOptions(
+  run: CommandRun<IngestFlags>,
+  words: readonly string[],
+  events: IngestOptions['events'],
+): Promise<IngestOptions> {
+  const { universe, market, mapMarket, data, intervals, start, end, month, archives, csv } = run.options
   const { rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives } = run.options
-  const universe = requireOption(run.options.universe, '--universe FILE')
+  if (csv === true && dryRun !== true)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--dry-run` with `--csv`: a line an archive is what a plan has to tell.')
+  const symbols = symbolsOf(words, run.options.symbols)
   const options = await parseIngestRequest(
     {
-      ...{ universe, market, mapMarket, symbols, data, intervals, start, end, archives },
+      ...{ universe, market, mapMarket, symbols, data, intervals, start, end, month, archives },
       ...{ rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives, signal: run.signal },
     },
     run.settings,
@@ -87,12 +98,21 @@ async function readOptions(run: CommandRun<IngestFlags>, events: IngestOptions['
       onLeftOut: ({ market, symbol }) => run.logger.warn({ market, symbol }, LEFT_OUT),
     },
   )
-  return { ...options, events: { ...events, onPlan: (totals, series) => showPlan(run, totals, series) } }
+  return { ...options, events: { ...events, onPlan: (totals, series) => showPlan(run, totals, series, leftOutDay(run, options)) } }
+}
+
+/** What the plan says of an end that was asked for and may be meant as the last day. */
+function leftOutDay(run: CommandRun<IngestFlags>, { start, end }: IngestOptions): string | undefined {
+  return run.options.end === undefined ? undefined : describeLeftOutDay({ start, end }, dayOfUs(run.nowMs() * 1000))
 }
 
 async function plan(run: CommandRun<IngestFlags>, options: IngestOptions, view: ProgressView): Promise<number> {
   const { planIngest } = await import('../../ingest/ingest.ts')
-  return printDryRun(run, await planIngest(options).finally(() => view.stop()))
+  const isCsv = run.options.csv === true && !run.json
+  const events = isCsv ? { ...options.events, onArchives: archiveLines(run) } : options.events
+  const result = await planIngest({ ...options, events }).finally(() => view.stop())
+  if (isCsv) return result.exit
+  return printDryRun(run, result, leftOutDay(run, options))
 }
 
 /** The decode threads start before the rest of the program is loaded: on two processors they are ready when the first archive comes. */
@@ -108,9 +128,9 @@ async function ingestWith(run: CommandRun<IngestFlags>, options: IngestOptions, 
   return printResult(run, await runIngest(options).finally(() => view.stop()))
 }
 
-function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult): number {
+function printDryRun(run: CommandRun<IngestFlags>, result: DryRunResult, leftOut: string | undefined): number {
   if (run.json) run.printJson(result)
-  else showDryRun(run.context.stdout, result)
+  else showDryRun(run.context.stdout, result, leftOut)
   return result.exit
 }
 

@@ -9,9 +9,8 @@ import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import { checkNesting, filterResampled } from '../../model/resample.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
-import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
-import { checkOrder, FLAG_ENDS } from '../../question/range-order.ts'
+import { symbolOf } from '../../question/symbol-format.ts'
 import { BarCheck } from '../../resample/resample-check.ts'
 import type { LakeBars } from '../../resample/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
@@ -23,13 +22,15 @@ import { sumNeverRequested } from '../show/never-requested.ts'
 import {
   addSettings,
   LOCAL_SETTINGS,
-  dayOption,
   intervalOption,
   marketOption,
   requireOption,
+  symbolsOf,
   symbolsOption,
   wordOption,
 } from '../options.ts'
+import type { RangeFlags } from '../range-options.ts'
+import { endOption, monthOption, rangeOf, startOption } from '../range-options.ts'
 import type { Sink } from '../show/out-file.ts'
 import { OutFile } from '../show/out-file.ts'
 import type { SeriesResult } from '../show/resample-report.ts'
@@ -37,13 +38,11 @@ import { exitOf, printReport } from '../show/resample-report.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
 
 /** The flags of `resample`, as commander hands them over. */
-interface ResampleFlags {
+interface ResampleFlags extends RangeFlags {
   readonly market?: Market
   readonly symbols?: string[]
   readonly from: Interval
   readonly to?: Interval
-  readonly start?: UtcDay
-  readonly end?: UtcDay
   readonly check?: true
   readonly incomplete?: true
   readonly format?: (typeof BAR_FORMATS)[number]
@@ -67,8 +66,9 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     .addOption(symbolsOption())
     .addOption(intervalOption('--from', 'length of the bars that are in the lake').default('1m' as const))
     .addOption(intervalOption('--to', 'length of the bars to make; it must be made of whole bars of --from'))
-    .addOption(dayOption('--start', 'first day on which a larger bar may open (UTC; default: all)'))
-    .addOption(dayOption('--end', 'day after the last one'))
+    .addOption(startOption('first day on which a larger bar may open (UTC; default: all)'))
+    .addOption(endOption('day after the last one'))
+    .addOption(monthOption())
     .option(
       '--check',
       "compare with the exchange's own bars in the lake and list every difference; no bars are printed without --format or --out",
@@ -89,32 +89,23 @@ export function addResampleCommand(program: Command, context: CliContext): void 
       130: 'interrupted; no --out file was written',
     },
   })
-  command.argument('[symbols...]', 'symbols, such as BTCUSDT (default: all that the lake has bars of)').action((symbols, _options, self) =>
-    runCommand(
-      context,
-      self,
-      (run) =>
-        runResample(
-          run,
-          symbols.map((symbol) => symbol.toUpperCase()),
-        ),
-      { sources: false },
-    ),
-  )
+  command
+    .argument('[symbols...]', 'symbols, such as BTCUSDT (default: all that the lake has bars of)')
+    .action((words, _options, self) => runCommand(context, self, (run) => runResample(run, words), { sources: false }))
 }
 
-async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly string[]): Promise<number> {
+async function runResample(run: CommandRun<ResampleFlags>, words: readonly string[]): Promise<number> {
   const { options, context } = run
   const to = requireOption(options.to, '--to NAME')
   checkNesting(options.from, to)
-  checkOrder(options, FLAG_ENDS)
+  const days = rangeOf(options, run.nowMs())
   const format = options.format ?? (options.check === true && options.out === undefined ? undefined : 'table')
   if (format === 'arrow' && options.out === undefined)
     throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
   const root = resolve(context.cwd, run.settings.lake)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
-  const chosen = chooseSeries(lake, options, symbols)
-  const opens = openRange(options.start, options.end)
+  const chosen = chooseSeries(lake, options, words)
+  const opens = openRange(days.start, days.end)
   checkAny(lake, chosen, to, opens)
   await using file = options.out === undefined ? undefined : await OutFile.create(resolve(context.cwd, options.out), root)
   const toStdout: Sink = { write: (part) => Promise.resolve(void context.stdout.write(part as string)) }
@@ -126,7 +117,7 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
   await file?.commit()
   const exit = exitOf(results)
   if (run.json) {
-    const range = { start: options.start ?? null, end: options.end ?? null }
+    const range = { start: days.start ?? null, end: days.end ?? null }
     run.printJson({ command: 'resample', exit, from: options.from, to, range, series: results, out: options.out ?? null })
   } else if (!run.quiet || exit !== 0) {
     // bars in a pipe are alone there
@@ -138,9 +129,9 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
 }
 
 /** The series with smaller bars that flags and arguments name. Throws CKVD_USAGE when one that is named is not there. */
-function chooseSeries(lake: Lake, options: ResampleFlags, symbols: readonly string[]): Series[] {
+function chooseSeries(lake: Lake, options: ResampleFlags, words: readonly string[]): Series[] {
   const { market, from } = options
-  const named = [...new Set([...symbols, ...(options.symbols ?? [])])]
+  const named = (symbolsOf(words, options.symbols) ?? []).map((symbol) => symbolOf(symbol, market ?? 'spot'))
   const all = listSelectedSeries(lake.catalog, { ...(market === undefined ? {} : { market }), intervals: [from] })
   const chosen = named.length === 0 ? all : all.filter(({ symbol }) => named.includes(symbol))
   const missing = named.filter((symbol) => chosen.every((series) => series.symbol !== symbol))

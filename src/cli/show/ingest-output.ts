@@ -9,9 +9,15 @@ import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, pr
 import { shortList } from './short-list.ts'
 
 /** The plan, before the first download. */
-export function showPlan(run: { context: { stderr: Output }; quiet: boolean }, totals: PlanTotals, series: number): void {
+export function showPlan(
+  run: { context: { stderr: Output }; quiet: boolean },
+  totals: PlanTotals,
+  series: number,
+  leftOut: string | undefined,
+): void {
   if (run.quiet) return
   run.context.stderr.write(`${planLine(totals, series)}\n`)
+  if (leftOut !== undefined) run.context.stderr.write(`${leftOut}\n`)
 }
 
 function planLine(totals: PlanTotals, series: number): string {
@@ -26,8 +32,8 @@ function planLine(totals: PlanTotals, series: number): string {
   return `Plan: ${parts.join(' · ')}`
 }
 
-/** A dry run: a row a series and the sum. */
-export function showDryRun(stdout: Output, result: DryRunResult): void {
+/** A dry run: a row a series and the sum, then what is to be known of the end. */
+export function showDryRun(stdout: Output, result: DryRunResult, leftOut: string | undefined): void {
   const row = (name: string, first: string, last: string, n: DryRunResult['total']): string[] => [
     name,
     first,
@@ -50,6 +56,7 @@ export function showDryRun(stdout: Output, result: DryRunResult): void {
       row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
     ],
   })
+  if (leftOut !== undefined) stdout.write(`${leftOut}\n`)
   showProblems(stdout, result.problems)
 }
 

@@ -103,7 +103,7 @@ describe('flags', () => {
   test.each([
     ['--market', 'swap', 'spot, um or cm'],
     ['--map-market', 'spot', 'um or cm'],
-    ['--symbols', 'BTC/USDT', 'symbols separated by commas'],
+    ['--symbols', 'BTC USDT', 'symbols separated by commas'],
     ['--symbols', '', 'symbols separated by commas'],
     ['--intervals', '1m,7m', 'intervals separated by commas'],
     ['--start', '2023-02-29', 'a day of the calendar'],
