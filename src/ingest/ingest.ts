@@ -27,6 +27,7 @@ import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import type { HttpClient, HttpSettings } from '../sources/http/http.ts'
 import { runPlans } from './coordinator.ts'
 import { checkFreeDisk, findFreeDisk } from './free-disk.ts'
@@ -273,7 +274,7 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   await using connections = openConnections(options)
   const { http } = connections
   const scope = scopeBy(http, options)
-  const startedAt = new Date(options.clockMs()).toISOString()
+  const startedAt = isoOfUs(options.clockMs() * 1000)
   const lake = await openLake(options.lake, {
     mode: 'write',
     tell: (message) => options.events.onNote?.(message),
@@ -343,7 +344,7 @@ async function runOnLake(
   }
   const { problems, differences, ...counts } = result
   try {
-    if (runId !== null) lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts, exit: result.exit })
+    if (runId !== null) lake.catalog.endRun(runId, { endedAt: isoOfUs(options.clockMs() * 1000), counts, exit: result.exit })
   } catch (error) {
     // a disk that stopped the run refuses this, too
     return stoppedBy(toCkvdError(error), result)

@@ -7,7 +7,7 @@ import { csvLine } from '../../codec/export/csv-text.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
-import { dayOfUs } from '../../model/utc-day.ts'
+import { dayOfUs, isoOfUs } from '../../model/utc-day.ts'
 import { MarketClient } from '../../library/client.ts'
 import { ChartType, DataSource } from '../../question/names.ts'
 import type { FetchStep, GetDataOptions } from '../../question/query.ts'
@@ -21,6 +21,9 @@ import { addSettings, intervalOption, marketOption, wordOption } from '../option
 import { monthOption } from '../range-options.ts'
 import { describeTable } from '../show/fetch-table.ts'
 import { OutFile } from '../show/out-file.ts'
+import type { OutFormat } from '../show/out-format.ts'
+import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
+import type { Output } from '../show/output.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
@@ -44,7 +47,7 @@ interface FetchFlags {
   readonly source: keyof typeof SOURCES
   readonly funding?: true
   readonly reindex?: true
-  readonly format: 'table' | 'csv' | 'json' | 'arrow'
+  readonly format?: OutFormat
   readonly out?: string
 }
 
@@ -62,11 +65,10 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
     .option('--funding', 'funding rates instead of bars (um, cm; the sandbox has none)')
     .option('--reindex', 'rows of nulls where bars are missing')
-    .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
+    .addOption(wordOption('--format', FORMAT_DEFAULT, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
   addSettings(command, {
-    example:
-      'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --format csv --out eth.csv',
+    example: 'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --out eth.csv',
     exits: {
       0: 'all bars of the range are there, or their absence is explained',
       2: 'wrong usage or configuration',
@@ -82,6 +84,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
 
 async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<number> {
   const { options } = run
+  const format = chooseFormat(options, run.context.stdout.isTTY === true || run.json)
   const steps: FetchStep[] = []
   const client = createMarketClient(run, options.market ?? 'spot')
   try {
@@ -92,15 +95,15 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
     const table = (await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })) as Table
     for (const step of steps) run.logger.debug({ ...step }, 'step')
     if (file !== undefined) {
-      await file.write(render(run, table))
+      await file.write(await render(table, format, {}))
       await file.commit()
-    } else if (!run.json) run.context.stdout.write(render(run, table) as string)
+    } else if (!run.json) run.context.stdout.write((await render(table, format, run.context.stdout)) as string)
     const origin = (await client.readOrigin()) ?? null
-    tellSandbox(run, origin, file === undefined && options.format !== 'table')
+    tellSandbox(run, origin, file === undefined && format !== 'table')
     const disputed = disputedOf(table)
     const exit = disputed.length === 0 ? 0 : 3
     if (run.json) {
-      const summary = { command: 'fetch', exit, origin, symbol, rows: table.numRows, gaps: gapsOf(table), disputed, steps }
+      const summary = { command: 'fetch', exit, origin, symbol, rows: table.numRows, gaps: gapsOf(table).map(readableGap), disputed, steps }
       run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
     }
     if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
@@ -108,6 +111,11 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
   } finally {
     await client.close()
   }
+}
+
+/** A gap with its times as text, as all times of commands are. */
+function readableGap({ start, end, ...rest }: ReturnType<typeof gapsOf>[number]) {
+  return { start: isoOfUs(start), end: isoOfUs(end), ...rest }
 }
 
 /** A client on the settings of a command. */
@@ -125,9 +133,7 @@ export function createMarketClient(run: CommandRun<object>, market: Market): Mar
 }
 
 function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
-  const { interval, source, funding, reindex, format, out } = run.options
-  if (format === 'arrow' && out === undefined && !run.json)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  const { interval, source, funding, reindex } = run.options
   if (funding === true && reindex === true)
     throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
   if (funding === true && (run.options.market ?? 'spot') === 'spot')
@@ -178,11 +184,14 @@ function parseDays(text: string): number {
   throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be a number above 0, got ${JSON.stringify(text)} (flag)`)
 }
 
-function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array {
-  const { format } = run.options
+/** The rows in a form; `output` is where a table is read, a terminal or not. */
+async function render(table: Table, format: OutFormat, output: Pick<Output, 'isTTY' | 'columns'>): Promise<string | Uint8Array> {
   switch (format) {
     case 'arrow':
       return tableToIPC(table, 'file')
+    case 'parquet':
+      // five megabytes that nothing else needs
+      return (await import('../../codec/export/parquet.ts')).encodeParquet(table.schema, table.batches)
     case 'csv':
       return [csvLine(namesOf(table)), ...mapRows(table, (cells) => csvLine(cells))].join('')
     case 'json':
@@ -190,6 +199,6 @@ function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array 
         .map((row) => JSON.stringify(row))
         .join(',\n')}\n]\n`
     case 'table':
-      return describeTable(table, run.context.stdout)
+      return describeTable(table, output)
   }
 }

@@ -15,7 +15,16 @@ import { BarCheck } from '../../resample/resample-check.ts'
 import type { LakeBars } from '../../resample/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
 import type { BarWriter } from '../show/bar-writer.ts'
-import { BAR_FORMATS, createArrowWriter, createCsvWriter, createJsonWriter, createTableWriter } from '../show/bar-writer.ts'
+import {
+  createArrowWriter,
+  createCsvWriter,
+  createJsonWriter,
+  createParquetWriter,
+  createTableWriter,
+  createTextWriter,
+} from '../show/bar-writer.ts'
+import type { OutFormat } from '../show/out-format.ts'
+import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { sumNeverRequested } from '../show/never-requested.ts'
@@ -45,7 +54,7 @@ interface ResampleFlags extends RangeFlags {
   readonly to?: Interval
   readonly check?: true
   readonly incomplete?: true
-  readonly format?: (typeof BAR_FORMATS)[number]
+  readonly format?: OutFormat
   readonly out?: string
 }
 
@@ -74,12 +83,12 @@ export function addResampleCommand(program: Command, context: CliContext): void 
       "compare with the exchange's own bars in the lake and list every difference; no bars are printed without --format or --out",
     )
     .option('--incomplete', 'also bars in which smaller ones are missing; columns bars and expected_bars tell how many there are')
-    .addOption(wordOption('--format', 'form of the bars (default: table; with --check none)', BAR_FORMATS))
+    .addOption(wordOption('--format', `${FORMAT_DEFAULT}; with --check alone no bars`, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write the bars there instead of to standard output'))
   addSettings(command, {
     settings: LOCAL_SETTINGS,
     example:
-      'ckvd resample BTCUSDT --to 1h --start 2024-01-01 --end 2024-02-01 --format csv --out btc-1h.csv\n' +
+      'ckvd resample BTCUSDT --to 1h --start 2024-01-01 --end 2024-02-01 --out btc-1h.parquet\n' +
       'ckvd resample --market spot --from 1m --to 1d --check',
     exits: {
       0: 'done; all smaller bars of the range are stored or explained, and --check found no difference',
@@ -99,9 +108,8 @@ async function runResample(run: CommandRun<ResampleFlags>, words: readonly strin
   const to = requireOption(options.to, '--to NAME')
   checkNesting(options.from, to)
   const days = rangeOf(options, run.nowMs())
-  const format = options.format ?? (options.check === true && options.out === undefined ? undefined : 'table')
-  if (format === 'arrow' && options.out === undefined)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  const isCheckAlone = options.check === true && options.out === undefined && options.format === undefined
+  const format = isCheckAlone ? undefined : chooseFormat(options, context.stdout.isTTY === true || run.json)
   const root = resolve(context.cwd, run.settings.lake)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
   const chosen = chooseSeries(lake, options, words)
@@ -121,7 +129,7 @@ async function runResample(run: CommandRun<ResampleFlags>, words: readonly strin
     run.printJson({ command: 'resample', exit, from: options.from, to, range, series: results, out: options.out ?? null })
   } else if (!run.quiet || exit !== 0) {
     // bars in a pipe are alone there
-    const isPiped = writer !== undefined && file === undefined && format !== 'table'
+    const isPiped = writer !== undefined && file === undefined && (format !== 'table' || context.stdout.isTTY !== true)
     printReport(isPiped ? context.stderr : context.stdout, results, { checked: options.check === true, out: options.out, exit })
     tellSandbox(run, lake.origin, true)
   }
@@ -153,24 +161,26 @@ function checkAny(lake: Lake, chosen: readonly Series[], to: Interval, opens: Ti
   )
 }
 
-function createWriter(run: CommandRun<ResampleFlags>, format: (typeof BAR_FORMATS)[number], sink: Sink, to: Interval): BarWriter {
+function createWriter(run: CommandRun<ResampleFlags>, format: OutFormat, sink: Sink, to: Interval): BarWriter {
   const withCounts = run.options.incomplete === true
+  const { stdout } = run.context
+  const metadata = new Map([
+    ['ckvd.interval', to],
+    ['ckvd.resampled_from', run.options.from],
+  ])
   switch (format) {
     case 'table':
-      return createTableWriter(sink, withCounts, run.options.out === undefined ? run.context.stdout : {})
+      return run.options.out === undefined && stdout.isTTY === true
+        ? createTableWriter(sink, withCounts, stdout.columns)
+        : createTextWriter(sink, withCounts)
     case 'csv':
       return createCsvWriter(sink, withCounts)
     case 'json':
       return createJsonWriter(sink, withCounts)
     case 'arrow':
-      return createArrowWriter(
-        sink,
-        withCounts,
-        new Map([
-          ['ckvd.interval', to],
-          ['ckvd.resampled_from', run.options.from],
-        ]),
-      )
+      return createArrowWriter(sink, withCounts, metadata)
+    case 'parquet':
+      return createParquetWriter(sink, withCounts, metadata)
   }
 }
 
