@@ -145,7 +145,7 @@ export const SETTINGS: readonly SettingDescription[] = [
     environment: 'CKVD_LAKE',
     text: 'directory of shards and catalog',
     expected: 'a directory',
-    defaultText: 'crypto-kline-vision-data/lake in the user cache directory; with --sandbox …/sandbox',
+    defaultText: 'ckvd/lake in the user data directory (~/.local/share/ckvd/lake on Linux); with --sandbox …/sandbox',
   },
   urlSetting('visionUrl', '--vision-url', 'CKVD_VISION_URL', 'archives'),
   urlSetting('listingUrl', '--listing-url', 'CKVD_LISTING_URL', 'listing of the archives'),

@@ -6,6 +6,7 @@
  * @module crypto-kline-vision-data
  */
 import type { Table } from 'apache-arrow'
+import { oldPlaceMessage } from '../config/lake-place.ts'
 import { withSources } from '../config/source-urls.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
@@ -237,12 +238,14 @@ export function configureLogging(options: { readonly level?: LogLevel | undefine
   else if (file === null) delete process.env['CKVD_LOG_FILE']
 }
 
-function createClient(market: MarketType, { settings, enforceSource }: ClientSettings): MarketClient {
+function createClient(market: MarketType, { settings, enforceSource, oldLake }: ClientSettings): MarketClient {
+  const logger = createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY })
+  if (oldLake !== null) logger.warn(oldLake, oldPlaceMessage(oldLake))
   return new MarketClient({
     settings,
     market,
     enforceSource,
-    logger: createLogger({ level: settings.logLevel, file: settings.logFile ?? undefined, pretty: process.stderr.isTTY }),
+    logger,
     clockMs: createClock(settings),
     env: process.env,
     startSandbox: settings.sandbox ? startOwnSandbox : null,

@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import { oldPlaceMessage } from '../../config/lake-place.ts'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
 import { sourceUrls, urlsFor, withSources } from '../../config/source-urls.ts'
@@ -129,6 +130,7 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
   const pretty = context.stderr.isTTY === true
   const color = hasColor(context.stderr, context.env)
   const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
+  if (resolved.oldLake !== null) logger.warn(resolved.oldLake, oldPlaceMessage(resolved.oldLake))
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
     // a dumb terminal does not know how to draw a bar
