@@ -14,6 +14,7 @@ import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
 import type { Output, TextOutput } from './show/output.ts'
 import { createTextOutput, jsonLine } from './show/output.ts'
+import { wrapText } from './show/wrap-text.ts'
 
 /** The world around a command: `main.ts` passes the process's, tests pass their own. */
 export interface CliContext {
@@ -139,7 +140,7 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
     clockMs: () => (settings.now === null ? context.now() : nowMs(settings) + context.now() - startedMs),
     printJson(value) {
       onJson()
-      context.stdout.write(jsonLine(value))
+      context.stdout.raw.write(jsonLine(value))
     },
   }
 }
@@ -172,7 +173,8 @@ export function hasColor(output: Output, env: Readonly<Record<string, string | u
 /** Shows an error: what happened, the facts that the message does not tell, and what to do. A bug shows its stack. */
 export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: CkvdError, commandName: string): void {
   const colors = pc.createColors(hasColor(context.stderr, context.env))
-  const lines = [`${colors.red(`error ${error.code}:`)} ${cleanText(error.message)}`]
+  const head = `error ${error.code}:`
+  const lines = [`${head} ${cleanText(error.message)}`]
   for (const [key, value] of Object.entries(error.details)) {
     const text = typeof value === 'string' ? value : jsonLine(value).trimEnd()
     if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${cleanLine(String(problem))}`))
@@ -182,9 +184,11 @@ export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: C
     const cause = error.cause instanceof Error ? error.cause : error
     lines.push(...(cause.stack ?? cause.message).split('\n').map((line) => `  ${cleanText(line)}`))
   }
-  lines.push(colors.dim(`  ${adviceFor(error.code, commandName)}`))
+  const { isTTY, columns = Infinity } = context.stderr
+  const fit = (text: string): string => (isTTY === true ? wrapText(text, columns) : text)
+  const advice = colors.dim(fit(`  ${adviceFor(error.code, commandName)}`))
   // the colours are ours, all else is clean
-  context.stderr.write(`${lines.join('\n')}\n`)
+  context.stderr.write(`${fit(lines.join('\n')).replace(head, colors.red(head))}\n${advice}\n`)
 }
 
 const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {

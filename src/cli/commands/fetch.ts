@@ -24,6 +24,7 @@ import { OutFile } from '../show/out-file.ts'
 import type { OutFormat } from '../show/out-format.ts'
 import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
 import type { Output } from '../show/output.ts'
+import { writeData } from '../show/output.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
@@ -97,7 +98,7 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
     if (file !== undefined) {
       await file.write(await render(table, format, {}))
       await file.commit()
-    } else if (!run.json) run.context.stdout.write((await render(table, format, run.context.stdout)) as string)
+    } else if (!run.json) writeData(run.context.stdout, (await render(table, format, run.context.stdout)) as string)
     const origin = (await client.readOrigin()) ?? null
     tellSandbox(run, origin, file === undefined && format !== 'table')
     const disputed = disputedOf(table)

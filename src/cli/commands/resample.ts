@@ -42,6 +42,7 @@ import type { RangeFlags } from '../range-options.ts'
 import { endOption, monthOption, rangeOf, startOption } from '../range-options.ts'
 import type { Sink } from '../show/out-file.ts'
 import { OutFile } from '../show/out-file.ts'
+import { writeData } from '../show/output.ts'
 import type { SeriesResult } from '../show/resample-report.ts'
 import { exitOf, printReport } from '../show/resample-report.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
@@ -116,7 +117,7 @@ async function runResample(run: CommandRun<ResampleFlags>, words: readonly strin
   const opens = openRange(days.start, days.end)
   checkAny(lake, chosen, to, opens)
   await using file = options.out === undefined ? undefined : await OutFile.create(resolve(context.cwd, options.out), root)
-  const toStdout: Sink = { write: (part) => Promise.resolve(void context.stdout.write(part as string)) }
+  const toStdout: Sink = { write: (part) => Promise.resolve(writeData(context.stdout, part as string)) }
   const hasBars = format !== undefined && (file !== undefined || !run.json)
   const writer = hasBars ? createWriter(run, format, file ?? toStdout, to) : undefined
   const results: SeriesResult[] = []

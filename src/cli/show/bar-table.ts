@@ -95,7 +95,9 @@ function fittingColumns(
   const kept: number[] = []
   let width = 1
   for (const i of names.map((_name, at) => at).sort((a, b) => rankOf(a) - rankOf(b))) {
-    width += 3 + Math.max(names[i]?.length ?? 0, ...rows.map((row) => row[i]?.length ?? 0))
+    // words of a head may stand in several lines, a cell may not
+    const words = names[i]?.split(' ') ?? []
+    width += 3 + Math.max(...words.map(({ length }) => length), ...rows.map((row) => row[i]?.length ?? 0))
     if (width > columns && kept.length > 0) break
     kept.push(i)
   }

@@ -4,8 +4,12 @@ import type { IngestResult, Problem } from '../../ingest/result.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import { cleanLine } from '../../terminal-text.ts'
+import { seriesLabel } from '../../dataset/names.ts'
+import { parseInterval } from '../../model/interval.ts'
+import type { Series } from '../../model/series.ts'
 import type { Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
+import { titleOf } from './series-title.ts'
 import { shortList } from './short-list.ts'
 
 /** The plan, before the first download. */
@@ -16,11 +20,11 @@ export function showPlan(
   leftOut: string | undefined,
 ): void {
   if (run.quiet) return
-  run.context.stderr.write(`${planLine(totals, series)}\n`)
+  run.context.stderr.write(`${planLines(totals, series, run.context.stderr)}\n`)
   if (leftOut !== undefined) run.context.stderr.write(`${leftOut}\n`)
 }
 
-function planLine(totals: PlanTotals, series: number): string {
+function planLines(totals: PlanTotals, series: number, { isTTY, columns = Infinity }: Output): string {
   const { days, stored, archives, restDays, bytes, diskBytes } = totals
   const parts = [
     `${formatCount(series)} series`,
@@ -29,11 +33,14 @@ function planLine(totals: PlanTotals, series: number): string {
     `${formatCountOf(restDays, 'day')} for REST`,
     `about ${formatBytes(diskBytes)} on disk`,
   ]
-  return `Plan: ${parts.join(' · ')}`
+  const line = `Plan: ${parts.join(' · ')}`
+  return isTTY !== true || line.length <= columns ? line : `Plan:\n${parts.map((part) => `  ${part}`).join('\n')}`
 }
 
 /** A dry run: a row a series and the sum, then what is to be known of the end. */
 export function showDryRun(stdout: Output, result: DryRunResult, leftOut: string | undefined): void {
+  const { common, nameOf } = stdout.isTTY === true ? titleOf(result.series.map(seriesOf)) : { common: '', nameOf: seriesLabel }
+  if (common !== '') stdout.write(`${common} · ${formatCountOf(result.series.length, 'series', 'series')}\n`)
   const row = (name: string, first: string, last: string, n: DryRunResult['total']): string[] => [
     name,
     first,
@@ -47,17 +54,19 @@ export function showDryRun(stdout: Output, result: DryRunResult, leftOut: string
     formatBytes(n.disk_bytes),
   ]
   printTable(stdout, {
-    head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes', 'on disk'],
+    head: ['series', 'first', 'last', 'days', 'settled days', 'daily archives', 'monthly archives', 'REST days', 'download', 'on disk'],
     align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     rows: [
-      ...result.series.map((series) =>
-        row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series),
-      ),
+      ...result.series.map((series) => row(nameOf(seriesOf(series)), series.first ?? '–', series.last ?? '–', series)),
       row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
     ],
   })
   if (leftOut !== undefined) stdout.write(`${leftOut}\n`)
   showProblems(stdout, result.problems)
+}
+
+function seriesOf({ market, symbol, interval }: DryRunResult['series'][number]): Series {
+  return { market, symbol, interval: parseInterval(interval) ?? '1m' }
 }
 
 /** The summary of a run. */
