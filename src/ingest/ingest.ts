@@ -243,6 +243,7 @@ async function adviseUnknown(tally: Tally, { listing }: Connections, signal: Abo
 
 function countFailure(tally: Tally, failure: SeriesFailure): void {
   tally.series++
+  tally.unplanned++
   tally.count('failed')
   tally.addProblem(problemOf(failure.series, null, 'failed', failure.error))
 }
@@ -294,7 +295,7 @@ function stoppedBy(failure: CkvdError, result: IngestResult): IngestResult {
   if (failure.code === 'CKVD_BUG') throw failure
   // what stopped the run before is what is told
   if (result.stopped !== null) return result
-  return { ...result, exit: failure.exit, stopped: { code: failure.code, message: failure.message } }
+  return { ...result, exit: failure.exit, stopped: { code: failure.code, message: failure.message, days_left: 0 } }
 }
 
 async function runOnLake(
@@ -340,7 +341,7 @@ async function runOnLake(
     problems: tally.problems,
     notes: tally.notes,
     differences: tally.differences,
-    stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
+    stopped: stopped === null ? null : { code: stopped.code, message: stopped.message, days_left: tally.left },
   }
   const { problems, differences, ...counts } = result
   try {
@@ -375,6 +376,7 @@ async function work(
   const planAll = async (): Promise<void> => {
     const planned = await planAhead({ ...options, signal }, scope, run, { spool, edge, meter })
     isPlanned = true
+    tally.planned = planned.totals.days + tally.unplanned
     options.events.onPlan?.(planned.totals, planned.series)
     spool.end()
   }

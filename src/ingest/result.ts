@@ -71,8 +71,8 @@ export interface IngestResult {
   readonly notes: readonly string[]
   /** chunks whose sources contradicted each other: stored, and explained */
   readonly differences: readonly Difference[]
-  /** why the run stopped early; null when it finished */
-  readonly stopped: { readonly code: string; readonly message: string } | null
+  /** why the run stopped early, and how many planned chunks it did not come to (null: it stopped before its plan was whole); null when it finished */
+  readonly stopped: { readonly code: string; readonly message: string; readonly days_left: number | null } | null
 }
 
 /** Problems listed one by one; beyond them only the counts tell. */
@@ -93,6 +93,10 @@ export class Tally {
   #unexplained = 0
   /** series of which REST could not say where they begin */
   readonly provisionalBeginnings = new Set<string>()
+  /** chunks of the plan, and of series that cannot be planned; null until the plan is whole */
+  planned: number | null = null
+  /** series that cannot be planned, each counted as one failed chunk */
+  unplanned = 0
   series = 0
   stored = 0
   skipped = 0
@@ -105,6 +109,12 @@ export class Tally {
   count(condition: Condition, times = 1, accepted = 0): void {
     this.#days[condition] += times
     if (!isExplained(condition)) this.#unexplained += times - accepted
+  }
+
+  /** Planned chunks that the run has not come to; null where the plan is not whole. */
+  get left(): number | null {
+    const reached = Object.values(this.#days).reduce((sum, count) => sum + count, 0)
+    return this.planned === null ? null : Math.max(0, this.planned - reached)
   }
 
   addProblem(problem: Problem): void {

@@ -39,6 +39,8 @@ export interface GetColumnsOptions extends TimeRangeOptions {
   readonly useCache?: boolean | undefined
   /** stops this call only */
   readonly signal?: AbortSignal | undefined
+  /** told of each day (month of `3d`, `1w`, `1M`) that had to be fetched, of how many */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined
   /** told of every step: which source gave which days, rows, and how long it took */
   readonly onStep?: ((step: FetchStep) => void) | undefined
 }
@@ -78,6 +80,7 @@ export interface KlineQuery {
   readonly useCache: boolean
   readonly signal: AbortSignal
   readonly onStep: (step: FetchStep) => void
+  readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void
 }
 
 /** A checked request for funding rates. */
@@ -104,6 +107,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
   'useCache',
   'signal',
   'onStep',
+  'onProgress',
   'chartType',
   'autoReindex',
   'includeSourceInfo',
@@ -201,7 +205,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
   }
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw wrongOption('signal', 'an AbortSignal', options.signal)
-  const { onStep } = options
+  const { onStep, onProgress } = options
   return {
     symbol,
     query: {
@@ -210,6 +214,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
       useCache,
       signal: options.signal ?? NEVER,
       onStep: (step) => onStep?.(step),
+      onProgress: (progress) => onProgress?.(progress),
     },
   }
 }

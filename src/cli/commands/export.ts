@@ -87,7 +87,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
     facts: ({ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs }) => ({
       ...{ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs },
     }),
-    text: progressText,
+    parts: progressParts,
   })
   const result = await runExport(lake, {
     out,
@@ -105,11 +105,14 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
   return result.exit
 }
 
-function progressText({ rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string {
-  const parts = [formatRate(rows, elapsedMs, 'rows'), `${formatBytes(bytesWritten)} written`]
-  if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
-  if (problems > 0) parts.push(`${formatCountOf(problems, 'problem')}`)
-  return parts.join(' · ')
+function progressParts({ done, total, rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string[] {
+  return [
+    formatRate(rows, elapsedMs, 'rows'),
+    ...(etaMs === null ? [] : [`ETA ${formatDuration(etaMs)}`]),
+    ...(problems > 0 ? [formatCountOf(problems, 'problem')] : []),
+    `${formatCount(done)}/${formatCount(total)} files`,
+    `${formatBytes(bytesWritten)} written`,
+  ]
 }
 
 function printResult(run: CommandRun<object>, result: ExportResult): void {

@@ -77,9 +77,8 @@ async function change(run: CommandRun<UpgradeFlags>): Promise<Outcome> {
   const series = listSelectedSeries(lake.catalog, filter)
   const view = createProgress<UpgradeProgress>(run, {
     message: 'upgrading',
-    unit: 'series',
     facts: ({ done, total, chunks }) => ({ done, total, chunks }),
-    text: ({ chunks }) => formatCountOf(chunks, 'chunk'),
+    parts: ({ done, total, chunks }) => [`${formatCount(done)}/${formatCount(total)} series`, formatCountOf(chunks, 'chunk')],
   })
   const result = await runUpgrade(lake, series, { signal: run.signal, onProgress: view.update }).finally(() => view.stop())
   return { result, absent: listAbsent(filter, series), origin: lake.origin }

@@ -141,6 +141,11 @@ function showDifferences(stdout: Output, differences: IngestResult['differences'
   stdout.write(shortList(title, lines))
 }
 
+function daysToGo({ stopped }: IngestResult): string {
+  const left = stopped?.days_left ?? null
+  return left === null ? '' : `, ${formatCountOf(left, 'day')} to go`
+}
+
 function verdict(result: IngestResult): string {
   switch (result.exit) {
     case 0:
@@ -151,8 +156,8 @@ function verdict(result: IngestResult): string {
         ? 'Some series failed as a whole: the problems above tell why. The lake has no record of them. (exit 3)'
         : 'Some days are unexplained. `ckvd coverage` shows them; `ckvd ingest --retry-failed` tries again. (exit 3)'
     case 130:
-      return 'Interrupted. What is stored stays stored: the same command goes on from there. (exit 130)'
+      return `Interrupted${daysToGo(result)}. What is stored stays stored: the same command goes on from there. (exit 130)`
     default:
-      return `Stopped early. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
+      return `Stopped early${daysToGo(result)}. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
   }
 }
