@@ -14,6 +14,7 @@ import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
 import type { Output, TextOutput } from './show/output.ts'
 import { createTextOutput, jsonLine } from './show/output.ts'
+import { rateWarning } from './show/rate-warning.ts'
 import { wrapText } from './show/wrap-text.ts'
 
 /** The world around a command: `main.ts` passes the process's, tests pass their own. */
@@ -131,6 +132,8 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
   const pretty = context.stderr.isTTY === true
   const color = hasColor(context.stderr, context.env)
   const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
+  const slow = rateWarning(settings.maxRate)
+  if (slow !== undefined) logger.warn(slow)
   if (resolved.oldLake !== null) logger.warn(resolved.oldLake, oldPlaceMessage(resolved.oldLake))
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
@@ -174,7 +177,8 @@ export function hasColor(output: Output, env: Readonly<Record<string, string | u
 export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: CkvdError, commandName: string): void {
   const colors = pc.createColors(hasColor(context.stderr, context.env))
   const head = `error ${error.code}:`
-  const lines = [`${head} ${cleanText(error.message)}`]
+  const isNetwork = error.code === 'CKVD_HTTP_NETWORK' || error.code === 'CKVD_HTTP_TIMEOUT'
+  const lines = [`${head} ${cleanText(isNetwork ? hostsOnly(error.message) : error.message)}`]
   for (const [key, value] of Object.entries(error.details)) {
     const text = typeof value === 'string' ? value : jsonLine(value).trimEnd()
     if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${cleanLine(String(problem))}`))
@@ -191,7 +195,16 @@ export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: C
   context.stderr.write(`${fit(lines.join('\n')).replace(head, colors.red(head))}\n${advice}\n`)
 }
 
+/** A message whose URLs are those of hosts: what was asked of a host that does not answer is no help. */
+function hostsOnly(message: string): string {
+  return message.replace(/(https?:\/\/[^/?\s]+)[/?]\S*/g, '$1')
+}
+
+const NETWORK_ADVICE = 'Check the network, the proxy (HTTPS_PROXY) and the URLs of `ckvd config`, then run the same command again.'
+
 const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  CKVD_HTTP_NETWORK: NETWORK_ADVICE,
+  CKVD_HTTP_TIMEOUT: NETWORK_ADVICE,
   CKVD_CONFIG: '`ckvd config --help` lists all settings. Nothing was done.',
   CKVD_UNIVERSE: 'Correct the universe file. Nothing was done.',
   CKVD_ORIGIN: 'Name another lake with --lake. Nothing was done.',

@@ -207,13 +207,13 @@ async function planInto(
     await emit(one)
   })
   if (!http.reached && isCkvdError(last)) {
+    const { listing: url } = options.urls
+    // with the proxy that was asked, and what is to be done about a certificate
+    const reason = (last as CkvdError).message.replace(/^Request to \S+ (?:(through \S+) )?failed: (.*?)\.*$/s, '$2 $1').trim()
     throw new CkvdError(
       'CKVD_UNREACHABLE',
-      `Expected the archive listing at ${options.urls.listing} to answer, it did not: ${(last as CkvdError).message} Check the network, proxy and --listing-url.`,
-      {
-        details: { url: options.urls.listing },
-        cause: last,
-      },
+      `No network: ${url} does not answer (${reason}). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again.`,
+      { details: { url }, cause: last },
     )
   }
 }

@@ -31,6 +31,9 @@ const PROBLEMS_SHOWN = 10
 const REQUIRED = ['market', 'symbol', 'earliest_date', 'available_intervals'] as const
 const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol']
 
+/** Columns as `ckvd availability --csv` names them. */
+const ALIASES: Readonly<Record<string, string | undefined>> = { first: 'earliest_date', base: 'base_symbol' }
+
 /** What separates cells: a comma, or what spreadsheets of other languages and their "Unicode text" write. */
 const DELIMITERS = [',', ';', '\t'] as const
 
@@ -179,7 +182,7 @@ function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFi
 /** Index of each known column. */
 function parseHeader(header: Row, name: string): Map<string, number> {
   const places = new Map<string, number>()
-  const names = header.cells.map((cell) => cell.toLowerCase())
+  const names = header.cells.map((cell) => ALIASES[cell.toLowerCase()] ?? cell.toLowerCase())
   for (const [index, heading] of names.entries()) {
     if (!KNOWN.includes(heading)) continue
     if (places.has(heading)) {

@@ -179,10 +179,10 @@ export function checkOptions(call: string, options: unknown, example: string): v
   })
 }
 
-/** One of the values of a constant object, or the default. Throws `CKVD_USAGE`. */
+/** One of the values of a constant object, or its member's name (`'CACHE'`), or the default. Throws `CKVD_USAGE`. */
 export function parseWord<T extends string>(option: string, value: unknown, words: Readonly<Record<string, T>>, otherwise: T): T {
   if (value === undefined) return otherwise
-  const word = Object.values(words).find((one) => one === value)
+  const word = Object.entries(words).find(([name, one]) => one === value || name === value)?.[1]
   if (word !== undefined) return word
   throw wrongOption(option, `one of ${Object.values(words).join(', ')}`, value)
 }

@@ -71,6 +71,11 @@ function seriesOf({ market, symbol, interval }: DryRunResult['series'][number]):
 
 /** The summary of a run. */
 export function showResult(stdout: Output, result: IngestResult): void {
+  // what each series says then is the same
+  if (result.stopped?.code === 'CKVD_UNREACHABLE' && result.requests.archive === 0) {
+    stdout.write(`${cleanLine(result.stopped.message)} (exit ${result.exit})\n`)
+    return
+  }
   const total = Object.values(result.days).reduce((sum, count) => sum + count, 0)
   printTable(stdout, {
     head: ['condition', 'days', 'explained'],
