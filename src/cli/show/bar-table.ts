@@ -40,14 +40,16 @@ interface EndsForm {
   readonly align: readonly Align[]
   /** columns that a narrow terminal gets before others; default: in the table's order */
   readonly firstShown?: readonly string[]
+  /** true: columns stand close, so that more of them fit */
+  readonly isDense?: boolean
 }
 
 /** A table's ends, and of the columns as many as fit; `columns` counts them. */
-export function formatEnds(names: readonly string[], { ends, columns, align, firstShown = [] }: EndsForm) {
+export function formatEnds(names: readonly string[], { ends, columns, align, firstShown = [], isDense = false }: EndsForm) {
   const { first, last, rows } = ends
   const isCut = rows > first.length + last.length
   const shown = [...first, ...(isCut ? [names.map(() => '…')] : []), ...last]
-  const kept = fittingColumns(names, shown, { columns: columns ?? Infinity, firstShown })
+  const kept = fittingColumns(names, shown, { columns: columns ?? Infinity, firstShown, frame: isDense ? 1 : 3 })
   const pick = <T>(cells: readonly T[]): T[] => kept.flatMap((i) => cells[i] ?? [])
   let text = ''
   const target = { write: (part: string) => (text += part), isTTY: true, columns }
@@ -86,7 +88,7 @@ export function formatWhole(names: readonly string[], rows: readonly (readonly s
 function fittingColumns(
   names: readonly string[],
   rows: readonly (readonly string[])[],
-  { columns, firstShown }: { readonly columns: number; readonly firstShown: readonly string[] },
+  { columns, firstShown, frame }: { readonly columns: number; readonly firstShown: readonly string[]; readonly frame: number },
 ): number[] {
   const rankOf = (i: number): number => {
     const rank = firstShown.indexOf(names[i] ?? '')
@@ -97,7 +99,7 @@ function fittingColumns(
   for (const i of names.map((_name, at) => at).sort((a, b) => rankOf(a) - rankOf(b))) {
     // words of a head may stand in several lines, a cell may not
     const words = names[i]?.split(' ') ?? []
-    width += 3 + Math.max(...words.map(({ length }) => length), ...rows.map((row) => row[i]?.length ?? 0))
+    width += frame + Math.max(...words.map(({ length }) => length), ...rows.map((row) => row[i]?.length ?? 0))
     if (width > columns && kept.length > 0) break
     kept.push(i)
   }

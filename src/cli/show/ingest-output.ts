@@ -7,7 +7,8 @@ import { cleanLine } from '../../terminal-text.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { parseInterval } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import type { Output } from './output.ts'
+import { formatEnds } from './bar-table.ts'
+import type { Align, Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
 import { titleOf } from './series-title.ts'
 import { shortList } from './short-list.ts'
@@ -53,16 +54,29 @@ export function showDryRun(stdout: Output, result: DryRunResult, leftOut: string
     formatBytes(n.bytes),
     formatBytes(n.disk_bytes),
   ]
-  printTable(stdout, {
-    head: ['series', 'first', 'last', 'days', 'settled days', 'daily archives', 'monthly archives', 'REST days', 'download', 'on disk'],
-    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-    rows: [
-      ...result.series.map((series) => row(nameOf(seriesOf(series)), series.first ?? '–', series.last ?? '–', series)),
-      row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
-    ],
-  })
+  const head = ['series', 'first', 'last', 'days', 'settled days', 'daily archives', 'monthly archives', 'REST days', 'download', 'on disk']
+  const align = head.map((_name, i) => (i < 3 ? ('left' as const) : ('right' as const)))
+  const rows = [
+    ...result.series.map((series) => row(nameOf(seriesOf(series)), series.first ?? '–', series.last ?? '–', series)),
+    row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
+  ]
+  if (stdout.isTTY === true) showFitting(stdout, head, rows, align)
+  else printTable(stdout, { head, rows, align })
   if (leftOut !== undefined) stdout.write(`${leftOut}\n`)
   showProblems(stdout, result.problems)
+}
+
+/** A table of which a narrow terminal gets the columns that fit, those that a plan is about before others. */
+function showFitting(stdout: Output, head: readonly string[], rows: readonly (readonly string[])[], align: readonly Align[]): void {
+  const { text, columns } = formatEnds(head, {
+    ends: { first: rows, last: [], rows: rows.length },
+    columns: stdout.columns,
+    align,
+    firstShown: ['series', 'first', 'last', 'days', 'download', 'on disk', 'settled days', 'daily archives', 'monthly archives'],
+    isDense: true,
+  })
+  stdout.write(text)
+  if (columns.shown < columns.all) stdout.write(`${columns.shown} of ${columns.all} columns shown; --json has all\n`)
 }
 
 function seriesOf({ market, symbol, interval }: DryRunResult['series'][number]): Series {
