@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DataSource } from '../../src/index.ts'
 import { CryptoKlineVisionData, DataProvider, MarketType } from '../../src/index.ts'
 import type { World } from '../support/cases.ts'
 import { createWorld } from '../support/cases.ts'
@@ -76,14 +77,18 @@ test('what availability --csv prints is taken as a universe', async () => {
 })
 
 test('names as the Python package has them are taken', async () => {
-  const create = CryptoKlineVisionData.create as (provider: unknown, market: unknown, config: unknown) => CryptoKlineVisionData
+  const create = (provider: string, market: string): CryptoKlineVisionData =>
+    CryptoKlineVisionData.create(provider as DataProvider, market as MarketType, {
+      lake: world.lake,
+      enforceSource: 'CACHE' as unknown as DataSource,
+    })
   for (const [provider, market] of [
     ['BINANCE', 'FUTURES_USDT'],
     ['binance', 'usdm'],
     [DataProvider.BINANCE, MarketType.FUTURES_COIN],
-  ]) {
-    await using client = create(provider, market, { lake: world.lake, enforceSource: 'CACHE' })
+  ] as const) {
+    await using client = create(provider, market)
     expect(client).toBeInstanceOf(CryptoKlineVisionData)
   }
-  expect(() => create('OKX', 'spot', {})).toThrow('Expected the provider to be binance, got OKX')
+  expect(() => create('OKX', 'spot')).toThrow('Expected the provider to be binance, got OKX')
 })
