@@ -114,7 +114,8 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
     if (run.interactive)
       run.context.stderr.write(`${summaryOf(table, steps, options.out)} in ${formatDuration(performance.now() - startedMs)}\n`)
     const origin = (await client.readOrigin()) ?? null
-    tellSandbox(run, origin, file === undefined && format !== 'table')
+    // who names the form writes for a program
+    tellSandbox(run, origin, file === undefined && options.format !== undefined && format !== 'table')
     const disputed = disputedOf(table)
     const exit = disputed.length === 0 ? 0 : 3
     if (run.json) {

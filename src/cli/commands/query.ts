@@ -76,7 +76,8 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
         data.push(...chunk.map((row) => Object.fromEntries(answer.columns.map(({ name }, i) => [name, row[i]]))))
       run.printJson({ command: 'query', exit: 0, origin: database.manifest.origin, columns: answer.columns, rows: data.length, data })
     } else if (format !== 'arrow' && format !== 'parquet') await writeAnswer(answer, format, run.context.stdout)
-    tellSandbox(run, database.manifest.origin, format !== 'table')
+    // who names the form writes for a program
+    tellSandbox(run, database.manifest.origin, run.options.format !== undefined && format !== 'table')
     return 0
   }
   const path = resolve(run.context.cwd, out)
