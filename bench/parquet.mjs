@@ -31,7 +31,7 @@ export async function measureParquet({ root, dist, folder, archives, rounds }) {
 
   const write = {
     'parquet-wasm, ours': (path) => writeFileSync(path, encodeRowsParquet(batch, KLINE_COLUMNS)),
-    'parquet-wasm, default': (path) => writeFileSync(path, encodeParquet(batch)),
+    'parquet-wasm, default': (path) => writeFileSync(path, encodeParquet(batch.schema, [batch])),
     'nodejs-polars': (path) => polars.readIPC(Buffer.from(encodeKlines(columns, new Map()))).writeParquet(path, { compression: 'zstd' }),
     DuckDB: async (path) => {
       const types = KLINE_COLUMNS.map(({ type }) =>

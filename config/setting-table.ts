@@ -145,7 +145,7 @@ export const SETTINGS: readonly SettingDescription[] = [
     environment: 'CKVD_LAKE',
     text: 'directory of shards and catalog',
     expected: 'a directory',
-    defaultText: 'crypto-kline-vision-data/lake in the user cache directory; with --sandbox …/sandbox',
+    defaultText: 'ckvd/lake in the user data directory (~/.local/share/ckvd/lake on Linux); with --sandbox …/sandbox',
   },
   urlSetting('visionUrl', '--vision-url', 'CKVD_VISION_URL', 'archives'),
   urlSetting('listingUrl', '--listing-url', 'CKVD_LISTING_URL', 'listing of the archives'),
@@ -267,7 +267,7 @@ export const SETTINGS: readonly SettingDescription[] = [
  * library, so a key is known when any command has it; a test compares this list with the commands' own options.
  */
 export const COMMAND_KEYS: readonly string[] = (
-  'json quiet verbose universe market symbols data intervals start end archives noRest dryRun refresh retryFailed force crossCheck keepArchives mapMarket ' +
+  'json quiet verbose universe market symbols data intervals start end month archives noRest dryRun refresh retryFailed force crossCheck keepArchives mapMarket ' +
   'out quote asOf recentDays html csv accept reason repair prune interval days funding reindex source format from port archive faults seed ' +
   'maxAge live kind minDays png gzip replace to check incomplete since onEnd ping metrics'
 ).split(' ')

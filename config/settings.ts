@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { CkvdError, describeSystemError } from '../src/errors.ts'
+import { findLakePlace } from './lake-place.ts'
 import type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
 import { COMMAND_KEYS, FIXED_DEFAULTS, SETTINGS, SETTINGS_SCHEMA } from './setting-table.ts'
 import { stateDirectory } from './state-directory.ts'
-import { userCacheDirectory } from './user-directories.ts'
 
 export type { SettingKey, Settings } from './setting-table.ts'
 export { COMMAND_KEYS, SETTINGS } from './setting-table.ts'
@@ -37,6 +37,8 @@ export interface ResolvedSettings {
   readonly origins: Readonly<Record<SettingKey, SettingOrigin>>
   /** the config file that was read, as an absolute path; null when there is none */
   readonly configFile: string | null
+  /** a lake that nobody named and that lies where earlier builds put it, with the place where it belongs; null: there is none */
+  readonly oldLake: { readonly path: string; readonly belongs: string } | null
   /** what the config file sets of commands' own flags, by key, unchecked: each command checks its own */
   readonly fileDefaults: Readonly<Record<string, unknown>>
 }
@@ -68,7 +70,8 @@ export function resolveSettings(options: ResolveOptions): ResolvedSettings {
     origins[setting.key] = origin
   }
   const sandbox = SETTINGS_SCHEMA.shape.sandbox.safeParse(raw['sandbox'])
-  raw['lake'] ??= defaultLake(sandbox.data === true, options.env ?? {})
+  const place = raw['lake'] === undefined ? findLakePlace(sandbox.data === true, options.env ?? {}) : null
+  raw['lake'] ??= place?.path
   const result = SETTINGS_SCHEMA.safeParse(raw)
   if (!result.success) throw refusal(result.error, raw, origins)
   checkSandboxUrls(result.data, origins)
@@ -76,19 +79,14 @@ export function resolveSettings(options: ResolveOptions): ResolvedSettings {
   const absolute = (path: string | null): string | null => (path === null ? null : resolve(options.cwd, path))
   const settings = { ...result.data, lake: resolve(options.cwd, lake), state: absolute(state), logFile: absolute(logFile) }
   const fileDefaults = Object.fromEntries(Object.entries(file?.values ?? {}).filter(([key]) => COMMAND_KEYS.includes(key)))
-  return Object.freeze({ settings: Object.freeze(settings), origins: Object.freeze(origins), configFile: file?.path ?? null, fileDefaults })
+  const oldLake = place === null || place.belongs === null ? null : { path: place.path, belongs: place.belongs }
+  const configFile = file?.path ?? null
+  return Object.freeze({ settings: Object.freeze(settings), origins: Object.freeze(origins), configFile, fileDefaults, oldLake })
 }
 
 /** The time that planning takes for "now", in epoch milliseconds: the fixed one of `CKVD_NOW`, else the system clock. */
 export function nowMs(settings: Pick<Settings, 'now'>): number {
   return settings.now === null ? Date.now() : Date.parse(settings.now)
-}
-
-/** Asked for only where no lake is named: a container may have no home. */
-function defaultLake(sandbox: boolean, env: Readonly<Record<string, string | undefined>>): string {
-  const name = sandbox ? 'sandbox' : 'lake'
-  const own = join(userCacheDirectory(env), 'crypto-kline-vision-data')
-  return process.platform === 'win32' ? join(own, 'Cache', name) : join(own, name)
 }
 
 function pickValue(

@@ -49,7 +49,22 @@ async function runQuickstart() {
   ]
   const exit = await runCkvd(`1/2 Ingesting ${DAYS} days of 45 symbols from the embedded sandbox exchange into ./sandbox-lake`, ingest)
   if (exit !== 0) return exit
-  return runCkvd('2/2 What the lake holds', ['coverage', '--lake', './sandbox-lake'])
+  const covered = await runCkvd('2/2 What the lake holds', ['coverage', '--lake', './sandbox-lake'])
+  if (covered === 0) console.error(nextSteps())
+  return covered
+}
+
+/** What to do next, each in a line that can be copied. */
+function nextSteps() {
+  const month = daysAgo(Number(daysAgo(0).slice(8))).slice(0, 7)
+  return `
+Next, in this clone (npm link puts ckvd on the PATH; until then: npm run --silent ckvd -- …):
+  a page to look at   ckvd coverage --lake ./sandbox-lake --html coverage.html
+  in pandas           pip install pandas pyarrow, then
+                      import pyarrow.dataset as ds
+                      ds.dataset("sandbox-lake/data/spot/daily/klines/BTCUSDT/1m",
+                                 format="ipc").to_table().to_pandas()
+  from the exchange   ckvd ingest BTCUSDT ETHUSDT --month ${month} --lake ./lake`
 }
 
 if (existsSync(join(root, cli))) process.exitCode = await runQuickstart()

@@ -6,6 +6,7 @@
  * @module crypto-kline-vision-data
  */
 import type { Table } from 'apache-arrow'
+import { oldPlaceMessage } from '../config/lake-place.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
 import { createClock } from './question/clock.ts'
@@ -29,7 +30,7 @@ export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
 export type { ErrorCode, ErrorData, ErrorDetails, ErrorEntry, ErrorTopic } from './errors.ts'
 export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/ingest.ts'
 export type { IngestProgress } from './ingest/progress.ts'
-export type { IngestRequest } from './ingest/request.ts'
+export type { IngestRequest } from './ingest/request/request-options.ts'
 export type { Difference, IngestResult, Problem } from './ingest/result.ts'
 export type { RunProblem, RunRecord } from './report/history/runs.ts'
 export type { SyncRequest } from './ingest/sync-request.ts'
@@ -196,16 +197,18 @@ export function configureLogging(options: { readonly level?: LogLevel | undefine
   else if (file === null) delete process.env['CKVD_LOG_FILE']
 }
 
-function createClient(market: MarketType, { settings, enforceSource }: ClientSettings): MarketClient {
+function createClient(market: MarketType, { settings, enforceSource, oldLake }: ClientSettings): MarketClient {
+  const logger = createLogger({
+    level: settings.logLevel,
+    file: settings.logFile ?? undefined,
+    pretty: process.stderr.isTTY ? 'clock' : undefined,
+  })
+  if (oldLake !== null) logger.warn(oldLake, oldPlaceMessage(oldLake))
   return new MarketClient({
     settings,
     market,
     enforceSource,
-    logger: createLogger({
-      level: settings.logLevel,
-      file: settings.logFile ?? undefined,
-      pretty: process.stderr.isTTY ? 'clock' : undefined,
-    }),
+    logger,
     clockMs: createClock(settings),
     env: process.env,
     startSandbox: settings.sandbox ? startOwnSandbox : null,

@@ -1,4 +1,5 @@
 import pc from 'picocolors'
+import { oldPlaceMessage } from '../../config/lake-place.ts'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
 import { sourceUrls, urlsFor, withSources } from '../../config/source-urls.ts'
@@ -14,6 +15,8 @@ import { applyFileDefaults, settingFlags } from './options.ts'
 import { HeldOutput } from './show/held-output.ts'
 import type { Output, TextOutput } from './show/output.ts'
 import { createTextOutput, jsonLine } from './show/output.ts'
+import { rateWarning } from './show/rate-warning.ts'
+import { wrapText } from './show/wrap-text.ts'
 
 /** The world around a command: `main.ts` passes the process's, tests pass their own. */
 export interface CliContext {
@@ -146,6 +149,9 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
   const pretty = context.stderr.isTTY === true ? 'clock' : 'dated'
   const color = hasColor(context.stderr, context.env)
   const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
+  const slow = rateWarning(settings.maxRate)
+  if (slow !== undefined) logger.warn(slow)
+  if (resolved.oldLake !== null) logger.warn(resolved.oldLake, oldPlaceMessage(resolved.oldLake))
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
     // a dumb terminal does not know how to draw a bar
@@ -154,7 +160,7 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
     clockMs: () => (settings.now === null ? context.now() : nowMs(settings) + context.now() - startedMs),
     printJson(value) {
       onJson()
-      context.stdout.write(jsonLine(value))
+      context.stdout.raw.write(jsonLine(value))
     },
   }
 }
@@ -187,7 +193,9 @@ export function hasColor(output: Output, env: Readonly<Record<string, string | u
 /** Shows an error: what happened, the facts that the message does not tell, and what to do. A bug shows its stack. */
 export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: CkvdError, commandName: string): void {
   const colors = pc.createColors(hasColor(context.stderr, context.env))
-  const lines = [`${colors.red(`error ${error.code}:`)} ${cleanText(error.message)}`]
+  const head = `error ${error.code}:`
+  const isNetwork = error.code === 'CKVD_HTTP_NETWORK' || error.code === 'CKVD_HTTP_TIMEOUT'
+  const lines = [`${head} ${cleanText(isNetwork ? hostsOnly(error.message) : error.message)}`]
   for (const [key, value] of Object.entries(error.details)) {
     const text = typeof value === 'string' ? value : jsonLine(value).trimEnd()
     if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${cleanLine(String(problem))}`))
@@ -197,12 +205,23 @@ export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: C
     const cause = error.cause instanceof Error ? error.cause : error
     lines.push(...(cause.stack ?? cause.message).split('\n').map((line) => `  ${cleanText(line)}`))
   }
-  lines.push(colors.dim(`  ${adviceFor(error.code, commandName)}`))
+  const { isTTY, columns = Infinity } = context.stderr
+  const fit = (text: string): string => (isTTY === true ? wrapText(text, columns) : text)
+  const advice = colors.dim(fit(`  ${adviceFor(error.code, commandName)}`))
   // the colours are ours, all else is clean
-  context.stderr.write(`${lines.join('\n')}\n`)
+  context.stderr.write(`${fit(lines.join('\n')).replace(head, colors.red(head))}\n${advice}\n`)
 }
 
+/** A message whose URLs are those of hosts: what was asked of a host that does not answer is no help. */
+function hostsOnly(message: string): string {
+  return message.replace(/(https?:\/\/[^/?\s]+)[/?]\S*/g, '$1')
+}
+
+const NETWORK_ADVICE = 'Check the network, the proxy (HTTPS_PROXY) and the URLs of `ckvd config`, then run the same command again.'
+
 const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  CKVD_HTTP_NETWORK: NETWORK_ADVICE,
+  CKVD_HTTP_TIMEOUT: NETWORK_ADVICE,
   CKVD_CONFIG: '`ckvd config --help` lists all settings. Nothing was done.',
   CKVD_UNIVERSE: 'Correct the universe file. Nothing was done.',
   CKVD_ORIGIN: 'Name another lake with --lake. Nothing was done.',

@@ -9,22 +9,12 @@ import type { LakeFilter } from '../lake/selection.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
-import { isMarket, isSymbol } from '../model/market.ts'
-import type { UtcDay } from '../model/utc-day.ts'
+import { parseMarket } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
-import { checkOrder, FLAG_ENDS } from '../question/range-order.ts'
-
-/**
- * A flag's value, read or refused in the form of all settings: *Expected `--start` to be a day …, got "x" (flag)*. The details let
- * `applyFileDefaults` say the same of a value of the config file.
- */
-function parseFlag<T>(flag: string, expected: string, parse: (text: string) => T | undefined): (text: string) => T {
-  return (text) => {
-    const value = parse(text)
-    if (value !== undefined) return value
-    throw new CkvdError('CKVD_USAGE', expectedMessage(flag, expected, text, 'flag'), { details: { flag, expected, found: text } })
-  }
-}
+import { isSymbolWord, symbolOf } from '../question/symbol-format.ts'
+import { parseFlag } from './flag-parser.ts'
+import type { RangeFlags } from './range-options.ts'
+import { rangeOf } from './range-options.ts'
 
 /** `--market NAME`: spot, um or cm. */
 export function marketOption(text = 'only this market: spot, um or cm') {
@@ -39,11 +29,11 @@ export function mapMarketOption() {
   )
 }
 
+const SYMBOLS_EXPECTED = 'symbols separated by commas, such as BTCUSDT,ETHUSDT'
+
 /** `--symbols A,B`, upper-cased. */
-export function symbolsOption() {
-  return new Option('--symbols <A,B>', 'only these symbols').argParser(
-    parseFlag('--symbols', 'symbols separated by commas, such as BTCUSDT,ETHUSDT', parseSymbols),
-  )
+export function symbolsOption(text = 'only these symbols') {
+  return new Option('--symbols <A,B>', text).argParser(parseFlag('--symbols', SYMBOLS_EXPECTED, parseSymbols))
 }
 
 /** `--data klines,fundingRate`. */
@@ -92,14 +82,16 @@ export function wordOption<Flag extends string, Word extends string>(flag: Flag,
   return new Option(flags, `${text}: ${words.join(', ')}`).argParser(parseFlag(flag, `one of ${words.join(', ')}`, parse))
 }
 
-function parseMarket(text: string): Market | undefined {
-  const name = text.toLowerCase()
-  return isMarket(name) ? name : undefined
-}
-
 function parseSymbols(text: string): string[] | undefined {
   const symbols = text.split(',').map((symbol) => symbol.trim().toUpperCase())
-  return symbols.every(isSymbol) ? [...new Set(symbols)] : undefined
+  return symbols.every(isSymbolWord) ? [...new Set(symbols)] : undefined
+}
+
+/** Symbols that stand as arguments, with those of `--symbols`, upper-cased; undefined: none. Throws CKVD_USAGE. */
+export function symbolsOf(words: readonly string[], flag: readonly string[] | undefined): string[] | undefined {
+  const parse = parseFlag('symbols', SYMBOLS_EXPECTED, parseSymbols)
+  const symbols = [...words.flatMap(parse), ...(flag ?? [])]
+  return symbols.length === 0 ? undefined : [...new Set(symbols)]
 }
 
 function parseIntervals(text: string): Interval[] | 'all' | undefined {
@@ -121,28 +113,24 @@ export function datasetOption(text: string) {
 }
 
 /** The flags that choose a part of the lake. */
-export interface FilterFlags {
+export interface FilterFlags extends RangeFlags {
   readonly data?: string
   readonly market?: Market
   readonly symbols?: string[]
   readonly intervals?: Interval[] | 'all'
-  readonly start?: UtcDay
-  readonly end?: UtcDay
 }
 
 /**
  * The part of the lake that a command's flags choose.
  * @throws CkvdError `CKVD_USAGE` for a start that is not before its end
  */
-export function filterOf({ data, market, symbols, intervals, start, end }: FilterFlags): LakeFilter {
-  checkOrder({ start, end }, FLAG_ENDS)
+export function filterOf({ data, market, symbols, intervals, ...range }: FilterFlags, nowMs: number): LakeFilter {
   return {
     ...(data === undefined ? {} : named(datasetOf({ dataset: data }))),
     ...(market === undefined ? {} : { market }),
-    ...(symbols === undefined ? {} : { symbols }),
+    ...(symbols === undefined ? {} : { symbols: symbols.map((symbol) => symbolOf(symbol, market ?? 'spot')) }),
     ...(intervals === undefined ? {} : { intervals }),
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
+    ...rangeOf(range, nowMs),
   }
 }
 

@@ -1,10 +1,8 @@
 import { fstatSync, writeSync } from 'node:fs'
 import type { Output } from './show/output.ts'
 
-const HIDE_CURSOR = '\x1b[?25l'
-const SHOW_CURSOR = '\x1b[?25h'
-/** Takes away a bar that was left behind, then gives cursor and line wrapping back. */
-const RESTORE = `\r\x1b[K${SHOW_CURSOR}\x1b[?7h`
+/** Takes away a line that was being written over. */
+const CLEAR_LINE = '\r\x1b[K'
 
 /**
  * Standard output or standard error of this process. Writing never throws: the first failure (a full disk, a pipe that nobody reads, a
@@ -15,7 +13,7 @@ export class ProcessOutput implements Output {
   readonly #descriptor: number
   readonly #isFile: boolean
   #failure: Error | undefined
-  #cursorHidden = false
+  #isLineOpen = false
 
   /** `descriptor` is the stream's: 1 or 2 */
   constructor(stream: NodeJS.WriteStream, descriptor: number) {
@@ -41,7 +39,7 @@ export class ProcessOutput implements Output {
 
   write(text: string): void {
     if (this.#failure !== undefined) return
-    if (this.isTTY) this.#watchCursor(text)
+    if (this.isTTY) this.#isLineOpen = text.startsWith('\r') && text !== CLEAR_LINE
     try {
       // Node's own stream for files takes a write that was cut short by a full disk for a whole one
       if (this.#isFile) writeWhole(this.#descriptor, text)
@@ -59,18 +57,13 @@ export class ProcessOutput implements Output {
 
   /** Leaves a terminal as it was found, where a bar was being drawn. To be called when the process ends, however it does. */
   restoreTerminal(): void {
-    if (!this.#cursorHidden || this.#failure !== undefined) return
-    this.#cursorHidden = false
+    if (!this.#isLineOpen || this.#failure !== undefined) return
+    this.#isLineOpen = false
     try {
-      writeSync(this.#descriptor, RESTORE)
+      writeSync(this.#descriptor, CLEAR_LINE)
     } catch (error) {
       this.#fail(error as Error)
     }
-  }
-
-  #watchCursor(text: string): void {
-    const [hidden, shown] = [text.lastIndexOf(HIDE_CURSOR), text.lastIndexOf(SHOW_CURSOR)]
-    if (hidden !== shown) this.#cursorHidden = hidden > shown
   }
 
   #fail(error: Error): void {

@@ -73,7 +73,7 @@ export async function runCli(
   let program: Command | undefined
   try {
     program = await create({ ...context, setExit: (code) => (exit = code) }, args[0])
-    await program.parseAsync([...args], { from: 'user' })
+    await program.parseAsync(knownWords(program, args), { from: 'user' })
     return exit
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
@@ -85,6 +85,13 @@ export async function runCli(
     if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))
     return error.exit
   }
+}
+
+/** The words of a command line; of a command that there is not its name alone, so that no help is printed as if there were. */
+function knownWords({ commands }: Pick<Command, 'commands'>, args: readonly string[]): string[] {
+  const [word = '-'] = args
+  const isKnown = word.startsWith('-') || word === 'help' || commands.length === 0 || commands.some((command) => command.name() === word)
+  return isKnown ? [...args] : [word]
 }
 
 /** A usage error of commander in our form; undefined when it has printed the help instead (`ckvd` alone). */

@@ -1,4 +1,4 @@
-import type { RequestSurroundings } from '../ingest/request.ts'
+import type { RequestSurroundings } from '../ingest/request/request-options.ts'
 import type { CommandRun } from './command.ts'
 
 /** What surrounds the request of a command that ingests. */

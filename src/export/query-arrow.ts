@@ -31,20 +31,28 @@ interface ArrowColumn {
   readonly build: (values: readonly PlainValue[]) => Data
 }
 
+/** An answer in Arrow's form. */
+interface QueryBatches {
+  readonly schema: Schema
+  /** at least one */
+  readonly batches: readonly RecordBatch[]
+  readonly rows: number
+}
+
 /**
- * The answer to a query as an Arrow IPC file: integers as int64 (of more than 64 bits they are refused), floats and decimals as float64,
+ * The answer to a query as record batches: integers as int64 (of more than 64 bits they are refused), floats and decimals as float64,
  * times as microseconds, dates, flags and texts as themselves, everything else (lists, structs) as JSON text. All columns are nullable.
  * Throws CKVD_QUERY.
  */
-export async function encodeQueryArrow({ columns, chunks }: QueryRows): Promise<{ bytes: Uint8Array; rows: number }> {
+export async function readQueryBatches({ columns, chunks }: QueryRows): Promise<QueryBatches> {
   const built = columns.map(arrowColumn)
   const schema = new Schema(built.map(({ field }) => field))
-  const writer = new ShardWriter()
+  const batches: RecordBatch[] = []
   let pending: (readonly PlainValue[])[] = []
   let rows = 0
   const flush = (): void => {
     const children = built.map(({ build }, i) => build(pending.map((row) => row[i] ?? null)))
-    writer.write(new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: pending.length, nullCount: 0, children })))
+    batches.push(new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: pending.length, nullCount: 0, children })))
     rows += pending.length
     pending = []
   }
@@ -53,8 +61,15 @@ export async function encodeQueryArrow({ columns, chunks }: QueryRows): Promise<
     if (pending.length >= BATCH_ROWS) flush()
   }
   if (pending.length > 0 || rows === 0) flush()
+  return { schema, batches, rows }
+}
+
+/** Record batches as an Arrow IPC file. */
+export function encodeArrowFile(batches: readonly RecordBatch[]): Uint8Array {
+  const writer = new ShardWriter()
+  for (const batch of batches) writer.write(batch)
   writer.finish()
-  return { bytes: writer.toUint8Array(true), rows }
+  return writer.toUint8Array(true)
 }
 
 function arrowColumn({ name, type }: QueryRows['columns'][number]): ArrowColumn {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api'
 import { abortError, CkvdError } from '../errors.ts'
@@ -51,6 +52,12 @@ const GAP_TYPE = '[{"start": "TIMESTAMPTZ", "end": "TIMESTAMPTZ", "bars": "BIGIN
  */
 export async function openExportDatabase(out: string, signal: AbortSignal): Promise<ExportDatabase> {
   const found = await readManifest(out)
+  if (found === undefined && existsSync(join(out, 'lake.json')))
+    throw new CkvdError(
+      'CKVD_EXPORT_MISSING',
+      `${out} is a lake, not an export. Make one of it: \`ckvd export --lake ${out} --out ./export\`, then \`--from ./export\`.`,
+      { details: { out } },
+    )
   if (found === undefined)
     throw new CkvdError(
       'CKVD_EXPORT_MISSING',

@@ -10,6 +10,7 @@ import type { Connections } from '../acquire/connections.ts'
 import { createConnections } from '../acquire/connections.ts'
 import { ListingEdge } from '../acquire/listing-edge.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
+import { NearMisses } from '../acquire/near-misses.ts'
 import { RestGate } from '../acquire/rest/rest-gate.ts'
 import type { AcquireContext } from '../acquire/archive-task.ts'
 
@@ -26,6 +27,7 @@ import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { isoOfUs } from '../model/utc-day.ts'
 import type { HttpClient, HttpSettings } from '../sources/http/http.ts'
 import { runPlans } from './coordinator.ts'
 import { checkFreeDisk, findFreeDisk } from './free-disk.ts'
@@ -33,7 +35,7 @@ import { PlanSpool } from './plan-spool.ts'
 import type { ArchiveChoice } from '../acquire/plan/archive-choice.ts'
 import type { PlanScope, SeriesPlan } from '../acquire/plan/plan.ts'
 import type { PlanTotals, SeriesFailure } from './planner.ts'
-import { addTotals, NO_PLAN, planTotals, planUniverse } from './planner.ts'
+import { addTotals, NO_PLAN, plannedArchives, planTotals, planUniverse } from './planner.ts'
 import type { IngestEvents, IngestProgress } from './progress.ts'
 import { ProgressMeter } from './progress.ts'
 import type { IngestResult } from './result.ts'
@@ -158,11 +160,13 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
         countFailure(tally, planned)
         return Promise.resolve()
       }
+      options.events.onArchives?.(planned.series, plannedArchives(planned))
       const numbers = planTotals(planned)
       total = addTotals(total, numbers)
       series.push({ ...planned.series, first: planned.first, last: planned.last, ...printable(numbers) })
       return Promise.resolve()
     })
+    await adviseUnknown(tally, connections, options.signal)
   } finally {
     await lake?.close()
   }
@@ -205,13 +209,13 @@ async function planInto(
     await emit(one)
   })
   if (!http.reached && isCkvdError(last)) {
+    const { listing: url } = options.urls
+    // with the proxy that was asked, and what is to be done about a certificate
+    const reason = (last as CkvdError).message.replace(/^Request to \S+ (?:(through \S+) )?failed: (.*?)\.*$/s, '$2 $1').trim()
     throw new CkvdError(
       'CKVD_UNREACHABLE',
-      `Expected the archive listing at ${options.urls.listing} to answer, it did not: ${(last as CkvdError).message} Check the network, proxy and --listing-url.`,
-      {
-        details: { url: options.urls.listing },
-        cause: last,
-      },
+      `No network: ${url} does not answer (${reason}). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again.`,
+      { details: { url }, cause: last },
     )
   }
 }
@@ -233,8 +237,15 @@ function forgetListing(catalog: Ledger, series: Series): void {
   catalog.putSeries({ ...nothing, ...known, dataset, market, symbol, interval, listedAt: null })
 }
 
+/** Says of symbols that nobody knows what was probably meant. */
+async function adviseUnknown(tally: Tally, { listing }: Connections, signal: AbortSignal): Promise<void> {
+  const nearMisses = new NearMisses(listing)
+  await tally.addAdvice('CKVD_UNKNOWN_SYMBOL', async (problem) => (await nearMisses.find(problem, signal))?.text)
+}
+
 function countFailure(tally: Tally, failure: SeriesFailure): void {
   tally.series++
+  tally.unplanned++
   tally.count('failed')
   tally.addProblem(problemOf(failure.series, null, 'failed', failure.error))
 }
@@ -266,7 +277,7 @@ async function runWithPool(options: IngestOptions, pool: DecodePool): Promise<In
   await using connections = openConnections(options)
   const { http } = connections
   const scope = scopeBy(http, options)
-  const startedAt = new Date(options.clockMs()).toISOString()
+  const startedAt = isoOfUs(options.clockMs() * 1000)
   const lake = await openLake(options.lake, {
     mode: 'write',
     tell: (message) => options.events.onNote?.(message),
@@ -286,7 +297,7 @@ function stoppedBy(failure: CkvdError, result: IngestResult): IngestResult {
   if (failure.code === 'CKVD_BUG') throw failure
   // what stopped the run before is what is told
   if (result.stopped !== null) return result
-  return { ...result, exit: failure.exit, stopped: { code: failure.code, message: failure.message } }
+  return { ...result, exit: failure.exit, stopped: { code: failure.code, message: failure.message, days_left: 0 } }
 }
 
 async function runOnLake(
@@ -308,6 +319,7 @@ async function runOnLake(
     runId = lake.catalog.startRun({ startedAt, command })
     options.events.onRun?.(runId)
     const held = await work(options, scope, { lake, connections, pool, tally })
+    await adviseUnknown(tally, connections, options.signal)
     if (held !== null) stopped = stoppedError(held)
   } catch (error) {
     stopped = toCkvdError(error)
@@ -333,11 +345,11 @@ async function runOnLake(
     problems: tally.problems,
     notes: tally.notes,
     differences: tally.differences,
-    stopped: stopped === null ? null : { code: stopped.code, message: stopped.message },
+    stopped: stopped === null ? null : { code: stopped.code, message: stopped.message, days_left: tally.left },
   }
   try {
     if (runId !== null)
-      lake.catalog.endRun(runId, { endedAt: new Date(options.clockMs()).toISOString(), counts: runCounts(result), exit: result.exit })
+      lake.catalog.endRun(runId, { endedAt: isoOfUs(options.clockMs() * 1000), counts: runCounts(result), exit: result.exit })
   } catch (error) {
     // a disk that stopped the run refuses this, too
     return stoppedBy(toCkvdError(error), result)
@@ -368,6 +380,7 @@ async function work(
   const planAll = async (): Promise<void> => {
     const planned = await planAhead({ ...options, signal }, scope, run, { spool, edge, meter })
     isPlanned = true
+    tally.planned = planned.totals.days + tally.unplanned
     options.events.onPlan?.(planned.totals, planned.series)
     spool.end()
   }

@@ -10,8 +10,9 @@ import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { filePeriod } from '../dataset/pack.ts'
 import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
-import type { Series } from '../model/series.ts'
+import type { Packaging, Series } from '../model/series.ts'
 import { dayStartUs } from '../model/utc-day.ts'
+import type { ArchiveEntry } from '../sources/vision/listing.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Series whose listings are read at once. */
@@ -38,25 +39,31 @@ export interface PlanTotals {
 
 export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, monthly: 0 }, restDays: 0, bytes: 0, diskBytes: 0 }
 
-/** Numbers of a plan. */
-export function planTotals(plan: SeriesPlan): PlanTotals {
+/** The archives that a plan downloads, by day, those that are only compared included. */
+export function plannedArchives({ series, tasks }: SeriesPlan): ArchiveEntry[] {
   // days that are compared, and days from which a month without an archive of its own is gathered
-  const compared = plan.tasks.flatMap(({ archive, compare, days, others }) =>
+  const compared = tasks.flatMap(({ archive, compare, days, others }) =>
     others.filter(({ packaging, firstDay }) =>
       archive.packaging === 'monthly'
         ? compare.includes(firstDay)
-        : isMonthChunked(plan.series) && packaging === 'daily' && days.includes(chunkOfUs(dayStartUs(firstDay), plan.series)),
+        : isMonthChunked(series) && packaging === 'daily' && days.includes(chunkOfUs(dayStartUs(firstDay), series)),
     ),
   )
+  return [...tasks.map(({ archive }) => archive), ...compared].sort((a, b) =>
+    a.firstDay < b.firstDay ? -1 : a.firstDay > b.firstDay ? 1 : 0,
+  )
+}
+
+/** Numbers of a plan. */
+export function planTotals(plan: SeriesPlan): PlanTotals {
+  const archives = plannedArchives(plan)
+  const countOf = (packaging: Packaging): number => archives.filter((archive) => archive.packaging === packaging).length
   return {
     days: plan.days,
     stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),
-    archives: {
-      daily: plan.tasks.filter(({ archive }) => archive.packaging === 'daily').length + compared.length,
-      monthly: plan.tasks.filter(({ archive }) => archive.packaging === 'monthly').length,
-    },
+    archives: { daily: countOf('daily'), monthly: countOf('monthly') },
     restDays: plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
-    bytes: [...plan.tasks.map(({ archive }) => archive), ...compared].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    bytes: archives.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     diskBytes: bytesOnDisk(plan),
   }
 }

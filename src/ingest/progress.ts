@@ -1,6 +1,8 @@
 import type { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
+import type { Series } from '../model/series.ts'
 import type { RequestKind } from '../sources/http/http.ts'
+import type { ArchiveEntry } from '../sources/vision/listing.ts'
 import type { PlanTotals } from './planner.ts'
 
 /** A snapshot of a run that goes on. */
@@ -37,6 +39,8 @@ export interface IngestEvents {
   onMisplaced?(error: CkvdError, path: string | null): void
   /** the whole plan; downloads may have begun */
   onPlan?(totals: PlanTotals, series: number): void
+  /** a series is planned and nothing else is to be done (`planIngest`): the archives that it needs, by day */
+  onArchives?(series: Series, archives: readonly ArchiveEntry[]): void
   /** a chunk is recorded; for logs */
   onChunk?(row: DayRow): void
   /** something worth knowing that is no problem, as soon as it is known; it is in the result's `notes`, too */

@@ -1,4 +1,4 @@
-import type { CkvdError } from '../errors.ts'
+import type { CkvdError, ErrorCode } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import { countNone, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
@@ -71,8 +71,8 @@ export interface IngestResult {
   readonly notes: readonly string[]
   /** chunks whose sources contradicted each other: stored, and explained */
   readonly differences: readonly Difference[]
-  /** why the run stopped early; null when it finished */
-  readonly stopped: { readonly code: string; readonly message: string } | null
+  /** why the run stopped early, and how many planned chunks it did not come to (null: it stopped before its plan was whole); null when it finished */
+  readonly stopped: { readonly code: string; readonly message: string; readonly days_left: number | null } | null
 }
 
 /** Problems listed one by one; beyond them only the counts tell. */
@@ -87,6 +87,8 @@ export type RunCounts = Omit<IngestResult, 'differences'>
 export function runCounts({ differences, ...counts }: IngestResult): RunCounts {
   return { ...counts, problems: counts.problems.slice(0, REMEMBERED_PROBLEMS) }
 }
+/** Problems for which advice is looked up. */
+const MAX_ADVISED = 20
 
 /** Series that a note names. */
 const SHOWN_NAMES = 5
@@ -100,6 +102,10 @@ export class Tally {
   #unexplained = 0
   /** series of which REST could not say where they begin */
   readonly provisionalBeginnings = new Set<string>()
+  /** chunks of the plan, and of series that cannot be planned; null until the plan is whole */
+  planned: number | null = null
+  /** series that cannot be planned, each counted as one failed chunk */
+  unplanned = 0
   series = 0
   stored = 0
   skipped = 0
@@ -114,8 +120,24 @@ export class Tally {
     if (!isExplained(condition)) this.#unexplained += times - accepted
   }
 
+  /** Planned chunks that the run has not come to; null where the plan is not whole. */
+  get left(): number | null {
+    const reached = Object.values(this.#days).reduce((sum, count) => sum + count, 0)
+    return this.planned === null ? null : Math.max(0, this.planned - reached)
+  }
+
   addProblem(problem: Problem): void {
     if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem)
+  }
+
+  /** Adds to what is told of the first problems of a code; `words` gives undefined where there is nothing to add. */
+  async addAdvice(code: ErrorCode, words: (problem: Problem) => Promise<string | undefined>): Promise<void> {
+    let advised = 0
+    for (const [i, problem] of this.#problems.entries()) {
+      if (problem.code !== code || ++advised > MAX_ADVISED) continue
+      const text = await words(problem)
+      if (text !== undefined) this.#problems[i] = { ...problem, message: `${problem.message} ${text}` }
+    }
   }
 
   addDifference(difference: Difference): void {

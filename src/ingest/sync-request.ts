@@ -10,7 +10,7 @@ import { parseInterval } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { IngestOptions } from './ingest.ts'
-import type { IngestRequest, RequestSurroundings } from './request.ts'
+import type { IngestRequest, RequestSurroundings } from './request/request-options.ts'
 import { parseIngestRequest } from './request.ts'
 import type { UniverseLine } from './universe.ts'
 

@@ -5,8 +5,9 @@ import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
-import { isMarket, isSymbol, MARKETS } from '../model/market.ts'
+import { isSymbol, MARKETS, parseMarket } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
+import { symbolOf } from '../question/symbol-format.ts'
 
 /** One line of a universe file as written, checked but not yet narrowed. */
 export interface UniverseEntry {
@@ -29,6 +30,9 @@ export interface UniverseFile {
 const PROBLEMS_SHOWN = 10
 const REQUIRED = ['market', 'symbol', 'earliest_date', 'available_intervals'] as const
 const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol']
+
+/** Columns as `ckvd availability --csv` names them. */
+const ALIASES: Readonly<Record<string, string | undefined>> = { first: 'earliest_date', base: 'base_symbol' }
 
 /** What separates cells: a comma, or what spreadsheets of other languages and their "Unicode text" write. */
 const DELIMITERS = [',', ';', '\t'] as const
@@ -54,9 +58,9 @@ interface UniverseProblem {
  * Reads a universe file whole or not at all.
  * @param name the file's name, or `-`, for messages
  * @param market market of a bare list's symbols
- * @throws CkvdError `CKVD_UNIVERSE` with `details` {file, line, column, found, problems?}; `CKVD_USAGE` for a bare list without a market
+ * @throws CkvdError `CKVD_UNIVERSE` with `details` {file, line, column, found, problems?}
  */
-export function parseUniverseFile(bytes: Uint8Array, name: string, market?: Market): UniverseFile {
+export function parseUniverseFile(bytes: Uint8Array, name: string, market: Market = 'spot'): UniverseFile {
   const rows = parseRows(decodeText(bytes, name), name)
   const [first] = rows
   if (first === undefined) throw universeError(name, [{ line: 1, column: 1, expected: 'at least one symbol', found: '' }])
@@ -144,19 +148,13 @@ function delimiterOf(text: string): string {
   return DELIMITERS.reduce((best, sign) => (count(sign) > count(best) ? sign : best))
 }
 
-function parseList(rows: readonly Row[], name: string, market: Market | undefined): UniverseFile {
+function parseList(rows: readonly Row[], name: string, market: Market): UniverseFile {
   const symbols = rows.filter(({ cells }, index) => index > 0 || cells[0]?.toLowerCase() !== 'symbol')
-  if (market === undefined) {
-    throw new CkvdError(
-      'CKVD_USAGE',
-      `Expected \`--market\` with ${universeLabel(name)}: a list of one symbol a line does not name its market. Add --market spot, um or cm.`,
-    )
-  }
   const problems = new Problems(name)
   const entries: UniverseEntry[] = []
   for (const { cells, line } of symbols) {
     if (cells.length !== 1) problems.add({ line, column: 2, expected: 'one symbol a line', found: cells[1] ?? '' })
-    const symbol = checkSymbol(cells[0] ?? '', { line, column: 1, name: 'symbol' }, problems)
+    const symbol = checkSymbol(cells[0] ?? '', market, { line, column: 1, name: 'symbol' }, problems)
     problems.checkRepeated(market, symbol, line)
     entries.push({ market, symbol, intervals: 'all', line })
   }
@@ -181,10 +179,13 @@ function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFi
   return { baseColumn: base === undefined ? null : base + 1, entries }
 }
 
-/** The names of the columns; `ckvd availability --csv` calls the earliest date `first`, beside the last one. */
+/** The names of the columns, as a universe names them where only `ckvd availability --csv` names one. */
 function headingsOf({ cells }: Row): string[] {
   const names = cells.map((cell) => cell.toLowerCase())
-  return names.includes('earliest_date') ? names : names.map((name) => (name === 'first' ? 'earliest_date' : name))
+  return names.map((name) => {
+    const own = ALIASES[name]
+    return own === undefined || names.includes(own) ? name : own
+  })
 }
 
 /** Index of each known column. */
@@ -221,8 +222,8 @@ function parseEntry(row: Row, width: number, places: ReadonlyMap<string, number>
     place: { line, column: (places.get(name) ?? -1) + 1, name },
   })
   const market = cell('market')
-  const marketName = market.text.toLowerCase()
-  if (!isMarket(marketName)) {
+  const marketName = parseMarket(market.text)
+  if (marketName === undefined) {
     problems.add({ ...market.place, expected: `a market (${MARKETS.join(', ')})`, found: market.text })
     return undefined
   }
@@ -233,17 +234,17 @@ function parseEntry(row: Row, width: number, places: ReadonlyMap<string, number>
   const base = cell('base_symbol')
   return {
     market: marketName,
-    symbol: checkSymbol(symbol.text, symbol.place, problems),
+    symbol: checkSymbol(symbol.text, marketName, symbol.place, problems),
     intervals: checkIntervals(intervals.text, marketName, intervals.place, problems),
-    ...(base.text === '' ? {} : { baseSymbol: checkSymbol(base.text, base.place, problems) }),
+    ...(base.text === '' ? {} : { baseSymbol: checkSymbol(base.text, marketName, base.place, problems) }),
     line,
   }
 }
 
 type Place = Pick<UniverseProblem, 'line' | 'column'> & { readonly name: string }
 
-function checkSymbol(text: string, place: Place, problems: Problems): string {
-  const symbol = text.toUpperCase()
+function checkSymbol(text: string, market: Market, place: Place, problems: Problems): string {
+  const symbol = symbolOf(text, market)
   if (!isSymbol(symbol)) problems.add({ ...place, expected: 'a symbol of 1 to 64 letters, digits, _ or -', found: text })
   return symbol
 }

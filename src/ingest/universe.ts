@@ -5,13 +5,14 @@ import { INTERVALS } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { symbolOf } from '../question/symbol-format.ts'
 import type { UniverseEntry, UniverseFile } from './universe-file.ts'
 import { parseUniverseFile, universeError, universeLabel } from './universe-file.ts'
 
 export interface UniverseOptions {
   /** the file's name, or `-` for standard input; for messages */
   readonly name: string
-  /** market of a list of one symbol a line; of a CSV, the only market that is kept */
+  /** market of a list of one symbol a line (default spot); of a CSV, the only market that is kept */
   readonly market?: Market | undefined
   /** the only symbols that are kept, in any case; with `mapMarket`, of the file or of the contracts */
   readonly symbols?: readonly string[] | undefined
@@ -48,7 +49,11 @@ export interface Universe {
  * @throws CkvdError `CKVD_UNIVERSE` when the file is wrong (whole file refused), `CKVD_USAGE` when the options leave nothing of it
  */
 export function parseUniverse(bytes: Uint8Array, options: UniverseOptions): Universe {
-  const file = parseUniverseFile(bytes, options.name, options.market)
+  return narrowUniverse(parseUniverseFile(bytes, options.name, options.market), options)
+}
+
+/** Narrows what a universe holds. Throws `CKVD_USAGE` when the options leave nothing of it. */
+export function narrowUniverse(file: UniverseFile, options: UniverseOptions): Universe {
   const mapped = options.mapMarket === undefined ? file.entries.map(sourced) : mapEntries(file, options.name, options.mapMarket)
   const kept = filterSymbols(filterMarket(mapped, options), options)
   const narrowed = kept.map(({ entry }) => ({ ...entry, intervals: narrowIntervals(entry, options.intervals) }))
@@ -113,15 +118,17 @@ function filterMarket(entries: readonly Sourced[], options: UniverseOptions): re
 
 function filterSymbols(entries: readonly Sourced[], options: UniverseOptions): readonly Sourced[] {
   if (options.symbols === undefined) return entries
-  const wanted = new Set(options.symbols.map((symbol) => symbol.toUpperCase()))
-  const known = new Set(entries.flatMap(({ symbols }) => symbols))
-  const unknown = [...wanted].filter((symbol) => !known.has(symbol))
+  const wanted = [...new Set(options.symbols.map((symbol) => symbol.trim().toUpperCase()))]
+  // how a pair is written as one word depends on the market
+  const isMeant = (text: string, { markets, symbols }: Sourced): boolean =>
+    markets.some((market) => symbols.includes(symbolOf(text, market)))
+  const unknown = wanted.filter((text) => !entries.some((entry) => isMeant(text, entry)))
   if (unknown.length > 0) {
     const where = options.market === undefined ? '' : ` (market ${options.market})`
     const message = `Expected \`--symbols\` to name symbols of ${universeLabel(options.name)}${where}, but it has no ${unknown.join(', ')}. Add the symbol to the file, or leave it out.`
     throw new CkvdError('CKVD_USAGE', message, { details: { unknown } })
   }
-  const kept = entries.filter(({ symbols }) => symbols.some((symbol) => wanted.has(symbol)))
+  const kept = entries.filter((entry) => wanted.some((text) => isMeant(text, entry)))
   if (kept.length === 0) throw nothingLeft('no symbol', options, 'Name at least one with --symbols.')
   return kept
 }

@@ -55,6 +55,8 @@ export interface VerifyResult {
 
 export interface VerifyProgress {
   readonly step: 'checkShards' | 'findUncatalogued'
+  /** null: not known beforehand */
+  readonly total: number | null
   /** shards, or files, looked at so far */
   readonly done: number
 }
@@ -111,8 +113,8 @@ export async function runVerify(lake: VerifiableLake, options: VerifyOptions = {
 }
 
 async function checkShards(lake: VerifiableLake, findings: Findings, options: VerifyOptions): Promise<void> {
-  const rows = shardRows(lake)
-  await forEachOf(rows, options, 'checkShards', async (row) => {
+  const total = options.onProgress === undefined ? null : countOf(shardRows(lake))
+  await forEachOf(shardRows(lake), options, { step: 'checkShards', total }, async (row) => {
     const flaw = findRowFlaw(row)
     if (flaw !== undefined) {
       await recordBad(lake, row, row.day, row, flaw, findings)
@@ -185,7 +187,7 @@ function checkMeta(row: DayRow, meta: ShardMeta): void {
 }
 
 async function findUncatalogued(lake: VerifiableLake, findings: Findings, options: VerifyOptions): Promise<void> {
-  await forEachOf(lake.shards.list(DATA_FOLDER), options, 'findUncatalogued', async ({ path, isFile }) => {
+  await forEachOf(lake.shards.list(DATA_FOLDER), options, { step: 'findUncatalogued', total: null }, async ({ path, isFile }) => {
     const place = isFile ? parseShardPath(path) : undefined
     if (place === undefined) {
       findings.foreign.push(path)
@@ -301,7 +303,7 @@ function unknownRow({ dataset, market, symbol, interval }: Series, day: UtcDay):
 async function forEachOf<T>(
   items: Iterable<T> | AsyncIterable<T>,
   { signal, onProgress, concurrency = 4 }: VerifyOptions,
-  step: VerifyProgress['step'],
+  about: Pick<VerifyProgress, 'step' | 'total'>,
   task: (item: T) => Promise<void>,
 ): Promise<void> {
   const open = new Set<Promise<void>>()
@@ -311,7 +313,7 @@ async function forEachOf<T>(
     if (signal?.aborted === true) failure ??= { error: abortError(signal) }
     if (failure !== undefined) break
     const running = task(item)
-      .then(() => onProgress?.({ step, done: ++done }))
+      .then(() => onProgress?.({ ...about, done: ++done }))
       .catch((error: unknown) => {
         failure ??= { error }
       })
@@ -321,6 +323,14 @@ async function forEachOf<T>(
   }
   await Promise.all(open)
   if (failure !== undefined) throw failure.error
+}
+
+/** How many there are; none of them is held. */
+function countOf(items: Iterable<unknown>): number {
+  const iterator = items[Symbol.iterator]()
+  let count = 0
+  while (iterator.next().done !== true) count++
+  return count
 }
 
 /** By code units: the same order in every locale. */

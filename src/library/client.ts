@@ -6,8 +6,9 @@ import { urlsFor, withSources } from '../../config/source-urls.ts'
 import { misplacedMessage } from '../acquire/rest/address-account.ts'
 import { connectionSettings } from '../acquire/rest/connection-settings.ts'
 import { createConnections } from '../acquire/connections.ts'
+import { NearMisses } from '../acquire/near-misses.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
-import { abortError, CkvdError, toCkvdError } from '../errors.ts'
+import { abortError, CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import { answeredOrigin } from '../lake/origin.ts'
 import type { Logger } from '../log.ts'
@@ -22,7 +23,7 @@ import { describeGaps } from '../read/missing-bars.ts'
 import { DataSource } from '../question/names.ts'
 import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
-import type { ColumnName, GetColumnsOptions, GetDataOptions, QueryDefaults } from '../question/query.ts'
+import type { ColumnName, GetColumnsOptions, GetDataOptions, KlineQuery, QueryDefaults } from '../question/query.ts'
 import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from '../question/query.ts'
 import { createFundingTable } from './funding-table.ts'
 import { createTable, DISPUTED_KEY } from './table.ts'
@@ -64,7 +65,8 @@ export interface ClientOptions {
 
 /** What a client has opened. */
 interface Runtime {
-  readonly klines: KlineReader
+  /** As `KlineReader.read`; an unknown symbol's error names what was probably meant. */
+  readKlines(query: KlineQuery, log: Logger): ReturnType<KlineReader['read']>
   /** undefined while neither a source nor the lake has told */
   origin(): Origin | undefined
   close(): Promise<void>
@@ -106,13 +108,13 @@ export class MarketClient {
   async #klineTable(options: GetDataOptions): Promise<Table> {
     const query = parseKlineQuery(options, this.#defaults())
     const form = parseTableForm(options, this.#defaults())
-    const rows = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    const rows = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
     return createTable(query, rows, form)
   }
 
   async #fundingTable(options: GetDataOptions, includeSourceInfo: boolean): Promise<Table> {
     const query = parseFundingQuery(options, this.#defaults())
-    const rows = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    const rows = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
     return createFundingTable(query.series, rows, includeSourceInfo)
   }
 
@@ -122,7 +124,7 @@ export class MarketClient {
   ): Promise<ColumnResult<Name>> {
     checkOptions('getColumns', options, QUERY_EXAMPLE)
     const query = parseKlineQuery(options, this.#defaults())
-    const { block, gaps, disputed } = await this.#call(query, (runtime, own, log) => runtime.klines.read(own, log))
+    const { block, gaps, disputed } = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
     return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps), disputed }
@@ -211,8 +213,17 @@ export class MarketClient {
       logger,
     }
     const klines = new KlineReader(context)
+    const nearMisses = new NearMisses(connections.listing)
     return {
-      klines,
+      async readKlines(query, log) {
+        try {
+          return await klines.read(query, log)
+        } catch (thrown) {
+          // a source that is named is asked alone
+          if (!isCkvdError(thrown) || query.source !== DataSource.AUTO) throw thrown
+          throw await nearMisses.advise(thrown, query.series, query.signal)
+        }
+      },
       origin: () => lake.origin ?? origin(),
       async close() {
         await klines.drain()

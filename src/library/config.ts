@@ -1,4 +1,4 @@
-import type { Settings } from '../../config/settings.ts'
+import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { expectedMessage, resolveSettings } from '../../config/settings.ts'
 import { SOURCE_SETTINGS } from '../../config/source-urls.ts'
 import { CkvdError } from '../errors.ts'
@@ -55,6 +55,8 @@ const CONFIG_KEYS: Readonly<Record<keyof CKVDConfig, keyof Settings | null>> = {
 export interface ClientSettings {
   readonly settings: Settings
   readonly enforceSource: DataSource
+  /** a lake that nobody named, in the place of earlier builds; null: there is none */
+  readonly oldLake: ResolvedSettings['oldLake']
 }
 
 /**
@@ -81,8 +83,8 @@ export function resolveConfig(
       throw new CkvdError('CKVD_USAGE', expectedMessage(key, 'true or false', config[key], 'option'), { details: { option: key } })
     }
   }
-  const { settings } = resolveSettings({ flags, env: around.env, cwd: around.cwd, caller: 'library' })
-  return Object.freeze({ settings, enforceSource: parseWord('enforceSource', config.enforceSource, DataSource, DataSource.AUTO) })
+  const { settings, oldLake } = resolveSettings({ flags, env: around.env, cwd: around.cwd, caller: 'library' })
+  return Object.freeze({ settings, oldLake, enforceSource: parseWord('enforceSource', config.enforceSource, DataSource, DataSource.AUTO) })
 }
 
 function unknownKey(key: string, known: readonly string[]): CkvdError {

@@ -17,3 +17,17 @@ const SYMBOL = /^[\p{L}\p{N}_-]{1,64}$/u
 export function isSymbol(text: string): boolean {
   return SYMBOL.test(text)
 }
+
+/** Other names of the markets, as Vision's paths, ccxt, the exchange's own clients and the Python package have them; letters and digits alone. */
+const MARKET_NAMES: Readonly<Record<string, Market>> = {
+  spot: 'spot',
+  ...{ um: 'um', usdm: 'um', usdsm: 'um', futuresum: 'um', futuresusdt: 'um' },
+  ...{ cm: 'cm', coinm: 'cm', futurescm: 'cm', futurescoin: 'cm' },
+}
+
+/** Reads a market as users know it, in any case: `um`, `usdm`, `USDⓈ-M`, `futures/um`, `coin-m`; undefined for what is none. */
+export function parseMarket(text: string): Market | undefined {
+  const name = text.trim().normalize('NFKC').toLowerCase()
+  const plain = name.replace(/[/_ -]/g, '')
+  return Object.hasOwn(MARKET_NAMES, plain) ? MARKET_NAMES[plain] : undefined
+}

@@ -1,6 +1,7 @@
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
+import { parseMarket } from '../model/market.ts'
 
 /** Where data is from. Binance is the only provider. */
 export const DataProvider = {
@@ -81,7 +82,7 @@ export type Interval = (typeof Interval)[keyof typeof Interval]
 
 /** Refuses every provider but Binance. Throws `CKVD_USAGE`. */
 export function checkProvider(provider: unknown): void {
-  if (provider === DataProvider.BINANCE) return
+  if (typeof provider === 'string' && provider.toLowerCase() === DataProvider.BINANCE) return
   const found = typeof provider === 'string' ? provider : String(provider)
   throw new CkvdError(
     'CKVD_USAGE',
@@ -92,9 +93,9 @@ export function checkProvider(provider: unknown): void {
   )
 }
 
-/** A market that a caller named. Throws `CKVD_USAGE`. */
+/** A market that a caller named, as `parseMarket` reads it: `um`, `usdm`, `FUTURES_USDT`. Throws `CKVD_USAGE`. */
 export function checkMarketType(marketType: unknown): MarketType {
-  const known = Object.values(MarketType).find((one) => one === marketType)
+  const known = typeof marketType === 'string' ? parseMarket(marketType) : undefined
   if (known !== undefined) return known
   throw new CkvdError(
     'CKVD_USAGE',

@@ -40,6 +40,8 @@ export interface GetColumnsOptions extends TimeRangeOptions {
   readonly useCache?: boolean | undefined
   /** stops this call only */
   readonly signal?: AbortSignal | undefined
+  /** told of each day (month of `3d`, `1w`, `1M`) that had to be fetched, of how many */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined
   /** told of every step: which source gave which days, rows, and how long it took */
   readonly onStep?: ((step: FetchStep) => void) | undefined
 }
@@ -79,6 +81,7 @@ export interface KlineQuery {
   readonly useCache: boolean
   readonly signal: AbortSignal
   readonly onStep: (step: FetchStep) => void
+  readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void
 }
 
 /** How the rows are handed over. */
@@ -99,6 +102,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
   'useCache',
   'signal',
   'onStep',
+  'onProgress',
   'chartType',
   'autoReindex',
   'includeSourceInfo',
@@ -171,10 +175,10 @@ export function checkOptions(call: string, options: unknown, example: string): v
   })
 }
 
-/** One of the values of a constant object, or the default. Throws `CKVD_USAGE`. */
+/** One of the values of a constant object, or its member's name (`'CACHE'`), or the default. Throws `CKVD_USAGE`. */
 export function parseWord<T extends string>(option: string, value: unknown, words: Readonly<Record<string, T>>, otherwise: T): T {
   if (value === undefined) return otherwise
-  const word = Object.values(words).find((one) => one === value)
+  const word = Object.entries(words).find(([name, one]) => one === value || name === value)?.[1]
   if (word !== undefined) return word
   throw wrongOption(option, `one of ${Object.values(words).join(', ')}`, value)
 }
@@ -197,7 +201,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
   }
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw wrongOption('signal', 'an AbortSignal', options.signal)
-  const { onStep } = options
+  const { onStep, onProgress } = options
   return {
     symbol,
     query: {
@@ -206,6 +210,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
       useCache,
       signal: options.signal ?? NEVER,
       onStep: (step) => onStep?.(step),
+      onProgress: (progress) => onProgress?.(progress),
     },
   }
 }

@@ -7,13 +7,30 @@ const COIN_CONTRACT = /^([\p{L}\p{N}]+?)USD_(PERP|\d{6})$/u
 /** Quote assets that a spot or USDⓈ-M symbol ends with, longest first where one ends another. */
 const QUOTED = /^([\p{L}\p{N}]+?)(?:USDT|USDC|BUSD|FDUSD|TUSD|USD)(?:_\d{6})?$/u
 
+/** `BTC/USDT`, and with what it is settled in `BTC/USDT:USDT`, `BTC/USD:BTC`, as ccxt and others write pairs. */
+const PAIR = /^([\p{L}\p{N}]+)\/([\p{L}\p{N}]+)(?::[\p{L}\p{N}]+)?$/u
+
+/** True of what may be meant as a symbol: `BTCUSDT`, `btc/usdt`. */
+export function isSymbolWord(text: string): boolean {
+  const word = text.trim().toUpperCase()
+  return isSymbol(word) || PAIR.test(word)
+}
+
+/** A symbol trimmed, in capitals, and a pair of two assets as one word: the perpetual contract of COIN-M, whose pairs end in `/USD`. */
+export function symbolOf(text: string, market: Market): string {
+  const symbol = text.trim().toUpperCase()
+  const [, base, quote] = PAIR.exec(symbol) ?? []
+  if (base === undefined || quote === undefined) return symbol
+  return market === 'cm' && quote === 'USD' ? `${base}USD_PERP` : `${base}${quote}`
+}
+
 /**
- * A symbol as the exchange writes it: trimmed, in capitals.
+ * A symbol as the exchange writes it: trimmed, in capitals, a pair (`BTC/USDT`) as one word.
  * @throws CkvdError `CKVD_USAGE` for what is no symbol at all, `CKVD_SYMBOL_FORMAT` for one in another market's form, with the likely
  *   one as `details.suggestion`
  */
 export function parseSymbol(text: unknown, market: Market): string {
-  const symbol = typeof text === 'string' ? text.trim().toUpperCase() : ''
+  const symbol = typeof text === 'string' ? symbolOf(text, market) : ''
   if (!isSymbol(symbol)) {
     throw new CkvdError(
       'CKVD_USAGE',

@@ -97,7 +97,7 @@ export class DayDownloads {
   }
 
   async #acquire(
-    { series, source, useCache }: KlineQuery,
+    { series, source, useCache, onProgress }: KlineQuery,
     days: readonly UtcDay[],
     wanted: WantedDays,
     head: string,
@@ -115,6 +115,7 @@ export class DayDownloads {
       if (writer === null) return
       await storeDay(writer, series, outcome.day, writer.catalog.getDay(series, outcome.day.day), () => new Date(nowMs()).toISOString())
     }
+    let done = 0
     const catalog = await lake.openCatalog(undefined)
     const symbol = `${series.market} ${series.symbol}`
     try {
@@ -153,6 +154,7 @@ export class DayDownloads {
             logger.error({ ...series, day, code: error.code, details: error.details }, error.message)
           })
           batch.resolve(head + day, { outcome, failure: rest?.failure ?? null })
+          onProgress({ done: ++done, total: days.length })
         },
       })
       if (known === undefined) return

@@ -65,8 +65,8 @@ describe('days that were never requested', () => {
       series: [{ bars: { complete: 4 }, never_requested: 3, never_requested_days: [{ first, last, days }] }],
     })
     expect(text.exit).toBe(3)
-    expect(text.stdout).toContain('\n  spot AAAUSDT 1m  2024-01-03 to 2024-01-05  3 days\n')
-    expect(text.stdout).toMatch(/Some smaller bars are missing without explanation\. \(exit 3\)\n$/)
+    expect(text.stderr).toContain('\n  spot AAAUSDT 1m  2024-01-03 to 2024-01-05  3 days\n')
+    expect(text.stderr).toMatch(/Some smaller bars are missing without explanation\. \(exit 3\)\n$/)
   })
 
   test.each([

@@ -108,11 +108,11 @@ describe('ckvd query', () => {
 
   test('output as a table, CSV, one JSON object and an Arrow file', async () => {
     const sql = 'SELECT symbol, open_time, close, count, NULL::DOUBLE AS nothing, [1, 2] AS list FROM um_1h ORDER BY open_time'
-    const table = await query(sql, parquet)
+    const table = await query(sql, parquet, '--format', 'table')
     expect(table.stdout).toMatch(
       /^symbol +open_time +close +count +nothing +list\nBBBUSDT +2024-02-28T00:00:00\.000000Z +[\d.]+ +\d+ +\[1,2\]\n/,
     )
-    expect(table.stdout).toMatch(/\n… .*\n/)
+    expect(table.stdout).not.toContain('…')
     expect(table.stdout).toMatch(/\n\d+ rows\n$/)
     const lines = (await query(sql, parquet, '--format', 'csv')).stdout.trimEnd().split('\n')
     expect(lines[0]).toBe('symbol,open_time,close,count,nothing,list')

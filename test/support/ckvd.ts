@@ -60,12 +60,17 @@ export function runCkvd(args: readonly string[], around: Surroundings = {}): Pro
  */
 export async function runHere(
   args: readonly string[],
-  around: Surroundings & { readonly signal?: AbortSignal; readonly now?: () => number } = {},
+  around: Surroundings & {
+    readonly signal?: AbortSignal
+    readonly now?: () => number
+    /** columns of a terminal that both outputs are; left out: a pipe */
+    readonly terminal?: number
+  } = {},
 ): Promise<CommandResult> {
   const written = { stdout: '', stderr: '' }
   const output = (name: 'stdout' | 'stderr') => ({
-    isTTY: false,
-    columns: 120,
+    isTTY: around.terminal !== undefined,
+    columns: around.terminal ?? 120,
     write: (text: string) => {
       written[name] += text
     },

@@ -6,7 +6,6 @@ import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import { acceptDay } from '../../lake/day-facts.ts'
 import { openLake } from '../../lake/lake.ts'
-import type { Origin } from '../../lake/origin.ts'
 import { listAbsent, listSelectedSeries } from '../../lake/selection.ts'
 import { CONDITIONS } from '../../model/condition.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
@@ -16,24 +15,15 @@ import type { SeriesCoverage } from '../../report/coverage/coverage.ts'
 import { hasUnexplained, readCoverage } from '../../report/coverage/coverage.ts'
 import { writeReport } from '../../report/report-file.ts'
 import type { CliContext, CommandRun } from '../command.ts'
-import { runCommand } from '../command.ts'
+import { hasColor, runCommand } from '../command.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
 import type { FilterFlags } from '../options.ts'
-import {
-  addSettings,
-  LOCAL_SETTINGS,
-  datasetOption,
-  dayOption,
-  filterOf,
-  intervalsOption,
-  marketOption,
-  symbolsOption,
-} from '../options.ts'
+import { addSettings, datasetOption, LOCAL_SETTINGS, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
+import { SHOWN_CONDITIONS, showCoverage } from '../show/coverage-text.ts'
 import { checkOutside } from '../show/out-file.ts'
-import { formatBytes, formatCount, formatCountOf, printTable, writeData } from '../show/output.ts'
+import { writeData } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
-import { shortList } from '../show/short-list.ts'
 import { parseSeriesDay } from '../show/series-name.ts'
-import { unexplainedLine } from '../show/unexplained-day.ts'
 
 interface CoverageFlags extends FilterFlags {
   readonly csv?: true
@@ -51,8 +41,9 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
-    .addOption(dayOption('--start', 'first day'))
-    .addOption(dayOption('--end', 'day after the last one'))
+    .addOption(startOption('first day'))
+    .addOption(endOption('day after the last one'))
+    .addOption(monthOption())
     .option('--csv', 'CSV on stdout, a line a series')
     .option('--html <FILE>', 'write a page too: a calendar for each series, its gaps with their evidence, totals; one file, no network')
     .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
@@ -93,7 +84,7 @@ async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<num
 }
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {
-  const filter = filterOf(run.options)
+  const filter = filterOf(run.options, run.nowMs())
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
@@ -112,7 +103,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   }
   if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
-  else printText(run, rows, { absent, exit, origin: lake.origin })
+  else showCoverage(run.context.stdout, rows, { absent, exit, origin: lake.origin, color: hasColor(run.context.stdout, run.context.env) })
   if (run.options.csv === true) tellSandbox(run, lake.origin, true)
   return exit
 }
@@ -129,9 +120,6 @@ function sumOf(rows: readonly SeriesCoverage[]) {
     missing_bars: add((row) => row.missing_bars),
   }
 }
-
-/** `unlisted` days have no record in the lake. */
-const SHOWN_CONDITIONS = CONDITIONS.filter((condition) => condition !== 'unlisted')
 
 function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[]): void {
   const { stdout } = run.context
@@ -162,56 +150,4 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
       ]),
     )
   }
-}
-
-function printText(
-  run: CommandRun<CoverageFlags>,
-  rows: readonly SeriesCoverage[],
-  told: { readonly absent: readonly string[]; readonly exit: number; readonly origin: Origin | undefined },
-): void {
-  const { absent, exit, origin } = told
-  const { stdout } = run.context
-  const total = sumOf(rows)
-  const used = SHOWN_CONDITIONS.filter((condition) => (total.days[condition] ?? 0) > 0)
-  printTable(stdout, {
-    head: ['series', 'first', 'last', ...used, 'rows', 'missing bars', 'never requested'],
-    align: ['left', 'left', 'left', ...used.map(() => 'right' as const), 'right', 'right', 'right'],
-    rows: [
-      ...rows.map((row) => [
-        seriesLabel(row),
-        row.first ?? '–',
-        row.last ?? '–',
-        ...used.map((condition) => formatCount(row.days[condition])),
-        formatCount(row.rows),
-        formatCount(row.missing_bars),
-        formatCount(row.never_requested),
-      ]),
-      [
-        `sum of ${formatCount(rows.length)}`,
-        '',
-        '',
-        ...used.map((condition) => formatCount(total.days[condition] ?? 0)),
-        formatCount(total.rows),
-        formatCount(total.missing_bars),
-        formatCount(total.never_requested),
-      ],
-    ],
-  })
-  const gaps = rows.flatMap((row) =>
-    row.gaps.map((gap) => `${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
-  )
-  stdout.write(shortList(formatCountOf(gaps.length, 'gap'), gaps))
-  const days = rows.flatMap((row) => row.unexplained.map((day) => unexplainedLine(row, day, day.accepted)))
-  stdout.write(shortList(`${formatCountOf(days.length, 'day')} not explained by evidence`, days))
-  stdout.write(
-    `${formatBytes(total.bytes)} in shards${origin === 'sandbox' ? ' of sandbox data' : ''}. ${closing(rows, absent, exit)} (exit ${exit})\n`,
-  )
-}
-
-function closing(rows: readonly SeriesCoverage[], absent: readonly string[], exit: number): string {
-  if (absent.length > 0)
-    return `The lake has nothing of ${absent.join(', ')} in this selection: it was never requested, or failed as a whole.`
-  if (rows.some(hasUnexplained)) return 'Some days are unexplained.'
-  if (rows.some(({ first }) => first !== null)) return 'All that was requested is stored or explained.'
-  return exit === 0 ? 'The lake is empty.' : 'The lake has no day of this selection.'
 }

@@ -12,12 +12,12 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { neverRequestedLine, neverRequestedTitle } from '../show/never-requested.ts'
 import { unexplainedLine } from '../show/unexplained-day.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
 import type { FilterFlags } from '../options.ts'
 import {
   addSettings,
   LOCAL_SETTINGS,
   datasetOption,
-  dayOption,
   filterOf,
   intervalsOption,
   marketOption,
@@ -52,8 +52,9 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
-    .addOption(dayOption('--start', 'first day; listed days from here on that were never requested end in exit code 3'))
-    .addOption(dayOption('--end', 'day after the last one; likewise'))
+    .addOption(startOption('first day; listed days from here on that were never requested end in exit code 3'))
+    .addOption(endOption('day after the last one; likewise'))
+    .addOption(monthOption())
   addSettings(command, {
     settings: [...LOCAL_SETTINGS, 'workers'],
     example: [
@@ -81,14 +82,14 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
-  const filter = filterOf(run.options)
+  const filter = filterOf(run.options, run.nowMs())
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const view = createProgress<ExportProgress>(run, {
     message: 'exporting',
     facts: ({ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs }) => ({
       ...{ done, total, rows, totalRows, bytesWritten, problems, elapsedMs, etaMs },
     }),
-    text: progressText,
+    parts: progressParts,
   })
   const result = await runExport(lake, {
     out,
@@ -106,11 +107,14 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
   return result.exit
 }
 
-function progressText({ rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string {
-  const parts = [formatRate(rows, elapsedMs, 'rows'), `${formatBytes(bytesWritten)} written`]
-  if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
-  if (problems > 0) parts.push(`${formatCountOf(problems, 'problem')}`)
-  return parts.join(' · ')
+function progressParts({ done, total, rows, elapsedMs, etaMs, bytesWritten, problems }: ExportProgress): string[] {
+  return [
+    formatRate(rows, elapsedMs, 'rows'),
+    ...(etaMs === null ? [] : [`ETA ${formatDuration(etaMs)}`]),
+    ...(problems > 0 ? [formatCountOf(problems, 'problem')] : []),
+    `${formatCount(done)}/${formatCount(total)} files`,
+    `${formatBytes(bytesWritten)} written`,
+  ]
 }
 
 function printResult(run: CommandRun<object>, result: ExportResult): void {

@@ -7,18 +7,25 @@ import { csvLine } from '../../codec/export/csv-text.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
-import { parseUtcDay } from '../../model/utc-day.ts'
+import { dayOfUs, isoOfUs } from '../../model/utc-day.ts'
 import { MarketClient } from '../../library/client.ts'
 import { ChartType, DataSource } from '../../question/names.ts'
 import type { FetchStep, GetDataOptions } from '../../question/query.ts'
 import { FLAG_ENDS } from '../../question/range-order.ts'
+import { checkEndIsNoMonth, DAY_FLAGS, parseMonthRange, parseStartDay } from '../../question/month-words.ts'
 import type { TimeRangeOptions } from '../../question/time-range.ts'
 import { parseTimeRange } from '../../question/time-range.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
+import { monthOption } from '../range-options.ts'
 import { describeTable } from '../show/fetch-table.ts'
 import { OutFile } from '../show/out-file.ts'
+import type { OutFormat } from '../show/out-format.ts'
+import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
+import type { Output } from '../show/output.ts'
+import { formatCount, formatCountOf, formatDuration, formatRate, writeData } from '../show/output.ts'
+import { createProgress } from '../show/progress.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
@@ -40,7 +47,7 @@ interface FetchFlags extends TimeFlags {
   readonly source: keyof typeof SOURCES
   readonly funding?: true
   readonly reindex?: true
-  readonly format: 'table' | 'csv' | 'json' | 'arrow'
+  readonly format?: OutFormat
   readonly out?: string
 }
 
@@ -53,15 +60,15 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
+    .addOption(monthOption())
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
     .option('--funding', 'funding rates instead of bars (um, cm)')
     .option('--reindex', 'rows of nulls where bars are missing')
-    .addOption(wordOption('--format', 'form of the rows', ['table', 'csv', 'json', 'arrow']).default('table' as const))
+    .addOption(wordOption('--format', FORMAT_DEFAULT, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
   addSettings(command, {
-    example:
-      'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --format csv --out eth.csv',
+    example: 'ckvd fetch BTCUSDT --market um --interval 1h --days 7\nckvd fetch ETHUSDT --start 2024-01-01 --end 2024-02-01 --out eth.csv',
     exits: {
       0: 'all bars of the range are there, or their absence is explained',
       2: 'wrong usage or configuration',
@@ -77,25 +84,40 @@ export function addFetchCommand(program: Command, context: CliContext): void {
 
 async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<number> {
   const { options } = run
+  const format = chooseFormat(options, run.context.stdout.isTTY === true || run.json)
   const steps: FetchStep[] = []
   const client = createMarketClient(run, options.market ?? 'spot')
+  const startedMs = performance.now()
+  const view = createProgress<{ readonly done: number; readonly total: number }>(run, {
+    message: 'fetching',
+    facts: ({ done, total }) => ({ done, total }),
+    parts: ({ done, total }) => {
+      const elapsedMs = performance.now() - startedMs
+      const eta = `ETA ${formatDuration((elapsedMs / done) * (total - done))}`
+      return [formatRate(done, elapsedMs, 'days'), eta, `${formatCount(done)}/${formatCount(total)} days fetched`]
+    },
+  })
   try {
     await using file =
       options.out === undefined
         ? undefined
         : await OutFile.create(resolve(run.context.cwd, options.out), resolve(run.context.cwd, run.settings.lake))
-    const table = (await client.getData({ ...readQuery(run, symbol), onStep: (step) => steps.push(step) })) as Table
+    const query = { ...readQuery(run, symbol), onStep: (step: FetchStep) => void steps.push(step), onProgress: view.update }
+    const table = (await client.getData(query).finally(() => view.stop())) as Table
     for (const step of steps) run.logger.debug({ ...step }, 'step')
     if (file !== undefined) {
-      await file.write(render(run, table))
+      await file.write(await render(table, format, {}))
       await file.commit()
-    } else if (!run.json) run.context.stdout.write(render(run, table) as string)
+    } else if (!run.json) writeData(run.context.stdout, (await render(table, format, run.context.stdout)) as string)
+    if (run.interactive)
+      run.context.stderr.write(`${summaryOf(table, steps, options.out)} in ${formatDuration(performance.now() - startedMs)}\n`)
     const origin = (await client.readOrigin()) ?? null
-    tellSandbox(run, origin, file === undefined && options.format !== 'table')
+    // who names the form writes for a program
+    tellSandbox(run, origin, file === undefined && options.format !== undefined && format !== 'table')
     const disputed = disputedOf(table)
     const exit = disputed.length === 0 ? 0 : 3
     if (run.json) {
-      const summary = { command: 'fetch', exit, origin, symbol, rows: table.numRows, gaps: gapsOf(table), disputed, steps }
+      const summary = { command: 'fetch', exit, origin, symbol, rows: table.numRows, gaps: gapsOf(table).map(readableGap), disputed, steps }
       run.printJson(options.out === undefined ? { ...summary, bars: mapObjects(table) } : { ...summary, out: options.out })
     }
     if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
@@ -103,6 +125,19 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
   } finally {
     await client.close()
   }
+}
+
+/** `2,880 rows (2 days from the lake, 1 day from Vision) written to btc.csv`: what a person is told at the end. */
+function summaryOf(table: Table, steps: readonly FetchStep[], out: string | undefined): string {
+  const names = { CACHE: 'the lake', VISION: 'Vision', REST: 'REST' }
+  const from = steps.map(({ source, days }) => `${formatCountOf(days, 'day')} from ${names[source]}`).join(', ')
+  const where = out === undefined ? '' : ` written to ${out}`
+  return `${formatCountOf(table.numRows, 'row')}${from === '' ? '' : ` (${from})`}${where}`
+}
+
+/** A gap with its times as text, as all times of commands are. */
+function readableGap({ start, end, ...rest }: ReturnType<typeof gapsOf>[number]) {
+  return { start: isoOfUs(start), end: isoOfUs(end), ...rest }
 }
 
 /** A client on the settings of a command. */
@@ -120,9 +155,7 @@ export function createMarketClient(run: CommandRun<object>, market: Market): Mar
 }
 
 function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
-  const { interval, source, funding, reindex, format, out } = run.options
-  if (format === 'arrow' && out === undefined && !run.json)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  const { interval, source, funding, reindex } = run.options
   if (funding === true && reindex === true)
     throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
   if (funding === true && (run.options.market ?? 'spot') === 'spot')
@@ -150,11 +183,19 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
 export interface TimeFlags {
   readonly start?: string
   readonly end?: string
+  readonly month?: string
   readonly days?: number
 }
 
 /** The range that the flags ask for: without any, the last day. */
-export function readRange({ options: { start, end, days } }: { readonly options: TimeFlags }): TimeRangeOptions {
+export function readRange(run: CommandRun<TimeFlags>): TimeRangeOptions {
+  const { start, end, month, days } = run.options
+  if (month !== undefined) {
+    const range = parseMonthRange({ month, start: start ?? days, end }, dayOfUs(run.clockMs() * 1000), DAY_FLAGS)
+    // of a month that runs, what there is of it
+    return { startTime: timeOf(range.start), endTime: range.isOver ? timeOf(range.end) : undefined }
+  }
+  if (end !== undefined) checkEndIsNoMonth(end, DAY_FLAGS)
   return {
     startTime: start === undefined ? undefined : timeOf(start),
     endTime: end === undefined ? undefined : timeOf(end),
@@ -162,9 +203,10 @@ export function readRange({ options: { start, end, days } }: { readonly options:
   }
 }
 
-/** A day stands for its midnight, UTC. */
+/** A day stands for its midnight, UTC, a month for that of its first day. */
 function timeOf(text: string): string {
-  return parseUtcDay(text) === undefined ? text : `${text}T00:00:00Z`
+  const day = parseStartDay(text)
+  return day === undefined ? text : `${day}T00:00:00Z`
 }
 
 /** `--days`, which may have a fraction. */
@@ -174,11 +216,14 @@ export function parseDays(text: string): number {
   throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be a number above 0, got ${JSON.stringify(text)} (flag)`)
 }
 
-function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array {
-  const { format } = run.options
+/** The rows in a form; `output` is where a table is read, a terminal or not. */
+async function render(table: Table, format: OutFormat, output: Pick<Output, 'isTTY' | 'columns'>): Promise<string | Uint8Array> {
   switch (format) {
     case 'arrow':
       return tableToIPC(table, 'file')
+    case 'parquet':
+      // five megabytes that nothing else needs
+      return (await import('../../codec/export/parquet.ts')).encodeParquet(table.schema, table.batches)
     case 'csv':
       return [csvLine(namesOf(table)), ...mapRows(table, (cells) => csvLine(cells))].join('')
     case 'json':
@@ -186,6 +231,6 @@ function render(run: CommandRun<FetchFlags>, table: Table): string | Uint8Array 
         .map((row) => JSON.stringify(row))
         .join(',\n')}\n]\n`
     case 'table':
-      return describeTable(table, run.context.stdout)
+      return describeTable(table, output)
   }
 }

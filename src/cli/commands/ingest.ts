@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
+import { CkvdError } from '../../errors.ts'
 import type { IngestOptions } from '../../ingest/ingest.ts'
-import type { IngestRequest } from '../../ingest/request.ts'
+import type { IngestRequest } from '../../ingest/request/request-options.ts'
 import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { END_NOTES, metricsOption, onEndOption, pingOption } from '../end/end-options.ts'
@@ -10,28 +11,29 @@ import { requestSurroundings } from '../request-surroundings.ts'
 import {
   addSettings,
   dataOption,
-  dayOption,
   intervalsOption,
   mapMarketOption,
   marketOption,
-  requireOption,
+  symbolsOf,
   symbolsOption,
   wordOption,
 } from '../options.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
 
 /** `ckvd ingest`. */
 export function addIngestCommand(program: Command, context: CliContext): void {
   const command = program
     .command('ingest')
     .description('plans, downloads, verifies, decodes, stores, backfills, reports: every requested bar present or explained')
-    .option('--universe <FILE>', 'symbols to ingest: CSV (market,symbol,…,available_intervals) or one symbol a line; - is standard input')
-    .addOption(marketOption('of a CSV only this market; market of a list of one symbol a line'))
+    .option('--universe <FILE>', 'a list: CSV (market,symbol,…,available_intervals) or one symbol a line; - is standard input')
+    .addOption(marketOption('market of symbols and of a list of one symbol a line (default: spot); of a CSV only this market'))
     .addOption(mapMarketOption())
-    .addOption(symbolsOption())
+    .addOption(symbolsOption('as the arguments; with --universe only these symbols of it'))
     .addOption(dataOption())
     .addOption(intervalsOption('only these intervals, or all that are listed (default: 1m)'))
-    .addOption(dayOption('--start', 'first day (default: the first one that the listing has)'))
-    .addOption(dayOption('--end', 'day after the last one (default: today)'))
+    .addOption(startOption('first day (default: the first one that the listing has)'))
+    .addOption(endOption('day after the last one (default: today)'))
+    .addOption(monthOption())
     .addOption(
       wordOption('--archives', 'which archives: auto takes months where all their days are asked', ['auto', 'daily', 'monthly']).default(
         'auto' as const,
@@ -39,6 +41,7 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     )
     .option('--no-rest', 'do not ask the REST API: missing days stay pending or partial')
     .option('--dry-run', 'print the plan; download and write nothing')
+    .option('--csv', 'with --dry-run: CSV on stdout, a line an archive')
     .option('--refresh', 'compare all stored days with the listing and take what was published anew')
     .option('--retry-failed', 'plan only days that are unexplained')
     .option('--force', 'plan all days, stored or not')
@@ -48,8 +51,7 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     .addOption(pingOption())
     .addOption(metricsOption())
   addSettings(command, {
-    example:
-      'ckvd ingest --universe spot_synchronal.csv --intervals 1m,1h --start 2024-01-01\nprintf "BTCUSDT\\n" | ckvd ingest --universe - --market um --start 2024-01-01 --end 2024-02-01',
+    example: 'ckvd ingest BTCUSDT ETHUSDT --start 2024-01-01\nckvd ingest --universe universe.csv --intervals 1m,1h --month 2024-01',
     exits: {
       0: 'every requested day is stored, or its absence is explained',
       1: 'a bug',
@@ -60,19 +62,23 @@ export function addIngestCommand(program: Command, context: CliContext): void {
     },
     notes: END_NOTES,
   })
-  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run))))
+  command
+    .argument('[symbols...]', 'symbols, such as BTCUSDT; with --universe only these symbols of it')
+    .action((words, _options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run, words))))
 }
 
-/** The flags of `ingest`, as commander hands them over: a request, but for the universe, which may be missing. */
-type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string }
+/** The flags of `ingest`, as commander hands them over. */
+type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string; readonly csv?: true }
 
-function readOptions(run: CommandRun<IngestFlags>): Promise<IngestOptions> {
-  const { market, mapMarket, symbols, data, intervals, start, end, archives } = run.options
+function readOptions(run: CommandRun<IngestFlags>, words: readonly string[]): Promise<IngestOptions> {
+  const { universe, market, mapMarket, data, intervals, start, end, month, archives, csv } = run.options
   const { rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives } = run.options
-  const universe = requireOption(run.options.universe, '--universe FILE')
+  if (csv === true && dryRun !== true)
+    throw new CkvdError('CKVD_USAGE', 'Expected `--dry-run` with `--csv`: a line an archive is what a plan has to tell.')
+  const symbols = symbolsOf(words, run.options.symbols)
   return parseIngestRequest(
     {
-      ...{ universe, market, mapMarket, symbols, data, intervals, start, end, archives },
+      ...{ universe, market, mapMarket, symbols, data, intervals, start, end, month, archives },
       ...{ rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives, signal: run.signal },
     },
     run.settings,

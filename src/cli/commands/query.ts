@@ -8,13 +8,14 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, LOCAL_SETTINGS, requireOption, wordOption } from '../options.ts'
 import { OutFile } from '../show/out-file.ts'
-import type { QueryFormat } from '../show/query-output.ts'
+import type { OutFormat } from '../show/out-format.ts'
+import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
 import { writeAnswer, writeAnswerTo } from '../show/query-output.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 
 interface QueryFlags {
   readonly from?: string
-  readonly format: QueryFormat
+  readonly format?: OutFormat
   readonly out?: string
 }
 
@@ -24,14 +25,14 @@ export function addQueryCommand(program: Command, context: CliContext): void {
     .command('query')
     .description('SQL over an export, by DuckDB: a view for each market and interval (spot_1m, um_1h, cm_1mo), and coverage')
     .addOption(new Option('--from <DIR>', 'directory of an export as Parquet or CSV (ckvd export --out DIR)'))
-    .addOption(wordOption('--format', 'form of the answer', ['table', 'csv', 'json', 'arrow']).default('table' as const))
+    .addOption(wordOption('--format', FORMAT_DEFAULT, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
   addSettings(command, {
     settings: LOCAL_SETTINGS,
     example: [
       'ckvd query "SELECT symbol, count(*), min(open_time), max(close) FROM spot_1m GROUP BY ALL" --from ./export',
       `ckvd query "SELECT date_trunc('day', open_time) AS day, arg_min(open, open_time) AS open, max(high) AS high, min(low) AS low,`,
-      `  arg_max(close, open_time) AS close FROM spot_1m WHERE symbol = 'BTCUSDT' GROUP BY day ORDER BY day" --from ./export --format csv --out days.csv`,
+      `  arg_max(close, open_time) AS close FROM spot_1m WHERE symbol = 'BTCUSDT' GROUP BY day ORDER BY day" --from ./export --out days.csv`,
       `ckvd query "SELECT symbol, day, condition, missing_bars, gaps[1].evidence FROM coverage WHERE missing_bars > 0" --from ./export`,
       'ckvd query "SHOW TABLES" --from ./export',
       'echo "SELECT count(*) FROM um_1h" | ckvd query - --from ./export',
@@ -54,10 +55,9 @@ export function addQueryCommand(program: Command, context: CliContext): void {
 }
 
 async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<number> {
-  const { format, out } = run.options
+  const { out } = run.options
+  const format = chooseFormat(run.options, run.context.stdout.isTTY === true || run.json)
   const from = resolve(run.context.cwd, requireOption(run.options.from, '--from DIR'))
-  if (format === 'arrow' && out === undefined)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
   if (run.json && out === undefined && format !== 'table' && format !== 'json')
     throw new CkvdError(
       'CKVD_USAGE',
@@ -75,8 +75,9 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
       for await (const chunk of answer.chunks)
         data.push(...chunk.map((row) => Object.fromEntries(answer.columns.map(({ name }, i) => [name, row[i]]))))
       run.printJson({ command: 'query', exit: 0, origin: database.manifest.origin, columns: answer.columns, rows: data.length, data })
-    } else await writeAnswer(answer, format, run.context.stdout)
-    tellSandbox(run, database.manifest.origin, format !== 'table')
+    } else if (format !== 'arrow' && format !== 'parquet') await writeAnswer(answer, format, run.context.stdout)
+    // who names the form writes for a program
+    tellSandbox(run, database.manifest.origin, run.options.format !== undefined && format !== 'table')
     return 0
   }
   const path = resolve(run.context.cwd, out)

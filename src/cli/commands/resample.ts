@@ -9,44 +9,53 @@ import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import { checkNesting, filterResampled } from '../../model/resample.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
-import type { UtcDay } from '../../model/utc-day.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
-import { checkOrder, FLAG_ENDS } from '../../question/range-order.ts'
+import { symbolOf } from '../../question/symbol-format.ts'
 import { BarCheck } from '../../resample/resample-check.ts'
 import type { LakeBars } from '../../resample/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
 import type { BarWriter } from '../show/bar-writer.ts'
-import { BAR_FORMATS, createArrowWriter, createCsvWriter, createJsonWriter, createTableWriter } from '../show/bar-writer.ts'
+import {
+  createArrowWriter,
+  createCsvWriter,
+  createJsonWriter,
+  createParquetWriter,
+  createTableWriter,
+  createTextWriter,
+} from '../show/bar-writer.ts'
+import type { OutFormat } from '../show/out-format.ts'
+import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { sumNeverRequested } from '../show/never-requested.ts'
 import {
   addSettings,
   LOCAL_SETTINGS,
-  dayOption,
   intervalOption,
   marketOption,
   requireOption,
+  symbolsOf,
   symbolsOption,
   wordOption,
 } from '../options.ts'
+import type { RangeFlags } from '../range-options.ts'
+import { endOption, monthOption, rangeOf, startOption } from '../range-options.ts'
 import type { Sink } from '../show/out-file.ts'
 import { OutFile } from '../show/out-file.ts'
+import { writeData } from '../show/output.ts'
 import type { SeriesResult } from '../show/resample-report.ts'
 import { exitOf, printReport } from '../show/resample-report.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
 
 /** The flags of `resample`, as commander hands them over. */
-interface ResampleFlags {
+interface ResampleFlags extends RangeFlags {
   readonly market?: Market
   readonly symbols?: string[]
   readonly from: Interval
   readonly to?: Interval
-  readonly start?: UtcDay
-  readonly end?: UtcDay
   readonly check?: true
   readonly incomplete?: true
-  readonly format?: (typeof BAR_FORMATS)[number]
+  readonly format?: OutFormat
   readonly out?: string
 }
 
@@ -67,19 +76,20 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     .addOption(symbolsOption())
     .addOption(intervalOption('--from', 'length of the bars that are in the lake').default('1m' as const))
     .addOption(intervalOption('--to', 'length of the bars to make; it must be made of whole bars of --from'))
-    .addOption(dayOption('--start', 'first day on which a larger bar may open (UTC; default: all)'))
-    .addOption(dayOption('--end', 'day after the last one'))
+    .addOption(startOption('first day on which a larger bar may open (UTC; default: all)'))
+    .addOption(endOption('day after the last one'))
+    .addOption(monthOption())
     .option(
       '--check',
       "compare with the exchange's own bars in the lake and list every difference; no bars are printed without --format or --out",
     )
     .option('--incomplete', 'also bars in which smaller ones are missing; columns bars and expected_bars tell how many there are')
-    .addOption(wordOption('--format', 'form of the bars (default: table; with --check none)', BAR_FORMATS))
+    .addOption(wordOption('--format', `${FORMAT_DEFAULT}; with --check alone no bars`, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write the bars there instead of to standard output'))
   addSettings(command, {
     settings: LOCAL_SETTINGS,
     example:
-      'ckvd resample BTCUSDT --to 1h --start 2024-01-01 --end 2024-02-01 --format csv --out btc-1h.csv\n' +
+      'ckvd resample BTCUSDT --to 1h --start 2024-01-01 --end 2024-02-01 --out btc-1h.parquet\n' +
       'ckvd resample --market spot --from 1m --to 1d --check',
     exits: {
       0: 'done; all smaller bars of the range are stored or explained, and --check found no difference',
@@ -89,35 +99,25 @@ export function addResampleCommand(program: Command, context: CliContext): void 
       130: 'interrupted; no --out file was written',
     },
   })
-  command.argument('[symbols...]', 'symbols, such as BTCUSDT (default: all that the lake has bars of)').action((symbols, _options, self) =>
-    runCommand(
-      context,
-      self,
-      (run) =>
-        runResample(
-          run,
-          symbols.map((symbol) => symbol.toUpperCase()),
-        ),
-      { sources: false },
-    ),
-  )
+  command
+    .argument('[symbols...]', 'symbols, such as BTCUSDT (default: all that the lake has bars of)')
+    .action((words, _options, self) => runCommand(context, self, (run) => runResample(run, words), { sources: false }))
 }
 
-async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly string[]): Promise<number> {
+async function runResample(run: CommandRun<ResampleFlags>, words: readonly string[]): Promise<number> {
   const { options, context } = run
   const to = requireOption(options.to, '--to NAME')
   checkNesting(options.from, to)
-  checkOrder(options, FLAG_ENDS)
-  const format = options.format ?? (options.check === true && options.out === undefined ? undefined : 'table')
-  if (format === 'arrow' && options.out === undefined)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--out FILE` with `--format arrow`: an Arrow file is no text.')
+  const days = rangeOf(options, run.nowMs())
+  const isCheckAlone = options.check === true && options.out === undefined && options.format === undefined
+  const format = isCheckAlone ? undefined : chooseFormat(options, context.stdout.isTTY === true || run.json)
   const root = resolve(context.cwd, run.settings.lake)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
-  const chosen = chooseSeries(lake, options, symbols)
-  const opens = openRange(options.start, options.end)
+  const chosen = chooseSeries(lake, options, words)
+  const opens = openRange(days.start, days.end)
   checkAny(lake, chosen, to, opens)
   await using file = options.out === undefined ? undefined : await OutFile.create(resolve(context.cwd, options.out), root)
-  const toStdout: Sink = { write: (part) => Promise.resolve(void context.stdout.write(part as string)) }
+  const toStdout: Sink = { write: (part) => Promise.resolve(writeData(context.stdout, part as string)) }
   const hasBars = format !== undefined && (file !== undefined || !run.json)
   const writer = hasBars ? createWriter(run, format, file ?? toStdout, to) : undefined
   const results: SeriesResult[] = []
@@ -126,11 +126,11 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
   await file?.commit()
   const exit = exitOf(results)
   if (run.json) {
-    const range = { start: options.start ?? null, end: options.end ?? null }
+    const range = { start: days.start ?? null, end: days.end ?? null }
     run.printJson({ command: 'resample', exit, from: options.from, to, range, series: results, out: options.out ?? null })
   } else if (!run.quiet || exit !== 0) {
     // bars in a pipe are alone there
-    const isPiped = writer !== undefined && file === undefined && format !== 'table'
+    const isPiped = writer !== undefined && file === undefined && (format !== 'table' || context.stdout.isTTY !== true)
     printReport(isPiped || run.quiet ? context.stderr : context.stdout, results, {
       checked: options.check === true,
       out: options.out,
@@ -142,9 +142,9 @@ async function runResample(run: CommandRun<ResampleFlags>, symbols: readonly str
 }
 
 /** The series with smaller bars that flags and arguments name. Throws CKVD_USAGE when one that is named is not there. */
-function chooseSeries(lake: Lake, options: ResampleFlags, symbols: readonly string[]): Series[] {
+function chooseSeries(lake: Lake, options: ResampleFlags, words: readonly string[]): Series[] {
   const { market, from } = options
-  const named = [...new Set([...symbols, ...(options.symbols ?? [])])]
+  const named = (symbolsOf(words, options.symbols) ?? []).map((symbol) => symbolOf(symbol, market ?? 'spot'))
   const all = listSelectedSeries(lake.catalog, { ...(market === undefined ? {} : { market }), intervals: [from] })
   const chosen = named.length === 0 ? all : all.filter(({ symbol }) => named.includes(symbol))
   const missing = named.filter((symbol) => chosen.every((series) => series.symbol !== symbol))
@@ -166,24 +166,26 @@ function checkAny(lake: Lake, chosen: readonly Series[], to: Interval, opens: Ti
   )
 }
 
-function createWriter(run: CommandRun<ResampleFlags>, format: (typeof BAR_FORMATS)[number], sink: Sink, to: Interval): BarWriter {
+function createWriter(run: CommandRun<ResampleFlags>, format: OutFormat, sink: Sink, to: Interval): BarWriter {
   const withCounts = run.options.incomplete === true
+  const { stdout } = run.context
+  const metadata = new Map([
+    ['ckvd.interval', to],
+    ['ckvd.resampled_from', run.options.from],
+  ])
   switch (format) {
     case 'table':
-      return createTableWriter(sink, withCounts, run.options.out === undefined ? run.context.stdout : {})
+      return run.options.out === undefined && stdout.isTTY === true
+        ? createTableWriter(sink, withCounts, stdout.columns)
+        : createTextWriter(sink, withCounts)
     case 'csv':
       return createCsvWriter(sink, withCounts)
     case 'json':
       return createJsonWriter(sink, withCounts)
     case 'arrow':
-      return createArrowWriter(
-        sink,
-        withCounts,
-        new Map([
-          ['ckvd.interval', to],
-          ['ckvd.resampled_from', run.options.from],
-        ]),
-      )
+      return createArrowWriter(sink, withCounts, metadata)
+    case 'parquet':
+      return createParquetWriter(sink, withCounts, metadata)
   }
 }
 

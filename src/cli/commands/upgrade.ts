@@ -63,23 +63,22 @@ interface Outcome {
 
 /** Opened to be read: a lake that is not there is not begun. */
 async function plan(run: CommandRun<UpgradeFlags>): Promise<Outcome> {
-  const filter = filterOf(run.options)
+  const filter = filterOf(run.options, run.nowMs())
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const series = listSelectedSeries(lake.catalog, filter)
   return { result: planUpgrade(lake.catalog, series), absent: listAbsent(filter, series), origin: lake.origin }
 }
 
 async function change(run: CommandRun<UpgradeFlags>): Promise<Outcome> {
-  const filter = filterOf(run.options)
+  const filter = filterOf(run.options, run.nowMs())
   const root = resolve(run.context.cwd, run.settings.lake)
   await (await openLake(root, { mode: 'read', ...localOrigin(run) })).close()
   await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), ...localOrigin(run) })
   const series = listSelectedSeries(lake.catalog, filter)
   const view = createProgress<UpgradeProgress>(run, {
     message: 'upgrading',
-    unit: 'series',
     facts: ({ done, total, chunks }) => ({ done, total, chunks }),
-    text: ({ chunks }) => formatCountOf(chunks, 'chunk'),
+    parts: ({ done, total, chunks }) => [`${formatCount(done)}/${formatCount(total)} series`, formatCountOf(chunks, 'chunk')],
   })
   const result = await runUpgrade(lake, series, { signal: run.signal, onProgress: view.update }).finally(() => view.stop())
   return { result, absent: listAbsent(filter, series), origin: lake.origin }

@@ -14,10 +14,10 @@ import { runVerify } from '../../lake/verify.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings } from '../options.ts'
-import { formatBytes, formatCount, formatCountOf, formatDuration } from '../show/output.ts'
+import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from '../show/output.ts'
 import { repairDays } from '../repair.ts'
 import { fetchedOrigin, localOrigin, tellSandbox } from '../show/sandbox-data.ts'
-import { createCounter } from '../show/progress.ts'
+import { createProgress } from '../show/progress.ts'
 import { shortList } from '../show/short-list.ts'
 import { parseSeriesName } from '../show/series-name.ts'
 
@@ -89,10 +89,16 @@ async function check(run: CommandRun<{ repair?: true }>, root: string): Promise<
   // what is to be repaired must be written
   await using lake =
     run.options.repair === true ? await openLake(root, { ...options, mode: 'write', repair: true }) : await openLakeToVerify(root, options)
-  const view = createCounter<VerifyProgress>(run, {
+  const startedMs = performance.now()
+  const view = createProgress<VerifyProgress>(run, {
     message: 'verifying',
-    facts: ({ step, done }) => ({ step, done }),
-    text: ({ step, done }) => `${step === 'checkShards' ? 'Checking shards' : 'Looking at files'}: ${formatCount(done)}`,
+    facts: ({ step, done, total }) => ({ step, done, total }),
+    parts: ({ done, total }) => {
+      const elapsedMs = performance.now() - startedMs
+      if (total === null) return [`Looking at files: ${formatCount(done)}`]
+      const eta = `ETA ${formatDuration((elapsedMs / done) * (total - done))}`
+      return [formatRate(done, elapsedMs, 'shards'), eta, `checked ${formatCount(done)}/${formatCount(total)} shards`]
+    },
   })
   const result = await runVerify(lake, { signal: run.signal, onProgress: view.update }).finally(() => view.stop())
   return { result, origin: lake.origin }

@@ -1,5 +1,5 @@
 import type { CommandRun } from '../command.ts'
-import { formatDuration, formatRate } from './output.ts'
+import { formatCount, formatDuration, formatRate } from './output.ts'
 import type { ProgressLine } from './progress.ts'
 import { createProgress } from './progress.ts'
 
@@ -19,7 +19,10 @@ export function createListingView(
   return createProgress(run, {
     message: 'listing symbols',
     facts: (progress) => ({ ...progress, etaMs: etaOf(progress) }),
-    unit: ' symbols',
-    text: (progress) => `${formatRate(progress.done, performance.now() - startedMs, 'symbols')} · ETA ${formatDuration(etaOf(progress))}`,
+    parts: (progress) => [
+      formatRate(progress.done, performance.now() - startedMs, 'symbols'),
+      `ETA ${formatDuration(etaOf(progress))}`,
+      `${formatCount(progress.done)}/${formatCount(progress.total)} symbols`,
+    ],
   })
 }

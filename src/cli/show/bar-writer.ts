@@ -8,10 +8,9 @@ import type { ResampledBars } from '../../model/resample.ts'
 import { concatResampled } from '../../model/resample.ts'
 import type { Series } from '../../model/series.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
-import { formatBarTable } from './bar-table.ts'
+import { alignBars, formatBarEnds } from './bar-table.ts'
 import type { Sink } from './out-file.ts'
-import type { Output } from './output.ts'
-import { formatCountOf } from './output.ts'
+import { PlainTable } from './plain-table.ts'
 
 /** Writes bars of one series after another; every row tells its market and symbol. */
 export interface BarWriter {
@@ -21,8 +20,6 @@ export interface BarWriter {
   /** what a file of this form ends with */
   end(): Promise<void>
 }
-
-export const BAR_FORMATS = ['table', 'csv', 'json', 'arrow'] as const
 
 /** Rows that a table shows at either end. */
 const SHOWN_ROWS = 10
@@ -50,30 +47,39 @@ function cellsOf({ market, symbol }: Series, bars: ResampledBars, row: number, w
   return cells
 }
 
-/** For a person: the first and the last bars of each series. */
-export function createTableWriter(sink: Sink, withCounts: boolean, terminal: Pick<Output, 'isTTY' | 'columns'>): BarWriter {
+/** For a terminal: the first and the last bars of each series, of the columns as many as fit. */
+export function createTableWriter(sink: Sink, withCounts: boolean, columns: number | undefined): BarWriter {
   const head = columnNames(withCounts)
-  let first: string[][] = []
-  let last: string[][] = []
-  let rows = 0
+  let ends: { first: string[][]; last: string[][]; rows: number } = { first: [], last: [], rows: 0 }
   return {
     write(series, bars) {
-      for (let row = 0; row < bars.bars.length; row++, rows++) {
+      for (let row = 0; row < bars.bars.length; row++, ends.rows++) {
         const cells = cellsOf(series, bars, row, withCounts).map(String)
-        if (first.length < SHOWN_ROWS) first.push(cells)
-        else last.push(cells)
+        if (ends.first.length < SHOWN_ROWS) ends.first.push(cells)
+        else ends.last.push(cells)
       }
-      last = last.slice(-SHOWN_ROWS)
+      ends.last = ends.last.slice(-SHOWN_ROWS)
       return Promise.resolve()
     },
     async endSeries() {
-      const skipped = rows > first.length + last.length ? [head.map(() => '…')] : []
-      const { text, hidden } = formatBarTable(head, [...first, ...skipped, ...last], terminal)
-      const more = hidden === 0 ? '' : `; ${formatCountOf(hidden, 'more column')}: --format csv, json or arrow`
-      if (rows > 0) await sink.write(`${text}${formatCountOf(rows, 'bar')}${more}\n\n`)
-      ;[first, last, rows] = [[], [], 0]
+      const shown = ends
+      ends = { first: [], last: [], rows: 0 }
+      if (shown.rows === 0) return
+      await sink.write(`${formatBarEnds(head, shown, columns, 'bar')}\n\n`)
     },
     end: () => Promise.resolve(),
+  }
+}
+
+/** Columns of text with every bar, for a pipe or a file. */
+export function createTextWriter(sink: Sink, withCounts: boolean): BarWriter {
+  const head = columnNames(withCounts)
+  const table = new PlainTable(head, alignBars(head))
+  return {
+    async write(series, bars) {
+      await sink.write(Array.from(bars.bars, (_bars, row) => table.add(cellsOf(series, bars, row, withCounts).map(String))).join(''))
+    },
+    end: () => sink.write(table.end()),
   }
 }
 
@@ -108,28 +114,30 @@ export function createJsonWriter(sink: Sink, withCounts: boolean): BarWriter {
   }
 }
 
-/** An Arrow IPC file with the columns and types of a shard, and market and symbol as text. */
-export function createArrowWriter(sink: Sink, withCounts: boolean, metadata: ReadonlyMap<string, string>): BarWriter {
+/** The schema of bars of many series: the columns and types of a shard, and market and symbol as text. */
+function barSchema(withCounts: boolean, metadata: ReadonlyMap<string, string>): Schema {
   const fields = [
     ...NAMES.map((name) => new Field(name, new Utf8(), false)),
     ...KLINE_COLUMNS.map(({ name, type }) => new Field(name, arrowType(type), false)),
     ...(withCounts ? COUNTS.map((name) => new Field(name, new Int32(), false)) : []),
   ]
-  const schema = new Schema(fields, new Map(metadata))
-  const writer = new ShardWriter()
-  writer.reset(undefined, schema)
-  const drained = drain(writer, sink)
-  // whoever writes next learns of it; until then it is nobody's
-  drained.catch(() => undefined)
+  return new Schema(fields, new Map(metadata))
+}
+
+/** Gathers bars to record batches of some size, of one series each. */
+function createBatchWriter(
+  schema: Schema,
+  withCounts: boolean,
+  take: (batch: RecordBatch) => Promise<void>,
+  end: () => Promise<void>,
+): BarWriter {
   let waiting: { series: Series; parts: ResampledBars[]; rows: number } | undefined
 
   async function flush(): Promise<void> {
     if (waiting === undefined) return
     const { series, parts, rows } = waiting
     waiting = undefined
-    writer.write(batchOf(schema, series, concatResampled(parts), rows, withCounts))
-    // the bytes leave while others have their turn, so that they do not pile up
-    await Promise.race([drained, yieldToOthers()])
+    await take(batchOf(schema, series, concatResampled(parts), rows, withCounts))
   }
   return {
     async write(series, bars) {
@@ -141,10 +149,40 @@ export function createArrowWriter(sink: Sink, withCounts: boolean, metadata: Rea
     },
     async end() {
       await flush()
-      writer.finish()
-      await drained
+      await end()
     },
   }
+}
+
+/** An Arrow IPC file. */
+export function createArrowWriter(sink: Sink, withCounts: boolean, metadata: ReadonlyMap<string, string>): BarWriter {
+  const schema = barSchema(withCounts, metadata)
+  const writer = new ShardWriter()
+  writer.reset(undefined, schema)
+  const drained = drain(writer, sink)
+  // whoever writes next learns of it; until then it is nobody's
+  drained.catch(() => undefined)
+  const take = async (batch: RecordBatch): Promise<void> => {
+    writer.write(batch)
+    // the bytes leave while others have their turn, so that they do not pile up
+    await Promise.race([drained, yieldToOthers()])
+  }
+  return createBatchWriter(schema, withCounts, take, async () => {
+    writer.finish()
+    await drained
+  })
+}
+
+/** A Parquet file, which is made when all bars are there. */
+export function createParquetWriter(sink: Sink, withCounts: boolean, metadata: ReadonlyMap<string, string>): BarWriter {
+  const schema = barSchema(withCounts, metadata)
+  const batches: RecordBatch[] = []
+  const take = (batch: RecordBatch): Promise<void> => Promise.resolve(void batches.push(batch))
+  return createBatchWriter(schema, withCounts, take, async () => {
+    // five megabytes that nothing else needs
+    const { encodeParquet } = await import('../../codec/export/parquet.ts')
+    await sink.write(encodeParquet(schema, batches))
+  })
 }
 
 async function drain(writer: AsyncIterable<Uint8Array>, sink: Sink): Promise<void> {

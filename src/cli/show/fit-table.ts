@@ -6,14 +6,17 @@ export interface FittedTable {
   readonly padding: 0 | 1
 }
 
-/** Words are broken only where a column would else be wider than this. */
+/** What may be broken is broken only where a column would else be wider than this. */
 const NARROWEST = 8
+/** A word that is longer than any date, number or symbol. */
+const LONG_WORD = 40
 
 /**
  * Wraps a table to a width, its frame included. At first only words of the head go to other lines, then the blanks beside the frame go,
- * then words of the cells go to other lines, and only what still does not fit is broken within words. Of the columns the widest give way.
+ * then words of the cells go to other lines, and only what still does not fit is broken within paths and URLs, after a sign. Dates, numbers
+ * and names stay whole. Of the columns the widest give way. Undefined where all that is not enough.
  */
-export function fitTable(head: readonly string[], rows: readonly (readonly string[])[], width: number): FittedTable {
+export function fitTable(head: readonly string[], rows: readonly (readonly string[])[], width: number): FittedTable | undefined {
   const columns = head.map((name, i) => ({ name, cells: rows.map((row) => row[i] ?? '') }))
   const wholeCells = columns.map(({ name, cells }) => Math.max(longest(wordsOf(name)), longest(cells.flatMap(linesOf))))
   const wholeWords = columns.map(({ name, cells }) => longest([name, ...cells].flatMap(wordsOf)))
@@ -24,14 +27,19 @@ export function fitTable(head: readonly string[], rows: readonly (readonly strin
     { least: wholeWords, padding: 0 },
   ]
   const roomOf = (padding: number): number => width - 1 - head.length * (1 + 2 * padding)
-  const { least, padding } = steps.find((step) => sum(step.least) <= roomOf(step.padding)) ?? {
-    least: wholeWords.map((word) => Math.min(word, NARROWEST)),
-    padding: 0,
-  }
+  const broken = columns.map(({ name, cells }) => longest([name, ...cells].flatMap(wordsOf).map(leastPart)))
+  const step = [...steps, { least: broken, padding: 0 as const }].find(({ least, padding }) => sum(least) <= roomOf(padding))
+  if (step === undefined) return undefined
+  const { least, padding } = step
   const full = columns.map(({ name, cells }) => longest([name, ...cells].flatMap(linesOf)))
   const widths = squeeze(full, least, roomOf(padding))
   const wrapRow = (row: readonly string[]): string[] => row.map((cell, i) => wrap(cell, widths[i] ?? NARROWEST))
   return { head: wrapRow(head), rows: rows.map(wrapRow), padding }
+}
+
+/** A word, or of one that may be broken as much of it as must stay whole. */
+function leastPart(word: string): string {
+  return word.length > LONG_WORD || /[/\\]/.test(word) ? word.slice(0, NARROWEST) : word
 }
 
 /** Widths whose sum is at most `room`, or as close to it as the least widths allow. */

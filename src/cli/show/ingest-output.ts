@@ -4,17 +4,28 @@ import type { IngestResult, Problem } from '../../ingest/result.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import { cleanLine } from '../../terminal-text.ts'
-import type { Output } from './output.ts'
+import { seriesLabel } from '../../dataset/names.ts'
+import { parseInterval } from '../../model/interval.ts'
+import type { Series } from '../../model/series.ts'
+import { formatEnds } from './bar-table.ts'
+import type { Align, Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
+import { titleOf } from './series-title.ts'
 import { shortList } from './short-list.ts'
 
 /** The plan, before the first download. */
-export function showPlan(run: { context: { stderr: Output }; quiet: boolean }, totals: PlanTotals, series: number): void {
+export function showPlan(
+  run: { context: { stderr: Output }; quiet: boolean },
+  totals: PlanTotals,
+  series: number,
+  leftOut: string | undefined,
+): void {
   if (run.quiet) return
-  run.context.stderr.write(`${planLine(totals, series)}\n`)
+  run.context.stderr.write(`${planLines(totals, series, run.context.stderr)}\n`)
+  if (leftOut !== undefined) run.context.stderr.write(`${leftOut}\n`)
 }
 
-function planLine(totals: PlanTotals, series: number): string {
+function planLines(totals: PlanTotals, series: number, { isTTY, columns = Infinity }: Output): string {
   const { days, stored, archives, restDays, bytes, diskBytes } = totals
   const parts = [
     `${formatCount(series)} series`,
@@ -23,11 +34,14 @@ function planLine(totals: PlanTotals, series: number): string {
     `${formatCountOf(restDays, 'day')} for REST`,
     `about ${formatBytes(diskBytes)} on disk`,
   ]
-  return `Plan: ${parts.join(' · ')}`
+  const line = `Plan: ${parts.join(' · ')}`
+  return isTTY !== true || line.length <= columns ? line : `Plan:\n${parts.map((part) => `  ${part}`).join('\n')}`
 }
 
-/** A dry run: a row a series and the sum. */
-export function showDryRun(stdout: Output, result: DryRunResult): void {
+/** A dry run: a row a series and the sum, then what is to be known of the end. */
+export function showDryRun(stdout: Output, result: DryRunResult, leftOut: string | undefined): void {
+  const { common, nameOf } = stdout.isTTY === true ? titleOf(result.series.map(seriesOf)) : { common: '', nameOf: seriesLabel }
+  if (common !== '') stdout.write(`${common} · ${formatCountOf(result.series.length, 'series', 'series')}\n`)
   const row = (name: string, first: string, last: string, n: DryRunResult['total']): string[] => [
     name,
     first,
@@ -40,21 +54,42 @@ export function showDryRun(stdout: Output, result: DryRunResult): void {
     formatBytes(n.bytes),
     formatBytes(n.disk_bytes),
   ]
-  printTable(stdout, {
-    head: ['series', 'first', 'last', 'days', 'settled', 'daily', 'monthly', 'rest days', 'bytes', 'on disk'],
-    align: ['left', 'left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-    rows: [
-      ...result.series.map((series) =>
-        row(`${series.market} ${series.symbol} ${series.interval}`, series.first ?? '–', series.last ?? '–', series),
-      ),
-      row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
-    ],
-  })
+  const head = ['series', 'first', 'last', 'days', 'settled days', 'daily archives', 'monthly archives', 'REST days', 'download', 'on disk']
+  const align = head.map((_name, i) => (i < 3 ? ('left' as const) : ('right' as const)))
+  const rows = [
+    ...result.series.map((series) => row(nameOf(seriesOf(series)), series.first ?? '–', series.last ?? '–', series)),
+    row(`sum of ${formatCount(result.series.length)}`, '', '', result.total),
+  ]
+  if (stdout.isTTY === true) showFitting(stdout, head, rows, align)
+  else printTable(stdout, { head, rows, align })
+  if (leftOut !== undefined) stdout.write(`${leftOut}\n`)
   showProblems(stdout, result.problems)
+}
+
+/** A table of which a narrow terminal gets the columns that fit, those that a plan is about before others. */
+function showFitting(stdout: Output, head: readonly string[], rows: readonly (readonly string[])[], align: readonly Align[]): void {
+  const { text, columns } = formatEnds(head, {
+    ends: { first: rows, last: [], rows: rows.length },
+    columns: stdout.columns,
+    align,
+    firstShown: ['series', 'first', 'last', 'days', 'download', 'on disk', 'settled days', 'daily archives', 'monthly archives'],
+    isDense: true,
+  })
+  stdout.write(text)
+  if (columns.shown < columns.all) stdout.write(`${columns.shown} of ${columns.all} columns shown; --json has all\n`)
+}
+
+function seriesOf({ market, symbol, interval }: DryRunResult['series'][number]): Series {
+  return { market, symbol, interval: parseInterval(interval) ?? '1m' }
 }
 
 /** The summary of a run. */
 export function showResult(stdout: Output, result: IngestResult): void {
+  // what each series says then is the same
+  if (result.stopped?.code === 'CKVD_UNREACHABLE' && result.requests.archive === 0) {
+    stdout.write(`${cleanLine(result.stopped.message)} (exit ${result.exit})\n`)
+    return
+  }
   const total = Object.values(result.days).reduce((sum, count) => sum + count, 0)
   printTable(stdout, {
     head: ['condition', 'days', 'explained'],
@@ -145,6 +180,11 @@ function showDifferences(stdout: Output, differences: IngestResult['differences'
   stdout.write(shortList(title, lines))
 }
 
+function daysToGo({ stopped }: IngestResult): string {
+  const left = stopped?.days_left ?? null
+  return left === null ? '' : `, ${formatCountOf(left, 'day')} to go`
+}
+
 function verdict(result: IngestResult): string {
   switch (result.exit) {
     case 0:
@@ -155,8 +195,8 @@ function verdict(result: IngestResult): string {
         ? 'Some series failed as a whole: the problems above tell why. The lake has no record of them. (exit 3)'
         : `Some days are unexplained. \`ckvd coverage\` shows them; ${result.command === 'sync' ? 'the next run asks again' : '`ckvd ingest --retry-failed` tries again'}. (exit 3)`
     case 130:
-      return 'Interrupted. What is stored stays stored: the same command goes on from there. (exit 130)'
+      return `Interrupted${daysToGo(result)}. What is stored stays stored: the same command goes on from there. (exit 130)`
     default:
-      return `Stopped early. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
+      return `Stopped early${daysToGo(result)}. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
   }
 }

@@ -1,6 +1,7 @@
 import Table from 'cli-table3'
 import { cleanText } from '../../terminal-text.ts'
 import { fitTable } from './fit-table.ts'
+import { wrapText } from './wrap-text.ts'
 
 /** Where a command writes: `process.stdout`, `process.stderr`, or a test's own. */
 export interface Output {
@@ -20,7 +21,8 @@ export interface TextOutput extends Output {
 export function createTextOutput(raw: Output): TextOutput {
   return {
     raw,
-    write: (text) => raw.write(cleanText(text)),
+    // where a terminal would break a line within a word, it goes on in the next one
+    write: (text) => raw.write(raw.isTTY === true && raw.columns !== undefined ? wrapText(cleanText(text), raw.columns) : cleanText(text)),
     get isTTY() {
       return raw.isTTY === true
     },
@@ -30,10 +32,9 @@ export function createTextOutput(raw: Output): TextOutput {
   }
 }
 
-/** Writes data for other programs (CSV) as it is; on a terminal a person reads it, so it is cleaned. */
+/** Writes data for other programs (CSV, JSON) as it is, its lines whole; on a terminal a person reads it, so it is cleaned. */
 export function writeData(output: TextOutput, text: string): void {
-  if (output.isTTY === true) output.write(text)
-  else output.raw.write(text)
+  output.raw.write(output.isTTY === true ? cleanText(text) : text)
 }
 
 /** Alignment of a column; numbers stand right. */
@@ -50,7 +51,10 @@ const NO_LINES = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 }
-/** Writes a table: framed and wrapped to the width on a terminal, plain columns in a pipe. Nothing is cut. */
+/**
+ * Writes a table: framed and wrapped to the width on a terminal, plain columns in a pipe. Nothing is cut, and no word is broken but paths:
+ * a table that is too wide even so is written as records, a line a cell.
+ */
 export function printTable(output: Output, content: TableContent): void {
   const framed = output.isTTY === true
   const head = content.head.map(cleanText)
@@ -58,6 +62,7 @@ export function printTable(output: Output, content: TableContent): void {
   const rows = content.rows.map((row) => row.map(cleanText))
   const { columns = Infinity } = output
   const fitted = framed && columns < Infinity ? fitTable(head, rows, columns) : { head, rows, padding: framed ? 1 : 0 }
+  if (fitted === undefined) return void output.write(`${rows.map((row) => formatRecord(head, row)).join('\n')}\n`)
   const table = new Table({
     head: [...fitted.head],
     colAligns: head.map((_, index) => content.align?.[index] ?? 'left'),
@@ -67,6 +72,11 @@ export function printTable(output: Output, content: TableContent): void {
   for (const row of fitted.rows) table.push([...row])
   const text = table.toString()
   output.write(`${framed ? text : text.replace(/ +$/gm, '')}\n`)
+}
+
+/** A row of a table as lines: its first cell, then the others with their names. */
+function formatRecord(head: readonly string[], [title = '', ...cells]: readonly string[]): string {
+  return [title, ...cells.flatMap((cell, i) => (cell === '' ? [] : [`  ${head[i + 1] ?? ''}: ${cell}`]))].join('\n')
 }
 
 /** One JSON value on a line. A bigint becomes a number where that is exact, else text. */

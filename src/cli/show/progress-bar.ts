@@ -1,52 +1,55 @@
-import { Presets, SingleBar } from 'cli-progress'
 import { listenAbort } from '../../waiting.ts'
 import type { CommandRun } from '../command.ts'
 
-/** A bar on a terminal that goes away when all is done. */
+/** One line on a terminal that is written over and goes away when all is done. */
 export interface Bar {
-  /** Draws it, not too often. `text` stands behind the counts. */
-  update(done: number, total: number, text: () => string): void
-  /** Takes the bar away; may be called more than once. */
+  /** Draws it, not too often. What does not fit of the parts is left out, the last ones first. */
+  update(done: number, total: number | null, parts: () => readonly string[]): void
+  /** Takes it away; may be called more than once. */
   stop(): void
 }
 
-/** A bar that is drawn from its first update on, and goes away for good when the command is interrupted. `unit` stands behind the counts. */
-export function createBar({ context, signal }: Pick<CommandRun<object>, 'context' | 'signal'>, everyMs: number, unit = ''): Bar {
-  const bar = new SingleBar(
-    {
-      format: `{bar} {percentage}% {value}/{total}${unit}  {text}`,
-      stream: context.stderr.raw as unknown as NodeJS.WritableStream,
-      // signals are ours
-      gracefulExit: false,
-      hideCursor: true,
-      clearOnComplete: true,
-      stopOnComplete: true,
-      linewrap: false,
-    },
-    Presets.shades_classic,
-  )
+const CELLS = 10
+const SEPARATOR = ' · '
+
+/**
+ * A line that is drawn from its first update on, and goes away for good when the command is interrupted. It is never wider than the
+ * terminal, and changes no mode of it: however the process ends, there is nothing to restore but the line itself.
+ */
+export function createBar({ context, signal }: Pick<CommandRun<object>, 'context' | 'signal'>, everyMs: number): Bar {
+  const { stderr } = context
   let drawnMs = -Infinity
-  let started = false
+  let isDrawn = false
   const stop = (): void => {
-    if (started) bar.stop()
+    if (isDrawn) stderr.raw.write('\r\x1b[K')
+    isDrawn = false
   }
   const stopListening = listenAbort(signal, stop)
   return {
-    update(done, total, text) {
+    update(done, total, parts) {
       // drawn after an interrupt it would stay behind
-      if (signal.aborted) return
-      if (done < total && performance.now() - drawnMs < everyMs) return
+      if (signal.aborted || performance.now() - drawnMs < everyMs) return
       drawnMs = performance.now()
-      // complete, it has gone away already
-      if (started && !bar.isActive) return
-      if (!started) bar.start(total, 0, { text: '' })
-      started = true
-      bar.setTotal(total)
-      bar.update(done, { text: text() })
+      isDrawn = true
+      stderr.raw.write(`\r${barLine(done, total, parts(), (stderr.columns ?? 80) - 1)}\x1b[K`)
     },
     stop() {
       stopListening()
       stop()
     },
   }
+}
+
+/** `████░░░░░░ 42% · 12.3 MB/s · ETA 3 min 05 s · …`, as much of it as fits. */
+function barLine(done: number, total: number | null, parts: readonly string[], width: number): string {
+  const share = total === null ? null : total === 0 ? 1 : Math.min(1, done / total)
+  const filled = Math.floor((share ?? 0) * CELLS)
+  const head = share === null ? [] : [`${'█'.repeat(filled)}${'░'.repeat(CELLS - filled)} ${Math.floor(share * 100)}%`]
+  let line = ''
+  for (const part of [...head, ...parts].filter((text) => text !== '')) {
+    const next = line === '' ? part : `${line}${SEPARATOR}${part}`
+    if (next.length > width) break
+    line = next
+  }
+  return line
 }

@@ -3,7 +3,7 @@ import type { CkvdError } from '../../errors.ts'
 import type { IngestEvents, IngestProgress } from '../../ingest/progress.ts'
 import type { DayRow } from '../../lake/catalog/catalog-rows.ts'
 import type { CommandRun } from '../command.ts'
-import { formatBytes, formatCountOf, formatDuration, formatRate } from './output.ts'
+import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from './output.ts'
 import { createCounter, createProgress } from './progress.ts'
 
 /** What shows a run as it goes on. */
@@ -28,7 +28,7 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
     facts: ({ done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs }) => ({
       ...{ done, total, days, rows, bytesDownloaded, problems, elapsedMs, etaMs },
     }),
-    text: progressText,
+    parts: progressParts,
   })
   const stop = (): void => {
     planning.stop()
@@ -50,10 +50,15 @@ function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
   logger.debug({ market, symbol, interval, day, condition, source, rows, revision, archiveKey, error }, 'chunk recorded')
 }
 
-function progressText(progress: IngestProgress): string {
-  const { archives, rows, bytesDownloaded, elapsedMs, etaMs, problems } = progress
-  const parts = [formatRate(archives, elapsedMs, 'archives'), formatRate(rows, elapsedMs, 'rows'), formatBytes(bytesDownloaded)]
-  if (etaMs !== null) parts.push(`ETA ${formatDuration(etaMs)}`)
-  if (problems > 0) parts.push(`${formatCountOf(problems, 'problem')}`)
-  return parts.join(' · ')
+function progressParts(progress: IngestProgress): string[] {
+  const { done, total, archives, rows, bytesDownloaded, elapsedMs, etaMs, problems } = progress
+  return [
+    formatRate(bytesDownloaded, elapsedMs, 'B'),
+    ...(etaMs === null ? [] : [`ETA ${formatDuration(etaMs)}`]),
+    ...(problems > 0 ? [formatCountOf(problems, 'problem')] : []),
+    `${formatCount(done)}/${formatCount(total)} archives and stretches`,
+    formatRate(archives, elapsedMs, 'archives'),
+    formatRate(rows, elapsedMs, 'rows'),
+    formatBytes(bytesDownloaded),
+  ]
 }

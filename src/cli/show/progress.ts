@@ -22,35 +22,26 @@ export interface ProgressForm<T> {
   readonly facts: (progress: T) => Readonly<Record<string, number | string | null>>
 }
 
-/** A bar on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. `unit` stands behind the bar's counts, then `text`. */
-export function createProgress<T extends { readonly done: number; readonly total: number }>(
+/**
+ * A line with share, rate and time left on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. `parts` are what
+ * stands behind the share, the most important first; where nobody knows how much there is, `total` is null and there is no share.
+ */
+export function createProgress<T extends { readonly done: number; readonly total: number | null }>(
   run: Shown,
-  form: ProgressForm<T> & { readonly unit?: string; readonly text: (progress: T) => string },
+  form: ProgressForm<T> & { readonly parts: (progress: T) => readonly string[] },
 ): ProgressLine<T> {
   if (run.quiet) return SILENT
   if (!run.interactive) return createLog(run, form)
-  const bar = createBar(run, DRAW_EVERY_MS, form.unit)
-  return { update: (progress) => bar.update(progress.done, progress.total, () => form.text(progress)), stop: () => bar.stop() }
+  const bar = createBar(run, DRAW_EVERY_MS)
+  return { update: (progress) => bar.update(progress.done, progress.total, () => form.parts(progress)), stop: () => bar.stop() }
 }
 
-/** As `createProgress`, where nobody knows how much there is: one line that is written over, such as `Checking shards: 1,234`. */
+/** As `createProgress`, of one sentence, such as `Checking shards: 1,234`. */
 export function createCounter<T>(run: Shown, form: ProgressForm<T> & { readonly text: (progress: T) => string }): ProgressLine<T> {
   if (run.quiet) return SILENT
   if (!run.interactive) return createLog(run, form)
-  const { raw } = run.context.stderr
-  const isDue = every(DRAW_EVERY_MS, -Infinity)
-  let isDrawn = false
-  return {
-    update(progress) {
-      if (!isDue()) return
-      isDrawn = true
-      raw.write(`\r${form.text(progress)}\x1b[K`)
-    },
-    stop() {
-      if (isDrawn) raw.write('\r\x1b[K')
-      isDrawn = false
-    },
-  }
+  const bar = createBar(run, DRAW_EVERY_MS)
+  return { update: (progress) => bar.update(0, null, () => [form.text(progress)]), stop: () => bar.stop() }
 }
 
 const SILENT: ProgressLine<unknown> = { update: () => undefined, stop: () => undefined }

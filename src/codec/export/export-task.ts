@@ -78,8 +78,10 @@ async function encodeCoverage({ format, rows, metadata }: CoverageTask): Promise
   switch (format) {
     case 'csv':
       return encodeCoverageCsv(rows)
-    case 'parquet':
-      return (await import('./parquet.ts')).encodeParquet(coverageBatch(rows, new Map(metadata)))
+    case 'parquet': {
+      const batch = coverageBatch(rows, new Map(metadata))
+      return (await import('./parquet.ts')).encodeParquet(batch.schema, [batch])
+    }
     case 'arrow': {
       const writer = new ShardWriter()
       writer.write(coverageBatch(rows, new Map(metadata)))

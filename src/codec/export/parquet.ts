@@ -3,8 +3,8 @@ import { Compression, Encoding, Table, writeParquet, WriterPropertiesBuilder } f
 import type { DatasetColumn } from '../../dataset/dataset.ts'
 
 /**
- * Parquet through parquet-wasm (the Rust `parquet` crate): importing this file loads five megabytes of WebAssembly, so nothing but the
- * export worker does. Its memory grows to what the largest batch needs and stays there.
+ * Parquet through parquet-wasm (the Rust `parquet` crate): importing this file loads five megabytes of WebAssembly, so it is
+ * loaded where a file is made: by the export worker, and on demand. Its memory grows to what the largest batch needs and stays there.
  */
 
 /**
@@ -20,12 +20,12 @@ export function encodeRowsParquet(batch: RecordBatch, described: readonly Datase
   for (const { name, type } of described) {
     properties = properties.setColumnEncoding(name, type === 'float64' ? Encoding.PLAIN : Encoding.DELTA_BINARY_PACKED)
   }
-  return encode(batch, properties)
+  return encode(batch.schema, [batch], properties)
 }
 
-/** Any record batch as a Parquet file: zstd, dictionaries where they help, statistics. */
-export function encodeParquet(batch: RecordBatch): Uint8Array {
-  return encode(batch, baseProperties())
+/** Record batches of one schema as a Parquet file: zstd, dictionaries where they help, statistics. */
+export function encodeParquet(schema: Schema, batches: readonly RecordBatch[]): Uint8Array {
+  return encode(schema, batches, baseProperties())
 }
 
 function baseProperties(): WriterPropertiesBuilder {
@@ -36,10 +36,11 @@ function baseProperties(): WriterPropertiesBuilder {
  * The schema's metadata become one entry of the file's key-value metadata, `ckvd`, a JSON object: of several entries the library's hash
  * map makes a new order in each thread, and the same lake would not give the same bytes.
  */
-function encode(batch: RecordBatch, properties: WriterPropertiesBuilder): Uint8Array {
-  const { schema, data } = batch
+function encode(schema: Schema, batches: readonly RecordBatch[], properties: WriterPropertiesBuilder): Uint8Array {
+  const bare = new Schema(schema.fields)
   const stream = new RecordBatchStreamWriter()
-  stream.write(new RecordBatch(new Schema(schema.fields), data))
+  stream.reset(undefined, bare)
+  for (const { data } of batches) stream.write(new RecordBatch(bare, data))
   stream.finish()
   const metadata = new Map([['ckvd', JSON.stringify(Object.fromEntries(schema.metadata))]])
   // table and properties are consumed: there is nothing to free

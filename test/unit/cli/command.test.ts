@@ -103,7 +103,7 @@ describe('flags', () => {
   test.each([
     ['--market', 'swap', 'spot, um or cm'],
     ['--map-market', 'spot', 'um or cm'],
-    ['--symbols', 'BTC/USDT', 'symbols separated by commas'],
+    ['--symbols', 'BTC USDT', 'symbols separated by commas'],
     ['--symbols', '', 'symbols separated by commas'],
     ['--intervals', '1m,7m', 'intervals separated by commas'],
     ['--start', '2023-02-29', 'a day of the calendar'],
@@ -198,7 +198,7 @@ describe('--sandbox', () => {
         expect(Math.abs(serverTime - Date.now())).toBeLessThan(60_000)
         return 0
       },
-      { env: { CKVD_NOW: '2024-06-01T00:00:00Z' } },
+      { env: { CKVD_NOW: '2024-06-01T00:00:00Z', CKVD_LAKE: join(cwd, 'lake') } },
     )
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
     expect(seen.every((url) => url.startsWith('http://127.0.0.1:'))).toBe(true)

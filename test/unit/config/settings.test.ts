@@ -52,7 +52,7 @@ describe('defaults', () => {
       enableCache: true,
       usePolarsOutput: false,
     })
-    expect(settings.lake).toMatch(/crypto-kline-vision-data[\\/]lake$/)
+    expect(settings.lake).toMatch(/[\\/]ckvd[\\/]lake$/)
     expect(new Set(Object.values(origins))).toEqual(new Set(['default']))
   })
 

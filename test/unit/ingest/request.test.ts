@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { IngestRequest } from '../../../src/index.ts'
 import { ingest } from '../../../src/index.ts'
 import { startSandbox } from '../../../src/sandbox/index.ts'
@@ -97,4 +97,64 @@ test('the command and the library plan the same of the same request, defaults in
     ['AAAUSDT', '1m', '2024-03-01', '2024-03-19'],
   ])
   expect(typed.stderr).toContain('symbol left out')
+})
+
+describe('the library takes what the command takes', () => {
+  const range = { intervals: ['1h'], start: '2024-03-02', end: '2024-03-04' } as const
+  const exchange = () =>
+    startSandbox({
+      now: () => Date.parse(NOW),
+      markets: (['spot', 'um'] as const).flatMap((market) =>
+        ['AAAUSDT', 'BBBUSDT'].map((symbol) => ({ market, symbol, firstDay: '2024-03-01' })),
+      ),
+    })
+
+  test.each<[string, Partial<IngestRequest>, readonly string[]]>([
+    ['symbols', { symbols: ['AAA/USDT'] }, ['spot AAAUSDT']],
+    ['symbols of a market', { symbols: ['AAAUSDT'], market: 'usdm' }, ['um AAAUSDT']],
+    [
+      'a list that symbols and market narrow',
+      {
+        universe: [
+          { market: 'spot', symbol: 'AAAUSDT' },
+          { market: 'um', symbol: 'AAAUSDT' },
+          { market: 'um', symbol: 'BBBUSDT' },
+        ],
+        symbols: ['AAAUSDT'],
+        market: 'um',
+      },
+      ['um AAAUSDT'],
+    ],
+    ['a month', { symbols: ['AAAUSDT'], start: undefined, end: undefined, month: '2024-03' }, ['spot AAAUSDT']],
+  ])('%s', async (_what, request, series) => {
+    await using directory = await createTempDirectory()
+    await using sandbox = await exchange()
+    const result = await ingest({ ...range, ...request, dryRun: true, lake: directory.lake, sources: sandbox.urls })
+    expect(result.series.map(({ market, symbol }) => `${market} ${symbol}`)).toEqual(series)
+  })
+
+  test.each<[string, IngestRequest, string]>([
+    [
+      'neither symbols nor a universe',
+      {},
+      "Expected `symbols` or `universe`, got neither: for example ingest({ symbols: ['BTCUSDT'], start: '2024-01-01' }).",
+    ],
+    [
+      'an end of a month',
+      { symbols: ['AAAUSDT'], end: '2024-02' },
+      'Expected `end` to be a day, got "2024-02": end 2024-02-01 leaves that month out',
+    ],
+    [
+      'a month and a start',
+      { symbols: ['AAAUSDT'], month: '2024-02', start: '2024-02-03' },
+      'Expected `month` or `start` and `end`, got both',
+    ],
+    ['an unknown market', { symbols: ['AAAUSDT'], market: 'swap' }, 'Expected `market` to be spot, um or cm, got swap'],
+  ])('%s is refused', async (_what, request, sentence) => {
+    await using directory = await createTempDirectory()
+    await expect(ingest({ ...request, lake: directory.lake })).rejects.toMatchObject({
+      code: 'CKVD_USAGE',
+      message: expect.stringContaining(sentence) as unknown,
+    })
+  })
 })

@@ -156,10 +156,11 @@ describe('a bare list', () => {
     ])
   })
 
-  test('without --market', () => {
-    const error = refusal('BTCUSDT\n')
-    expect(error.code).toBe('CKVD_USAGE')
-    expect(error.message).toContain('--market')
+  test('without --market is of spot', () => {
+    expect(parse('BTCUSDT\nETH/USDT\n').series.map(({ market, symbol }) => [market, symbol])).toEqual([
+      ['spot', 'BTCUSDT'],
+      ['spot', 'ETHUSDT'],
+    ])
   })
 
   test('an interval that the market does not have', () => {

@@ -29,7 +29,7 @@ describe('parseSymbol', () => {
     expect(parseSymbol(text, 'um')).toBe(symbol)
   })
 
-  test.each(['', '../BTCUSDT', 'BTC USDT', 'BTC/USDT', undefined, 7])('%j is no symbol', (text) => {
+  test.each(['', '../BTCUSDT', 'BTC USDT', undefined, 7])('%j is no symbol', (text) => {
     expect(() => parseSymbol(text, 'spot')).toThrow(expect.objectContaining({ code: 'CKVD_USAGE' }) as Error)
   })
 
@@ -43,4 +43,13 @@ describe('parseSymbol', () => {
       for (const line of lines) expect(parseSymbol(line.split(',')[1], market)).toBe(line.split(',')[1])
     }
   })
+})
+
+test.each([
+  ['BTC/USDT', 'spot', 'BTCUSDT'],
+  [' eth/usdt ', 'um', 'ETHUSDT'],
+  ['BTC/USDT:USDT', 'um', 'BTCUSDT'],
+  ['BTC/USD:BTC', 'cm', 'BTCUSD_PERP'],
+] as const)('%j of %s is the pair %s', (text, market, symbol) => {
+  expect(parseSymbol(text, market)).toBe(symbol)
 })

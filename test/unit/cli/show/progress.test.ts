@@ -30,6 +30,7 @@ const FORM = {
   message: 'working',
   facts: (step: Step) => ({ ...step }),
   text: ({ done }: Step) => `Working: ${done}`,
+  parts: ({ done }: Step) => ['1.5 MB/s', 'ETA 3 min 05 s', `${done}/100 pieces`, 'x'.repeat(60)],
 }
 
 const step = (done: number): Step => ({ done, total: 100, elapsedMs: done + 0.4 })
@@ -59,6 +60,15 @@ test('on a terminal a count is drawn over itself at most ten times a second, and
   view.stop()
   expect(written).toEqual(['\rWorking: 1\x1b[K', '\rWorking: 3\x1b[K', '\rWorking: 5\x1b[K', '\r\x1b[K'])
   expect(logged).toEqual([])
+})
+
+test('of a progress share, rate and time left stand first, and what does not fit is left out', () => {
+  const { run, written } = createRun('terminal')
+  const view = createProgress<Step>(run, FORM)
+  view.update(step(42))
+  view.stop()
+  view.update(step(43))
+  expect(written).toEqual(['\r████░░░░░░ 42% · 1.5 MB/s · ETA 3 min 05 s · 42/100 pieces\x1b[K', '\r\x1b[K'])
 })
 
 test('nothing is shown with --quiet', () => {

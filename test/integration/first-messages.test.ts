@@ -1,0 +1,94 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DataSource } from '../../src/index.ts'
+import { CryptoKlineVisionData, DataProvider, MarketType } from '../../src/index.ts'
+import type { World } from '../support/cases.ts'
+import { createWorld } from '../support/cases.ts'
+
+const RANGE = ['--intervals', '1h', '--start', '2024-03-01', '--end', '2024-03-03'] as const
+const NOBODY = 'http://127.0.0.1:1'
+
+let world: World
+
+beforeAll(async () => {
+  world = await createWorld({
+    now: '2024-03-10T12:00:00Z',
+    markets: ['AAAUSDT', 'BBBUSDT'].map((symbol) => ({ market: 'spot' as const, symbol, firstDay: '2024-02-25' })),
+  })
+  expect((await world.ckvd(['ingest', 'AAAUSDT', ...RANGE])).exit).toBe(0)
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+test.each([['nosuch', '--help'], ['nosuch', '-h'], ['nosuch'], ['ingets', '--help']])(
+  'ckvd %s %s: an unknown command ends in 2',
+  async (...words) => {
+    const { exit, stdout, stderr } = await world.ckvd(words)
+    expect([exit, stdout, stderr]).toEqual([2, '', expect.stringContaining(`Unknown command '${words[0] ?? ''}'`)])
+    if (words[0] === 'ingets') expect(stderr).toContain('Did you mean ingest?')
+  },
+)
+
+describe('no network', () => {
+  const env = { CKVD_LISTING_URL: NOBODY, CKVD_VISION_URL: NOBODY, CKVD_SPOT_REST_URL: NOBODY, CKVD_MAX_RETRIES: '0' }
+
+  test('of an ingest is one sentence, whatever the number of series', async () => {
+    const { exit, stdout, stderr } = await world.ckvd(['ingest', 'AAAUSDT', 'BBBUSDT', 'CCCUSDT', ...RANGE], '', env)
+    expect([exit, stdout]).toEqual([
+      4,
+      `No network: ${NOBODY} does not answer (ECONNREFUSED). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again. (exit 4)\n`,
+    ])
+    expect(stderr).not.toContain('%2F')
+  })
+
+  test('of a fetch names the host, not a page of its listing', async () => {
+    const { exit, stderr } = await world.ckvd(['fetch', 'CCCUSDT', '--start', '2024-03-01', '--end', '2024-03-02'], '', env)
+    expect([exit, stderr]).toEqual([
+      4,
+      `error CKVD_HTTP_NETWORK: Request to ${NOBODY} failed: ECONNREFUSED.\n  Check the network, the proxy (HTTPS_PROXY) and the URLs of \`ckvd config\`, then run the same command again.\n`,
+    ])
+  })
+})
+
+test('a --max-rate that nobody means is warned of at once', async () => {
+  const slow = await world.ckvd(['ingest', 'AAAUSDT', ...RANGE, '--max-rate', '10', '--dry-run'])
+  expect(slow.stderr).toContain('10 B/s: a megabyte takes 27 h 47 min. 10MB means ten megabytes a second')
+  const meant = await world.ckvd(['ingest', 'AAAUSDT', ...RANGE, '--max-rate', '10MB', '--dry-run'])
+  expect(meant.stderr).not.toContain('B/s')
+})
+
+test('query over a lake says that it is one, and the two lines that work', async () => {
+  const { exit, stderr } = await world.ckvd(['query', 'SHOW TABLES', '--from', world.lake])
+  expect([exit, stderr]).toEqual([
+    2,
+    expect.stringContaining(
+      `${world.lake} is a lake, not an export. Make one of it: \`ckvd export --lake ${world.lake} --out ./export\`, then \`--from ./export\`.`,
+    ),
+  ])
+})
+
+test('what availability --csv prints is taken as a universe', async () => {
+  const { stdout } = await world.ckvd(['availability', '--market', 'spot', '--csv', '--out', 'reports'])
+  const path = join(world.folder, 'chosen.csv')
+  await writeFile(path, stdout)
+  const { exit, stdout: plan } = await world.ckvd(['ingest', '--universe', path, ...RANGE, '--dry-run', '--json'])
+  expect(exit).toBe(0)
+  expect((JSON.parse(plan) as { series: { symbol: string }[] }).series.map(({ symbol }) => symbol)).toEqual(['AAAUSDT', 'BBBUSDT'])
+})
+
+test('names as the Python package has them are taken', async () => {
+  const create = (provider: string, market: string): CryptoKlineVisionData =>
+    CryptoKlineVisionData.create(provider as DataProvider, market as MarketType, {
+      lake: world.lake,
+      enforceSource: 'CACHE' as unknown as DataSource,
+    })
+  for (const [provider, market] of [
+    ['BINANCE', 'FUTURES_USDT'],
+    ['binance', 'usdm'],
+    [DataProvider.BINANCE, MarketType.FUTURES_COIN],
+  ] as const) {
+    await using client = create(provider, market)
+    expect(client).toBeInstanceOf(CryptoKlineVisionData)
+  }
+  expect(() => create('OKX', 'spot')).toThrow('Expected the provider to be binance, got OKX')
+})
