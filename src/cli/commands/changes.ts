@@ -9,7 +9,8 @@ import { readRuns } from '../../report/history/runs.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import type { FilterFlags } from '../options.ts'
-import { addSettings, dayOption, filterOf, intervalsOption, LOCAL_SETTINGS, marketOption, symbolsOption } from '../options.ts'
+import { endOption, monthOption, startOption } from '../range-options.ts'
+import { addSettings, filterOf, intervalsOption, LOCAL_SETTINGS, marketOption, symbolsOption } from '../options.ts'
 import type { Since } from '../show/day-changes.ts'
 import { showChanges, writeChangesCsv } from '../show/day-changes.ts'
 import { localOrigin } from '../show/sandbox-data.ts'
@@ -29,8 +30,9 @@ export function addChangesCommand(program: Command, context: CliContext): void {
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
-    .addOption(dayOption('--start', 'first day of bars'))
-    .addOption(dayOption('--end', 'day of bars after the last one'))
+    .addOption(startOption('first day of bars'))
+    .addOption(endOption('day of bars after the last one'))
+    .addOption(monthOption())
     .option('--csv', 'CSV on stdout, a line a day')
   addSettings(command, {
     settings: LOCAL_SETTINGS,

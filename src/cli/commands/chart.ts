@@ -21,6 +21,7 @@ import { findBrowser, takePicture } from '../browser.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
+import { monthOption } from '../range-options.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { checkOutside, OutFile } from '../show/out-file.ts'
 import { formatCountOf } from '../show/output.ts'
@@ -57,6 +58,7 @@ export function addChartCommand(program: Command, context: CliContext): void {
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
+    .addOption(monthOption())
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start (default: 1)').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
     .addOption(new Option('--out <FILE>', 'the page (default: SYMBOL-INTERVAL.html, or none with --png)'))

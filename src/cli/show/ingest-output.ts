@@ -182,7 +182,7 @@ function showDifferences(stdout: Output, differences: IngestResult['differences'
 
 function daysToGo({ stopped }: IngestResult): string {
   const left = stopped?.days_left ?? null
-  return left === null ? '' : `, ${formatCountOf(left, 'day')} to go`
+  return left === null || left === 0 ? '' : `, ${formatCountOf(left, 'day')} to go`
 }
 
 function verdict(result: IngestResult): string {

@@ -39,7 +39,7 @@ describe('where a lake lies that nobody named', () => {
     const found = await lakeOf()
     expect(found.lake).toBe(old)
     expect(found.stderr).toContain('the lake lies in the cache directory')
-    expect(found.stderr).toContain(`mv \\"${old}\\"`)
+    expect(found.stderr).toContain(`mv "${old}"`)
     const coverage = await runHere(['coverage'], { env, cwd: directory.path })
     expect([coverage.exit, coverage.stdout]).toEqual([0, expect.stringContaining('The lake is empty')])
 
