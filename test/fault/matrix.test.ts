@@ -206,11 +206,13 @@ function* checksumRows(): Generator<Row> {
 /** Faults of every REST request: the bars that no archive has stay unexplained, and nothing is taken for an outage. */
 function* restRows(): Generator<Row> {
   const stage = 'rest'
-  const partial = (rest: number): Outcome => ({ exit: 3, condition: 'partial', code: 'CKVD_PARTIAL', more: { rest } })
+  // while REST says nothing of a hole, its month's archive is looked for
+  const listing = 1
+  const partial = (rest: number): Outcome => ({ exit: 3, condition: 'partial', code: 'CKVD_PARTIAL', more: { rest, listing } })
   for (const fault of BROKEN) yield { stage, fault, outcome: partial(1) }
   for (const fault of STALLS) yield { stage, fault, outcome: partial(1), http: IMPATIENT }
   for (const code of [408, 500, 503]) yield { stage, fault: status(code), outcome: partial(1) }
-  const limited = (rest: number): Outcome => ({ exit: 4, condition: 'partial', code: 'CKVD_RATE_LIMITED', more: { rest } })
+  const limited = (rest: number): Outcome => ({ exit: 4, condition: 'partial', code: 'CKVD_RATE_LIMITED', more: { rest, listing } })
   for (const after of [undefined, 1]) yield { stage, fault: status(429, after), outcome: limited(3) }
   yield { stage, fault: status(503, 1), outcome: partial(1) }
   yield { stage, fault: status(503, DAY_S), outcome: partial(0) }
@@ -218,8 +220,8 @@ function* restRows(): Generator<Row> {
   yield { stage, fault: drip(40), outcome: partial(1), http: UNDRIPPED }
   yield { stage, fault: { kind: 'flip', offset: 0 }, outcome: partial(0) }
   for (const code of [403, 404, 451]) yield { stage, fault: status(code), outcome: partial(0) }
-  yield { stage, fault: status(418, 600), outcome: { exit: 4, condition: 'partial', code: 'CKVD_BANNED', more: { rest: 0 } } }
-  yield { stage, fault: status(418), outcome: { exit: 4, condition: 'partial', code: 'CKVD_BANNED', more: { rest: 0 } } }
+  yield { stage, fault: status(418, 600), outcome: { exit: 4, condition: 'partial', code: 'CKVD_BANNED', more: { rest: 0, listing } } }
+  yield { stage, fault: status(418), outcome: { exit: 4, condition: 'partial', code: 'CKVD_BANNED', more: { rest: 0, listing } } }
   yield { stage, fault: { kind: 'redirect' }, outcome: partial(0) }
   yield { stage, fault: { kind: 'html' }, outcome: partial(0) }
   for (const bytes of [0, 60]) yield { stage, fault: { kind: 'truncate', bytes, declared: false }, outcome: partial(0) }

@@ -284,7 +284,7 @@ describe('where the account is kept', () => {
     const env = { ...world.env, CKVD_STATE: '/proc/nowhere' }
     const run = await runCkvd(ingestArgs(ASK), { env, stdin: 'BTCUSDT\n' })
     expect(ingestResult(run)).toMatchObject({ exit: 0, requests: { rest: 1 } })
-    expect(run.stderr).toMatch(/CKVD_ACCOUNT.*\/proc\/nowhere/)
+    expect(run.stderr).toMatch(/\/proc\/nowhere.*CKVD_ACCOUNT/)
   })
 
   test('a file that is no account is left alone, and told with what to do', async () => {
@@ -308,7 +308,7 @@ describe('where the account is kept', () => {
       await symlink(join(outside.path, 'theirs'), join(world.state, name))
       const run = await world.ingest(ASK)
       expect(run).toMatchObject({ exit: 0, requests: { rest: 1 } })
-      expect(run.stderr).toMatch(/CKVD_ACCOUNT.*symbolic link/)
+      expect(run.stderr).toMatch(/symbolic link.*CKVD_ACCOUNT/)
       expect(run.stderr).toContain(join(world.lake, 'rest-account.sqlite'))
       expect(await listFiles(outside.path)).toEqual([])
     },

@@ -11,6 +11,7 @@ const { CryptoKlineVisionData, DataProvider, DataSource, CkvdError } = library
 
 const NOW = '2024-03-20T15:20:00Z'
 const NOW_MS = Date.parse(NOW)
+const YESTERDAY = '2024-03-19'
 const FIRST_MS = Date.parse('2024-02-20T00:00:00Z')
 const BORN = '2024-02-25'
 const HOUR_MS = 3_600_000
@@ -69,6 +70,11 @@ function faultsOf(symbol: string, holes: readonly { day: number; hour: number; h
   })
 }
 
+/** True where the exchange has had no bar since before today. */
+function isSilentToNow(holes: readonly { day: number; hour: number; hours: number; rest: boolean }[]): boolean {
+  return holes.some(({ day, hour, hours, rest }) => rest && FIRST_MS + (day * 24 + hour + hours) * HOUR_MS > NOW_MS)
+}
+
 test('whatever was asked before, of whatever source: the exchange’s own rows, and a gap for every other slot', async () => {
   const unused = [...SYMBOLS]
   await fc.assert(
@@ -114,7 +120,9 @@ test('whatever was asked before, of whatever source: the exchange’s own rows, 
             // what is over is in the lake now: the same call asks for nothing but the open day
             exchange.sandbox.clearRequests()
             await ckvd.getData(options)
-            expect(exchange.requests('archive')).toEqual([])
+            // but for a day whose bars have not come up to now: they may be published yet
+            const again = exchange.requests('archive').filter(({ path }) => !(isSilentToNow(holes) && path.includes(YESTERDAY)))
+            expect(again).toEqual([])
           }
         }
       },
