@@ -71,8 +71,13 @@ export interface IngestResult {
   readonly notes: readonly string[]
   /** chunks whose sources contradicted each other: stored, and explained */
   readonly differences: readonly Difference[]
-  /** why the run stopped early, and how many planned chunks it did not come to (null: it stopped before its plan was whole); null when it finished */
-  readonly stopped: { readonly code: string; readonly message: string; readonly days_left: number | null } | null
+  /** why the run stopped early; null when it finished */
+  readonly stopped: {
+    readonly code: string
+    readonly message: string
+    /** planned chunks that it did not come to; null: it stopped before its plan was whole */
+    readonly days_left: number | null
+  } | null
 }
 
 /** Problems listed one by one; beyond them only the counts tell. */

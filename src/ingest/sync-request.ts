@@ -19,6 +19,7 @@ import type { UniverseLine } from './universe.ts'
  * its symbols: those that the lake holds go on from there, others begin as an ingest would begin them, on `start`.
  */
 export type SyncRequest = Omit<IngestRequest, 'universe' | 'end' | 'mapMarket'> & {
+  /** as of an ingest; left out: all that the lake holds */
   readonly universe?: IngestRequest['universe'] | undefined
 }
 

@@ -7,13 +7,19 @@ import { isoOfUs } from '../../model/utc-day.ts'
 
 /** A chunk or series that was unexplained at the end of a run. */
 export interface RunProblem {
+  /** `spot`, `um` or `cm` */
   readonly market: string
+  /** as the exchange writes it */
   readonly symbol: string
+  /** `1s` to `1M` */
   readonly interval: string
   /** null: the whole series */
   readonly day: string | null
+  /** what it counted as */
   readonly condition: string
+  /** of the error, from the catalogue of errors */
   readonly code: string
+  /** the reason, as a person is told it */
   readonly message: string
 }
 
@@ -21,15 +27,21 @@ export interface RunProblem {
 export interface RunRecord {
   /** its number, for `ckvd changes --since` */
   readonly run: number
+  /** `ingest`, `sync` or whatever wrote */
   readonly command: string
-  /** ISO times; the end is null while it goes on, and of one that was killed */
+  /** ISO time */
   readonly started_at: string
+  /** ISO time; null while it goes on, and of one that was killed */
   readonly ended_at: string | null
+  /** exit code; null as the end */
   readonly exit: number | null
   /** series that were worked on */
   readonly series: number
+  /** written */
   readonly stored: number
+  /** provisional ones that gave way to their archive */
   readonly upgraded: number
+  /** taken anew since their archive was published anew */
   readonly republished: number
   /** published anew and not taken */
   readonly changed: number
@@ -37,11 +49,19 @@ export interface RunRecord {
   readonly unexplained: number
   /** bars written */
   readonly rows: number
+  /** of all sources */
   readonly bytes_downloaded: number
   /** the first of what was unexplained; none is remembered of runs of older versions */
   readonly problems: readonly RunProblem[]
+  /** what was worth knowing and no problem */
   readonly notes: readonly string[]
-  readonly stopped: { readonly code: string; readonly message: string } | null
+  /** why it stopped early; null when it finished */
+  readonly stopped: {
+    /** of the error */
+    readonly code: string
+    /** the reason, as a person was told it */
+    readonly message: string
+  } | null
 }
 
 /** Runs that have written to the lake, the oldest first. */
