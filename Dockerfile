@@ -2,11 +2,12 @@
 FROM node:22-slim AS build
 WORKDIR /build
 COPY . .
-RUN npm ci && npm run build && npm pack --ignore-scripts --pack-destination /tmp
+RUN npm ci && npm run build && mkdir packed && npm pack --ignore-scripts --pack-destination packed
 
 FROM node:22-slim
-COPY --from=build /tmp/crypto-kline-vision-data-*.tgz /tmp/
-RUN npm install --global /tmp/crypto-kline-vision-data-*.tgz && rm /tmp/*.tgz && npm cache clean --force
+WORKDIR /install
+COPY --from=build /build/packed ./
+RUN npm install --global ./*.tgz && rm ./*.tgz && npm cache clean --force
 # universe files lie in the package: `--universe config/universe/spot_synchronal.csv` works from here
 WORKDIR /usr/local/lib/node_modules/crypto-kline-vision-data
 # what must outlive a container: the lake, and what this address has been told by the exchange

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
 import { isPacked } from '../dataset/pack.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -6,6 +5,7 @@ import { formerPath, shardPath } from '../lake/layout.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { ShardReader } from '../lake/shard-store.ts'
 import type { Series } from '../model/series.ts'
+import { pause } from '../waiting.ts'
 
 /** A file stands under its name some moments before the catalog records it: folders are synced in between. */
 const RECORDED_MS = 3000
@@ -14,7 +14,7 @@ const LOOK_MS = 20
 /**
  * Of chunks whose rows were not what the catalog said those of which it says something else by now: a writer has replaced them, or has taken
  * their file into a pack, after their row was read. The others are damaged. Where a file was written this moment, the catalog is given the time
- * to record it.
+ * to record it. Throws CKVD_ABORTED and errors of the lake.
  */
 export async function withoutMoved(
   shards: ShardReader,
@@ -31,8 +31,7 @@ export async function withoutMoved(
       return now?.shardSha256 === row.shardSha256 && now.shardBytes === row.shardBytes
     })
     if (same.length < rows.length || performance.now() > endMs || !(await isAnyFresh(shards, series, same))) return same
-    await pause(LOOK_MS, undefined, { signal }).catch(() => undefined)
-    if (signal.aborted) return same
+    await pause(LOOK_MS, signal)
   }
 }
 

@@ -439,7 +439,7 @@ describe('many processes on one address', () => {
 
   test('and where the exchange tells no weight, four stay within it by what they know of each other', async () => {
     await using front = await startHostileFront(sandbox, (path, response) => {
-      answerWithoutWeight(path, response).catch(() => response.destroy())
+      answerWithoutWeight(path, response).catch((error: Error) => response.destroy(error))
       return true
     })
     const runs = await Promise.all([0, 1, 2, 3].map((i) => start(i, urlVariables(front))))

@@ -39,7 +39,7 @@ export async function startHostileFront(
     }
     Promise.resolve(attacks)
       .then(() => relay(behind + path, response, clockOffMs))
-      .catch(() => response.destroy())
+      .catch((error: Error) => response.destroy(error))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

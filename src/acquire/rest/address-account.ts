@@ -71,8 +71,9 @@ export class AddressAccount implements RestAccount {
   }
 
   async close(): Promise<void> {
-    // that it could not be opened was thrown to who asked
-    await (await this.#account?.catch(() => undefined))?.close()
+    // one that is being opened is closed when it is there; that it could not be was thrown to who asked
+    await Promise.allSettled([this.#account])
+    await this.#opened?.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -159,17 +159,24 @@ export function createArrowWriter(sink: Sink, withCounts: boolean, metadata: Rea
   const schema = barSchema(withCounts, metadata)
   const writer = new ShardWriter()
   writer.reset(undefined, schema)
-  const drained = drain(writer, sink)
-  // whoever writes next learns of it; until then it is nobody's
-  drained.catch(() => undefined)
+  let failure: { readonly error: unknown } | undefined
+  const drained = drain(writer, sink).catch((error: unknown) => {
+    // whoever writes next, or ends, is told
+    failure = { error }
+  })
+  const checkDrained = (): void => {
+    if (failure !== undefined) throw failure.error
+  }
   const take = async (batch: RecordBatch): Promise<void> => {
     writer.write(batch)
     // the bytes leave while others have their turn, so that they do not pile up
     await Promise.race([drained, yieldToOthers()])
+    checkDrained()
   }
   return createBatchWriter(schema, withCounts, take, async () => {
     writer.finish()
     await drained
+    checkDrained()
   })
 }
 

@@ -11,9 +11,9 @@ const home = userInfo().homedir
 
 describe('where a lake lies that nobody named', () => {
   test.each([
-    ['linux', { HOME: '/home/a' }, '/home/a/.local/share'],
-    ['linux', { HOME: '/home/a', XDG_DATA_HOME: '/big/data' }, '/big/data'],
-    ['linux', { HOME: '/home/a', XDG_DATA_HOME: 'data' }, '/home/a/.local/share'],
+    ['linux', { HOME: '/users/a' }, '/users/a/.local/share'],
+    ['linux', { HOME: '/users/a', XDG_DATA_HOME: '/big/data' }, '/big/data'],
+    ['linux', { HOME: '/users/a', XDG_DATA_HOME: 'data' }, '/users/a/.local/share'],
     ['darwin', { HOME: '/Users/a', XDG_DATA_HOME: '/big' }, '/Users/a/Library/Application Support'],
     ['linux', { HOME: '' }, join(home, '.local', 'share')],
   ] as const)('the data directory of %s %j', (platform, env, expected) => {
@@ -49,12 +49,12 @@ describe('where a lake lies that nobody named', () => {
   })
 
   test.each([
-    ['linux', { HOME: '/home/a' }, '/home/a/.cache'],
-    ['linux', { HOME: '/home/a', XDG_CACHE_HOME: '/big/cache' }, '/big/cache'],
+    ['linux', { HOME: '/users/a' }, '/users/a/.cache'],
+    ['linux', { HOME: '/users/a', XDG_CACHE_HOME: '/big/cache' }, '/big/cache'],
     ['darwin', { HOME: '/Users/a', XDG_CACHE_HOME: '/big' }, '/Users/a/Library/Caches'],
     // a relative path in a variable is ignored, and so is an empty one
-    ['linux', { HOME: '/home/a', XDG_CACHE_HOME: 'cache' }, '/home/a/.cache'],
-    ['linux', { HOME: '/home/a', XDG_CACHE_HOME: '' }, '/home/a/.cache'],
+    ['linux', { HOME: '/users/a', XDG_CACHE_HOME: 'cache' }, '/users/a/.cache'],
+    ['linux', { HOME: '/users/a', XDG_CACHE_HOME: '' }, '/users/a/.cache'],
     ['linux', { HOME: '' }, join(home, '.cache')],
     ['linux', { HOME: '.' }, join(home, '.cache')],
     ['linux', {}, join(home, '.cache')],

@@ -17,7 +17,9 @@ interface Rate {
 
 async function ask(base: 'umRest' | 'cmRest' | 'spotRest', path: string): Promise<{ status: number; body: unknown }> {
   const answer = await fetch(`${sandbox?.urls[base] ?? ''}${path}`)
-  return { status: answer.status, body: await answer.json().catch(() => null) }
+  const text = await answer.text()
+  const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true
+  return { status: answer.status, body: isJson ? (JSON.parse(text) as unknown) : text }
 }
 
 describe('funding rates over REST', () => {
