@@ -1,5 +1,6 @@
 import { DecodePool } from '../acquire/decode-pool.ts'
-import type { DryRunResult, IngestOptions } from '../ingest/ingest.ts'
+import type { DryRunResult } from '../ingest/dry-run.ts'
+import type { IngestOptions } from '../ingest/ingest-options.ts'
 import type { IngestResult } from '../ingest/result.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayOfUs } from '../model/utc-day.ts'
@@ -30,7 +31,7 @@ function leftOutDay(run: Run, { start, end }: IngestOptions): string | undefined
 }
 
 async function plan(run: Run, options: IngestOptions, view: ProgressView): Promise<number> {
-  const { planIngest } = await import('../ingest/ingest.ts')
+  const { planIngest } = await import('../ingest/dry-run.ts')
   const isCsv = run.options.csv === true && !run.json
   const events = isCsv ? { ...options.events, onArchives: archiveLines(run) } : options.events
   const result = await planIngest({ ...options, events }).finally(() => view.stop())

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { IngestOptions } from '../../src/ingest/ingest.ts'
+import type { IngestOptions } from '../../src/ingest/ingest-options.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import type { FaultRule, RequestRecord, Sandbox, SandboxOptions } from '../../src/sandbox/index.ts'

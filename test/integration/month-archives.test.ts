@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { BucketArchive, World } from '../support/cases.ts'
 import { cellsOfCsv, createWorld, csvRow, csvRows, DAY_MS, ingestArgs } from '../support/cases.ts'
-import type { DryRunResult } from '../../src/ingest/ingest.ts'
+import type { DryRunResult } from '../../src/ingest/dry-run.ts'
 import { jsonOf } from '../support/ckvd.ts'
 import { queryCatalog } from '../support/temp-lake.ts'
 

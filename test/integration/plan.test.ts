@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { DryRunResult } from '../../src/ingest/ingest.ts'
+import type { DryRunResult } from '../../src/ingest/dry-run.ts'
 import { ingestCommand, ingestResult, jsonOf, runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'

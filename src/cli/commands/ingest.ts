@@ -1,6 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import { CkvdError } from '../../errors.ts'
-import type { IngestOptions } from '../../ingest/ingest.ts'
+import type { IngestOptions } from '../../ingest/ingest-options.ts'
 import type { IngestRequest } from '../../ingest/request/request-options.ts'
 import { LEFT_OUT, parseIngestRequest } from '../../ingest/request.ts'
 import type { CliContext, CommandRun } from '../command.ts'

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { IngestOptions } from '../../ingest/ingest.ts'
+import type { IngestOptions } from '../../ingest/ingest-options.ts'
 import { LEFT_OUT } from '../../ingest/request.ts'
 import type { SyncRequest } from '../../ingest/sync-request.ts'
 import { parseSyncRequest } from '../../ingest/sync-request.ts'

@@ -1,4 +1,4 @@
-import type { DryRunResult } from '../../ingest/ingest.ts'
+import type { DryRunResult } from '../../ingest/dry-run.ts'
 import type { PlanTotals } from '../../ingest/planner.ts'
 import type { IngestResult, Problem } from '../../ingest/result.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
