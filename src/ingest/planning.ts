@@ -62,14 +62,19 @@ export async function planInto(
   })
   if (!http.reached && isCkvdError(last)) {
     const { listing: url } = options.urls
-    // with the proxy that was asked, and what is to be done about a certificate
-    const reason = (last as CkvdError).message.replace(/^Request to \S+ (?:(through \S+) )?failed: (.*?)\.*$/s, '$2 $1').trim()
+    const reason = whyNobodyAnswered(last)
     throw new CkvdError(
       'CKVD_UNREACHABLE',
       `No network: ${url} does not answer (${reason}). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again.`,
       { details: { url }, cause: last },
     )
   }
+}
+
+/** Why a request had no answer, with the proxy that was asked and what is to be done about a certificate, as a part of a sentence. */
+function whyNobodyAnswered({ message, details: { reason, advice, proxy } }: CkvdError): string {
+  const failure = typeof reason !== 'string' ? message : typeof advice === 'string' ? `${reason}. ${advice}` : reason
+  return `${failure.replace(/\.+$/, '')}${typeof proxy === 'string' ? ` through ${proxy}` : ''}`
 }
 
 /** Says of symbols that nobody knows what was probably meant. */

@@ -262,8 +262,9 @@ function networkError(error: Error, url: string, via: string | undefined): CkvdE
   const reason = systemCode(error) ?? systemCode(cause) ?? error.message
   const code: ErrorCode = TIMEOUTS.has(reason) ? 'CKVD_HTTP_TIMEOUT' : TRUNCATIONS.has(reason) ? 'CKVD_HTTP_TRUNCATED' : 'CKVD_HTTP_NETWORK'
   const through = via === undefined ? '' : ` through ${via}`
-  return new CkvdError(code, `Request to ${url}${through} failed: ${reason}.${adviceFor(reason)}`, {
-    details: { url, reason, ...(via === undefined ? {} : { proxy: via }) },
+  const advice = adviceFor(reason)
+  return new CkvdError(code, `Request to ${url}${through} failed: ${reason}.${advice}`, {
+    details: { url, reason, ...(advice === '' ? {} : { advice: advice.trim() }), ...(via === undefined ? {} : { proxy: via }) },
     cause: error,
   })
 }
