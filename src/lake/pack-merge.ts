@@ -32,7 +32,7 @@ export interface PackedWrite extends CatalogWrite {
 /** A pack that is to be written, and what follows once it is. */
 export interface MergedPack {
   /** null: there is nothing new to write */
-  readonly bytes: Uint8Array<ArrayBuffer> | null
+  readonly bytes: Uint8Array | null
   /** other chunks of which the catalog has to know more: those of format 1 that it takes in, and those that were lost with the file before it */
   readonly taken: readonly CatalogWrite[]
   /** chunks that it holds now and whose files of format 1 are to go, once the catalog says so */
@@ -87,14 +87,14 @@ export async function mergePack(
         continue
       }
       taken.push({ row: chunk.row, gaps: chunk.gaps })
-      chunks.set(row.day, { meta: metaOf(chunk), bytes: chunk.shard })
+      chunks.set(row.day, chunkOf(chunk))
     }
     former.push(row.day)
   }
   // who brings nothing new leaves what is damaged to a check and an ingest
   if (puts.length === 0 && lost[0] !== undefined) throw lost[0].error
   if (puts.length === 0 && taken.length === 0) return { bytes: null, taken, former, left }
-  for (const put of puts) chunks.set(put.row.day, { meta: metaOf(put), bytes: put.shard })
+  for (const put of puts) chunks.set(put.row.day, chunkOf(put))
   const inOrder = [...chunks.values()].sort((a, b) => (a.meta.day < b.meta.day ? -1 : 1))
   const failed = lost.map(({ row, gaps, error }) => ({ row: failedRow(row, error), gaps }))
   const { encodePack } = await loadPackWriter()
@@ -105,8 +105,14 @@ export async function mergePack(
  * What writes packs: the Arrow library takes a while to load, and some hundred files at once. Who writes no pack does without it; who may
  * open few files loads it before connections have them.
  */
-export async function loadPackWriter(): Promise<{ readonly encodePack: (chunks: readonly ChunkToPack[]) => Uint8Array<ArrayBuffer> }> {
+export async function loadPackWriter(): Promise<{ readonly encodePack: (chunks: readonly ChunkToPack[]) => Uint8Array }> {
   return await import('../codec/arrow/pack-writer.ts')
+}
+
+function chunkOf(write: PackedWrite): ChunkToPack {
+  const { shardSha256 } = write.row
+  const chunk = { meta: metaOf(write), bytes: write.shard }
+  return shardSha256 === null ? chunk : { ...chunk, digest: shardSha256.slice(0, DIGEST_DIGITS) }
 }
 
 /** The chunks of the pack that is there, sound or not; none where it cannot be read. */

@@ -1,7 +1,7 @@
-import type { DatasetColumn } from '../../dataset/dataset.ts'
+import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns, Values } from '../../model/columns.ts'
-import { encodeShard } from './arrow-writer.ts'
+import { encodeRows, encodeShard } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { digestColumns } from './columns-digest.ts'
@@ -12,7 +12,7 @@ import { encodeMeta } from './shard-meta.ts'
 /** Shapes kept: a run has few, since rows and lengths hardly vary within a series. A template has some eight kilobytes. */
 const MAX_TEMPLATES = 256
 
-/** A shard without its rows. */
+/** A file without its rows. */
 interface Template {
   readonly sizeBytes: number
   /** the bytes before the first column and after the last one, and zeros between columns */
@@ -21,51 +21,73 @@ interface Template {
   readonly tailStart: number
   /** offsets of the columns */
   readonly columnStarts: readonly number[]
-  /** for each value of the metadata, where it stands: once in the schema at the head, once in the footer */
+  /** for each value of the metadata, where it stands: once in the footer, and once in the schema at the head, where that has it */
   readonly values: readonly (readonly number[])[]
 }
 
 /**
- * Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. Two shards of one data set and as many rows, whose metadata
- * values are as long, differ in nothing but the rows and these values: all else is a copy of what the library wrote once.
+ * Encodes files of rows as `encodeRows` does, byte for byte, in a few microseconds. Two files of one data set and as many rows, whose
+ * metadata values are as long, differ in nothing but the rows and these values: all else is a copy of what the library wrote once.
  */
-export class ShardEncoder {
+export class FileEncoder {
   readonly #templates = new Map<string, Template>()
+
+  /**
+   * See `encodeRows`.
+   * @param o.footerOnly a key of the metadata that stands in the footer alone; default none
+   * @param o.buffers memory for the file; default: its own
+   */
+  encode(
+    columns: Columns,
+    metadata: ReadonlyMap<string, string>,
+    dataset: Dataset,
+    { footerOnly, buffers }: { readonly footerOnly?: string | undefined; readonly buffers?: BufferPool | undefined } = {},
+  ): Uint8Array {
+    const values = [...metadata.values()]
+    const lengths = values.map((value) => Buffer.byteLength(value)).join(' ')
+    const shape = `${dataset.name} ${columns.openTime.length} ${[...metadata.keys()].join(' ')} ${lengths} ${footerOnly ?? ''}`
+    const template = this.#templates.get(shape)
+    if (template !== undefined) return fillTemplate(template, columns, dataset.columns, values, buffers)
+    const bytes = encodeRows(columns, metadata, dataset, footerOnly)
+    if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
+    this.#templates.set(shape, cutTemplate(bytes, [...metadata.keys()], footerOnly))
+    if (buffers === undefined) return bytes
+    const file = buffers.take(bytes.length)
+    copyBytes(file, 0, bytes)
+    return file
+  }
+}
+
+/** Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. */
+export class ShardEncoder {
+  readonly #files = new FileEncoder()
 
   /**
    * See `encodeShard`.
    * @param buffers memory for the shard; default: its own
    */
   encode(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
-    const described = datasetOf(meta).columns
-    const values = [...encodeMeta(meta, digestColumns(columns, described)).values()]
-    const shape = `${meta.dataset ?? ''} ${columns.openTime.length} ${values.map((value) => Buffer.byteLength(value)).join(' ')}`
     // where the metadata contradicts the rows, the library's way refuses it
-    const template = columns.openTime.length === meta.rows ? this.#templates.get(shape) : undefined
-    if (template !== undefined) return fillTemplate(template, columns, described, values, buffers)
-    const bytes = encodeShard(columns, meta)
-    if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
-    this.#templates.set(shape, cutTemplate(bytes))
-    if (buffers === undefined) return bytes
-    const shard = buffers.take(bytes.length)
-    copyBytes(shard, 0, bytes)
-    return shard
+    if (columns.openTime.length !== meta.rows) return encodeShard(columns, meta)
+    const dataset = datasetOf(meta)
+    return this.#files.encode(columns, encodeMeta(meta, digestColumns(columns, dataset.columns)), dataset, { buffers })
   }
 }
 
-function cutTemplate(bytes: Uint8Array): Template {
-  const { columns } = parseArrowFile(bytes)
+function cutTemplate(bytes: Uint8Array, keys: readonly string[], footerOnly: string | undefined): Template {
+  const { columns } = parseArrowFile(bytes, footerOnly)
   const [first, last] = [columns[0], columns.at(-1)]
   const headEnd = first?.start ?? bytes.length
   const tailStart = last === undefined ? bytes.length : last.start + last.sizeBytes
   const [inHead = [], inFooter = []] = locateMetadata(bytes)
+  const headKeys = keys.filter((key) => key !== footerOnly)
   return {
     sizeBytes: bytes.length,
     head: bytes.slice(0, headEnd),
     tail: bytes.slice(tailStart),
     tailStart,
     columnStarts: columns.map(({ start }) => start),
-    values: inHead.map(({ start }, i) => [start, inFooter[i]?.start ?? start]),
+    values: keys.map((key, i) => [inHead[headKeys.indexOf(key)], inFooter[i]].flatMap((place) => place?.start ?? [])),
   }
 }
 

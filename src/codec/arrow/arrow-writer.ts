@@ -36,7 +36,7 @@ export function encodeShard(columns: Columns, meta: ShardMeta): Uint8Array<Array
 }
 
 /** Klines with any metadata as an uncompressed Arrow IPC file of one record batch. The result owns its whole ArrayBuffer. */
-export function encodeKlines(columns: KlineColumns, metadata: Map<string, string>): Uint8Array<ArrayBuffer> {
+export function encodeKlines(columns: KlineColumns, metadata: ReadonlyMap<string, string>): Uint8Array<ArrayBuffer> {
   return encodeBatch(toRecordBatch(columns, metadata))
 }
 
@@ -46,7 +46,7 @@ export function encodeKlines(columns: KlineColumns, metadata: Map<string, string
  */
 export function encodeRows(
   columns: Columns,
-  metadata: Map<string, string>,
+  metadata: ReadonlyMap<string, string>,
   { columns: described }: Dataset,
   footerOnly?: string,
 ): Uint8Array<ArrayBuffer> {
@@ -65,7 +65,7 @@ function encodeBatch(batch: RecordBatch, footerOnly?: string): Uint8Array<ArrayB
 /** Rows as an Arrow record batch with the shards' schema, the columns as they are: nothing is copied. */
 export function toRecordBatch(
   columns: Columns,
-  metadata: Map<string, string>,
+  metadata: ReadonlyMap<string, string>,
   described: readonly DatasetColumn[] = KLINE_COLUMNS,
 ): RecordBatch {
   const length = columns.openTime.length
@@ -73,7 +73,7 @@ export function toRecordBatch(
   const children = described.map(
     ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
   )
-  return new RecordBatch(new Schema(fields, metadata), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
+  return new RecordBatch(new Schema(fields, new Map(metadata)), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
 }
 
 /**

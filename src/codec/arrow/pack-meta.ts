@@ -55,6 +55,7 @@ interface Facts {
   readonly condition: ShardCondition
   readonly source: string
   readonly archive: string | null
+  /** as hex digits here, in an entry as base64 */
   readonly sha256: string | null
   readonly etag: string | null
   readonly off_grid: number
@@ -81,13 +82,14 @@ const FACTS = Object.keys(NOTHING) as readonly (keyof Facts)[]
 
 /** The list of chunks, the same text for the same chunks. @param chunks in order */
 export function encodeChunks(chunks: readonly PackedChunk[]): string {
+  const stems = chunks[0] === undefined ? [] : keyStems(chunks[0])
   let before = NOTHING
   let next: UtcDay | null = null
   const entries = chunks.map((chunk) => {
-    const facts = factsOf(chunk)
+    const facts = factsOf(chunk, stems)
     const entry: Record<string, unknown> = {}
     if (chunk.day !== next) entry['day'] = chunk.day
-    for (const name of FACTS) if (facts[name] !== before[name]) entry[name] = facts[name]
+    for (const name of FACTS) if (facts[name] !== before[name]) entry[name] = name === 'sha256' ? sha256Text(facts) : facts[name]
     if (chunk.gaps.length > 0) entry['gaps'] = chunk.gaps.map(gapData)
     before = facts
     next = nextChunk(chunk.day, chunk)
@@ -97,14 +99,19 @@ export function encodeChunks(chunks: readonly PackedChunk[]): string {
   return JSON.stringify(entries)
 }
 
-function factsOf(chunk: PackedChunk): Facts {
+/** Of archives most chunks of a pack share one: its digest is written once. */
+function sha256Text({ sha256 }: Facts): string | null {
+  return sha256 === null ? null : toBase64(sha256)
+}
+
+function factsOf(chunk: PackedChunk, stems: readonly KeyStem[]): Facts {
   return {
     rows: chunk.rows,
     expected: chunk.expected,
     condition: chunk.condition,
     source: chunk.source,
-    archive: shortKey(chunk, chunk.day, chunk.archiveKey),
-    sha256: chunk.archiveSha256 === null ? null : toBase64(chunk.archiveSha256),
+    archive: shortKey(chunk, stems),
+    sha256: chunk.archiveSha256,
     etag: chunk.archiveEtag,
     off_grid: chunk.offGrid,
     duplicates: chunk.duplicates,
@@ -118,11 +125,13 @@ export function decodeChunks(text: string, series: Series, refuse: (expected: st
   const list = Chunks.safeParse(parseJson(text))
   if (!list.success) return refuse('a list of chunks', list.error.issues[0]?.message ?? 'none')
   const { dataset, market, symbol, interval } = series
+  const stems = keyStems(series)
   let facts = NOTHING
   let next: UtcDay | null = null
   const chunks: PackedChunk[] = []
   for (const entry of list.data) {
-    const { day: given, gaps: listed = [], digest, ...changed } = typeof entry === 'string' ? { digest: entry } : entry
+    const { day: given, gaps: listed = [], digest, ...said } = typeof entry === 'string' ? { digest: entry } : entry
+    const changed = said.sha256 == null ? said : { ...said, sha256: toHex(said.sha256) }
     const day = given === undefined ? next : (parseUtcDay(given) ?? null)
     if (day === null || (next !== null && day < next)) return refuse('chunks in order, the first one with its day', `${given ?? 'none'}`)
     facts = { ...facts, ...(changed as Partial<Facts>) }
@@ -139,8 +148,8 @@ export function decodeChunks(text: string, series: Series, refuse: (expected: st
       expected: facts.expected,
       condition: facts.condition,
       source: facts.source,
-      archiveKey: longKey(series, day, facts.archive),
-      archiveSha256: facts.sha256 === null ? null : toHex(facts.sha256),
+      archiveKey: longKey(series, day, facts.archive, stems),
+      archiveSha256: facts.sha256,
       archiveEtag: facts.etag,
       offGrid: facts.off_grid,
       duplicates: facts.duplicates,
@@ -153,16 +162,27 @@ export function decodeChunks(text: string, series: Series, refuse: (expected: st
   return chunks
 }
 
-/** A key that follows from chunk and form is written as the form. */
-function shortKey(series: Series, day: UtcDay, key: string | null): string | null {
-  if (key === null) return null
-  return FORMS.find((form) => key.includes(`/${form}/`) && key === longKey(series, day, form)) ?? key
+/** How the keys of Vision's archives of a form begin. */
+type KeyStem = readonly [form: (typeof FORMS)[number], stem: string]
+
+function keyStems(series: Series): KeyStem[] {
+  return FORMS.map((form) => [form, `${seriesFolder(series, form)}${periodStem(series, '')}`])
 }
 
-function longKey(series: Series, day: UtcDay, archive: string | null): string | null {
-  if (archive !== 'daily' && archive !== 'monthly') return archive
-  const period = archive === 'monthly' ? day.slice(0, 7) : chunkPeriod(day, series)
-  return `${seriesFolder(series, archive)}${periodStem(series, period)}.zip`
+/** A key that follows from chunk and form is written as the form. */
+function shortKey(chunk: PackedChunk, stems: readonly KeyStem[]): string | null {
+  const { archiveKey, day } = chunk
+  const found = archiveKey === null ? undefined : stems.find(([, stem]) => archiveKey.startsWith(stem))
+  return found !== undefined && archiveKey === keyOf(found, chunk, day) ? found[0] : archiveKey
+}
+
+function longKey(series: Series, day: UtcDay, archive: string | null, stems: readonly KeyStem[]): string | null {
+  const found = stems.find(([form]) => form === archive)
+  return found === undefined ? archive : keyOf(found, series, day)
+}
+
+function keyOf([form, stem]: KeyStem, series: Series, day: UtcDay): string {
+  return `${stem}${form === 'monthly' ? day.slice(0, 7) : chunkPeriod(day, series)}.zip`
 }
 
 function toBase64(hex: string): string {

@@ -2,7 +2,7 @@ import { CkvdError } from '../../errors.ts'
 import { filePeriod } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
 import { createRows, datasetOf } from '../../dataset/registry.ts'
-import { encodeRows } from './arrow-writer.ts'
+import { FileEncoder } from './arrow-template.ts'
 import { rowBytesOf, VALUE_BYTES } from './chunk-bytes.ts'
 import { digestColumns } from './columns-digest.ts'
 import { CHUNKS_KEY, PACK_FORMAT } from './pack.ts'
@@ -10,11 +10,14 @@ import { DIGEST_DIGITS, encodeChunks } from './pack-meta.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { DATASET_KEY, DIGEST_KEY, FORMAT_KEY } from './shard-meta.ts'
 
+/** Packs of a run are alike: full months, full years. */
+const files = new FileEncoder()
+
 /** A chunk and the bytes of its rows, on its way into a pack. */
 export interface ChunkToPack {
   readonly meta: ShardMeta
   readonly bytes: Uint8Array
-  /** what the pack says of the rows, where they are carried along as they are, damaged; default: the digest of the bytes */
+  /** what the pack says of the rows: what was recorded of them when they were made, so that damage on the way is found; default: their digest */
   readonly digest?: string
 }
 
@@ -22,7 +25,7 @@ export interface ChunkToPack {
  * Chunks of one period as a pack.
  * @param chunks in order, at least one; their bytes as `chunkBytes` gives them
  */
-export function encodePack(chunks: readonly ChunkToPack[]): Uint8Array<ArrayBuffer> {
+export function encodePack(chunks: readonly ChunkToPack[]): Uint8Array {
   const first = chunks[0]?.meta
   if (first === undefined) throw new CkvdError('CKVD_BUG', 'Expected a pack of at least one chunk, found none')
   const dataset = datasetOf(first)
@@ -51,5 +54,5 @@ export function encodePack(chunks: readonly ChunkToPack[]): Uint8Array<ArrayBuff
     [DIGEST_KEY, digestColumns(columns, dataset.columns)],
     [CHUNKS_KEY, encodeChunks(packed)],
   ])
-  return encodeRows(columns, metadata, dataset, CHUNKS_KEY)
+  return files.encode(columns, metadata, dataset, { footerOnly: CHUNKS_KEY })
 }

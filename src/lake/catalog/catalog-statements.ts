@@ -54,6 +54,13 @@ const DAY_OF_CHUNK = `SELECT ${selectChunk('c', 's')}
 /** A stored time at or after a moment, bound as milliseconds and as ISO text. */
 const isSince = (column: string): string => `CASE typeof(${column}) WHEN 'integer' THEN ${column} >= ? ELSE ${column} >= ? END`
 
+/** SQL of a value of one of the chunks that `storedTogether` gives; `p` is its element of the list. */
+function bindTogether(name: (typeof CHUNK_NAMES)[number], place: number): string {
+  const bound = `?${place + 3}`
+  if (name === 'shard_sha256') return `substr(${bound}, p.key * 32 + 1, 32)`
+  return name === 'updated_at' ? 'p.value ->> 1' : bindStored(name, bound)
+}
+
 const SQL = {
   getSeries: `SELECT ${SERIES_COLUMNS} FROM all_series WHERE ${ONE_SERIES} AND is_known`,
   listSeries: `SELECT ${SERIES_COLUMNS} FROM all_series
@@ -77,6 +84,9 @@ const SQL = {
       AND condition IN ${SETTLED_CONDITIONS} AND rows = ? AND expected = rows AND recheck = 0 AND shard_sha256 IS NOT NULL`,
   putStored: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     VALUES (?1, ?2, ${CHUNK_NAMES.map((name, i) => bindStored(name, `?${i + 3}`)).join(', ')}) ${ON_CONFLICT}`,
+  // chunks of one archive: SQLite takes a tenth of the time that it takes for each alone
+  putStoredTogether: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
+    SELECT ?1, p.value ->> 0, ${CHUNK_NAMES.map(bindTogether).join(', ')} FROM json_each(?2) p WHERE true ${ON_CONFLICT}`,
   readDaysSince: `${DAY_OF_CHUNK} AND ${isSince('c.updated_at')} ORDER BY c.day`,
   readRevisionsSince: `SELECT ${decodeDay('day')}, revision, ${['archive_etag', 'archive_sha256', 'shard_sha256'].map(decodeHex).join(', ')},
     changed_rows, ${decodeTime('replaced_at')} FROM chunk_revisions WHERE series = ${SERIES_ID} AND ${isSince('replaced_at')} ORDER BY day, revision`,

@@ -13,7 +13,7 @@ import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
 import { DAY_COLUMNS, datasetPart, evidenceOf, gapOutside, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
-import { dayRowOf, dayRowsOf, storedValues } from './stored-rows.ts'
+import { dayRowOf, dayRowsOf, saysTheSame, storedTogether, storedValues } from './stored-rows.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import type { Binding, Statements } from './catalog-statements.ts'
 import { prepareStatements } from './catalog-statements.ts'
@@ -156,7 +156,8 @@ export class Catalog implements Ledger {
         // of all of them at once: nearly no chunk has gaps
         sql.deleteGaps.run([...key, dayStartUs(first.row.day), chunkRange(last.row.day, last.row).endUs])
         const [id] = sql.getId.get(key) as [number]
-        for (const write of run) putChunk(sql, key, id, write)
+        for (const rows of alikeOf(run)) putRows(sql, id, rows)
+        for (const write of run) putBeside(sql, key, write)
       }
     })
   }
@@ -268,11 +269,30 @@ function runsOf(batch: readonly CatalogWrite[]): CatalogWrite[][] {
   return runs
 }
 
-/** Its gaps of before are deleted already. */
-function putChunk(sql: Statements, key: readonly Binding[], id: number, { row, gaps, revision }: CatalogWrite): void {
-  const stored = storedValues(row)
-  if (stored === undefined) sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
-  else sql.putStored.run([id, dayNumber(row.day), ...stored])
+/** The rows of chunks that follow each other, those together that say the same. */
+function alikeOf(run: readonly CatalogWrite[]): DayRow[][] {
+  const groups: DayRow[][] = []
+  for (const { row } of run) {
+    const last = groups.at(-1)
+    if (last?.[0] !== undefined && saysTheSame(last[0], row)) last.push(row)
+    else groups.push([row])
+  }
+  return groups
+}
+
+/** @param rows of one series, which say the same */
+function putRows(sql: Statements, id: number, rows: readonly DayRow[]): void {
+  const together = storedTogether(rows)
+  if (together !== undefined) return void sql.putStoredTogether.run([id, together.own, ...together.values])
+  for (const row of rows) {
+    const stored = storedValues(row)
+    if (stored === undefined) sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
+    else sql.putStored.run([id, dayNumber(row.day), ...stored])
+  }
+}
+
+/** What hangs on a chunk. Its gaps of before are deleted already. */
+function putBeside(sql: Statements, key: readonly Binding[], { row, gaps, revision }: CatalogWrite): void {
   if (gaps.length === 0 && revision === undefined) return
   const { startUs, endUs } = chunkRange(row.day, row)
   for (const gap of gaps) {

@@ -3,8 +3,9 @@ import type { ErrorCode } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { dayOfNumber, monthOf } from '../../model/utc-day.ts'
+import { dayNumber, dayOfNumber, monthOf } from '../../model/utc-day.ts'
 import type { DayRow, RawRow } from './catalog-rows.ts'
+import { DAY_COLUMNS } from './catalog-rows.ts'
 import type { StoredValue } from './stored-form.ts'
 import { CHUNK_NAMES, CONDITION_NUMBERS, PACKAGINGS, SAID, SOURCE_DIGITS, USUAL } from './stored-form.ts'
 
@@ -78,6 +79,7 @@ function keyOf(stems: KeyStems, day: UtcDay, packaging: Packaging): string {
   return `${stems[packaging]}${packaging === 'daily' ? day : monthOf(day)}.zip`
 }
 
+const SHA256_BYTES = 32
 const SHA256 = /^[0-9a-f]{64}$/
 const ETAG = /^[0-9a-f]{32}$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -135,4 +137,37 @@ function storedKey(row: DayRow): StoredValue {
   if (archiveKey === null) return null
   const form = archiveKey.includes('/monthly/') ? 'monthly' : 'daily'
   return archiveKey === keyOf(keysOf(row), row.day, form) ? PACKAGINGS[form] : archiveKey
+}
+
+/** What chunks of one archive say each for itself. */
+const OWN: readonly string[] = ['day', 'shardSha256', 'updatedAt']
+const SHARED = Object.values(DAY_COLUMNS).filter((key) => !OWN.includes(key))
+
+/** True where two chunks say the same but for their days, digests and times. */
+export function saysTheSame(a: DayRow, b: DayRow): boolean {
+  return SHARED.every((key) => a[key] === b[key])
+}
+
+/** Chunks that say the same, in the form in which one statement stores them. */
+export interface StoredTogether {
+  /** as `storedValues`, without the time, and with the digests of all of them one after the other */
+  readonly values: readonly StoredValue[]
+  /** JSON: day and time of each */
+  readonly own: string
+}
+
+/** What of chunks that say the same is stored; undefined for fewer than two, and where one is left to SQL, or has no shard. */
+export function storedTogether(rows: readonly DayRow[]): StoredTogether | undefined {
+  const values = rows[0] === undefined || rows.length < 2 ? undefined : storedValues(rows[0])?.slice(0, -1)
+  if (values === undefined) return undefined
+  const digests = Buffer.allocUnsafe(rows.length * SHA256_BYTES)
+  const own: [number, number][] = []
+  for (const [i, { day, shardSha256, updatedAt }] of rows.entries()) {
+    const updatedMs = TIME.test(updatedAt) ? Date.parse(updatedAt) : NaN
+    if (shardSha256 === null || !SHA256.test(shardSha256) || Number.isNaN(updatedMs)) return undefined
+    digests.write(shardSha256, i * SHA256_BYTES, 'hex')
+    own.push([dayNumber(day), updatedMs])
+  }
+  values[CHUNK_NAMES.indexOf('shard_sha256')] = digests
+  return { values, own: JSON.stringify(own) }
 }

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../../src/codec/arrow/arrow.ts'
-import { encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
-import { ShardEncoder } from '../../../../src/codec/arrow/arrow-template.ts'
+import { encodeRows, encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
+import { FileEncoder, ShardEncoder } from '../../../../src/codec/arrow/arrow-template.ts'
 import { BufferPool } from '../../../../src/memory/buffer-pool.ts'
+import { datasetOf } from '../../../../src/dataset/registry.ts'
 import type { KlineColumns } from '../../../../src/model/kline.ts'
 import { sliceColumns } from '../../../../src/model/columns.ts'
 import { createColumns, KLINE_COLUMNS } from '../../../../src/model/kline.ts'
@@ -133,4 +134,27 @@ describe('shards from templates', () => {
     encoder.encode(bars(25, 3), metaOf(25))
     expect(() => encoder.encode(bars(25, 3), metaOf(24))).toThrow(expect.objectContaining({ code: 'CKVD_BUG' }) as Error)
   })
+})
+
+test('files whose greatest text stands in the footer alone are those of the library, whatever came before', () => {
+  const encoder = new FileEncoder()
+  const dataset = datasetOf({})
+  const text = fc.string({ unit: fc.constantFrom('A', 'é', '"', '1'), maxLength: 30 })
+  const key = fc.constantFrom('one', 'two', 'three', 'four')
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(key, { minLength: 1 }),
+      fc.array(text, { minLength: 4, maxLength: 4 }),
+      key,
+      fc.nat(30),
+      (keys, texts, footerOnly, more) => {
+        const metadata = new Map(keys.map((name, i) => [name, texts[i] ?? '']))
+        const columns = bars(1 + more, 3)
+        const expected = Buffer.from(encodeRows(columns, metadata, dataset, footerOnly))
+        for (let i = 0; i < 2; i++)
+          expect(Buffer.compare(Buffer.from(encoder.encode(columns, metadata, dataset, { footerOnly })), expected)).toBe(0)
+      },
+    ),
+    { numRuns: 500 },
+  )
 })

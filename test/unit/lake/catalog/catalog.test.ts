@@ -213,6 +213,58 @@ describe('days', () => {
     })
   })
 
+  it('that are committed together are stored as each alone, whether they say the same or not', async () => {
+    const hex = (digit: string, digits: number): string => digit.repeat(digits)
+    const said = fc.record({
+      condition: fc.constantFrom('partial' as const, 'outage' as const),
+      archiveSha256: fc.constantFrom(hex('a', 64), hex('b', 64)),
+      archiveEtag: fc.constantFrom(hex('c', 32), 'weak-7'),
+      source: fc.constantFrom('vision-monthly', 'vision-monthly+rest'),
+      evidence: fc.constantFrom(null, 'words'),
+      offGrid: fc.constantFrom(0, 1),
+    })
+    const own = fc.record({
+      shardSha256: fc.oneof(
+        { weight: 8, arbitrary: fc.stringMatching(/^[0-9a-f]{64}$/) },
+        { weight: 1, arbitrary: fc.constantFrom(null, 'none') },
+      ),
+      updatedAt: fc.constantFrom('2024-05-01T00:00:00.000Z', '2024-05-01T00:00:00.123Z', 'yesterday'),
+      skip: fc.constantFrom(0, 0, 0, 1),
+    })
+    const groups = fc.array(fc.tuple(said, fc.array(own, { minLength: 1, maxLength: 8 })), { minLength: 1, maxLength: 4 })
+    const dump = (path: string): unknown[] =>
+      selectFrom(path, 'SELECT c.*, typeof(shard_sha256), typeof(updated_at), typeof(archive_sha256) FROM chunks c ORDER BY series, day')
+    await inTempDirectory((directory) => {
+      const [together, alone] = ['together.sqlite', 'alone.sqlite'].map((name) => join(directory, name)) as [string, string]
+      using first = openCatalog(together, { mode: 'write' })
+      using second = openCatalog(alone, { mode: 'write' })
+      fc.assert(
+        fc.property(groups, (all) => {
+          let number = 0
+          const writes = all.flatMap(([facts, each]) =>
+            each.map(({ skip, ...rest }) => {
+              number += 1 + skip
+              return {
+                row: rowOf(BTC, addDays(day('2024-01-01'), number), {
+                  ...facts,
+                  rows: 24,
+                  shardBytes: rest.shardSha256 === null ? null : 2112,
+                  ...rest,
+                }),
+                gaps: [],
+              }
+            }),
+          )
+          first.commit(writes)
+          for (const write of writes) second.commit([write])
+          expect(dump(together)).toEqual(dump(alone))
+        }),
+        { numRuns: 60 },
+      )
+      return Promise.resolve()
+    })
+  })
+
   it('of 45 series and five years are read in well under a second', async () => {
     await withCatalog((catalog) => {
       const names = Array.from({ length: 1826 }, (_, i) => addDays(day('2020-01-01'), i))
