@@ -21,7 +21,7 @@ import { readZipEntry } from './zip/zip-entry.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { checkSha256, parseChecksum } from './zip/checksum.ts'
 import { encodeShard } from './arrow/arrow-writer.ts'
-import { chunkBytes } from './arrow/chunk-bytes.ts'
+import { chunkBytes, rowBytesOf } from './arrow/chunk-bytes.ts'
 import { isPacked } from '../dataset/pack.ts'
 import type { BufferPool } from '../memory/buffer-pool.ts'
 import type { ChunkRows, StrayRows } from './chunks.ts'
@@ -65,7 +65,7 @@ export interface DecodeRequest {
 /** One chunk of an archive, encoded. */
 export interface DecodedChunk {
   readonly day: UtcDay
-  /** an Arrow file, or the bytes of a chunk that stands in a pack (see `shardRows`), at the start of memory of its own */
+  /** an Arrow file at the start of memory of its own, or the bytes of a chunk that stands in a pack (see `shardRows`) */
   readonly shard: Uint8Array
   readonly shardSha256: string
   readonly rows: number
@@ -163,7 +163,7 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
       phase: split.phase,
       firstOpenUs: split.firstOpenUs,
       lastOpenUs: split.lastOpenUs,
-      chunks: judged.map((chunk) => encodeChunk(chunk, request, archiveSha256, codec, buffers)),
+      chunks: encodeChunks(judged, request, archiveSha256, { codec, buffers }),
     }
   } catch (error) {
     throw error instanceof CkvdError ? locate(error, request) : error
@@ -208,7 +208,7 @@ export function joinChunk({ series, day, parts, archive, sources, seriesStartUs,
   const [chunk] = splitChunks(joinColumns(parts.toReversed(), createRows(series, 0)), { series, range, ...bounds }).chunks
   if (chunk === undefined) return undefined
   const odd = findOddities(series, chunk.columns)
-  return encodeChunk({ chunk, odd }, { series, archive }, archive.sha256, PLAIN_CODEC, undefined, sources)
+  return encodeChunks([{ chunk, odd }], { series, archive }, archive.sha256, { codec: PLAIN_CODEC }, sources)[0]
 }
 
 const PERIOD = /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?$/
@@ -269,14 +269,40 @@ function refuseOther(bars: BarSet): void {
   )
 }
 
-/** Rows of a chunk as a shard. `sources` default to the form of the archive. */
-function encodeChunk(
-  { chunk, odd }: JudgedChunk,
+type ShardEncoding = (columns: Columns, meta: ShardMeta) => Uint8Array
+
+/**
+ * The chunks of an archive. Those of a pack are small, and many: they lie in one piece of memory, which goes to another thread as one.
+ * `sources` default to the form of the archive.
+ */
+function encodeChunks(
+  judged: readonly JudgedChunk[],
   { series, archive }: Pick<DecodeRequest, 'series' | 'archive'>,
   archiveSha256: string,
-  codec: DayCodec,
-  buffers: BufferPool | undefined,
+  { codec, buffers }: { readonly codec: DayCodec; readonly buffers?: BufferPool | undefined },
   sources: readonly string[] = [`vision-${archive.packaging}`],
+): DecodedChunk[] {
+  const rowBytes = rowBytesOf(series)
+  const rows = judged.reduce((sum, { chunk }) => sum + chunk.columns.openTime.length, 0)
+  const room = new Uint8Array(isPacked(series) ? rows * rowBytes : 0)
+  let used = 0
+  const encode: ShardEncoding = (columns, meta) =>
+    isPacked(series)
+      ? chunkBytes(columns, series, room.subarray(used, (used += meta.rows * rowBytes)))
+      : codec.encodeShard(columns, meta, buffers)
+  const from = { series, archive, archiveSha256, source: sources.join('+') }
+  return judged.map((chunk) => encodeChunk(chunk, from, encode))
+}
+
+interface ChunkOrigin extends Pick<DecodeRequest, 'series' | 'archive'> {
+  readonly archiveSha256: string
+  readonly source: string
+}
+
+function encodeChunk(
+  { chunk, odd }: JudgedChunk,
+  { series, archive, archiveSha256, source }: ChunkOrigin,
+  encode: ShardEncoding,
 ): DecodedChunk {
   const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
   const { oddClose, oddRows } = odd
@@ -288,7 +314,7 @@ function encodeChunk(
     symbol: series.symbol,
     interval: series.interval,
     day,
-    source: sources.join('+'),
+    source,
     archiveKey: archive.key,
     archiveSha256,
     archiveEtag: archive.etag,
@@ -301,7 +327,7 @@ function encodeChunk(
     oddRows,
     gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
-  const shard = isPacked(series) ? chunkBytes(columns, series) : codec.encodeShard(columns, meta, buffers)
+  const shard = encode(columns, meta)
   return {
     day,
     shard,

@@ -21,12 +21,16 @@ export function isPackedRow({ rows, shardBytes }: { readonly rows: number; reado
 }
 
 /**
- * The rows of a chunk, column after column. The result owns its ArrayBuffer.
+ * The rows of a chunk, column after column.
  * @param of the data set; default: klines
+ * @param bytes room for them; default: memory of their own
  */
-export function chunkBytes(columns: Columns, of: OfDataset = {}): Uint8Array<ArrayBuffer> {
+export function chunkBytes(
+  columns: Columns,
+  of: OfDataset = {},
+  bytes = new Uint8Array(columns.openTime.length * rowBytesOf(of)),
+): Uint8Array<ArrayBuffer> {
   const rows = columns.openTime.length
-  const bytes = new Uint8Array(rows * rowBytesOf(of))
   datasetOf(of).columns.forEach(({ key }, i) => {
     const values = columns[key]
     if (values === undefined) throw new CkvdError('CKVD_BUG', `Expected rows with a column ${key}, found none`)

@@ -1,9 +1,9 @@
 import { CkvdError } from '../../errors.ts'
 import { filePeriod } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
-import { createRows, datasetOf } from '../../dataset/registry.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import { FileEncoder } from './arrow-template.ts'
-import { rowBytesOf, VALUE_BYTES } from './chunk-bytes.ts'
+import { chunkColumns, rowBytesOf, VALUE_BYTES } from './chunk-bytes.ts'
 import { digestColumns } from './columns-digest.ts'
 import { CHUNKS_KEY, PACK_FORMAT } from './pack.ts'
 import { DIGEST_DIGITS, encodeChunks } from './pack-meta.ts'
@@ -30,19 +30,19 @@ export function encodePack(chunks: readonly ChunkToPack[]): Uint8Array {
   if (first === undefined) throw new CkvdError('CKVD_BUG', 'Expected a pack of at least one chunk, found none')
   const dataset = datasetOf(first)
   const rowBytes = rowBytesOf(first)
-  const columns = createRows(
-    first,
-    chunks.reduce((sum, { meta }) => sum + meta.rows, 0),
-  )
-  const places = Object.values(columns).map(({ buffer }) => new Uint8Array(buffer))
+  const rows = chunks.reduce((sum, { meta }) => sum + meta.rows, 0)
+  // not zeroed: each byte is written below
+  const room = new Uint8Array(Buffer.allocUnsafeSlow(rows * rowBytes).buffer)
+  const columnBytes = rows * VALUE_BYTES
   let row = 0
   for (const { meta, bytes } of chunks) {
     if (bytes.length !== meta.rows * rowBytes || meta.rows === 0)
       throw new CkvdError('CKVD_BUG', `Expected ${meta.rows} rows of ${rowBytes} bytes in ${meta.day}, found ${bytes.length} bytes`)
     const size = meta.rows * VALUE_BYTES
-    places.forEach((place, i) => place.set(bytes.subarray(i * size, (i + 1) * size), row * VALUE_BYTES))
+    dataset.columns.forEach((_, i) => room.set(bytes.subarray(i * size, (i + 1) * size), i * columnBytes + row * VALUE_BYTES))
     row += meta.rows
   }
+  const columns = chunkColumns(room, first)
   const packed = chunks.map(({ meta, bytes, digest }) => ({ ...meta, digest: digest ?? sha256Hex(bytes).slice(0, DIGEST_DIGITS) }))
   const metadata = new Map([
     [FORMAT_KEY, PACK_FORMAT],
