@@ -1,6 +1,7 @@
 /**
  * `node scripts/measure-catalog.mjs [--chunks 1000000] [--days 1826]`: what the catalog of so many chunks takes on disk, how long one series
- * and all of it take to read, and the peak of memory. Each chunk has digests, key and ETag of an archive of its own, as real ones have.
+ * takes to read, what `ckvd coverage` of one series and of all takes, and the peaks of memory. Each chunk has digests, key and ETag of an
+ * archive of its own, as real ones have; there are no shards. Needs a built dist, and some 160 bytes a chunk in the temporary directory.
  */
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -8,7 +9,9 @@ import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openCatalog } from '../dist/src/lake/catalog/catalog.js'
+import { fileURLToPath } from 'node:url'
+import { check, runCkvd } from '../bench/command.mjs'
+import { openLake } from '../dist/src/lake/lake.js'
 
 const { values } = parseArgs({
   options: { chunks: { type: 'string', default: '1000000' }, days: { type: 'string', default: '1826' } },
@@ -52,28 +55,31 @@ function rowOf(series, day) {
 
 const directory = await mkdtemp(join(tmpdir(), 'ckvd-catalog-'))
 try {
-  const path = join(directory, 'catalog.sqlite')
-  const catalog = openCatalog(path, { mode: 'write' })
+  const root = join(directory, 'lake')
+  const lake = await openLake(root, { mode: 'write' })
   let startedMs = performance.now()
-  for (let i = 0; i < seriesCount; i++) catalog.commit(names.map((day) => ({ row: rowOf(seriesOf(i), day), gaps: [] })))
+  for (let i = 0; i < seriesCount; i++) lake.catalog.commit(names.map((day) => ({ row: rowOf(seriesOf(i), day), gaps: [] })))
   const writeMs = performance.now() - startedMs
-  catalog.close()
+  await lake.close()
   const total = seriesCount * days
+  const sizeBytes = statSync(join(root, 'catalog.sqlite')).size
   console.log(
-    `${total} chunks of ${seriesCount} series: ${(statSync(path).size / total).toFixed(1)} bytes a chunk, written in ${(writeMs / 1000).toFixed(1)} s`,
+    `${total} chunks of ${seriesCount} series: ${(sizeBytes / total).toFixed(1)} bytes a chunk, ${(sizeBytes / 1e9).toFixed(2)} GB, written in ${(writeMs / 1000).toFixed(1)} s`,
   )
-  const reader = openCatalog(path, { mode: 'read' })
+  const reader = await openLake(root, { mode: 'read' })
   startedMs = performance.now()
-  if (reader.readDays(seriesOf(seriesCount >> 1)).length !== days) throw new Error(`Expected ${days} days of one series.`)
+  if (reader.catalog.readDays(seriesOf(seriesCount >> 1)).length !== days) throw new Error(`Expected ${days} days of one series.`)
   console.log(`one series read in ${(performance.now() - startedMs).toFixed(1)} ms`)
-  startedMs = performance.now()
-  let read = 0
-  for (const series of reader.listStoredSeries()) for (const row of reader.iterateDays(series)) read += row.rows === 1440 ? 1 : 0
-  if (read !== total) throw new Error(`Expected ${total} days, read ${read}.`)
-  console.log(
-    `all read in ${((performance.now() - startedMs) / 1000).toFixed(1)} s; peak ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`,
-  )
-  reader.close()
+  await reader.close()
+  const dist = fileURLToPath(new URL('../dist', import.meta.url))
+  for (const [what, count, filter] of [
+    ['one series', 1, ['--symbols', seriesOf(seriesCount >> 1).symbol]],
+    ['all series', seriesCount, []],
+  ]) {
+    const { ms, rssMb, result } = runCkvd(dist, directory, ['coverage', '--lake', root, ...filter])
+    check({ series: result.series.length }, { series: count }, `coverage of ${what}`)
+    console.log(`ckvd coverage of ${what}: ${(ms / 1000).toFixed(1)} s, peak ${rssMb.toFixed(0)} MiB`)
+  }
 } finally {
   await rm(directory, { recursive: true, force: true })
 }
