@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { oldPlaceMessage } from '../../config/lake-place.ts'
+import { misnamedMessage } from '../../config/option-names.ts'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
 import { sourceUrls, urlsFor, withSources } from '../../config/source-urls.ts'
@@ -151,6 +152,7 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
   const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
   const slow = rateWarning(settings.maxRate)
   if (slow !== undefined) logger.warn(slow)
+  for (const variable of resolved.misnamed) logger.warn(misnamedMessage(variable))
   if (resolved.oldLake !== null) logger.warn(resolved.oldLake, oldPlaceMessage(resolved.oldLake))
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
