@@ -79,6 +79,8 @@ export interface KlineQuery {
   readonly source: DataSource
   /** the lake may be read and written */
   readonly useCache: boolean
+  /** bars that are missing without explanation are told, not refused, where there are others */
+  readonly allowsHoles: boolean
   readonly signal: AbortSignal
   readonly onStep: (step: FetchStep) => void
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void
@@ -211,6 +213,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
       range: parseTimeRange(options, defaults.nowMs),
       source,
       useCache,
+      allowsHoles: false,
       signal: options.signal ?? NEVER,
       onStep: (step) => onStep?.(step),
       onProgress: (progress) => onProgress?.(progress),
