@@ -207,7 +207,7 @@ function createClient(market: MarketType, { settings, enforceSource, oldLake, mi
     file: settings.logFile ?? undefined,
     pretty: process.stderr.isTTY ? 'clock' : undefined,
   })
-  if (oldLake !== null) logger.warn(oldLake, oldPlaceMessage(oldLake))
+  if (oldLake !== null) logger.warn(oldPlaceMessage(oldLake))
   for (const variable of misnamed) logger.warn(misnamedMessage(variable))
   return new MarketClient({
     settings,

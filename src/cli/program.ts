@@ -4,10 +4,9 @@ import { Command } from '@commander-js/extra-typings'
 import { findOption } from '../../config/option-names.ts'
 import { CommanderError } from 'commander'
 import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
-import { cleanText } from '../terminal-text.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
-import { jsonLine } from './show/output.ts'
+import { createTextOutput, jsonLine } from './show/output.ts'
 
 type AddCommand = (program: Command, context: CliContext) => void
 
@@ -54,8 +53,8 @@ export function createBareProgram(name: string, context: CliContext): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void context.stdout.write(cleanText(text)),
-      writeErr: (text) => void context.stderr.write(cleanText(text)),
+      writeOut: (text) => void createTextOutput(context.stdout).write(text),
+      writeErr: (text) => void createTextOutput(context.stderr).write(text),
       // commander's usage errors are shown by runCli, in the form of all errors
       outputError: () => undefined,
       getOutHelpWidth: () => context.stdout.columns ?? 100,

@@ -275,14 +275,20 @@ async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Pr
   }
 }
 
+/** Why a server refuses, in its own words where they are the exchange's (`{"code": 0, "msg": "…"}`), on one line. */
+function refusalReason(body: string): string {
+  const [, words] = /"msg"\s*:\s*"((?:[^"\\]|\\.)+)/.exec(body) ?? []
+  return words === undefined ? 'a firewall or a country rule' : words.replace(/\s+/g, ' ').replace(/\.$/, '')
+}
+
 function statusError(answer: HttpAnswer, url: string): CkvdError {
   const { status, headers } = answer
   const text = new TextDecoder().decode(answer.body.subarray(0, 200))
   const details = { url, status, body: text }
   if (status === 403 || status === 451) {
-    return new CkvdError('CKVD_FORBIDDEN', `${url} answered ${status}: the server refuses this address (a firewall or a country rule).`, {
-      details,
-    })
+    const place = url.replace(/[?#].*/, '')
+    const message = `${place} answered ${status}: it refuses this address (${refusalReason(text)}). Use another network, or a proxy (HTTPS_PROXY).`
+    return new CkvdError('CKVD_FORBIDDEN', message, { details })
   }
   if (status === 408 || status === 429 || status >= 500) {
     const retryAfterMs = parseRetryAfter(headers['retry-after'], answerClockMs(headers, Date.now()))
