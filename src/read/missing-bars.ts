@@ -54,7 +54,7 @@ export function findUnexplained({ series, source }: KlineQuery, { gaps }: KlineR
   if (isTelling(failure)) return failure.with(details)
   const hint =
     source === DataSource.AUTO ? 'Try again, or see `ckvd coverage`.' : `Only ${source} was asked: source ${DataSource.AUTO} asks all.`
-  const message = `${bars} ${bars === 1 ? 'bar' : 'bars'} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence}. ${hint}`
+  const message = `${bars} ${bars === 1 ? 'bar' : 'bars'} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence.replace(/\.$/, '')}. ${hint}`
   return new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
 }
 

@@ -51,7 +51,7 @@ describe.each([80, 120])('a terminal of %d columns', (columns) => {
       if (/^\s*\S+$/.test(line) || line.includes('\u001b') || line.endsWith('--month 2024-01')) continue
       expect(line.length, line).toBeLessThanOrEqual(columns)
       expect(line).not.toMatch(/(^|[│ ])\d{4}-\d?\d?-?\d?[│ ]*$/)
-      expect(line).not.toMatch(/USD[│ ]|LONGN[│ ]|[│ ]SDT\b|\d,\d{1,2}[│ ]|\d,[│ ]*$/)
+      expect(line).not.toMatch(/USD[│ ]|LONGN[│ ]|[│ ]SDT\b|\d,\d{1,2}[│ ]|│ *\d+,[│ ]*$/)
     }
   })
 })
