@@ -85,7 +85,7 @@ test('nothing is shown with --quiet', () => {
 
 test('what was being planned is taken away before the plan is shown, however many series a symbol has', () => {
   const { run, written } = createRun('terminal')
-  const { events } = createProgressView({ ...run, logger: { ...run.logger, isLevelEnabled: () => false } } as never)
+  const { events } = createProgressView({ ...run, logger: { ...run.logger, isLevelEnabled: () => false } })
   for (let planned = 1; planned <= 6; planned++) {
     events.onPlanning?.(planned, 2)
     vi.advanceTimersByTime(150)
