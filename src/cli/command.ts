@@ -13,6 +13,7 @@ import { checkProxies } from '../sources/http/proxy.ts'
 import { cleanLine, cleanText } from '../terminal-text.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
+import { REMEDIES } from './remedies.ts'
 import { HeldOutput } from './show/held-output.ts'
 import type { Output, TextOutput } from './show/output.ts'
 import { createTextOutput, jsonLine } from './show/output.ts'
@@ -248,12 +249,12 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   CKVD_CATALOG: '`ckvd verify` rebuilds the catalog from the shards.',
 }
 
-const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => string>> = {
+const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string, code: ErrorCode) => string>> = {
   1: () => 'Please report it with the lines above.',
   2: (command) => `See \`${command === '' ? 'ckvd' : `ckvd ${command}`} --help\`. Nothing was done.`,
-  3: (command) =>
+  3: (command, code) =>
     command === 'fetch' || command === 'chart'
-      ? 'Nothing was written. docs/troubleshooting.md tells what to do about each code.'
+      ? `Nothing was written. What to do: ${REMEDIES[code]}.`
       : command === 'availability'
         ? 'Nothing was written; reports of an earlier run stay as they are.'
         : '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
@@ -265,7 +266,7 @@ const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => 
 }
 
 function adviceFor(code: ErrorCode, command: string): string {
-  return ADVICE[code] ?? ADVICE_BY_EXIT[ERROR_CATALOGUE[code].exit](command)
+  return ADVICE[code] ?? ADVICE_BY_EXIT[ERROR_CATALOGUE[code].exit](command, code)
 }
 
 function shorten(text: string): string {
