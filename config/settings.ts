@@ -4,6 +4,8 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { CkvdError, describeSystemError } from '../src/errors.ts'
 import { findLakePlace } from './lake-place.ts'
+import type { MisnamedVariable } from './option-names.ts'
+import { findMisnamed, findOption } from './option-names.ts'
 import type { SettingDescription, SettingKey, Settings } from './setting-table.ts'
 import { COMMAND_KEYS, FIXED_DEFAULTS, SETTINGS, SETTINGS_SCHEMA } from './setting-table.ts'
 import { stateDirectory } from './state-directory.ts'
@@ -39,6 +41,8 @@ export interface ResolvedSettings {
   readonly configFile: string | null
   /** a lake that nobody named and that lies where earlier builds put it, with the place where it belongs; null: there is none */
   readonly oldLake: { readonly path: string; readonly belongs: string } | null
+  /** variables of the environment that nothing reads, each with the one that was probably meant and that nothing else sets */
+  readonly misnamed: readonly MisnamedVariable[]
   /** what the config file sets of commands' own flags, by key, unchecked: each command checks its own */
   readonly fileDefaults: Readonly<Record<string, unknown>>
 }
@@ -81,7 +85,9 @@ export function resolveSettings(options: ResolveOptions): ResolvedSettings {
   const fileDefaults = Object.fromEntries(Object.entries(file?.values ?? {}).filter(([key]) => COMMAND_KEYS.includes(key)))
   const oldLake = place === null || place.belongs === null ? null : { path: place.path, belongs: place.belongs }
   const configFile = file?.path ?? null
-  return Object.freeze({ settings: Object.freeze(settings), origins: Object.freeze(origins), configFile, fileDefaults, oldLake })
+  const unset = SETTINGS.filter(({ key }) => origins[key] === 'default').map(({ environment }) => environment)
+  const misnamed = findMisnamed(options.env ?? {}, unset)
+  return Object.freeze({ settings: Object.freeze(settings), origins: Object.freeze(origins), configFile, fileDefaults, oldLake, misnamed })
 }
 
 /** The time that planning takes for "now", in epoch milliseconds: the fixed one of `CKVD_NOW`, else the system clock. */
@@ -147,7 +153,9 @@ function readConfigFile(cwd: string, configPath: string | undefined): ConfigFile
   const known = new Set<string>([...SETTINGS.map(({ key }) => key), ...COMMAND_KEYS])
   const unknown = Object.keys(values).filter((key) => !known.has(key))
   if (unknown.length > 0) {
-    const message = `Expected the keys of the config file to be flags in camelCase, got ${unknown.map((key) => JSON.stringify(key)).join(', ')} (file ${path}). Known keys: ${[...known].join(', ')}.`
+    const meant = unknown.flatMap((key) => findOption(key, [...known]) ?? [])
+    const advice = meant.length === 0 ? '' : ` Did you mean ${meant.join(' and ')}?`
+    const message = `Expected the keys of the config file to be flags in camelCase, got ${unknown.map((key) => JSON.stringify(key)).join(', ')} (file ${path}).${advice} Known keys: ${[...known].join(', ')}.`
     throw new CkvdError('CKVD_CONFIG', message, { details: { file: path, unknown } })
   }
   return { path, values }

@@ -24,26 +24,29 @@ try {
 \`\`\`
 
 - **exit**: the exit code of a command that this error stops. An error of one day does not stop a run: the day is listed as a problem, and the run ends with 3.
+- **what to do**: where the message does not say it better. Longer answers: [troubleshooting](troubleshooting.md).
 - **retryable**: whether the same call may succeed when it is tried again at once. The package has already tried such calls again, with back-off, before it throws.
 
-This page is generated from the catalogue in \`src/errors.ts\` by \`node scripts/errors-doc.mjs\`.
+This page is generated from the catalogue in \`src/errors.ts\` and \`src/cli/remedies.ts\` by \`node scripts/errors-doc.mjs\`.
 `
 
 /** A text as the cell of a Markdown table. */
 const encodeCell = (text) => text.replace(/[\\|<*_`]/g, '\\$&')
 
-/** The page for a catalogue: `{ CODE: { exit, retryable, meaning } }`. */
-function formatErrors(catalogue) {
+/** The page for a catalogue, `{ CODE: { exit, retryable, meaning } }`, and what is done about each code. */
+function formatErrors(catalogue, remedies) {
   const rows = Object.entries(catalogue).map(
-    ([code, { exit, retryable, meaning }]) => `| \`${code}\` | ${exit} | ${retryable ? 'yes' : 'no'} | ${encodeCell(meaning)} |`,
+    ([code, { exit, retryable, meaning }]) =>
+      `| \`${code}\` | ${exit} | ${retryable ? 'yes' : 'no'} | ${encodeCell(meaning)} | ${remedies[code].replace(/[\\|<*]/g, '\\$&')} |`,
   )
-  return [INTRODUCTION, '| code | exit | retryable | meaning |', '| --- | --- | --- | --- |', ...rows, ''].join('\n')
+  return [INTRODUCTION, '| code | exit | retryable | meaning | what to do |', '| --- | --- | --- | --- | --- |', ...rows, ''].join('\n')
 }
 
 try {
   const { ERROR_CATALOGUE } = await import('../dist/src/errors.js')
+  const { REMEDIES } = await import('../dist/src/cli/remedies.js')
   const settings = await prettier.resolveConfig(page)
-  writeFileSync(page, await prettier.format(formatErrors(ERROR_CATALOGUE), { ...settings, filepath: page }))
+  writeFileSync(page, await prettier.format(formatErrors(ERROR_CATALOGUE, REMEDIES), { ...settings, filepath: page }))
   console.log(`wrote docs/errors.md: ${Object.keys(ERROR_CATALOGUE).length} codes`)
 } catch (error) {
   if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error

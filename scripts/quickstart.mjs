@@ -19,9 +19,16 @@ let running
 process.on('SIGINT', () => {})
 for (const name of ['SIGTERM', 'SIGHUP']) process.on(name, () => running?.kill(name))
 
+/** A command line whose words stay whole on a terminal; each line but the last ends with a backslash, so that it can be copied. */
+function wrapCommand(line, width = process.stderr.columns ?? Infinity) {
+  if (line.length < width) return line
+  const cut = line.lastIndexOf(' --', width - 3)
+  return cut <= 0 ? line : `${line.slice(0, cut)} \\\n${wrapCommand(`   ${line.slice(cut)}`, width)}`
+}
+
 /** Runs one `ckvd` command on this terminal. Returns its exit code, 128 + the signal's number if one ended it. */
 function runCkvd(purpose, args) {
-  console.error(`\n${purpose}\n$ ckvd ${args.join(' ')}`)
+  console.error(`\n${purpose}\n${wrapCommand(`$ ckvd ${args.join(' ')}`)}`)
   return new Promise((resolve, reject) => {
     running = spawn(process.execPath, [cli, ...args], { cwd: root, stdio: 'inherit' })
     running.on('error', reject)
@@ -47,24 +54,24 @@ async function runQuickstart() {
     '--start',
     daysAgo(DAYS),
   ]
-  const exit = await runCkvd(`1/2 Ingesting ${DAYS} days of 45 symbols from the embedded sandbox exchange into ./sandbox-lake`, ingest)
+  const exit = await runCkvd(`1/2 ${DAYS} days of 45 symbols from the embedded sandbox exchange`, ingest)
   if (exit !== 0) return exit
   const covered = await runCkvd('2/2 What the lake holds', ['coverage', '--lake', './sandbox-lake'])
   if (covered === 0) console.error(nextSteps())
   return covered
 }
 
-/** What to do next, each in a line that can be copied. */
+/** What to do next, each in a line that can be copied: short enough for 80 columns, and together with the coverage above for 24 rows. */
 function nextSteps() {
   const month = daysAgo(Number(daysAgo(0).slice(8))).slice(0, 7)
   return `
-Next, in this clone (npm link puts ckvd on the PATH; until then: npm run --silent ckvd -- …):
-  a page to look at   ckvd coverage --lake ./sandbox-lake --html coverage.html
-  in pandas           pip install pandas pyarrow, then
-                      import pyarrow.dataset as ds
-                      ds.dataset("sandbox-lake/data/spot/daily/klines/BTCUSDT/1m",
-                                 format="ipc").to_table().to_pandas()
-  from the exchange   ckvd ingest BTCUSDT ETHUSDT --month ${month} --lake ./lake`
+Next, after \`npm link\` (else \`npm run --silent ckvd -- …\`), in this clone:
+  candles            ckvd chart BTCUSDT --days 2 --lake ./sandbox-lake --sandbox
+  what there is      ckvd coverage --lake ./sandbox-lake --html coverage.html
+  in pandas          import pyarrow.dataset as ds
+                     path = "sandbox-lake/data/spot/daily/klines/BTCUSDT/1m"
+                     ds.dataset(path, format="ipc").to_table().to_pandas()
+  from the exchange  ckvd ingest BTCUSDT ETHUSDT --month ${month} --lake ./lake`
 }
 
 if (existsSync(join(root, cli))) process.exitCode = await runQuickstart()

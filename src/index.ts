@@ -7,13 +7,14 @@
  */
 import type { Table } from 'apache-arrow'
 import { oldPlaceMessage } from '../config/lake-place.ts'
+import { misnamedMessage, unknownOption } from '../config/option-names.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
 import { createClock } from './question/clock.ts'
 import type { ColumnArrays, ColumnResult } from './library/client.ts'
 import { MarketClient } from './library/client.ts'
 import type { CKVDConfig, ClientSettings } from './library/config.ts'
-import { resolveConfig } from './library/config.ts'
+import { CONFIG_NAMES, resolveConfig } from './library/config.ts'
 import { startOwnSandbox } from './library/own-sandbox.ts'
 import type { DataProvider, MarketType } from './question/names.ts'
 import { checkProvider, checkMarketType } from './question/names.ts'
@@ -21,7 +22,7 @@ import type { PolarsDataFrame } from './library/polars.ts'
 import type { NamedColumns, PlainRow } from './library/objects.ts'
 import { plainRows } from './library/objects.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './question/query.ts'
-import { checkOptions } from './question/query.ts'
+import { checkOptions, OPTION_NAMES } from './question/query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './library/resample.ts'
 import { checkBars, resampleArrays, resampleTable } from './library/resample.ts'
 
@@ -137,6 +138,9 @@ export function fetchMarketData(options: FetchMarketDataOptions & { readonly ret
 export function fetchMarketData(options: FetchMarketDataOptions): Promise<MarketData>
 export async function fetchMarketData(options: FetchMarketDataOptions): Promise<MarketData<Table | PolarsDataFrame>> {
   checkOptions('fetchMarketData', options, "{ provider: 'binance', marketType: 'spot', symbol: 'BTCUSDT', interval: '1h', days: 7 }")
+  const known = ['provider', 'marketType', ...OPTION_NAMES, ...CONFIG_NAMES]
+  const unknown = Object.keys(options).find((key) => !known.includes(key))
+  if (unknown !== undefined) throw unknownOption(unknown, new Set(known))
   const { provider, marketType, lake, maxRetries, logLevel, sources, sandbox, workers, ...call } = options
   const startedMs = performance.now()
   const config = { lake, maxRetries, logLevel, sources, sandbox, workers }
@@ -197,13 +201,14 @@ export function configureLogging(options: { readonly level?: LogLevel | undefine
   else if (file === null) delete process.env['CKVD_LOG_FILE']
 }
 
-function createClient(market: MarketType, { settings, enforceSource, oldLake }: ClientSettings): MarketClient {
+function createClient(market: MarketType, { settings, enforceSource, oldLake, misnamed }: ClientSettings): MarketClient {
   const logger = createLogger({
     level: settings.logLevel,
     file: settings.logFile ?? undefined,
     pretty: process.stderr.isTTY ? 'clock' : undefined,
   })
-  if (oldLake !== null) logger.warn(oldLake, oldPlaceMessage(oldLake))
+  if (oldLake !== null) logger.warn(oldPlaceMessage(oldLake))
+  for (const variable of misnamed) logger.warn(misnamedMessage(variable))
   return new MarketClient({
     settings,
     market,

@@ -51,6 +51,8 @@ export interface AcquiredDay {
   readonly restStretches?: readonly TimeRange[]
   /** what it is made of is not what the listing has: the next run fetches the archive again */
   readonly recheck?: boolean
+  /** the archive that should have given it, and why it did not */
+  readonly unused?: { readonly key: string; readonly error: CkvdError }
   /** open time of its last bar, us; null without bars */
   readonly lastOpenUs: number | null
   readonly evidence: string | null

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
 import { oldPlaceMessage } from '../../config/lake-place.ts'
+import { misnamedMessage } from '../../config/option-names.ts'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
 import { sourceUrls, urlsFor, withSources } from '../../config/source-urls.ts'
@@ -12,6 +13,7 @@ import { checkProxies } from '../sources/http/proxy.ts'
 import { cleanLine, cleanText } from '../terminal-text.ts'
 import type { CommonFlags, OptionHolder } from './options.ts'
 import { applyFileDefaults, settingFlags } from './options.ts'
+import { REMEDIES } from './remedies.ts'
 import { HeldOutput } from './show/held-output.ts'
 import type { Output, TextOutput } from './show/output.ts'
 import { createTextOutput, jsonLine } from './show/output.ts'
@@ -148,10 +150,17 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
   const level = verbose === true ? 'DEBUG' : quiet === true ? 'ERROR' : settings.logLevel
   const pretty = context.stderr.isTTY === true ? 'clock' : 'dated'
   const color = hasColor(context.stderr, context.env)
-  const logger = createLogger({ level, file: settings.logFile ?? undefined, pretty, color, destination: context.stderr.raw })
+  const logger = createLogger({
+    level,
+    file: settings.logFile ?? undefined,
+    pretty,
+    color,
+    destination: logDestination(context.stderr.raw),
+  })
   const slow = rateWarning(settings.maxRate)
   if (slow !== undefined) logger.warn(slow)
-  if (resolved.oldLake !== null) logger.warn(resolved.oldLake, oldPlaceMessage(resolved.oldLake))
+  for (const variable of resolved.misnamed) logger.warn(misnamedMessage(variable))
+  if (resolved.oldLake !== null) logger.warn(oldPlaceMessage(resolved.oldLake))
   return {
     ...{ context, options, settings, resolved, logger, signal: context.signal, json: json === true, quiet: quiet === true },
     // a dumb terminal does not know how to draw a bar
@@ -163,6 +172,11 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
       context.stdout.raw.write(jsonLine(value))
     },
   }
+}
+
+/** Where log lines go, which are clean and may be coloured: on a terminal no word of them is broken. */
+function logDestination(output: Output): Output {
+  return { write: (text) => output.write(output.isTTY === true ? wrapText(text, output.columns ?? Infinity) : text) }
 }
 
 async function runInSandbox<Options>(
@@ -197,9 +211,8 @@ export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: C
   const isNetwork = error.code === 'CKVD_HTTP_NETWORK' || error.code === 'CKVD_HTTP_TIMEOUT'
   const lines = [`${head} ${cleanText(isNetwork ? hostsOnly(error.message) : error.message)}`]
   for (const [key, value] of Object.entries(error.details)) {
-    const text = typeof value === 'string' ? value : jsonLine(value).trimEnd()
     if (key === 'problems' && Array.isArray(value)) lines.push(...value.slice(1).map((problem) => `  also ${cleanLine(String(problem))}`))
-    else if (!error.message.includes(text)) lines.push(`  ${key}: ${shorten(cleanLine(text))}`)
+    else lines.push(...untold(value, error.message).map((text) => `  ${key}: ${shorten(cleanLine(text))}`))
   }
   if (error.code === 'CKVD_BUG') {
     const cause = error.cause instanceof Error ? error.cause : error
@@ -210,6 +223,12 @@ export function printError(context: Pick<CliContext, 'stderr' | 'env'>, error: C
   const advice = colors.dim(fit(`  ${adviceFor(error.code, commandName)}`))
   // the colours are ours, all else is clean
   context.stderr.write(`${fit(lines.join('\n')).replace(head, colors.red(head))}\n${advice}\n`)
+}
+
+/** A fact as text, where the message does not tell it: a value, or a list of values. What has parts of its own is for programs (`--json`). */
+function untold(value: unknown, message: string): string[] {
+  const texts = (Array.isArray(value) ? (value as unknown[]) : [value]).filter((one) => typeof one !== 'object').map(String)
+  return texts.every((text) => message.includes(text)) ? [] : [texts.join(', ')]
 }
 
 /** A message whose URLs are those of hosts: what was asked of a host that does not answer is no help. */
@@ -230,21 +249,24 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   CKVD_CATALOG: '`ckvd verify` rebuilds the catalog from the shards.',
 }
 
-const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string) => string>> = {
+const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string, code: ErrorCode) => string>> = {
   1: () => 'Please report it with the lines above.',
   2: (command) => `See \`${command === '' ? 'ckvd' : `ckvd ${command}`} --help\`. Nothing was done.`,
-  3: (command) =>
+  3: (command, code) =>
     command === 'fetch' || command === 'chart'
-      ? 'Nothing was written. docs/troubleshooting.md tells what to do about each code.'
+      ? `Nothing was written. What to do: ${REMEDIES[code]}.`
       : command === 'availability'
         ? 'Nothing was written; reports of an earlier run stay as they are.'
         : '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
-  4: () => 'What is stored stays stored: the same command goes on from there.',
+  4: (command) =>
+    command === 'fetch' || command === 'chart'
+      ? 'Nothing was written. Days that were fetched are stored: the same command goes on from there.'
+      : 'What is stored stays stored: the same command goes on from there.',
   130: () => 'What is stored stays stored: the same command goes on from there.',
 }
 
 function adviceFor(code: ErrorCode, command: string): string {
-  return ADVICE[code] ?? ADVICE_BY_EXIT[ERROR_CATALOGUE[code].exit](command)
+  return ADVICE[code] ?? ADVICE_BY_EXIT[ERROR_CATALOGUE[code].exit](command, code)
 }
 
 function shorten(text: string): string {

@@ -20,7 +20,14 @@ export async function runRequest(run: Run, parse: () => Promise<IngestOptions>):
   const parsed = await parse()
   const options: IngestOptions = {
     ...parsed,
-    events: { ...view.events, onRun: run.begin, onPlan: (totals, series) => showPlan(run, totals, series, leftOutDay(run, parsed)) },
+    events: {
+      ...view.events,
+      onRun: run.begin,
+      onPlan: (totals, series) => {
+        view.events.onPlan?.(totals, series)
+        showPlan(run, totals, series, leftOutDay(run, parsed))
+      },
+    },
   }
   return run.options.dryRun === true ? await plan(run, options, view) : await ingest(run, options, view)
 }

@@ -46,7 +46,7 @@ export function dataOption() {
 /** `--intervals 1m,1h` or `all`. */
 export function intervalsOption(text = 'only these intervals, or all') {
   return new Option('--intervals <LIST>', text).argParser(
-    parseFlag('--intervals', 'intervals separated by commas, such as 1m,1h, or all', parseIntervals),
+    parseFlag('--intervals', `intervals separated by commas, out of ${INTERVALS.join(', ')}, or all`, parseIntervals),
   )
 }
 

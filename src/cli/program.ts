@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
+import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { Command } from '@commander-js/extra-typings'
+import { findOption } from '../../config/option-names.ts'
 import { CommanderError } from 'commander'
 import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
-import { cleanText } from '../terminal-text.ts'
 import type { CliContext } from './command.ts'
 import { hasColor, printError } from './command.ts'
-import { jsonLine } from './show/output.ts'
+import { createTextOutput, jsonLine } from './show/output.ts'
 
 type AddCommand = (program: Command, context: CliContext) => void
 
@@ -52,8 +53,8 @@ export function createBareProgram(name: string, context: CliContext): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void context.stdout.write(cleanText(text)),
-      writeErr: (text) => void context.stderr.write(cleanText(text)),
+      writeOut: (text) => void createTextOutput(context.stdout).write(text),
+      writeErr: (text) => void createTextOutput(context.stderr).write(text),
       // commander's usage errors are shown by runCli, in the form of all errors
       outputError: () => undefined,
       getOutHelpWidth: () => context.stdout.columns ?? 100,
@@ -77,9 +78,10 @@ export async function runCli(
     return exit
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
-    const error = thrown instanceof CommanderError ? usageError(thrown) : toCkvdError(thrown)
+    const command = program?.commands.find((one) => one.name() === args[0])
+    const error = thrown instanceof CommanderError ? usageError(thrown, command ?? program) : toCkvdError(thrown)
     if (error === undefined) return 2
-    const name = program?.commands.find((command) => command.name() === args[0])?.name() ?? ''
+    const name = command?.name() ?? ''
     printError(context, error, name)
     // the flags could not be read, so `--json` is looked for among the words: a program that asked for JSON gets it
     if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))
@@ -95,10 +97,30 @@ function knownWords({ commands }: Pick<Command, 'commands'>, args: readonly stri
 }
 
 /** A usage error of commander in our form; undefined when it has printed the help instead (`ckvd` alone). */
-function usageError(thrown: CommanderError): CkvdError | undefined {
+function usageError(thrown: CommanderError, command: ParsedWords | undefined): CkvdError | undefined {
   if (thrown.code === 'commander.help') return undefined
+  const [, flag] = thrown.code === 'commander.unknownOption' ? (/'(-[^'=]+)/.exec(thrown.message) ?? []) : []
+  const advice = flag === undefined || command === undefined ? undefined : flagAdvice(flag, command)
+  if (advice !== undefined) return new CkvdError('CKVD_USAGE', `Unknown option '${flag}'. ${advice}`)
   const message = thrown.message.replace(/^error: /, '').replace(/\n\(?(.*?)\)?$/, '. $1')
   return new CkvdError('CKVD_USAGE', message.charAt(0).toUpperCase() + message.slice(1))
+}
+
+/** What a command knows of its own words. */
+type ParsedWords = Pick<CommandUnknownOpts, 'name' | 'options' | 'registeredArguments'>
+
+/** What was probably meant by a flag that a command does not have: another flag, by whatever name it goes elsewhere, or an argument. */
+function flagAdvice(flag: string, command: ParsedWords): string | undefined {
+  const meant = findOption(
+    flag,
+    command.options.flatMap(({ long }) => long ?? []),
+  )
+  if (meant !== undefined) return `Did you mean ${meant}?`
+  const argument = findOption(
+    flag,
+    command.registeredArguments.map((one) => one.name()),
+  )
+  return argument === undefined ? undefined : `It is no flag but a word of its own: ckvd ${command.name()} ${argument.toUpperCase()}`
 }
 
 /** The version in package.json, which lies above `src` and above `dist/src` alike. */

@@ -99,8 +99,15 @@ export class ChunkSink {
     }
     const refused = stored.refused
     if (refused !== null && refused.error !== null) return problemOf(series, row.day, row.condition, refused.error)
-    if (countsAsExplained(row)) return null
+    if (countsAsExplained(row)) {
+      if (acquired.unused !== undefined) this.#noteUnused(series, acquired.unused)
+      return null
+    }
     return unexplained(series, row, refused === null ? acquired.gaps : this.#gapsOf(series, row))
+  }
+
+  #noteUnused({ market }: Series, { key, error }: NonNullable<AcquiredDay['unused']>): void {
+    this.#context.tally.unused.add(market, { key, code: error.code, isQuarantined: error.about === 'content' })
   }
 
   /** Counts chunks in which nothing is expected. What an earlier run recorded of them, when it could not know that, is forgotten. */

@@ -82,9 +82,20 @@ export async function planAndRun(
     // what was first is why the other one ended
     if (failed.signal.aborted) throw failed.signal.reason
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    if (rest !== null) noteSilentRest(rest, tally)
     return rest?.stopped ?? null
   } finally {
     await spool.remove()
+  }
+}
+
+/** Says of a REST that gave nothing why, and what comes of it: where no day is a problem for that, nothing else tells it. */
+function noteSilentRest(rest: RestGate, tally: Tally): void {
+  for (const [market, { code, message }] of rest.silent) {
+    if (tally.problems.some((problem) => problem.message.includes(code))) continue
+    tally.addNote(
+      `REST of ${market} could not be asked (${code}): ${message} Days that have no archive yet stay pending, or partial; \`--no-rest\` does without it.`,
+    )
   }
 }
 

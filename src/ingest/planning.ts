@@ -43,7 +43,7 @@ export function originOf(options: IngestOptions): { origin?: 'sandbox'; expected
   return claimed === undefined ? {} : { expected: claimed }
 }
 
-/** Plans the universe series by series. Throws CKVD_UNREACHABLE where nothing answered, CKVD_ABORTED, errors of the lake. */
+/** Plans the universe series by series. Throws CKVD_UNREACHABLE where nothing answered, CKVD_FORBIDDEN where all was refused, CKVD_ABORTED, errors of the lake. */
 export async function planInto(
   options: IngestOptions,
   scope: PlanScope,
@@ -52,15 +52,21 @@ export async function planInto(
   adoptInto: WritableLake | null,
   emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
 ): Promise<void> {
-  let planned = 0
-  let last: CkvdError | null = null
+  const seen: { planned: number; refused: number; last: CkvdError | null } = { planned: 0, refused: 0, last: null }
   await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
-    planned++
-    options.events.onPlanning?.(planned, options.universe.length)
-    if ('error' in one) last = one.error
+    seen.planned++
+    options.events.onPlanning?.(seen.planned, options.universe.length)
+    if ('error' in one) {
+      seen.last = one.error
+      if (isCkvdError(one.error, 'CKVD_FORBIDDEN')) seen.refused++
+    }
     await emit(one)
   })
-  if (!http.reached && isCkvdError(last)) {
+  const { planned, refused, last } = seen
+  if (last === null) return
+  if (refused === planned)
+    throw new CkvdError('CKVD_FORBIDDEN', `${last.message} Nothing was done.`, { details: last.details, cause: last })
+  if (!http.reached) {
     const { listing: url } = options.urls
     const reason = whyNobodyAnswered(last)
     throw new CkvdError(

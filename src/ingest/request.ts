@@ -1,4 +1,5 @@
 import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
+import { unknownOption } from '../../config/option-names.ts'
 import type { Settings } from '../../config/settings.ts'
 import { nowMs as planningMs } from '../../config/settings.ts'
 import { CkvdError } from '../errors.ts'
@@ -22,7 +23,7 @@ export const LEFT_OUT = 'symbol left out: its line lists none of the intervals a
 /** Checks a request and fills it: the one road into an ingest. Throws `CKVD_USAGE`, `CKVD_UNIVERSE`. */
 export async function parseIngestRequest(request: IngestRequest, settings: Settings, around: RequestSurroundings): Promise<IngestOptions> {
   const unknown = Object.keys(request).find((key) => !REQUEST_KEYS.has(key))
-  if (unknown !== undefined) throw wrongOption(unknown, `one of ${[...REQUEST_KEYS].join(', ')}`, 'an unknown option')
+  if (unknown !== undefined) throw unknownOption(unknown, REQUEST_KEYS)
   const names = namesFor(around.caller)
   if (request.force === true && request.retryFailed === true)
     throw new CkvdError(

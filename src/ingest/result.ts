@@ -4,6 +4,7 @@ import { countNone, isExplained } from '../model/condition.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { RequestKind } from '../sources/http/http.ts'
+import { UnusedArchives } from './unused-archives.ts'
 
 /** A chunk, or a whole series (`day` null), that is not as it should be. */
 export interface Problem extends Series {
@@ -107,6 +108,8 @@ export class Tally {
   #unexplained = 0
   /** series of which REST could not say where they begin */
   readonly provisionalBeginnings = new Set<string>()
+  /** archives that could not be used, and whose days are explained nevertheless */
+  readonly unused = new UnusedArchives()
   /** chunks of the plan, and of series that cannot be planned; null until the plan is whole */
   planned: number | null = null
   /** series that cannot be planned, each counted as one failed chunk */
@@ -155,12 +158,13 @@ export class Tally {
   }
 
   get notes(): readonly string[] {
+    const told = [...this.#notes, this.unused.note].filter((note) => note !== undefined)
     const names = [...this.provisionalBeginnings].sort()
-    if (names.length === 0) return [...this.#notes]
+    if (names.length === 0) return told
     const shown = names.slice(0, SHOWN_NAMES).join(', ')
     const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : ''
     const begin = `REST could not be asked where ${shown}${more} begin: for now the first bar of the first archive counts as the first of all.`
-    return [...this.#notes, begin]
+    return [...told, begin]
   }
 
   get problemCount(): number {

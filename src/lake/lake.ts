@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { AtomicFiles } from '../disk/durable-files.ts'
 import { createAtomicFiles } from '../disk/durable-files.ts'
@@ -10,6 +10,7 @@ import type { MigrationProgress } from './catalog/catalog-versions.ts'
 import { createDirectories, refuseLinks } from '../disk/directories.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { ioError } from '../disk/io-error.ts'
+import { removeFormerCacheTag } from './former-cache-tag.ts'
 import type { LakeWriter } from './lake-writer.ts'
 import { createLakeWriter } from './lake-writer.ts'
 import type { LakePaths } from './layout.ts'
@@ -103,7 +104,7 @@ function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
 
 async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promise<WritableLake> {
   const { steps } = options
-  const isNew = await createRoot(paths.root)
+  createRoot(paths.root)
   refuseLinks(databaseFiles(paths), paths.root, LAKE)
   const lock = acquireLock(paths.lock, paths.root, LAKE)
   let catalog: Catalog | undefined
@@ -112,8 +113,7 @@ async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promi
     const directories = createDirectories(paths.root, LAKE)
     for (const directory of [paths.data, paths.quarantine, paths.tmp]) await directories.prepare(directory)
     const swept = await files.sweepTmp()
-    // only in a directory of our own: the tag makes backup programs leave out everything below it
-    if (isNew) await files.write({ path: basename(paths.cacheTag), bytes: new TextEncoder().encode(CACHE_TAG) })
+    await removeFormerCacheTag(paths.root, files)
     const damagedCatalog = options.repair === true ? await moveDamagedCatalog(paths) : undefined
     catalog = openCatalog(paths.catalog, { mode: 'write', progress: options.tell === undefined ? undefined : progressOf(options.tell) })
     // the catalog's name must outlive a power cut as well as the shards do
@@ -193,16 +193,10 @@ function createWritableLake(paths: LakePaths, lock: WriteLock, catalog: Catalog,
   }
 }
 
-/** First line as the specification demands (https://bford.info/cachedir/). */
-const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
-# This directory is a lake of ckvd: candlesticks that can be downloaded again.
-`
-
-/** Creates the lake's directory; true when it is new or was empty. */
-async function createRoot(root: string): Promise<boolean> {
+/** Creates the lake's directory, where there is none. */
+function createRoot(root: string): void {
   try {
     makeDirectoryPath(root)
-    return (await readdir(root)).length === 0
   } catch (error) {
     throw ioError(error, 'create the lake', root, LAKE)
   }

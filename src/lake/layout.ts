@@ -26,8 +26,6 @@ export interface LakePaths {
   readonly lock: string
   /** format and origin of the lake */
   readonly origin: string
-  /** marks the lake as a cache for backup programs (https://bford.info/cachedir/) */
-  readonly cacheTag: string
 }
 
 export function lakePaths(root: string): LakePaths {
@@ -39,7 +37,6 @@ export function lakePaths(root: string): LakePaths {
     tmp: join(root, 'tmp'),
     lock: join(root, 'lock.sqlite'),
     origin: join(root, 'lake.json'),
-    cacheTag: join(root, 'CACHEDIR.TAG'),
   }
 }
 

@@ -16,6 +16,7 @@ import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import { listenAbort } from '../waiting.ts'
+import type { ReadGap } from '../read/gap-evidence.ts'
 import { KlineReader } from '../read/kline-reader.ts'
 import { LakeAccess } from '../read/lake-access.ts'
 import type { MissingBars } from '../read/missing-bars.ts'
@@ -103,6 +104,16 @@ export class MarketClient {
     const [market, symbol, interval] = ['ckvd.market', 'ckvd.symbol', 'ckvd.interval'].map((key) => metadata.get(key))
     const message = 'two sources contradict each other on these days, and no third decides'
     this.#options.logger.warn({ market, symbol, interval, days: JSON.parse(days) as unknown }, message)
+  }
+
+  /**
+   * As `getData` of bars in an Arrow Table, but bars that are missing without explanation are told, not refused, where there are others:
+   * `unexplained` is what `getData` would throw.
+   */
+  async getWithHoles(options: GetDataOptions): Promise<{ table: Table; gaps: readonly ReadGap[]; unexplained: CkvdError | null }> {
+    const query = { ...parseKlineQuery(options, this.#defaults()), allowsHoles: true }
+    const rows = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
+    return { table: createTable(query, rows, parseTableForm(options, this.#defaults())), gaps: rows.gaps, unexplained: rows.unexplained }
   }
 
   async #klineTable(options: GetDataOptions): Promise<Table> {

@@ -1,3 +1,4 @@
+import { unknownOption } from '../../config/option-names.ts'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { expectedMessage, resolveSettings } from '../../config/settings.ts'
 import { SOURCE_SETTINGS } from '../../config/source-urls.ts'
@@ -51,12 +52,17 @@ const CONFIG_KEYS: Readonly<Record<keyof CKVDConfig, keyof Settings | null>> = {
   enforceSource: null,
 }
 
+/** The names of all options of a client. */
+export const CONFIG_NAMES: readonly string[] = Object.keys(CONFIG_KEYS)
+
 /** A client's settings, filled and frozen. */
 export interface ClientSettings {
   readonly settings: Settings
   readonly enforceSource: DataSource
   /** a lake that nobody named, in the place of earlier builds; null: there is none */
   readonly oldLake: ResolvedSettings['oldLake']
+  /** variables of the environment that nothing reads, and that were probably meant for one that is read */
+  readonly misnamed: ResolvedSettings['misnamed']
 }
 
 /**
@@ -70,11 +76,11 @@ export function resolveConfig(
   const flags: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(config)) {
     const setting = Object.hasOwn(CONFIG_KEYS, key) ? CONFIG_KEYS[key as keyof CKVDConfig] : undefined
-    if (setting === undefined) throw unknownKey(key, Object.keys(CONFIG_KEYS))
+    if (setting === undefined) throw unknownOption(key, CONFIG_NAMES)
     if (setting !== null) flags[setting] = value
   }
   for (const [key, value] of Object.entries(config.sources ?? {})) {
-    if (!Object.hasOwn(SOURCE_SETTINGS, key)) throw unknownKey(`sources.${key}`, Object.keys(SOURCE_SETTINGS))
+    if (!Object.hasOwn(SOURCE_SETTINGS, key)) throw unknownOption(`sources.${key}`, Object.keys(SOURCE_SETTINGS))
     flags[SOURCE_SETTINGS[key as keyof SourceUrlOptions]] = value
   }
   // text is fine in the environment; an option of code has a type
@@ -83,10 +89,7 @@ export function resolveConfig(
       throw new CkvdError('CKVD_USAGE', expectedMessage(key, 'true or false', config[key], 'option'), { details: { option: key } })
     }
   }
-  const { settings, oldLake } = resolveSettings({ flags, env: around.env, cwd: around.cwd, caller: 'library' })
-  return Object.freeze({ settings, oldLake, enforceSource: parseWord('enforceSource', config.enforceSource, DataSource, DataSource.AUTO) })
-}
-
-function unknownKey(key: string, known: readonly string[]): CkvdError {
-  return new CkvdError('CKVD_USAGE', `\`${key}\` is not an option. Known options: ${known.join(', ')}.`, { details: { option: key } })
+  const { settings, oldLake, misnamed } = resolveSettings({ flags, env: around.env, cwd: around.cwd, caller: 'library' })
+  const enforceSource = parseWord('enforceSource', config.enforceSource, DataSource, DataSource.AUTO)
+  return Object.freeze({ settings, oldLake, misnamed, enforceSource })
 }

@@ -1,5 +1,6 @@
 import type { Data, DataType, RecordBatch, Table } from 'apache-arrow'
 import { Field, Int32, util } from 'apache-arrow'
+import { unknownOption } from '../../config/option-names.ts'
 import { arrowType } from '../codec/arrow/arrow-writer.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
@@ -116,7 +117,7 @@ export function resampleArrays<Name extends keyof ColumnArrays>(
 function checkOptions(options: ResampleTableOptions, known: string | undefined): Checked {
   if (typeof options !== 'object' || (options as unknown) === null) throw refuse('Expected options with `to`, got none.')
   const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
-  if (unknown !== undefined) throw refuse(`\`${unknown}\` is not an option. Known options: ${[...OPTION_NAMES].join(', ')}.`)
+  if (unknown !== undefined) throw unknownOption(unknown, OPTION_NAMES)
   const { includeIncomplete = false } = options
   if (typeof includeIncomplete !== 'boolean')
     throw refuse(`Expected \`includeIncomplete\` to be true or false, got ${String(includeIncomplete)} (option).`)

@@ -83,6 +83,12 @@ export type Interval = (typeof Interval)[keyof typeof Interval]
 /** Refuses every provider but Binance. Throws `CKVD_USAGE`. */
 export function checkProvider(provider: unknown): void {
   if (typeof provider === 'string' && provider.toLowerCase() === DataProvider.BINANCE) return
+  if (typeof provider === 'object' && provider !== null)
+    throw new CkvdError(
+      'CKVD_USAGE',
+      "Expected `create(provider, marketType, options)`, such as create('binance', 'spot', { lake: './lake' }), got an object first.",
+      { details: { option: 'provider' } },
+    )
   const found = typeof provider === 'string' ? provider : String(provider)
   throw new CkvdError(
     'CKVD_USAGE',

@@ -1,4 +1,5 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
+import { unknownOption } from '../../config/option-names.ts'
 import { FUNDING_RATE } from '../dataset/funding.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
@@ -6,8 +7,7 @@ import { parseInterval } from '../model/interval.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import type { Interval } from './names.ts'
-import { ChartType, DataSource } from './names.ts'
+import { ChartType, DataSource, Interval } from './names.ts'
 import { parseSymbol, perpetualOf } from './symbol-format.ts'
 import type { TimeRangeOptions } from './time-range.ts'
 import { parseTimeRange } from './time-range.ts'
@@ -79,6 +79,8 @@ export interface KlineQuery {
   readonly source: DataSource
   /** the lake may be read and written */
   readonly useCache: boolean
+  /** bars that are missing without explanation are told, not refused, where there are others */
+  readonly allowsHoles: boolean
   readonly signal: AbortSignal
   readonly onStep: (step: FetchStep) => void
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void
@@ -91,7 +93,8 @@ export interface TableForm {
   readonly returnPolars: boolean
 }
 
-const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
+/** The names of all options of `getData`. */
+export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
   'symbol',
   'startTime',
   'endTime',
@@ -178,17 +181,19 @@ export function checkOptions(call: string, options: unknown, example: string): v
 /** One of the values of a constant object, or its member's name (`'CACHE'`), or the default. Throws `CKVD_USAGE`. */
 export function parseWord<T extends string>(option: string, value: unknown, words: Readonly<Record<string, T>>, otherwise: T): T {
   if (value === undefined) return otherwise
-  const word = Object.entries(words).find(([name, one]) => one === value || name === value)?.[1]
+  const word = Object.values(words).find((one) => one === value) ?? memberOf(words, value)
   if (word !== undefined) return word
   throw wrongOption(option, `one of ${Object.values(words).join(', ')}`, value)
 }
 
+/** The value of a constant object's member by its name: `MINUTE_1` is `1m`. */
+function memberOf<T extends string>(words: Readonly<Record<string, T>>, name: unknown): T | undefined {
+  return Object.entries(words).find(([member]) => member === name)?.[1]
+}
+
 function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
   const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
-  if (unknown !== undefined)
-    throw new CkvdError('CKVD_USAGE', `\`${unknown}\` is not an option. Known options: ${[...OPTION_NAMES].join(', ')}.`, {
-      details: { option: unknown },
-    })
+  if (unknown !== undefined) throw unknownOption(unknown, OPTION_NAMES)
   const symbol = parseSymbol(options.symbol, defaults.market)
   const source = parseWord('enforceSource', options.enforceSource, DataSource, defaults.enforceSource)
   const useCache = parseFlag('useCache', options.useCache, defaults.useCache)
@@ -208,6 +213,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
       range: parseTimeRange(options, defaults.nowMs),
       source,
       useCache,
+      allowsHoles: false,
       signal: options.signal ?? NEVER,
       onStep: (step) => onStep?.(step),
       onProgress: (progress) => onProgress?.(progress),
@@ -216,7 +222,7 @@ function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbo
 }
 
 function parseIntervalOption(text: string, market: Market): IntervalName {
-  const interval = typeof text === 'string' ? parseInterval(text) : undefined
+  const interval = typeof text === 'string' ? (parseInterval(text) ?? memberOf(Interval, text)) : undefined
   const supported = MARKET_FACTS[market].intervals
   if (interval !== undefined && supported.includes(interval)) return interval
   throw new CkvdError('CKVD_UNKNOWN_INTERVAL', `Expected an interval of ${market} (${supported.join(', ')}), got ${String(text)}.`, {

@@ -25,7 +25,7 @@ import { Flights } from './flights.ts'
 import { wordGap } from './gap-evidence.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
-import { checkMissing, unavailable } from './missing-bars.ts'
+import { findUnexplained, unavailable } from './missing-bars.ts'
 import { withoutMoved } from './moved-chunks.ts'
 import { explainOpen } from './open-gaps.ts'
 import { DataSource } from '../question/names.ts'
@@ -38,6 +38,11 @@ import { findWholeParts } from './whole-periods.ts'
 const MAX_ROUNDS = 3
 /** Rounds in which a writer was faster than the reader. */
 const MAX_MOVES = 50
+
+/** The rows of a query, and the error of bars that are missing without explanation, where the query allows them; null: there are none. */
+export interface ReadRows extends KlineRows {
+  readonly unexplained: CkvdError | null
+}
 
 /** The closed days of a query. */
 interface ClosedDays {
@@ -73,10 +78,10 @@ export class KlineReader {
 
   /**
    * The rows of a query, in order, cut to its range, with every empty slot explained.
-   * @throws CKVD_PARTIAL when bars are missing without explanation (CKVD_BANNED, CKVD_RATE_LIMITED or CKVD_FORBIDDEN where that is why),
+   * @throws CKVD_PARTIAL when bars are missing without explanation and the query does not allow it (CKVD_BANNED, CKVD_RATE_LIMITED or CKVD_FORBIDDEN where that is why),
    *   CKVD_UNAVAILABLE, CKVD_UNKNOWN_SYMBOL, CKVD_ORIGIN, CKVD_ABORTED, errors of the listing and of the catalog
    */
-  async read(query: KlineQuery, log: Logger): Promise<KlineRows> {
+  async read(query: KlineQuery, log: Logger): Promise<ReadRows> {
     const { series, source } = query
     // a lake of the other origin is refused before anything is asked, also where no day of it is
     if (query.useCache) await this.#context.lake.openCatalog(this.#context.origin(source))
@@ -97,9 +102,10 @@ export class KlineReader {
       const { rows, bad, doubted } = await joinParts(this.#context.lake.shards, query, all)
       if (bad.length === 0 && doubted.length === 0) {
         reportSteps(query, all, { fetchMs: elapsedMs, joinMs: performance.now() - startedMs, openMs: open.elapsedMs })
-        checkMissing(query, rows, failure ?? rest?.failure ?? null)
+        const unexplained = findUnexplained(query, rows, failure ?? rest?.failure ?? null)
+        if (unexplained !== null && !(query.allowsHoles && rows.block.openTime.length > 0)) throw unexplained
         if (rows.block.openTime.length === 0 && all.length > 0 && all.every((part) => part.isUnlisted)) throw unavailable(query, known)
-        return rows
+        return { ...rows, unexplained }
       }
       doubts.push(...doubted)
       const openCatalog = () => this.#context.lake.openCatalog(this.#context.origin(source))

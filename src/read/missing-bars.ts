@@ -42,26 +42,26 @@ export function describeGaps(gaps: KlineRows['gaps']): MissingBars[] {
 }
 
 /**
- * Throws when bars are missing and nothing explains it.
- * @param failure why REST could not be asked: one that tells what to do is thrown itself, with the gaps in its details
+ * The error of bars that are missing while nothing explains it; null: there are none.
+ * @param failure why REST could not be asked: one that tells what to do is the error itself, with the gaps in its details
  */
-export function checkMissing({ series, source }: KlineQuery, { gaps }: KlineRows, failure: CkvdError | null): void {
+export function findUnexplained({ series, source }: KlineQuery, { gaps }: KlineRows, failure: CkvdError | null): CkvdError | null {
   const open = gaps.filter(({ explained }) => !explained)
   const first = open[0]
-  if (first === undefined) return
+  if (first === undefined) return null
   const bars = open.reduce((sum, gap) => sum + gap.bars, 0)
   const details = { ...series, bars, gaps: describeGaps(open.slice(0, LISTED_GAPS)) }
-  if (isTelling(failure)) throw failure.with(details)
+  if (isTelling(failure)) return failure.with(details)
   const hint =
     source === DataSource.AUTO ? 'Try again, or see `ckvd coverage`.' : `Only ${source} was asked: source ${DataSource.AUTO} asks all.`
-  const message = `${bars} ${bars === 1 ? 'bar' : 'bars'} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence}. ${hint}`
-  throw new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
+  const message = `${bars} ${bars === 1 ? 'bar' : 'bars'} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence.replace(/\.$/, '')}. ${hint}`
+  return new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
 }
 
 /** The error of a range in which the series has no bar because it lies outside of its life. */
 export function unavailable({ series, range }: KlineQuery, known: SeriesRow | undefined): CkvdError {
   const earliest: UtcDay | null = known?.firstOpenUs == null ? (known?.firstDay ?? null) : dayOfUs(known.firstOpenUs)
-  const life = earliest === null ? 'Its first bar is not known' : `Its first bar opens on ${earliest}`
+  const life = earliest === null ? 'Its first bar is not known' : `Its first bar opens on ${earliest}: ask for a range within its life`
   const message = `${seriesLabel(series)} has no bar from ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)}. ${life}.`
   return new CkvdError('CKVD_UNAVAILABLE', message, { details: { ...series, earliest, last: known?.lastDay ?? null } })
 }

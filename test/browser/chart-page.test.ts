@@ -77,6 +77,88 @@ describe('ckvd chart', () => {
     expect(stderr).toBe('This is sandbox data: its prices are invented.\n')
   })
 
+  it('prints nothing with --quiet when all is well', async () => {
+    const { exit, stdout, stderr } = await ckvd(['chart', 'BTCUSDT', ...RANGE, '--out', 'quiet.html', '--quiet'])
+    expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout: '', stderr: '' })
+    expect(existsSync(join(temp.path, 'quiet.html'))).toBe(true)
+  })
+
+  describe('where bars are missing and nobody explains it', () => {
+    const HOURS = ['--interval', '1h', '--start', '2021-04-22', '--end', '2021-04-24'] as const
+    const [cut, end] = [seconds('2021-04-23T10:00:00Z'), seconds('2021-04-24T00:00:00Z')]
+    const lake = (name: string): string[] => ['--lake', join(temp.path, name)]
+    const chart = (...flags: string[]) =>
+      runHere(['chart', 'BTCUSDT', ...HOURS, ...flags], { env: { ...exchange.env, CKVD_MAX_RETRIES: '0' }, cwd: temp.path })
+    beforeAll(() => {
+      exchange.sandbox.setFaults([
+        { market: 'spot', symbol: 'BTCUSDT', day: '2021-04-23', kind: 'cut', at: '10:00' },
+        { match: 'klines\\?', kind: 'status', status: 500 },
+      ])
+    })
+    afterAll(() => exchange.sandbox.setFaults([]))
+
+    it('draws the others, hatches the hole with what is known of it, and ends with 3 and a sentence', async () => {
+      const { exit, stdout, stderr } = await chart(...lake('holes'), '--out', 'holes.html', '--json')
+      expect([exit, stderr]).toEqual([3, ''])
+      const json = JSON.parse(stdout) as ChartJson & { error: { code: string } }
+      expect([json.exit, json.bars, json.error.code]).toEqual([3, 34, 'CKVD_PARTIAL'])
+      const { slots, shades } = dataOf(await readFile(join(temp.path, 'holes.html'), 'utf8'))
+      expect(slots.filter((slot) => slot.length === 1).map(([time]) => time)).toEqual(
+        Array.from({ length: 14 }, (_, hour) => cut + hour * 3600),
+      )
+      expect(shades).toEqual([
+        { kind: 'unexplained', start: cut, end, text: expect.stringMatching(/^14 bars; .*REST/) as string },
+        { kind: 'partial', start: seconds('2021-04-23T00:00:00Z'), end, text: expect.stringContaining('REST could not be asked') as string },
+      ])
+    })
+
+    it.each([false, true])('says so on the right stream, --quiet: %s', async (isQuiet) => {
+      const { exit, stdout, stderr } = await chart(...lake('holes'), '--out', 'holes.html', ...(isQuiet ? ['--quiet'] : []))
+      expect([exit, isQuiet ? stdout : stderr]).toEqual([3, isQuiet ? '' : 'This is sandbox data: its prices are invented.\n'])
+      const told = isQuiet ? stderr : stdout
+      expect(told).toContain(join(temp.path, 'holes.html'))
+      expect(told).toMatch(
+        /\nCKVD_PARTIAL: 14 bars of spot BTCUSDT 1h are missing, the first at 2021-04-23T10:00:00\.000000Z: .*hatched.*\(exit 3\)\n$/,
+      )
+    })
+
+    it('writes nothing where there is no bar at all', async () => {
+      const { exit, stdout, stderr } = await chart(...lake('none'), '--source', 'cache', '--out', 'none.html')
+      expect([exit, stdout, stderr]).toEqual([3, '', expect.stringContaining('CKVD_PARTIAL: 48 bars of spot BTCUSDT 1h are missing')])
+      expect(existsSync(join(temp.path, 'none.html'))).toBe(false)
+    })
+
+    it('draws what the lake has, where the lake alone is asked', async () => {
+      const { exit, stdout } = await runHere(
+        [
+          'chart',
+          'BTCUSDT',
+          '--interval',
+          '1h',
+          '--start',
+          '2021-04-21',
+          '--end',
+          '2021-04-23',
+          '--source',
+          'cache',
+          ...lake('holes'),
+          '--json',
+        ],
+        { env: exchange.env, cwd: temp.path },
+      )
+      const { bars, shades } = JSON.parse(stdout) as ChartJson
+      expect([exit, bars]).toEqual([3, 24])
+      expect(shades).toEqual([
+        {
+          kind: 'unexplained',
+          start: seconds('2021-04-21T00:00:00Z'),
+          end: seconds('2021-04-22T00:00:00Z'),
+          text: '24 bars; not in the lake',
+        },
+      ])
+    })
+  })
+
   it('shades what REST gave and no lake keeps', async () => {
     const { stdout } = await ckvd(['chart', 'BTCUSDT', ...RANGE, '--source', 'rest', '--json'], { CKVD_ENABLE_CACHE: 'false' })
     const { shades } = JSON.parse(stdout) as ChartJson
@@ -134,12 +216,12 @@ describe('ckvd chart', () => {
   })
 })
 
-/** 200 hours around a hole of ten, of which the last day is provisional; texts that would be HTML. */
+/** 200 hours around two holes of ten, one of which nobody explains, of which the last day is provisional; texts that would be HTML. */
 function madePage(): string {
   const start = seconds('2024-05-01T00:00:00Z')
   const slots = Array.from({ length: 200 }, (_, i): ChartSlot => {
     const [time, open] = [start + i * 3600, 100 + (i % 17)]
-    return i >= 50 && i < 60 ? [time] : [time, open, open + 2.25, open - 1, open + (i % 3) - 1, 5 + (i % 7)]
+    return (i >= 50 && i < 60) || (i >= 120 && i < 130) ? [time] : [time, open, open + 2.25, open - 1, open + (i % 3) - 1, 5 + (i % 7)]
   })
   const at = (slot: number): number => start + slot * 3600
   return formatChartPage({
@@ -147,6 +229,7 @@ function madePage(): string {
     range: { startUs: at(0) * 1e6, endUs: at(200) * 1e6 },
     shades: [
       { kind: 'missing', start: at(50), end: at(60), text: '10 bars; <img src=x onerror="document.title=1"></script>' },
+      { kind: 'unexplained', start: at(120), end: at(130), text: '10 bars; REST was not asked' },
       { kind: 'provisional', start: at(176), end: at(200), text: 'from REST' },
     ],
   })
@@ -168,13 +251,14 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd chart, in a browser', {
     expect(addresses.filter((address) => !address.startsWith('data:'))).toEqual([`file://${file}`])
     expect(await page.title()).toBe('spot AAAUSDT 1h')
     expect(await page.locator('header').textContent()).toContain(
-      '2024-05-01 00:00 to 2024-05-09 08:00 (UTC, excluded), 190 bars. Sandbox data',
+      '2024-05-01 00:00 to 2024-05-09 08:00 (UTC, excluded), 180 bars. Sandbox data',
     )
     expect(await page.locator('#legend .key').allTextContents()).toEqual([
-      ...['closes higher', 'closes lower', 'missing bars (1 stretch)', 'provisional (1 stretch)'],
+      ...['closes higher', 'closes lower', 'missing bars (1 stretch)', 'missing bars, unexplained (1 stretch)', 'provisional (1 stretch)'],
     ])
     expect(await page.locator('#shades td').allTextContents()).toEqual([
       ...['missing bars', '2024-05-03 02:00', '2024-05-03 12:00', '10 bars; <img src=x onerror="document.title=1"></script>'],
+      ...['missing bars, unexplained', '2024-05-06 00:00', '2024-05-06 10:00', '10 bars; REST was not asked'],
       ...['provisional', '2024-05-08 08:00', '2024-05-09 08:00', 'from REST'],
     ])
     expect(errors).toEqual([])
@@ -198,6 +282,9 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd chart, in a browser', {
         'missing bars, 2024-05-03 02:00 to 2024-05-03 12:00: 10 bars; <img src=x onerror="document.title=1"></script>',
       ])
     await takePicture(page, 'chart-missing')
+    await expect
+      .poll(async () => (await told(125))[1], PATIENCE)
+      .toBe('missing bars, unexplained, 2024-05-06 00:00 to 2024-05-06 10:00: 10 bars; REST was not asked')
     await expect
       .poll(() => told(190), PATIENCE)
       .toEqual([
@@ -248,14 +335,14 @@ describe.skipIf(BROWSER === undefined)('the page of ckvd chart, in a browser', {
 
   it.each(['light', 'dark'] as const)('shades what is missing and what is not final in %s, and can be read', async (scheme) => {
     const { page } = await openFile(browser, file, { scheme })
-    const colors = await page.evaluate<string[]>(`[10, 55, 190].map((slot) => {
+    const colors = await page.evaluate<string[]>(`[10, 55, 125, 190].map((slot) => {
       const canvas = document.querySelector('#chart canvas')
       const { data } = canvas.getContext('2d').getImageData(Math.round(canvas.width * (slot + 5) / 206) - 4, 2, 8, 8)
       let sum = [0, 0, 0]
       for (let i = 0; i < data.length; i += 4) sum = sum.map((value, j) => value + data[i + j])
       return sum.map((value) => Math.round(value / 64)).join()
     })`)
-    expect(new Set(colors).size).toBe(3)
+    expect(new Set(colors).size).toBe(4)
     for (const contrast of await readContrast(page, ['h1', 'header p', '#bar', '#why', '#legend .key', '#shades td', 'main > p.dim']))
       expect(contrast).toBeGreaterThanOrEqual(4.5)
     await takePicture(page, `chart-${scheme}`)

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { DataSource } from '../../src/index.ts'
 import { CryptoKlineVisionData, DataProvider, MarketType } from '../../src/index.ts'
+import type { FaultRule } from '../../src/sandbox/index.ts'
 import type { World } from '../support/cases.ts'
 import { createWorld } from '../support/cases.ts'
 
@@ -91,4 +92,83 @@ test('names as the Python package has them are taken', async () => {
     expect(client).toBeInstanceOf(CryptoKlineVisionData)
   }
   expect(() => create('OKX', 'spot')).toThrow('Expected the provider to be binance, got OKX')
+})
+
+describe('a server that refuses this address', () => {
+  const TERMS = "Service unavailable from a restricted location according to 'b. Eligibility' in https://www.binance.com/en/terms"
+  const refuse = (match: string): FaultRule => ({ match, kind: 'status', status: 451, body: JSON.stringify({ code: 0, msg: `${TERMS}.` }) })
+  afterEach(() => world.sandbox.setFaults([]))
+
+  test('is one sentence with status, its own reason and what to do, whatever the number of series', async () => {
+    world.sandbox.setFaults([refuse('.*')])
+    const { exit, stdout } = await world.ckvd(['ingest', 'AAAUSDT', 'BBBUSDT', ...RANGE, '--lake', 'refused-lake'])
+    expect([exit, stdout]).toEqual([
+      4,
+      expect.stringMatching(
+        /^http:\/\/[^ ?]*\/listing answered 451: it refuses this address \(Service unavailable .*\/terms\)\. Use another network, or a proxy \(HTTPS_PROXY\)\. Nothing was done\. \(exit 4\)\n$/,
+      ),
+    ])
+  })
+
+  test('as REST alone is a note, where no day is a problem for it', async () => {
+    world.sandbox.setFaults([refuse('/spot/api'), { kind: 'late', market: 'spot', symbol: 'AAAUSDT', day: '2024-03-09', hours: 48 }])
+    const { exit, stdout } = await world.ckvd(['ingest', 'AAAUSDT', '--intervals', '1h', '--start', '2024-03-07', '--lake', 'noted-lake'])
+    expect([exit, stdout]).toEqual([0, expect.stringMatching(/^pending +1 +yes$/m)])
+    const notes = stdout.split('\n').filter((line) => line.startsWith('note: '))
+    expect(notes).toEqual([expect.stringContaining(`note: REST of spot could not be asked (CKVD_FORBIDDEN): http://`)])
+    for (const words of ['answered 451', TERMS, '`--no-rest`']) expect(notes[0]).toContain(words)
+    expect(notes[0]).not.toContain('symbol=')
+  })
+
+  test('of a fetch says so in its first line, without a query, and tells no JSON', async () => {
+    world.sandbox.setFaults([refuse('/spot/api')])
+    const { exit, stdout, stderr } = await world.ckvd(['fetch', 'AAAUSDT', '--interval', '1h', '--source', 'rest', '--days', '1'])
+    expect([exit, stdout]).toEqual([4, ''])
+    expect(stderr).toContain('answered 451: it refuses this address (Service unavailable')
+    expect(stderr.split('\n')[0]).not.toContain('symbol=')
+    expect(stderr).not.toMatch(/gaps:|\{"start"/)
+    expect(stderr).toContain('Nothing was written.')
+  })
+})
+
+test('archives that failed verification are told, though other sources gave their days', async () => {
+  world.sandbox.setFaults([{ match: 'AAAUSDT-1h-2024-03-0[23]\\.zip$', kind: 'flip' }])
+  const { exit, stdout } = await world.ckvd([
+    'ingest',
+    'AAAUSDT',
+    '--intervals',
+    '1h',
+    '--start',
+    '2024-03-01',
+    '--end',
+    '2024-03-05',
+    '--lake',
+    'flipped-lake',
+  ])
+  world.sandbox.setFaults([])
+  expect(exit).toBe(0)
+  const notes = stdout.split('\n').filter((line) => line.startsWith('note: '))
+  expect(notes).toEqual([
+    'note: 2 archives could not be used; other sources gave the days, which are explained: spot AAAUSDT-1h-2024-03-02.zip (CKVD_CHECKSUM_MISMATCH), spot AAAUSDT-1h-2024-03-03.zip (CKVD_CHECKSUM_MISMATCH). ' +
+      "What failed verification lies in the lake's quarantine/ with its reason, and is fetched again when it is published anew.",
+  ])
+})
+
+test('an error tells the facts that its sentence lacks, each once', async () => {
+  const { stderr } = await world.ckvd(['fetch', 'AAAUSDTT', '--start', '2024-03-01', '--end', '2024-03-02'])
+  expect(stderr.match(/AAAUSDT\b/g)).toHaveLength(1)
+  const nowhere = await world.ckvd(['coverage', '--lake', 'nowhere'])
+  expect([nowhere.exit, nowhere.stderr.split('\n')]).toEqual([
+    2,
+    [
+      `error CKVD_LAKE_MISSING: Expected a lake in ${join(world.folder, 'nowhere')}, but there is no such directory. Run \`ckvd ingest\` first, or check --lake.`,
+      '  See `ckvd coverage --help`. Nothing was done.',
+      '',
+    ],
+  ])
+})
+
+test('a summary tells no rates of nothing, and no table of no days', async () => {
+  const again = await world.ckvd(['ingest', 'AAAUSDT', ...RANGE])
+  expect(again.stdout).toMatch(/^0 B in \d+ ms$/m)
 })

@@ -49,7 +49,8 @@ export async function acquireWithout(
     else for (const day of run) days.push(await releaseByRest(task, day, error, distrusted.get(day), life, ctx))
   }
   const isStale = error.code === 'CKVD_ARCHIVE_STALE'
-  return days.map((day) => (isStale ? { ...day, recheck: true } : day)).sort((a, b) => (a.day < b.day ? -1 : 1))
+  const unused = { key: task.archive.key, error }
+  return days.map((day) => ({ ...day, unused, ...(isStale ? { recheck: true } : {}) })).sort((a, b) => (a.day < b.day ? -1 : 1))
 }
 
 /** Rows of an archive that is not the one it should be but whose ZIP and CSV are sound: candidates for a release. */

@@ -10,6 +10,9 @@ import type { RestSource } from '../../sources/rest/rest.ts'
 /** Calls in a row that fail for want of a network before a market's REST is taken for unreachable. */
 const MAX_FAILURES = 4
 
+/** Errors of a REST that is not to be had from here. */
+const NO_ANSWER = ['CKVD_FORBIDDEN', 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT', 'CKVD_HTTP_BUSY'] as const
+
 /**
  * REST of one run: remembers why the run will have to stop, and stops asking a market when its REST is unreachable, since each failing call
  * takes all its retries, or has said that the address asks too much.
@@ -18,6 +21,9 @@ export class RestGate implements RestSource {
   readonly #rest: RestSource
   readonly #failures = new Map<Market, number>()
   readonly #limited = new Map<Market, CkvdError>()
+  /** markets that have answered, and why those that have not did not */
+  readonly #answered = new Set<Market>()
+  readonly #silent = new Map<Market, CkvdError>()
   #stopped: CkvdError | null = null
 
   constructor(rest: RestSource) {
@@ -27,6 +33,11 @@ export class RestGate implements RestSource {
   /** The ban or rate limit because of which bars could not be asked for in this run, or what kept the account from being used; null: none. */
   get stopped(): CkvdError | null {
     return this.#stopped
+  }
+
+  /** Why REST of a market gave nothing in this run; markets that answered once are not among them. */
+  get silent(): ReadonlyMap<Market, CkvdError> {
+    return new Map([...this.#silent].filter(([market]) => !this.#answered.has(market)))
   }
 
   /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, and CKVD_RATE_LIMITED after one. */
@@ -57,9 +68,11 @@ export class RestGate implements RestSource {
     try {
       const value = await call()
       this.#failures.delete(market)
+      this.#answered.add(market)
       return value
     } catch (error) {
       if (isCkvdError(error, 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT')) this.#failures.set(market, (this.#failures.get(market) ?? 0) + 1)
+      if (isCkvdError(error, ...NO_ANSWER) && !this.#silent.has(market)) this.#silent.set(market, error)
       if (isCkvdError(error, 'CKVD_RATE_LIMITED')) this.#limited.set(market, error)
       if (isCkvdError(error, 'CKVD_BANNED', 'CKVD_RATE_LIMITED', 'CKVD_ACCOUNT')) this.#stopped ??= error
       throw error

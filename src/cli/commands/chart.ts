@@ -26,7 +26,7 @@ import { disputedText } from '../show/disputed-days.ts'
 import { checkOutside, OutFile } from '../show/out-file.ts'
 import { formatCountOf } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
-import { disputedOf, gapsOf, mapRows, namesOf } from '../show/table-rows.ts'
+import { disputedOf, mapRows, namesOf } from '../show/table-rows.ts'
 import type { TimeFlags } from './fetch.ts'
 import { createMarketClient, parseDays, RANGE_FLAGS, readRange, SOURCES } from './fetch.ts'
 
@@ -69,14 +69,14 @@ export function addChartCommand(program: Command, context: CliContext): void {
     exits: {
       0: 'the page is written: all bars of the range are in it, or their absence is explained',
       2: 'wrong usage or configuration, or (--png) no browser is there',
-      3: 'bars are missing without explanation, or the symbol is unknown: nothing was written; or days are disputed: they are in the page, and named',
-      4: 'banned, rate limited, a source is unreachable, or the file could not be written',
+      3: 'bars are missing without explanation, or days are disputed: they are in the page, and named; or there is no bar at all, or the symbol is unknown: nothing was written',
+      4: 'banned or rate limited (the bars that there are are drawn), a source is unreachable, or the file could not be written',
       130: 'interrupted',
     },
   })
   command
     .argument('<symbol>', 'symbol, such as BTCUSDT (cm: BTCUSD_PERP)')
-    .action((symbol, _options, self) => runCommand(context, self, (run) => runChart(run, symbol)))
+    .action((symbol, _options, self) => runCommand(context, self, (run) => runChart(run, symbol), { reports: true }))
 }
 
 /** What is asked for, and where it goes. */
@@ -93,19 +93,17 @@ async function runChart(run: CommandRun<ChartFlags>, symbol: string): Promise<nu
   const client = createMarketClient(run, task.series.market)
   try {
     const { interval } = task.series
-    const table = (await client.getData({
+    const { table, gaps, unexplained } = await client.getWithHoles({
       ...{ symbol, ...readRange(run), interval, columns: COLUMNS, enforceSource: SOURCES[run.options.source] },
-      ...{ autoReindex: true, includeSourceInfo: true, returnPolars: false, signal: run.signal },
-    })) as Table
+      ...{ autoReindex: true, includeSourceInfo: true, signal: run.signal },
+    })
     const origin = (await client.readOrigin()) ?? null
     const { slots, sources } = readSlots(table)
-    const shades = [...gapShades(gapsOf(table)), ...(await readShades(run, task, sources))]
+    const shades = [...gapShades(gaps), ...(await readShades(run, task, sources))]
     const html = formatChartPage({ series: task.series, range: task.range, slots, shades, origin })
     await writeChart(run, task, html)
     const bars = slots.filter((slot) => slot.length > 1).length
-    const disputed = disputedOf(table)
-    tell(run, task, { bars, shades, disputed, origin })
-    return disputed.length === 0 ? 0 : 3
+    return tell(run, task, { bars, shades, disputed: disputedOf(table), unexplained, origin })
   } finally {
     await client.close()
   }
@@ -181,19 +179,31 @@ async function writeChart(run: CommandRun<ChartFlags>, { page, png }: ChartTask,
   }
 }
 
-function tell(
-  run: CommandRun<ChartFlags>,
-  { series, page, png }: ChartTask,
-  { bars, shades, disputed, origin }: { bars: number; shades: readonly ChartShade[]; disputed: readonly string[]; origin: string | null },
-): void {
-  const exit = disputed.length === 0 ? 0 : 3
+/** What the page shows, and what is not well with it. */
+interface DrawnBars {
+  readonly bars: number
+  readonly shades: readonly ChartShade[]
+  readonly disputed: readonly string[]
+  /** the error of bars that are missing without explanation */
+  readonly unexplained: CkvdError | null
+  readonly origin: string | null
+}
+
+/** Tells what was drawn; gives the exit code. */
+function tell(run: CommandRun<ChartFlags>, { series, page, png }: ChartTask, drawn: DrawnBars): number {
+  const { bars, shades, disputed, unexplained, origin } = drawn
+  const exit = unexplained?.exit ?? (disputed.length === 0 ? 0 : 3)
   const files = [page, png?.file].filter((file) => file !== undefined)
-  if (run.json)
-    run.printJson({ command: 'chart', exit, origin, ...series, bars, page: page ?? null, png: png?.file ?? null, shades, disputed })
-  else {
+  if (run.json) {
+    const paths = { page: page ?? null, png: png?.file ?? null }
+    run.printJson({ command: 'chart', exit, origin, ...series, bars, ...paths, shades, disputed, error: unexplained })
+  } else {
     const shaded = shades.length === 0 ? '' : `, ${formatCountOf(shades.length, 'shaded stretch', 'shaded stretches')}`
     run.context.stdout.write(`${formatCountOf(bars, 'bar')}${shaded}. Written:\n${files.map((file) => `  ${file}\n`).join('')}`)
+    if (unexplained !== null)
+      run.context.stdout.write(`${unexplained.code}: ${unexplained.message} They are hatched in what was written. (exit ${exit})\n`)
   }
   tellSandbox(run, origin === 'sandbox' ? origin : null)
   if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
+  return exit
 }

@@ -86,24 +86,30 @@ function seriesOf({ market, symbol, interval }: DryRunResult['series'][number]):
 /** The summary of a run. */
 export function showResult(stdout: Output, result: IngestResult): void {
   // what each series says then is the same
-  if (result.stopped?.code === 'CKVD_UNREACHABLE' && result.requests.archive === 0) {
+  const isRefused = result.stopped !== null && ['CKVD_UNREACHABLE', 'CKVD_FORBIDDEN'].includes(result.stopped.code)
+  if (result.stopped !== null && isRefused && result.requests.archive === 0) {
     stdout.write(`${cleanLine(result.stopped.message)} (exit ${result.exit})\n`)
     return
   }
   const total = Object.values(result.days).reduce((sum, count) => sum + count, 0)
-  printTable(stdout, {
-    head: ['condition', 'days', 'explained'],
-    align: ['left', 'right', 'left'],
-    rows: [
-      ...CONDITIONS.filter((condition) => result.days[condition] > 0).map((condition) => [
-        condition,
-        formatCount(result.days[condition]),
-        isExplained(condition) ? 'yes' : 'NO',
-      ]),
-      ['sum', formatCount(total), ''],
-    ],
-  })
+  if (total > 0)
+    printTable(stdout, {
+      head: ['condition', 'days', 'explained'],
+      align: ['left', 'right', 'left'],
+      rows: [
+        ...CONDITIONS.filter((condition) => result.days[condition] > 0).map((condition) => [
+          condition,
+          formatCount(result.days[condition]),
+          isExplained(condition) ? 'yes' : 'NO',
+        ]),
+        ['sum', formatCount(total), ''],
+      ],
+    })
   const { listing, archive, checksum, rest } = result.requests
+  const rates = [
+    ...(archive > 0 ? [formatRate(archive, result.elapsed_ms, 'archives')] : []),
+    ...(result.rows > 0 ? [formatRate(result.rows, result.elapsed_ms, 'rows')] : []),
+  ]
   const changes = [
     [result.upgraded, 'upgraded from REST to archive'],
     [result.republished, 'taken anew after a republication'],
@@ -112,7 +118,7 @@ export function showResult(stdout: Output, result: IngestResult): void {
   const lines = [
     `${formatCount(result.series)} series · ${formatCountOf(result.stored, 'day')} stored, ${formatCount(result.skipped)} settled before · ${formatCountOf(result.rows, 'row')}`,
     ...changes.filter(([count]) => count > 0).map(([count, text]) => `${formatCountOf(count, 'day')} ${text}`),
-    `${formatBytes(result.bytes_downloaded)} in ${formatDuration(result.elapsed_ms)} (${formatRate(archive, result.elapsed_ms, 'archives')}, ${formatRate(result.rows, result.elapsed_ms, 'rows')})`,
+    `${formatBytes(result.bytes_downloaded)} in ${formatDuration(result.elapsed_ms)}${rates.length === 0 ? '' : ` (${rates.join(', ')})`}`,
     `requests: ${formatCount(listing)} listing, ${formatCount(archive)} archive, ${formatCount(checksum)} checksum, ${formatCount(rest)} REST`,
   ]
   stdout.write(`${lines.join('\n')}\n`)

@@ -21,7 +21,7 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
   const planning = createCounter<{ readonly planned: number; readonly lines: number }>(run, {
     message: 'reading listings',
     facts: ({ planned, lines }) => ({ planned, lines }),
-    text: ({ planned, lines }) => `Reading listings: ${planned} of ${lines} symbols`,
+    text: ({ planned, lines }) => `Reading listings: ${formatCount(planned)} series of ${formatCountOf(lines, 'symbol')}`,
   })
   const progress = createProgress<IngestProgress>(run, {
     message: 'ingesting',
@@ -35,7 +35,8 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
     progress.stop()
   }
   const events: IngestEvents = {
-    onPlanning: (planned, lines) => (planned === lines ? planning.stop() : planning.update({ planned, lines })),
+    onPlanning: (planned, lines) => planning.update({ planned, lines }),
+    onPlan: () => planning.stop(),
     onProgress: progress.update,
     onMisplaced,
     onNote: (note) => run.logger.warn(note),

@@ -1,24 +1,37 @@
+import { stripVTControlCharacters } from 'node:util'
+
 /**
- * Text whose lines fit a width: a longer one goes on in the next line after a blank, indented as it began. A word that is longer than the
- * width stays whole: where a terminal breaks it, it can still be copied.
+ * Text whose lines fit a width: a longer one goes on in the next line after a blank, indented as it began, or where the text begins behind a
+ * word and some blanks, as in a list of terms. A word that is longer than the width stays whole: where a terminal breaks it, it can still be
+ * copied.
  */
 export function wrapText(text: string, width: number): string {
   return text
     .split('\n')
-    .map((line) => (line.length <= width ? line : wrapLine(line, width)))
+    .map((line) => (lengthOf(line) <= width ? line : wrapLine(line, width)))
     .join('\n')
+}
+
+/** Columns that a line takes: colours take none. */
+function lengthOf(line: string): number {
+  return line.includes('\u001b') ? stripVTControlCharacters(line).length : line.length
 }
 
 function wrapLine(line: string, width: number): string {
   const [indent = ''] = /^ */.exec(line) ?? []
+  const [term = indent] = /^ *\S+ {2,}(?=\S)/.exec(line) ?? []
+  const begin = term.length <= width / 2 ? term : indent
+  const further = ' '.repeat(begin.length)
   const lines: string[] = []
-  let current = indent
-  for (const word of line.slice(indent.length).split(' ')) {
-    const next = current.trim() === '' ? `${current}${word}` : `${current} ${word}`
-    if (next.length > width && current.trim() !== '') {
+  let current = begin
+  let isEmpty = true
+  for (const word of line.slice(begin.length).split(' ')) {
+    const next = isEmpty ? `${current}${word}` : `${current} ${word}`
+    if (lengthOf(next) > width && !isEmpty) {
       lines.push(current)
-      current = `${indent}${word}`
+      current = `${further}${word}`
     } else current = next
+    isEmpty &&= word === ''
   }
   return [...lines, current].join('\n')
 }

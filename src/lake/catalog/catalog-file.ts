@@ -29,13 +29,9 @@ const SQLITE_NOTADB = 26
  */
 export function openCatalogFile(path: string, mode: CatalogMode, progress?: MigrationProgress): Database.Database {
   if (mode === 'read' && !existsSync(path)) {
-    throw new CkvdError(
-      'CKVD_LAKE_MISSING',
-      `Expected a lake in ${dirname(path)}, but it has no catalog. Run \`ckvd ingest\` first, or check --lake.`,
-      {
-        details: { path },
-      },
-    )
+    const found = existsSync(dirname(path)) ? 'no lake is in this directory' : 'there is no such directory'
+    const message = `Expected a lake in ${dirname(path)}, but ${found}. Run \`ckvd ingest\` first, or check --lake.`
+    throw new CkvdError('CKVD_LAKE_MISSING', message, { details: { path: dirname(path) } })
   }
   let database: Database.Database | undefined
   try {

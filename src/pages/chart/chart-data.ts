@@ -2,8 +2,8 @@ import type { Condition } from '../../model/condition.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 
-/** What a stretch of the chart is shaded for: bars that are missing, or days of a condition other than complete. */
-export type ShadeKind = 'missing' | Condition
+/** What a stretch of the chart is shaded for: bars that are missing, with or without explanation, or days of a condition other than complete. */
+export type ShadeKind = 'missing' | 'unexplained' | Condition
 
 /** A stretch that is shaded; times in seconds since 1970, the end excluded. */
 export interface ChartShade {

@@ -14,7 +14,14 @@ const isIntraday = !['1d', '3d', '1w', '1M'].includes(DATA.interval)
 
 /** CSS variable of a kind's colour; missing bars are hatched, days are plain. */
 const COLORS: Readonly<Partial<Record<ShadeKind, string>>> = {
-  ...{ missing: '--gray', provisional: '--sky', pending: '--yellow', partial: '--orange', unexplainable: '--orange' },
+  ...{
+    missing: '--gray',
+    unexplained: '--orange',
+    provisional: '--sky',
+    pending: '--yellow',
+    partial: '--orange',
+    unexplainable: '--orange',
+  },
   ...{ disputed: '--red', quarantined: '--pink', failed: '--red' },
 }
 
@@ -38,7 +45,8 @@ function decimalsOf(prices: readonly number[]): number {
 const decimals = decimalsOf(bars.slice(0, 2000).flatMap((bar) => bar.slice(1, 5)))
 
 function nameOf(kind: ShadeKind): string {
-  return kind === 'missing' ? 'missing bars' : kind
+  if (kind === 'missing') return 'missing bars'
+  return kind === 'unexplained' ? 'missing bars, unexplained' : kind
 }
 
 function describeBar(slot: ChartSlot): string {
@@ -81,7 +89,7 @@ function colorOf(variable: string): string {
 }
 
 function lookOf({ kind }: ChartShade): ShadeLook {
-  return { color: colorOf(COLORS[kind] ?? '--gray'), isHatched: kind === 'missing' }
+  return { color: colorOf(COLORS[kind] ?? '--gray'), isHatched: kind === 'missing' || kind === 'unexplained' }
 }
 
 function paint(chart: IChartApi, candles: ISeriesApi<'Candlestick'>, volume: ISeriesApi<'Histogram'>): void {

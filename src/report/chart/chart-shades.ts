@@ -4,6 +4,7 @@ import { unexplainedDay } from '../../lake/day-facts.ts'
 import type { LedgerReader } from '../../lake/ledger.ts'
 import type { Condition } from '../../model/condition.ts'
 import { isExplained } from '../../model/condition.ts'
+import type { Gap } from '../../model/gaps.ts'
 import { gridOf, nextSlotUs, slotStartUs } from '../../model/interval.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
 import { addDays, dayOfUs, dayStartUs } from '../../model/utc-day.ts'
@@ -72,12 +73,16 @@ export function findRestShades(slots: readonly SourcedSlot[], recorded: readonly
   return shades
 }
 
-/** Stretches without bars, as a table of the library tells them; times in microseconds. */
-export function gapShades(
-  gaps: readonly { readonly start: number; readonly end: number; readonly bars: number; readonly evidence: string }[],
-): ChartShade[] {
-  return gaps.map(({ start, end, bars, evidence }) => ({
-    ...{ kind: 'missing', start: start / US_PER_SECOND, end: end / US_PER_SECOND },
+/** A stretch without bars, why that is so, and whether the reason explains it. */
+export interface ShadedGap extends Gap {
+  readonly evidence: string
+  readonly explained: boolean
+}
+
+/** Stretches without bars; those that nothing explains have a kind of their own. */
+export function gapShades(gaps: readonly ShadedGap[]): ChartShade[] {
+  return gaps.map(({ startUs, endUs, bars, evidence, explained }) => ({
+    ...{ kind: explained ? 'missing' : 'unexplained', start: startUs / US_PER_SECOND, end: endUs / US_PER_SECOND },
     text: `${bars.toLocaleString('en-US')} ${bars === 1 ? 'bar' : 'bars'}; ${evidence}`,
   }))
 }

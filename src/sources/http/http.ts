@@ -8,8 +8,8 @@ import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
-import { answerClockMs, parseRetryAfter } from './retry-and-ban-times.ts'
 import { ServerClock } from './server-clock.ts'
+import { statusError } from './status-error.ts'
 import { backoffMs, listenAbort, pause } from '../../waiting.ts'
 
 /** What a request is for: the summary counts requests by kind. */
@@ -273,24 +273,4 @@ async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Pr
     }
     throw new CkvdError('CKVD_HTTP_TRUNCATED', `The gzip body from ${url} is damaged.`, { details: { url }, cause })
   }
-}
-
-function statusError(answer: HttpAnswer, url: string): CkvdError {
-  const { status, headers } = answer
-  const text = new TextDecoder().decode(answer.body.subarray(0, 200))
-  const details = { url, status, body: text }
-  if (status === 403 || status === 451) {
-    return new CkvdError('CKVD_FORBIDDEN', `${url} answered ${status}: the server refuses this address (a firewall or a country rule).`, {
-      details,
-    })
-  }
-  if (status === 408 || status === 429 || status >= 500) {
-    const retryAfterMs = parseRetryAfter(headers['retry-after'], answerClockMs(headers, Date.now()))
-    return new CkvdError('CKVD_HTTP_BUSY', `${url} answered ${status}.`, {
-      details: retryAfterMs === undefined ? details : { ...details, retryAfterMs },
-    })
-  }
-  const location = headers['location']
-  const hint = location === undefined ? '' : ` and pointed to ${location}; set the URL of that source if this is meant`
-  return new CkvdError('CKVD_HTTP_STATUS', `Expected status 200 from ${url}, got ${status}${hint}.`, { details })
 }

@@ -124,16 +124,20 @@ export class Listing {
       if (entries > mostEntries || pages > MAX_PAGES) {
         throw new CkvdError(
           'CKVD_LISTING',
-          `Expected the listing of ${prefix} to end after ${mostEntries} entries or ${MAX_PAGES} pages at most, it goes on after ${entries} on ${pages}.`,
+          `Expected the listing of ${prefix} to end after ${mostEntries} entries or ${MAX_PAGES} pages at most, it goes on after ${entries} on ${pages}. Check --listing-url.`,
           { details: { prefix, entries, pages } },
         )
       }
       yield page
       if (page.next === undefined) return
       if (marker !== undefined && Buffer.compare(Buffer.from(page.next), Buffer.from(marker)) <= 0) {
-        throw new CkvdError('CKVD_LISTING', `Expected the listing of ${prefix} to go on after ${marker}, it went back to ${page.next}.`, {
-          details: { prefix, marker, next: page.next },
-        })
+        throw new CkvdError(
+          'CKVD_LISTING',
+          `Expected the listing of ${prefix} to go on after ${marker}, it went back to ${page.next}. Check --listing-url.`,
+          {
+            details: { prefix, marker, next: page.next },
+          },
+        )
       }
       marker = page.next
     }
@@ -157,7 +161,7 @@ export class Listing {
     const { keys, folders } = page
     const stranger = keys.find(({ key }) => !key.startsWith(prefix))?.key ?? folders.find((folder) => !folder.startsWith(prefix))
     if (stranger !== undefined) {
-      throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}.`, {
+      throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}. Check --listing-url.`, {
         details: { prefix, found: stranger },
       })
     }

@@ -34,11 +34,8 @@ describe('a lake', () => {
       const root = join(directory, 'new', 'lake')
       await using lake = await openLake(root, { mode: 'write', origin: 'sandbox' })
       expect(lake.origin).toBe('sandbox')
-      expect((await readdir(root)).sort()).toEqual(
-        expect.arrayContaining(['CACHEDIR.TAG', 'catalog.sqlite', 'data', 'lake.json', 'quarantine', 'tmp']),
-      )
+      expect((await readdir(root)).sort()).toEqual(expect.arrayContaining(['catalog.sqlite', 'data', 'lake.json', 'quarantine', 'tmp']))
       expect(await readFile(join(root, 'lake.json'), 'utf8')).toBe('{"format":1,"origin":"sandbox"}\n')
-      expect(await readFile(join(root, 'CACHEDIR.TAG'), 'utf8')).toMatch(/^Signature: 8a477f597d28d172789f06886806bc55\n/)
       expect(await readdir(join(root, 'data'))).toEqual([])
     })
   })
@@ -51,14 +48,35 @@ describe('a lake', () => {
     })
   })
 
-  it('in a folder with files of others touches none of them and does not tag the folder', async () => {
+  it('in a folder with files of others touches none of them', async () => {
     await inTempDirectory(async (root) => {
       await mkdir(join(root, 'tmp'))
       await writeFile(join(root, 'tmp', 'draft.tmp'), 'mine')
       await writeFile(join(root, 'letter.txt'), 'mine')
       await (await openLake(root, { mode: 'write' })).close()
       expect(await tmpFiles(root)).toEqual(['draft.tmp'])
-      expect(existsSync(join(root, 'CACHEDIR.TAG'))).toBe(false)
+    })
+  })
+
+  const TAG = 'Signature: 8a477f597d28d172789f06886806bc55\n'
+  const FORMER = `${TAG}# This directory is a lake of ckvd: candlesticks that can be downloaded again.\n`
+  it('is data, no cache: backup programs are not told to leave it out', async () => {
+    await inTempDirectory(async (directory) => {
+      const [fresh, older, tagged] = [join(directory, 'fresh'), join(directory, 'older'), join(directory, 'tagged')]
+      for (const [root, text] of [
+        [older, FORMER],
+        [tagged, `${TAG}# mine: no backup of this, please\n`],
+      ] as const) {
+        await mkdir(root)
+        await writeFile(join(root, 'CACHEDIR.TAG'), text)
+      }
+      for (const root of [fresh, older, tagged]) await (await openLake(root, { mode: 'write' })).close()
+      expect([fresh, older, tagged].map((root) => existsSync(join(root, 'CACHEDIR.TAG')))).toEqual([false, false, true])
+      await rm(join(tagged, 'CACHEDIR.TAG'))
+      await writeFile(join(directory, 'elsewhere'), FORMER)
+      await symlink('../elsewhere', join(tagged, 'CACHEDIR.TAG'))
+      await (await openLake(tagged, { mode: 'write' })).close()
+      expect([existsSync(join(tagged, 'CACHEDIR.TAG')), existsSync(join(directory, 'elsewhere'))]).toEqual([true, true])
     })
   })
 

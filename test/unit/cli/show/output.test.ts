@@ -1,3 +1,4 @@
+import { wrapText } from '../../../../src/cli/show/wrap-text.ts'
 import { describe, expect, test } from 'vitest'
 import { formatBytes, formatCount, formatDuration, formatRate, jsonLine, printTable } from '../../../../src/cli/show/output.ts'
 import type { TableContent } from '../../../../src/cli/show/output.ts'
@@ -107,4 +108,13 @@ test('formatCount and formatRate', () => {
 
 test('jsonLine keeps bigints: as numbers where exact, else as text', () => {
   expect(jsonLine({ a: 5n, b: 9_007_199_254_740_993n, c: [1n] })).toBe('{"a":5,"b":"9007199254740993","c":[1]}\n')
+})
+
+test('a line that is too wide goes on under the text that a term begins, colours not counted', () => {
+  expect(wrapText('  3     finished, but some days are partial or disputed', 30)).toBe(
+    '  3     finished, but some\n        days are partial or\n        disputed',
+  )
+  expect(wrapText('  a plain line that is indented', 20)).toBe('  a plain line that\n  is indented')
+  expect(wrapText('\u001b[31merror CKVD_BUG:\u001b[39m a', 20)).toBe('\u001b[31merror CKVD_BUG:\u001b[39m a')
+  expect(wrapText('a word/that/is/longer/than/the/width', 12)).toBe('a\nword/that/is/longer/than/the/width')
 })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createCounter, createProgress } from '../../../../src/cli/show/progress.ts'
+import { createProgressView } from '../../../../src/cli/show/progress-view.ts'
 import { createTextOutput } from '../../../../src/cli/show/output.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
@@ -80,4 +81,16 @@ test('nothing is shown with --quiet', () => {
     view.stop()
     expect([written, logged]).toEqual([[], []])
   }
+})
+
+test('what was being planned is taken away before the plan is shown, however many series a symbol has', () => {
+  const { run, written } = createRun('terminal')
+  const { events } = createProgressView({ ...run, logger: { ...run.logger, isLevelEnabled: () => false } })
+  for (let planned = 1; planned <= 6; planned++) {
+    events.onPlanning?.(planned, 2)
+    vi.advanceTimersByTime(150)
+  }
+  expect(written.at(-1)).toContain('Reading listings: 6 series of 2 symbols')
+  events.onPlan?.({} as never, 6)
+  expect(written.at(-1)).toBe('\r\u001b[K')
 })

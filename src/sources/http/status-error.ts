@@ -1,0 +1,32 @@
+import { CkvdError } from '../../errors.ts'
+import type { HttpAnswer } from './http-exchange.ts'
+import { answerClockMs, parseRetryAfter } from './retry-and-ban-times.ts'
+
+/** The error of an answer with a status that nobody wants: CKVD_FORBIDDEN, CKVD_HTTP_BUSY or CKVD_HTTP_STATUS. */
+export function statusError(answer: HttpAnswer, url: string): CkvdError {
+  const { status, headers } = answer
+  const text = new TextDecoder().decode(answer.body.subarray(0, 200))
+  const details = { url, status, body: text }
+  if (status === 403 || status === 451) {
+    const place = url.replace(/[?#].*/, '')
+    const message = `${place} answered ${status}: it refuses this address (${refusalReason(text)}). Use another network, or a proxy (HTTPS_PROXY).`
+    return new CkvdError('CKVD_FORBIDDEN', message, { details })
+  }
+  if (status === 408 || status === 429 || status >= 500) {
+    const retryAfterMs = parseRetryAfter(headers['retry-after'], answerClockMs(headers, Date.now()))
+    return new CkvdError('CKVD_HTTP_BUSY', `${url} answered ${status}: it is overloaded or out of order.`, {
+      details: retryAfterMs === undefined ? details : { ...details, retryAfterMs },
+    })
+  }
+  const location = headers['location']
+  const hint = location === undefined ? '' : ` and pointed to ${location}; set the URL of that source if this is meant`
+  return new CkvdError('CKVD_HTTP_STATUS', `Expected status 200 from ${url}, got ${status}${hint}. Check the URLs of \`ckvd config\`.`, {
+    details,
+  })
+}
+
+/** Why a server refuses, in its own words where they are the exchange's (`{"code": 0, "msg": "…"}`), on one line. */
+function refusalReason(body: string): string {
+  const [, words] = /"msg"\s*:\s*"((?:[^"\\]|\\.)+)/.exec(body) ?? []
+  return words === undefined ? 'a firewall or a country rule' : words.replace(/\s+/g, ' ').replace(/\.$/, '')
+}
