@@ -1,21 +1,19 @@
 import type { Columns } from '../model/columns.ts'
-import { datasetOf } from '../dataset/registry.ts'
 import { countExpected, countOff, findMissing, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
-import { CkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
 import { countOffGrid } from '../model/off-grid.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
 import { countSlots, firstSlotUs, maxLengthUs, phaseOf } from '../model/interval.ts'
 import { lowerBound } from '../model/lower-bound.ts'
-import { pickRows, sameRow, sliceColumns } from '../model/columns.ts'
+import { pickRows, sliceColumns } from '../model/columns.ts'
 import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { isoOfUs } from '../model/utc-day.ts'
 import { toDoubles } from '../memory/int64.ts'
+import { mergeSameTimes } from './same-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
@@ -71,9 +69,6 @@ export interface SplitRows {
  */
 let scratch = new Float64Array(0)
 const MAX_SCRATCH_ROWS = 86_400
-
-/** How many conflicting bars a note spells out. */
-const NOTED_CONFLICTS = 5
 
 /**
  * Sorts the rows of an archive and splits them into chunks, on the grid on which its own bars agree. Rows that open just before or just
@@ -201,41 +196,4 @@ function countLateBars(times: Float64Array, range: TimeRange, grid: Grid): numbe
     if (lateUs !== 0) late++
   }
   return late
-}
-
-interface Merged {
-  readonly columns: Columns
-  readonly duplicates: number
-  readonly conflicts: number
-  readonly note: string
-}
-
-/** Rows of one open time become one: identical ones collapse, of different ones the later in the file stays. */
-function mergeSameTimes(columns: Columns, times: Float64Array, series: Chunked): Merged {
-  const rows: number[] = []
-  const notes: string[] = []
-  let duplicates = 0
-  let conflicts = 0
-  for (let row = 0; row < times.length; row++) {
-    const kept = rows.at(-1)
-    if (kept === undefined || times[kept] !== times[row]) {
-      rows.push(row)
-    } else if (sameRow(columns, kept, columns, row)) {
-      duplicates++
-    } else {
-      conflicts++
-      if (notes.length < NOTED_CONFLICTS) notes.push(describeConflict(columns, kept, row, series))
-      rows[rows.length - 1] = row
-    }
-  }
-  if (conflicts > NOTED_CONFLICTS) notes.push(`and ${conflicts - NOTED_CONFLICTS} more`)
-  return { columns: pickRows(columns, rows), duplicates, conflicts, note: notes.join('; ') }
-}
-
-function describeConflict(columns: Columns, dropped: number, kept: number, series: Chunked): string {
-  const differing = datasetOf(series).columns.filter(({ key }) => columns[key]?.[dropped] !== columns[key]?.[kept])
-  const values = differing.map(({ key, name }) => `${name} ${columns[key]?.[dropped]} then ${columns[key]?.[kept]}`)
-  const time = columns.openTime[kept]
-  if (time === undefined) throw new CkvdError('CKVD_BUG', `Expected a row ${kept}, found ${columns.openTime.length} rows`)
-  return `${isoOfUs(Number(time))}: ${values.join(', ')}`
 }
