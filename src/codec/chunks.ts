@@ -1,5 +1,5 @@
 import type { Columns } from '../model/columns.ts'
-import { countExpected, countOff, findMissing, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
+import { countExpected, countOff, findMissing, idsOf, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import type { Gap } from '../model/gaps.ts'
@@ -13,7 +13,8 @@ import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { toDoubles } from '../memory/int64.ts'
-import { mergeSameTimes } from './same-rows.ts'
+import type { Merged } from './same-rows.ts'
+import { mergeSame, mergeSameIds } from './same-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
@@ -80,6 +81,7 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
   const { interval } = series
   const { columns, times } = sortRows(unsorted)
   const grid = gridOfBars(series, columns.openTime)
+  const ids = idsOf(columns, series)
   const wanted = days === null ? null : new Set(days)
   const before = previousChunk(chunkOfUs(range.startUs, series), series)
   const after = chunkOfUs(range.endUs, series)
@@ -110,7 +112,8 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
       const expected = rangeOfLife(chunk, bounds, held, grid)
       // nearly all archives are one chunk, whole
       const own = rows === times.length ? columns : sliceColumns(columns, start, end)
-      const beside = (): Columns => sliceColumns(columns, Math.max(0, start - 1), end + 1)
+      // what is missing between two chunks of a sequence is told with the later one
+      const beside = (): Columns => sliceColumns(columns, Math.max(0, start - 1), end + (ids === undefined ? 1 : 0))
       if (rows > 0) chunks.push({ day, ...measure(own, times.subarray(start, end), expected, grid, series, beside) })
       else if (countSlots(expected.startUs, expected.endUs, grid) > 0) absentDays.push(day)
     }
@@ -148,7 +151,14 @@ function isAscending(times: Float64Array, step: number): boolean {
   return true
 }
 
-/** @param beside gives the rows with those before and after them in the archive */
+/** Rows that are there twice as one; undefined where none is. */
+function mergeTwice(columns: Columns, times: Float64Array, series: Chunked): Merged | undefined {
+  const ids = idsOf(columns, series)
+  if (ids !== undefined) return mergeSameIds(columns, ids, series)
+  return isAscending(times, 1) ? undefined : mergeSame(columns, times, series)
+}
+
+/** @param beside gives the rows with those beside them in the archive that tell what is missing */
 function measure(
   unmerged: Columns,
   unmergedTimes: Float64Array,
@@ -157,7 +167,7 @@ function measure(
   series: Chunked,
   beside: () => Columns,
 ): Omit<ChunkRows, 'day'> {
-  const merged = isAscending(unmergedTimes, 1) ? undefined : mergeSameTimes(unmerged, unmergedTimes, series)
+  const merged = mergeTwice(unmerged, unmergedTimes, series)
   const columns = merged?.columns ?? unmerged
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
   const facts = {
