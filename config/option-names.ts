@@ -1,6 +1,6 @@
+import damerauLevenshtein from 'damerau-levenshtein'
 import { CkvdError } from '../src/errors.ts'
 import { SETTINGS } from './setting-table.ts'
-import { countEdits } from '../src/model/count-edits.ts'
 
 /** Names that mean the same: here and in the Python package, of options, flags and variables. The one that is known where it is asked is meant. */
 const SAME: readonly (readonly string[])[] = [
@@ -55,7 +55,7 @@ function plainOf(name: string): string {
 }
 
 function isMistyped(plain: string, known: string): boolean {
-  return countEdits(plain, known, Math.min(MOST_EDITS, Math.floor(plain.length / LETTERS_AN_EDIT))) !== undefined
+  return damerauLevenshtein(plain, known).steps <= Math.min(MOST_EDITS, Math.floor(plain.length / LETTERS_AN_EDIT))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { datasetOf } from '../dataset/registry.ts'
 import type { SeriesBounds } from '../dataset/expected.ts'
-import { countExpected, countOff, findMissing, heldTimes, rangeOfLife } from '../dataset/expected.ts'
+import type { ChunkEnds } from '../dataset/sequence.ts'
+import { countExpected, countOff, endsOf, findMissing, heldTimes, rangeOfLife } from '../dataset/expected.ts'
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { chunkRange } from '../dataset/chunk.ts'
@@ -15,6 +16,7 @@ import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { gridOf } from '../model/interval.ts'
 import type { Columns } from '../model/columns.ts'
+import { joinColumns } from '../model/columns.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -55,6 +57,8 @@ export interface AcquiredDay {
   readonly unused?: { readonly key: string; readonly error: CkvdError }
   /** open time of its last bar, us; null without bars */
   readonly lastOpenUs: number | null
+  /** see DecodedChunk */
+  readonly ends?: ChunkEnds | undefined
   readonly evidence: string | null
   readonly error: CkvdError | null
 }
@@ -63,6 +67,12 @@ export interface AcquiredDay {
 export function expectedRange(series: Series, day: UtcDay, bounds: SeriesBounds, columns?: Columns): TimeRange {
   const held = columns === undefined ? null : heldTimes(columns)
   return rangeOfLife(chunkRange(day, series), bounds, held, columns === undefined ? gridOf(series) : gridOfBars(series, columns.openTime))
+}
+
+/** Rows beside those of a chunk, each as columns of one row; undefined: not known, or nothing is told by it. */
+export interface BesideRows {
+  readonly before: Columns | undefined
+  readonly after: Columns | undefined
 }
 
 /** Everything from which a chunk is made. */
@@ -84,6 +94,8 @@ export interface DayParts {
   readonly error: CkvdError | null
   /** why a gap is there */
   readonly explain: (gap: Gap) => Evidence
+  /** of a sequence: the last row of the chunk before it, and the first one of that after it, where they tell what is missing between */
+  readonly beside?: BesideRows
   /** two sources contradict each other in it, and no third decides */
   readonly disputed?: boolean
 }
@@ -96,12 +108,13 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const { series, day, columns, sources } = parts
   const range = expectedRange(series, day, parts.bounds, columns)
   const rows = columns.openTime.length
-  const gaps = findMissing(series, columns, range).map((gap) => ({ ...gap, evidence: parts.explain(gap) }))
+  const missing = findMissing(series, withBeside(columns, parts.beside), range)
+  const gaps = missing.map(({ what, ...gap }) => ({ ...gap, evidence: telling(parts.explain(gap), what) }))
   const condition = conditionOf(gaps, sources, parts.disputed ?? false, series)
   const { oddClose, oddRows } = findOddities(series, columns)
   const facts = {
     rows,
-    expected: countExpected(series, columns, range),
+    expected: countExpected(series, columns, range, missing),
     offGrid: countOff(series, columns),
     duplicates: parts.duplicates,
     oddClose,
@@ -139,9 +152,24 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
     gaps,
     ...(parts.restStretches === undefined ? {} : { restStretches: parts.restStretches }),
     lastOpenUs: rows === 0 ? null : Number(columns.openTime[rows - 1]),
+    ends: endsOf(columns, series),
     evidence: parts.evidence,
     error: parts.error,
   }
+}
+
+function withBeside(columns: Columns, beside: BesideRows | undefined): Columns {
+  if (beside === undefined) return columns
+  return joinColumns(
+    [beside.before, columns, beside.after].filter((rows) => rows !== undefined),
+    columns,
+  )
+}
+
+/** A doubt that says which rows are missing. */
+function telling(evidence: Evidence, what: string | undefined): Evidence {
+  if (what === undefined || isProof(evidence)) return evidence
+  return { ...evidence, note: evidence.note === null ? what : `${evidence.note}: ${what}` }
 }
 
 type BuiltCondition = ShardCondition | 'pending' | 'unexplainable'

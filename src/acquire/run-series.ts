@@ -1,4 +1,4 @@
-import { countExpectedOfNone } from '../dataset/expected.ts'
+import { countExpectedOfNone, isSequence } from '../dataset/expected.ts'
 import { chunkEndUs, chunkOfUs, chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
@@ -9,9 +9,11 @@ import { acquireArchive } from './archive/archive-days.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
 import { earliestInArchives } from './archive/first-archives.ts'
 import { doubtfulDay } from './barless-day.ts'
-import type { SeriesPlan } from './plan/plan.ts'
+import { DaySeams } from './day-seams.ts'
+import type { SeriesPlan } from './plan/series-plan.ts'
 import { firstArchiveEndUs } from './plan/known-beginning.ts'
-import { chunksOf, lastKnownDay } from './plan/plan.ts'
+import { chunksOf } from './plan/plan-scope.ts'
+import { lastKnownDay } from './plan/series-plan.ts'
 import type { AcquiredDay } from './day.ts'
 import { expectedRange } from './day.ts'
 import type { StoredChunk } from './repair.ts'
@@ -77,12 +79,16 @@ class SeriesRun {
   readonly #host: SeriesHost
   readonly #series: Series
   readonly #life: SeriesLife
+  /** null where rows are told apart by their times */
+  readonly #seams: DaySeams | null
 
   constructor(plan: SeriesPlan, host: SeriesHost) {
     this.#plan = plan
     this.#host = host
     this.#series = plan.series
     const { known, beginnings, nowUs, signal, acquire } = host
+    const days = [...plan.tasks, ...plan.repairs].flatMap((task) => task.days)
+    this.#seams = isSequence(plan.series) ? new DaySeams(plan.series, days, (day) => host.readStored(day)) : null
     const last = lastKnownDay(plan)
     const goesOn = plan.more || (last !== null && plan.last !== null && last > plan.last)
     this.#life = new SeriesLife({
@@ -176,12 +182,16 @@ class SeriesRun {
     await this.#fill(alive, 'before the first archive', true)
   }
 
-  #runArchive(task: ArchiveTask): Promise<void> {
-    return this.#host.inArchiveLane(task, async (signal) => {
-      const days = await acquireArchive(task, this.#life, { ...this.#host.acquire, signal })
+  async #runArchive(task: ArchiveTask): Promise<void> {
+    const turn = this.#seams?.begin(task.days, this.#life)
+    const work: LaneWork = async (signal) => {
+      const ctx = { ...this.#host.acquire, signal }
+      const acquired = await acquireArchive(task, this.#life, ctx)
+      const days = turn === undefined ? acquired : await turn.close(acquired, ctx)
       for (const day of days) this.#life.saw(day.lastOpenUs)
       await this.#host.emit(task.days, days, false)
-    })
+    }
+    await this.#host.inArchiveLane(task, work).finally(() => turn?.end())
   }
 
   /** Chunks of which REST alone can tell, each run of them in as few stretches as its rows allow. */
@@ -229,7 +239,8 @@ class SeriesRun {
   /** A stored chunk with holes of which REST alone is asked again. */
   async #repair(day: UtcDay, task?: ArchiveTask): Promise<void> {
     let isContradicted = false
-    await this.#host.inRestLane([day], async (signal) => {
+    const turn = this.#seams?.begin([day], this.#life)
+    const work: LaneWork = async (signal) => {
       const stored = await this.#host.readStored(day)
       if (stored === undefined) return this.#host.keep(day)
       await this.#learnFrom(stored)
@@ -239,8 +250,10 @@ class SeriesRun {
         return isContradicted ? undefined : this.#host.keep(day)
       }
       this.#life.saw(repaired.lastOpenUs)
-      await this.#host.emit([day], [repaired], false)
-    })
+      const days = turn === undefined ? [repaired] : await turn.close([repaired], { ...this.#host.acquire, signal })
+      await this.#host.emit([day], days, false)
+    }
+    await this.#host.inRestLane([day], work).finally(() => turn?.end())
     // the sources contradict each other: the day is made anew, from all of them
     if (isContradicted && task !== undefined) await this.#runArchive(task)
   }

@@ -1,21 +1,20 @@
 import type { Columns } from '../model/columns.ts'
-import { datasetOf } from '../dataset/registry.ts'
-import { countExpected, countOff, findMissing, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
+import { countExpected, countOff, findMissing, idsOf, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
-import { CkvdError } from '../errors.ts'
 import type { Gap } from '../model/gaps.ts'
 import { countOffGrid } from '../model/off-grid.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid, Phase } from '../model/interval.ts'
 import { countSlots, firstSlotUs, maxLengthUs, phaseOf } from '../model/interval.ts'
 import { lowerBound } from '../model/lower-bound.ts'
-import { pickRows, sameRow, sliceColumns } from '../model/columns.ts'
+import { pickRows, sliceColumns } from '../model/columns.ts'
 import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { isoOfUs } from '../model/utc-day.ts'
 import { toDoubles } from '../memory/int64.ts'
+import type { Merged } from './same-rows.ts'
+import { mergeSame, mergeSameIds } from './same-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
@@ -72,9 +71,6 @@ export interface SplitRows {
 let scratch = new Float64Array(0)
 const MAX_SCRATCH_ROWS = 86_400
 
-/** How many conflicting bars a note spells out. */
-const NOTED_CONFLICTS = 5
-
 /**
  * Sorts the rows of an archive and splits them into chunks, on the grid on which its own bars agree. Rows that open just before or just
  * after the archive's period are told. Of bars longer than a day they are as good as those in it (a week that opens on the last Monday
@@ -85,6 +81,7 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
   const { interval } = series
   const { columns, times } = sortRows(unsorted)
   const grid = gridOfBars(series, columns.openTime)
+  const ids = idsOf(columns, series)
   const wanted = days === null ? null : new Set(days)
   const before = previousChunk(chunkOfUs(range.startUs, series), series)
   const after = chunkOfUs(range.endUs, series)
@@ -115,7 +112,8 @@ export function splitChunks(unsorted: Columns, request: SplitRequest): SplitRows
       const expected = rangeOfLife(chunk, bounds, held, grid)
       // nearly all archives are one chunk, whole
       const own = rows === times.length ? columns : sliceColumns(columns, start, end)
-      const beside = (): Columns => sliceColumns(columns, Math.max(0, start - 1), end + 1)
+      // what is missing between two chunks of a sequence is told with the later one
+      const beside = (): Columns => sliceColumns(columns, Math.max(0, start - 1), end + (ids === undefined ? 1 : 0))
       if (rows > 0) chunks.push({ day, ...measure(own, times.subarray(start, end), expected, grid, series, beside) })
       else if (countSlots(expected.startUs, expected.endUs, grid) > 0) absentDays.push(day)
     }
@@ -153,7 +151,14 @@ function isAscending(times: Float64Array, step: number): boolean {
   return true
 }
 
-/** @param beside gives the rows with those before and after them in the archive */
+/** Rows that are there twice as one; undefined where none is. */
+function mergeTwice(columns: Columns, times: Float64Array, series: Chunked): Merged | undefined {
+  const ids = idsOf(columns, series)
+  if (ids !== undefined) return mergeSameIds(columns, ids, series)
+  return isAscending(times, 1) ? undefined : mergeSame(columns, times, series)
+}
+
+/** @param beside gives the rows with those beside them in the archive that tell what is missing */
 function measure(
   unmerged: Columns,
   unmergedTimes: Float64Array,
@@ -162,7 +167,7 @@ function measure(
   series: Chunked,
   beside: () => Columns,
 ): Omit<ChunkRows, 'day'> {
-  const merged = isAscending(unmergedTimes, 1) ? undefined : mergeSameTimes(unmerged, unmergedTimes, series)
+  const merged = mergeTwice(unmerged, unmergedTimes, series)
   const columns = merged?.columns ?? unmerged
   const times = merged === undefined ? unmergedTimes : toDoubles(columns.openTime)
   const facts = {
@@ -201,41 +206,4 @@ function countLateBars(times: Float64Array, range: TimeRange, grid: Grid): numbe
     if (lateUs !== 0) late++
   }
   return late
-}
-
-interface Merged {
-  readonly columns: Columns
-  readonly duplicates: number
-  readonly conflicts: number
-  readonly note: string
-}
-
-/** Rows of one open time become one: identical ones collapse, of different ones the later in the file stays. */
-function mergeSameTimes(columns: Columns, times: Float64Array, series: Chunked): Merged {
-  const rows: number[] = []
-  const notes: string[] = []
-  let duplicates = 0
-  let conflicts = 0
-  for (let row = 0; row < times.length; row++) {
-    const kept = rows.at(-1)
-    if (kept === undefined || times[kept] !== times[row]) {
-      rows.push(row)
-    } else if (sameRow(columns, kept, columns, row)) {
-      duplicates++
-    } else {
-      conflicts++
-      if (notes.length < NOTED_CONFLICTS) notes.push(describeConflict(columns, kept, row, series))
-      rows[rows.length - 1] = row
-    }
-  }
-  if (conflicts > NOTED_CONFLICTS) notes.push(`and ${conflicts - NOTED_CONFLICTS} more`)
-  return { columns: pickRows(columns, rows), duplicates, conflicts, note: notes.join('; ') }
-}
-
-function describeConflict(columns: Columns, dropped: number, kept: number, series: Chunked): string {
-  const differing = datasetOf(series).columns.filter(({ key }) => columns[key]?.[dropped] !== columns[key]?.[kept])
-  const values = differing.map(({ key, name }) => `${name} ${columns[key]?.[dropped]} then ${columns[key]?.[kept]}`)
-  const time = columns.openTime[kept]
-  if (time === undefined) throw new CkvdError('CKVD_BUG', `Expected a row ${kept}, found ${columns.openTime.length} rows`)
-  return `${isoOfUs(Number(time))}: ${values.join(', ')}`
 }

@@ -5,7 +5,9 @@ import { findOddities } from './csv/odd-rows.ts'
 import { joinColumns } from '../model/columns.ts'
 import { createRows, datasetOf, registerDataset } from '../dataset/registry.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
+import { endsOf } from '../dataset/expected.ts'
 import { periodStem, seriesLabel } from '../dataset/names.ts'
+import type { ChunkEnds } from '../dataset/sequence.ts'
 import type { ErrorData } from '../errors.ts'
 import { CkvdError, toCkvdError } from '../errors.ts'
 import { doubt } from '../model/evidence.ts'
@@ -28,7 +30,7 @@ import type { ChunkRows, StrayRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
 import type { DecodedCsv } from './csv/csv.ts'
 import { decodeCsv } from './csv/csv.ts'
-import { largestCsvBytes } from './csv/csv-size.ts'
+import { largestCsvOf } from './csv/csv-size.ts'
 import type { OddRows } from './csv/odd-rows.ts'
 import type { BarSet } from './csv/other-interval.ts'
 import { findOtherInterval } from './csv/other-interval.ts'
@@ -83,6 +85,8 @@ export interface DecodedChunk {
   readonly gaps: Gap[]
   readonly firstOpenUs: number
   readonly lastOpenUs: number
+  /** of a sequence: what tells whether rows are missing between this chunk and those beside it */
+  readonly ends?: ChunkEnds | undefined
   readonly condition: 'complete' | 'partial'
 }
 
@@ -142,7 +146,7 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const range = periodRangeOf(request)
     const stem = periodStem(series, archive.period)
     const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
-    const maxBytes = largestCsvBytes(series.interval, range)
+    const maxBytes = largestCsvOf(series, range)
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const dataset = datasetOf(series)
@@ -343,6 +347,7 @@ function encodeChunk(
     gaps,
     firstOpenUs: Number(columns.openTime[0]),
     lastOpenUs: Number(columns.openTime[rows - 1]),
+    ends: endsOf(columns, series),
     condition,
   }
 }

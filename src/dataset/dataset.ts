@@ -2,6 +2,7 @@ import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Packaging } from '../model/series.ts'
 import type { Schedule } from './schedule.ts'
+import type { Sequence } from './sequence.ts'
 
 /** A column of a data set, in the order in which archives and shards have it. */
 export interface DatasetColumn {
@@ -25,6 +26,8 @@ export type Completeness =
   | { readonly kind: 'grid' }
   /** a row so many hours after the one before it as it says itself */
   | ({ readonly kind: 'schedule' } & Schedule)
+  /** ids that ascend by one, inside a chunk and from one to the next: the rows are told apart by them, and several may have one time */
+  | ({ readonly kind: 'sequence' } & Sequence)
   /** nothing inside a chunk can be proved missing; a chunk without a row lacks one */
   | { readonly kind: 'as-published' }
 
@@ -54,6 +57,9 @@ export interface Dataset {
   /** what one row must be in itself: a bar has rules; null: nothing but its types */
   readonly rules: 'bar' | null
   readonly completeness: Completeness
-  /** what of REST tells its rows; null: no source can be asked for what the archives lack, which is then `unexplainable` */
+  /**
+   * what of REST tells its rows, by their times, so that of a sequence it tells nothing yet; null: no source can be asked for what the archives
+   * lack, which is then `unexplainable`
+   */
   readonly rest: 'klines' | 'fundingRate' | null
 }

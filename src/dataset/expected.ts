@@ -1,4 +1,5 @@
 import type { Columns } from '../model/columns.ts'
+import { pickRows } from '../model/columns.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid } from '../model/interval.ts'
@@ -7,8 +8,11 @@ import { countOffGrid } from '../model/off-grid.ts'
 import type { TimeRange } from '../model/series.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { Chunked } from './chunk.ts'
+import type { OfDataset } from './registry.ts'
 import { createRows, datasetOf } from './registry.ts'
 import { findUnscheduled, slotOnHour } from './schedule.ts'
+import type { ChunkEnds } from './sequence.ts'
+import { findHoles, rowsById } from './sequence.ts'
 
 /*
  * What must be there, by the completeness of a data set. The only place that asks for it: whoever wants to know what is missing, how much
@@ -48,8 +52,8 @@ export function heldTimes({ openTime }: Columns): HeldTimes | null {
 }
 
 /**
- * What is missing of a series in a range, given all rows that are there, in order. Of what comes by a schedule, rows beside the range may be
- * given, too: they tell what is due at its ends.
+ * What is missing of a series in a range, given all rows that are there, in order. Of what comes by a schedule or in a sequence, rows beside the
+ * range may be given, too: they tell what is due at its ends.
  */
 export function findMissing(series: Chunked, columns: Columns, range: TimeRange): Gap[] {
   const { completeness } = datasetOf(series)
@@ -58,6 +62,8 @@ export function findMissing(series: Chunked, columns: Columns, range: TimeRange)
       return findGaps(columns.openTime, range, gridOfBars(series, columns.openTime))
     case 'schedule':
       return findUnscheduled(columns, range, completeness)
+    case 'sequence':
+      return findHoles(columns, range, completeness)
     case 'as-published':
       return countWithin(columns, range) > 0 || range.startUs >= range.endUs ? [] : [{ ...range, bars: 1 }]
   }
@@ -73,6 +79,7 @@ export function countExpected(series: Chunked, columns: Columns, range: TimeRang
     case 'grid':
       return countSlots(range.startUs, range.endUs, gridOfBars(series, openTime))
     case 'schedule':
+    case 'sequence':
     case 'as-published':
       return countFilled(series, columns, range) + countBars(missing ?? findMissing(series, columns, range))
   }
@@ -91,7 +98,8 @@ export function isOnGrid(series: Chunked): boolean {
 
 /** True where a chunk that expects fewer rows than one of which nothing is known has been cut, at the series' beginning or end. */
 export function tellsCuts(series: Chunked): boolean {
-  return datasetOf(series).completeness.kind !== 'as-published'
+  const { kind } = datasetOf(series).completeness
+  return kind !== 'as-published' && kind !== 'sequence'
 }
 
 /**
@@ -107,7 +115,38 @@ export function countOff(series: Chunked, { openTime }: Columns): number {
   return isOnGrid(series) ? countOffGrid(openTime, gridOfBars(series, openTime)) : 0
 }
 
-/** The slot that a row fills, by its time: two rows that fill one are the same row. `openTimes` are those of the rows at hand. */
+/** True where rows are told apart by ids, of which none may be missing. */
+export function isSequence(series: Chunked): boolean {
+  return datasetOf(series).completeness.kind === 'sequence'
+}
+
+/** The ids of rows in a sequence; undefined where rows are told apart by their times. */
+export function idsOf(columns: Columns, of: OfDataset): BigInt64Array | undefined {
+  const { completeness } = datasetOf(of)
+  const ids = completeness.kind === 'sequence' ? columns[completeness.id] : undefined
+  return ids instanceof BigInt64Array ? ids : undefined
+}
+
+/** The ends of a chunk of a sequence; undefined where rows are told apart by their times, or there is none. */
+export function endsOf(columns: Columns, of: OfDataset): ChunkEnds | undefined {
+  const rows = rowsById(idsOf(columns, of) ?? new BigInt64Array(0))
+  const [first, last] = [rows[0], rows.at(-1)]
+  return first === undefined || last === undefined ? undefined : { first: pickRows(columns, [first]), last: pickRows(columns, [last]) }
+}
+
+/** What tells rows apart: two rows with one key are the same row. `like` are the rows at hand. */
+export function rowKeys(series: Chunked, like: Columns): (columns: Columns, row: number) => number {
+  if (isSequence(series)) return (columns, row) => Number(idsOf(columns, series)?.[row])
+  const slotOf = slotsOf(series, like.openTime)
+  return ({ openTime }, row) => slotOf(Number(openTime[row]))
+}
+
+/** The order of rows, in one set of columns or in two: that of their times, and of one time that of their ids. */
+export function rowOrder(of: OfDataset): (a: Columns, i: number, b: Columns, j: number) => number {
+  return (a, i, b, j) => Number(a.openTime[i]) - Number(b.openTime[j]) || Number(idsOf(a, of)?.[i] ?? 0) - Number(idsOf(b, of)?.[j] ?? 0)
+}
+
+/** The slot that a row fills, by its time: two rows that fill one are the same row, but of a sequence. `openTimes` are those of the rows at hand. */
 export function slotsOf(series: Chunked, openTimes: BigInt64Array): (timeUs: number) => number {
   switch (datasetOf(series).completeness.kind) {
     case 'grid': {
@@ -116,6 +155,7 @@ export function slotsOf(series: Chunked, openTimes: BigInt64Array): (timeUs: num
     }
     case 'schedule':
       return slotOnHour
+    case 'sequence':
     case 'as-published':
       return (timeUs) => timeUs
   }

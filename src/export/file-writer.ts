@@ -111,7 +111,8 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
     ['ckvd.rows', String(state.rows)],
     ['ckvd.source_digest', state.digest],
   ] as const
-  return { kind: 'rows', ...named(datasetOf(series)), ...encoding, shards, metadata }
+  const described = series.dataset === undefined ? {} : { described: datasetOf(series) }
+  return { kind: 'rows', ...named(datasetOf(series)), ...described, ...encoding, shards, metadata }
 }
 
 /** Bytes that can be transferred: Node may read a file into a part of a larger buffer. */

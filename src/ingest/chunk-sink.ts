@@ -1,4 +1,4 @@
-import type { SeriesPlan } from '../acquire/plan/plan.ts'
+import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
 import { storeDay } from '../acquire/store.ts'
 import { chunkRange, nextChunk } from '../dataset/chunk.ts'

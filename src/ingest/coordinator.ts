@@ -1,6 +1,7 @@
 import PQueue from 'p-queue'
 import type { AcquireContext, ArchiveTask } from '../acquire/archive-task.ts'
-import type { PlanScope, SeriesPlan } from '../acquire/plan/plan.ts'
+import type { PlanScope } from '../acquire/plan/plan-scope.ts'
+import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
 import type { RestGate } from '../acquire/rest/rest-gate.ts'
 import type { Beginnings } from '../acquire/series-life.ts'

@@ -1,7 +1,7 @@
 import { fileShares } from '../../config/open-files.ts'
 import type { Connections } from '../acquire/connections.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
-import type { PlanScope } from '../acquire/plan/plan.ts'
+import type { PlanScope } from '../acquire/plan/plan-scope.ts'
 import { isPacked } from '../dataset/pack.ts'
 import { CkvdError, toCkvdError } from '../errors.ts'
 import type { WritableLake } from '../lake/lake.ts'

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, rm } from 'node:fs/promises'
-import type { SeriesPlan } from '../acquire/plan/plan.ts'
+import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import { ioError } from '../disk/io-error.ts'
 import { LAKE } from '../lake/layout.ts'
 

@@ -2,11 +2,13 @@ import type { Grid } from './interval.ts'
 import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from './interval.ts'
 import type { TimeRange } from './series.ts'
 
-/** A stretch of empty slots, [startUs, endUs), both slot starts; `bars` is how many slots it has. */
+/** A stretch of empty slots, [startUs, endUs), both slot starts; `bars` is how many slots it has, or how many rows are missing in it. */
 export interface Gap {
   readonly startUs: number
   readonly endUs: number
   readonly bars: number
+  /** which rows are missing, in words, where their times do not tell it: `ids 105 to 106` */
+  readonly what?: string
 }
 
 /**

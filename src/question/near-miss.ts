@@ -1,10 +1,10 @@
-import { countEdits } from '../model/count-edits.ts'
+import damerauLevenshtein from 'damerau-levenshtein'
 
 /** Quote assets that are tried behind a base that stands alone, the likeliest first; of COIN-M the perpetual contract. */
 const ENDINGS = ['USDT', 'USD_PERP', 'USDC', 'FDUSD', 'BTC', 'TRY'] as const
 /** Symbols that are named at most. */
 const MOST = 3
-/** Letters that may differ, and what is added in front at most (`1000` of `1000PEPEUSDT`). */
+/** Letters added, left out, replaced or swapped with their neighbour at most, and what is added in front (`1000` of `1000PEPEUSDT`). */
 const MOST_EDITS = 2
 const LONGEST_PREFIX = 8
 
@@ -17,12 +17,13 @@ export function findNearMisses(symbol: string, known: readonly string[]): string
   const whole = new Set(known)
   const quoted = ENDINGS.map((ending) => `${symbol}${ending}`).filter((one) => whole.has(one))
   if (quoted.length > 0) return quoted.slice(0, 1)
+  const most = Math.min(MOST_EDITS, Math.floor(plain.length / 3))
   const edited = known
-    .map((one) => ({ one, edits: countEdits(plain, plainOf(one), Math.min(MOST_EDITS, Math.floor(plain.length / 3))) }))
-    .filter(({ edits }) => edits !== undefined)
-    .sort((a, b) => (a.edits ?? 0) - (b.edits ?? 0) || (a.one < b.one ? -1 : 1))
-  const least = edited[0]?.edits
-  const nearest = edited.filter(({ edits }) => edits === least).map(({ one }) => one)
+    .filter((one) => Math.abs(plainOf(one).length - plain.length) <= most)
+    .map((one) => ({ one, edits: damerauLevenshtein(plain, plainOf(one)).steps }))
+    .filter(({ edits }) => edits <= most)
+    .sort((a, b) => a.edits - b.edits || (a.one < b.one ? -1 : 1))
+  const nearest = edited.filter(({ edits }) => edits === edited[0]?.edits).map(({ one }) => one)
   const prefixed = known.filter((one) => one.endsWith(symbol) && one.length <= symbol.length + LONGEST_PREFIX)
   return (nearest.length > 0 ? nearest : prefixed).slice(0, MOST)
 }

@@ -1,7 +1,7 @@
 import type PQueue from 'p-queue'
 import type { AcquireContext } from '../acquire/archive-task.ts'
 import { fetchListings } from '../acquire/plan/listed-plan.ts'
-import type { PlanScope } from '../acquire/plan/plan.ts'
+import type { PlanScope } from '../acquire/plan/plan-scope.ts'
 import { planSeries } from '../acquire/plan/plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
 import { consecutive } from '../acquire/rest/rest-days.ts'

@@ -1,5 +1,5 @@
 import type { ArchiveRef } from '../../src/acquire/archive-task.ts'
-import type { PlanScope } from '../../src/acquire/plan/plan.ts'
+import type { PlanScope } from '../../src/acquire/plan/plan-scope.ts'
 import type { DayRow, SeriesRow } from '../../src/lake/catalog/catalog-rows.ts'
 import type { Condition } from '../../src/model/condition.ts'
 import type { Series } from '../../src/model/series.ts'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import { shardRows } from '../../codec/arrow/shard-rows.ts'
-import { largestArchiveBytes } from '../../codec/csv/csv-size.ts'
+import { largestArchiveOf } from '../../codec/csv/csv-size.ts'
 import type { DecodeResult, DecodedChunk } from '../../codec/decode-archive.ts'
 import { isMonthChunked } from '../../dataset/chunk.ts'
 import type { ErrorCode } from '../../errors.ts'
@@ -96,7 +96,7 @@ export async function loadArchive(
   ctx: AcquireContext,
 ): Promise<Loaded> {
   let listed = archive
-  const mostBytes = largestArchiveBytes(task.series.interval, periodOf(archive))
+  const mostBytes = largestArchiveOf(task.series, periodOf(archive))
   for (let last = false; ; last = true) {
     let fetched: FetchedArchive
     try {

@@ -165,7 +165,7 @@ function withRest(sources: readonly string[], added: number): string[] {
 /** A chunk to which nothing needs to be added: the worker's shard is stored as it is. */
 function wholeDay(found: Found, note: string | null): AcquiredDay {
   const { chunk, origin } = found
-  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts, lastOpenUs } = chunk
+  const { day, shard, shardSha256, rows, expected, offGrid, duplicates, oddClose, oddRows, conflicts, lastOpenUs, ends } = chunk
   return {
     day,
     condition: 'complete',
@@ -183,6 +183,7 @@ function wholeDay(found: Found, note: string | null): AcquiredDay {
     archive: origin,
     gaps: [],
     lastOpenUs,
+    ends,
     evidence: joinNotes(note, chunk.conflictNote, ''),
     error: null,
   }

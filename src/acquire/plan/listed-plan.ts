@@ -13,10 +13,14 @@ import type { ArchiveEntry, Listing, SeriesListing } from '../../sources/vision/
 import { monthEnd, packagingsOf } from '../../sources/vision/vision-url.ts'
 import { unknownSymbol } from '../unknown-symbol.ts'
 import type { SeriesListings } from './archive-choice.ts'
-import type { PlanScope, SeriesPlan } from './plan.ts'
+import type { PlanScope } from './plan-scope.ts'
+import type { SeriesPlan } from './series-plan.ts'
 import { holdsSomeMonth } from './archive-choice.ts'
 import { isUnborn, knowsFirst } from './known-beginning.ts'
-import { chunksOf, findListingStart, planSeries, planSettled } from './plan.ts'
+import { findListingStart } from './listing-start.ts'
+import { planSeries } from './plan.ts'
+import { chunksOf } from './plan-scope.ts'
+import { planSettled } from './series-plan.ts'
 
 const ALL_FORMS: readonly Packaging[] = ['daily', 'monthly']
 

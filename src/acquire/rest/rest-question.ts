@@ -1,4 +1,5 @@
 import type { KlineColumns } from '../../model/kline.ts'
+import { isSequence } from '../../dataset/expected.ts'
 import { createRows, datasetOf } from '../../dataset/registry.ts'
 import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
 import type { CkvdError } from '../../errors.ts'
@@ -77,7 +78,8 @@ export async function askRest(
 ): Promise<RestAnswer> {
   const none = createRows(series, 0)
   if (gaps.length === 0) return { ...NOTHING_ASKED, rows: none, sound: none }
-  const reason = datasetOf(series).rest === null ? 'no-source' : 'rest-off'
+  // it tells rows by their times
+  const reason = datasetOf(series).rest === null || isSequence(series) ? 'no-source' : 'rest-off'
   if (rest === null || reason === 'no-source') return { kind: 'silent', reason, note: null, passing: false, error: null }
   const parts: Columns[] = []
   const seen: number[] = []

@@ -24,7 +24,7 @@ import { encodeMeta } from './shard-meta.ts'
 /**
  * Rows as a shard: an uncompressed Arrow IPC file with one record batch and the schema of docs/lake.md, the columns those of the data set.
  * The same input gives the same bytes. The result owns its whole ArrayBuffer, so it can be transferred to another thread.
- * @param columns at least one row, times strictly ascending
+ * @param columns at least one row, in order
  */
 export function encodeShard(columns: Columns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
   const length = columns.openTime.length

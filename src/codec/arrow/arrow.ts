@@ -1,7 +1,9 @@
 import { chunkRange } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
+import { idsOf, rowOrder } from '../../dataset/expected.ts'
 import { findDataset } from '../../dataset/registry.ts'
+import { areAscending } from '../../dataset/sequence.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { gridOfBars } from '../../model/series.ts'
@@ -121,14 +123,21 @@ function checkDigest(found: string, expected: string | undefined): void {
 function checkRows(columns: Columns, meta: ShardMeta, dataset: Dataset): void {
   const openTimes = wordsOf(columns.openTime)
   const { startUs, endUs } = chunkRange(meta.day, meta)
+  const ids = idsOf(columns, meta)
   let previous = startUs - 1
   for (let row = 0; row < meta.rows; row++) {
     // the indices are below the length of every column
     const time = doubleAt(openTimes, row)
-    if (!(time > previous)) refuse(`open times in strictly ascending order from ${startUs} on`, `${time} after ${previous} in row ${row}`)
+    const isNext = time > previous || (ids !== undefined && row > 0 && time === previous)
+    if (!isNext)
+      refuse(
+        `open times in ${ids === undefined ? 'strictly ' : ''}ascending order from ${startUs} on`,
+        `${time} after ${previous} in row ${row}`,
+      )
     if (!(time < endUs)) refuse(`open times before ${endUs}`, `${time} in row ${row}`)
     previous = time
   }
+  if (ids !== undefined) checkIds(columns, ids, meta)
   for (const { key, type } of dataset.columns) {
     const row = type === 'float64' ? findInfinite(columns[key] as Float64Array) : -1
     if (row >= 0) refuse('bars of finite numbers', `another one in row ${row}`)
@@ -137,6 +146,15 @@ function checkRows(columns: Columns, meta: ShardMeta, dataset: Dataset): void {
     // its end may lie past the chunk: a week or three days that open in a month may close in the next
     if (gap.startUs < startUs || gap.startUs >= endUs) refuse('gaps inside the chunk', `one from ${gap.startUs} to ${gap.endUs}`)
   }
+}
+
+/** Of a sequence: rows of one time stand in the order of their ids, and each id is there once. */
+function checkIds(columns: Columns, ids: BigInt64Array, meta: ShardMeta): void {
+  if (areAscending(ids)) return
+  const compare = rowOrder(meta)
+  const row = ids.findIndex((_id, i) => i > 0 && compare(columns, i - 1, columns, i) >= 0)
+  if (row >= 0) refuse('rows of one time in the order of their ids', `id ${ids[row]} after ${ids[row - 1]} in row ${row}`)
+  if (new Set(ids).size < ids.length) refuse('each id once', 'one twice')
 }
 
 /** The first row whose value is no finite number; -1: there is none. */

@@ -1,3 +1,5 @@
+import type { Chunked } from '../../dataset/chunk.ts'
+import { tellsCuts } from '../../dataset/expected.ts'
 import type { Interval } from '../../model/interval.ts'
 import { countSlots } from '../../model/interval.ts'
 import type { TimeRange } from '../../model/series.ts'
@@ -20,6 +22,16 @@ const FRAME_BYTES = 64 * 1024
 export function largestCsvBytes(interval: Interval, period: TimeRange): number {
   const rows = countSlots(period.startUs, period.endUs, interval) * ROWS_PER_SLOT
   return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, rows * LONGEST_ROW_BYTES))
+}
+
+/** Largest CSV of an archive of a series: where its rows are counted by no grid, what memory bears. */
+export function largestCsvOf(series: Chunked, period: TimeRange): number {
+  return tellsCuts(series) ? largestCsvBytes(series.interval, period) : MOST_BYTES
+}
+
+/** Largest archive of a series. */
+export function largestArchiveOf(series: Chunked, period: TimeRange): number {
+  return largestCsvOf(series, period) + FRAME_BYTES
 }
 
 /** Largest archive that may hold such a CSV: what is packed is no longer than what it holds, but for its frame. A listing that says more lies. */

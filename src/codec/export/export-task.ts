@@ -2,7 +2,7 @@ import type { ErrorData } from '../../errors.ts'
 import { CkvdError, toCkvdError } from '../../errors.ts'
 import type { Dataset } from '../../dataset/dataset.ts'
 import type { OfDataset } from '../../dataset/registry.ts'
-import { createRows, datasetOf } from '../../dataset/registry.ts'
+import { createRows, datasetOf, registerDataset } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import { joinColumns } from '../../model/columns.ts'
 import { sha256Hex } from '../../memory/digest.ts'
@@ -17,6 +17,8 @@ import { decodePlacedRows } from '../arrow/placed-shard.ts'
 /** One file to make of shards of a data set, in the order of their days. */
 export interface RowsTask extends ExportEncoding, OfDataset {
   readonly kind: 'rows'
+  /** of a data set that the thread may not know; default: it does */
+  readonly described?: Dataset
   readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace & { readonly expected: object } }[]
   /** `ckvd.…`, for formats that have metadata */
   readonly metadata: readonly (readonly [string, string])[]
@@ -46,6 +48,7 @@ export type ExportOutcome = { readonly ok: true; readonly file: ExportedBytes } 
  */
 export async function runExportTask(task: ExportTask): Promise<ExportOutcome> {
   try {
+    if (task.kind === 'rows' && task.described !== undefined) registerDataset(task.described)
     const { bytes, rows } = task.kind === 'rows' ? await encodeFile(task) : { bytes: await encodeCoverage(task), rows: task.rows.length }
     return { ok: true, file: { bytes: ownBytes(bytes), sha256: sha256Hex(bytes), rows } }
   } catch (error) {

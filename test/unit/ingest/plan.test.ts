@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { ArchiveRef } from '../../../src/acquire/archive-task.ts'
 import type { SeriesListings } from '../../../src/acquire/plan/archive-choice.ts'
-import type { PlanScope, SeriesPlan } from '../../../src/acquire/plan/plan.ts'
-import { findListingStart, planSeries } from '../../../src/acquire/plan/plan.ts'
+import type { PlanScope } from '../../../src/acquire/plan/plan-scope.ts'
+import type { SeriesPlan } from '../../../src/acquire/plan/series-plan.ts'
+import { findListingStart } from '../../../src/acquire/plan/listing-start.ts'
+import { planSeries } from '../../../src/acquire/plan/plan.ts'
 import type { DayRow, SeriesRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import { archiveOf, day, daysFrom, HOURS, rowOf, scopeOf, seriesRowOf } from '../../support/plans.ts'
 

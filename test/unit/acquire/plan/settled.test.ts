@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { planListed } from '../../../../src/acquire/plan/listed-plan.ts'
-import type { PlanScope, SeriesPlan } from '../../../../src/acquire/plan/plan.ts'
+import type { PlanScope } from '../../../../src/acquire/plan/plan-scope.ts'
+import type { SeriesPlan } from '../../../../src/acquire/plan/series-plan.ts'
 import { planSeries } from '../../../../src/acquire/plan/plan.ts'
 import type { DayRow, SeriesRow } from '../../../../src/lake/catalog/catalog-rows.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../../../src/sources/http/http.ts'
