@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { encodeShard } from '../../dist/src/codec/arrow/arrow-writer.js'
 import { chunkBytes } from '../../dist/src/codec/arrow/chunk-bytes.js'
@@ -149,4 +149,6 @@ export async function toFormat1(lake) {
   }
   for (const series of all) rmSync(join(lake, shardFolder(series)), { recursive: true })
   toCatalog2(join(lake, 'catalog.sqlite'), shards)
+  const facts = join(lake, 'lake.json')
+  writeFileSync(facts, `${JSON.stringify({ ...JSON.parse(readFileSync(facts, 'utf8')), format: 1 })}\n`)
 }

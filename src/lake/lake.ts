@@ -20,7 +20,7 @@ import { createLocalReader, createLocalShards } from './local-shards.ts'
 import type { WriteLock } from '../disk/lock.ts'
 import { acquireLock } from '../disk/lock.ts'
 import type { Origin } from './origin.ts'
-import { checkOrigin, readOrigin, writeOrigin } from './origin.ts'
+import { checkOrigin, raiseFormat, readLakeFacts, writeOrigin } from './origin.ts'
 import type { Quarantine } from './quarantine.ts'
 import { createQuarantine } from './quarantine.ts'
 import type { ShardReader, ShardStore } from './shard-store.ts'
@@ -82,7 +82,7 @@ export async function openLake(root: string, options: OpenLakeOptions & { readon
 export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake>
 export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake> {
   const paths = lakePaths(resolve(root))
-  const origin = await readOrigin(paths)
+  const origin = (await readLakeFacts(paths))?.origin
   for (const wanted of [options.origin, options.expected]) if (wanted !== undefined) checkOrigin(origin, wanted, paths.root)
   return options.mode === 'write' ? await openForWriting(paths, options) : openForReading(paths, origin)
 }
@@ -118,7 +118,9 @@ async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promi
     catalog = openCatalog(paths.catalog, { mode: 'write', progress: options.tell === undefined ? undefined : progressOf(options.tell) })
     // the catalog's name must outlive a power cut as well as the shards do
     await directories.sync(paths.root)
-    const lake = createWritableLake(paths, lock, catalog, files, { swept, damagedCatalog, steps, recorded: await readOrigin(paths) })
+    const facts = await readLakeFacts(paths)
+    await raiseFormat(files, facts)
+    const lake = createWritableLake(paths, lock, catalog, files, { swept, damagedCatalog, steps, recorded: facts?.origin })
     if (options.origin !== undefined) await lake.setOrigin(options.origin)
     return lake
   } catch (error) {

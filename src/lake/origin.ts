@@ -53,20 +53,24 @@ export function answeredOrigin(sources: Sources, seen: { readonly sandboxSeen: b
   )
 }
 
-const FORMAT = 1
-const OriginFile = z.object({ format: z.literal(FORMAT), origin: z.enum(['binance', 'sandbox']) })
+/** Of a lake that may hold packs, and whose catalog is of version 3. */
+const FORMAT = 2
+const LakeFile = z.object({ format: z.union([z.literal(1), z.literal(FORMAT)]), origin: z.enum(['binance', 'sandbox']) })
 const AnyFormat = z.object({ format: z.number() })
 
-/** The origin that a lake records; undefined when it records none. Throws `CKVD_CATALOG_VERSION`, `CKVD_LAKE_IO`. */
-export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> {
+/** What `lake.json` says of a lake. */
+export type LakeFacts = Readonly<z.infer<typeof LakeFile>>
+
+/** What a lake says of itself; undefined when it says nothing. Throws `CKVD_CATALOG_VERSION`, `CKVD_LAKE_IO`. */
+export async function readLakeFacts(paths: LakePaths): Promise<LakeFacts | undefined> {
   const text = await readFile(paths.origin, 'utf8').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return undefined
     throw ioError(error, 'read', paths.origin, LAKE)
   })
   if (text === undefined) return undefined
   const value = parseJson(text)
-  const file = OriginFile.safeParse(value)
-  if (file.success) return file.data.origin
+  const file = LakeFile.safeParse(value)
+  if (file.success) return file.data
   const newer = AnyFormat.safeParse(value)
   const details = { path: paths.origin, expected: FORMAT }
   if (newer.success && newer.data.format > FORMAT) {
@@ -78,7 +82,7 @@ export async function readOrigin(paths: LakePaths): Promise<Origin | undefined> 
   }
   throw new CkvdError(
     'CKVD_LAKE_IO',
-    `Expected {"format":1,"origin":"binance"} (or "sandbox") in ${paths.origin}, found ${JSON.stringify(text.slice(0, 80))}. Correct the file.`,
+    `Expected {"format":${FORMAT},"origin":"binance"} (or "sandbox") in ${paths.origin}, found ${JSON.stringify(text.slice(0, 80))}. Correct the file.`,
     {
       details,
     },
@@ -102,7 +106,16 @@ export function checkOrigin(recorded: Origin | undefined, wanted: Origin, root: 
   )
 }
 
+/** Records where a lake's data is from, in a lake of this version's format. */
 export async function writeOrigin(files: AtomicFiles, origin: Origin): Promise<void> {
-  const text = `${JSON.stringify({ format: FORMAT, origin } satisfies z.infer<typeof OriginFile>)}\n`
+  const text = `${JSON.stringify({ format: FORMAT, origin } satisfies LakeFacts)}\n`
   await files.write({ path: 'lake.json', bytes: new TextEncoder().encode(text) })
+}
+
+/**
+ * Makes a lake of format 1 say that it is of this one. Before the first pack is written, so that nobody takes packs for what they are not;
+ * once the catalog is of this version, since until then the release before may go on with the lake.
+ */
+export async function raiseFormat(files: AtomicFiles, facts: LakeFacts | undefined): Promise<void> {
+  if (facts !== undefined && facts.format < FORMAT) await writeOrigin(files, facts.origin)
 }

@@ -8,7 +8,7 @@ import { parseUniverse } from '../../src/ingest/universe.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { createLocalReader } from '../../src/lake/local-shards.ts'
 import { shardPath } from '../../src/lake/layout.ts'
-import { readOrigin } from '../../src/lake/origin.ts'
+import { readLakeFacts } from '../../src/lake/origin.ts'
 import { lakePaths } from '../../src/lake/layout.ts'
 import { adoptShard, readShard } from '../../src/lake/shards.ts'
 import { runVerify } from '../../src/lake/verify.ts'
@@ -129,11 +129,14 @@ test('a lake.json of any bytes is an origin or a code', async () => {
   const texts = fc.oneof(
     fc.json(),
     fc.string(),
-    fc.constantFrom('{"format":1,"origin":"__proto__"}', '{"__proto__":{"format":1,"origin":"sandbox"}}', '{"format":2}'),
+    fc.constantFrom('{"format":1,"origin":"__proto__"}', '{"__proto__":{"format":1,"origin":"sandbox"}}', '{"format":3}'),
   )
   await checkCases('lake.json', texts, async (text) => {
     const root = lakeWith('lake.json', Buffer.from(text))
-    const origin = await readOrigin(lakePaths(root)).catch((error: unknown) => catalogued(error))
+    const origin = await readLakeFacts(lakePaths(root)).then(
+      (facts) => facts?.origin,
+      (error: unknown) => catalogued(error),
+    )
     expect(origin).toMatch(/^(binance|sandbox|CKVD_LAKE_IO|CKVD_CATALOG_VERSION)$/)
     rmSync(root, { recursive: true })
   })

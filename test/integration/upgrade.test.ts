@@ -1,10 +1,15 @@
+import { spawnSync } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jsonOf, runHere } from '../support/ckvd.ts'
 import type { TwinLakes } from '../support/format1-lake.ts'
 import { createTwinLakes } from '../support/format1-lake.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
+
+/** An upgrade that kills itself at a step. */
+const UPGRADE_CHILD = fileURLToPath(new URL('../../scripts/torture/upgrade-child.mjs', import.meta.url))
 
 let twins: TwinLakes
 beforeAll(async () => {
@@ -40,6 +45,11 @@ function rowsOf(lake: string, columns = '*'): unknown[] {
   ]
 }
 
+/** The format that a lake says it has. */
+async function formatOf(lake: string): Promise<unknown> {
+  return (JSON.parse(await readFile(join(lake, 'lake.json'), 'utf8')) as { format: unknown }).format
+}
+
 /** All that readers say of a lake. */
 async function tellAll(lake: string): Promise<unknown> {
   await using directory = await createTempDirectory()
@@ -68,9 +78,11 @@ describe('a lake of format 1', () => {
   it('is read as it is by every command, and after its upgrade with the same values', { timeout: 120_000 }, async () => {
     const lake = await twins.copy()
     const before = await tellAll(lake)
+    expect(await formatOf(lake)).toBe(1)
     expect(before).toMatchObject({ exported: expect.arrayContaining([expect.stringContaining('BBBUSDT-15m-2024-02')]) as string[] })
     expect(before).toEqual(await tellAll(twins.packed))
     expect(await upgrade(lake)).toMatchObject({ exit: 0, left: [] })
+    expect(await formatOf(lake)).toBe(2)
     expect(await tellAll(lake)).toEqual(before)
   })
 
@@ -95,6 +107,25 @@ describe('a lake of format 1', () => {
     expect(await upgrade(lake)).toMatchObject({ exit: 0, series: 0, chunks: 0, files: { before: 0, after: 0 }, left: [] })
     expect(await digestTree(join(lake, 'data'))).toEqual(after)
   })
+
+  it.each(['after write', 'before rename', 'after rename', 'after sync-dir'])(
+    'says that it is of format 2 before it has a pack: an upgrade killed at its first step, %s, is read, and the next one goes on',
+    async (moment) => {
+      const lake = await twins.copy()
+      const task = JSON.stringify({ lake, moment, nth: 1 })
+      const { signal } = spawnSync(process.execPath, [UPGRADE_CHILD, task], { stdio: ['ignore', 'ignore', 'inherit'] })
+      expect(signal).toBe('SIGKILL')
+      expect((await listFiles(join(lake, 'data'))).filter((file) => file.includes('yearly'))).toEqual([])
+      expect(await formatOf(lake)).toBe(['after rename', 'after sync-dir'].includes(moment) ? 2 : 1)
+      expect(await runHere(['coverage', '--lake', lake, '--json'])).toMatchObject({
+        exit: 3,
+        stdout: expect.stringContaining('sandbox') as string,
+      })
+      expect(await upgrade(lake)).toMatchObject({ exit: 0, left: [] })
+      expect(await formatOf(lake)).toBe(2)
+      expect(await listFiles(join(lake, 'tmp'))).toEqual([])
+    },
+  )
 
   it('is upgraded in part, as the filters say; what they name and the lake has not is told', async () => {
     const lake = await twins.copy()

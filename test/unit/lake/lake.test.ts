@@ -35,7 +35,7 @@ describe('a lake', () => {
       await using lake = await openLake(root, { mode: 'write', origin: 'sandbox' })
       expect(lake.origin).toBe('sandbox')
       expect((await readdir(root)).sort()).toEqual(expect.arrayContaining(['catalog.sqlite', 'data', 'lake.json', 'quarantine', 'tmp']))
-      expect(await readFile(join(root, 'lake.json'), 'utf8')).toBe('{"format":1,"origin":"sandbox"}\n')
+      expect(await readFile(join(root, 'lake.json'), 'utf8')).toBe('{"format":2,"origin":"sandbox"}\n')
       expect(await readdir(join(root, 'data'))).toEqual([])
     })
   })
@@ -122,13 +122,41 @@ describe('a lake', () => {
   })
 
   it.each([
-    ['{"format":2,"origin":"binance"}', 'CKVD_CATALOG_VERSION'],
+    ['{"format":3,"origin":"binance"}', 'CKVD_CATALOG_VERSION'],
+    ['{"format":2,"origin":"okx"}', 'CKVD_LAKE_IO'],
     ['{"format":1,"origin":"okx"}', 'CKVD_LAKE_IO'],
+    ['{"format":0,"origin":"binance"}', 'CKVD_LAKE_IO'],
     ['torn', 'CKVD_LAKE_IO'],
   ])('whose lake.json reads %s is refused', async (text, code) => {
     await inTempDirectory(async (root) => {
       await writeFile(join(root, 'lake.json'), text)
       await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code })
+    })
+  })
+
+  it('of format 1 is taken as it is by who reads, and is of format 2 for who writes', async () => {
+    await inTempDirectory(async (root) => {
+      const path = join(root, 'lake.json')
+      await (await openLake(root, { mode: 'write', origin: 'sandbox' })).close()
+      await writeFile(path, '{"format":1,"origin":"sandbox"}\n')
+      const reader = await openLake(root, { mode: 'read' })
+      expect(reader.origin).toBe('sandbox')
+      await reader.close()
+      expect(await readFile(path, 'utf8')).toBe('{"format":1,"origin":"sandbox"}\n')
+      await using writer = await openLake(root, { mode: 'write' })
+      expect(writer.origin).toBe('sandbox')
+      // before anything is written that the release before packs could not read
+      expect(await readFile(path, 'utf8')).toBe('{"format":2,"origin":"sandbox"}\n')
+    })
+  })
+
+  it('whose catalog cannot be brought to this version stays of format 1: the release before may go on with it', async () => {
+    await inTempDirectory(async (root) => {
+      await (await openLake(root, { mode: 'write', origin: 'sandbox' })).close()
+      await writeFile(join(root, 'lake.json'), '{"format":1,"origin":"sandbox"}\n')
+      await writeFile(join(root, 'catalog.sqlite'), 'torn')
+      await expect(openLake(root, { mode: 'write' })).rejects.toMatchObject({ code: 'CKVD_CATALOG' })
+      expect(await readFile(join(root, 'lake.json'), 'utf8')).toBe('{"format":1,"origin":"sandbox"}\n')
     })
   })
 
