@@ -1,9 +1,9 @@
 import { isPackedRow } from '../codec/arrow/chunk-bytes.ts'
 import { isPacked } from '../dataset/pack.ts'
-import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import { formerPath, shardPath } from '../lake/layout.ts'
-import type { LedgerReader } from '../lake/ledger.ts'
-import type { ShardReader } from '../lake/shard-store.ts'
+import type { DayRow } from './catalog/catalog-rows.ts'
+import { formerPath, shardPath } from './layout.ts'
+import type { LedgerReader } from './ledger.ts'
+import type { ShardReader } from './shard-store.ts'
 import type { Series } from '../model/series.ts'
 import { pause } from '../waiting.ts'
 
