@@ -5,5 +5,6 @@ import { runExportTask } from '../src/codec/export/export-task.ts'
 /** Piscina's task: makes one file of an export and moves its bytes back instead of copying them. */
 export default async function exportTask(task: ExportTask): Promise<unknown> {
   const outcome = await runExportTask(task)
-  return move({ [transferableSymbol]: outcome.ok ? [outcome.file.bytes.buffer] : [], [valueSymbol]: outcome })
+  const file = outcome.ok ? outcome.exported.file : null
+  return move({ [transferableSymbol]: file === null ? [] : [file.bytes.buffer], [valueSymbol]: outcome })
 }

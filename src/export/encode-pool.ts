@@ -1,4 +1,4 @@
-import type { ExportedBytes, ExportOutcome, ExportTask } from '../codec/export/export-task.ts'
+import type { Exported, ExportOutcome, ExportTask } from '../codec/export/export-task.ts'
 import { abortError, CkvdError, openFilesError } from '../errors.ts'
 import { WorkerPool } from '../worker-pool.ts'
 
@@ -27,10 +27,10 @@ export class EncodePool {
    * The bytes of a task's shards are transferred: they belong to the worker afterwards. Throws what the worker found (CKVD_SHARD_DIGEST,
    * CKVD_SHARD_FORMAT), CKVD_WORKER when it died, CKVD_ABORTED.
    */
-  async encode(task: ExportTask, signal: AbortSignal): Promise<ExportedBytes> {
+  async encode(task: ExportTask, signal: AbortSignal): Promise<Exported> {
     if (signal.aborted) throw abortError(signal)
     const outcome = await this.#run(task, signal)
-    if (outcome.ok) return outcome.file
+    if (outcome.ok) return outcome.exported
     throw CkvdError.fromData(outcome.error)
   }
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
+import { digestOfDays } from '../codec/export/source-digest.ts'
 import { nextChunk } from '../dataset/chunk.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
@@ -32,12 +32,9 @@ export interface UnitState {
   /** the chunks that have a shard, in order */
   readonly stored: readonly DayRow[]
   readonly rows: number
-  /** over the digests of its shards: the file's content depends on nothing else */
-  readonly digest: string
+  /** over the digests of its shards, as the catalog has them: while it stays, the file's content does */
+  readonly catalogDigest: string
 }
-
-/** Increased when the same shards give other bytes than before, so that files are made anew. */
-const ENCODER = 1
 
 /** What an export is made of, and the chunks of the selection that the lake knows nothing of. */
 export interface ExportPlan {
@@ -97,13 +94,9 @@ function stateOf(days: readonly DayRow[], gaps: readonly EvidencedGap[], encodin
     gaps: byDay,
     stored,
     rows: stored.reduce((sum, { rows }) => sum + rows, 0),
-    digest: digestOf(stored, encoding, series),
+    catalogDigest: digestOfDays(
+      { ...encoding, series },
+      stored.map(({ day, shardSha256 }) => ({ day, sha256: shardSha256 })),
+    ),
   }
-}
-
-function digestOf(stored: readonly DayRow[], { format, gzip }: ExportEncoding, { dataset, market, symbol, interval }: Series): string {
-  const name = dataset ?? interval
-  const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${name}\n`)
-  for (const { day, shardSha256 } of stored) hash.update(`${day} ${String(shardSha256)}\n`)
-  return hash.digest('hex')
 }

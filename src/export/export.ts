@@ -1,6 +1,6 @@
 import type { CoverageRow } from '../codec/export/coverage-file.ts'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
-import { abortError } from '../errors.ts'
+import { abortError, CkvdError } from '../errors.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import type { Steps } from '../disk/steps.ts'
@@ -117,7 +117,9 @@ async function writeCoverage(
 ): Promise<NonNullable<Manifest['coverage']>> {
   const path = `coverage.${encoding.format}`
   const task = { kind: 'coverage', format: encoding.format, gzip: false, rows, metadata: [['ckvd.export', '1']] } as const
-  const { bytes, sha256 } = await pool.encode(task, signal)
+  const { file } = await pool.encode(task, signal)
+  if (file === null) throw new CkvdError('CKVD_BUG', 'Expected the coverage of an export as a file, got none.')
+  const { bytes, sha256 } = file
   if (before !== null && before.path !== path) {
     await keeper.begin()
     await folder.remove(before.path)

@@ -1,12 +1,12 @@
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import type { RowsTask } from '../codec/export/export-task.ts'
 import type { CkvdError } from '../errors.ts'
-import { isCkvdError } from '../errors.ts'
 import { datasetOf, named } from '../dataset/registry.ts'
 import type { Lake } from '../lake/lake.ts'
+import { isShardError } from '../lake/current-shard.ts'
+import { MAX_MOVES, withoutMoved } from '../lake/moved-chunks.ts'
 import { readShardBytes } from '../lake/shards.ts'
 import { intervalPathName } from '../model/interval.ts'
-import { pause } from '../waiting.ts'
 import type { EncodePool } from './encode-pool.ts'
 import type { ExportFolder } from './export-folder.ts'
 import type { ExportUnit, UnitState } from './export-plan.ts'
@@ -33,46 +33,51 @@ export interface FileWriterContext {
 }
 
 /**
- * A lake that is written to meanwhile may replace a shard between catalog and file: so often the unit is read again. A writer syncs a group
- * of shards under their names and then records them, so the catalog may be behind for a moment.
- */
-const MAX_ATTEMPTS = 5
-const FIRST_PAUSE_MS = 50
-
-/**
- * Brings the file of a unit up to date: as it is where the catalog's digests are those of `before`, else made anew from the shards, each
- * checked against its digest. A shard that is not what the catalog says is a problem of this file, never left out of it.
+ * Brings the file of a unit up to date: as it is where the catalog's digests, or those of the rows, are those of `before`, else made anew from
+ * the shards, each checked against its digest. A shard that is not what the catalog says, and that no writer has moved meanwhile, is a problem
+ * of this file, never left out of it.
  */
 export async function writeUnit(unit: ExportUnit, before: FileEntry | undefined, context: FileWriterContext): Promise<UnitOutcome> {
-  const { lake, folder, encoding } = context
-  let state = readUnit(lake.catalog, unit, encoding)
-  for (let attempt = 1; ; attempt++) {
+  const { lake, folder, encoding, signal } = context
+  const there = before !== undefined && (await folder.sizeOf(unit.path)) === before.bytes ? before : undefined
+  for (let [state, moves] = [readUnit(lake.catalog, unit, encoding), 0]; ; moves++) {
     if (state.stored.length === 0) return { state, entry: null, written: false, problem: null }
-    if (before?.source_digest === state.digest && (await folder.sizeOf(unit.path)) === before.bytes)
-      return { state, entry: before, written: false, problem: null }
+    if (there !== undefined && (there.catalog_digest ?? there.source_digest) === state.catalogDigest)
+      return { state, entry: there, written: false, problem: null }
     try {
-      return { state, entry: await writeFile(unit, state, context), written: true, problem: null }
+      return { state, ...(await makeFile(unit, state, there, context)), problem: null }
     } catch (error) {
-      if (!isCkvdError(error, 'CKVD_SHARD_DIGEST', 'CKVD_SHARD_MISSING', 'CKVD_SHARD_FORMAT')) throw error
-      const again = readUnit(lake.catalog, unit, encoding)
-      if (attempt === MAX_ATTEMPTS) return { state: again, entry: before ?? null, written: false, problem: error }
-      if (again.digest === state.digest) {
-        await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), context.signal)
-        state = readUnit(lake.catalog, unit, encoding)
-      } else state = again
+      if (!isShardError(error)) throw error
+      const { stored } = state
+      const same = await withoutMoved(lake.shards, () => lake.catalog, unit.series, stored, signal)
+      state = readUnit(lake.catalog, unit, encoding)
+      if (same.length === stored.length || moves === MAX_MOVES) return { state, entry: before ?? null, written: false, problem: error }
     }
   }
 }
 
-async function writeFile(unit: ExportUnit, state: UnitState, context: FileWriterContext): Promise<FileEntry> {
+/** Writes a unit's file where its rows are not those of the one that is there. */
+async function makeFile(
+  unit: ExportUnit,
+  state: UnitState,
+  there: FileEntry | undefined,
+  context: FileWriterContext,
+): Promise<Pick<UnitOutcome, 'entry' | 'written'>> {
   const { folder, pool, signal } = context
-  const task = await createTask(unit, state, context)
-  const { bytes, sha256, rows } = await pool.encode(task, signal)
+  const task = { ...(await createTask(unit, state, context)), before: there?.source_digest ?? null }
+  const { file, sourceDigest } = await pool.encode(task, signal)
+  if (file === null) return { entry: there === undefined ? null : entryOf(unit, state, sourceDigest, there), written: false }
   await context.beforeWrite()
-  await folder.write({ path: unit.path, bytes })
-  const { series, period, path } = unit
-  const first = state.stored[0]?.day ?? unit.first
-  const last = state.stored.at(-1)?.day ?? unit.first
+  await folder.write({ path: unit.path, bytes: file.bytes })
+  return { entry: entryOf(unit, state, sourceDigest, { ...file, bytes: file.bytes.length }), written: true }
+}
+
+function entryOf(
+  { series, period, path, first }: ExportUnit,
+  { stored, catalogDigest }: UnitState,
+  sourceDigest: string,
+  { rows, bytes, sha256 }: Pick<FileEntry, 'rows' | 'bytes' | 'sha256'>,
+): FileEntry {
   return {
     path,
     ...named(datasetOf(series)),
@@ -80,18 +85,19 @@ async function writeFile(unit: ExportUnit, state: UnitState, context: FileWriter
     symbol: series.symbol,
     interval: intervalPathName(series.interval),
     period,
-    first_day: first,
-    last_day: last,
-    days: state.stored.length,
+    first_day: stored[0]?.day ?? first,
+    last_day: stored.at(-1)?.day ?? first,
+    days: stored.length,
     rows,
-    bytes: bytes.length,
+    bytes,
     sha256,
-    source_digest: state.digest,
-    revisions: Object.fromEntries(state.stored.filter(({ revision }) => revision !== 1).map(({ day, revision }) => [day, revision])),
+    source_digest: sourceDigest,
+    ...(catalogDigest === sourceDigest ? {} : { catalog_digest: catalogDigest }),
+    revisions: Object.fromEntries(stored.filter(({ revision }) => revision !== 1).map(({ day, revision }) => [day, revision])),
   }
 }
 
-async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }: FileWriterContext): Promise<RowsTask> {
+async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }: FileWriterContext): Promise<Omit<RowsTask, 'before'>> {
   const { series, period } = unit
   const shards = await Promise.all(
     state.stored.map(async ({ day, rows, shardSha256, shardBytes }) => {
@@ -109,7 +115,6 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
     ['ckvd.period', period],
     ['ckvd.days', String(state.stored.length)],
     ['ckvd.rows', String(state.rows)],
-    ['ckvd.source_digest', state.digest],
   ] as const
   const described = series.dataset === undefined ? {} : { described: datasetOf(series) }
   return { kind: 'rows', ...named(datasetOf(series)), ...described, ...encoding, shards, metadata }

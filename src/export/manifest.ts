@@ -41,8 +41,10 @@ const FileEntry = z.object({
   rows: Count,
   bytes: Count,
   sha256: Digest,
-  /** over the days and the SHA-256 of their shards in the lake */
+  /** over the days and the SHA-256 of the rows of each */
   source_digest: Digest,
+  /** the same with the SHA-256 of their shards, as the lake's catalog has them; absent: it is no other one */
+  catalog_digest: Digest.optional(),
   /** revision of each day that is not of revision 1 */
   revisions: z.record(z.string(), Count),
 })

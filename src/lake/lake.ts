@@ -10,6 +10,7 @@ import type { MigrationProgress } from './catalog/catalog-versions.ts'
 import { createDirectories, refuseLinks } from '../disk/directories.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { ioError } from '../disk/io-error.ts'
+import { FollowedCatalog } from './followed-catalog.ts'
 import { removeFormerCacheTag } from './former-cache-tag.ts'
 import type { LakeWriter } from './lake-writer.ts'
 import { createLakeWriter } from './lake-writer.ts'
@@ -26,7 +27,7 @@ import { createQuarantine } from './quarantine.ts'
 import type { ShardReader, ShardStore } from './shard-store.ts'
 import type { Steps } from '../disk/steps.ts'
 
-/** A lake that is open for reading. */
+/** A lake that is open for reading: beside a writer `catalog` and `origin` are those of the moment, so who waits in between asks for them again. */
 export interface Lake {
   readonly mode: 'read' | 'write'
   readonly paths: LakePaths
@@ -82,20 +83,24 @@ export async function openLake(root: string, options: OpenLakeOptions & { readon
 export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake>
 export async function openLake(root: string, options: OpenLakeOptions & { readonly mode: 'read' | 'write' }): Promise<Lake> {
   const paths = lakePaths(resolve(root))
-  const origin = (await readLakeFacts(paths))?.origin
+  const origin = readLakeFacts(paths)?.origin
   for (const wanted of [options.origin, options.expected]) if (wanted !== undefined) checkOrigin(origin, wanted, paths.root)
-  return options.mode === 'write' ? await openForWriting(paths, options) : openForReading(paths, origin)
+  return options.mode === 'write' ? await openForWriting(paths, options) : openForReading(paths)
 }
 
-function openForReading(paths: LakePaths, origin: Origin | undefined): Lake {
-  const catalog = openCatalog(paths.catalog, { mode: 'read' })
-  const close = (): Promise<void> => Promise.resolve(catalog.close())
+function openForReading(paths: LakePaths): Lake {
+  const followed = new FollowedCatalog(paths)
+  const close = (): Promise<void> => Promise.resolve(followed.close())
   return {
     mode: 'read',
     paths,
-    catalog,
+    get catalog() {
+      return followed.now().catalog
+    },
     shards: createLocalReader(paths.root),
-    origin,
+    get origin() {
+      return followed.now().origin
+    },
     writer: undefined,
     close,
     [Symbol.asyncDispose]: close,
@@ -118,7 +123,7 @@ async function openForWriting(paths: LakePaths, options: OpenLakeOptions): Promi
     catalog = openCatalog(paths.catalog, { mode: 'write', progress: options.tell === undefined ? undefined : progressOf(options.tell) })
     // the catalog's name must outlive a power cut as well as the shards do
     await directories.sync(paths.root)
-    const facts = await readLakeFacts(paths)
+    const facts = readLakeFacts(paths)
     await raiseFormat(files, facts)
     const lake = createWritableLake(paths, lock, catalog, files, { swept, damagedCatalog, steps, recorded: facts?.origin })
     if (options.origin !== undefined) await lake.setOrigin(options.origin)

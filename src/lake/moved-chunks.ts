@@ -10,6 +10,8 @@ import { pause } from '../waiting.ts'
 /** A file stands under its name some moments before the catalog records it: folders are synced in between. */
 const RECORDED_MS = 3000
 const LOOK_MS = 20
+/** Rounds in which a writer was faster than the reader. */
+export const MAX_MOVES = 50
 
 /**
  * Of chunks whose rows were not what the catalog said those of which it says something else by now: a writer has replaced them, or has taken
@@ -18,19 +20,21 @@ const LOOK_MS = 20
  */
 export async function withoutMoved(
   shards: ShardReader,
-  openCatalog: () => Promise<LedgerReader | null>,
+  openCatalog: () => LedgerReader | null | Promise<LedgerReader | null>,
   series: Series,
   rows: readonly DayRow[],
   signal: AbortSignal,
 ): Promise<readonly DayRow[]> {
   const endMs = performance.now() + RECORDED_MS
-  for (;;) {
+  for (let looks = 1; ; looks++) {
     const catalog = await openCatalog()
     const same = rows.filter((row) => {
       const now = catalog?.getDay(series, row.day)
       return now?.shardSha256 === row.shardSha256 && now.shardBytes === row.shardBytes
     })
-    if (same.length < rows.length || performance.now() > endMs || !(await isAnyFresh(shards, series, same))) return same
+    if (same.length < rows.length || performance.now() > endMs) return same
+    // never at the first look: who was slow to read may be late for what is fresh, and no later than a writer that is slow
+    if (looks > 1 && !(await isAnyFresh(shards, series, same))) return same
     await pause(LOOK_MS, signal)
   }
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { hostNameOf } from '../../config/host-name.ts'
 import { parseJson } from '../json-text.ts'
@@ -62,11 +62,8 @@ const AnyFormat = z.object({ format: z.number() })
 export type LakeFacts = Readonly<z.infer<typeof LakeFile>>
 
 /** What a lake says of itself; undefined when it says nothing. Throws `CKVD_CATALOG_VERSION`, `CKVD_LAKE_IO`. */
-export async function readLakeFacts(paths: LakePaths): Promise<LakeFacts | undefined> {
-  const text = await readFile(paths.origin, 'utf8').catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw ioError(error, 'read', paths.origin, LAKE)
-  })
+export function readLakeFacts(paths: LakePaths): LakeFacts | undefined {
+  const text = readText(paths.origin)
   if (text === undefined) return undefined
   const value = parseJson(text)
   const file = LakeFile.safeParse(value)
@@ -87,6 +84,16 @@ export async function readLakeFacts(paths: LakePaths): Promise<LakeFacts | undef
       details,
     },
   )
+}
+
+/** A small file's text; undefined when there is none. */
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw ioError(error, 'read', path, LAKE)
+  }
 }
 
 /** Throws `CKVD_ORIGIN` when a lake that records `recorded` would get data of `wanted`. */

@@ -116,7 +116,8 @@ export class DayDownloads {
       await storeDay(writer, series, outcome.day, writer.catalog.getDay(series, outcome.day.day), () => new Date(nowMs()).toISOString())
     }
     let done = 0
-    const catalog = await lake.openCatalog(undefined)
+    const reader = await lake.open(undefined)
+    const catalog = reader?.catalog ?? null
     const symbol = `${series.market} ${series.symbol}`
     try {
       const known = await acquireSeriesDays(series, days, {
@@ -144,7 +145,7 @@ export class DayDownloads {
         },
         lastStored: catalog?.lastDayWithBars(series) ?? null,
         rows,
-        shards: useCache ? lake.shards : null,
+        lake: useCache ? reader : null,
         nowUs: wanted.nowUs,
         signal: batch.signal,
         signalFor: (part) => batch.split(part.map((day) => head + day)),

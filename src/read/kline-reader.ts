@@ -26,7 +26,7 @@ import { wordGap } from './gap-evidence.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
 import { findUnexplained, unavailable } from './missing-bars.ts'
-import { withoutMoved } from '../lake/moved-chunks.ts'
+import { MAX_MOVES, withoutMoved } from '../lake/moved-chunks.ts'
 import { explainOpen } from './open-gaps.ts'
 import { DataSource } from '../question/names.ts'
 import type { KlineQuery } from '../question/query.ts'
@@ -36,8 +36,6 @@ import { findWholeParts } from './whole-periods.ts'
 
 /** Shards that are found damaged are fetched again; with the second round all of them are known. */
 const MAX_ROUNDS = 3
-/** Rounds in which a writer was faster than the reader. */
-const MAX_MOVES = 50
 
 /** The rows of a query, and the error of bars that are missing without explanation, where the query allows them; null: there are none. */
 export interface ReadRows extends KlineRows {

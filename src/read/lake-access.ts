@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { isCkvdError } from '../errors.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { Lake, WritableLake } from '../lake/lake.ts'
@@ -34,11 +33,9 @@ export class LakeAccess {
   readonly shards: ShardReader
   readonly #logger: Logger
   #reader: Lake | null = null
-  /** the file that the reader has open */
-  #file: bigint | undefined
-  /** readers of a catalog in whose place there is another by now; calls may be under way on them */
-  readonly #former: Lake[] = []
-  #opening: Promise<Lake | null> | undefined
+  /** of the reader, as it was opened last */
+  #origin: Origin | undefined
+  #opening: Promise<Lake> | undefined
   #writer: Promise<WritableLake | null> | undefined
   #leases = 0
   #refusedAtMs = -Infinity
@@ -51,40 +48,34 @@ export class LakeAccess {
     this.#logger = logger
   }
 
+  /** The catalog for reading, as `open` gives the lake. */
+  async openCatalog(wanted: Origin | undefined): Promise<LedgerReader | null> {
+    return (await this.open(wanted))?.catalog ?? null
+  }
+
   /**
-   * The catalog for reading; null while there is no lake.
+   * The lake for reading; null while there is none.
    * @param wanted where the caller's data is from, once that is known: throws CKVD_ORIGIN when the lake's is from elsewhere
    */
-  async openCatalog(wanted: Origin | undefined): Promise<LedgerReader | null> {
-    this.#checkReplaced()
-    this.#opening ??= this.#open().finally(() => (this.#opening = undefined))
-    const lake = this.#reader ?? (await this.#opening)
-    if (lake !== null && wanted !== undefined) checkOrigin(lake.origin, wanted, this.paths.root)
-    return lake?.catalog ?? null
-  }
-
-  /** where the lake's data is from; undefined while it is not open, or does not say */
-  get origin(): Origin | undefined {
-    return this.#reader?.origin
-  }
-
-  async #open(): Promise<Lake | null> {
-    if (this.#reader !== null) return this.#reader
+  async open(wanted: Origin | undefined): Promise<Lake | null> {
     try {
-      this.#file = fileNumber(this.paths.catalog)
-      this.#reader = await openLake(this.paths.root, { mode: 'read' })
-      return this.#reader
+      const lake = this.#reader ?? (await (this.#opening ??= this.#open().finally(() => (this.#opening = undefined))))
+      this.#origin = lake.origin
+      if (wanted !== undefined) checkOrigin(this.#origin, wanted, this.paths.root)
+      return lake
     } catch (error) {
       if (isCkvdError(error, 'CKVD_LAKE_MISSING')) return null
       throw error
     }
   }
 
-  /** A catalog that was brought to a newer version, or rebuilt, is another file: the one that is open would stay as it was for good. */
-  #checkReplaced(): void {
-    if (this.#reader === null || fileNumber(this.paths.catalog) === this.#file) return
-    this.#former.push(this.#reader)
-    this.#reader = null
+  /** where the lake's data is from; undefined while it is not open, or does not say */
+  get origin(): Origin | undefined {
+    return this.#origin
+  }
+
+  async #open(): Promise<Lake> {
+    return (this.#reader ??= await openLake(this.paths.root, { mode: 'read' }))
   }
 
   /** Says that something may be stored soon: while any lease is open, a lock that was taken is kept. */
@@ -132,13 +123,8 @@ export class LakeAccess {
   /** Closes the reader; call it when nothing is under way any more. Idempotent. */
   async close(): Promise<void> {
     await this.#closing
-    const lakes = [...this.#former.splice(0), ...(this.#reader === null ? [] : [this.#reader])]
+    const lake = this.#reader
     this.#reader = null
-    for (const lake of lakes) await lake.close()
+    await lake?.close()
   }
-}
-
-/** The number of a file on its disk: another one once another file has taken the name. */
-function fileNumber(path: string): bigint | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
 }

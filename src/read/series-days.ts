@@ -11,8 +11,8 @@ import type { Beginnings } from '../acquire/series-life.ts'
 import { nextChunk } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
-import type { ShardReader } from '../lake/shard-store.ts'
-import { readShard } from '../lake/shards.ts'
+import type { LakeContent } from '../lake/current-shard.ts'
+import { readCurrentShard } from '../lake/current-shard.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { Listing } from '../sources/vision/listing.ts'
@@ -41,7 +41,7 @@ export interface SeriesDaysContext {
   /** rows that the lake has for the days, where a day is acquired again */
   readonly rows: ReadonlyMap<UtcDay, DayRow>
   /** where the shards of `rows` lie; null: there are none */
-  readonly shards: ShardReader | null
+  readonly lake: LakeContent | null
   readonly nowUs: number
   readonly signal: AbortSignal
   /** a signal for some days' own work */
@@ -107,13 +107,11 @@ class CallHost implements SeriesHost {
   readonly signal: AbortSignal
   readonly known: SeriesRow | undefined
   readonly beginnings: Beginnings
-  readonly #series: Series
   readonly #ctx: SeriesDaysContext
   readonly #left: Set<UtcDay>
   #failure: CkvdError | null = null
 
   constructor(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext) {
-    this.#series = series
     this.#ctx = ctx
     this.#left = new Set(days)
     this.acquire = { ...ctx.acquire, rest: ctx.rest }
@@ -165,11 +163,11 @@ class CallHost implements SeriesHost {
   }
 
   async readStored(day: UtcDay): ReturnType<SeriesHost['readStored']> {
-    const { rows, shards } = this.#ctx
-    const row = rows.get(day)
-    if (row === undefined || row.shardSha256 === null || shards === null) return undefined
-    const shard = await readShard(shards, this.#series, day, row)
-    return { day, columns: shard.columns, meta: shard.meta, row }
+    const { rows, lake } = this.#ctx
+    const known = rows.get(day)
+    if (known === undefined || known.shardSha256 === null || lake === null) return undefined
+    const { row, shard } = await readCurrentShard(lake, known, this.signal)
+    return shard === undefined ? undefined : { day, columns: shard.columns, meta: shard.meta, row }
   }
 
   rowOf(day: UtcDay): DayRow | undefined {

@@ -1,5 +1,6 @@
 import { chunkOfUs } from '../dataset/chunk.ts'
-import { readShard } from '../lake/shards.ts'
+import type { LakeContent } from '../lake/current-shard.ts'
+import { readCurrentShard } from '../lake/current-shard.ts'
 import { isExplained } from '../model/condition.ts'
 import { gridOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
@@ -8,7 +9,7 @@ import { SUM_COLUMNS } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { isoOfUs } from '../model/utc-day.ts'
-import type { LakeBars, LakeResampler, ReadLake } from './resample-lake.ts'
+import type { LakeBars, LakeResampler } from './resample-lake.ts'
 import { chunksOf, stateOf } from './resample-lake.ts'
 
 /**
@@ -46,25 +47,27 @@ interface Chunk {
 /** Compares larger bars, in their order, with the exchange's own in the lake. */
 export class BarCheck {
   readonly counts: CheckCounts = { compared: 0, equal: 0, not_comparable: 0 }
-  readonly #lake: ReadLake
+  readonly #lake: LakeContent
   readonly #series: Series
   readonly #opens: TimeRange
   readonly #resampler: LakeResampler
   readonly #rows: Generator<DayRow, void>
+  readonly #signal: AbortSignal
   #chunk: Chunk | undefined
   #isDone = false
 
   /** @param opens open times that are compared */
-  constructor(lake: ReadLake, opens: TimeRange, resampler: LakeResampler) {
+  constructor(lake: LakeContent, opens: TimeRange, resampler: LakeResampler, signal: AbortSignal) {
     const series = resampler.target
     this.#lake = lake
     this.#series = series
     this.#opens = opens
     this.#resampler = resampler
+    this.#signal = signal
     this.#rows = lake.catalog.iterateDays(series, ...chunksOf(series, opens))
   }
 
-  /** The differences of the next bars. Throws CKVD_SHARD_… */
+  /** The differences of the next bars. Throws CKVD_SHARD_…, CKVD_ABORTED. */
   async compare(bars: LakeBars): Promise<BarDifference[]> {
     const found: BarDifference[] = []
     for (let row = 0; row < bars.bars.length; row++) {
@@ -110,8 +113,8 @@ export class BarCheck {
         return undefined
       }
       if (next.value.rows === 0) continue
-      const { columns } = await readShard(this.#lake.shards, this.#series, next.value.day, next.value)
-      this.#chunk = { columns, row: 0 }
+      const { shard } = await readCurrentShard(this.#lake, next.value, this.#signal)
+      if (shard !== undefined) this.#chunk = { columns: shard.columns, row: 0 }
     }
     return this.#chunk
   }

@@ -4,10 +4,10 @@ import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import type { UnexplainedDay } from '../lake/day-facts.ts'
 import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
-import type { Lake } from '../lake/lake.ts'
+import type { LakeContent } from '../lake/current-shard.ts'
+import { readCurrentShard } from '../lake/current-shard.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import { readRequested } from '../lake/requested.ts'
-import { readShard } from '../lake/shards.ts'
 import type { Grid, Interval } from '../model/interval.ts'
 import { countSlots, firstSlotUs, gridOf, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
@@ -18,9 +18,6 @@ import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
 import { findRow } from '../read/column-block.ts'
-
-/** The part of a lake that is read. */
-export type ReadLake = Pick<Lake, 'catalog' | 'shards'>
 
 /** Larger bars of a series; `explained` are the smaller slots of each that are known to be empty, by the catalog's evidence. */
 export interface LakeBars extends ResampledBars {
@@ -65,7 +62,7 @@ export class LakeResampler {
   readonly neverRequested: NeverRequested[] = []
   /** the series that is made, with the phase of the exchange's own bars of it where the lake knows one */
   readonly target: Series
-  readonly #lake: ReadLake
+  readonly #lake: LakeContent
   readonly #series: Series
   readonly #grid: Grid
   /** open times of the smaller bars that are read */
@@ -80,7 +77,7 @@ export class LakeResampler {
    * @param opens open times of the larger bars to make
    * @throws CKVD_USAGE when bars of the series' interval do not make up bars of `to`
    */
-  constructor(lake: ReadLake, series: Series, to: Interval, opens: TimeRange) {
+  constructor(lake: LakeContent, series: Series, to: Interval, opens: TimeRange) {
     const { startUs, endUs } = opens
     const firstUs = lake.catalog.getSeries(series)?.firstOpenUs ?? undefined
     this.target = { ...series, interval: to, phase: lake.catalog.getSeries({ ...series, interval: to })?.phase }
@@ -115,10 +112,8 @@ export class LakeResampler {
         this.neverRequested.push(never)
         continue
       }
-      this.#note(row)
-      if (row.rows === 0) continue
-      const { columns } = await readShard(this.#lake.shards, this.#series, row.day, row)
-      yield this.#explain(this.#resampler.push(cut(columns, this.#sources)))
+      const columns = await this.#read(row, signal)
+      if (columns !== undefined) yield this.#explain(this.#resampler.push(cut(columns, this.#sources)))
     }
     yield this.#explain(this.#resampler.finish())
   }
@@ -138,6 +133,25 @@ export class LakeResampler {
   /** True when the larger slot at `slotUs` has no smaller bar for a reason that the lake knows. */
   isKnownEmpty(slotUs: number): boolean {
     return this.countExplained(slotUs) >= countSlots(slotUs, nextSlotUs(slotUs, this.#grid), this.#series.interval)
+  }
+
+  /** The bars of a day, noted as the lake has it by now; undefined where it has none. */
+  async #read(row: DayRow, signal: AbortSignal): Promise<KlineColumns | undefined> {
+    const now = row.rows === 0 ? { row, shard: undefined } : await readCurrentShard(this.#lake, row, signal)
+    if (now.row !== row) this.#gaps = this.#withGapsOf(row.day)
+    this.#note(now.row)
+    return now.shard?.columns
+  }
+
+  /** The gaps with those of a day as they are now. */
+  #withGapsOf(day: UtcDay): EvidencedGap[] {
+    const next = nextChunk(day, this.#series)
+    const [startUs, endUs] = [dayStartUs(day), dayStartUs(next)]
+    return [
+      ...this.#gaps.filter((gap) => gap.startUs < startUs),
+      ...this.#lake.catalog.listGaps(this.#series, day, next),
+      ...this.#gaps.filter((gap) => gap.startUs >= endUs),
+    ]
   }
 
   #note(row: DayRow): void {

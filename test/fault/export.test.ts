@@ -1,12 +1,18 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { appendFile, cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ExportResult } from '../../src/export/export-tally.ts'
 import type { Manifest } from '../../src/export/manifest.ts'
+import { encodeShard } from '../../src/codec/arrow/arrow-writer.ts'
+import type { WritableLake } from '../../src/lake/lake.ts'
 import { openLake } from '../../src/lake/lake.ts'
+import { readShard } from '../../src/lake/shards.ts'
 import type { Steps } from '../../src/disk/steps.ts'
 import { createLogger } from '../../src/log.ts'
+import type { KlineColumns } from '../../src/model/kline.ts'
+import type { Series } from '../../src/model/series.ts'
 import type { UtcDay } from '../../src/model/utc-day.ts'
 import { ingestResult, jsonOf, runHere, startCkvd } from '../support/ckvd.ts'
 import { runExport } from '../support/dist.ts'
@@ -280,34 +286,73 @@ describe('an export that is interrupted', () => {
 
 test('a shard that lies there a moment before the catalog knows of it is waited for', async () => {
   await using copy = await copyLake()
-  const ahead = join(world.lake, SHARD.replace('-03.arrow', '-04.arrow'))
-  const before = readFileSync(join(copy.lake, SHARD))
-  // as a writer leaves it between renaming and recording: other bytes than the catalog tells
-  await cp(ahead, join(copy.lake, SHARD))
-  await using lake = await openLake(copy.lake, { mode: 'read' })
-  let reads = 0
-  const catalog = new Proxy(lake.catalog, {
+  const series = { market: 'spot', symbol: 'AAAUSDT', interval: '1m' } as const
+  const day = '2024-02-03' as UtcDay
+  await using reader = await openLake(copy.lake, { mode: 'read' })
+  let tellLooked: () => void = () => undefined
+  const looked = new Promise<void>((resolve) => (tellLooked = resolve))
+  const catalog = new Proxy(reader.catalog, {
     get(target, name) {
+      // the file was found to be another one: the row is looked up again
+      if (name === 'getDay') tellLooked()
       const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]): unknown => {
-        // two reads make a unit: it has been read, found to be other bytes, and read again with the same outcome
-        if (name === 'readDays' && ++reads === 5) writeFileSync(join(copy.lake, SHARD), before)
-        return Reflect.apply(value, target, args)
-      }
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
   })
-  const result = await runExport(
-    { ...lake, catalog },
-    {
-      ...{ out: join(copy.path, 'out'), encoding: { format: 'parquet', gzip: false }, workers: 1, replace: false },
-      filter: { market: 'spot', intervals: ['1m'], start: '2024-02-01' as UtcDay, end: '2024-03-01' as UtcDay },
-      logger: createLogger({ level: 'ERROR', destination: { write: () => true } }),
-      signal: new AbortController().signal,
+  let exporting: Promise<ExportResult> | undefined
+  await using writer = await openLake(copy.lake, {
+    mode: 'write',
+    steps: async (step) => {
+      if (step !== 'before transaction') return
+      exporting = runExport(
+        { ...reader, catalog },
+        {
+          ...{ out: join(copy.path, 'out'), encoding: { format: 'parquet', gzip: false }, workers: 1, replace: false },
+          filter: { market: 'spot', intervals: ['1m'], start: '2024-02-01' as UtcDay, end: '2024-03-01' as UtcDay },
+          logger: createLogger({ level: 'ERROR', destination: { write: () => true } }),
+          signal: new AbortController().signal,
+        },
+      )
+      await looked
     },
-  )
-  expect(result).toMatchObject({ exit: 0, problems: [], files: { written: 1 } })
+  })
+  await storeAgain(writer, series, day, (columns) => columns.volume.fill(1))
+  expect(await exporting).toMatchObject({ exit: 0, problems: [], files: { written: 1 } })
 })
+
+test('a day that is stored anew with the same bars changes no file; one with other bars changes its own', async () => {
+  await using copy = await copyLake()
+  const out = join(copy.path, 'out')
+  const series = { market: 'spot', symbol: 'AAAUSDT', interval: '1m' } as const
+  const day = '2024-02-03' as UtcDay
+  expect(await exportLake(copy.lake, out)).toMatchObject({ exit: 0, files: { written: FILES } })
+  const before = await digestTree(join(out, 'data'))
+  const store = async (change: (columns: KlineColumns) => unknown): Promise<void> => {
+    await using lake = await openLake(copy.lake, { mode: 'write' })
+    await storeAgain(lake, series, day, change)
+  }
+  await store(() => undefined)
+  expect(await exportLake(copy.lake, out)).toMatchObject({ exit: 0, files: { written: 0, unchanged: FILES } })
+  expect(await digestTree(join(out, 'data'))).toEqual(before)
+  await store((columns) => columns.volume.fill(1))
+  expect(await exportLake(copy.lake, out)).toMatchObject({ exit: 0, files: { written: 1, unchanged: FILES - 1 } })
+  expect((await digestTree(join(out, 'data'))).filter((line) => !before.includes(line))).toEqual([
+    expect.stringContaining(FEBRUARY.slice(5)),
+  ])
+})
+
+/** Stores a day of a file of its own as another archive of it would be. */
+async function storeAgain(lake: WritableLake, series: Series, day: UtcDay, change: (columns: KlineColumns) => unknown): Promise<void> {
+  const row = lake.catalog.getDay(series, day)
+  if (row === undefined) throw new Error(`Expected ${day} in the lake.`)
+  const { columns, meta } = await readShard(lake.shards, series, day, row)
+  change(columns)
+  const archiveEtag = `${'f'.repeat(31)}${(row.revision + 1) % 10}`
+  const shard = encodeShard(columns, { ...meta, archiveEtag })
+  const shardSha256 = createHash('sha256').update(shard).digest('hex')
+  const anew = { archiveEtag, shardSha256, shardBytes: shard.length, revision: row.revision + 1 }
+  await lake.writer.put({ row: { ...row, ...anew }, gaps: [], shard })
+}
 
 test('a lake that is written to meanwhile: each file has its days as of one moment, and the next run takes what is new', async () => {
   await using copy = await copyLake()

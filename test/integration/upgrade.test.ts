@@ -127,6 +127,23 @@ describe('a lake of format 1', () => {
     },
   )
 
+  it('whose export was made before its upgrade is exported as it was: no file is written, and the manifest says so once', async () => {
+    await using directory = await createTempDirectory()
+    const out = join(directory.path, 'out')
+    const lake = await twins.copy()
+    const exportLake = async (): Promise<unknown> => jsonOf(await runHere(['export', '--lake', lake, '--out', out, '--json', '--quiet']))
+    expect(await exportLake()).toMatchObject({ problems: [] })
+    const files = await digestTree(join(out, 'data'))
+    expect(await exportLake()).toMatchObject({ files: { written: 0 } })
+    expect(await upgrade(lake)).toMatchObject({ exit: 0, left: [] })
+    expect(await exportLake()).toMatchObject({ problems: [], files: { written: 0, unchanged: files.length, removed: 0 }, bytes_written: 0 })
+    expect(await digestTree(join(out, 'data'))).toEqual(files)
+    const manifest = await readFile(join(out, 'manifest.json'), 'utf8')
+    expect(await exportLake()).toMatchObject({ files: { written: 0 } })
+    expect(await readFile(join(out, 'manifest.json'), 'utf8')).toBe(manifest)
+    expect((await digestTree(join(out, 'data'))).length).toBeGreaterThan(5)
+  })
+
   it('is upgraded in part, as the filters say; what they name and the lake has not is told', async () => {
     const lake = await twins.copy()
     expect(await upgrade(lake, '--market', 'spot', '--intervals', '1d,1w')).toMatchObject({ exit: 0, series: 2 })

@@ -193,7 +193,7 @@ async function resampleSeries(run: CommandRun<ResampleFlags>, series: Series, jo
   const { lake, to, opens, writer } = job
   const resampler = new LakeResampler(lake, series, to, opens)
   const target: Series = { ...series, interval: to }
-  const check = run.options.check === true ? new BarCheck(lake, opens, resampler) : undefined
+  const check = run.options.check === true ? new BarCheck(lake, opens, resampler, run.signal) : undefined
   const counts = { complete: 0, outage: 0, incomplete: 0 }
   const differences = []
   for await (const bars of resampler.bars(run.signal)) {

@@ -6,6 +6,7 @@ import { createRows, datasetOf, registerDataset } from '../../dataset/registry.t
 import type { Columns } from '../../model/columns.ts'
 import { joinColumns } from '../../model/columns.ts'
 import { sha256Hex } from '../../memory/digest.ts'
+import { digestColumns } from '../arrow/columns-digest.ts'
 import { encodeRows as encodeArrow, ShardWriter, toRecordBatch } from '../arrow/arrow-writer.ts'
 import type { CoverageRow } from './coverage-file.ts'
 import { coverageBatch, encodeCoverageCsv } from './coverage-file.ts'
@@ -13,6 +14,7 @@ import { encodeRowsCsv, gzip } from './csv-text.ts'
 import type { ExportEncoding } from './export-format.ts'
 import type { ShardPlace } from '../arrow/placed-shard.ts'
 import { decodePlacedRows } from '../arrow/placed-shard.ts'
+import { digestOfDays } from './source-digest.ts'
 
 /** One file to make of shards of a data set, in the order of their days. */
 export interface RowsTask extends ExportEncoding, OfDataset {
@@ -20,8 +22,10 @@ export interface RowsTask extends ExportEncoding, OfDataset {
   /** of a data set that the thread may not know; default: it does */
   readonly described?: Dataset
   readonly shards: readonly { readonly bytes: Uint8Array; readonly place: ShardPlace & { readonly expected: object } }[]
-  /** `ckvd.…`, for formats that have metadata */
+  /** `ckvd.…`, for formats that have metadata; `ckvd.source_digest` comes behind them */
   readonly metadata: readonly (readonly [string, string])[]
+  /** the source digest of the file that is there; null: there is none */
+  readonly before: string | null
 }
 
 /** The ledger beside the data. */
@@ -40,7 +44,15 @@ export interface ExportedBytes {
   readonly rows: number
 }
 
-export type ExportOutcome = { readonly ok: true; readonly file: ExportedBytes } | { readonly ok: false; readonly error: ErrorData }
+/** What became of a task. */
+export interface Exported {
+  /** over the days of rows (`digestOfDays`); of the coverage the SHA-256 of its bytes */
+  readonly sourceDigest: string
+  /** null: the file that is there has these rows */
+  readonly file: ExportedBytes | null
+}
+
+export type ExportOutcome = { readonly ok: true; readonly exported: Exported } | { readonly ok: false; readonly error: ErrorData }
 
 /**
  * The export worker's whole work: checks and decodes the shards and encodes the file. Pure: the same task gives the same bytes. A shard
@@ -49,23 +61,40 @@ export type ExportOutcome = { readonly ok: true; readonly file: ExportedBytes } 
 export async function runExportTask(task: ExportTask): Promise<ExportOutcome> {
   try {
     if (task.kind === 'rows' && task.described !== undefined) registerDataset(task.described)
-    const { bytes, rows } = task.kind === 'rows' ? await encodeFile(task) : { bytes: await encodeCoverage(task), rows: task.rows.length }
-    return { ok: true, file: { bytes: ownBytes(bytes), sha256: sha256Hex(bytes), rows } }
+    return { ok: true, exported: task.kind === 'rows' ? await exportRows(task) : await exportCoverage(task) }
   } catch (error) {
     return { ok: false, error: toCkvdError(error).toData() }
   }
 }
 
-async function encodeFile(task: RowsTask): Promise<{ bytes: Uint8Array; rows: number }> {
+async function exportRows(task: RowsTask): Promise<Exported> {
+  const dataset = datasetOf(task)
   const parts = task.shards.map(({ bytes, place }) => decodePlacedRows(bytes, place))
+  const days = task.shards.map(({ place }, i) => ({ day: place.day, sha256: digestColumns(parts[i] as Columns, dataset.columns) }))
+  const sourceDigest = digestOfDays({ ...task, series: placeOf(task) }, days)
+  if (sourceDigest === task.before) return { sourceDigest, file: null }
   const columns = joinColumns(parts, createRows(task, 0))
-  const rows = columns.openTime.length
-  if (rows === 0) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one row, found none.')
-  return { bytes: await encodeColumns(columns, task, datasetOf(task)), rows }
+  const metadata = new Map([...task.metadata, ['ckvd.source_digest', sourceDigest]])
+  return { sourceDigest, file: fileOf(await encodeColumns(columns, task, dataset, metadata), columns.openTime.length) }
 }
 
-async function encodeColumns(columns: Columns, task: RowsTask, dataset: Dataset): Promise<Uint8Array> {
-  const metadata = new Map(task.metadata)
+/** The series of a file: its first shard's. */
+function placeOf({ shards }: RowsTask): ShardPlace {
+  const place = shards[0]?.place
+  if (place === undefined) throw new CkvdError('CKVD_BUG', 'Expected a file of at least one shard, found none.')
+  return place
+}
+
+async function exportCoverage(task: CoverageTask): Promise<Exported> {
+  const file = fileOf(await encodeCoverage(task), task.rows.length)
+  return { sourceDigest: file.sha256, file }
+}
+
+function fileOf(bytes: Uint8Array, rows: number): ExportedBytes {
+  return { bytes: ownBytes(bytes), sha256: sha256Hex(bytes), rows }
+}
+
+async function encodeColumns(columns: Columns, task: RowsTask, dataset: Dataset, metadata: Map<string, string>): Promise<Uint8Array> {
   switch (task.format) {
     case 'parquet':
       // loaded when it is needed: five megabytes of WebAssembly
