@@ -2,7 +2,7 @@ import { fileShares } from '../../config/open-files.ts'
 import type { ErrorDetails } from '../errors.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { CatalogWrite } from './catalog/catalog-rows.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, WrittenPack } from './ledger.ts'
 import { ioError } from '../disk/io-error.ts'
 import { formerPath, LAKE, shardPath } from './layout.ts'
 import type { ShardStore } from './shard-store.ts'
@@ -77,6 +77,7 @@ interface GroupFile {
   /** see `MergedPack` */
   readonly taken: readonly CatalogWrite[]
   readonly former: readonly UtcDay[]
+  readonly pack: WrittenPack | null
 }
 
 export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: Steps): LakeWriter {
@@ -116,6 +117,7 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
       await record(
         stored,
         whole.flatMap(({ taken }) => taken),
+        whole.flatMap(({ pack }) => pack ?? []),
       )
       for (const file of whole) await removeFormer(file)
       for (const entry of stored) entry.resolve()
@@ -157,20 +159,27 @@ export function createLakeWriter(shards: ShardStore, catalog: Ledger, steps?: St
   async function gatherFile(path: string, entries: readonly Waiting[]): Promise<GroupFile> {
     const items = entries.flatMap(({ item }) => (item === null ? [] : [item as PackedWrite]))
     const [first] = entries
-    if (first === undefined || !isPacked(first.series)) return { path, entries, bytes: items[0]?.shard ?? null, taken: [], former: [] }
+    if (first === undefined || !isPacked(first.series))
+      return { path, entries, bytes: items[0]?.shard ?? null, taken: [], former: [], pack: null }
     try {
       const merged = await mergePack(shards, catalog, first, items)
       for (const entry of entries) entry.tell?.(merged)
       return { path, entries, ...merged }
     } catch (error) {
-      return { path, entries, bytes: null, error: toCkvdError(error), taken: [], former: [] }
+      return { path, entries, bytes: null, error: toCkvdError(error), taken: [], former: [], pack: null }
     }
   }
 
-  async function record(entries: readonly Waiting[], taken: readonly CatalogWrite[] = []): Promise<void> {
+  async function record(
+    entries: readonly Waiting[],
+    taken: readonly CatalogWrite[] = [],
+    packs: readonly WrittenPack[] = [],
+  ): Promise<void> {
     if (entries.length === 0) return
     try {
-      await runStep(steps, 'transaction', catalog.place, () => catalog.commit([...entries.flatMap(({ item }) => item ?? []), ...taken]))
+      await runStep(steps, 'transaction', catalog.place, () =>
+        catalog.commit([...entries.flatMap(({ item }) => item ?? []), ...taken], packs),
+      )
     } catch (thrown) {
       const error = ioError(thrown, 'record chunks in', catalog.place, LAKE)
       // a row that SQLite refuses must not take its neighbours along; anything else holds for all of them

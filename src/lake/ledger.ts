@@ -12,8 +12,21 @@ export interface DayRange {
 /** Days that stand in a pack with all of their bars. */
 export interface WholeDays extends DayRange {
   readonly rows: number
-  /** SHA-256 of the rows of each day, as hex digits, one after the other */
+  /** SHA-256 of the rows of each day, as hex digits, one after the other; empty where `pack` proves them */
   readonly digests: string
+  /** the pack that has them, where its file proves all of it */
+  readonly pack?: WholePack
+}
+
+/** A pack whose days are all there with all of their bars. */
+export interface WholePack extends DayRange {
+  /** SHA-256 of its file, as hex digits */
+  readonly sha256: string
+}
+
+/** A pack that was written. */
+export interface WrittenPack extends WholePack {
+  readonly series: Series
 }
 
 /**
@@ -67,8 +80,9 @@ export interface Ledger extends LedgerReader {
   /**
    * Records chunks: all of them or, when it fails, none; durable when it is done. Gaps take the place of all that the chunk had, a version that
    * is replaced is kept, and a person's acceptance outlives a row of the same unexplained condition.
+   * @param packs files of klines that hold these chunks, each proven, and no others: those with all of their bars may be told by `findWhole`
    */
-  commit(batch: readonly CatalogWrite[]): void | Promise<void>
+  commit(batch: readonly CatalogWrite[], packs?: readonly WrittenPack[]): void | Promise<void>
   putSeries(row: SeriesRow): void
   putBeginning(row: BeginningRow): void
   /** Records why a person accepts a chunk that is there: it counts as explained, and its condition stays. */

@@ -11,12 +11,14 @@ import { sliceColumns } from '../model/columns.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { parseFilePeriod, filePeriod } from '../dataset/pack.ts'
 import type { Series } from '../model/series.ts'
-import { nextChunk } from '../dataset/chunk.ts'
+import { isMonthChunked, nextChunk } from '../dataset/chunk.ts'
+import { isOnGrid } from '../dataset/expected.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { countDays } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
-import type { LedgerReader } from './ledger.ts'
+import type { LedgerReader, WrittenPack } from './ledger.ts'
 import type { ShardReader } from './shard-store.ts'
 import { isFromVision } from './day-facts.ts'
 import { shardPath } from './layout.ts'
@@ -39,6 +41,8 @@ export interface MergedPack {
   readonly former: readonly UtcDay[]
   /** chunks that stay in their files of format 1, as bad as they are */
   readonly left: readonly LeftChunk[]
+  /** what the file proves at once; null where a chunk of it is not what is recorded, or days are missing between its first and its last one */
+  readonly pack: WrittenPack | null
 }
 
 /** A chunk that stays in its file of format 1, and why. */
@@ -93,12 +97,29 @@ export async function mergePack(
   }
   // who brings nothing new leaves what is damaged to a check and an ingest
   if (puts.length === 0 && lost[0] !== undefined) throw lost[0].error
-  if (puts.length === 0 && taken.length === 0) return { bytes: null, taken, former, left }
+  if (puts.length === 0 && taken.length === 0) return { bytes: null, taken, former, left, pack: null }
   for (const put of puts) chunks.set(put.row.day, chunkOf(put))
   const inOrder = [...chunks.values()].sort((a, b) => (a.meta.day < b.meta.day ? -1 : 1))
   const failed = lost.map(({ row, gaps, error }) => ({ row: failedRow(row, error), gaps }))
   const { encodePack } = await loadPackWriter()
-  return { bytes: encodePack(inOrder), taken: [...taken, ...failed], former, left }
+  const bytes = encodePack(inOrder)
+  const recorded = new Map([...rows, ...taken.map(({ row }) => row), ...puts.map(({ row }) => row)].map((row) => [row.day, row]))
+  return { bytes, taken: [...taken, ...failed], former, left, pack: packOf(series, inOrder, recorded, bytes) }
+}
+
+/** The pack as one that proves its chunks, which are hashed once more: what came from another thread, or was taken along, may be anything. */
+function packOf(
+  series: Series,
+  chunks: readonly ChunkToPack[],
+  recorded: ReadonlyMap<UtcDay, DayRow>,
+  file: Uint8Array,
+): WrittenPack | null {
+  const [first, last] = [chunks[0]?.meta.day, chunks.at(-1)?.meta.day]
+  if (first === undefined || last === undefined || !isOnGrid(series) || isMonthChunked(series)) return null
+  const end = nextChunk(last, series)
+  const isProven = ({ meta, bytes }: ChunkToPack): boolean => sha256Hex(bytes) === recorded.get(meta.day)?.shardSha256
+  if (countDays(first, end) !== chunks.length || !chunks.every(isProven)) return null
+  return { series, first, end, sha256: sha256Hex(file) }
 }
 
 /**

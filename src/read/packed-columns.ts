@@ -1,17 +1,17 @@
 import { sha256Hex } from '../memory/digest.ts'
 import { VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import type { PackPlaces, RowRange } from '../codec/arrow/pack-places.ts'
-import { locateChunks } from '../codec/arrow/pack-places.ts'
+import { locateChunks, locateColumns } from '../codec/arrow/pack-places.ts'
 import { chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import type { WholeDays } from '../lake/ledger.ts'
+import type { WholeDays, WholePack } from '../lake/ledger.ts'
 import type { OpenFile } from '../lake/shard-store.ts'
 import { LARGEST_FILE_BYTES } from '../lake/shard-store.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { dayStartUs } from '../model/utc-day.ts'
+import { countDays, dayStartUs } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { bytesOfRows } from './column-block.ts'
 import type { FileMemory } from './file-reads.ts'
@@ -86,19 +86,15 @@ export function readPackedDays(file: OpenFile, series: Series, stored: StoredDay
     const { whole, offset } = stored
     const version = file.version()
     const known = kept.get(file.place)
-    const name = `${whole.first} ${whole.end}`
-    if (known !== undefined && known.version === version && known.provenDays.get(name) === whole.digests) {
-      const run = runOf(series, whole, known)
-      if (run !== undefined && readRun(file, series, { ...run, offset }, known.starts, target)) return opensWithin(series, stored, target)
-    }
+    const place = known !== undefined && known.version === version ? placeInKnown(series, whole, known) : undefined
+    if (place !== undefined && readRun(file, series, { ...place.run, offset }, place.starts, target))
+      return opensWithin(series, stored, target)
     const bytes = takeWhole(file, memory)
-    if (bytes === undefined) return false
-    const places = locateChunks(bytes, series)
-    const run = runOf(series, whole, places)
-    if (run === undefined || digestsOf(bytes, series, whole, places) !== whole.digests) return false
-    copyPlace(bytes, series, places, { ...run, offset }, target)
+    const proven = bytes === undefined ? undefined : proveDays(bytes, series, whole)
+    if (bytes === undefined || proven === undefined) return false
+    copyPlace(bytes, series, proven, { ...proven.run, offset }, target)
     if (!opensWithin(series, stored, target)) return false
-    if (version !== undefined) keep(file.place, version, places).provenDays.set(name, whole.digests)
+    if (version !== undefined) keep(file.place, version, proven).provenDays.set(nameOf(whole), proofOf(whole))
     return true
   } catch (error) {
     if (isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO')) return false
@@ -106,6 +102,49 @@ export function readPackedDays(file: OpenFile, series: Series, stored: StoredDay
   } finally {
     file.close()
   }
+}
+
+/** Days of a pack that are proven, and where their rows lie. */
+interface ProvenDays extends PackPlaces {
+  readonly run: RowRange
+}
+
+/** What is proven once: a file with just these days, or some days of it. */
+function nameOf({ first, end, pack }: WholeDays): string {
+  return pack === undefined ? `${first} ${end}` : `file of ${pack.first} ${pack.end}`
+}
+
+/** The digests that prove it. */
+function proofOf({ digests, pack }: WholeDays): string {
+  return pack?.sha256 ?? digests
+}
+
+function placeInKnown(series: Series, whole: WholeDays, known: ReadPack): { run: RowRange; starts: readonly number[] } | undefined {
+  if (known.provenDays.get(nameOf(whole)) !== proofOf(whole)) return undefined
+  const run = whole.pack === undefined ? runOf(series, whole, known) : runInPack(whole, whole.pack)
+  return run === undefined ? undefined : { run, starts: known.starts }
+}
+
+/** Compares the digest of the file, or those of the days; undefined where they are others. */
+function proveDays(bytes: Buffer, series: Series, whole: WholeDays): ProvenDays | undefined {
+  const { pack } = whole
+  if (pack === undefined) {
+    const places = locateChunks(bytes, series)
+    const run = runOf(series, whole, places)
+    return run !== undefined && digestsOf(bytes, series, whole, places) === whole.digests ? { ...places, run } : undefined
+  }
+  if (sha256Hex(bytes) !== pack.sha256) return undefined
+  const run = runInPack(whole, pack)
+  return { starts: locateColumns(bytes, series, barsOf(whole) * countDays(pack.first, pack.end)), chunks: new Map(), run }
+}
+
+/** Where the rows of some days lie in a pack that has all bars of its days. */
+function runInPack(whole: WholeDays, pack: WholePack): RowRange {
+  return { first: countDays(pack.first, whole.first) * barsOf(whole), rows: whole.rows }
+}
+
+function barsOf({ first, end, rows }: WholeDays): number {
+  return rows / countDays(first, end)
 }
 
 /** The rows of some days, where a pack has them one after the other and no more. */
@@ -215,8 +254,15 @@ function opensInChunk(series: Series, { row, offset }: StoredPart, { openTime }:
 /** Remembers a version of a pack, and what was proven of it. The oldest are forgotten first. */
 function keep(place: string, version: string, places: PackPlaces): ReadPack {
   const known = kept.get(place)
-  const pack =
-    known?.version === version ? known : { ...places, version, proven: new Map<UtcDay, string>(), provenDays: new Map<string, string>() }
+  const before = known?.version === version ? known : undefined
+  const pack = {
+    version,
+    starts: places.starts,
+    // who proved the whole file has not looked where each chunk lies
+    chunks: places.chunks.size > 0 ? places.chunks : (before?.chunks ?? places.chunks),
+    proven: before?.proven ?? new Map<UtcDay, string>(),
+    provenDays: before?.provenDays ?? new Map<string, string>(),
+  }
   kept.delete(place)
   kept.set(place, pack)
   for (const oldest of kept.keys()) {

@@ -45,10 +45,25 @@ export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
     next = nextChunk(day, series)
   }
   if (first !== rows) refuse(`${first} rows, as its chunks have`, `${rows}`)
+  return { starts: startsOf({ rows, columns }), chunks }
+}
+
+/**
+ * First byte of each column of a pack whose bytes are proven to be those that were written, with `rows` rows: its list of chunks is not read.
+ * @throws CKVD_SHARD_FORMAT
+ */
+export function locateColumns(bytes: Uint8Array, series: Series, rows: number): readonly number[] {
+  const located = locate(bytes, datasetOf(series).columns.length)
+  if (located.rows !== rows) refuse(`${rows} rows`, `${located.rows}`)
+  return startsOf(located)
+}
+
+/** Throws CKVD_SHARD_FORMAT. */
+function startsOf({ rows, columns }: Pick<ReturnType<typeof locateRows>, 'rows' | 'columns'>): readonly number[] {
   for (const { nulls, start, sizeBytes } of columns)
     if (nulls !== 0 || sizeBytes < rows * VALUE_BYTES || start % VALUE_BYTES !== 0)
       refuse(`${rows} values in each column, aligned`, `${nulls} nulls and ${sizeBytes} bytes at ${start}`)
-  return { starts: columns.map(({ start }) => start), chunks }
+  return columns.map(({ start }) => start)
 }
 
 function locate(bytes: Uint8Array, count: number): ReturnType<typeof locateRows> {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
 import { LAKE } from '../layout.ts'
-import { SCHEMA, TABLES, VERSION, VIEW_NAMES, VIEWS } from './catalog-schema.ts'
+import { PACK_TRIGGERS, PACKS, SCHEMA, TABLES, VERSION, VIEW_NAMES, VIEWS } from './catalog-schema.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import { migrateFile, OLDEST, readInto } from './catalog-versions.ts'
 import { openDatabase, resultCode, sqliteError } from '../../disk/sqlite.ts'
@@ -38,7 +38,12 @@ export function openCatalogFile(path: string, mode: CatalogMode, progress?: Migr
     if (mode === 'write') return openForWriting(path, progress)
     database = openForReading(path)
     const version = checkVersion(database, path)
-    if (version === VERSION) return database
+    if (version === VERSION) {
+      // of an earlier build: as one that knows of no pack
+      if (!has(database, 'table', 'packs'))
+        database.exec(PACKS.replace('CREATE TABLE', 'CREATE TEMP TABLE').replace('REFERENCES all_series (id)', ''))
+      return database
+    }
     // an older one is read as it will be once a run has migrated it: reading never writes to it
     database.close()
     database = readInto(openDatabase(':memory:', { timeout: BUSY_TIMEOUT_MS, whose: LAKE }), path, version)
@@ -119,7 +124,9 @@ function openForWriting(path: string, progress?: MigrationProgress): Database.Da
     // Readers go on beside the writer; a transaction is durable when COMMIT returns.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     if (tables === 0) database.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT;`)
-    else if (!tellDatasets(database))
+    else if (!has(database, 'table', 'packs')) database.exec(`BEGIN IMMEDIATE;${PACKS}${PACK_TRIGGERS}COMMIT;`)
+    // views from before there was more than one data set: they would show the rows of all as those of klines
+    if (!has(database, 'view', 'all_days'))
       database.exec(`BEGIN IMMEDIATE;${VIEW_NAMES.map((name) => `DROP VIEW IF EXISTS ${name};`).join('')}${VIEWS}COMMIT;`)
     return database
   } catch (error) {
@@ -129,10 +136,9 @@ function openForWriting(path: string, progress?: MigrationProgress): Database.Da
   }
 }
 
-/** False of views from before there was more than one data set: they would show the rows of all as those of klines. */
-function tellDatasets(database: Database.Database): boolean {
-  const sql = `SELECT count(*) FROM sqlite_master WHERE type = 'view' AND name = 'all_days'`
-  return (database.prepare(sql).raw().get([]) as [number])[0] > 0
+function has(database: Database.Database, type: 'table' | 'view', name: string): boolean {
+  const sql = 'SELECT count(*) FROM sqlite_master WHERE type = ? AND name = ?'
+  return (database.prepare(sql).raw().get([type, name]) as [number])[0] > 0
 }
 
 function openForReading(path: string): Database.Database {

@@ -65,6 +65,31 @@ END;
 `
 
 /**
+ * Packs whose chunks are all there with all of their bars: days in [first, end_day), each of `bars` bars, and the SHA-256 of the file. It proves
+ * them at once; the digests of the chunks prove the same one by one. It holds while each of the chunks is recorded as it was when the file was
+ * written: any other word on one, from whomever, takes the row away.
+ */
+export const PACKS = `
+CREATE TABLE packs (
+  series integer NOT NULL REFERENCES all_series (id),
+  first integer NOT NULL, end_day integer NOT NULL, bars integer NOT NULL,
+  sha256 blob NOT NULL CHECK (length(sha256) = 32),
+  PRIMARY KEY (series, first)
+) STRICT, WITHOUT ROWID;
+`
+
+const FORGET_PACK = (row: 'OLD' | 'NEW'): string =>
+  `DELETE FROM packs WHERE series = ${row}.series AND first <= ${row}.day AND end_day > ${row}.day;`
+
+/** See `PACKS`. */
+export const PACK_TRIGGERS = `
+CREATE TRIGGER packs_insert AFTER INSERT ON chunks BEGIN ${FORGET_PACK('NEW')} END;
+CREATE TRIGGER packs_update AFTER UPDATE OF series, day, condition, rows, expected, shard_sha256, shard_bytes ON chunks
+  BEGIN ${FORGET_PACK('OLD')} ${FORGET_PACK('NEW')} END;
+CREATE TRIGGER packs_delete AFTER DELETE ON chunks BEGIN ${FORGET_PACK('OLD')} END;
+`
+
+/**
  * Tables, views and their columns are part of the contract with users (docs/lake.md). STRICT and the checks make SQLite refuse what is not
  * a row of ours, so rows that are read back need no second check; a chunk that is called whole has a shard with all its bars.
  *
@@ -103,6 +128,7 @@ CREATE TABLE chunk_revisions (
   PRIMARY KEY (series, day, revision)
 ) STRICT, WITHOUT ROWID;
 
+${PACKS}${PACK_TRIGGERS}
 -- REST's answers to "the first bar of all": one of a short interval tells that of the longer ones
 CREATE TABLE beginnings (${SERIES},
   first_open_us integer NOT NULL,

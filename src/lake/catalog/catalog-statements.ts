@@ -80,6 +80,12 @@ const SQL = {
     WHERE c.condition IN ${WHOLE_CONDITIONS} AND c.rows = ? AND c.expected = c.rows AND c.shard_bytes = c.rows * ${rowBytesOf({})}
       AND typeof(c.shard_sha256) = 'blob'
     GROUP BY p.key HAVING count(*) = (p.value ->> 1) - (p.value ->> 0)`,
+  findPacks: `SELECT first, end_day, lower(hex(sha256)) FROM packs WHERE series = ${SERIES_ID} AND end_day > ? AND first < ? AND bars = ?`,
+  putPack: `INSERT OR REPLACE INTO packs (series, first, end_day, bars, sha256)
+    SELECT series, min(day), max(day) + 1, max(rows), ?1 FROM chunks
+    WHERE series = (SELECT id FROM all_series WHERE dataset = ?2 AND market = ?3 AND symbol = ?4 AND interval = ?5) AND day >= ?6 AND day < ?7
+    HAVING count(*) = ?7 - ?6 AND min(rows) = max(rows) AND min(expected = rows AND condition IN ${WHOLE_CONDITIONS}
+      AND shard_bytes = rows * ${rowBytesOf({})} AND typeof(shard_sha256) = 'blob')`,
   countSettled: `SELECT count(*) FROM chunks WHERE series = ${SERIES_ID} AND day >= ? AND day < ?
       AND condition IN ${SETTLED_CONDITIONS} AND rows = ? AND expected = rows AND recheck = 0 AND shard_sha256 IS NOT NULL`,
   putStored: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})

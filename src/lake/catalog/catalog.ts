@@ -6,9 +6,9 @@ import type { EvidencedGap } from '../../model/evidence.ts'
 import { toEvidenceData } from '../../model/evidence.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { dayNumber, dayStartUs } from '../../model/utc-day.ts'
+import { countDays, dayNumber, dayOfNumber, dayStartUs } from '../../model/utc-day.ts'
 import { LAKE } from '../layout.ts'
-import type { DayRange, Ledger, WholeDays } from '../ledger.ts'
+import type { DayRange, Ledger, WholeDays, WholePack, WrittenPack } from '../ledger.ts'
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
@@ -101,6 +101,26 @@ export class Catalog implements Ledger {
   }
 
   findWhole(series: Series, ranges: readonly DayRange[], bars: number): WholeDays[] {
+    const packs = this.#findPacks(series, ranges, bars)
+    const proven: WholeDays[] = []
+    const others: DayRange[] = []
+    for (const { first, end } of ranges) {
+      const pack = packs.find((one) => one.first <= first && one.end >= end)
+      if (pack === undefined) others.push({ first, end })
+      else proven.push({ first, end, rows: countDays(first, end) * bars, digests: '', pack })
+    }
+    return others.length === 0 ? proven : [...proven, ...this.#findWholeDays(series, others, bars)]
+  }
+
+  #findPacks(series: Series, ranges: readonly DayRange[], bars: number): WholePack[] {
+    const [first, last] = [ranges[0], ranges.at(-1)]
+    if (first === undefined || last === undefined) return []
+    const bounds = [dayNumber(first.first), dayNumber(last.end), bars]
+    const rows = this.#use('read', (sql) => sql.findPacks.all([...keyOf(series), ...bounds])) as [number, number, string][]
+    return rows.map(([from, end, sha256]) => ({ first: dayOfNumber(from) as UtcDay, end: dayOfNumber(end) as UtcDay, sha256 }))
+  }
+
+  #findWholeDays(series: Series, ranges: readonly DayRange[], bars: number): WholeDays[] {
     const bounds = JSON.stringify(ranges.map(({ first, end }) => [dayNumber(first), dayNumber(end)]))
     const found = this.#use('read', (sql) => sql.findWhole.all([bounds, ...keyOf(series), bars])) as [number, number, string][]
     return found.flatMap(([place, rows, digests]) => {
@@ -145,7 +165,7 @@ export class Catalog implements Ledger {
   }
 
   /** In one transaction. */
-  commit(batch: readonly CatalogWrite[]): void {
+  commit(batch: readonly CatalogWrite[], packs: readonly WrittenPack[] = []): void {
     if (batch.length === 0) return
     this.#transaction((sql) => {
       for (const run of runsOf(batch)) {
@@ -159,6 +179,8 @@ export class Catalog implements Ledger {
         for (const rows of alikeOf(run)) putRows(sql, id, rows)
         for (const write of run) putBeside(sql, key, write)
       }
+      for (const { series, first, end, sha256 } of packs)
+        sql.putPack.run([Buffer.from(sha256, 'hex'), ...keyOf(series), dayNumber(first), dayNumber(end)])
     })
   }
 

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openLake } from '../../../src/lake/lake.ts'
 import { createLocalReader } from '../../../src/lake/local-shards.ts'
 import type { DayRow } from '../../../src/lake/catalog/catalog-rows.ts'
+import type { WholeDays } from '../../../src/lake/ledger.ts'
 import type { KlineColumn } from '../../../src/model/kline.ts'
 import { KLINE_COLUMNS } from '../../../src/model/kline.ts'
 import type { Series } from '../../../src/model/series.ts'
@@ -138,7 +140,7 @@ describe('reading days of a pack at once', () => {
     rows: 24 * items.length,
     digests: items.map(({ row }) => row.shardSha256).join(''),
   })
-  async function readAtOnce(root: string, whole: ReturnType<typeof wholeOf>, keys: readonly KlineColumn[] = ALL) {
+  async function readAtOnce(root: string, whole: WholeDays, keys: readonly KlineColumn[] = ALL) {
     const target = createBlock(keys, whole.rows)
     const bad = await readDays(createLocalReader(root), BTC, [{ whole, offset: 0 }], target, new AbortController().signal)
     return bad.length > 0 ? 'bad' : [...new Set(target.close)]
@@ -173,6 +175,31 @@ describe('reading days of a pack at once', () => {
       expect(await readAtOnce(root, wholeOf([...days, barsOf(BTC, '2024-01-04')]))).toBe('bad')
       await rm(path)
       expect(await readAtOnce(root, whole)).toBe('bad')
+    })
+  })
+
+  test('of a pack whose file is known any byte that rotted makes them bad, in data as in what the file says of itself', async () => {
+    await withLake(days, async (root) => {
+      const path = shardFile(root, BTC, '2024-01-01')
+      const sound = await readFile(path)
+      const pack = { first: day('2024-01-01'), end: day('2024-01-04'), sha256: createHash('sha256').update(sound).digest('hex') }
+      const known = (items: typeof days) => ({ ...wholeOf(items), digests: '', pack })
+      for (let i = 0; i < 2; i++) {
+        expect(await readAtOnce(root, known(days))).toEqual([200, 201, 202])
+        expect(await readAtOnce(root, known(days.slice(1, 2)), ['openTime', 'close'])).toEqual([201])
+      }
+      for (let at = 0; at < sound.length; at += 97) {
+        const rotten = Buffer.from(sound)
+        rotten[at]! ^= 1
+        await writeFile(path, rotten)
+        expect([at, await readAtOnce(root, known(days.slice(1)))]).toEqual([at, 'bad'])
+      }
+      await writeFile(path, sound)
+      expect(await readAtOnce(root, known(days.slice(1)))).toEqual([201, 202])
+      // that the file is proven proves nothing of what is believed of it
+      expect(await readAtOnce(root, { ...known(days), pack: { ...pack, end: day('2024-01-05') } })).toBe('bad')
+      // a day alone is looked up in the file again
+      expect(await readAtOnce(root, wholeOf(days.slice(0, 1)))).toEqual([200])
     })
   })
 })

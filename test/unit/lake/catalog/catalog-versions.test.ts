@@ -101,7 +101,7 @@ describe('a catalog of version 1', () => {
       const plain = new Database(path, { readonly: true })
       expect(plain.prepare('PRAGMA user_version').raw().get([])).toEqual([3])
       expect(plain.prepare(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`).raw().all([]).flat()).toEqual(
-        ['all_series', 'bans', 'beginnings', 'chunk_gaps', 'chunk_revisions', 'chunks', 'runs'], // and no table of the old version
+        ['all_series', 'bans', 'beginnings', 'chunk_gaps', 'chunk_revisions', 'chunks', 'packs', 'runs'], // and no table of the old version
       )
       expect(plain.prepare('SELECT id, command FROM runs').raw().all([])).toEqual([[7, 'ingest']])
       expect(plain.prepare('SELECT day, revision, changed_rows FROM revisions').raw().all([])).toEqual([['2024-01-01', 1, 3]])
