@@ -40,9 +40,11 @@ const REQUIRED = [
   'package.json',
 ]
 const PERMITTED = [
-  /^(CHANGELOG\.md|LICENSE|README\.md|package\.json)$/,
+  /^(CHANGELOG\.md|CONTRIBUTING\.md|LICENSE|README\.md|package\.json)$/,
   /^config\/universe\/[^/]+\.csv$/,
   /^docs\/([^/]+\/)?[^/]+\.md$/,
+  /^docs\/images\/[^/]+\.(png|svg)$/,
+  /^examples\/[^/]+\.(mjs|md)$/,
   /^dist\/pages\/(availability|chart|coverage)\.(css|js)$/,
   /^dist\/(src|config|workers)\/.*(\.js|\.d\.ts|\.js\.map|\.wasm|\.licences\.txt)$/,
 ]

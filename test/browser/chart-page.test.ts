@@ -108,7 +108,12 @@ describe('ckvd chart', () => {
       )
       expect(shades).toEqual([
         { kind: 'unexplained', start: cut, end, text: expect.stringMatching(/^14 bars; .*REST/) as string },
-        { kind: 'partial', start: seconds('2021-04-23T00:00:00Z'), end, text: expect.stringContaining('REST could not be asked') as string },
+        {
+          kind: 'partial',
+          start: seconds('2021-04-23T00:00:00Z'),
+          end,
+          text: expect.stringContaining('REST could not be asked') as string,
+        },
       ])
     })
 

@@ -15,6 +15,9 @@ const PAGES = [
   'examples/README.md',
   ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'))
+/** What goes into the package: `files` of package.json, and what npm packs of itself. */
+const PACKED = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] }).files
+const ALWAYS_PACKED = ['README.md', 'LICENSE', 'package.json']
 /** The anchors of a page's headings, as GitHub and npm make them. */
 const anchorsOf = (page: string): string[] =>
   [...readPage(page).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
@@ -35,6 +38,14 @@ describe.each(PAGES)('%s', (page) => {
   test('links to files that are there', () => {
     const links = [...readPage(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = '']) => to).filter((to) => !/^https?:/.test(to))
     expect(links.filter((to) => !existsSync(join(ROOT, dirname(page), to)))).toEqual([])
+  })
+
+  test('links to what is in the package, too', () => {
+    const links = [...readPage(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = '']) => to).filter((to) => !/^https?:/.test(to))
+    const isPacked = (path: string): boolean =>
+      ALWAYS_PACKED.includes(path) || PACKED.some((one) => path === one || path.startsWith(`${one}/`))
+    expect(PACKED.filter((one) => one.startsWith('!'))).toEqual([])
+    expect([page, ...links.map((to) => join(dirname(page), to))].filter((path) => !isPacked(path))).toEqual([])
   })
 
   test('links to headings that are there', () => {
