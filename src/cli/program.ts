@@ -5,8 +5,9 @@ import { findOption } from '../../config/option-names.ts'
 import { CommanderError } from 'commander'
 import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
 import type { CliContext } from './command.ts'
-import { hasColor, printError } from './command.ts'
-import { createTextOutput, jsonLine } from './show/output.ts'
+import { hasColor, printError } from './show/error-text.ts'
+import { jsonLine } from './show/json-line.ts'
+import { createTextOutput } from './show/text-output.ts'
 
 type AddCommand = (program: Command, context: CliContext) => void
 
