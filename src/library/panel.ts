@@ -63,7 +63,7 @@ export async function readPanel(
 }
 
 /** Puts a symbol's rows into the slots of its range. Rows without a hole are taken as they are; of two bars in a slot the first counts. */
-export function placeInSlots({ series, range }: KlineQuery, column: PanelColumn, rows: KlineRows): PanelSeries {
+function placeInSlots({ series, range }: KlineQuery, column: PanelColumn, rows: KlineRows): PanelSeries {
   const { block, gaps, disputed } = rows
   const grid = gridOfBars(series, block.openTime)
   const startUs = firstSlotUs(range.startUs, grid)
