@@ -16,6 +16,16 @@ const dist = join(root, 'dist')
 const building = `${dist}-${process.pid}.tmp`
 const leaving = `${dist}-${process.pid}.old.tmp`
 
+/**
+ * Packages that the command takes from where its user installed them: what faces the network, reads files of strangers, runs native code or
+ * threads of its own, or is not always there. Whoever audits or updates those reaches them.
+ */
+const KEPT_PACKAGES = [
+  ...['undici', 'fast-xml-parser', 'yauzl', 'csv-parse'],
+  ...['libsql', 'piscina', 'parquet-wasm', 'pino', 'pino-pretty'],
+  ...['@duckdb/node-api', 'nodejs-polars'],
+]
+
 /** Compiles TypeScript into a folder; compiler errors go to the terminal. */
 function compileTypeScript(outDir) {
   runCompiler('TypeScript', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', outDir])
@@ -82,8 +92,7 @@ try {
   compileAssembly(building)
   // of Piscina the running copy must be used; yauzl reads only archives of unusual form
   await bundleWorker(join(building, 'workers/decode-worker.js'), { external: ['piscina', 'yauzl'] })
-  // zod's index loads the messages of fifty languages, which nothing here uses
-  await bundleProgram(join(building, 'src/cli/main.js'), { inlined: ['zod'] })
+  await bundleProgram(join(building, 'src/cli/main.js'), { external: KEPT_PACKAGES })
   for (const name of ['availability', 'coverage', 'chart']) await bundlePage(join(root, 'src/pages'), name, join(building, 'pages'))
   makeBinsExecutable(building)
   publish()

@@ -3,7 +3,7 @@
  * as long as 300 archives take; the command some hundreds, fifty of them zod's languages, for 0.1 s.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'lightningcss'
 import { rolldown } from 'rolldown'
@@ -20,16 +20,17 @@ export async function bundleWorker(file, { external }) {
 }
 
 /**
- * Replaces the built `file` by itself with all of our modules that it imports; what it imports on demand becomes files beside it. Of packages
- * only those in `inlined` are taken in, with their licences; all others stay the copies that their user installed, and can update.
+ * Replaces the built `file` by itself with all that it imports; what it imports on demand becomes files beside it. Packages in `external` stay
+ * the copies that their user installed, and can update; the others are taken in, with their licences.
  */
-export async function bundleProgram(file, { inlined }) {
-  const external = (id) => !id.startsWith('.') && !isAbsolute(id) && !inlined.includes(id)
+export async function bundleProgram(file, { external }) {
   await bundle(file, { external, output: { chunkFileNames: `${basename(file, '.js')}-[name]-[hash].js` } })
 }
 
 async function bundle(file, { external, output }) {
-  const build = await rolldown({ input: file, platform: 'node', external, treeshake: true })
+  const isExternal = (id) => external.some((name) => id === name || id.startsWith(`${name}/`))
+  // Bottleneck hides its way to Redis, which nothing here takes, behind eval
+  const build = await rolldown({ input: file, platform: 'node', external: isExternal, treeshake: true, checks: { eval: false } })
   const { output: made } = await build.generate({ format: 'esm', entryFileNames: basename(file), ...output })
   await build.close()
   const others = made.filter(({ type }) => type !== 'chunk')

@@ -23,6 +23,7 @@ import type { NamedColumns, PlainRow } from './library/objects.ts'
 import { plainRows } from './library/objects.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './question/query.ts'
 import { checkOptions, OPTION_NAMES } from './question/query.ts'
+import type { GetPanelOptions } from './question/panel-query.ts'
 import type { ResampledColumns, ResampleTableOptions } from './library/resample.ts'
 import { checkBars, resampleArrays, resampleTable } from './library/resample.ts'
 
@@ -49,6 +50,7 @@ export { ChartType, DataProvider, DataSource, Interval, MarketType } from './que
 export type { PolarsDataFrame } from './library/polars.ts'
 export type { NamedColumns, PlainRow, PlainValue } from './library/objects.ts'
 export type { ColumnName, FetchStep, GetColumnsOptions, GetDataOptions } from './question/query.ts'
+export type { GetPanelOptions, PanelColumn } from './question/panel-query.ts'
 export type { IncompleteBar, ResampledColumns, ResampleTableOptions } from './library/resample.ts'
 export { calculateTimeRange } from './question/time-range.ts'
 export type { Time, TimeRangeOptions } from './question/time-range.ts'
@@ -99,6 +101,17 @@ export class CryptoKlineVisionData {
     options: GetColumnsOptions & { readonly columns?: readonly Name[] | undefined },
   ): Promise<ColumnResult<Name>> {
     return this.#client.getColumns(options)
+  }
+
+  /**
+   * One column of many symbols side by side, as an Arrow Table: a row for each slot of the interval's grid that starts in the range and whose bar
+   * has closed, `open_time` (microseconds) first, then a column a symbol, Float64, in the order asked for. A slot without a bar is null; a
+   * bar that opens late stands in its slot, and of two bars in a slot the first. In the schema's metadata `ckvd.gaps` and `ckvd.disputed`
+   * are JSON objects: by symbol what `getData` tells there.
+   * @throws CkvdError as `getData`, for the first symbol that fails; the others are stopped
+   */
+  getPanel(options: GetPanelOptions): Promise<Table> {
+    return this.#client.getPanel(options)
   }
 
   /** Stops calls under way with `CKVD_ABORTED` and closes connections, threads and the lake; may be called more than once. */

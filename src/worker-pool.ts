@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 
 /**
  * A thread that has had nothing to do for so long ends, but for one. Piscina 5.3 forgets to stop a timer that it starts twice: a thread that
@@ -17,10 +17,10 @@ export interface WorkerPoolOptions {
   readonly onBroken: (cause: unknown) => void
 }
 
-/** Threads that run one file's default export, a task at a time. They are started by `start`, or else by the first task. */
+/** Threads that run one file's default export, a task at a time. Piscina is loaded, and threads are started, by `start`, or else by the first task. */
 export class WorkerPool<Task, Outcome> {
   readonly #options: WorkerPoolOptions
-  #pool: Piscina<Task, Outcome> | undefined
+  #pool: Promise<Piscina<Task, Outcome>> | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: WorkerPoolOptions) {
@@ -30,24 +30,28 @@ export class WorkerPool<Task, Outcome> {
   /** Starts all threads, each by an empty task, so that they are there when the first task comes. Idempotent. */
   start(nothing: Task): void {
     if (this.#pool !== undefined || this.#closing !== undefined) return
-    const pool = this.#open()
+    this.#pool = this.#open()
     for (let i = 0; i < this.#options.threads; i++) {
       // closing ends those that have not started yet
-      pool.run(nothing).catch((cause: unknown) => {
-        if (this.#closing === undefined) this.#options.onBroken(cause)
-      })
+      this.#pool
+        .then((pool) => pool.run(nothing))
+        .catch((cause: unknown) => {
+          if (this.#closing === undefined) this.#options.onBroken(cause)
+        })
     }
   }
 
   /** Runs a task. Rejects with what the worker threw, when it died, and when the signal ends its thread. */
   async run(task: Task, options: { readonly transferList: ArrayBuffer[]; readonly signal: AbortSignal }): Promise<Outcome> {
-    return await (this.#pool ?? this.#open()).run(task, options)
+    if (this.#closing !== undefined) throw new Error('the threads were closed')
+    const pool = await (this.#pool ??= this.#open())
+    return await pool.run(task, options)
   }
 
-  #open(): Piscina<Task, Outcome> {
-    if (this.#closing !== undefined) throw new Error('the threads were closed')
+  async #open(): Promise<Piscina<Task, Outcome>> {
+    const { Piscina: Threads } = await import('piscina')
     const { file, threads, maxQueue, onBroken } = this.#options
-    const pool = new Piscina<Task, Outcome>({
+    const pool = new Threads<Task, Outcome>({
       filename: typeof file === 'string' ? file : fileURLToPath(file),
       // Never 0: of workers that died Piscina starts anew only so many, and a task that is queued already would wait for one
       // for ever, while nothing keeps the process alive.
@@ -63,13 +67,16 @@ export class WorkerPool<Task, Outcome> {
     // A worker that dies with a task fails that task, and another is started. This is told of one that dies without:
     // it could not start, Piscina starts no other, and what waits would wait for ever.
     pool.on('error', onBroken)
-    this.#pool = pool
     return pool
   }
 
   /** Ends all threads. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#pool?.destroy() ?? Promise.resolve()
+    this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await (await this.#pool)?.destroy()
   }
 }

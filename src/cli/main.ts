@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-import { runCli } from './program.ts'
-import { runProcess } from './run-process.ts'
+import { keepCompiled } from './compile-cache.ts'
 
-await runProcess((args, context) => runCli(args, context))
+keepCompiled(process.env)
+// what is loaded from here on is kept
+const { start } = await import('./program.ts')
+await start()

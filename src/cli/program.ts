@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { Command } from '@commander-js/extra-typings'
-import { findOption } from '../../config/option-names.ts'
 import { CommanderError } from 'commander'
 import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
 import type { CliContext } from './command.ts'
-import { hasColor, printError } from './command.ts'
-import { createTextOutput, jsonLine } from './show/output.ts'
+import { runProcess } from './run-process.ts'
+import { hasColor, printError } from './show/error-text.ts'
+import { jsonLine } from './show/json-line.ts'
+import { createTextOutput } from './show/text-output.ts'
 
 type AddCommand = (program: Command, context: CliContext) => void
 
@@ -79,7 +80,7 @@ export async function runCli(
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
     const command = program?.commands.find((one) => one.name() === args[0])
-    const error = thrown instanceof CommanderError ? usageError(thrown, command ?? program) : toCkvdError(thrown)
+    const error = thrown instanceof CommanderError ? await usageError(thrown, command ?? program) : toCkvdError(thrown)
     if (error === undefined) return 2
     const name = command?.name() ?? ''
     printError(context, error, name)
@@ -87,6 +88,11 @@ export async function runCli(
     if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))
     return error.exit
   }
+}
+
+/** Runs the command line of this process, and ends it. A function, since what commands load on demand waits for what is still being loaded. */
+export function start(): Promise<never> {
+  return runProcess((args, context) => runCli(args, context))
 }
 
 /** The words of a command line; of a command that there is not its name alone, so that no help is printed as if there were. */
@@ -97,10 +103,10 @@ function knownWords({ commands }: Pick<Command, 'commands'>, args: readonly stri
 }
 
 /** A usage error of commander in our form; undefined when it has printed the help instead (`ckvd` alone). */
-function usageError(thrown: CommanderError, command: ParsedWords | undefined): CkvdError | undefined {
+async function usageError(thrown: CommanderError, command: ParsedWords | undefined): Promise<CkvdError | undefined> {
   if (thrown.code === 'commander.help') return undefined
   const [, flag] = thrown.code === 'commander.unknownOption' ? (/'(-[^'=]+)/.exec(thrown.message) ?? []) : []
-  const advice = flag === undefined || command === undefined ? undefined : flagAdvice(flag, command)
+  const advice = flag === undefined || command === undefined ? undefined : await flagAdvice(flag, command)
   if (advice !== undefined) return new CkvdError('CKVD_USAGE', `Unknown option '${flag}'. ${advice}`)
   const message = thrown.message.replace(/^error: /, '').replace(/\n\(?(.*?)\)?$/, '. $1')
   return new CkvdError('CKVD_USAGE', message.charAt(0).toUpperCase() + message.slice(1))
@@ -110,7 +116,9 @@ function usageError(thrown: CommanderError, command: ParsedWords | undefined): C
 type ParsedWords = Pick<CommandUnknownOpts, 'name' | 'options' | 'registeredArguments'>
 
 /** What was probably meant by a flag that a command does not have: another flag, by whatever name it goes elsewhere, or an argument. */
-function flagAdvice(flag: string, command: ParsedWords): string | undefined {
+async function flagAdvice(flag: string, command: ParsedWords): Promise<string | undefined> {
+  // what all settings are called, which a command that is read does not need
+  const { findOption } = await import('../../config/option-names.ts')
   const meant = findOption(
     flag,
     command.options.flatMap(({ long }) => long ?? []),

@@ -1,8 +1,8 @@
 import { CkvdError, describeSystemError, systemCode } from '../errors.ts'
 import type { CliContext } from './command.ts'
-import { printError } from './command.ts'
 import { isNohup } from './hangup.ts'
 import { ProcessOutput } from './process-output.ts'
+import { printError } from './show/error-text.ts'
 
 /**
  * Runs a command line as this process and ends it with its exit code. The first SIGINT, SIGTERM or SIGHUP stops the command cleanly, the

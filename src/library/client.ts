@@ -26,7 +26,10 @@ import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions, KlineQuery, QueryDefaults } from '../question/query.ts'
 import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from '../question/query.ts'
+import type { GetPanelOptions } from '../question/panel-query.ts'
+import { parsePanelQuery } from '../question/panel-query.ts'
 import { createFundingTable } from './funding-table.ts'
+import { createPanel, readPanel } from './panel.ts'
 import { createTable, DISPUTED_KEY } from './table.ts'
 
 /** The typed array of each column. */
@@ -67,13 +70,14 @@ export interface ClientOptions {
 /** What a client has opened. */
 interface Runtime {
   /** As `KlineReader.read`; an unknown symbol's error names what was probably meant. */
-  readKlines(query: KlineQuery, log: Logger): ReturnType<KlineReader['read']>
+  readonly readKlines: (query: KlineQuery, log: Logger) => ReturnType<KlineReader['read']>
   /** undefined while neither a source nor the lake has told */
   origin(): Origin | undefined
   close(): Promise<void>
 }
 
 const QUERY_EXAMPLE = "{ symbol: 'BTCUSDT', interval: '1h', days: 7 }"
+const PANEL_EXAMPLE = "{ symbols: ['BTCUSDT', 'ETHUSDT'], interval: '1h', column: 'close', days: 7 }"
 
 /** One market's data by the Failover Control Protocol. Nothing is opened before the first call. */
 export class MarketClient {
@@ -139,6 +143,14 @@ export class MarketClient {
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
     return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps), disputed }
+  }
+
+  /** See `CryptoKlineVisionData.getPanel`. */
+  async getPanel(options: GetPanelOptions): Promise<Table> {
+    checkOptions('getPanel', options, PANEL_EXAMPLE)
+    const panel = parsePanelQuery(options, this.#defaults())
+    const parts = await this.#call(panel, ({ readKlines }, { signal }, log) => readPanel(panel, (query) => readKlines(query, log), signal))
+    return createPanel(panel, parts)
   }
 
   /** Where the data of the calls so far is from; undefined where nothing has told. */

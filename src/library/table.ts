@@ -9,6 +9,8 @@ import type { SourceRun } from '../read/day-parts.ts'
 import type { KlineRows } from '../read/kline-rows.ts'
 import { describeGaps } from '../read/missing-bars.ts'
 import type { ColumnName, KlineQuery, TableForm } from '../question/query.ts'
+import type { SlotRun } from './slot-runs.ts'
+import { findRuns, markRows } from './slot-runs.ts'
 
 /** The column that `includeSourceInfo` adds. */
 export const SOURCE_COLUMN = '_data_source'
@@ -85,7 +87,7 @@ interface Reindexed {
   readonly block: ColumnBlock
   readonly validity: Validity
   /** new row of each old one */
-  readonly places: readonly { readonly from: number; readonly to: number; readonly at: number }[]
+  readonly places: readonly SlotRun[]
 }
 
 /** Opens a row of nulls for each missing bar; only its open time has a value. */
@@ -95,22 +97,17 @@ function reindex({ series }: Pick<KlineQuery, 'series'>, { block, gaps }: KlineR
   const keys = Object.keys(block)
   const target = createBlock(keys, old + added, series)
   const bits = new Uint8Array(Math.ceil((old + added) / 8))
-  const places: { from: number; to: number; at: number }[] = []
-  let from = 0
-  let at = 0
-  const move = (to: number): void => {
-    if (to === from) return
+  const places = findRuns({ block, gaps })
+  for (const { from, to, at } of places) {
     for (const key of keys) (target[key] as Float64Array).set((block[key] as Float64Array).subarray(from, to), at)
-    for (let row = at; row < at + to - from; row++) bits[row >> 3] = (bits[row >> 3] ?? 0) | (1 << (row & 7))
-    places.push({ from, to, at })
-    at += to - from
-    from = to
+    markRows(bits, at, at + to - from)
   }
+  let missing = 0
   for (const gap of gaps) {
-    move(findRow(block.openTime, gap.startUs, from))
+    let at = findRow(block.openTime, gap.startUs) + missing
     for (let slotUs = gap.startUs; slotUs < gap.endUs; slotUs = nextSlotUs(slotUs, series.interval)) target.openTime[at++] = BigInt(slotUs)
+    missing += gap.bars
   }
-  move(old)
   return { block: target, validity: { bits, nullCount: added }, places }
 }
 

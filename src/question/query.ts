@@ -247,7 +247,8 @@ function parseFlag(option: string, value: unknown, otherwise: boolean): boolean 
   throw wrongOption(option, 'true or false', value)
 }
 
-function wrongOption(option: string, expected: string, found: unknown): CkvdError {
+/** The error of an option of another kind than expected. */
+export function wrongOption(option: string, expected: string, found: unknown): CkvdError {
   return new CkvdError('CKVD_USAGE', `Expected \`${option}\` to be ${expected}, got ${JSON.stringify(found) ?? String(found)} (option).`, {
     details: { option },
   })

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createTextOutput, jsonLine, writeData } from '../../src/cli/show/output.ts'
+import { jsonLine } from '../../src/cli/show/json-line.ts'
+import { writeData } from '../../src/cli/show/output.ts'
+import { createTextOutput } from '../../src/cli/show/text-output.ts'
 import { createLogger } from '../../src/log.ts'
 import { cleanLine, cleanText } from '../../src/terminal-text.ts'
 

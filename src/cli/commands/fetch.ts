@@ -3,7 +3,6 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
 import { tableToIPC } from 'apache-arrow'
-import { csvLine } from '../../codec/export/csv-text.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
@@ -28,7 +27,7 @@ import { formatCount, formatCountOf, formatDuration, formatRate, writeData } fro
 import { createProgress } from '../show/progress.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 import { disputedText } from '../show/disputed-days.ts'
-import { disputedOf, gapsOf, mapObjects, mapRows, namesOf } from '../show/table-rows.ts'
+import { csvOf, disputedOf, gapsOf, mapObjects } from '../show/table-rows.ts'
 
 /** Sources by the words of `--source`. */
 export const SOURCES = { auto: DataSource.AUTO, cache: DataSource.CACHE, vision: DataSource.VISION, rest: DataSource.REST } as const
@@ -106,9 +105,9 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
     const table = (await client.getData(query).finally(() => view.stop())) as Table
     for (const step of steps) run.logger.debug({ ...step }, 'step')
     if (file !== undefined) {
-      await file.write(await render(table, format, {}))
+      for (const part of await render(table, format, {})) await file.write(part)
       await file.commit()
-    } else if (!run.json) writeData(run.context.stdout, (await render(table, format, run.context.stdout)) as string)
+    } else if (!run.json) for (const part of await render(table, format, run.context.stdout)) writeData(run.context.stdout, textOf(part))
     if (run.interactive)
       run.context.stderr.write(`${summaryOf(table, steps, options.out)} in ${formatDuration(performance.now() - startedMs)}\n`)
     const origin = (await client.readOrigin()) ?? null
@@ -216,21 +215,28 @@ export function parseDays(text: string): number {
   throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be a number above 0, got ${JSON.stringify(text)} (flag)`)
 }
 
-/** The rows in a form; `output` is where a table is read, a terminal or not. */
-async function render(table: Table, format: OutFormat, output: Pick<Output, 'isTTY' | 'columns'>): Promise<string | Uint8Array> {
+/** The rows in a form, part by part; `output` is where a table is read, a terminal or not. */
+async function render(table: Table, format: OutFormat, output: Pick<Output, 'isTTY' | 'columns'>): Promise<Iterable<string | Uint8Array>> {
   switch (format) {
     case 'arrow':
-      return tableToIPC(table, 'file')
+      return [tableToIPC(table, 'file')]
     case 'parquet':
       // five megabytes that nothing else needs
-      return (await import('../../codec/export/parquet.ts')).encodeParquet(table.schema, table.batches)
+      return [(await import('../../codec/export/parquet.ts')).encodeParquet(table.schema, table.batches)]
     case 'csv':
-      return [csvLine(namesOf(table)), ...mapRows(table, (cells) => csvLine(cells))].join('')
+      return csvOf(table)
     case 'json':
-      return `[\n${mapObjects(table)
-        .map((row) => JSON.stringify(row))
-        .join(',\n')}\n]\n`
+      return [
+        `[\n${mapObjects(table)
+          .map((row) => JSON.stringify(row))
+          .join(',\n')}\n]\n`,
+      ]
     case 'table':
-      return describeTable(table, output)
+      return [describeTable(table, output)]
   }
+}
+
+/** Text that may come as bytes. */
+function textOf(part: string | Uint8Array): string {
+  return typeof part === 'string' ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString()
 }

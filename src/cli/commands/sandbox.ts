@@ -5,7 +5,7 @@ import { CkvdError } from '../../errors.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { addSettings, integerOption } from '../options.ts'
-import { jsonLine } from '../show/output.ts'
+import { jsonLine } from '../show/json-line.ts'
 
 interface SandboxFlags {
   readonly port?: number | undefined

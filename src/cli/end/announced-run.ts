@@ -5,11 +5,11 @@ import type { IngestResult } from '../../ingest/result.ts'
 import { openLake } from '../../lake/lake.ts'
 import { readRuns } from '../../report/history/runs.ts'
 import { writeReport } from '../../report/report-file.ts'
-import { postPing } from '../../sources/http/ping.ts'
 import type { CliContext, CommandRun, ParsedCommand } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { showResultBriefly } from '../show/ingest-output.ts'
-import { createTextOutput, jsonLine } from '../show/output.ts'
+import { jsonLine } from '../show/json-line.ts'
+import { createTextOutput } from '../show/text-output.ts'
 import type { EndFlags } from './end-options.ts'
 import { runHook } from './hook.ts'
 import type { EndedRun } from './metrics.ts'
@@ -86,7 +86,10 @@ async function announce(
     const failure = await runHook(onEnd, { cwd, env: hookEnvironment(context, command, end), input, onText: (text) => stderr.write(text) })
     if (failure !== undefined) stderr.write(`--on-end failed: ${failure} (${onEnd})\n`)
   }
-  if (ping !== undefined) await attempt('--ping', () => postPing(end.exit === 0 ? ping : failUrl(ping), summaryOf(command, end), { env }))
+  if (ping !== undefined) {
+    const { postPing } = await import('../../sources/http/ping.ts')
+    await attempt('--ping', () => postPing(end.exit === 0 ? ping : failUrl(ping), summaryOf(command, end), { env }))
+  }
 }
 
 /** The variables by which a hook knows what ended. */

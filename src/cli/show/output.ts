@@ -1,7 +1,6 @@
 import Table from 'cli-table3'
 import { cleanText } from '../../terminal-text.ts'
 import { fitTable } from './fit-table.ts'
-import { wrapText } from './wrap-text.ts'
 
 /** Where a command writes: `process.stdout`, `process.stderr`, or a test's own. */
 export interface Output {
@@ -15,21 +14,6 @@ export interface Output {
 export interface TextOutput extends Output {
   /** the place itself, for what is meant to move a cursor or to colour a word, and for data */
   readonly raw: Output
-}
-
-/** The one place where the text of commands is cleaned; see `cleanText`. */
-export function createTextOutput(raw: Output): TextOutput {
-  return {
-    raw,
-    // where a terminal would break a line within a word, it goes on in the next one
-    write: (text) => raw.write(raw.isTTY === true && raw.columns !== undefined ? wrapText(cleanText(text), raw.columns) : cleanText(text)),
-    get isTTY() {
-      return raw.isTTY === true
-    },
-    get columns() {
-      return raw.columns
-    },
-  }
 }
 
 /** Writes data for other programs (CSV, JSON) as it is, its lines whole; on a terminal a person reads it, so it is cleaned. */
@@ -77,17 +61,6 @@ export function printTable(output: Output, content: TableContent): void {
 /** A row of a table as lines: its first cell, then the others with their names. */
 function formatRecord(head: readonly string[], [title = '', ...cells]: readonly string[]): string {
   return [title, ...cells.flatMap((cell, i) => (cell === '' ? [] : [`  ${head[i + 1] ?? ''}: ${cell}`]))].join('\n')
-}
-
-/** One JSON value on a line. A bigint becomes a number where that is exact, else text. */
-export function jsonLine(value: unknown): string {
-  // spelled out within its strings, a control character is the same to a parser, and nothing to a terminal
-  return `${cleanText(JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? plainBigint(member) : member)))}\n`
-}
-
-function plainBigint(value: bigint): number | string {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : String(value)
 }
 
 /** `1,234,567` */

@@ -1,5 +1,8 @@
-import type { Table } from 'apache-arrow'
+import type { Table, Vector } from 'apache-arrow'
+import { CsvBytes } from '../../codec/export/csv-bytes.ts'
+import { csvBlocks, csvLine, csvText } from '../../codec/export/csv-text.ts'
 import { DISPUTED_KEY } from '../../library/table.ts'
+import { toDoubles } from '../../memory/int64.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 
 /** Names of a table's columns, in order. */
@@ -37,4 +40,34 @@ export function mapRows<T>(table: Table, map: (cells: (string | number)[]) => T)
     }
   })
   return Array.from({ length: table.numRows }, (_none, row) => map(columns.map((cell) => cell(row))))
+}
+
+/** A table of one record batch as CSV, block by block: times as ISO text with microseconds, nothing for a null. */
+export function* csvOf(table: Table): Generator<Uint8Array> {
+  yield Buffer.from(csvLine(namesOf(table)))
+  const out = new CsvBytes()
+  const cells = table.schema.fields.map(({ name }, i) => cellWriter(out, name, table.getChildAt(i)))
+  yield* csvBlocks(out, cells, table.numRows)
+}
+
+function cellWriter(out: CsvBytes, name: string, vector: Vector | null): (row: number) => void {
+  const values: unknown = vector?.data[0]?.values
+  const isThere = (row: number): boolean => vector === null || vector.nullCount === 0 || vector.isValid(row)
+  const write = (value: number | undefined, row: number): void => {
+    if (value !== undefined && isThere(row)) out.number(value)
+  }
+  if (values instanceof Float64Array) return (row) => write(values[row], row)
+  if (values instanceof BigInt64Array) {
+    const numbers = toDoubles(values)
+    return name.endsWith('_time')
+      ? (row) => {
+          if (isThere(row)) out.time(numbers[row] ?? 0)
+        }
+      : (row) => write(numbers[row], row)
+  }
+  return (row) => {
+    const value: unknown = vector?.get(row)
+    if (typeof value === 'number') out.number(value)
+    else if (typeof value === 'string') out.text(csvText(value))
+  }
 }

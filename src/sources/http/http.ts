@@ -1,13 +1,10 @@
 import { gunzip } from 'node:zlib'
 import { promisify } from 'node:util'
-import type { Dispatcher } from 'undici'
-import { Agent, Pool, ProxyAgent } from 'undici'
 import { fileShares } from '../../../config/open-files.ts'
 import { abortError, CkvdError, isCkvdError, systemCode } from '../../errors.ts'
+import type { Agents } from './agents.ts'
 import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
-import type { Proxy } from './proxy.ts'
-import { proxyFor } from './proxy.ts'
 import { ServerClock } from './server-clock.ts'
 import { statusError } from './status-error.ts'
 import { backoffMs, listenAbort, pause } from '../../waiting.ts'
@@ -84,10 +81,8 @@ export class HttpClient {
   readonly clock = new ServerClock()
   readonly #settings: HttpSettings
   readonly #env: Readonly<Record<string, string | undefined>>
-  readonly #direct: Agent
-  /** by origin: the way that its requests take */
-  readonly #routes = new Map<string, Route>()
-  readonly #proxies = new Map<string, ProxyAgent>()
+  /** opened by the first request */
+  #agents: Promise<Agents> | undefined
   readonly #traffic: Traffic
   readonly #headers: Readonly<Record<string, string>>
   readonly #periodMs: number
@@ -99,7 +94,6 @@ export class HttpClient {
   constructor(settings: HttpSettings, env: Readonly<Record<string, string | undefined>>) {
     this.#settings = settings
     this.#env = env
-    this.#direct = new Agent(this.#agentOptions())
     this.#traffic = new Traffic(settings.maxRateBytes)
     this.#headers = { 'user-agent': settings.userAgent, 'accept-encoding': 'identity' }
     this.#periodMs = settings.idleTimeoutMs * PERIOD_FACTOR
@@ -108,18 +102,6 @@ export class HttpClient {
   /** Connections to one host at once, at most. */
   get connections(): number {
     return Math.min(this.#settings.connections, fileShares().connections)
-  }
-
-  #agentOptions(): Agent.Options {
-    const { idleTimeoutMs } = this.#settings
-    return {
-      connections: this.connections,
-      pipelining: 1,
-      headersTimeout: idleTimeoutMs,
-      bodyTimeout: idleTimeoutMs,
-      connect: { timeout: idleTimeoutMs },
-      keepAliveTimeout: 10_000,
-    }
   }
 
   /** Requests sent so far, retries included. */
@@ -149,10 +131,12 @@ export class HttpClient {
     const bodyMs = request.maxBytes / LOWEST_BYTES_PER_MS
     const time = { tryMs: idleTimeoutMs * PERIOD_FACTOR + bodyMs, allMs: idleTimeoutMs * TRIES_FACTOR + 2 * bodyMs, spentMs: 0 }
     let obeyedMs = 0
+    this.#agents ??= this.#openAgents()
+    const agents = await this.#agents
     for (let attempt = 0; ; attempt++) {
       if (request.signal.aborted) throw abortError(request.signal)
       try {
-        return await this.#fetchOnce(url, request, time)
+        return await this.#fetchOnce(url, request, agents, time)
       } catch (error) {
         if (request.signal.aborted) throw abortError(request.signal)
         if (!(error instanceof CkvdError) || !error.retryable || attempt >= maxRetries || time.spentMs > time.allMs) throw error
@@ -166,10 +150,15 @@ export class HttpClient {
     }
   }
 
-  async #fetchOnce(url: string, request: HttpRequest, time: { readonly tryMs: number; spentMs: number }): Promise<HttpAnswer> {
+  async #fetchOnce(
+    url: string,
+    request: HttpRequest,
+    agents: Agents,
+    time: { readonly tryMs: number; spentMs: number },
+  ): Promise<HttpAnswer> {
     const { signal, maxBytes, kind, watch } = request
     const { origin, pathname, search } = new URL(url)
-    const route = this.#routeTo(origin)
+    const route = agents.routeTo(origin)
     this.#counts[kind]++
     const exchange = new HttpExchange(
       url,
@@ -207,51 +196,28 @@ export class HttpClient {
     return plain
   }
 
-  #routeTo(origin: string): Route {
-    let route = this.#routes.get(origin)
-    if (route === undefined) {
-      const proxy = proxyFor(origin, this.#env)
-      route = proxy === undefined ? { dispatcher: this.#direct, via: undefined } : { dispatcher: this.#proxyAgent(proxy), via: proxy.label }
-      this.#routes.set(origin, route)
-    }
-    return route
-  }
-
-  #proxyAgent({ url, authorization }: Proxy): ProxyAgent {
-    const key = `${url} ${authorization ?? ''}`
-    let agent = this.#proxies.get(key)
-    if (agent === undefined) {
-      const options = this.#agentOptions()
-      const { idleTimeoutMs } = this.#settings
-      agent = new ProxyAgent({
-        ...options,
-        uri: url,
-        ...(authorization === undefined ? {} : { token: authorization }),
-        proxyTls: { timeout: idleTimeoutMs },
-        // a proxy that takes the connection and says nothing ends, too
-        clientFactory: (proxyUrl, o) => new Pool(proxyUrl, { ...(o as Pool.Options), headersTimeout: idleTimeoutMs }),
-      })
-      this.#proxies.set(key, agent)
-    }
-    return agent
+  /** Loads undici, a tenth of a second: what is answered from the lake does without. */
+  async #openAgents(): Promise<Agents> {
+    const { Agents: Loaded } = await import('./agents.ts')
+    const agents = new Loaded({ connections: this.connections, idleTimeoutMs: this.#settings.idleTimeoutMs, env: this.#env })
+    // who asks a client that is closed is refused by its agents
+    if (this.#closing !== undefined) await agents.close()
+    return agents
   }
 
   /** Closes all connections. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= Promise.all([this.#direct, ...this.#proxies.values()].map((agent) => agent.destroy())).then(() => undefined)
+    this.#closing ??= this.#close()
     return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await (await this.#agents)?.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** How requests to an origin go. */
-interface Route {
-  readonly dispatcher: Dispatcher
-  /** names the proxy; undefined: straight */
-  readonly via: string | undefined
 }
 
 function endPeriod(exchange: HttpExchange, periodMs: number): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { DayChange } from '../../../../src/report/history/changes.ts'
 import { showChanges } from '../../../../src/cli/show/day-changes.ts'
-import { createTextOutput } from '../../../../src/cli/show/output.ts'
+import { createTextOutput } from '../../../../src/cli/show/text-output.ts'
 import type { UtcDay } from '../../../../src/model/utc-day.ts'
 
 const SINCE = { run: 7, iso: '2024-03-10T06:00:00.000Z' }

@@ -1,6 +1,7 @@
 import { wrapText } from '../../../../src/cli/show/wrap-text.ts'
 import { describe, expect, test } from 'vitest'
-import { formatBytes, formatCount, formatDuration, formatRate, jsonLine, printTable } from '../../../../src/cli/show/output.ts'
+import { jsonLine } from '../../../../src/cli/show/json-line.ts'
+import { formatBytes, formatCount, formatDuration, formatRate, printTable } from '../../../../src/cli/show/output.ts'
 import type { TableContent } from '../../../../src/cli/show/output.ts'
 
 function print(content: TableContent, terminal?: { columns: number }): string {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createCounter, createProgress } from '../../../../src/cli/show/progress.ts'
 import { createProgressView } from '../../../../src/cli/show/progress-view.ts'
-import { createTextOutput } from '../../../../src/cli/show/output.ts'
+import { createTextOutput } from '../../../../src/cli/show/text-output.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
