@@ -7,7 +7,7 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { acquireArchive } from './archive/archive-days.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import { earliestInArchives } from './archive/first-archives.ts'
+import { earliestInArchives, latestInArchives } from './archive/first-archives.ts'
 import { doubtfulDay } from './barless-day.ts'
 import { DaySeams } from './day-seams.ts'
 import type { SeriesPlan } from './plan/series-plan.ts'
@@ -20,7 +20,7 @@ import type { StoredChunk } from './repair.ts'
 import { repairDay } from './repair.ts'
 import { acquireDaysFromRest, consecutive } from './rest/rest-days.ts'
 import type { Beginnings } from './series-life.ts'
-import { SeriesLife } from './series-life.ts'
+import { notTaken, SeriesLife } from './series-life.ts'
 import { acquireTail } from './rest/tail.ts'
 import { unknownSymbol } from './unknown-symbol.ts'
 
@@ -97,6 +97,9 @@ class SeriesRun {
       beginnings,
       rest: acquire.rest,
       earliestInArchives: (heldUs, of) => earliestInArchives(plan.series, heldUs, of, this.#life, { ...acquire, signal }),
+      // with all archives taken their last bar has been seen
+      latestInArchives: (heldUs) =>
+        plan.archives === 'auto' ? Promise.resolve(heldUs) : latestInArchives(plan.series, heldUs, this.#life, { ...acquire, signal }),
       isListingBehind: (info) => acquire.edge.isBehind(plan.series.market, info, signal),
       lastKnownDay: last,
       goesOn,
@@ -165,21 +168,26 @@ class SeriesRun {
     }
   }
 
-  /** Days that were asked for before the first archive: REST tells where the series begins. */
+  /** Days that were asked for before the first archive: REST tells where the series begins, or archives that are not taken. */
   async #runLead(): Promise<void> {
-    const { lead, firstDay } = this.#plan
+    const { lead, firstDay, firstForms } = this.#plan
     if (lead.length === 0) return
-    const beginning = await this.#life.beginBefore(firstDay === null ? null : firstArchiveEndUs(this.#series, firstDay))
+    const archiveEndUs = firstDay === null ? null : firstArchiveEndUs(this.#series, firstDay)
+    const beginning = await this.#life.beginBefore(archiveEndUs, firstForms === 'both')
     if (!beginning.known) {
       const days = lead.map((day) => doubtfulDay(this.#series, day, beginning.doubt, { startUs: null, endUs: null }))
       return await this.#host.emit(lead, days, true)
     }
     const { startUs } = this.#life.bounds
-    const first = startUs === null ? null : chunkOfUs(startUs, this.#series)
-    const alive = beginning.source === 'rest' && first !== null ? lead.filter((day) => day >= first) : []
-    const unborn = lead.filter((day) => !alive.includes(day))
+    const firstUs = startUs ?? Infinity
+    const alive = lead.filter((day) => chunkEndUs(day, this.#series) > firstUs)
+    const unborn = lead.slice(0, lead.length - alive.length)
     if (unborn.length > 0) await this.#host.emit(unborn, [], true)
-    await this.#fill(alive, 'before the first archive', true)
+    if (alive.length === 0) return
+    if (beginning.source === 'rest') return await this.#fill(alive, 'before the first archive', true)
+    const why = notTaken('begin', firstUs)
+    const days = alive.map((day) => doubtfulDay(this.#series, day, why, { startUs, endUs: null }))
+    await this.#host.emit(alive, days, true)
   }
 
   async #runArchive(task: ArchiveTask): Promise<void> {

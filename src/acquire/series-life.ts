@@ -23,7 +23,12 @@ export type Beginning =
 
 /** Whether a series has ended: no slot from `atUs` on is expected. `young`: it has been silent for too short a time to tell. */
 export type Ending =
-  { readonly ended: true; readonly atUs: number } | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
+  | {
+      readonly ended: true
+      readonly atUs: number
+      /** why bars up to there are missing; null: none is known to be */ readonly leftOut: Doubt | null
+    }
+  | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
 
 /** REST's answers to "the first bar of all", kept for all intervals of a symbol. */
 export interface Beginnings {
@@ -48,6 +53,8 @@ export interface SeriesLifeOptions {
   readonly rest: RestSource | null
   /** the earliest bar in the first archives, us, given the first bar of the series' own */
   readonly earliestInArchives: (heldUs: number, of: ArchivesOf) => Promise<number>
+  /** the last bar in the last archives of either form, us, at least the last bar of the series' own */
+  readonly latestInArchives: (heldUs: number) => Promise<number>
   /** the listing of the market is behind its archives, so that no series can be called ended */
   readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
@@ -71,6 +78,7 @@ export class SeriesLife {
   readonly #beginnings: Beginnings
   readonly #rest: RestSource | null
   readonly #earliestInArchives: SeriesLifeOptions['earliestInArchives']
+  readonly #latestInArchives: SeriesLifeOptions['latestInArchives']
   readonly #isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   readonly #lastKnownDay: UtcDay | null
   readonly #goesOn: boolean
@@ -90,6 +98,7 @@ export class SeriesLife {
   constructor(options: SeriesLifeOptions) {
     const { series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal } = options
     this.#earliestInArchives = options.earliestInArchives
+    this.#latestInArchives = options.latestInArchives
     this.#isListingBehind = options.isListingBehind
     this.#series = series
     this.#known = known
@@ -198,15 +207,19 @@ export class SeriesLife {
   }
 
   /**
-   * As `begin`, while no bar is held. Where REST's first bar opens after the first listed archive is over, that archive knows better.
-   * @param archiveEndUs when that is; null: none is listed
+   * As `begin`, while no bar is held. Where REST tells no beginning, or one after the first listed archive is over, archives know better.
+   * @param archiveEndUs when that archive is over; null: none is listed
+   * @param isLooked the first archives of both forms are listed
    */
-  async beginBefore(archiveEndUs: number | null): Promise<Beginning> {
+  async beginBefore(archiveEndUs: number | null, isLooked: boolean): Promise<Beginning> {
     const told = await this.begin(null)
-    if (!told.known || told.source !== 'rest' || archiveEndUs === null || (told.startUs ?? 0) < archiveEndUs) return told
+    if (!told.known || archiveEndUs === null) return told
+    const isTold = told.source === 'rest' ? (told.startUs ?? 0) < archiveEndUs : told.startUs !== null
+    if (isTold || (told.source === 'provisional' && isLooked)) return told
     try {
-      const earliestUs = await this.#earliestInArchives(archiveEndUs, 'series')
-      return earliestUs < archiveEndUs ? await this.begin(earliestUs) : told
+      const earliestUs = await this.#earliestInArchives(archiveEndUs, told.source === 'archives' ? 'symbol' : 'series')
+      if (earliestUs >= archiveEndUs) return told
+      return told.source === 'rest' ? await this.begin(earliestUs) : this.#settle(slotStartUs(earliestUs, this.#grid), told.source, null)
     } catch (error) {
       return this.#unread(error)
     }
@@ -311,13 +324,25 @@ export class SeriesLife {
   async #decideEnd(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
     const grid = this.#grid
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
-    const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
+    const at = (openUs: number, leftOut: Doubt | null = null): Ending => ({
+      ended: true,
+      atUs: nextSlotUs(slotStartUs(openUs, grid), grid),
+      leftOut,
+    })
     if (answer.kind === 'silent') {
       // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
       if (answer.reason !== 'unknown-symbol') return open(doubt('not-ended', refusalOf(answer)))
       const gone = await this.#isGone()
       if (gone !== true) return open(gone)
-      return lastUs === null ? { ended: true, atUs: fromUs } : at(lastUs)
+      // who is gone is told of by archives alone
+      const heldUs = lastUs ?? fromUs - 1
+      try {
+        const latestUs = await this.#latestInArchives(heldUs)
+        return latestUs <= heldUs ? at(heldUs) : at(latestUs, notTaken('end', latestUs))
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        return open(doubt('not-ended', `its last archives could not be read: ${error.code}`))
+      }
     }
     const silentUs = answer.silentAfterUs
     if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))
@@ -366,6 +391,12 @@ export class SeriesLife {
       return doubt('not-ended', `whether the listing of ${market} is behind its archives could not be asked: ${error.code}`)
     }
   }
+}
+
+/** Why a bar is missing that no archive which was taken has: others begin earlier, or end later. */
+export function notTaken(edge: 'begin' | 'end', openUs: number): Doubt {
+  const note = `those of the other form, or of another interval, ${edge} with the bar of ${isoOfUs(openUs)}; without --archives both forms are taken`
+  return doubt('other-archives', note)
 }
 
 /**

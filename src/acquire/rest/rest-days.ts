@@ -78,7 +78,8 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const explain = (one: Gap): Evidence => {
     const evidence = explainGap(one, answer, times)
     const trails = times.every((time) => time < one.endUs)
-    return !isProof(evidence) && trails && ending !== null && !ending.ended ? ending.doubt : evidence
+    const why = ending === null ? null : ending.ended ? ending.leftOut : ending.doubt
+    return !isProof(evidence) && trails && why !== null ? why : evidence
   }
   const days: AcquiredDay[] = []
   for (const day of wanted) {
