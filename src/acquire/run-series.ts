@@ -3,6 +3,7 @@ import { chunkEndUs, chunkOfUs, chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
+import type { Doubt } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { acquireArchive } from './archive/archive-days.ts'
@@ -178,16 +179,14 @@ class SeriesRun {
       const days = lead.map((day) => doubtfulDay(this.#series, day, beginning.doubt, { startUs: null, endUs: null }))
       return await this.#host.emit(lead, days, true)
     }
+    const isBorn = (day: UtcDay): boolean => chunkEndUs(day, this.#series) > (this.#life.bounds.startUs ?? Infinity)
+    if (archiveEndUs !== null && lead.some(isBorn)) await this.#life.askAgain(archiveEndUs)
     const { startUs } = this.#life.bounds
-    const firstUs = startUs ?? Infinity
-    const alive = lead.filter((day) => chunkEndUs(day, this.#series) > firstUs)
+    const alive = lead.filter(isBorn)
     const unborn = lead.slice(0, lead.length - alive.length)
     if (unborn.length > 0) await this.#host.emit(unborn, [], true)
-    if (alive.length === 0) return
-    if (beginning.source === 'rest') return await this.#fill(alive, 'before the first archive', true)
-    const why = notTaken('begin', firstUs)
-    const days = alive.map((day) => doubtfulDay(this.#series, day, why, { startUs, endUs: null }))
-    await this.#host.emit(alive, days, true)
+    const isTold = startUs === null || this.#life.startSource === 'rest'
+    await this.#fill(alive, 'before the first archive', true, isTold ? null : notTaken('begin', startUs))
   }
 
   async #runArchive(task: ArchiveTask): Promise<void> {
@@ -202,15 +201,18 @@ class SeriesRun {
     await this.#host.inArchiveLane(task, work).finally(() => turn?.end())
   }
 
-  /** Chunks of which REST alone can tell, each run of them in as few stretches as its rows allow. */
-  async #fill(days: readonly UtcDay[], reason: string, isEdge: boolean): Promise<void> {
+  /**
+   * Chunks of which REST alone can tell, each run of them in as few stretches as its rows allow.
+   * @param why what is known of bars that REST cannot be asked for; null: nothing
+   */
+  async #fill(days: readonly UtcDay[], reason: string, isEdge: boolean, why: Doubt | null = null): Promise<void> {
     const series = this.#series
     const parts = consecutive(days, series).flatMap((run) => stretchParts(run, series))
     await settleAll(
       parts.map((part) =>
         this.#host.inRestLane(part, async (signal) => {
           const firstHeld = (): Promise<number | null> => this.#firstHeld(part)
-          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason, firstHeld }, this.#life, {
+          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason, why, firstHeld }, this.#life, {
             rest: this.#host.acquire.rest,
             signal,
           })

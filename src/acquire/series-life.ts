@@ -225,6 +225,17 @@ export class SeriesLife {
     }
   }
 
+  /**
+   * Where archives alone told an earlier run of the beginning, REST is asked again: what it said then may have been no more than it knew.
+   * @param archiveEndUs when the first listed archive is over: a later first bar is that of a second life
+   */
+  async askAgain(archiveEndUs: number): Promise<void> {
+    if (this.#source !== 'archives' || this.#known?.firstSource !== 'archives' || this.#rest === null) return
+    const answer = await this.#beginnings.inTurn(this.#series, () => this.#ask(archiveEndUs - 1))
+    if (answer.known && answer.source === 'rest' && (answer.startUs ?? archiveEndUs) < archiveEndUs)
+      this.#settle(answer.startUs, 'rest', null)
+  }
+
   /** The first archives could not be had: then nobody has told where the series begins. Throws what is no failure. */
   #unread(error: unknown): Beginning {
     if (!isFailure(error)) throw error
@@ -324,25 +335,13 @@ export class SeriesLife {
   async #decideEnd(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
     const grid = this.#grid
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
-    const at = (openUs: number, leftOut: Doubt | null = null): Ending => ({
-      ended: true,
-      atUs: nextSlotUs(slotStartUs(openUs, grid), grid),
-      leftOut,
-    })
+    const at = (openUs: number): Ending => this.#endAfter(openUs, null)
     if (answer.kind === 'silent') {
       // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
       if (answer.reason !== 'unknown-symbol') return open(doubt('not-ended', refusalOf(answer)))
       const gone = await this.#isGone()
       if (gone !== true) return open(gone)
-      // who is gone is told of by archives alone
-      const heldUs = lastUs ?? fromUs - 1
-      try {
-        const latestUs = await this.#latestInArchives(heldUs)
-        return latestUs <= heldUs ? at(heldUs) : at(latestUs, notTaken('end', latestUs))
-      } catch (error) {
-        if (!isFailure(error)) throw error
-        return open(doubt('not-ended', `its last archives could not be read: ${error.code}`))
-      }
+      return await this.#endOfGone(lastUs ?? fromUs - 1)
     }
     const silentUs = answer.silentAfterUs
     if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))
@@ -354,6 +353,25 @@ export class SeriesLife {
     if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('young'), true)
     const gone = await this.#isGone()
     return gone === true ? at(silentUs) : open(gone)
+  }
+
+  /** The end after the bar of this time, which may be any in it. */
+  #endAfter(openUs: number, leftOut: Doubt | null): Ending {
+    return { ended: true, atUs: nextSlotUs(slotStartUs(openUs, this.#grid), this.#grid), leftOut }
+  }
+
+  /** Where who is gone has ended: that tell archives, those that are not taken among them, and the date in a contract's name. */
+  async #endOfGone(heldUs: number): Promise<Ending> {
+    try {
+      const latestUs = await this.#latestInArchives(heldUs)
+      const dueUs = Math.max(latestUs, (this.#deliveredUs() ?? 0) - 1)
+      if (latestUs > heldUs) return this.#endAfter(dueUs, notTaken('end', latestUs))
+      const isShort = slotStartUs(heldUs, this.#grid) < slotStartUs(dueUs, this.#grid)
+      return this.#endAfter(dueUs, isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return { ended: false, young: false, doubt: doubt('not-ended', `its last archives could not be read: ${error.code}`) }
+    }
   }
 
   /** When a dated contract was delivered, if that is past; null for others. */

@@ -138,5 +138,18 @@ describe.each(MARKETS)('%s', (market) => {
       const told = await lab.ingest('--start', '2024-01-01', '--end', '2024-01-15')
       expect(told).toMatchObject({ exit: 3, days: { unlisted: 4, partial: 6, complete: 4 } })
     })
+
+    it('and REST, which told a later first bar, tells the right one now: they heal', async () => {
+      await using lab = await Lab.open({ market, interval: '15m', from: '2024-02-10T06:30' }, '2024-03-15T00:00:00Z')
+      lab.series.publish('2024-02-11', '2024-03-14', (rows, day) => (day === '2024-02-11' ? rows.slice(30) : rows))
+      const { symbol } = lab.series.life
+      lab.exchange.series({ market, symbol, interval: '8h', from: '2024-02-10' }).publish('2024-02-10', '2024-03-14')
+      lab.exchange.klinesLies = [{ kind: 'since', since: '2024-02-20' }]
+      const asked = ['--start', '2024-02-08', '--end', '2024-03-01']
+      expect((await lab.ingest(...asked)).exit).toBe(3)
+      lab.exchange.honest()
+      expect(await lab.ingest(...asked)).toMatchObject({ exit: 0, problems: [], days: { partial: 0, unlisted: 2 } })
+      expect(await lab.differences('2024-02-08', '2024-03-01')).toEqual([])
+    })
   })
 })
