@@ -3,11 +3,12 @@ import { chunkEndUs, chunkOfUs, chunkRange } from '../dataset/chunk.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { firstSlotUs, gridOf, joinPhases, slotStartUs } from '../model/interval.ts'
+import type { Doubt } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { acquireArchive } from './archive/archive-days.ts'
 import type { AcquireContext, ArchiveTask } from './archive-task.ts'
-import { earliestInArchives } from './archive/first-archives.ts'
+import { earliestInArchives, latestInArchives } from './archive/first-archives.ts'
 import { doubtfulDay } from './barless-day.ts'
 import { DaySeams } from './day-seams.ts'
 import type { SeriesPlan } from './plan/series-plan.ts'
@@ -20,7 +21,7 @@ import type { StoredChunk } from './repair.ts'
 import { repairDay } from './repair.ts'
 import { acquireDaysFromRest, consecutive } from './rest/rest-days.ts'
 import type { Beginnings } from './series-life.ts'
-import { SeriesLife } from './series-life.ts'
+import { notTaken, SeriesLife } from './series-life.ts'
 import { acquireTail } from './rest/tail.ts'
 import { unknownSymbol } from './unknown-symbol.ts'
 
@@ -97,6 +98,9 @@ class SeriesRun {
       beginnings,
       rest: acquire.rest,
       earliestInArchives: (heldUs, of) => earliestInArchives(plan.series, heldUs, of, this.#life, { ...acquire, signal }),
+      // with all archives taken their last bar has been seen
+      latestInArchives: (heldUs) =>
+        plan.archives === 'auto' ? Promise.resolve(heldUs) : latestInArchives(plan.series, heldUs, this.#life, { ...acquire, signal }),
       isListingBehind: (info) => acquire.edge.isBehind(plan.series.market, info, signal),
       lastKnownDay: last,
       goesOn,
@@ -165,21 +169,24 @@ class SeriesRun {
     }
   }
 
-  /** Days that were asked for before the first archive: REST tells where the series begins. */
+  /** Days that were asked for before the first archive: REST tells where the series begins, or archives that are not taken. */
   async #runLead(): Promise<void> {
-    const { lead, firstDay } = this.#plan
+    const { lead, firstDay, firstForms } = this.#plan
     if (lead.length === 0) return
-    const beginning = await this.#life.beginBefore(firstDay === null ? null : firstArchiveEndUs(this.#series, firstDay))
+    const archiveEndUs = firstDay === null ? null : firstArchiveEndUs(this.#series, firstDay)
+    const beginning = await this.#life.beginBefore(archiveEndUs, firstForms === 'both')
     if (!beginning.known) {
       const days = lead.map((day) => doubtfulDay(this.#series, day, beginning.doubt, { startUs: null, endUs: null }))
       return await this.#host.emit(lead, days, true)
     }
+    const isBorn = (day: UtcDay): boolean => chunkEndUs(day, this.#series) > (this.#life.bounds.startUs ?? Infinity)
+    if (archiveEndUs !== null && lead.some(isBorn)) await this.#life.askAgain(archiveEndUs)
     const { startUs } = this.#life.bounds
-    const first = startUs === null ? null : chunkOfUs(startUs, this.#series)
-    const alive = beginning.source === 'rest' && first !== null ? lead.filter((day) => day >= first) : []
-    const unborn = lead.filter((day) => !alive.includes(day))
+    const alive = lead.filter(isBorn)
+    const unborn = lead.slice(0, lead.length - alive.length)
     if (unborn.length > 0) await this.#host.emit(unborn, [], true)
-    await this.#fill(alive, 'before the first archive', true)
+    const isTold = startUs === null || this.#life.startSource === 'rest'
+    await this.#fill(alive, 'before the first archive', true, isTold ? null : notTaken('begin', startUs))
   }
 
   async #runArchive(task: ArchiveTask): Promise<void> {
@@ -194,15 +201,18 @@ class SeriesRun {
     await this.#host.inArchiveLane(task, work).finally(() => turn?.end())
   }
 
-  /** Chunks of which REST alone can tell, each run of them in as few stretches as its rows allow. */
-  async #fill(days: readonly UtcDay[], reason: string, isEdge: boolean): Promise<void> {
+  /**
+   * Chunks of which REST alone can tell, each run of them in as few stretches as its rows allow.
+   * @param why what is known of bars that REST cannot be asked for; null: nothing
+   */
+  async #fill(days: readonly UtcDay[], reason: string, isEdge: boolean, why: Doubt | null = null): Promise<void> {
     const series = this.#series
     const parts = consecutive(days, series).flatMap((run) => stretchParts(run, series))
     await settleAll(
       parts.map((part) =>
         this.#host.inRestLane(part, async (signal) => {
           const firstHeld = (): Promise<number | null> => this.#firstHeld(part)
-          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason, firstHeld }, this.#life, {
+          const acquired = await acquireDaysFromRest({ series, days: part, archive: null, reason, why, firstHeld }, this.#life, {
             rest: this.#host.acquire.rest,
             signal,
           })

@@ -23,7 +23,12 @@ export type Beginning =
 
 /** Whether a series has ended: no slot from `atUs` on is expected. `young`: it has been silent for too short a time to tell. */
 export type Ending =
-  { readonly ended: true; readonly atUs: number } | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
+  | {
+      readonly ended: true
+      readonly atUs: number
+      /** why bars up to there are missing; null: none is known to be */ readonly leftOut: Doubt | null
+    }
+  | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
 
 /** REST's answers to "the first bar of all", kept for all intervals of a symbol. */
 export interface Beginnings {
@@ -48,6 +53,8 @@ export interface SeriesLifeOptions {
   readonly rest: RestSource | null
   /** the earliest bar in the first archives, us, given the first bar of the series' own */
   readonly earliestInArchives: (heldUs: number, of: ArchivesOf) => Promise<number>
+  /** the last bar in the last archives of either form, us, at least the last bar of the series' own */
+  readonly latestInArchives: (heldUs: number) => Promise<number>
   /** the listing of the market is behind its archives, so that no series can be called ended */
   readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
@@ -71,6 +78,7 @@ export class SeriesLife {
   readonly #beginnings: Beginnings
   readonly #rest: RestSource | null
   readonly #earliestInArchives: SeriesLifeOptions['earliestInArchives']
+  readonly #latestInArchives: SeriesLifeOptions['latestInArchives']
   readonly #isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   readonly #lastKnownDay: UtcDay | null
   readonly #goesOn: boolean
@@ -90,6 +98,7 @@ export class SeriesLife {
   constructor(options: SeriesLifeOptions) {
     const { series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal } = options
     this.#earliestInArchives = options.earliestInArchives
+    this.#latestInArchives = options.latestInArchives
     this.#isListingBehind = options.isListingBehind
     this.#series = series
     this.#known = known
@@ -198,18 +207,33 @@ export class SeriesLife {
   }
 
   /**
-   * As `begin`, while no bar is held. Where REST's first bar opens after the first listed archive is over, that archive knows better.
-   * @param archiveEndUs when that is; null: none is listed
+   * As `begin`, while no bar is held. Where REST tells no beginning, or one after the first listed archive is over, archives know better.
+   * @param archiveEndUs when that archive is over; null: none is listed
+   * @param isLooked the first archives of both forms are listed
    */
-  async beginBefore(archiveEndUs: number | null): Promise<Beginning> {
+  async beginBefore(archiveEndUs: number | null, isLooked: boolean): Promise<Beginning> {
     const told = await this.begin(null)
-    if (!told.known || told.source !== 'rest' || archiveEndUs === null || (told.startUs ?? 0) < archiveEndUs) return told
+    if (!told.known || archiveEndUs === null) return told
+    const isTold = told.source === 'rest' ? (told.startUs ?? 0) < archiveEndUs : told.startUs !== null
+    if (isTold || (told.source === 'provisional' && isLooked)) return told
     try {
-      const earliestUs = await this.#earliestInArchives(archiveEndUs, 'series')
-      return earliestUs < archiveEndUs ? await this.begin(earliestUs) : told
+      const earliestUs = await this.#earliestInArchives(archiveEndUs, told.source === 'archives' ? 'symbol' : 'series')
+      if (earliestUs >= archiveEndUs) return told
+      return told.source === 'rest' ? await this.begin(earliestUs) : this.#settle(slotStartUs(earliestUs, this.#grid), told.source, null)
     } catch (error) {
       return this.#unread(error)
     }
+  }
+
+  /**
+   * Where archives alone told an earlier run of the beginning, REST is asked again: what it said then may have been no more than it knew.
+   * @param archiveEndUs when the first listed archive is over: a later first bar is that of a second life
+   */
+  async askAgain(archiveEndUs: number): Promise<void> {
+    if (this.#source !== 'archives' || this.#known?.firstSource !== 'archives' || this.#rest === null) return
+    const answer = await this.#beginnings.inTurn(this.#series, () => this.#ask(archiveEndUs - 1))
+    if (answer.known && answer.source === 'rest' && (answer.startUs ?? archiveEndUs) < archiveEndUs)
+      this.#settle(answer.startUs, 'rest', null)
   }
 
   /** The first archives could not be had: then nobody has told where the series begins. Throws what is no failure. */
@@ -311,13 +335,13 @@ export class SeriesLife {
   async #decideEnd(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
     const grid = this.#grid
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
-    const at = (openUs: number): Ending => ({ ended: true, atUs: nextSlotUs(slotStartUs(openUs, grid), grid) })
+    const at = (openUs: number): Ending => this.#endAfter(openUs, null)
     if (answer.kind === 'silent') {
       // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
       if (answer.reason !== 'unknown-symbol') return open(doubt('not-ended', refusalOf(answer)))
       const gone = await this.#isGone()
       if (gone !== true) return open(gone)
-      return lastUs === null ? { ended: true, atUs: fromUs } : at(lastUs)
+      return await this.#endOfGone(lastUs ?? fromUs - 1)
     }
     const silentUs = answer.silentAfterUs
     if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))
@@ -329,6 +353,25 @@ export class SeriesLife {
     if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('young'), true)
     const gone = await this.#isGone()
     return gone === true ? at(silentUs) : open(gone)
+  }
+
+  /** The end after the bar of this time, which may be any in it. */
+  #endAfter(openUs: number, leftOut: Doubt | null): Ending {
+    return { ended: true, atUs: nextSlotUs(slotStartUs(openUs, this.#grid), this.#grid), leftOut }
+  }
+
+  /** Where who is gone has ended: that tell archives, those that are not taken among them, and the date in a contract's name. */
+  async #endOfGone(heldUs: number): Promise<Ending> {
+    try {
+      const latestUs = await this.#latestInArchives(heldUs)
+      const dueUs = Math.max(latestUs, (this.#deliveredUs() ?? 0) - 1)
+      if (latestUs > heldUs) return this.#endAfter(dueUs, notTaken('end', latestUs))
+      const isShort = slotStartUs(heldUs, this.#grid) < slotStartUs(dueUs, this.#grid)
+      return this.#endAfter(dueUs, isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return { ended: false, young: false, doubt: doubt('not-ended', `its last archives could not be read: ${error.code}`) }
+    }
   }
 
   /** When a dated contract was delivered, if that is past; null for others. */
@@ -366,6 +409,12 @@ export class SeriesLife {
       return doubt('not-ended', `whether the listing of ${market} is behind its archives could not be asked: ${error.code}`)
     }
   }
+}
+
+/** Why a bar is missing that no archive which was taken has: others begin earlier, or end later. */
+export function notTaken(edge: 'begin' | 'end', openUs: number): Doubt {
+  const note = `those of the other form, or of another interval, ${edge} with the bar of ${isoOfUs(openUs)}; without --archives both forms are taken`
+  return doubt('other-archives', note)
 }
 
 /**

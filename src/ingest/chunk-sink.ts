@@ -7,7 +7,7 @@ import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { codeOf, countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import { CONDITIONS, isExplained } from '../model/condition.ts'
-import type { EvidencedGap } from '../model/evidence.ts'
+import type { DoubtReason, EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import type { Series } from '../model/series.ts'
@@ -179,12 +179,15 @@ export class ChunkSink {
   }
 }
 
+/** Doubts about where a series begins or ends: one cause for all chunks that they are told of. */
+const LIFE_REASONS: ReadonlySet<DoubtReason> = new Set(['not-ended', 'unknown-symbol', 'other-archives'])
+
 /** True of a chunk of which nothing is unexplained but where the series begins or whether it has ended: not of bars missing between others. */
 function isAboutLife(series: Series, day: UtcDay, gaps: readonly EvidencedGap[]): boolean {
   const { startUs, endUs } = chunkRange(day, series)
   const open = gaps.flatMap((gap) => (isProof(gap.evidence) ? [] : [{ ...gap, reason: gap.evidence.reason }]))
   const isAtEdge = (gap: Gap): boolean => gap.startUs <= startUs || gap.endUs >= endUs
-  return open.length > 0 && open.every((gap) => (gap.reason === 'not-ended' || gap.reason === 'unknown-symbol') && isAtEdge(gap))
+  return open.length > 0 && open.every((gap) => LIFE_REASONS.has(gap.reason) && isAtEdge(gap))
 }
 
 /** An unexplained chunk as a problem, with the reason that every command tells. */

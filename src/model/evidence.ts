@@ -25,6 +25,7 @@ export type DoubtReason =
   | 'young'
   | 'not-asked'
   | 'no-source'
+  | 'other-archives'
   | 'text'
 
 /** A gap that nothing explains. `note` says what was asked and what came; it stands in the catalog alone, never in a shard. */
@@ -50,6 +51,7 @@ const DOUBTS: Readonly<Record<DoubtReason, string>> = {
   'not-ended': 'REST has no later bar, but the exchange does not say that the series has ended',
   young: 'REST has no later bar up to now, and that for less than three days',
   'not-asked': 'REST was not asked',
+  'other-archives': 'archives that were not taken have bars of it',
   'no-source': 'no source can be asked for what the archives lack',
   // what an older version wrote
   text: 'explained by an older version in words alone',

@@ -151,7 +151,7 @@ export class KlineReader {
       const part = reads && catalog !== null && !distrusted.has(row.day) ? usablePart(query, row, catalog) : undefined
       if (part !== undefined) usable.set(row.day, part)
     }
-    const missing = others.filter((day) => !usable.has(day) && !isUnborn(query, day, known))
+    const missing = others.filter((day) => !usable.has(day) && !isUnborn(query, day, known) && !isOver(query, day, rows.get(day), known))
     const unlisted = (day: UtcDay): DayPart => acquiredPart(series, day, { kind: 'unlisted' })
     const gapsOf = (day: UtcDay) => catalog?.listGaps(series, day, nextChunk(day, series)) ?? []
     if (source === DataSource.CACHE || missing.length === 0) {
@@ -253,6 +253,14 @@ function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: LedgerR
 function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: SeriesRow | undefined): boolean {
   if (known?.firstOpenUs == null || chunkEndUs(day, series) > known.firstOpenUs) return false
   return known.firstSource === 'rest' || known.firstSource === 'archives' || source === DataSource.CACHE
+}
+
+/**
+ * True of a chunk after the series' end, as the lake has it, of which nothing else is told. That holds for the lake alone, too: whether the
+ * series is still over, the exchange is asked.
+ */
+function isOver({ source }: KlineQuery, day: UtcDay, row: DayRow | undefined, known: SeriesRow | undefined): boolean {
+  return source === DataSource.CACHE && row === undefined && known?.endedUs != null && dayStartUs(day) >= known.endedUs
 }
 
 function absentPart(

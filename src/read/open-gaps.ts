@@ -32,6 +32,7 @@ export async function explainOpen(
     beginnings,
     // what REST alone is asked for needs no archive
     earliestInArchives: (heldUs) => Promise.resolve(heldUs),
+    latestInArchives: (heldUs) => Promise.resolve(heldUs),
     isListingBehind: () => Promise.resolve(false),
     lastKnownDay: null,
     goesOn: false,

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { jsonOf } from '../support/ckvd.ts'
 import { Lab } from '../support/lying-exchange-lake.ts'
 import type { InfoLie } from '../support/lying-exchange.ts'
-import type { Market } from '../support/lying-exchange-bars.ts'
+import type { Interval, Market } from '../support/lying-exchange-bars.ts'
+import { DAY_MS, dayText, msOf } from '../support/lying-exchange-bars.ts'
 
 /* A series ends by what the exchange says and by silence up to now, never because a range that was asked ends. */
 
@@ -252,6 +253,32 @@ describe('a contract with a date in its name', () => {
     await using lab = await openForgotten(market, -1121, symbol)
     lab.exchange.infoLies[market] = { kind: 'absent' }
     expect(await lab.ingest()).toMatchObject({ exit: 0, problems: [], days: { complete: 56, partial: 0 } })
+  })
+
+  describe.each(['um', 'cm'] as const)('%s, that nobody knows any more', (market) => {
+    const symbol = market === 'um' ? 'AAAUSDT_240329' : 'AAAUSD_240329'
+    it.each<[Interval, string, string, string[]]>([
+      ['1h', '2024-03-29T05:00', '2024-03-29 partial 5/8', []],
+      ['15m', '2024-03-29T07:45', '2024-03-29 partial 31/32', []],
+      ['1h', '2024-03-27T00:00', '2024-03-29 partial 0/8', []],
+      ['1d', '2024-03-28T00:00', '2024-03-29 partial 0/1', []],
+      ['1h', '2024-03-29T05:00', '2024-03-29 partial 5/8', ['--archives', 'daily']],
+    ])('%s bars: archives end at %s, before its date: what is missing up to that is told once', async (interval, until, last, flags) => {
+      await using lab = await Lab.open({ market, symbol, interval, from: '2024-01-05', until: '2024-03-29T08:00' }, '2024-05-15T00:00:00Z')
+      lab.series.publish('2024-01-05', dayText(msOf(until) - 1 + DAY_MS), (rows) => rows.filter(({ openMs }) => openMs < msOf(until)))
+      lab.exchange.forgotten.set(`${market}/${symbol}`, -1121)
+      const asked = ['--start', '2024-03-20', ...flags]
+      for (let run = 0; run < 2; run++) {
+        const told = await lab.ingest(...asked)
+        expect(told.exit).toBe(3)
+        expect(told.problems).toHaveLength(1)
+        expect(told.problems[0]!.message).toContain('delivered at 2024-03-29T08:00')
+        expect(lab.conditions().at(-1)).toBe(last)
+      }
+      lab.exchange.forgotten.clear()
+      expect(await lab.ingest(...asked)).toMatchObject({ exit: 0, problems: [] })
+      expect(await lab.differences('2024-03-20', '2024-05-15')).toEqual([])
+    })
   })
 
   it('that has not come goes on', async () => {

@@ -284,3 +284,38 @@ describe.each(SITUATIONS)('$condition: $name', (situation) => {
     expect(fetched.stdout + fetched.stderr).toContain(quoted)
   })
 })
+
+describe.each(['spot', 'um', 'cm'] as const)('%s: days outside of the life of a series', (market) => {
+  it.each<[string, string, string, string[]]>([
+    ['before its first bar', '2024-04-02', '2024-04-20', []],
+    ['before its first bar, REST off', '2024-04-02', '2024-04-20', ['--no-rest', '--end', '2024-05-03']],
+    ['after its last bar', '2024-05-06', '2024-05-30', []],
+  ])('%s: what ingest explains is explained in coverage, export, fetch and the library', async (_, from, to, flags) => {
+    await using lab = await Lab.open({ market, from: '2024-04-20T07:00', until: '2024-05-05T11:00' })
+    lab.series.publish('2024-04-20', '2024-05-06')
+    const { symbol } = lab.series.life
+    expect(await lab.ingest('--start', '2024-04-01', ...flags)).toMatchObject({ exit: 0, problems: [] })
+    // with the first day of its life, or the last one
+    const [start, end] = from < '2024-04-20' ? [from, '2024-04-21'] : ['2024-05-05', to]
+    const range = ['--start', start, '--end', end, '--lake', lab.lake]
+    const fetch = ['fetch', symbol, '--market', market, '--interval', '1h', '--source', 'cache', '--json']
+    const commands = [
+      ['coverage', ...range, '--json'],
+      ['export', ...range, '--out', join(lab.directory.path, 'out'), '--format', 'csv', '--json'],
+      [...fetch, ...range],
+    ]
+    for (const command of commands) expect(await lab.run(command)).toMatchObject({ exit: 0 })
+    const outside = await lab.run([...fetch, '--start', from, '--end', to, '--lake', lab.lake])
+    // there is nothing to hand out, and it says so
+    expect(outside.stdout + outside.stderr).toContain('CKVD_UNAVAILABLE')
+    for (const [name, value] of Object.entries(lab.env)) vi.stubEnv(name, value)
+    const type = { spot: library.MarketType.SPOT, um: library.MarketType.FUTURES_USDT, cm: library.MarketType.FUTURES_COIN }[market]
+    await using client = library.CryptoKlineVisionData.create(library.DataProvider.BINANCE, type, { lake: lab.lake })
+    const ask = { symbol, interval: library.Interval.HOUR_1, enforceSource: library.DataSource.CACHE }
+    const table = await client.getData({ ...ask, startTime: `${start}T00:00:00Z`, endTime: `${end}T00:00:00Z` })
+    expect(table.numRows).toBe(lab.series.closed(start, end).length)
+    const nothing = client.getData({ ...ask, startTime: `${from}T00:00:00Z`, endTime: `${to}T00:00:00Z` })
+    const error: unknown = await nothing.catch((thrown: unknown) => thrown)
+    expect(library.isCkvdError(error, 'CKVD_UNAVAILABLE')).toBe(true)
+  })
+})

@@ -147,9 +147,11 @@ export async function fillGaps(
   if (lastGap !== undefined && lastGap.endUs >= range.endUs && life.mayEndIn(day) && !isProof(explain(lastGap))) {
     const lastUs = heldTimes.at(-1) ?? life.lastOpenUs
     const ending = await life.end(lastUs, answer, lastGap.startUs)
-    if (!ending.ended)
-      explain = (gap) =>
-        gap.endUs >= range.endUs && !isProof(explainGap(gap, answer, heldTimes)) ? ending.doubt : explainGap(gap, answer, heldTimes)
+    const why = ending.ended ? ending.leftOut : ending.doubt
+    explain = (gap) => {
+      const evidence = explainGap(gap, answer, heldTimes)
+      return why !== null && gap.startUs >= lastGap.startUs && !isProof(evidence) ? why : evidence
+    }
   }
   return { columns: filled, answer, gaps, added: merge?.added ?? 0, differing: merge?.differing ?? 0, explain }
 }

@@ -3,7 +3,7 @@ import { symbolFolder } from '../../dataset/names.ts'
 import type { Interval } from '../../model/interval.ts'
 import { gridOf, INTERVALS, nestsIn, nextSlotUs, parseInterval, slotStartUs } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
-import { dayOfUs } from '../../model/utc-day.ts'
+import { dayOfUs, firstDayOf, monthOf } from '../../model/utc-day.ts'
 import type { Listing } from '../../sources/vision/listing.ts'
 import { packagingsOf } from '../../sources/vision/vision-url.ts'
 import { isFactOfArchive, loadArchive } from './archive-load.ts'
@@ -60,4 +60,24 @@ export async function earliestInArchives(
     }
   }
   return earliest
+}
+
+/**
+ * Where a series ends by its archives of either form, us: the last bar of the last ones that are listed, at least `heldUs`, its last bar as
+ * far as it is known. Throws errors of the listing, and of archives that could not be read.
+ */
+export async function latestInArchives(series: Series, heldUs: number, life: SeriesLife, ctx: AcquireContext): Promise<number> {
+  let latest = heldUs
+  const day = dayOfUs(heldUs)
+  for (const packaging of packagingsOf(series)) {
+    const from = packaging === 'daily' ? day : firstDayOf(monthOf(day))
+    const { archives } = await ctx.listing.fetchArchives(series, packaging, { from, signal: ctx.signal })
+    const archive = archives.at(-1)
+    if (archive === undefined) continue
+    const task = { series, archive, days: [], guess: null, startsSeries: false, others: [], compare: [] }
+    const loaded = await loadArchive(task, archive, [], life, ctx)
+    if (!loaded.ok) throw loaded.error
+    latest = Math.max(latest, loaded.result.lastOpenUs ?? latest)
+  }
+  return latest
 }

@@ -77,13 +77,16 @@ export class Draft {
   finish(told: Pick<SeriesPlan, 'firstDay' | 'firstForms' | 'lastDay' | 'more' | 'lastStored'>): SeriesPlan {
     const { series, scope, archives } = this.#facts
     const { tasks, repairs, lead } = this.#archives.finish(told.firstDay)
+    // where both forms of archives have been looked through, and REST is off, nobody can tell more
+    const isLeadOver = !scope.rest && told.firstForms === 'both'
     return {
       series,
       start: scope.start,
+      archives: scope.archives,
       first: this.#first,
       last: this.#last,
       days: this.#days,
-      unlisted: scope.rest ? 0 : lead.length,
+      unlisted: isLeadOver ? lead.length : 0,
       kept: this.#kept,
       keptProblems: this.#problems,
       tasks,
@@ -91,7 +94,7 @@ export class Draft {
       lastKept: this.#lastKept,
       holes: this.#holes,
       tail: this.#tail,
-      lead: scope.rest ? lead : [],
+      lead: isLeadOver ? [] : lead,
       repairs,
       changed: this.#changed,
       cut: this.#cut,

@@ -21,6 +21,7 @@ import { findListingStart } from './listing-start.ts'
 import { planSeries } from './plan.ts'
 import { chunksOf } from './plan-scope.ts'
 import { planSettled } from './series-plan.ts'
+import { isOpen } from './stored-chunks.ts'
 
 const ALL_FORMS: readonly Packaging[] = ['daily', 'monthly']
 
@@ -174,8 +175,8 @@ function listedRange(series: Series, from: UtcDay | null, end: UtcDay): { from: 
 }
 
 /**
- * The first day from `from` on of which nothing is stored and no archive is listed, in a month that is over: that month's own archive may
- * have it. What lies before the series' first bar or after its end, as far as they are known, lacks nothing.
+ * The first day from `from` on of which no bar is stored, nor why there is none, and no archive is listed, in a month that is over: that
+ * month's own archive may have it. What lies before the series' first bar or after its end, as far as they are known, lacks nothing.
  */
 function firstLacking(
   series: Series,
@@ -191,7 +192,7 @@ function firstLacking(
     // after the last archive only REST can say that a series has ended: without it such days are told as missing
     if (!scope.rest && last !== null && day > last) return undefined
     const isAlive = !isUnborn(series, day, known, scope) && dayStartUs(day) < (known?.endedUs ?? Infinity)
-    if (isAlive && !listed.has(day) && !rows.has(day) && monthEnd(firstDayOf(monthOf(day))) <= today) return day
+    if (isAlive && !listed.has(day) && isOpen(rows.get(day)) && monthEnd(firstDayOf(monthOf(day))) <= today) return day
   }
   return undefined
 }

@@ -5,6 +5,7 @@ import { addDays, dayStartUs } from '../../model/utc-day.ts'
 import { isUnborn, knowsFirst } from './known-beginning.ts'
 import type { PlanFacts } from './plan-scope.ts'
 import type { SeriesPlan } from './series-plan.ts'
+import { isOpen } from './stored-chunks.ts'
 
 /** The archives that a plan takes, each with its chunks; what the first of them may have of the chunks before it. */
 export class PlannedArchives {
@@ -127,7 +128,7 @@ export class PlannedArchives {
   /** Nothing is known of the chunk, and it may have bars. */
   #isUnknown(day: UtcDay): boolean {
     const { series, scope, rows, known } = this.#facts
-    return !rows.has(day) && !isUnborn(series, day, known, scope)
+    return isOpen(rows.get(day)) && !isUnborn(series, day, known, scope)
   }
 
   /** The first bar of a series may open in the month before that of its first archive: it is taken when it is there. */

@@ -5,6 +5,7 @@ import type { Condition } from '../../model/condition.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, latestDay } from '../../model/utc-day.ts'
+import type { ArchiveChoice } from './archive-choice.ts'
 import type { PlanScope } from './plan-scope.ts'
 
 /** The chunks of one series and what becomes of each. JSON: it is spooled between planning and work. */
@@ -12,6 +13,8 @@ export interface SeriesPlan {
   readonly series: Series
   /** first day that was asked for; null: from the first one that the listing has */
   readonly start: UtcDay | null
+  /** which archives are taken */
+  readonly archives: ArchiveChoice
   /** first and last chunk in which bars are expected; null: none */
   readonly first: UtcDay | null
   readonly last: UtcDay | null
@@ -31,7 +34,7 @@ export interface SeriesPlan {
   readonly holes: readonly UtcDay[]
   /** chunks after the last archive */
   readonly tail: readonly UtcDay[]
-  /** chunks before the first archive, of an explicit start: REST tells whether they have bars */
+  /** chunks before the first archive, of an explicit start: REST, or archives that are not taken, tell whether they have bars */
   readonly lead: readonly UtcDay[]
   /** stored chunks with missing bars whose archives have nothing new: REST alone is asked again */
   readonly repairs: readonly ArchiveTask[]
@@ -60,7 +63,7 @@ export function lastKnownDay(plan: SeriesPlan): UtcDay | null {
 /** The plan of a series of which nothing is to be done: each of its requested chunks, of which there is one at least, is settled. */
 export function planSettled(
   series: Series,
-  { start }: PlanScope,
+  { start, archives }: PlanScope,
   known: SeriesRow | undefined,
   chunks: { readonly first: UtcDay; readonly last: UtcDay; readonly count: number },
   lastStored: UtcDay | null,
@@ -69,6 +72,7 @@ export function planSettled(
   return {
     series,
     start,
+    archives,
     first,
     last,
     days: count,

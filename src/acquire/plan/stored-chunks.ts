@@ -22,7 +22,12 @@ export function isProblem(row: DayRow): boolean {
 
 /** A chunk before the first archive is asked for with the first bar, also where an earlier run could not ask REST. */
 export function isLead(row: DayRow | undefined, scope: PlanScope): boolean {
-  return row === undefined || (scope.rest && row.shardSha256 === null && !isExplained(row.condition))
+  return row === undefined || (scope.rest && isOpen(row))
+}
+
+/** No bar of a chunk is stored, nor why there is none. */
+export function isOpen(row: DayRow | undefined): boolean {
+  return row === undefined || (row.shardSha256 === null && !isExplained(row.condition))
 }
 
 /** What is left to be done for the stored chunks of a series, by their rows, the listing and what was asked for. */
@@ -59,8 +64,8 @@ export class StoredChunks {
 
   /** A chunk with rows whose archives are the ones it was made from: fetching them again would change nothing. */
   needsRestOnly(row: DayRow): boolean {
-    const isOpen = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
-    if (this.#facts.scope.force || !isOpen || row.shardSha256 === null) return false
+    const hasHoles = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
+    if (this.#facts.scope.force || !hasHoles || row.shardSha256 === null) return false
     // sources contradicted each other, and the one that would decide could not be asked: all of them are, again
     if (row.condition === 'partial' && (row.differingRows > 0 || row.rows >= row.expected)) return false
     return row.archiveEtag === this.#refOf(row)?.etag && !this.#untried(row.day, row)

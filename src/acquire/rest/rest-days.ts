@@ -3,7 +3,7 @@ import { countExpectedOfNone } from '../../dataset/expected.ts'
 import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isProof } from '../../model/evidence.ts'
-import type { Evidence } from '../../model/evidence.ts'
+import type { Doubt, Evidence } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
 import { countSlots, gridOf, maxLengthUs } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
@@ -43,6 +43,8 @@ export interface RestTask {
   readonly reason: string
   /** the first bar that is held, us, where all of it is later than these chunks; null: it is not known to be */
   readonly firstHeld?: () => Promise<number | null>
+  /** what is known of bars that REST cannot be asked for; default: nothing */
+  readonly why?: Doubt | null
   /** the archive's error: what REST cannot give either is then quarantined instead of partial */
   readonly error?: CkvdError
 }
@@ -78,7 +80,9 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const explain = (one: Gap): Evidence => {
     const evidence = explainGap(one, answer, times)
     const trails = times.every((time) => time < one.endUs)
-    return !isProof(evidence) && trails && ending !== null && !ending.ended ? ending.doubt : evidence
+    if (isProof(evidence)) return evidence
+    const atEnd = ending === null || !trails ? null : ending.ended ? ending.leftOut : ending.doubt
+    return atEnd ?? (answer.kind === 'silent' ? task.why : null) ?? evidence
   }
   const days: AcquiredDay[] = []
   for (const day of wanted) {

@@ -29,6 +29,7 @@ export function lifeOf(options: Partial<SeriesLifeOptions>): SeriesLife {
     beginnings: beginningsOf(),
     rest: null,
     earliestInArchives: (heldUs) => Promise.resolve(heldUs),
+    latestInArchives: (heldUs) => Promise.resolve(heldUs),
     isListingBehind: () => Promise.resolve(false),
     lastKnownDay: null,
     goesOn: false,

@@ -161,11 +161,11 @@ async function endOf(options: Partial<SeriesLifeOptions>, answer?: RestAnswer, l
 describe('whether a series has ended', () => {
   test('after three days and one bar of silence behind its last bar, when exchangeInfo does not name it as trading', async () => {
     const three = 3 * 24 * HOUR_US
-    expect(await endOf({ nowUs: END + three + HOUR_US })).toEqual({ ended: true, atUs: END })
+    expect(await endOf({ nowUs: END + three + HOUR_US })).toEqual({ ended: true, atUs: END, leftOut: null })
     expect(await endOf({ nowUs: END + three + HOUR_US - 1 })).toMatchObject({ ended: false, young: true, doubt: { reason: 'young' } })
     // named, and not trading
     const trading = { ...infoOf(), named: new Set([HOURS.symbol]) }
-    expect(await endOf({ rest: restOf([], { trading }) })).toEqual({ ended: true, atUs: END })
+    expect(await endOf({ rest: restOf([], { trading }) })).toEqual({ ended: true, atUs: END, leftOut: null })
   })
 
   test.each<[string, Partial<SeriesLifeOptions>]>([
@@ -182,9 +182,17 @@ describe('whether a series has ended', () => {
   })
 
   test('where klines do not know the symbol, and exchangeInfo does not either, without any silence', async () => {
-    expect(await endOf({ nowUs: END + HOUR_US }, unknownSymbol)).toEqual({ ended: true, atUs: END })
+    expect(await endOf({ nowUs: END + HOUR_US }, unknownSymbol)).toEqual({ ended: true, atUs: END, leftOut: null })
     // no bar is known: nothing is expected where nothing is known
-    expect(await endOf({}, unknownSymbol, null)).toEqual({ ended: true, atUs: at('2024-03-10T00:00:00Z') })
+    expect(await endOf({}, unknownSymbol, null)).toEqual({ ended: true, atUs: at('2024-03-10T00:00:00Z'), leftOut: null })
+  })
+
+  test('with the last bar of archives that were not taken, of which it is known why it is missing', async () => {
+    const latestUs = END + 40 * HOUR_US
+    const told = await endOf({ latestInArchives: () => Promise.resolve(latestUs) }, unknownSymbol)
+    expect(told).toMatchObject({ ended: true, atUs: latestUs + HOUR_US, leftOut: { source: null, reason: 'other-archives' } })
+    const unread = { latestInArchives: () => Promise.reject(new CkvdError('CKVD_HTTP_NETWORK', 'no way')) }
+    expect(await endOf(unread, unknownSymbol)).toMatchObject({ ended: false, doubt: { reason: 'not-ended' } })
   })
 
   test('not by an answer that has no bar, or a last one before one that is known', async () => {
@@ -214,8 +222,8 @@ describe('whether a series has ended', () => {
     const series: Series = { market: 'cm', symbol: 'BTCUSD_240310', interval: '1h' }
     const rest = restOf([], { trading: infoOf(series.symbol) })
     const after = { series, rest, nowUs: at('2024-03-10T10:00:00Z') }
-    expect(await endOf(after)).toEqual({ ended: true, atUs: END })
-    expect(await endOf(after, unknownSymbol)).toEqual({ ended: true, atUs: END })
+    expect(await endOf(after)).toEqual({ ended: true, atUs: END, leftOut: null })
+    expect(await endOf(after, unknownSymbol)).toEqual({ ended: true, atUs: END, leftOut: null })
     expect(rest.infoAsked).toBe(0)
     expect(await endOf({ ...after, nowUs: at('2024-03-10T07:59:59Z') })).toMatchObject({ ended: false })
     // a name of spot is no date
