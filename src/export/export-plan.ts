@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import { nextChunk } from '../dataset/chunk.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -102,7 +103,7 @@ function stateOf(days: readonly DayRow[], gaps: readonly EvidencedGap[], encodin
 }
 
 function digestOf(stored: readonly DayRow[], { format, gzip }: ExportEncoding, { dataset, market, symbol, interval }: Series): string {
-  const name = dataset ?? interval
+  const name = [...(dataset === undefined ? [] : [dataset]), ...(datasetOf({ dataset }).hasInterval ? [interval] : [])].join(' ')
   const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${name}\n`)
   for (const { day, shardSha256 } of stored) hash.update(`${day} ${String(shardSha256)}\n`)
   return hash.digest('hex')

@@ -1,12 +1,16 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
 import { unknownOption } from '../../config/option-names.ts'
+import type { Dataset } from '../dataset/dataset.ts'
 import { FUNDING_RATE } from '../dataset/funding.ts'
+import { KLINES } from '../dataset/klines.ts'
+import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
+import { parseDataset } from './dataset-names.ts'
 import { ChartType, DataSource, Interval } from './names.ts'
 import { parseSymbol, perpetualOf } from './symbol-format.ts'
 import type { TimeRangeOptions } from './time-range.ts'
@@ -30,6 +34,8 @@ export type ColumnName =
 export interface GetColumnsOptions extends TimeRangeOptions {
   /** as the exchange writes it, in any case: `BTCUSDT`; COIN-M `BTCUSD_PERP` */
   readonly symbol: string
+  /** bars of which data set, as Vision calls it: `klines` (default), `markPriceKlines`, … */
+  readonly dataset?: string | undefined
   /** bar length; default `1m` */
   readonly interval?: Interval | '1mo' | undefined
   /** only these columns, in this order; default all */
@@ -48,7 +54,7 @@ export interface GetColumnsOptions extends TimeRangeOptions {
 
 /** What `getData` takes. */
 export interface GetDataOptions extends GetColumnsOptions {
-  /** candlesticks (default) or funding rates */
+  /** candlesticks (default) or funding rates, as `dataset: 'fundingRate'` is */
   readonly chartType?: ChartType | undefined
   /** missing bars become rows of nulls (never zeros); default false */
   readonly autoReindex?: boolean | undefined
@@ -99,6 +105,7 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
   'startTime',
   'endTime',
   'days',
+  'dataset',
   'interval',
   'columns',
   'enforceSource',
@@ -128,9 +135,28 @@ export interface QueryDefaults {
  * @throws CkvdError `CKVD_USAGE`, `CKVD_TIME`, `CKVD_SYMBOL_FORMAT`, `CKVD_UNKNOWN_INTERVAL`
  */
 export function parseKlineQuery(options: GetColumnsOptions, defaults: QueryDefaults): KlineQuery {
+  const { market } = defaults
+  const dataset = parseBars(options.dataset)
+  checkMarket(dataset, market)
   const base = parseBase(options, defaults)
-  const interval = parseIntervalOption(options.interval ?? '1m', defaults.market)
-  return { ...base.query, series: { market: defaults.market, symbol: base.symbol, interval }, columns: parseColumns(options.columns) }
+  const interval = parseIntervalOption(options.interval ?? '1m', market)
+  return { ...base.query, series: { ...named(dataset), market, symbol: base.symbol, interval }, columns: parseColumns(options.columns) }
+}
+
+/** The data set of a call for bars. Throws `CKVD_USAGE` for one that is none, or whose rows are no bars. */
+function parseBars(name: string | undefined): Dataset {
+  const dataset = name === undefined ? KLINES : parseDataset(name, 'dataset')
+  if (dataset.rules !== null) return dataset
+  const bars = datasetNames().filter((known) => datasetOf({ dataset: known }).rules !== null)
+  throw wrongOption('dataset', `a data set of bars (${bars.join(', ')})`, name)
+}
+
+/** Throws `CKVD_USAGE` where a market has not the data set. */
+function checkMarket({ name, markets }: Dataset, market: Market): void {
+  if (markets.includes(market)) return
+  throw new CkvdError('CKVD_USAGE', `Expected a market that has ${name} (${markets.join(', ')}), got ${market}.`, {
+    details: { option: 'dataset', market, markets },
+  })
 }
 
 /** As `parseKlineQuery`, for funding rates. */
@@ -166,7 +192,12 @@ export function parseTableForm(options: GetDataOptions, defaults: QueryDefaults)
 
 /** True when funding rates are asked for. Throws `CKVD_USAGE`. */
 export function isFundingQuery(options: GetDataOptions): boolean {
-  return parseWord('chartType', options.chartType, ChartType, ChartType.KLINES) === ChartType.FUNDING_RATE
+  const chartType = parseWord('chartType', options.chartType, ChartType, ChartType.KLINES)
+  if (options.dataset === undefined) return chartType === ChartType.FUNDING_RATE
+  const isFunding = parseDataset(options.dataset, 'dataset').name === FUNDING_RATE.name
+  if (options.chartType !== undefined && isFunding !== (chartType === ChartType.FUNDING_RATE))
+    throw contradiction(`chartType ${chartType}`, `dataset ${options.dataset}`, 'they name different data')
+  return isFunding
 }
 
 /** Throws `CKVD_USAGE` where a call got something else than an object of options: a caller without types may give none. */
