@@ -24,6 +24,16 @@ export function seriesLabel({ dataset, market, symbol, interval }: Told): string
   return (findDataset(dataset)?.hasInterval === false ? words : [...words, interval]).join(' ')
 }
 
+/** True where the archive names a series by the pair of its contracts. */
+export function isByPair({ dataset, market }: Pick<Series, 'dataset' | 'market'>): boolean {
+  return datasetOf({ dataset }).pairs?.includes(market) ?? false
+}
+
+/** The pair of a contract: `BTCUSD` of `BTCUSD_PERP` and `BTCUSD_240628`. */
+export function pairOf(contract: string): string {
+  return contract.replace(/_(?:PERP|\d{6})$/, '')
+}
+
 /** Prefix below which Vision keeps all of a symbol, and the lake its shards; with a final `/`. */
 export function symbolFolder({ dataset, market, symbol }: Pick<Series, 'dataset' | 'market' | 'symbol'>, packaging: FilePackaging): string {
   return `data/${MARKET_FOLDER[market]}/${packaging}/${datasetOf({ dataset }).folder}/${symbol}/`

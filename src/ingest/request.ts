@@ -41,9 +41,10 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
     )
   checkOrder({ start, end }, names)
   const archives = parseArchives(request.archives ?? 'auto')
+  const datasets = parseData(request.data, names.data)
   return {
     ...connectionSettings(settings),
-    universe: linesOfDatasets(await chooseLines(request, around), parseData(request.data, names.data)),
+    universe: linesOfDatasets(await chooseLines(request, around, datasets), datasets),
     start,
     end,
     archives,

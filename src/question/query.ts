@@ -138,7 +138,7 @@ export function parseKlineQuery(options: GetColumnsOptions, defaults: QueryDefau
   const { market } = defaults
   const dataset = parseBars(options.dataset)
   checkMarket(dataset, market)
-  const base = parseBase(options, defaults)
+  const base = parseBase(options, defaults, dataset)
   const interval = parseIntervalOption(options.interval ?? '1m', market)
   return { ...base.query, series: { ...named(dataset), market, symbol: base.symbol, interval }, columns: parseColumns(options.columns) }
 }
@@ -167,7 +167,7 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
       details: { option: 'chartType' },
     })
   }
-  const base = parseBase(options, defaults)
+  const base = parseBase(options, defaults, FUNDING_RATE)
   const perpetual = perpetualOf(base.symbol, market)
   if (perpetual !== base.symbol) {
     const message = `Expected a perpetual contract for funding rates, got the delivery contract ${base.symbol}. Did you mean ${perpetual}?`
@@ -222,10 +222,14 @@ function memberOf<T extends string>(words: Readonly<Record<string, T>>, name: un
   return Object.entries(words).find(([member]) => member === name)?.[1]
 }
 
-function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
+function parseBase(
+  options: GetColumnsOptions,
+  defaults: QueryDefaults,
+  dataset: Dataset,
+): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
   const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
   if (unknown !== undefined) throw unknownOption(unknown, OPTION_NAMES)
-  const symbol = parseSymbol(options.symbol, defaults.market)
+  const symbol = parseSymbol(options.symbol, defaults.market, dataset.name)
   const source = parseWord('enforceSource', options.enforceSource, DataSource, defaults.enforceSource)
   const useCache = parseFlag('useCache', options.useCache, defaults.useCache)
   if (source === DataSource.CACHE && !useCache) {

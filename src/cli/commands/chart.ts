@@ -130,7 +130,7 @@ async function readTask(run: CommandRun<ChartFlags>, symbol: string): Promise<Ch
   const dataset = datasetOf({ dataset: data })
   if (dataset.rules === null)
     throw new CkvdError('CKVD_USAGE', `Expected \`--data\` to be a data set of bars, got ${dataset.name}: it has no candles.`)
-  const series = { ...named(dataset), market, symbol: parseSymbol(symbol, market), interval }
+  const series = { ...named(dataset), market, symbol: parseSymbol(symbol, market, dataset.name), interval }
   const pathOf = (file: string): string => resolve(run.context.cwd, file)
   const page =
     out ??

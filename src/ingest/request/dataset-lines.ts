@@ -1,7 +1,9 @@
 import type { Dataset } from '../../dataset/dataset.ts'
+import { isByPair, pairOf } from '../../dataset/names.ts'
 import { datasetNames, datasetOf, named } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import { parseDatasets } from '../../question/dataset-names.ts'
+import { checkPair } from '../../question/symbol-format.ts'
 import type { UniverseLine } from '../universe.ts'
 import type { IngestRequest } from './request-options.ts'
 import { wrongOption } from './wrong-option.ts'
@@ -23,7 +25,9 @@ export function parseData(data: IngestRequest['data'], option: string): readonly
 export function linesOfDatasets(lines: readonly UniverseLine[], asked: readonly Dataset[] | undefined): UniverseLine[] {
   const all = datasetNames().map((dataset) => datasetOf({ dataset }))
   const wanted = lines.every(({ datasets }) => datasets === undefined) ? (asked ?? KLINES_ALONE) : (asked ?? all)
-  const chosen = wanted.flatMap((dataset) => lines.filter((line) => isTaken(line, dataset, asked)).map((line) => lineOf(line, dataset)))
+  const chosen = wanted.flatMap((dataset) =>
+    withoutTwins(lines.filter((line) => isTaken(line, dataset, asked)).map((line) => lineOf(line, dataset, asked))),
+  )
   if (chosen.length > 0) return chosen
   const named = lines.flatMap(({ datasets = [] }) => datasets)
   if (named.length > 0)
@@ -42,6 +46,17 @@ function isTaken({ market, datasets }: UniverseLine, { name, markets }: Dataset,
   return markets.includes(market) && (datasets?.includes(name) ?? asked.some((one) => one.name === name))
 }
 
-function lineOf({ datasets: _told, ...line }: UniverseLine, dataset: Dataset): UniverseLine {
-  return { ...line, ...named(dataset), intervals: dataset.hasInterval ? line.intervals : [dataset.grid] }
+function lineOf({ datasets: told, ...line }: UniverseLine, dataset: Dataset, asked: readonly Dataset[] | undefined): UniverseLine {
+  const intervals = dataset.hasInterval ? line.intervals : [dataset.grid]
+  const own = { ...line, ...named(dataset), intervals }
+  if (!isByPair(own)) return own
+  // a symbol of several data sets is a contract; of one that is told by pairs alone it has to be one
+  const isOfOne = (told ?? asked ?? KLINES_ALONE).length === 1
+  return { ...own, symbol: isOfOne ? checkPair(line.symbol, own) : pairOf(line.symbol) }
+}
+
+/** Several contracts have one pair. */
+function withoutTwins(lines: readonly UniverseLine[]): UniverseLine[] {
+  const byName = new Map(lines.map((line) => [`${line.market} ${line.symbol}`, line]))
+  return lines.length === byName.size ? [...lines] : [...byName.values()]
 }
