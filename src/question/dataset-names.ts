@@ -4,7 +4,7 @@ import { CkvdError } from '../errors.ts'
 import { findNearMisses } from './near-miss.ts'
 
 /** The word that stands for each data set there is. */
-export const ALL_DATASETS = 'all'
+const ALL_DATASETS = 'all'
 
 /**
  * The data sets that a list names, `['klines', 'fundingRate']` or `['all']`, each once and in the list's order.
