@@ -83,7 +83,8 @@ export class CryptoKlineVisionData {
    * do not exist and why are in the schema's metadata under `ckvd.gaps`: JSON `[{start, end, bars, evidence}]`, times in microseconds.
    * Days whose sources contradict each other, with no third to decide, are returned and listed under `ckvd.disputed` (JSON `["2024-03-04"]`);
    * with `returnPolars` they are logged as a warning.
-   * With `chartType: FUNDING_RATE`: `funding_time`, `funding_interval_hours`, `funding_rate`.
+   * With `dataset` bars of another data set, such as `markPriceKlines`, which have the same columns.
+   * With `dataset: 'fundingRate'`, or `chartType: FUNDING_RATE`: `funding_time`, `funding_interval_hours`, `funding_rate`.
    *
    * @throws CkvdError `CKVD_PARTIAL` when bars are missing and nothing explains it (gaps in `details`); `CKVD_BANNED` and
    *   `CKVD_RATE_LIMITED` where that is why (with `details.until`); `CKVD_UNAVAILABLE` for a range before the series' first bar

@@ -12,7 +12,7 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
-import { isPlausible } from '../sources/rest/exchange-info.ts'
+import { isPlausible, isTraded } from '../sources/rest/exchange-info.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
 import type { RestAnswer } from './rest/rest-question.ts'
 import { SILENCE_US, refusalOf } from './rest/rest-question.ts'
@@ -391,7 +391,7 @@ export class SeriesLife {
     try {
       const info = await this.#rest.fetchExchangeInfo(market, { signal: this.#signal })
       if (!isPlausible(info, Date.now())) return doubt('not-ended', 'exchangeInfo is an old copy, or names no symbol that trades')
-      if (info.trading.has(symbol)) return doubt('not-ended', `exchangeInfo names ${symbol} as trading`)
+      if (isTraded(info, this.#series)) return doubt('not-ended', `exchangeInfo names ${symbol} as trading`)
       return await this.#isSureOfListing(info)
     } catch (error) {
       if (!isFailure(error)) throw error

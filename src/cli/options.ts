@@ -2,7 +2,6 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { z } from 'zod'
 import { CONFIG_FILE, expectedMessage, SETTINGS } from '../../config/settings.ts'
-import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
 import type { ErrorDetails } from '../errors.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import type { LakeFilter } from '../lake/selection.ts'
@@ -11,6 +10,7 @@ import { INTERVALS, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { parseMarket } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
+import { parseDataset, parseDatasets } from '../question/dataset-names.ts'
 import { isSymbolWord, symbolOf } from '../question/symbol-format.ts'
 import { parseFlag } from './flag-parser.ts'
 import type { RangeFlags } from './range-options.ts'
@@ -36,10 +36,13 @@ export function symbolsOption(text = 'only these symbols') {
   return new Option('--symbols <A,B>', text).argParser(parseFlag('--symbols', SYMBOLS_EXPECTED, parseSymbols))
 }
 
-/** `--data klines,fundingRate`. */
-export function dataOption() {
-  return new Option('--data <LIST>', 'data sets, separated by commas, as Vision calls them (default: klines)').argParser((text) =>
-    text.split(',').map((name) => name.trim()),
+/** `--data klines,fundingRate` or `all`: the names, each of a data set there is. */
+export function dataOption(text = 'data sets, separated by commas, as Vision calls them, or all (default: klines)') {
+  return new Option('--data <LIST>', text).argParser((list) =>
+    parseDatasets(
+      list.split(',').map((name) => name.trim()),
+      '--data',
+    ).map(({ name }) => name),
   )
 }
 
@@ -108,13 +111,12 @@ export function requireOption<T>(value: T | undefined, flags: string): T {
 
 /** A flag that takes one data set: `--data fundingRate`. */
 export function datasetOption(text: string) {
-  const parse = (name: string) => datasetNames().find((known) => known === name)
-  return new Option('--data <NAME>', text).argParser(parseFlag('--data', `one of ${datasetNames().join(', ')}`, parse))
+  return new Option('--data <NAME>', text).argParser((name) => parseDataset(name, '--data').name)
 }
 
 /** The flags that choose a part of the lake. */
 export interface FilterFlags extends RangeFlags {
-  readonly data?: string
+  readonly data?: string[]
   readonly market?: Market
   readonly symbols?: string[]
   readonly intervals?: Interval[] | 'all'
@@ -126,7 +128,7 @@ export interface FilterFlags extends RangeFlags {
  */
 export function filterOf({ data, market, symbols, intervals, ...range }: FilterFlags, nowMs: number): LakeFilter {
   return {
-    ...(data === undefined ? {} : named(datasetOf({ dataset: data }))),
+    ...(data === undefined ? {} : { datasets: data }),
     ...(market === undefined ? {} : { market }),
     ...(symbols === undefined ? {} : { symbols: symbols.map((symbol) => symbolOf(symbol, market ?? 'spot')) }),
     ...(intervals === undefined ? {} : { intervals }),

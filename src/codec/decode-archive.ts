@@ -156,7 +156,7 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     // where it begins and ends is told by rows that nobody wants, too: how long they are is looked at, not how many there are, since some
     // are twice and some stand beside the period
     const given = split.chunks.reduce((sum, chunk) => sum + chunk.columns.openTime.length, 0)
-    if (given < rows && dataset.rules === 'bar')
+    if (given < rows && dataset.rules !== null)
       refuseOther({ columns: columns as KlineColumns, interval: series.interval, slots: Infinity, fewest: 3 })
     return {
       archiveSha256,
@@ -245,7 +245,7 @@ interface JudgedChunk {
 function judgeChunks(chunks: readonly ChunkRows[], series: Series, { rules }: Dataset): JudgedChunk[] {
   const judged = chunks.map((chunk) => ({ chunk, odd: findOddities(series, chunk.columns) }))
   const unusual = judged.filter(({ chunk, odd }) => odd.oddClose > 0 || chunk.offGrid > 0)
-  if (unusual.length === 0 || rules !== 'bar') return judged
+  if (unusual.length === 0 || rules === null) return judged
   for (const { chunk } of unusual) checkInterval([chunk], series, 3)
   checkInterval(chunks, series, 1)
   return judged

@@ -54,12 +54,14 @@ export interface Dataset {
   readonly columns: readonly DatasetColumn[]
   /** who reads its CSV: the scanners of klines, or the one that is driven by the columns */
   readonly csv: 'klines' | 'columns'
-  /** what one row must be in itself: a bar has rules; null: nothing but its types */
-  readonly rules: 'bar' | null
+  /** what one row must be in itself: a bar has rules, a signed one may have prices below 0; null: nothing but its types */
+  readonly rules: 'bar' | 'signed-bar' | null
   readonly completeness: Completeness
+  /** markets that have its series by the pair of contracts (`BTCUSD`), not by contract (`BTCUSD_PERP`); REST then calls it `pair` in every market */
+  readonly pairs?: readonly Market[]
   /**
-   * what of REST tells its rows, by their times, so that of a sequence it tells nothing yet; null: no source can be asked for what the archives
-   * lack, which is then `unexplainable`
+   * what of REST tells its rows, by their times, so that of a sequence it tells nothing yet: bars, at the path that is called as the data set
+   * is, or funding rates; null: no source can be asked for what the archives lack, which is then `unexplainable`
    */
   readonly rest: 'klines' | 'fundingRate' | null
 }

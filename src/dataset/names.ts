@@ -1,7 +1,9 @@
 import { intervalPathName } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Packaging, Series } from '../model/series.ts'
-import { datasetOf } from './registry.ts'
+import { KLINES } from './klines.ts'
+import type { OfDataset } from './registry.ts'
+import { datasetOf, findDataset } from './registry.ts'
 
 /** How files are packed: Vision's archives by days and months, the lake's files also by years. */
 type FilePackaging = Packaging | 'yearly'
@@ -9,10 +11,27 @@ type FilePackaging = Packaging | 'yearly'
 /** Folder of a market below `data/` in the bucket and in the lake. */
 const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
 
-/** `spot BTCUSDT 1m`, `um BTCUSDT fundingRate`: a series in messages. */
-export function seriesLabel({ dataset, market, symbol, interval }: Series): string {
-  const words = [market, symbol, ...(dataset === undefined ? [] : [dataset])]
-  return (datasetOf({ dataset }).hasInterval ? [...words, interval] : words).join(' ')
+/** A series, or what a result says of one. */
+interface Told extends OfDataset {
+  readonly market: string
+  readonly symbol: string
+  readonly interval: string
+}
+
+/** `spot BTCUSDT 1m`, `um BTCUSDT markPriceKlines 1m`, `um BTCUSDT fundingRate`: a series in messages. */
+export function seriesLabel({ dataset, market, symbol, interval }: Told): string {
+  const words = [market, symbol, ...(dataset === undefined || dataset === KLINES.name ? [] : [dataset])]
+  return (findDataset(dataset)?.hasInterval === false ? words : [...words, interval]).join(' ')
+}
+
+/** True where the archive names a series by the pair of its contracts. */
+export function isByPair({ dataset, market }: Pick<Series, 'dataset' | 'market'>): boolean {
+  return datasetOf({ dataset }).pairs?.includes(market) ?? false
+}
+
+/** The pair of a contract: `BTCUSD` of `BTCUSD_PERP` and `BTCUSD_240628`. */
+export function pairOf(contract: string): string {
+  return contract.replace(/_(?:PERP|\d{6})$/, '')
 }
 
 /** Prefix below which Vision keeps all of a symbol, and the lake its shards; with a final `/`. */

@@ -1,4 +1,5 @@
 import type { CoverageRow } from '../codec/export/coverage-file.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isAccepted } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
@@ -35,5 +36,6 @@ function coverageRow(row: DayRow, gaps: CoverageRow['gaps'], file: string | null
     archive_sha256: row.archiveSha256,
     shard_sha256: row.shardSha256,
     file,
+    dataset: datasetOf(row).name,
   }
 }

@@ -1,9 +1,10 @@
 import { isAbsolute, relative, sep } from 'node:path'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { LakeFilter } from '../lake/selection.ts'
-import { listAbsent } from '../lake/selection.ts'
+import { isOfDatasets, listAbsent } from '../lake/selection.ts'
 import { intervalPathName } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import { OWN_FOLDER } from './export-folder.ts'
@@ -15,13 +16,21 @@ import { MANIFEST } from './manifest.ts'
 export function selectionOf(filter: LakeFilter): Manifest['selection'] {
   const intervals = filter.intervals === undefined || filter.intervals === 'all' ? null : filter.intervals.map(intervalPathName)
   return {
-    ...(filter.dataset === undefined ? {} : { dataset: filter.dataset }),
+    ...datasetsOf(filter),
     market: filter.market ?? null,
     symbols: filter.symbols === undefined ? null : [...filter.symbols].sort(),
     intervals,
     start: filter.start ?? null,
     end: filter.end ?? null,
   }
+}
+
+/** Data sets as the manifest records them: none for klines alone, `dataset` for another one alone. */
+function datasetsOf({ datasets = ['klines'] }: LakeFilter): Pick<Manifest['selection'], 'dataset' | 'datasets'> {
+  if (datasets === 'all') return { datasets: [datasets] }
+  const [first, ...more] = datasets
+  if (more.length > 0) return { datasets: [...datasets].sort() }
+  return first === undefined || first === 'klines' ? {} : { dataset: first }
 }
 
 /**
@@ -51,12 +60,13 @@ export function checkSelection(
   throw otherSelection(out, `these filters leave out bars of ${first.path}${more}`, manifest)
 }
 
-function isInside(file: FileEntry, { dataset, market, symbols, intervals, start, end }: LakeFilter): boolean {
+function isInside(file: FileEntry, filter: LakeFilter): boolean {
+  const { market, symbols, intervals, start, end } = filter
   return (
-    file.dataset === dataset &&
+    isOfDatasets(filter, file) &&
     (market === undefined || file.market === market) &&
     (symbols === undefined || symbols.includes(file.symbol)) &&
-    (dataset !== undefined ||
+    (!datasetOf(file).hasInterval ||
       intervals === undefined ||
       intervals === 'all' ||
       intervals.some((interval) => intervalPathName(interval) === file.interval)) &&

@@ -22,7 +22,9 @@ const Count = z.number().int().min(0)
  */
 const FilePath = z
   .string()
-  .regex(/^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/(?:interval|dataset)=\w+\/year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u)
+  .regex(
+    /^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/(?:dataset=\w+\/)?(?:interval=\w+\/)?year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u,
+  )
 
 const FileEntry = z.object({
   /** relative to the export, `/` separated */
@@ -57,6 +59,7 @@ const ManifestFile = z.object({
   encoding: z.object({ format: z.enum(EXPORT_FORMATS), gzip: z.boolean() }),
   selection: z.object({
     dataset: z.string().optional(),
+    datasets: z.array(z.string()).optional(),
     market: z.string().nullable(),
     symbols: z.array(z.string()).nullable(),
     intervals: z.array(z.string()).nullable(),

@@ -5,6 +5,7 @@ import { abortError, CkvdError } from '../errors.ts'
 import type { OfDataset } from '../dataset/registry.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import { checkSizes, findDamage } from './export-damage.ts'
+import { checkHolds } from './held-datasets.ts'
 import type { Manifest } from './manifest.ts'
 import { readManifest } from './manifest.ts'
 import type { PlainValue } from './query-value.ts'
@@ -48,9 +49,11 @@ const GAP_TYPE = '[{"start": "TIMESTAMPTZ", "end": "TIMESTAMPTZ", "bars": "BIGIN
 
 /**
  * Opens the export in `out` (absolute). Throws CKVD_DUCKDB_MISSING, CKVD_EXPORT_MISSING, CKVD_EXPORT_MANIFEST, CKVD_EXPORT_IO, CKVD_ABORTED,
- * CKVD_USAGE (an export of Arrow files, which DuckDB cannot read, or one in a folder that is named like a partition).
+ * CKVD_USAGE (an export of Arrow files, which DuckDB cannot read, one in a folder that is named like a partition, or one without files of
+ * the data sets that are named).
+ * @param datasets those that have views; default: all
  */
-export async function openExportDatabase(out: string, signal: AbortSignal): Promise<ExportDatabase> {
+export async function openExportDatabase(out: string, signal: AbortSignal, datasets?: readonly string[]): Promise<ExportDatabase> {
   const found = await readManifest(out)
   if (found === undefined && existsSync(join(out, 'lake.json')))
     throw new CkvdError(
@@ -73,13 +76,14 @@ export async function openExportDatabase(out: string, signal: AbortSignal): Prom
       `Expected an export as Parquet or CSV in ${out}, found Arrow files, which DuckDB cannot read. Export again with --format parquet to another directory.`,
     )
   checkPlace(out)
+  checkHolds(manifest, out, datasets)
   checkSizes(manifest, out)
   const duckdb = await loadDuckDb()
   const instance = await duckdb.DuckDBInstance.create(':memory:', CONFIG)
   const connection = await instance.connect()
   try {
     await connection.run("SET TimeZone = 'UTC'")
-    const views = [...groupFiles(manifest)].map(([name, files]) => ({ name, sql: rowsSql(manifest, out, files) }))
+    const views = [...groupFiles(manifest, datasets)].map(([name, files]) => ({ name, sql: rowsSql(manifest, out, files) }))
     if (manifest.coverage !== null) views.push({ name: 'coverage', sql: coverageSql(manifest, join(out, manifest.coverage.path)) })
     const paths = [...manifest.files, ...(manifest.coverage === null ? [] : [manifest.coverage])].map(({ path }) => join(out, path))
     // a path, and the pattern that stands for it alone
@@ -128,11 +132,12 @@ interface ViewFiles extends OfDataset {
   readonly paths: string[]
 }
 
-/** Paths of each view, `spot_1m` or `um_fundingRate`, in the order of the manifest. */
-function groupFiles({ files }: Manifest): Map<string, ViewFiles> {
+/** Paths of each view, `spot_1m`, `um_markPriceKlines_1m` or `um_fundingRate`, in the order of the manifest. */
+function groupFiles({ files }: Manifest, datasets: readonly string[] | undefined): Map<string, ViewFiles> {
   const groups = new Map<string, ViewFiles>()
-  for (const { dataset, market, interval, path } of files) {
-    const name = `${market}_${dataset ?? interval}`
+  for (const { dataset, market, interval, path } of files.filter((file) => datasets?.includes(datasetOf(file).name) ?? true)) {
+    const words = [market, ...(dataset === undefined ? [] : [dataset]), ...(datasetOf({ dataset }).hasInterval ? [interval] : [])]
+    const name = words.join('_')
     const group = groups.get(name)
     if (group === undefined) groups.set(name, { dataset, paths: [path] })
     else group.paths.push(path)
@@ -142,10 +147,10 @@ function groupFiles({ files }: Manifest): Map<string, ViewFiles> {
 
 /** The symbol first, then the columns of the files: what the view's name says is left out. */
 function rowsSql({ encoding }: Manifest, out: string, group: ViewFiles): string {
-  const { columns: described } = datasetOf(group)
-  const folder = group.dataset === undefined ? 'interval' : 'dataset'
+  const { columns: described, hasInterval } = datasetOf(group)
+  const folders = ['market', 'symbol', ...(group.dataset === undefined ? [] : ['dataset']), ...(hasInterval ? ['interval'] : [])]
   const files = listOf(group.paths.map((path) => patternOf(join(out, path))))
-  const hive = `hive_partitioning = true, hive_types = {'market': VARCHAR, 'symbol': VARCHAR, '${folder}': VARCHAR, 'year': BIGINT}`
+  const hive = `hive_partitioning = true, hive_types = {${folders.map((folder) => `'${folder}': VARCHAR, `).join('')}'year': BIGINT}`
   const names = described.map(({ name }) => `"${name}"`).join(', ')
   if (encoding.format === 'parquet') return `SELECT symbol, ${names} FROM read_parquet(${files}, ${hive})`
   const columns = described.map(({ name, type }) => `'${name}': '${SQL_TYPES[type]}'`).join(', ')

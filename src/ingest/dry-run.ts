@@ -1,3 +1,4 @@
+import { datasetNames, datasetOf } from '../dataset/registry.ts'
 import { isCkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
 import type { Market } from '../model/market.ts'
@@ -42,6 +43,8 @@ export interface DryRunNumbers {
 
 /** The plan of one series. */
 export interface DryRunSeries extends DryRunNumbers {
+  /** as Vision calls it: `klines`, `fundingRate` */
+  readonly dataset: string
   /** `spot`, `um` or `cm` */
   readonly market: Market
   /** as the exchange writes it */
@@ -78,14 +81,21 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
       options.events.onArchives?.(planned.series, plannedArchives(planned))
       const numbers = planTotals(planned)
       total = addTotals(total, numbers)
-      series.push({ ...planned.series, first: planned.first, last: planned.last, ...printable(numbers) })
+      series.push({
+        ...planned.series,
+        dataset: datasetOf(planned.series).name,
+        first: planned.first,
+        last: planned.last,
+        ...printable(numbers),
+      })
       return Promise.resolve()
     })
     await adviseUnknown(tally, connections, options.signal)
   } finally {
     await lake?.close()
   }
-  const key = (row: DryRunSeries): string => `${MARKETS.indexOf(row.market)} ${row.symbol} ${row.interval}`
+  const key = (row: DryRunSeries): string =>
+    `${MARKETS.indexOf(row.market)} ${row.symbol} ${datasetNames().indexOf(row.dataset)} ${row.interval}`
   series.sort((a, b) => (key(a) < key(b) ? -1 : 1))
   return { command: options.command ?? 'ingest', exit: tally.exit, series, total: printable(total), problems: tally.problems }
 }

@@ -1,4 +1,3 @@
-import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
 import { unknownOption } from '../../config/option-names.ts'
 import type { Settings } from '../../config/settings.ts'
 import { nowMs as planningMs } from '../../config/settings.ts'
@@ -13,8 +12,8 @@ import { checkOrder } from '../question/range-order.ts'
 import type { IngestOptions } from './ingest-options.ts'
 import type { IngestRequest, RequestSurroundings } from './request/request-options.ts'
 import { REQUEST_KEYS } from './request/request-options.ts'
-import type { UniverseLine } from './universe.ts'
 import { chooseLines } from './request/chosen-lines.ts'
+import { linesOfDatasets, parseData } from './request/dataset-lines.ts'
 import { wrongOption } from './request/wrong-option.ts'
 
 /** What a log says of a symbol that is left out. */
@@ -42,9 +41,10 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
     )
   checkOrder({ start, end }, names)
   const archives = parseArchives(request.archives ?? 'auto')
+  const datasets = parseData(request.data, names.data)
   return {
     ...connectionSettings(settings),
-    universe: ofDatasets(await chooseLines(request, around), request.data),
+    universe: linesOfDatasets(await chooseLines(request, around, datasets), datasets),
     start,
     end,
     archives,
@@ -68,28 +68,8 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
 /** What the caller calls the parts of a request that messages about two of them name. */
 function namesFor(caller: RequestSurroundings['caller']) {
   return caller === 'command'
-    ? { ...DAY_FLAGS, force: '--force', retryFailed: '--retry-failed' }
-    : { start: 'start', end: 'end', month: 'month', force: 'force', retryFailed: 'retryFailed' }
-}
-
-/** The lines of each data set: of one without intervals a line has one series, and a market that has not the data set has no line of it. */
-function ofDatasets(lines: readonly UniverseLine[], names: readonly string[] = ['klines']): UniverseLine[] {
-  const wanted = names.map((name) => {
-    const dataset = datasetNames().includes(name) ? datasetOf({ dataset: name }) : undefined
-    if (dataset === undefined) throw wrongOption('data', `data sets among ${datasetNames().join(', ')}`, name)
-    return dataset
-  })
-  const all = wanted.flatMap((dataset) =>
-    lines
-      .filter(({ market }) => dataset.markets.includes(market))
-      .map((line) => ({ ...line, ...named(dataset), intervals: dataset.hasInterval ? line.intervals : [dataset.grid] })),
-  )
-  if (all.length > 0) return all
-  throw wrongOption(
-    'data',
-    `data sets of a market of the universe (${wanted.map(({ name, markets }) => `${name}: ${markets.join(', ')}`).join('; ')})`,
-    names,
-  )
+    ? { ...DAY_FLAGS, force: '--force', retryFailed: '--retry-failed', data: '--data' }
+    : { start: 'start', end: 'end', month: 'month', force: 'force', retryFailed: 'retryFailed', data: 'data' }
 }
 
 function parseRange(

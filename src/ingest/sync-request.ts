@@ -11,6 +11,7 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { IngestOptions } from './ingest-options.ts'
 import type { IngestRequest, RequestSurroundings } from './request/request-options.ts'
+import { parseData } from './request/dataset-lines.ts'
 import { parseIngestRequest } from './request.ts'
 import type { UniverseLine } from './universe.ts'
 
@@ -48,7 +49,7 @@ export async function parseSyncRequest(request: SyncRequest, settings: Settings,
       'CKVD_USAGE',
       'Expected a universe with `--start`: it is for symbols that the lake does not hold yet, all others go on from the day with which the lake has them. Leave it out, or begin elsewhere with `ckvd ingest`.',
     )
-  const chosen = chooseHeld(held, request, settings.lake)
+  const chosen = chooseHeld(held, request, settings.lake, around)
   const symbols = chosen.map(({ market, symbol }) => ({ market, symbol }))
   const parsed = await parseIngestRequest({ ...request, universe: symbols, data: undefined, intervals: 'all' }, settings, around)
   return { ...parsed, command: 'sync', universe: chosen.map((series, i) => lineOf(series, i + 1)) }
@@ -70,10 +71,15 @@ function firstChunk(catalog: LedgerReader, series: Series): UtcDay | undefined {
 }
 
 /** The series that a request names, all where it names none. */
-function chooseHeld(held: readonly HeldSeries[], { market, symbols, intervals = 'all', data }: SyncRequest, lake: string): HeldSeries[] {
+function chooseHeld(
+  held: readonly HeldSeries[],
+  { market, symbols, intervals = 'all', data }: SyncRequest,
+  lake: string,
+  around: RequestSurroundings,
+): HeldSeries[] {
   const wanted = {
     market: market === undefined ? undefined : [market],
-    data,
+    data: parseData(data, around.caller === 'command' ? '--data' : 'data')?.map(({ name }) => name),
     symbols: symbols?.map((symbol) => symbol.toUpperCase()),
     intervals: intervals === 'all' ? undefined : intervals.map((name) => parseInterval(name) ?? name),
   }
@@ -104,7 +110,8 @@ function goOn(line: UniverseLine, request: SyncRequest, held: readonly HeldSerie
   const known = own.filter(({ interval }) => intervals === 'all' || intervals.includes(interval))
   // a line that is narrowed to the intervals that are asked for has a list of them
   const isNarrowed = request.intervals !== undefined && request.intervals !== 'all'
-  const wanted = isNarrowed ? 'all' : own.length > 0 ? [] : request.intervals === 'all' ? 'all' : NEW_INTERVALS
+  const isOne = isNarrowed || !datasetOf(line).hasInterval
+  const wanted = isOne ? 'all' : own.length > 0 ? [] : request.intervals === 'all' ? 'all' : NEW_INTERVALS
   const rest = narrow(intervals, wanted, known)
   if (rest.length === 0 && known.length === 0) around.onLeftOut?.(line)
   return [...known.map((series) => lineOf(series, line.line)), ...(rest.length === 0 ? [] : [{ ...line, intervals: rest }])]

@@ -1,12 +1,15 @@
 import type { Info } from 'csv-parse/sync'
 import { CsvError, parse } from 'csv-parse/sync'
 import { MARKET_FACTS } from '../../config/markets.ts'
+import type { Dataset } from '../dataset/dataset.ts'
+import { datasetNames, findDataset } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol, MARKETS, parseMarket } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
+import { nearDatasets } from '../question/dataset-names.ts'
 import { symbolOf } from '../question/symbol-format.ts'
 
 /** One line of a universe file as written, checked but not yet narrowed. */
@@ -15,6 +18,8 @@ export interface UniverseEntry {
   readonly symbol: string
   /** in the line's order; 'all' for a list of one symbol a line, which names none */
   readonly intervals: readonly Interval[] | 'all'
+  /** data sets, in the line's order; absent: it names none */
+  readonly datasets?: readonly string[]
   readonly baseSymbol?: string
   /** 1-based */
   readonly line: number
@@ -29,7 +34,7 @@ export interface UniverseFile {
 
 const PROBLEMS_SHOWN = 10
 const REQUIRED = ['market', 'symbol', 'earliest_date', 'available_intervals'] as const
-const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol']
+const KNOWN: readonly string[] = [...REQUIRED, 'base_symbol', 'dataset']
 
 /** Columns as `ckvd availability --csv` names them. */
 const ALIASES: Readonly<Record<string, string | undefined>> = { first: 'earliest_date', base: 'base_symbol' }
@@ -170,7 +175,7 @@ function parseTable(header: Row, rows: readonly Row[], name: string): UniverseFi
   for (const row of rows) {
     const entry = parseEntry(row, header.cells.length, places, problems)
     if (entry === undefined) continue
-    problems.checkRepeated(entry.market, entry.symbol, entry.line)
+    for (const dataset of entry.datasets ?? [undefined]) problems.checkRepeated(entry.market, entry.symbol, entry.line, dataset)
     entries.push(entry)
   }
   if (rows.length === 0) problems.add({ line: header.line + 1, column: 1, expected: 'at least one symbol below the header', found: '' })
@@ -230,12 +235,16 @@ function parseEntry(row: Row, width: number, places: ReadonlyMap<string, number>
   const symbol = cell('symbol')
   const day = cell('earliest_date')
   if (parseUtcDay(day.text) === undefined) problems.add({ ...day.place, expected: 'a day of the calendar as YYYY-MM-DD', found: day.text })
+  const dataset = cell('dataset')
+  const datasets = dataset.text === '' ? [] : checkDatasets(dataset.text, marketName, dataset.place, problems)
   const intervals = cell('available_intervals')
+  const hasNone = intervals.text === '' && datasets.length > 0 && datasets.every(({ hasInterval }) => !hasInterval)
   const base = cell('base_symbol')
   return {
     market: marketName,
     symbol: checkSymbol(symbol.text, marketName, symbol.place, problems),
-    intervals: checkIntervals(intervals.text, marketName, intervals.place, problems),
+    intervals: hasNone ? 'all' : checkIntervals(intervals.text, marketName, intervals.place, problems),
+    ...(datasets.length === 0 ? {} : { datasets: datasets.map(({ name }) => name) }),
     ...(base.text === '' ? {} : { baseSymbol: checkSymbol(base.text, marketName, base.place, problems) }),
     line,
   }
@@ -262,6 +271,25 @@ function checkIntervals(text: string, market: Market, place: Place, problems: Pr
   return intervals
 }
 
+/** The data sets that a cell names, one or a list in quotes. */
+function checkDatasets(text: string, market: Market, place: Place, problems: Problems): Dataset[] {
+  const datasets: Dataset[] = []
+  for (const name of text.split(',').map((word) => word.trim())) {
+    const dataset = name === '' ? undefined : findDataset(name)
+    const near = nearDatasets(name)
+    if (dataset === undefined)
+      problems.add({
+        ...place,
+        expected: `data sets (${near.length === 0 ? datasetNames().join(', ') : `did you mean ${near.join(' or ')}?`})`,
+        found: name,
+      })
+    else if (!dataset.markets.includes(market)) problems.add({ ...place, expected: `data sets of ${market}`, found: name })
+    else if (datasets.includes(dataset)) problems.add({ ...place, expected: 'each data set once', found: name })
+    else datasets.push(dataset)
+  }
+  return datasets
+}
+
 /** Gathers what is wrong in a file: all of it is counted, the first ten are told. */
 class Problems {
   readonly #file: string
@@ -277,8 +305,8 @@ class Problems {
     if (this.#count++ < PROBLEMS_SHOWN) this.#first.push(problem)
   }
 
-  checkRepeated(market: Market, symbol: string, line: number): void {
-    const key = `${market} ${symbol}`
+  checkRepeated(market: Market, symbol: string, line: number, dataset?: string): void {
+    const key = `${market} ${symbol}${dataset === undefined ? '' : ` ${dataset}`}`
     const earlier = this.#lineOf.get(key)
     if (earlier !== undefined)
       this.add({ line, column: 1, expected: `each symbol of a market once (${key} stands in line ${earlier} too)`, found: symbol })

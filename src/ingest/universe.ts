@@ -26,6 +26,8 @@ export interface UniverseOptions {
 export interface UniverseLine {
   /** absent: klines */
   readonly dataset?: string | undefined
+  /** those that a file names for the symbol; absent: it names none */
+  readonly datasets?: readonly string[]
   readonly market: Market
   readonly symbol: string
   /** shortest first, never empty; 'all' means what the listing has */
@@ -89,6 +91,7 @@ function mapEntries(file: UniverseFile, name: string, market: 'um' | 'cm'): Sour
       throw universeError(name, [{ ...place, expected: `the base symbol of a ${market} contract`, found: entry.baseSymbol ?? '' }])
     }
     const earlier = contracts.get(symbol)
+    const datasets = new Set([...(earlier?.entry.datasets ?? []), ...(entry.datasets ?? [])])
     const listed = new Set([...(earlier?.entry.intervals ?? []), ...entry.intervals])
     contracts.set(symbol, {
       entry: {
@@ -96,6 +99,7 @@ function mapEntries(file: UniverseFile, name: string, market: 'um' | 'cm'): Sour
         market,
         symbol,
         intervals: MARKET_FACTS[market].intervals.filter((interval) => listed.has(interval)),
+        ...(datasets.size === 0 ? {} : { datasets: [...datasets] }),
       },
       markets: [...(earlier?.markets ?? [market]), entry.market],
       symbols: [...(earlier?.symbols ?? [symbol]), entry.symbol],

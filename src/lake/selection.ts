@@ -1,4 +1,5 @@
-import { datasetOf, findDataset } from '../dataset/registry.ts'
+import type { OfDataset } from '../dataset/registry.ts'
+import { datasetNames, datasetOf } from '../dataset/registry.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
@@ -7,10 +8,13 @@ import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { LedgerReader } from './ledger.ts'
 
+/** What a filter lets through that names no data set. */
+const KLINES_ALONE: readonly string[] = ['klines']
+
 /** A part of a lake. What is left out filters nothing; days are half-open. */
 export interface LakeFilter {
-  /** absent: klines alone; `all`: whatever there is */
-  readonly dataset?: string | undefined
+  /** names of data sets; absent: klines alone; `all`: whatever there is */
+  readonly datasets?: readonly string[] | 'all' | undefined
   readonly market?: Market
   readonly symbols?: readonly string[]
   readonly intervals?: readonly Interval[] | 'all'
@@ -18,11 +22,11 @@ export interface LakeFilter {
   readonly end?: UtcDay
 }
 
-/** Series of a lake that a filter lets through, in the order of market, symbol, interval. */
+/** Series of a lake that a filter lets through, in the order of market, symbol, data set, interval. */
 export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): Series[] {
   const seen = new Map<string, Series>()
   for (const { dataset, market, symbol, interval } of [...catalog.listSeries(), ...catalog.listStoredSeries()])
-    if (filter.dataset === 'all' || filter.dataset === dataset)
+    if (isOfDatasets(filter, { dataset }))
       seen.set(`${dataset ?? ''}/${market}/${symbol}/${interval}`, {
         ...(dataset === undefined ? {} : { dataset }),
         market,
@@ -34,29 +38,37 @@ export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): S
       ({ dataset, market, symbol, interval }) =>
         (filter.market === undefined || market === filter.market) &&
         (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
-        (filter.intervals === undefined || filter.intervals === 'all' || isOfInterval(dataset, interval, filter, filter.intervals)),
+        (filter.intervals === undefined || filter.intervals === 'all' || isOfInterval({ dataset }, interval, filter, filter.intervals)),
     )
     .sort(
       (a, b) =>
         MARKETS.indexOf(a.market) - MARKETS.indexOf(b.market) ||
-        (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval)),
+        (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : placeOf(a) - placeOf(b)) ||
+        INTERVALS.indexOf(a.interval) - INTERVALS.indexOf(b.interval),
     )
 }
 
+/** True where a filter lets a data set through. */
+export function isOfDatasets({ datasets = KLINES_ALONE }: LakeFilter, of: OfDataset): boolean {
+  return datasets === 'all' || datasets.includes(datasetOf(of).name)
+}
+
+/** The place of a data set among all. */
+function placeOf(of: OfDataset): number {
+  return datasetNames().indexOf(datasetOf(of).name)
+}
+
 /** A data set without intervals is chosen by its name alone. */
-function isOfInterval(dataset: string | undefined, interval: Interval, filter: LakeFilter, intervals: readonly Interval[]): boolean {
-  return datasetOf({ dataset }).hasInterval ? intervals.includes(interval) : filter.dataset === dataset
+function isOfInterval(of: OfDataset, interval: Interval, { datasets }: LakeFilter, intervals: readonly Interval[]): boolean {
+  const { hasInterval, name } = datasetOf(of)
+  return hasInterval ? intervals.includes(interval) : datasets !== 'all' && (datasets?.includes(name) ?? false)
 }
 
 /** Symbols and intervals that a filter names and none of the series has. */
-export function listAbsent({ dataset, symbols = [], intervals = 'all' }: LakeFilter, found: readonly Series[]): string[] {
+export function listAbsent({ datasets = KLINES_ALONE, symbols = [], intervals = 'all' }: LakeFilter, found: readonly Series[]): string[] {
+  const isByInterval = datasets === 'all' || datasets.some((dataset) => datasetOf({ dataset }).hasInterval)
   return [
     ...symbols.filter((name) => found.every(({ symbol }) => symbol !== name)),
-    ...(intervals === 'all' || !hasIntervals(dataset) ? [] : intervals.filter((name) => found.every(({ interval }) => interval !== name))),
+    ...(intervals === 'all' || !isByInterval ? [] : intervals.filter((name) => found.every(({ interval }) => interval !== name))),
   ]
-}
-
-/** `all` are those of klines, too. */
-function hasIntervals(dataset: string | undefined): boolean {
-  return findDataset(dataset)?.hasInterval ?? true
 }

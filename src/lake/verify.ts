@@ -16,6 +16,7 @@ import { isOwnPack, readPack } from './packs.ts'
 import { findRowFlaw } from './catalog/row-flaw.ts'
 import { isFromVision } from './day-facts.ts'
 import { adoptShard, readShard } from './shards.ts'
+import { isOfDatasets } from './selection.ts'
 import type { ReadOnlyLake } from './verifiable-lake.ts'
 
 type VerifiableLake = WritableLake | ReadOnlyLake
@@ -64,6 +65,8 @@ export interface VerifyProgress {
 export interface VerifyOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: VerifyProgress) => void
+  /** names of data sets; default: all. Files that are none of ours are told where all are looked at */
+  readonly datasets?: readonly string[] | undefined
   /** how many shards are read at once; default 4 */
   readonly concurrency?: number
 }
@@ -113,8 +116,8 @@ export async function runVerify(lake: VerifiableLake, options: VerifyOptions = {
 }
 
 async function checkShards(lake: VerifiableLake, findings: Findings, options: VerifyOptions): Promise<void> {
-  const total = options.onProgress === undefined ? null : countOf(shardRows(lake))
-  await forEachOf(shardRows(lake), options, { step: 'checkShards', total }, async (row) => {
+  const total = options.onProgress === undefined ? null : countOf(shardRows(lake, options))
+  await forEachOf(shardRows(lake, options), options, { step: 'checkShards', total }, async (row) => {
     const flaw = findRowFlaw(row)
     if (flaw !== undefined) {
       await recordBad(lake, row, row.day, row, flaw, findings)
@@ -134,8 +137,9 @@ async function checkShards(lake: VerifiableLake, findings: Findings, options: Ve
 }
 
 /** Rows that have a shard, or should have one. */
-function* shardRows(lake: VerifiableLake): Generator<DayRow, void> {
+function* shardRows(lake: VerifiableLake, { datasets }: VerifyOptions): Generator<DayRow, void> {
   for (const series of lake.catalog.listStoredSeries()) {
+    if (!isOfDatasets({ datasets: datasets ?? 'all' }, series)) continue
     for (const row of lake.catalog.iterateDays(series)) if (row.shardSha256 !== null || findRowFlaw(row) !== undefined) yield row
   }
 }
@@ -190,9 +194,10 @@ async function findUncatalogued(lake: VerifiableLake, findings: Findings, option
   await forEachOf(lake.shards.list(DATA_FOLDER), options, { step: 'findUncatalogued', total: null }, async ({ path, isFile }) => {
     const place = isFile ? parseShardPath(path) : undefined
     if (place === undefined) {
-      findings.foreign.push(path)
+      if (options.datasets === undefined) findings.foreign.push(path)
       return
     }
+    if (!isOfDatasets({ datasets: options.datasets ?? 'all' }, place.series)) return
     if (place.kind === 'pack') await findInPack(lake, place, path, findings)
     else await findChunk(lake, place.series, place.day, path, findings)
   })

@@ -75,6 +75,7 @@ function selectColumns(names: readonly ColumnName[] | null): (typeof KLINE_COLUM
 
 function metadataOf({ series }: Pick<KlineQuery, 'series'>, rows: KlineRows): Map<string, string> {
   return new Map([
+    ...(series.dataset === undefined ? [] : [['ckvd.dataset', series.dataset] as const]),
     ['ckvd.market', series.market],
     ['ckvd.symbol', series.symbol],
     ['ckvd.interval', series.interval],

@@ -1,12 +1,16 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
 import { unknownOption } from '../../config/option-names.ts'
+import type { Dataset } from '../dataset/dataset.ts'
 import { FUNDING_RATE } from '../dataset/funding.ts'
+import { KLINES } from '../dataset/klines.ts'
+import { datasetNames, datasetOf, named } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval as IntervalName } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
+import { parseDataset } from './dataset-names.ts'
 import { ChartType, DataSource, Interval } from './names.ts'
 import { parseSymbol, perpetualOf } from './symbol-format.ts'
 import type { TimeRangeOptions } from './time-range.ts'
@@ -30,6 +34,8 @@ export type ColumnName =
 export interface GetColumnsOptions extends TimeRangeOptions {
   /** as the exchange writes it, in any case: `BTCUSDT`; COIN-M `BTCUSD_PERP` */
   readonly symbol: string
+  /** bars of which data set, as Vision calls it: `klines` (default), `markPriceKlines`, … */
+  readonly dataset?: string | undefined
   /** bar length; default `1m` */
   readonly interval?: Interval | '1mo' | undefined
   /** only these columns, in this order; default all */
@@ -48,7 +54,7 @@ export interface GetColumnsOptions extends TimeRangeOptions {
 
 /** What `getData` takes. */
 export interface GetDataOptions extends GetColumnsOptions {
-  /** candlesticks (default) or funding rates */
+  /** candlesticks (default) or funding rates, as `dataset: 'fundingRate'` is */
   readonly chartType?: ChartType | undefined
   /** missing bars become rows of nulls (never zeros); default false */
   readonly autoReindex?: boolean | undefined
@@ -99,6 +105,7 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof GetDataOptions>([
   'startTime',
   'endTime',
   'days',
+  'dataset',
   'interval',
   'columns',
   'enforceSource',
@@ -128,9 +135,28 @@ export interface QueryDefaults {
  * @throws CkvdError `CKVD_USAGE`, `CKVD_TIME`, `CKVD_SYMBOL_FORMAT`, `CKVD_UNKNOWN_INTERVAL`
  */
 export function parseKlineQuery(options: GetColumnsOptions, defaults: QueryDefaults): KlineQuery {
-  const base = parseBase(options, defaults)
-  const interval = parseIntervalOption(options.interval ?? '1m', defaults.market)
-  return { ...base.query, series: { market: defaults.market, symbol: base.symbol, interval }, columns: parseColumns(options.columns) }
+  const { market } = defaults
+  const dataset = parseBars(options.dataset)
+  checkMarket(dataset, market)
+  const base = parseBase(options, defaults, dataset)
+  const interval = parseIntervalOption(options.interval ?? '1m', market)
+  return { ...base.query, series: { ...named(dataset), market, symbol: base.symbol, interval }, columns: parseColumns(options.columns) }
+}
+
+/** The data set of a call for bars. Throws `CKVD_USAGE` for one that is none, or whose rows are no bars. */
+function parseBars(name: string | undefined): Dataset {
+  const dataset = name === undefined ? KLINES : parseDataset(name, 'dataset')
+  if (dataset.rules !== null) return dataset
+  const bars = datasetNames().filter((known) => datasetOf({ dataset: known }).rules !== null)
+  throw wrongOption('dataset', `a data set of bars (${bars.join(', ')})`, name)
+}
+
+/** Throws `CKVD_USAGE` where a market has not the data set. */
+function checkMarket({ name, markets }: Dataset, market: Market): void {
+  if (markets.includes(market)) return
+  throw new CkvdError('CKVD_USAGE', `Expected a market that has ${name} (${markets.join(', ')}), got ${market}.`, {
+    details: { option: 'dataset', market, markets },
+  })
 }
 
 /** As `parseKlineQuery`, for funding rates. */
@@ -141,7 +167,7 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
       details: { option: 'chartType' },
     })
   }
-  const base = parseBase(options, defaults)
+  const base = parseBase(options, defaults, FUNDING_RATE)
   const perpetual = perpetualOf(base.symbol, market)
   if (perpetual !== base.symbol) {
     const message = `Expected a perpetual contract for funding rates, got the delivery contract ${base.symbol}. Did you mean ${perpetual}?`
@@ -166,7 +192,12 @@ export function parseTableForm(options: GetDataOptions, defaults: QueryDefaults)
 
 /** True when funding rates are asked for. Throws `CKVD_USAGE`. */
 export function isFundingQuery(options: GetDataOptions): boolean {
-  return parseWord('chartType', options.chartType, ChartType, ChartType.KLINES) === ChartType.FUNDING_RATE
+  const chartType = parseWord('chartType', options.chartType, ChartType, ChartType.KLINES)
+  if (options.dataset === undefined) return chartType === ChartType.FUNDING_RATE
+  const isFunding = parseDataset(options.dataset, 'dataset').name === FUNDING_RATE.name
+  if (options.chartType !== undefined && isFunding !== (chartType === ChartType.FUNDING_RATE))
+    throw contradiction(`chartType ${chartType}`, `dataset ${options.dataset}`, 'they name different data')
+  return isFunding
 }
 
 /** Throws `CKVD_USAGE` where a call got something else than an object of options: a caller without types may give none. */
@@ -191,10 +222,14 @@ function memberOf<T extends string>(words: Readonly<Record<string, T>>, name: un
   return Object.entries(words).find(([member]) => member === name)?.[1]
 }
 
-function parseBase(options: GetColumnsOptions, defaults: QueryDefaults): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
+function parseBase(
+  options: GetColumnsOptions,
+  defaults: QueryDefaults,
+  dataset: Dataset,
+): { symbol: string; query: Omit<KlineQuery, 'series' | 'columns'> } {
   const unknown = Object.keys(options).find((key) => !OPTION_NAMES.has(key))
   if (unknown !== undefined) throw unknownOption(unknown, OPTION_NAMES)
-  const symbol = parseSymbol(options.symbol, defaults.market)
+  const symbol = parseSymbol(options.symbol, defaults.market, dataset.name)
   const source = parseWord('enforceSource', options.enforceSource, DataSource, defaults.enforceSource)
   const useCache = parseFlag('useCache', options.useCache, defaults.useCache)
   if (source === DataSource.CACHE && !useCache) {

@@ -1,3 +1,4 @@
+import { isByPair, pairOf } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
@@ -29,8 +30,9 @@ export function symbolOf(text: string, market: Market): string {
  * @throws CkvdError `CKVD_USAGE` for what is no symbol at all, `CKVD_SYMBOL_FORMAT` for one in another market's form, with the likely
  *   one as `details.suggestion`
  */
-export function parseSymbol(text: unknown, market: Market): string {
-  const symbol = typeof text === 'string' ? symbolOf(text, market) : ''
+export function parseSymbol(text: unknown, market: Market, dataset?: string): string {
+  const isPair = isByPair({ dataset, market })
+  const symbol = typeof text !== 'string' ? '' : isPair ? text.trim().toUpperCase().replace('/', '') : symbolOf(text, market)
   if (!isSymbol(symbol)) {
     throw new CkvdError(
       'CKVD_USAGE',
@@ -40,12 +42,25 @@ export function parseSymbol(text: unknown, market: Market): string {
       },
     )
   }
+  if (isPair) return checkPair(symbol, { dataset, market })
   const suggestion = suggestSymbol(symbol, market)
   if (suggestion === undefined) return symbol
   const form = market === 'cm' ? '…USD_PERP or …USD_YYMMDD' : market === 'um' ? '…USDT' : 'base and quote asset without "_"'
   throw new CkvdError('CKVD_SYMBOL_FORMAT', `Expected a symbol of ${market} (${form}), got ${symbol}. Did you mean ${suggestion}?`, {
     details: { market, symbol, suggestion },
   })
+}
+
+/** The pair by which a series is named: `BTCUSD`. Throws `CKVD_SYMBOL_FORMAT` for a contract, with its pair as `details.suggestion`. */
+export function checkPair(symbol: string, { market, dataset }: { readonly market: Market; readonly dataset?: string | undefined }): string {
+  const base = QUOTED.exec(pairOf(symbol))?.[1] ?? symbol
+  const suggestion = market === 'cm' ? `${base}USD` : pairOf(symbol)
+  if (symbol === suggestion) return symbol
+  throw new CkvdError(
+    'CKVD_SYMBOL_FORMAT',
+    `Expected the pair of a contract of ${market} for ${dataset ?? ''}, got ${symbol}. Did you mean ${suggestion}?`,
+    { details: { market, symbol, suggestion } },
+  )
 }
 
 /** The symbol that is probably meant when a symbol cannot be one of the market; undefined when it can. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { seriesFolder } from '../dataset/names.ts'
+import { seriesFolder, symbolFolder } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
@@ -13,7 +13,7 @@ import { readZipText } from './zip.ts'
 
 /** Market folder, symbol and period of an archive's key. */
 const ARCHIVE_NAME =
-  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|fundingRate)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
+  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|markPriceKlines|premiumIndexKlines|fundingRate)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
 const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
 const SILENT_MS = 3 * MS_PER_DAY
 
@@ -41,7 +41,7 @@ export class ArchiveFolderExchange implements Exchange {
   constructor(files: readonly StoredFile[]) {
     this.#files = [...files].sort((a, b) => compareKeys(a.key, b.key))
     this.#symbols = new Set(
-      this.#files.flatMap(({ key }) => /^data\/(?:spot|futures\/(?:um|cm))\/(?:daily|monthly)\/klines\/[^/]+\//.exec(key)?.[0] ?? []),
+      this.#files.flatMap(({ key }) => /^data\/(?:spot|futures\/(?:um|cm))\/(?:daily|monthly)\/\w*[kK]lines\/[^/]+\//.exec(key)?.[0] ?? []),
     )
   }
 
@@ -84,8 +84,8 @@ export class ArchiveFolderExchange implements Exchange {
     return file === undefined ? undefined : readFile(file.path)
   }
 
-  hasSymbol(market: Market, symbol: string): boolean {
-    return (['daily', 'monthly'] as const).some((packaging) => this.#symbols.has(symbolFolder(market, symbol, packaging)))
+  hasSymbol(series: Omit<Series, 'interval'>): boolean {
+    return (['daily', 'monthly'] as const).some((packaging) => this.#symbols.has(symbolFolder(series, packaging)))
   }
 
   /** A symbol without an archive of the last three days has ended. */
@@ -153,7 +153,7 @@ export class ArchiveFolderExchange implements Exchange {
   }
 
   #rowsOf(series: Series): Promise<RestRow[]> {
-    const key = `${series.market}/${series.symbol}/${series.interval}`
+    const key = `${series.dataset ?? ''}/${series.market}/${series.symbol}/${series.interval}`
     let rows = this.#rows.get(key)
     if (rows === undefined) {
       rows = this.#readRows(series)
@@ -190,8 +190,4 @@ function parseLine(line: string): RestRow | undefined {
 /** Archives write milliseconds or, spot from 2025 on, microseconds: 16 digits. */
 function millisecondsOf(text: string): number {
   return text.length >= 16 ? Math.floor(Number(text) / 1000) : Number(text)
-}
-
-function symbolFolder(market: Market, symbol: string, packaging: 'daily' | 'monthly'): string {
-  return seriesFolder({ market, symbol, interval: '1m' }, packaging).slice(0, -'1m/'.length)
 }

@@ -31,8 +31,8 @@ export interface Exchange {
   find(key: string): BucketEntry | undefined
   /** The bytes of an object; undefined where there is none. */
   read(key: string): Promise<Buffer | undefined>
-  /** whether klines of the symbol can be asked */
-  hasSymbol(market: Market, symbol: string): boolean
+  /** whether bars of the symbol can be asked */
+  hasSymbol(series: Omit<Series, 'interval'>): boolean
   /** What `exchangeInfo` names at `nowMs`. */
   symbolsOf(market: Market, nowMs: number): KnownSymbol[]
   /** The body of a klines answer. */

@@ -12,7 +12,7 @@ import { AnswerFaults, checkFaultsForFiles, parseFaultRules } from './faults.ts'
 import { createListingPage, createNoSuchKey, createS3Error } from './listing.ts'
 import type { SandboxOptions, SandboxSettings } from './options.ts'
 import { resolveSandboxOptions } from './options.ts'
-import { createRatesPage, isRefusal, parseKlinesQuery, parseRatesQuery, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
+import { createRatesPage, isRefusal, parseKlinesQuery, parseRatesQuery, pricesAt, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
 import { listen } from './server.ts'
 import { SyntheticExchange } from './synthetic/synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
@@ -204,7 +204,7 @@ class SandboxState {
     const { rest } = MARKET_FACTS[market]
     const base = rest.klinesPath.replace('/klines', '')
     const weight =
-      path === rest.klinesPath
+      pricesAt(market, path) !== undefined
         ? rest.weightOf(rowsAskedFor(market, params))
         : path === `${base}/exchangeInfo`
           ? EXCHANGE_INFO_WEIGHT[market]
@@ -249,8 +249,9 @@ class SandboxState {
       if (rates === undefined || isRefusal(query)) return json(refusal.status, refusal.body)
       return json(200, createRatesPage(rates, spoilQuery(query, fault, params.has('startTime'), nowMs)))
     }
-    if (path !== `${base}/klines`) return createAnswer(404, 'text/html', '<html><body><h2>404 Not found</h2></body></html>', headers)
-    const query = parseKlinesQuery(market, params, nowMs, (symbol) => this.#exchange.hasSymbol(market, symbol))
+    const dataset = pricesAt(market, path)
+    if (dataset === undefined) return createAnswer(404, 'text/html', '<html><body><h2>404 Not found</h2></body></html>', headers)
+    const query = parseKlinesQuery({ market, dataset }, params, nowMs, (series) => this.#exchange.hasSymbol(series))
     if (isRefusal(query)) return createAnswer(query.status, query.contentType ?? 'application/json;charset=UTF-8', query.body, headers)
     return json(200, await this.#exchange.klines(spoilQuery(query, fault, params.has('startTime'), nowMs)))
   }

@@ -2,9 +2,11 @@ import { MARKET_FACTS } from '../../config/markets.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
+import type { Series } from '../model/series.ts'
 import type { FundingRate, KlinesQuery } from './bucket.ts'
 import type { AnswerFault } from './faults.ts'
 import { MS_PER_DAY } from './grid.ts'
+import { PRICE_DATASETS } from './synthetic/price-bars.ts'
 
 /** An answer that refuses a request, as Binance words it. */
 export interface Refusal {
@@ -18,6 +20,12 @@ const DEFAULT_ROWS = 500
 const MAX_ROWS: Readonly<Record<Market, number>> = { spot: 1000, um: 1500, cm: 1500 }
 const MAX_RANGE_DAYS = 200
 
+/** The data set whose bars REST of a market tells at a path; undefined: none. */
+export function pricesAt(market: Market, path: string): string | undefined {
+  const base = MARKET_FACTS[market].rest.klinesPath.replace('klines', '')
+  return ['klines', ...(market === 'spot' ? [] : PRICE_DATASETS)].find((dataset) => path === `${base}${dataset}`)
+}
+
 /** Rows that a klines request asks for: 500 unless it says otherwise, and never more than a page holds. */
 export function rowsAskedFor(market: Market, params: URLSearchParams): number {
   const limit = Number(params.get('limit') ?? DEFAULT_ROWS)
@@ -30,15 +38,16 @@ export function rowsAskedFor(market: Market, params: URLSearchParams): number {
  * 200 days; a start in the future is refused with 403 (as users report).
  */
 export function parseKlinesQuery(
-  market: Market,
+  { market, dataset }: { readonly market: Market; readonly dataset: string },
   params: URLSearchParams,
   nowMs: number,
-  hasSymbol: (symbol: string) => boolean,
+  hasSymbol: (series: Omit<Series, 'interval'>) => boolean,
 ): KlinesQuery | Refusal {
-  const symbol = params.get('symbol') ?? ''
+  const symbolName = dataset === 'indexPriceKlines' ? 'pair' : 'symbol'
+  const symbol = params.get(symbolName) ?? ''
   const intervalText = params.get('interval') ?? ''
   for (const [name, value] of [
-    ['symbol', symbol],
+    [symbolName, symbol],
     ['interval', intervalText],
   ] as const) {
     if (value === '') return refuse(-1102, `Mandatory parameter '${name}' was not sent, was empty/null, or malformed.`)
@@ -50,7 +59,8 @@ export function parseKlinesQuery(
     }
   }
   if (params.get('limit') === '0') return refuse(-1130, "Data sent for parameter 'limit' is not valid.")
-  if (!hasSymbol(symbol)) return refuse(-1121, 'Invalid symbol.')
+  const named = { ...(dataset === 'klines' ? {} : { dataset }), market, symbol }
+  if (!hasSymbol(named)) return refuse(-1121, 'Invalid symbol.')
   const interval = intervalOf(market, intervalText)
   if (interval === undefined) return refuse(-1120, 'Invalid interval.')
 
@@ -64,7 +74,7 @@ export function parseKlinesQuery(
       body: '<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>',
     }
   }
-  const page = { series: { market, symbol, interval }, limit: rowsAskedFor(market, params) }
+  const page = { series: { ...named, interval }, limit: rowsAskedFor(market, params) }
   if (market !== 'cm') return { ...page, startMs: startMs ?? 0, endMs: endMs ?? nowMs, nearest: startMs === undefined ? 'end' : 'start' }
 
   const rangeMs = MAX_RANGE_DAYS * MS_PER_DAY

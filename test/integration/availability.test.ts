@@ -124,7 +124,7 @@ describe('ckvd availability', () => {
     expect(exit).toBe(3)
     const result = JSON.parse(stdout) as AvailabilityResult
     expect(result.problems).toEqual([
-      { market: 'um', symbol: 'ETHUSDT', code: 'CKVD_LISTING', message: expect.stringContaining('ETHUSDT') as string },
+      { dataset: 'klines', market: 'um', symbol: 'ETHUSDT', code: 'CKVD_LISTING', message: expect.stringContaining('ETHUSDT') as string },
     ])
     expect(result.symbols.map(({ market, symbol }) => `${market} ${symbol}`)).toEqual(
       MARKETS.map(({ market, symbol }) => `${market} ${symbol}`)

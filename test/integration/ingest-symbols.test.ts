@@ -200,7 +200,7 @@ describe('--dry-run --csv', () => {
     const args = ['ingest', 'ETHUSDT', 'BTCUSDT', '--intervals', '1d', '--start', '2024-01-30', '--end', '2024-03-03', '--dry-run']
     const { exit, stdout } = await world.ckvd([...args, '--csv'])
     const [head, ...lines] = stdout.trimEnd().split('\n')
-    expect([exit, head]).toEqual([0, 'market,symbol,interval,packaging,day,bytes,url'])
+    expect([exit, head]).toEqual([0, 'market,symbol,interval,packaging,day,bytes,url,dataset'])
     const rows = lines.map((line) => line.split(','))
     const { total } = jsonOf(await world.ckvd([...args, '--json'])) as DryRunResult
     expect(rows).toHaveLength(total.archives.daily + total.archives.monthly)

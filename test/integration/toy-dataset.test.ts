@@ -155,7 +155,7 @@ describe('a data set that this file alone describes', () => {
     expect(await ask('spot', 'moodIndex')).toMatchObject({ exit: 2, stderr: expect.stringContaining('moodIndex: um') as string })
     expect(await ask('um', 'modIndex')).toMatchObject({
       exit: 2,
-      stderr: expect.stringContaining('klines, fundingRate, moodIndex') as string,
+      stderr: expect.stringContaining('klines, fundingRate') as string,
     })
   })
 })

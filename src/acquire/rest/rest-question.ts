@@ -132,7 +132,7 @@ function stretchesOf(gaps: readonly Gap[], series: Series): TimeRange[] {
 
 function oddOf(rows: Columns, series: Series): Map<number, string> {
   const { times } = findOddities(series, rows)
-  return new Map(times.map((time) => [time, describeOddRow(rows as KlineColumns, rows.openTime.indexOf(BigInt(time)))]))
+  return new Map(times.map((time) => [time, describeOddRow(series, rows as KlineColumns, rows.openTime.indexOf(BigInt(time)))]))
 }
 
 function withoutOdd(rows: Columns, odd: ReadonlyMap<number, string>): Columns {

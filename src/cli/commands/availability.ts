@@ -1,6 +1,10 @@
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
+import type { Dataset } from '../../dataset/dataset.ts'
+import { KLINES } from '../../dataset/klines.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import { CkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
@@ -12,7 +16,7 @@ import type { SymbolAvailability } from '../../report/availability/availability.
 import { createListingView } from '../show/availability-view.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { addSettings, dayOption, integerOption, marketOption, symbolsOption, wordOption } from '../options.ts'
+import { addSettings, dataOption, dayOption, integerOption, marketOption, symbolsOption, wordOption } from '../options.ts'
 import type { ShortlistFlags } from '../shortlist-options.ts'
 import { kindOption, quoteOption, shortlistOf } from '../shortlist-options.ts'
 import { formatCount, formatCountOf, formatDuration, printTable, writeData } from '../show/output.ts'
@@ -24,6 +28,7 @@ const MS_PER_HOUR = 3_600_000
 const REPORTED_QUOTE = 'USDT'
 
 interface AvailabilityFlags extends ShortlistFlags {
+  readonly data?: string[]
   readonly market?: Market
   readonly out: string
   readonly asOf?: UtcDay
@@ -41,6 +46,7 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
     .description(
       'which symbol has archives since when: walks the listing of each market and writes the reports; a universe for ingest among them',
     )
+    .addOption(dataOption())
     .addOption(marketOption('list only this market; reports over all markets are then not written'))
     .option('--out <DIR>', `where the reports go, and ${CACHE_NAME} with what was listed`, 'reports')
     .option('--live', `choose symbols with recent data; what is chosen, by any of these, is told, and written to ${UNIVERSE_NAME}`)
@@ -85,10 +91,15 @@ export function addAvailabilityCommand(program: Command, context: CliContext): v
 
 async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
   const { options, settings, context } = run
+  const markets = options.market === undefined ? MARKETS : [options.market]
+  const datasets = readDatasets(options, markets)
+  if (options.html === true && datasets.length > 1)
+    throw new CkvdError('CKVD_USAGE', 'Expected one data set with `--html`, got several: a page is of one.')
   const view = createListingView(run)
   const result = await runAvailability({
     listingUrl: settings.listingUrl,
-    markets: options.market === undefined ? MARKETS : [options.market],
+    datasets,
+    markets,
     archives: options.archives,
     quote: options.quote ?? REPORTED_QUOTE,
     shortlist: shortlistOf(options),
@@ -114,6 +125,15 @@ async function runOnce(run: CommandRun<AvailabilityFlags>): Promise<number> {
   return result.exit
 }
 
+/** The data sets that are listed, of those that are named. Throws CKVD_USAGE where the market has none of them. */
+function readDatasets({ data = [KLINES.name] }: AvailabilityFlags, listed: readonly Market[]): Dataset[] {
+  const datasets = data.map((dataset) => datasetOf({ dataset }))
+  const there = datasets.filter(({ markets }) => markets.some((market) => listed.includes(market)))
+  if (there.length > 0) return there
+  const has = datasets.map(({ name, markets }) => `${name}: ${markets.join(', ')}`).join('; ')
+  throw new CkvdError('CKVD_USAGE', `Expected \`--market\` to be one that has the data set (${has}), got ${listed.join(', ')}.`)
+}
+
 function printCsv(run: CommandRun<AvailabilityFlags>, symbols: readonly SymbolAvailability[]): void {
   const { stdout } = run.context
   const columns = [
@@ -130,20 +150,28 @@ function printCsv(run: CommandRun<AvailabilityFlags>, symbols: readonly SymbolAv
     'missing_days',
     'interval',
   ] as const
-  writeData(stdout, csvLine([...columns, 'available_intervals']))
-  for (const symbol of symbols)
-    writeData(stdout, csvLine([...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]))
+  // lines that name no data set are of whichever an ingest is asked for
+  const isOfKlines = symbols.every(({ dataset }) => dataset === KLINES.name)
+  writeData(stdout, csvLine([...columns, 'available_intervals', ...(isOfKlines ? [] : ['dataset'])]))
+  for (const symbol of symbols) {
+    const cells = [...columns.map((column) => String(symbol[column] ?? '')), symbol.available_intervals.join(',')]
+    writeData(stdout, csvLine([...cells, ...(isOfKlines ? [] : [symbol.dataset])]))
+  }
 }
 
 function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResult): void {
   const { stdout } = run.context
-  const markets = MARKETS.filter((market) => result.symbols.some((symbol) => symbol.market === market))
+  const sets = [...new Set(result.symbols.map(({ dataset }) => dataset))]
+  const groups = sets.flatMap((dataset) => MARKETS.map((market) => ({ dataset, market })))
+  const ofGroup = ({ dataset, market }: (typeof groups)[number]) =>
+    result.symbols.filter((symbol) => symbol.dataset === dataset && symbol.market === market)
   const counted = result.symbols.some(({ days }) => days !== null)
   printTable(stdout, {
     head: ['market', 'symbols', 'live', 'ended', 'first day', 'last day', ...(counted ? ['missing days'] : [])],
     align: ['left', 'right', 'right', 'right', 'left', 'left', 'right'],
-    rows: markets.map((market) => {
-      const own = result.symbols.filter((symbol) => symbol.market === market)
+    rows: groups.flatMap((group) => {
+      const own = ofGroup(group)
+      if (own.length === 0) return []
       const live = own.filter(({ recent }) => recent).length
       const missing = own.reduce((sum, { missing_days }) => sum + (missing_days ?? 0), 0)
       const days = [
@@ -153,14 +181,9 @@ function printText(run: CommandRun<AvailabilityFlags>, result: AvailabilityResul
           .sort()
           .at(-1) ?? '',
       ]
-      return [
-        market,
-        formatCount(own.length),
-        formatCount(live),
-        formatCount(own.length - live),
-        ...days,
-        ...(counted ? [formatCount(missing)] : []),
-      ]
+      const name = group.dataset === KLINES.name ? group.market : `${group.market} ${group.dataset}`
+      const counts = [formatCount(own.length), formatCount(live), formatCount(own.length - live)]
+      return [[name, ...counts, ...days, ...(counted ? [formatCount(missing)] : [])]]
     }),
   })
   stdout.write(

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
+import { datasetOf, named } from '../../dataset/registry.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import { openLake } from '../../lake/lake.ts'
 import type { Interval } from '../../model/interval.ts'
@@ -20,7 +21,7 @@ import { writeReport } from '../../report/report-file.ts'
 import { findBrowser, takePicture } from '../browser.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
+import { addSettings, datasetOption, intervalOption, marketOption, wordOption } from '../options.ts'
 import { monthOption } from '../range-options.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { checkOutside, OutFile } from '../show/out-file.ts'
@@ -41,6 +42,7 @@ const COLUMNS = ['open_time', 'open', 'high', 'low', 'close', 'volume'] as const
 /** The flags of `chart`, as commander hands them over. */
 interface ChartFlags extends TimeFlags {
   readonly market?: Market
+  readonly data?: string
   readonly interval: Interval
   readonly source: keyof typeof SOURCES
   readonly out?: string
@@ -55,13 +57,19 @@ export function addChartCommand(program: Command, context: CliContext): void {
       'a range of one symbol as a page of candles and volume: one file, no network; gaps and days that are not final are shaded, with their evidence',
     )
     .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
+    .addOption(datasetOption('data set of bars, as Vision calls it (default: klines)'))
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
     .addOption(monthOption())
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start (default: 1)').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
-    .addOption(new Option('--out <FILE>', 'the page (default: SYMBOL-INTERVAL.html, or none with --png)'))
+    .addOption(
+      new Option(
+        '--out <FILE>',
+        'the page (default: SYMBOL-INTERVAL.html, of another data set SYMBOL-DATA-INTERVAL.html, or none with --png)',
+      ),
+    )
     .addOption(new Option('--png <FILE>', 'a picture of it, taken by a browser that is on PATH'))
   addSettings(command, {
     example:
@@ -92,9 +100,9 @@ async function runChart(run: CommandRun<ChartFlags>, symbol: string): Promise<nu
   const task = await readTask(run, symbol)
   const client = createMarketClient(run, task.series.market)
   try {
-    const { interval } = task.series
+    const { dataset, interval } = task.series
     const { table, gaps, unexplained } = await client.getWithHoles({
-      ...{ symbol, ...readRange(run), interval, columns: COLUMNS, enforceSource: SOURCES[run.options.source] },
+      ...{ symbol, ...readRange(run), dataset, interval, columns: COLUMNS, enforceSource: SOURCES[run.options.source] },
       ...{ autoReindex: true, includeSourceInfo: true, signal: run.signal },
     })
     const origin = (await client.readOrigin()) ?? null
@@ -110,7 +118,7 @@ async function runChart(run: CommandRun<ChartFlags>, symbol: string): Promise<nu
 }
 
 async function readTask(run: CommandRun<ChartFlags>, symbol: string): Promise<ChartTask> {
-  const { market = 'spot', interval, out, png, source } = run.options
+  const { market = 'spot', data, interval, out, png, source } = run.options
   const range = parseTimeRange(readRange(run), run.clockMs(), RANGE_FLAGS)
   const bars = countSlots(range.startUs, range.endUs, interval)
   if (bars > MOST_BARS) {
@@ -119,9 +127,16 @@ async function readTask(run: CommandRun<ChartFlags>, symbol: string): Promise<Ch
   }
   if (source === 'cache' && !run.settings.enableCache)
     throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
-  const series = { market, symbol: parseSymbol(symbol, market), interval }
+  const dataset = datasetOf({ dataset: data })
+  if (dataset.rules === null)
+    throw new CkvdError('CKVD_USAGE', `Expected \`--data\` to be a data set of bars, got ${dataset.name}: it has no candles.`)
+  const series = { ...named(dataset), market, symbol: parseSymbol(symbol, market, dataset.name), interval }
   const pathOf = (file: string): string => resolve(run.context.cwd, file)
-  const page = out ?? (png === undefined ? `${series.symbol}-${intervalPathName(interval)}.html` : undefined)
+  const page =
+    out ??
+    (png === undefined
+      ? `${[series.symbol, ...(series.dataset === undefined ? [] : [series.dataset]), intervalPathName(interval)].join('-')}.html`
+      : undefined)
   const root = pathOf(run.settings.lake)
   if (page !== undefined) checkOutside('--out', pathOf(page), root)
   if (png !== undefined) checkOutside('--png', pathOf(png), root)

@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
 import { seriesLabel } from '../../dataset/names.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import { acceptDay } from '../../lake/day-facts.ts'
 import { openLake } from '../../lake/lake.ts'
@@ -18,7 +19,7 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { endOption, monthOption, startOption } from '../range-options.ts'
 import type { FilterFlags } from '../options.ts'
-import { addSettings, datasetOption, LOCAL_SETTINGS, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
+import { addSettings, dataOption, LOCAL_SETTINGS, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
 import { SHOWN_CONDITIONS, showCoverage } from '../show/coverage-text.ts'
 import { hasColor } from '../show/error-text.ts'
 import { checkOutside } from '../show/out-file.ts'
@@ -38,7 +39,7 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
   const command = program
     .command('coverage')
     .description('what the lake holds: days by condition, gaps with their evidence, days that were never requested')
-    .addOption(datasetOption('only this data set, as Vision calls it (default: all)'))
+    .addOption(dataOption('only these data sets, as Vision calls them, or all (default: all)'))
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))
@@ -90,7 +91,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
   const isOfAll = run.options.data === undefined
-  const selected = listSelectedSeries(lake.catalog, isOfAll ? { ...filter, dataset: 'all' } : filter)
+  const selected = listSelectedSeries(lake.catalog, isOfAll ? { ...filter, datasets: 'all' } : filter)
   const rows = selected.map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
@@ -135,7 +136,7 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
     'conflicts',
     'differing_rows',
   ] as const
-  writeData(stdout, csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps']))
+  writeData(stdout, csvLine(['market', 'symbol', 'interval', 'first', 'last', ...SHOWN_CONDITIONS, ...counts, 'gaps', 'dataset']))
   for (const row of rows) {
     writeData(
       stdout,
@@ -148,6 +149,7 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
         ...SHOWN_CONDITIONS.map((condition) => row.days[condition]),
         ...counts.map((key) => row[key]),
         row.gaps.length,
+        datasetOf(row).name,
       ]),
     )
   }

@@ -17,7 +17,7 @@ import type { FilterFlags } from '../options.ts'
 import {
   addSettings,
   LOCAL_SETTINGS,
-  datasetOption,
+  dataOption,
   filterOf,
   intervalsOption,
   marketOption,
@@ -48,7 +48,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .addOption(wordOption('--format', 'form of the files', EXPORT_FORMATS).default('parquet' as const))
     .option('--gzip', 'compress CSV files')
     .option('--replace', 'DIR may hold another selection or format: what is not selected now is removed')
-    .addOption(datasetOption('data set, as Vision calls it (default: klines); an export is of one'))
+    .addOption(dataOption())
     .addOption(marketOption())
     .addOption(symbolsOption())
     .addOption(intervalsOption('only these intervals (default: all)'))

@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
 import { tableToIPC } from 'apache-arrow'
+import { FUNDING_RATE } from '../../dataset/funding.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
@@ -16,7 +17,7 @@ import type { TimeRangeOptions } from '../../question/time-range.ts'
 import { parseTimeRange } from '../../question/time-range.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { addSettings, intervalOption, marketOption, wordOption } from '../options.ts'
+import { addSettings, datasetOption, intervalOption, marketOption, wordOption } from '../options.ts'
 import { monthOption } from '../range-options.ts'
 import { describeTable } from '../show/fetch-table.ts'
 import { OutFile } from '../show/out-file.ts'
@@ -42,6 +43,7 @@ export const RANGE_FLAGS = {
 /** The flags of `fetch`, as commander hands them over. */
 interface FetchFlags extends TimeFlags {
   readonly market?: Market
+  readonly data?: string
   readonly interval: Interval
   readonly source: keyof typeof SOURCES
   readonly funding?: true
@@ -56,13 +58,14 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .command('fetch')
     .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
     .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
+    .addOption(datasetOption('data set, as Vision calls it: bars, or fundingRate (default: klines)'))
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
     .addOption(monthOption())
     .addOption(new Option('--days <N>', 'length in days, before --end or after --start').argParser(parseDays))
     .addOption(wordOption('--source', 'auto asks all in turn', ['auto', 'cache', 'vision', 'rest']).default('auto' as const))
-    .option('--funding', 'funding rates instead of bars (um, cm)')
+    .option('--funding', 'as --data fundingRate (um, cm)')
     .option('--reindex', 'rows of nulls where bars are missing')
     .addOption(wordOption('--format', FORMAT_DEFAULT, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
@@ -154,13 +157,16 @@ export function createMarketClient(run: CommandRun<object>, market: Market): Mar
 }
 
 function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions {
-  const { interval, source, funding, reindex } = run.options
-  if (funding === true && reindex === true)
+  const { data = 'klines', interval, source, reindex } = run.options
+  if (run.options.funding === true && run.options.data !== undefined && data !== FUNDING_RATE.name)
+    throw new CkvdError('CKVD_USAGE', `Expected \`--funding\` or \`--data ${data}\`, got both: they name different data.`)
+  const funding = run.options.funding === true || data === FUNDING_RATE.name
+  if (funding && reindex === true)
     throw new CkvdError('CKVD_USAGE', 'Expected `--funding` or `--reindex`, got both: funding rates have no grid of bars.')
-  if (funding === true && (run.options.market ?? 'spot') === 'spot')
+  if (funding && (run.options.market ?? 'spot') === 'spot')
     throw new CkvdError(
       'CKVD_USAGE',
-      'Expected `--market um` or `--market cm` with `--funding`, got spot: only perpetual contracts have funding rates.',
+      `Expected \`--market um\` or \`--market cm\` with \`${run.options.funding === true ? '--funding' : `--data ${data}`}\`, got spot: only perpetual contracts have funding rates.`,
     )
   if (source === 'cache' && !run.settings.enableCache)
     throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
@@ -170,7 +176,7 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
   return {
     symbol,
     ...range,
-    ...(funding === true ? { chartType: ChartType.FUNDING_RATE } : { interval, autoReindex: reindex === true }),
+    ...(funding ? { chartType: ChartType.FUNDING_RATE } : { dataset: data, interval, autoReindex: reindex === true }),
     enforceSource: SOURCES[source],
     returnPolars: false,
     includeSourceInfo: true,

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
+import { datasetNames } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import { isPartOfExport } from '../../export/export-selection.ts'
 import { openExportDatabase } from '../../export/query.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { addSettings, LOCAL_SETTINGS, requireOption, wordOption } from '../options.ts'
+import { addSettings, dataOption, LOCAL_SETTINGS, requireOption, wordOption } from '../options.ts'
 import { OutFile } from '../show/out-file.ts'
 import type { OutFormat } from '../show/out-format.ts'
 import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
@@ -15,6 +16,7 @@ import { tellSandbox } from '../show/sandbox-data.ts'
 
 interface QueryFlags {
   readonly from?: string
+  readonly data?: string[]
   readonly format?: OutFormat
   readonly out?: string
 }
@@ -23,8 +25,11 @@ interface QueryFlags {
 export function addQueryCommand(program: Command, context: CliContext): void {
   const command = program
     .command('query')
-    .description('SQL over an export, by DuckDB: a view for each market and interval (spot_1m, um_1h, cm_1mo), and coverage')
+    .description(
+      'SQL over an export, by DuckDB: a view for each market and interval (spot_1m, um_1h, cm_1mo), of other data sets with their name (um_markPriceKlines_1m, um_fundingRate), and coverage',
+    )
     .addOption(new Option('--from <DIR>', 'directory of an export as Parquet or CSV (ckvd export --out DIR)'))
+    .addOption(dataOption('views of these data sets alone, separated by commas (default: all that the export has)'))
     .addOption(wordOption('--format', FORMAT_DEFAULT, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write there instead of to standard output'))
   addSettings(command, {
@@ -54,6 +59,11 @@ export function addQueryCommand(program: Command, context: CliContext): void {
     .action((sql, _options, self) => runCommand(context, self, (run) => runQuery(run, sql), { sources: false }))
 }
 
+/** The data sets whose views are wanted; undefined: those of all. */
+function viewedDatasets(data: readonly string[] | undefined): readonly string[] | undefined {
+  return data === undefined || datasetNames().every((name) => data.includes(name)) ? undefined : data
+}
+
 async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<number> {
   const { out } = run.options
   const format = chooseFormat(run.options, run.context.stdout.isTTY === true || run.json)
@@ -65,7 +75,7 @@ async function runQuery(run: CommandRun<QueryFlags>, argument: string): Promise<
     )
   const sql = argument === '-' ? await readText(run.context.stdin) : argument
   if (out !== undefined) checkOutPath(resolve(run.context.cwd, out), from)
-  using database = await openExportDatabase(from, run.signal)
+  using database = await openExportDatabase(from, run.signal, viewedDatasets(run.options.data))
   if (database.manifest.state !== 'complete')
     run.logger.warn({ from }, 'the export is unfinished: a run is under way or was interrupted; run ckvd export again for the whole of it')
   if (out === undefined) {

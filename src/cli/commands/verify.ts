@@ -13,13 +13,18 @@ import { openLakeToVerify } from '../../lake/verifiable-lake.ts'
 import { runVerify } from '../../lake/verify.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
-import { addSettings } from '../options.ts'
+import { addSettings, dataOption } from '../options.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from '../show/output.ts'
 import { repairDays } from '../repair.ts'
 import { fetchedOrigin, localOrigin, tellSandbox } from '../show/sandbox-data.ts'
 import { createProgress } from '../show/progress.ts'
 import { shortList } from '../show/short-list.ts'
 import { parseSeriesName } from '../show/series-name.ts'
+
+interface VerifyFlags {
+  readonly repair?: true
+  readonly data?: readonly string[]
+}
 
 /** `ckvd verify`. */
 export function addVerifyCommand(program: Command, context: CliContext): void {
@@ -28,6 +33,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
     .description(
       'checks every shard (digest, schema, rows), sweeps temporary files, lists foreign files, rebuilds a lost catalog; a read-only lake is checked alone',
     )
+    .addOption(dataOption('only shards of these data sets, separated by commas (default: all, and foreign files are listed)'))
     .option('--repair', 'fetch again what is bad')
     .addOption(
       new Option(
@@ -74,7 +80,7 @@ async function prune(run: CommandRun<object>, root: string, series: ReturnType<t
   return 0
 }
 
-async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise<number> {
+async function verify(run: CommandRun<VerifyFlags>, root: string): Promise<number> {
   const { result, origin } = await check(run, root)
   const repair = run.options.repair === true && result.bad.length > 0 ? await repairDays(run, result.bad) : null
   const exit = repair === null ? (result.bad.length > 0 ? 3 : 0) : repair.exit
@@ -84,7 +90,7 @@ async function verify(run: CommandRun<{ repair?: true }>, root: string): Promise
   return exit
 }
 
-async function check(run: CommandRun<{ repair?: true }>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
+async function check(run: CommandRun<VerifyFlags>, root: string): Promise<{ result: VerifyResult; origin: Origin | undefined }> {
   const options = { tell: (message: string) => run.logger.info(message), ...localOrigin(run) }
   // what is to be repaired must be written
   await using lake =
@@ -100,7 +106,9 @@ async function check(run: CommandRun<{ repair?: true }>, root: string): Promise<
       return [formatRate(done, elapsedMs, 'shards'), eta, `checked ${formatCount(done)}/${formatCount(total)} shards`]
     },
   })
-  const result = await runVerify(lake, { signal: run.signal, onProgress: view.update }).finally(() => view.stop())
+  const result = await runVerify(lake, { signal: run.signal, datasets: run.options.data, onProgress: view.update }).finally(() =>
+    view.stop(),
+  )
   return { result, origin: lake.origin }
 }
 

@@ -1,4 +1,5 @@
 import { csvLine } from '../../codec/export/csv-text.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import type { IngestEvents } from '../../ingest/progress.ts'
 import { intervalPathName } from '../../model/interval.ts'
 import type { CommandRun } from '../command.ts'
@@ -9,11 +10,12 @@ export function archiveLines({
   context,
   settings,
 }: Pick<CommandRun<object>, 'context' | 'settings'>): NonNullable<IngestEvents['onArchives']> {
-  writeData(context.stdout, csvLine(['market', 'symbol', 'interval', 'packaging', 'day', 'bytes', 'url']))
-  return ({ market, symbol, interval }, archives) => {
+  writeData(context.stdout, csvLine(['market', 'symbol', 'interval', 'packaging', 'day', 'bytes', 'url', 'dataset']))
+  return ({ dataset, market, symbol, interval }, archives) => {
+    const { name } = datasetOf({ dataset })
     for (const { packaging, firstDay, sizeBytes, key } of archives) {
       const url = `${settings.visionUrl}/${key.split('/').map(encodeURIComponent).join('/')}`
-      writeData(context.stdout, csvLine([market, symbol, intervalPathName(interval), packaging, firstDay, sizeBytes, url]))
+      writeData(context.stdout, csvLine([market, symbol, intervalPathName(interval), packaging, firstDay, sizeBytes, url, name]))
     }
   }
 }

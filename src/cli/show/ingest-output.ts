@@ -5,6 +5,7 @@ import { nextChunk } from '../../dataset/chunk.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import { cleanLine } from '../../terminal-text.ts'
 import { seriesLabel } from '../../dataset/names.ts'
+import { datasetOf, named } from '../../dataset/registry.ts'
 import { parseInterval } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import { formatEnds } from './bar-table.ts'
@@ -79,8 +80,8 @@ function showFitting(stdout: Output, head: readonly string[], rows: readonly (re
   if (columns.shown < columns.all) stdout.write(`${columns.shown} of ${columns.all} columns shown; --json has all\n`)
 }
 
-function seriesOf({ market, symbol, interval }: DryRunResult['series'][number]): Series {
-  return { market, symbol, interval: parseInterval(interval) ?? '1m' }
+function seriesOf({ dataset, market, symbol, interval }: DryRunResult['series'][number]): Series {
+  return { ...named(datasetOf({ dataset })), market, symbol, interval: parseInterval(interval) ?? '1m' }
 }
 
 /** The summary of a run. */
@@ -152,9 +153,9 @@ function showEnd(output: Output, result: IngestResult): void {
 export function showProblems(stdout: Output, problems: readonly Problem[]): void {
   const runs = joinRuns(problems)
   const lines = runs.map(({ first, last, count }) => {
-    const { market, symbol, interval, day, condition, code, message } = first
+    const { day, condition, code, message } = first
     const when = day === null ? '' : count === 1 ? ` ${day}` : ` ${day} to ${last.day ?? ''} (${formatCount(count)} chunks)`
-    return `${market} ${symbol} ${interval}${when}  ${condition}  ${code}: ${message}`
+    return `${seriesLabel(first)}${when}  ${condition}  ${code}: ${message}`
   })
   stdout.write(shortList(formatCountOf(problems.length, 'problem'), lines, 'more stretches; --json lists all days'))
 }
@@ -174,14 +175,14 @@ function joinRuns(problems: readonly Problem[]): { first: Problem; last: Problem
 
 function continues(last: Problem, next: Problem): boolean {
   if (last.day === null || next.day === null || nextChunk(last.day, last) !== next.day) return false
-  return (['market', 'symbol', 'interval', 'condition', 'code', 'message'] as const).every((key) => last[key] === next[key])
+  return (['market', 'dataset', 'symbol', 'interval', 'condition', 'code', 'message'] as const).every((key) => last[key] === next[key])
 }
 
 function showDifferences(stdout: Output, differences: IngestResult['differences']): void {
   const title = `${formatCountOf(differences.length, 'day')} whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive)`
-  const lines = differences.map(({ market, symbol, interval, day, conflicts, differing_rows: differing, evidence }) => {
+  const lines = differences.map(({ day, conflicts, differing_rows: differing, evidence, ...series }) => {
     const counts = `${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}`
-    return `${market} ${symbol} ${interval} ${day}  ${counts}: ${evidence ?? 'see the catalog'}`
+    return `${seriesLabel(series)} ${day}  ${counts}: ${evidence ?? 'see the catalog'}`
   })
   stdout.write(shortList(title, lines))
 }

@@ -47,8 +47,11 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
 
 /** At DEBUG: one line a chunk. */
 function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
-  const { market, symbol, interval, day, condition, source, rows, revision, archiveKey, error } = row
-  logger.debug({ market, symbol, interval, day, condition, source, rows, revision, archiveKey, error }, 'chunk recorded')
+  const { dataset, market, symbol, interval, day, condition, source, rows, revision, archiveKey, error } = row
+  logger.debug(
+    { ...(dataset === undefined ? {} : { dataset }), market, symbol, interval, day, condition, source, rows, revision, archiveKey, error },
+    'chunk recorded',
+  )
 }
 
 function progressParts(progress: IngestProgress): string[] {

@@ -1,3 +1,4 @@
+import { seriesLabel } from '../../dataset/names.ts'
 import { csvLine } from '../../codec/export/csv-text.ts'
 import type { RunRecord } from '../../report/history/runs.ts'
 import { cleanLine } from '../../terminal-text.ts'
@@ -53,8 +54,8 @@ export function showRun(stdout: TextOutput, run: RunRecord): void {
     ...run.notes.map((note) => `note: ${cleanLine(note)}`),
   ]
   stdout.write(`${lines.join('\n')}\n`)
-  const problems = run.problems.map(({ market, symbol, interval, day, condition, code, message }) =>
-    [`${market} ${symbol} ${interval}${day === null ? '' : ` ${day}`}`, condition, `${code}: ${message}`].join('  '),
+  const problems = run.problems.map(({ day, condition, code, message, ...series }) =>
+    [`${seriesLabel(series)}${day === null ? '' : ` ${day}`}`, condition, `${code}: ${message}`].join('  '),
   )
   stdout.write(shortList(problemTitle(run), problems))
   if (run.stopped !== null) stdout.write(`stopped early: ${run.stopped.code}: ${cleanLine(run.stopped.message)}\n`)

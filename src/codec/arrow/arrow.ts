@@ -6,14 +6,13 @@ import { findDataset } from '../../dataset/registry.ts'
 import { areAscending } from '../../dataset/sequence.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
-import { gridOfBars } from '../../model/series.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
 import { parseArrowFile, peekMetadata } from './arrow-file.ts'
 import { ArrowFormatError } from './flat-reader.ts'
 import { digestColumns } from './columns-digest.ts'
 import { doubleAt, wordsOf } from '../../memory/int64.ts'
-import { findOddRows } from '../csv/odd-rows.ts'
+import { findOddities } from '../csv/odd-rows.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
 
@@ -61,7 +60,7 @@ export function parseRows(
  */
 export function checkChunk(columns: Columns, meta: ShardMeta, dataset: Dataset, areCounted = true): ShardMeta {
   checkRows(columns, meta, dataset)
-  return dataset.rules === 'bar' ? checkOddities(columns as KlineColumns, meta, areCounted) : meta
+  return dataset.rules !== null ? checkOddities(columns as KlineColumns, meta, areCounted) : meta
 }
 
 /** True when a file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
@@ -165,7 +164,7 @@ function findInfinite(values: Float64Array): number {
 
 /** What is odd in the rows must be counted in the metadata. The first shards count nothing: in them no bar contradicts itself. */
 function checkOddities(columns: KlineColumns, meta: ShardMeta, areCounted: boolean): ShardMeta {
-  const { oddClose, oddRows, times } = findOddRows(columns, gridOfBars(meta, columns.openTime))
+  const { oddClose, oddRows, times } = findOddities(meta, columns)
   if (oddRows > meta.oddRows) {
     const first = times[0] === undefined ? '' : `, the first one at ${isoOfUs(times[0])}`
     refuse(`${meta.oddRows} bars that contradict themselves`, `${oddRows}${first}`)

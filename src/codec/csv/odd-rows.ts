@@ -1,9 +1,10 @@
 import type { Chunked } from '../../dataset/chunk.ts'
+import type { OfDataset } from '../../dataset/registry.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { Grid } from '../../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../../model/interval.ts'
-import type { KlineColumns } from '../../model/kline.ts'
+import type { KlineColumn, KlineColumns } from '../../model/kline.ts'
 import { KLINE_COLUMNS } from '../../model/kline.ts'
 import { gridOfBars } from '../../model/series.ts'
 import { doubleAt, wordsOf } from '../../memory/int64.ts'
@@ -23,8 +24,9 @@ export interface OddRows {
  * (of three days: of the three days from its opening on); so that of a bar off the grid counts as well where it does not end with its
  * slot. A bar breaks its own rules when its high is below its open, close or low, its low above its open or close, or
  * a price, an amount or its count is negative. Values are finite.
+ * @param leastPrice a lower price breaks the rules: 0, or -Infinity of prices that have a sign
  */
-export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
+export function findOddRows(columns: KlineColumns, grid: Grid, leastPrice = 0): OddRows {
   const { open, high, low, close, volume, quoteVolume, takerBuyVolume, takerBuyQuoteVolume } = columns
   const openTimes = wordsOf(columns.openTime)
   const closeTimes = wordsOf(columns.closeTime)
@@ -44,7 +46,7 @@ export function findOddRows(columns: KlineColumns, grid: Grid): OddRows {
     const top = high[row] as number
     const bottom = low[row] as number
     const isSound =
-      bottom >= 0 &&
+      bottom >= leastPrice &&
       bottom <= (open[row] as number) &&
       bottom <= (close[row] as number) &&
       top >= (open[row] as number) &&
@@ -63,7 +65,13 @@ const NOTHING_ODD: OddRows = { oddClose: 0, oddRows: 0, times: [] }
 
 /** What is odd in the rows of a series, as far as its data set has rules for one row: bars have. */
 export function findOddities(series: Chunked, columns: Columns): OddRows {
-  return datasetOf(series).rules === 'bar' ? findOddRows(columns as KlineColumns, gridOfBars(series, columns.openTime)) : NOTHING_ODD
+  if (datasetOf(series).rules === null) return NOTHING_ODD
+  return findOddRows(columns as KlineColumns, gridOfBars(series, columns.openTime), leastPriceOf(series))
+}
+
+/** The lowest price that a bar of a data set may have. */
+function leastPriceOf(of: OfDataset): number {
+  return datasetOf(of).rules === 'signed-bar' ? -Infinity : 0
 }
 
 /** Of three days, whose grid is the series' own, they end three days after the opening: a shard alone does not tell its grid. */
@@ -72,9 +80,12 @@ function endOfSlot(openUs: number, grid: Grid): number {
   return nextSlotUs(slotStartUs(openUs, grid), grid)
 }
 
+const PRICES: ReadonlySet<KlineColumn> = new Set<KlineColumn>(['open', 'high', 'low', 'close'])
+
 /** What is odd in a row that breaks a bar's own rules, in words with its values: `count -5`, `high 1.5 below its close 2`. */
-export function describeOddRow(columns: KlineColumns, row: number): string {
-  const negative = KLINE_COLUMNS.find(({ type, key }) => type !== 'timestamp' && Number(columns[key][row]) < 0)
+export function describeOddRow(of: OfDataset, columns: KlineColumns, row: number): string {
+  const leastOf = (key: KlineColumn): number => (PRICES.has(key) ? leastPriceOf(of) : 0)
+  const negative = KLINE_COLUMNS.find(({ type, key }) => type !== 'timestamp' && Number(columns[key][row]) < leastOf(key))
   if (negative !== undefined) return `${negative.name} ${String(columns[negative.key][row])}`
   const { open, high, low, close } = columns
   const prices = { open: Number(open[row]), low: Number(low[row]), close: Number(close[row]) }

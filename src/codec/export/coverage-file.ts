@@ -48,6 +48,8 @@ export interface CoverageRow {
   readonly shard_sha256: string | null
   /** file of the export that holds its bars; null when there is none */
   readonly file: string | null
+  /** as Vision calls it: `klines` */
+  readonly dataset: string
 }
 
 /** A column: its name, its type and the value of a row. */
@@ -92,6 +94,7 @@ const COLUMNS: readonly CoverageColumn[] = [
   column('archive_sha256', 'text', true),
   column('shard_sha256', 'text', true),
   column('file', 'text', true),
+  column('dataset', 'text'),
 ]
 
 /** The ledger as CSV; gaps are JSON in one cell, their times ISO text. */

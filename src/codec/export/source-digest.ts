@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { datasetOf } from '../../dataset/registry.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { ExportEncoding } from './export-format.ts'
@@ -21,7 +22,8 @@ export function digestOfDays(
   days: readonly { readonly day: UtcDay; readonly sha256: string | null }[],
 ): string {
   const { dataset, market, symbol, interval } = series
-  const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${dataset ?? interval}\n`)
+  const name = [...(dataset === undefined ? [] : [dataset]), ...(datasetOf({ dataset }).hasInterval ? [interval] : [])].join(' ')
+  const hash = createHash('sha256').update(`${format} ${String(gzip)} ${ENCODER} ${market} ${symbol} ${name}\n`)
   for (const { day, sha256 } of days) hash.update(`${day} ${String(sha256)}\n`)
   return hash.digest('hex')
 }

@@ -1,3 +1,4 @@
+import type { Dataset } from '../../dataset/dataset.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import { parseInterval } from '../../model/interval.ts'
@@ -16,17 +17,27 @@ const GIVEN = 'the symbols given'
 
 /**
  * The lines that a request names: of a universe file, of a list, or its symbols themselves; symbols and a universe together filter.
+ * @param datasets that are asked for; undefined: none are named
  * Throws `CKVD_USAGE`, `CKVD_UNIVERSE`, and `CKVD_SYMBOL_FORMAT` for a symbol in another market's form.
  */
-export async function chooseLines(request: IngestRequest, around: RequestSurroundings): Promise<readonly UniverseLine[]> {
+export async function chooseLines(
+  request: IngestRequest,
+  around: RequestSurroundings,
+  datasets: readonly Dataset[] | undefined,
+): Promise<readonly UniverseLine[]> {
   const { symbols, mapMarket } = request
   const filters = { market: marketOf(request), symbols, mapMarket, intervals: parseIntervals(request.intervals) }
-  const { series, withoutInterval } = await readLines(request, filters, around)
+  const { series, withoutInterval } = await readLines(request, filters, around, datasets)
   for (const line of withoutInterval) around.onLeftOut?.(line)
   return series
 }
 
-async function readLines(request: IngestRequest, filters: Omit<UniverseOptions, 'name'>, around: RequestSurroundings) {
+async function readLines(
+  request: IngestRequest,
+  filters: Omit<UniverseOptions, 'name'>,
+  around: RequestSurroundings,
+  datasets: readonly Dataset[] | undefined,
+) {
   const { universe, symbols = [] } = request
   if (typeof universe === 'string') {
     const bytes = await readUniverseBytes(universe, around).catch((error: unknown) => {
@@ -49,9 +60,14 @@ async function readLines(request: IngestRequest, filters: Omit<UniverseOptions, 
         : "Expected `symbols` or `universe`, got neither: for example ingest({ symbols: ['BTCUSDT'], start: '2024-01-01' }).",
     )
   const market = filters.market ?? 'spot'
-  const names = [...new Set(symbols.map((symbol) => parseSymbol(symbol, market)))]
+  const names = [...new Set(symbols.map((symbol) => parseSymbol(symbol, market, formOf(datasets))))]
   const entries = names.map((symbol, i): UniverseEntry => ({ market, symbol, intervals: 'all', line: i + 1 }))
   return narrowUniverse({ baseColumn: null, entries }, { intervals: filters.intervals, name: GIVEN })
+}
+
+/** The data set whose form symbols have: that of the one that is asked for, of several that of contracts. */
+function formOf(datasets: readonly Dataset[] = []): string | undefined {
+  return datasets.length === 1 ? datasets[0]?.name : undefined
 }
 
 /** A file that is not there and has a symbol's name. */

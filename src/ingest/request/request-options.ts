@@ -14,8 +14,8 @@ export interface IngestRequest {
   readonly mapMarket?: 'um' | 'cm' | undefined
   /** the symbols to ingest, `BTCUSDT` or `BTC/USDT`; with a universe, the only ones of it */
   readonly symbols?: readonly string[] | undefined
-  /** data sets, as Vision calls them; default `['klines']` */
-  readonly data?: readonly string[] | undefined
+  /** data sets, as Vision calls them, or `all`; default `['klines']`, and of a line of a universe file that names some those */
+  readonly data?: readonly string[] | 'all' | undefined
   /** default `['1m']` */
   readonly intervals?: readonly string[] | 'all' | undefined
   /** first day, or a month for its first day; default: the first one that the listing has. An earlier one asks REST for the first bar */

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { makeDirectoryPath } from '../../disk/directory-path.ts'
+import type { OfDataset } from '../../dataset/registry.ts'
 import type { Packaging } from '../../model/series.ts'
 import type { Market } from '../../model/market.ts'
 import { isMarket } from '../../model/market.ts'
@@ -13,7 +14,7 @@ import type { SymbolListing } from './availability.ts'
 import { reportError, writeReport } from '../report-file.ts'
 
 /** What a line of the cache is about. */
-export interface CacheKey {
+export interface CacheKey extends OfDataset {
   readonly market: Market
   readonly symbol: string
   readonly archives: Packaging
@@ -25,6 +26,7 @@ const lineSchema = z.object({
   format: z.literal(1),
   url: z.string(),
   archives: z.enum(['daily', 'monthly']),
+  dataset: z.string().optional(),
   listedAt: z.iso.datetime(),
   market,
   symbol: z.string(),
@@ -87,6 +89,7 @@ export class AvailabilityCache {
   put(listing: SymbolListing, archives: Packaging, listedMs: number): void {
     const line: Line = {
       ...{ format: 1, url: this.#url, archives, listedAt: new Date(listedMs).toISOString() },
+      ...(listing.dataset === undefined ? {} : { dataset: listing.dataset }),
       ...{ market: listing.market, symbol: listing.symbol, intervals: [...listing.intervals], interval: listing.interval },
       days: listing.days.kind === 'all' ? { kind: 'all', ranges: [...listing.days.ranges] } : listing.days,
     }
@@ -113,8 +116,8 @@ export class AvailabilityCache {
   }
 }
 
-function nameOf({ market, symbol, archives }: CacheKey): string {
-  return `${market} ${symbol} ${archives}`
+function nameOf({ dataset = 'klines', market, symbol, archives }: CacheKey): string {
+  return `${dataset} ${market} ${symbol} ${archives}`
 }
 
 function openAppend(path: string): number {

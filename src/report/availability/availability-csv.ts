@@ -1,3 +1,5 @@
+import type { Dataset } from '../../dataset/dataset.ts'
+import { KLINES } from '../../dataset/klines.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
 import { formatUniverseText, UNIVERSE_COLUMNS } from '../../model/universe-text.ts'
@@ -44,12 +46,22 @@ export function formatCsvReports(symbols: readonly SymbolAvailability[], markets
   ]
 }
 
+/** The report of another data set: its symbols in all markets, as `ckvd ingest --universe` takes them. */
+export function formatDatasetReport(dataset: Dataset, symbols: readonly SymbolAvailability[]): ReportFile {
+  const lines = symbols.map((symbol) => ({ ...symbol, intervals: symbol.available_intervals }))
+  return { name: `${dataset.name}_earliest_dates.csv`, text: formatUniverseText(lines) }
+}
+
 /** The name of a universe file of chosen symbols. */
 export const UNIVERSE_NAME = 'universe.csv'
 
 /** Chosen symbols as `ckvd ingest --universe` takes them. */
 export function formatUniverse(symbols: readonly SymbolAvailability[]): ReportFile {
-  const lines = symbols.map((symbol) => ({ ...symbol, intervals: symbol.available_intervals }))
+  const isOfKlines = symbols.every(({ dataset }) => dataset === KLINES.name)
+  const lines = symbols.map(({ dataset, available_intervals: intervals, ...symbol }) => ({
+    ...{ ...symbol, intervals },
+    ...(isOfKlines ? {} : { dataset }),
+  }))
   return { name: UNIVERSE_NAME, text: formatUniverseText(lines) }
 }
 

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import type { Dataset } from '../../dataset/dataset.ts'
+import { KLINES } from '../../dataset/klines.ts'
 import { CkvdError } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
@@ -7,7 +9,8 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../sources/http/http.ts'
 import { Listing } from '../../sources/vision/listing.ts'
 import { AvailabilityCache } from './availability-cache.ts'
-import { formatCsvReports, formatUniverse, UNIVERSE_NAME } from './availability-csv.ts'
+import type { ReportFile } from './availability-csv.ts'
+import { formatCsvReports, formatDatasetReport, formatUniverse, UNIVERSE_NAME } from './availability-csv.ts'
 import { formatAvailabilityPage } from './availability-page.ts'
 import type { ScanOptions, ScanProblem } from './availability-scan.ts'
 import { fetchAvailability } from './availability-scan.ts'
@@ -23,6 +26,7 @@ export const PAGE_NAME = 'availability.html'
 
 export interface AvailabilityOptions extends AsOf {
   readonly listingUrl: string
+  readonly datasets: readonly Dataset[]
   /** in the order of reports */
   readonly markets: readonly Market[]
   readonly archives: Packaging
@@ -51,6 +55,8 @@ export interface AvailabilityOptions extends AsOf {
 
 /** A symbol that could not be listed; `symbol` null: the whole market. */
 export interface AvailabilityProblem {
+  /** as Vision calls it: `klines` */
+  readonly dataset: string
   readonly market: Market
   readonly symbol: string | null
   readonly code: ErrorCode
@@ -93,7 +99,7 @@ const LISTING_AT_ONCE = 32
  * CKVD_REPORT_IO, CKVD_DISK_FULL, CKVD_ABORTED; reports of an earlier run then stay as they are.
  */
 export async function runAvailability(options: AvailabilityOptions): Promise<AvailabilityResult> {
-  const { asOf, recentDays, archives, markets, quote, shortlist, out, maxRetries, env, signal, clockMs, onProgress } = options
+  const { datasets, asOf, recentDays, archives, markets, quote, shortlist, out, maxRetries, env, signal, clockMs, onProgress } = options
   checkAsOf(asOf, options.nowMs)
   const startedMs = performance.now()
   const concurrency = Math.min(LISTING_AT_ONCE, options.concurrency)
@@ -107,18 +113,22 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
       nowMs: options.nowMs,
       maxAgeMs: options.maxAgeMs,
     }
-    const scan = await fetchAvailability(new Listing(http, options.listingUrl), cache, {
-      ...{ markets, archives, need, concurrency, clockMs, signal },
-      ...(onProgress === undefined ? {} : { onProgress }),
-    })
+    const found: DatasetAvailability[] = []
+    for (const dataset of datasets) {
+      const scan = await fetchAvailability(new Listing(http, options.listingUrl), cache, {
+        ...{ dataset, markets, archives: packagingOf(dataset, archives), need, concurrency, clockMs, signal },
+        ...(onProgress === undefined ? {} : { onProgress }),
+      })
+      const problems = scan.problems
+        .map((problem) => toProblem(problem, dataset))
+        .sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || ((a.symbol ?? '') < (b.symbol ?? '') ? -1 : 1))
+      found.push({ dataset, symbols: findAvailability(scan.symbols, { asOf, recentDays }), problems, cached: scan.cached })
+    }
     await cache.compact()
-    const symbols = findAvailability(scan.symbols, { asOf, recentDays })
-    const problems = scan.problems
-      .map(toProblem)
-      .sort((a, b) => markets.indexOf(a.market) - markets.indexOf(b.market) || ((a.symbol ?? '') < (b.symbol ?? '') ? -1 : 1))
-    const listed = markets.filter((market) => !problems.some((problem) => problem.market === market && problem.symbol === null))
+    const symbols = found.flatMap((one) => one.symbols)
+    const problems = found.flatMap((one) => one.problems)
     const chosen = chooseSymbols(symbols, shortlist)
-    const reports = formatCsvReports(symbols, listed, quote)
+    const reports = found.flatMap((one) => reportsOf(one, markets, quote))
     if (isChoosing(shortlist)) reports.push(formatUniverse(chosen))
     if (options.html) reports.push({ name: PAGE_NAME, text: formatAvailabilityPage({ asOf, recentDays, archives, symbols, problems }) })
     for (const { name, text } of reports) await writeReport(join(out, name), text)
@@ -126,7 +136,11 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
     const isWhole = problems.length === 0 && notListed.length === 0 && (chosen.length > 0 || !isChoosing(shortlist))
     return {
       ...{ command: 'availability', exit: isWhole ? 0 : 3, as_of: asOf, recent_days: recentDays, archives, quote },
-      ...{ elapsed_ms: Math.round(performance.now() - startedMs), requests: { listing: http.counts.listing }, cached: scan.cached },
+      ...{
+        elapsed_ms: Math.round(performance.now() - startedMs),
+        requests: { listing: http.counts.listing },
+        cached: found.reduce((sum, { cached }) => sum + cached, 0),
+      },
       ...{ files: reports.map(({ name }) => join(out, name)), universe: isChoosing(shortlist) ? join(out, UNIVERSE_NAME) : null },
       ...{ listed: symbols.length, symbols: chosen, not_listed: notListed, problems },
     }
@@ -135,8 +149,28 @@ export async function runAvailability(options: AvailabilityOptions): Promise<Ava
   }
 }
 
-function toProblem({ market, symbol, error }: ScanProblem): AvailabilityProblem {
-  return { market, symbol, code: error.code, message: error.message }
+/** What was listed of a data set. */
+interface DatasetAvailability {
+  readonly dataset: Dataset
+  readonly symbols: readonly SymbolAvailability[]
+  readonly problems: readonly AvailabilityProblem[]
+  readonly cached: number
+}
+
+/** The CSV reports of a data set: klines have those of the seed's format, another one has a file for all markets. */
+function reportsOf({ dataset, symbols, problems }: DatasetAvailability, markets: readonly Market[], quote: string): ReportFile[] {
+  if (dataset.name !== KLINES.name) return [formatDatasetReport(dataset, symbols)]
+  const listed = markets.filter((market) => !problems.some((problem) => problem.market === market && problem.symbol === null))
+  return formatCsvReports(symbols, listed, quote)
+}
+
+/** The form of archives that is listed: the one that is asked for, where the data set has it. */
+function packagingOf({ packagings = [] }: Dataset, asked: Packaging): Packaging {
+  return packagings.includes(asked) ? asked : (packagings[0] ?? asked)
+}
+
+function toProblem({ market, symbol, error }: ScanProblem, { name: dataset }: Dataset): AvailabilityProblem {
+  return { dataset, market, symbol, code: error.code, message: error.message }
 }
 
 function checkAsOf(asOf: UtcDay, nowMs: number): void {

@@ -1,5 +1,7 @@
 import PQueue from 'p-queue'
-import { seriesFolder } from '../../dataset/names.ts'
+import type { Dataset } from '../../dataset/dataset.ts'
+import { symbolFolder } from '../../dataset/names.ts'
+import { named } from '../../dataset/registry.ts'
 import { abortError, CkvdError, isCkvdError, toCkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import { INTERVALS, intervalPathName, parseInterval } from '../../model/interval.ts'
@@ -17,6 +19,8 @@ import { mergeRanges } from '../day-ranges.ts'
 
 /** What is listed, and how. */
 export interface ScanOptions {
+  /** a market that has it not is left out */
+  readonly dataset: Dataset
   readonly markets: readonly Market[]
   readonly archives: Packaging
   /** as-of day, whether every day is needed, and how old a cached listing may be */
@@ -46,7 +50,7 @@ export interface Scan {
 }
 
 /**
- * Lists the symbols of each market, their intervals, and the days of one interval of each (`1m`, else the shortest).
+ * Lists the symbols of a data set in each market, their intervals, and the days of one interval of each (`1m`, else the shortest).
  *
  * Requests: one a market for each 1,000 symbols, one a symbol for its intervals; then, where first and last day are enough, two small ones
  * (see `fetchLastDay`), otherwise one for each 500 days. An error fails its symbol alone; a list of symbols that is empty or none fails its market (a
@@ -63,7 +67,7 @@ export async function fetchAvailability(listing: Listing, cache: AvailabilityCac
   const signal = AbortSignal.any([options.signal, inside.signal])
   const queue = new PQueue({ concurrency: options.concurrency })
   const listOne = async (market: Market, symbol: string): Promise<void> => {
-    const known = cache.get({ market, symbol, archives: options.archives }, options.need)
+    const known = cache.get({ ...named(options.dataset), market, symbol, archives: options.archives }, options.need)
     if (known !== undefined) cached++
     const found = known ?? (await fetchSymbol(listing, { market, symbol }, { ...options, signal }))
     if (known === undefined) cache.put(found, options.archives, options.clockMs())
@@ -102,14 +106,16 @@ interface SymbolNames {
 
 async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<SymbolNames> {
   const lists = await Promise.all(
-    options.markets.map(async (market) => {
-      try {
-        return { market, symbols: await fetchMarketSymbols(listing, market, options) }
-      } catch (error) {
-        if (!isCkvdError(error) || error.about !== 'listing') throw error
-        return { market, symbols: [], error }
-      }
-    }),
+    options.markets
+      .filter((market) => options.dataset.markets.includes(market))
+      .map(async (market) => {
+        try {
+          return { market, symbols: await fetchMarketSymbols(listing, market, options) }
+        } catch (error) {
+          if (!isCkvdError(error) || error.about !== 'listing') throw error
+          return { market, symbols: [], error }
+        }
+      }),
   )
   const problems = lists.flatMap(({ market, error }) => (error === undefined ? [] : [{ market, symbol: null, error }]))
   const [first] = problems
@@ -117,8 +123,8 @@ async function fetchSymbols(listing: Listing, options: ScanOptions): Promise<Sym
   return { names: lists.flatMap(({ market, symbols }) => symbols.map((symbol) => ({ market, symbol }))), problems }
 }
 
-async function fetchMarketSymbols(listing: Listing, market: Market, { archives, signal }: ScanOptions): Promise<string[]> {
-  const prefix = marketFolder(market, archives)
+async function fetchMarketSymbols(listing: Listing, market: Market, { dataset, archives, signal }: ScanOptions): Promise<string[]> {
+  const prefix = marketFolder(dataset, market, archives)
   const symbols = await listing.fetchFolders(prefix, signal)
   // what answers with an empty list is another bucket, or is not whole: an empty report would look like a market that has ended
   if (symbols.length === 0) {
@@ -134,7 +140,7 @@ async function fetchSymbol(
   { market, symbol }: { market: Market; symbol: string },
   options: ScanOptions,
 ): Promise<SymbolListing> {
-  const { archives, need, signal } = options
+  const { dataset, archives, need, signal } = options
   if (!isSymbol(symbol)) {
     throw new CkvdError(
       'CKVD_LISTING',
@@ -144,14 +150,15 @@ async function fetchSymbol(
       },
     )
   }
-  const names = await listing.fetchFolders(`${marketFolder(market, archives)}${symbol}/`, signal)
+  const of = named(dataset)
+  const names = dataset.hasInterval ? await listing.fetchFolders(`${marketFolder(dataset, market, archives)}${symbol}/`, signal) : []
   const intervals = names.filter((name) => name !== '1M' && parseInterval(name) !== undefined).sort()
-  const interval = referenceInterval(intervals)
-  if (interval === undefined) return { market, symbol, intervals, interval: null, days: { kind: 'all', ranges: [] } }
-  const series: Series = { market, symbol, interval }
+  const interval = dataset.hasInterval ? referenceInterval(intervals) : dataset.grid
+  if (interval === undefined) return { ...of, market, symbol, intervals, interval: null, days: { kind: 'all', ranges: [] } }
+  const series: Series = { ...of, market, symbol, interval }
   const all = need.allDays || archives === 'monthly' // all months of a series fit into one page
   const days = all ? await fetchAllDays(listing, series, archives, signal) : await fetchEnds(listing, series, need.asOf, signal)
-  return { market, symbol, intervals, interval: intervalPathName(interval), days }
+  return { ...of, market, symbol, intervals, interval: intervalPathName(interval), days }
 }
 
 /** Archives of all intervals begin and end together, so one is enough; `1m` is the one that is ingested first. */
@@ -182,9 +189,8 @@ async function fetchFirst(listing: Listing, series: Series, signal: AbortSignal)
   )
 }
 
-function marketFolder(market: Market, packaging: Packaging): string {
-  const folder = seriesFolder({ market, symbol: 'X', interval: '1m' }, packaging)
-  return folder.slice(0, -'X/1m/'.length)
+function marketFolder(dataset: Dataset, market: Market, packaging: Packaging): string {
+  return symbolFolder({ ...named(dataset), market, symbol: 'X' }, packaging).slice(0, -'X/'.length)
 }
 
 /** Errors that concern one symbol. A refused address concerns all of them, and so do a full disk, an interrupt and a bug. */

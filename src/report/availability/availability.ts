@@ -1,3 +1,5 @@
+import type { OfDataset } from '../../dataset/registry.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -8,7 +10,7 @@ import type { SymbolFacts, SymbolKind } from './symbol-facts.ts'
 import { parseSymbolFacts } from './symbol-facts.ts'
 
 /** What the listing says of a symbol: of the intervals that it has, and of the days of one of them. */
-export interface SymbolListing {
+export interface SymbolListing extends OfDataset {
   readonly market: Market
   readonly symbol: string
   /** names as the listing has them (`1mo`), sorted as text */
@@ -25,6 +27,8 @@ export type ListedDays =
 
 /** A symbol as of a day: exactly what `--json` prints. Days are UTC; `last` is included, the ranges of `missing` exclude their end. */
 export interface SymbolAvailability {
+  /** as Vision calls it: `klines` */
+  readonly dataset: string
   readonly market: Market
   readonly symbol: string
   readonly kind: SymbolKind
@@ -40,7 +44,7 @@ export interface SymbolAvailability {
   /** days between `first` and `last` without an archive; null where they were not counted */
   readonly missing_days: number | null
   readonly missing: readonly (DayRange & { readonly days: number })[] | null
-  /** the interval whose archives are told */
+  /** the interval whose archives are told; of a data set without intervals the grid on which its times are told */
   readonly interval: string
   readonly available_intervals: readonly string[]
 }
@@ -52,7 +56,7 @@ export interface AsOf {
   readonly recentDays: number
 }
 
-/** Symbols that had data by `asOf`, in the order of market and symbol; what came later is cut off. */
+/** Symbols of a data set that had data by `asOf`, in the order of market and symbol; what came later is cut off. */
 export function findAvailability(listings: readonly SymbolListing[], when: AsOf): SymbolAvailability[] {
   const oldest = addDays(when.asOf, -when.recentDays)
   return MARKETS.flatMap((market) => {
@@ -66,6 +70,7 @@ export function findAvailability(listings: readonly SymbolListing[], when: AsOf)
       if (seen === undefined || listing.interval === null) return []
       const { kind, deliveryDate, base, quote } = facts.get(listing.symbol) as SymbolFacts
       return {
+        dataset: datasetOf(listing).name,
         market,
         symbol: listing.symbol,
         kind,

@@ -17,7 +17,9 @@ export interface ChartPage {
 
 /** A page of one file with candles and volume of a range, and what of it is missing or not final, with its evidence. The library that draws it is in it, with its licence. */
 export function formatChartPage({ series, range, slots, shades, origin }: ChartPage): string {
-  const { market, symbol, interval } = series
+  const { market, interval } = series
+  // the page shows it as a part of the name
+  const symbol = series.dataset === undefined ? series.symbol : `${series.symbol} ${series.dataset}`
   const data: ChartData = { market, symbol, interval, slots, shades }
   const name = `${market} ${symbol} ${interval}`
   const bars = slots.filter((slot) => slot.length > 1).length

@@ -55,7 +55,7 @@ export interface DayChange {
 
 /** Chunks that changed at a time (ISO text with milliseconds) or later, in the order of market, symbol, interval and day. */
 export function* readChanges(ledger: LedgerReader, filter: LakeFilter, since: string): Generator<DayChange, void> {
-  for (const series of listSelectedSeries(ledger, { ...filter, dataset: 'all' })) {
+  for (const series of listSelectedSeries(ledger, { ...filter, datasets: 'all' })) {
     const rows = ledger.readDaysSince(series, since)
     if (rows.length === 0) continue
     const versions = versionsByDay(ledger.readRevisionsSince(series, since))

@@ -7,6 +7,8 @@ import { isoOfUs } from '../../model/utc-day.ts'
 
 /** A chunk or series that was unexplained at the end of a run. */
 export interface RunProblem {
+  /** as Vision calls it: `klines` */
+  readonly dataset: string
   /** `spot`, `um` or `cm` */
   readonly market: string
   /** as the exchange writes it */
@@ -86,6 +88,7 @@ const Counts = z
     problems: z
       .array(
         z.object({
+          dataset: z.string().catch('klines'),
           market: text,
           symbol: text,
           interval: text,

@@ -5,6 +5,8 @@ import { compareKeys, lowerBound } from '../bucket.ts'
 import type { ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
+import type { PriceDataset } from './price-bars.ts'
+import { PRICE_DATASETS } from './price-bars.ts'
 import { isCoarse, monthMs, monthOfMs } from './synthetic-bars.ts'
 
 const MS_PER_HOUR = 3_600_000
@@ -14,6 +16,10 @@ const MONTHLY_HOUR = 8
 /** The archives of one series in one packaging. A period is a day since 1970-01-01 or a month since year 0. */
 export interface ArchiveFolder {
   readonly listed: ListedSymbol
+  /** absent: klines */
+  readonly dataset?: PriceDataset
+  /** the symbol as keys have it: of an index its pair */
+  readonly name: string
   readonly interval: Interval
   readonly packaging: Packaging
   /** key prefix, with a final `/` */
@@ -27,19 +33,48 @@ export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[]
     listed.intervals.flatMap((interval) => {
       const packagings: readonly Packaging[] =
         interval === '3d' || interval === '1w' || interval === '1M' ? ['monthly'] : ['daily', 'monthly']
-      return packagings.map((packaging) => createFolder(listed, interval, packaging))
+      return packagings.flatMap((packaging) =>
+        namesOf(listed).map(({ dataset, name }) => createFolder(listed, interval, packaging, { dataset, name })),
+      )
     }),
   )
   return folders.sort((a, b) => compareKeys(a.prefix, b.prefix))
 }
 
-function createFolder(listed: ListedSymbol, interval: Interval, packaging: Packaging): ArchiveFolder {
-  const series = { market: listed.market, symbol: listed.symbol, interval }
+/** What a symbol is called in each data set that it is in. Of COIN-M an index has the name of its pair, whose bars are the perpetual contract's. */
+function namesOf({ market, symbol }: ListedSymbol): { readonly dataset: PriceDataset | undefined; readonly name: string }[] {
+  const klines = { dataset: undefined, name: symbol }
+  if (market === 'spot') return [klines]
+  const others = PRICE_DATASETS.flatMap((dataset) => {
+    if (market === 'um' || dataset !== 'indexPriceKlines') return [{ dataset, name: symbol }]
+    return symbol.endsWith(PERPETUAL) ? [{ dataset, name: symbol.slice(0, -PERPETUAL.length) }] : []
+  })
+  return [klines, ...others]
+}
+
+/** How the name of a perpetual contract of COIN-M ends, behind its pair. */
+export const PERPETUAL = '_PERP'
+
+function createFolder(
+  listed: ListedSymbol,
+  interval: Interval,
+  packaging: Packaging,
+  { dataset, name }: { readonly dataset: PriceDataset | undefined; readonly name: string },
+): ArchiveFolder {
+  const series = { dataset, market: listed.market, symbol: name, interval }
   const firstMs = listed.firstArchiveDay * MS_PER_DAY
   // a week's first bar may open in the month before the symbol's first day
   const firstOpenMs = isCoarse(interval) ? slotStartMs(firstMs, interval) : firstMs
   const first = packaging === 'daily' ? listed.firstArchiveDay : monthOfMs(firstOpenMs)
-  return { listed, interval, packaging, prefix: seriesFolder(series, packaging), first }
+  return {
+    listed,
+    ...(dataset === undefined ? {} : { dataset }),
+    name,
+    interval,
+    packaging,
+    prefix: seriesFolder(series, packaging),
+    first,
+  }
 }
 
 /** The last period that may have an archive at `nowMs`, were it never late. */
@@ -58,8 +93,8 @@ function periodText(packaging: Packaging, period: number): string {
 
 /** File name of an archive without its ending. */
 export function archiveStem(folder: ArchiveFolder, period: number): string {
-  const { listed, interval, packaging } = folder
-  return periodStem({ market: listed.market, symbol: listed.symbol, interval }, periodText(packaging, period))
+  const { listed, dataset, name, interval, packaging } = folder
+  return periodStem({ dataset, market: listed.market, symbol: name, interval }, periodText(packaging, period))
 }
 
 /**

@@ -8,6 +8,7 @@ import { filterBars } from './bars.ts'
 import type { ArchiveFault, ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY } from '../grid.ts'
 import { LruCache } from './lru-cache.ts'
+import { encodePriceCsv } from './price-bars.ts'
 import { CSV_HEADER, encodeCsvRows } from './rows.ts'
 import { isCoarse } from './synthetic-bars.ts'
 import type { SyntheticBars } from './synthetic-bars.ts'
@@ -116,11 +117,12 @@ export class ArchiveBuilder {
   }
 
   *#cleanParts(folder: ArchiveFolder, period: number): Generator<Buffer> {
-    const { listed, interval, packaging } = folder
+    const { listed, dataset, interval, packaging } = folder
     const [from, to] = daysOfPeriod(folder, period)
     if (listed.market !== 'spot' && from >= HEADER_FROM) yield Buffer.from(CSV_HEADER)
     const unit = listed.market === 'spot' && from >= MICROSECONDS_FROM ? 'us' : 'ms'
-    const encode = (bars: Bars): Buffer => encodeCsvRows(bars, listed.profile, interval, unit)
+    const encode = (bars: Bars): Buffer =>
+      dataset === undefined ? encodeCsvRows(bars, listed.profile, interval, unit) : encodePriceCsv(bars, dataset, listed.profile, interval)
     const { dropped } = this.#content.forSymbol(listed.market, listed.symbol)
     if (packaging === 'monthly' && isCoarse(interval)) {
       const isHere = (openMs: number): boolean =>

@@ -2,6 +2,7 @@ import type { Series } from '../../model/series.ts'
 import type { Market } from '../../model/market.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
 import {
+  PERPETUAL,
   archiveStem,
   createFolders,
   folderIndexOf,
@@ -22,6 +23,7 @@ import { createListedSymbol, defaultMarkets, universeBases } from './listed-symb
 import type { ListedSymbol } from './listed-symbol.ts'
 import type { SandboxSettings } from '../options.ts'
 import { hashText, hashWith } from './random.ts'
+import { encodePriceBody, isPriceDataset } from './price-bars.ts'
 import { encodeRestBody } from './rows.ts'
 import { MS_PER_DAY } from '../grid.ts'
 import { isCoarse, monthMs, monthOfMs, SyntheticBars } from './synthetic-bars.ts'
@@ -93,8 +95,8 @@ export class SyntheticExchange implements Exchange {
     return Buffer.from(`${sha256}  ${archiveStem(folder, period)}.zip\n`)
   }
 
-  hasSymbol(market: Market, symbol: string): boolean {
-    const listed = this.#symbols.get(`${market}/${symbol}`)
+  hasSymbol(series: Omit<Series, 'interval'>): boolean {
+    const listed = this.#listed(series)
     return listed !== undefined && (listed.afterEnd !== 'forgotten' || this.#settings.now() < listed.endMs)
   }
 
@@ -113,7 +115,7 @@ export class SyntheticExchange implements Exchange {
   // eslint-disable-next-line @typescript-eslint/require-await -- the seam is asynchronous: real archives are read from disk
   async klines(query: KlinesQuery): Promise<Buffer> {
     const { series, limit } = query
-    const listed = this.#symbols.get(`${series.market}/${series.symbol}`)
+    const listed = this.#listed(series)
     if (listed === undefined || !listed.intervals.includes(series.interval)) return Buffer.from('[]')
     const chunks = query.nearest === 'start' ? this.#chunks(listed, series, query, 1) : this.#chunks(listed, series, query, -1)
     const parts: Bars[] = []
@@ -128,7 +130,16 @@ export class SyntheticExchange implements Exchange {
     const skipped = query.nearest === 'start' ? 0 : Math.max(0, found.length - limit)
     let index = -1
     const page = filterBars(found, () => ++index >= skipped && index < skipped + limit)
-    return encodeRestBody(page, listed.profile, series.interval)
+    const { dataset, interval } = series
+    return isPriceDataset(dataset)
+      ? encodePriceBody(page, dataset, listed.profile, interval)
+      : encodeRestBody(page, listed.profile, interval)
+  }
+
+  /** The symbol whose bars a series has; an index of COIN-M, which has a pair's name, those of the perpetual contract. */
+  #listed({ dataset, market, symbol }: Omit<Series, 'interval'>): ListedSymbol | undefined {
+    if (dataset !== undefined && market === 'spot') return undefined
+    return this.#symbols.get(`${market}/${symbol}${dataset === 'indexPriceKlines' && market === 'cm' ? PERPETUAL : ''}`)
   }
 
   /** Every eight hours one, told by REST alone: this bucket has no archives of them. A delivery contract has none. */

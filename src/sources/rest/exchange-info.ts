@@ -1,5 +1,7 @@
 import { CkvdError } from '../../errors.ts'
+import { isByPair, pairOf } from '../../dataset/names.ts'
 import type { Market } from '../../model/market.ts'
+import type { Series } from '../../model/series.ts'
 
 /**
  * What `exchangeInfo` of a market says: which symbols trade. Source: Binance's API documents, "Exchange Information" (spot `status`, USDⓈ-M
@@ -39,6 +41,12 @@ export function parseExchangeInfo(body: Uint8Array, url: string): ExchangeInfo {
     if ((status ?? contractStatus) === TRADING && !isDelivered) trading.add(symbol)
   }
   return { serverTimeMs: serverTime, trading }
+}
+
+/** True when it names a series' symbol as trading; of a series that is named by its pair, one of the pair's contracts. */
+export function isTraded({ trading }: ExchangeInfo, series: Pick<Series, 'dataset' | 'market' | 'symbol'>): boolean {
+  const { symbol } = series
+  return isByPair(series) ? [...trading].some((contract) => pairOf(contract) === symbol) : trading.has(symbol)
 }
 
 /** True when it can be believed of the symbols that it does not name: its time is today's, and some symbol trades. */

@@ -65,7 +65,8 @@ const EXCHANGE_INFO_MS = 900_000
 
 /**
  * Klines over Binance's REST API. Facts: "Kline/Candlestick Data" in the API documents of spot, USDⓈ-M and COIN-M
- * futures; limits, weights and directions are in config/markets.ts.
+ * futures, and of futures "Mark Price Kline", "Index Price Kline" (whose symbol is called `pair`) and "Premium Index Kline", which have the
+ * same parameters, weights and rows; limits, weights and directions are in config/markets.ts.
  *
  * Each try of each request goes through the limiter: a retry costs weight like the first try. Errors belong to the
  * call; only a ban reaches the other calls of its market.
@@ -192,13 +193,14 @@ export class Rest implements RestSource {
       const message = `Expected an interval of ${market} (${intervals.join(', ')}), got ${interval} (${seriesLabel(series)}).`
       throw new CkvdError('CKVD_UNKNOWN_INTERVAL', message)
     }
+    const { name, pairs } = datasetOf(series)
     const query = new URLSearchParams({
-      symbol,
+      [pairs === undefined ? 'symbol' : 'pair']: symbol,
       interval,
       ...(page.isLatest === true ? {} : { startTime: String(page.startUs / 1000), endTime: String(page.endUs / 1000) }),
       limit: String(page.limit),
     })
-    const url = `${this.#options.urls[market]}${rest.klinesPath}?${query.toString()}`
+    const url = `${this.#options.urls[market]}${rest.klinesPath.replace(/\w+$/, name)}?${query.toString()}`
     const answer = await this.#fetchAnswerOnce(market, url, { weight: rest.weightOf(page.limit), maxBytes: MAX_BODY_BYTES, signal })
     return decodeKlinesAnswer(answer, page, url, interval)
   }

@@ -53,3 +53,28 @@ test.each([
 ] as const)('%j of %s is the pair %s', (text, market, symbol) => {
   expect(parseSymbol(text, market)).toBe(symbol)
 })
+
+describe('a series that is named by its pair', () => {
+  test.each([
+    ['btcusd', 'BTCUSD'],
+    ['BTC/USD', 'BTCUSD'],
+  ])('%s is %s', (text, pair) => {
+    expect(parseSymbol(text, 'cm', 'indexPriceKlines')).toBe(pair)
+  })
+
+  test.each([
+    ['BTCUSD_PERP', 'BTCUSD'],
+    ['ETHUSD_240628', 'ETHUSD'],
+    ['SOLUSDT', 'SOLUSD'],
+    ['BTC', 'BTCUSD'],
+  ])('%s is refused, %s suggested', (text, suggestion) => {
+    expect(() => parseSymbol(text, 'cm', 'indexPriceKlines')).toThrow(
+      expect.objectContaining({ code: 'CKVD_SYMBOL_FORMAT', details: expect.objectContaining({ suggestion }) as object }) as Error,
+    )
+  })
+
+  test('is so in no other market, and of no other data set', () => {
+    expect(parseSymbol('BTCUSDT_240628', 'um', 'indexPriceKlines')).toBe('BTCUSDT_240628')
+    expect(parseSymbol('BTCUSD_PERP', 'cm', 'markPriceKlines')).toBe('BTCUSD_PERP')
+  })
+})

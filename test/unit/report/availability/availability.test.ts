@@ -19,7 +19,7 @@ describe('findAvailability', () => {
   it('tells days and holes', () => {
     expect(findAvailability([luna], { asOf: day('2024-01-12'), recentDays: 5 })).toEqual([
       {
-        ...{ market: 'spot', symbol: 'LUNAUSDT', kind: 'spot', delivery_date: null, base: 'LUNA', quote: 'USDT' },
+        ...{ dataset: 'klines', market: 'spot', symbol: 'LUNAUSDT', kind: 'spot', delivery_date: null, base: 'LUNA', quote: 'USDT' },
         ...{ first: '2020-08-21', last: '2024-01-09', recent: true, days: 631 + 589, missing_days: 17 },
         ...{ missing: [{ start: '2022-05-14', end: '2022-05-31', days: 17 }], interval: '1m', available_intervals: ['12h', '1m'] },
       },

@@ -1,0 +1,54 @@
+import type { Dataset } from '../dataset/dataset.ts'
+import { datasetNames, datasetOf } from '../dataset/registry.ts'
+import { CkvdError } from '../errors.ts'
+import { findNearMisses } from './near-miss.ts'
+
+/** The word that stands for each data set there is. */
+const ALL_DATASETS = 'all'
+
+/**
+ * The data sets that a list names, `['klines', 'fundingRate']` or `['all']`, each once and in the list's order.
+ * @param option how messages call the list: `--data`, `data`
+ * @throws CkvdError `CKVD_USAGE` for another name, with those that were probably meant as `details.suggestions`
+ */
+export function parseDatasets(names: readonly string[], option: string): Dataset[] {
+  if (names.length === 1 && names[0] === ALL_DATASETS) return datasetNames().map((dataset) => datasetOf({ dataset }))
+  if (names.length === 0) throw unknownDataset('', option, `data sets among ${known()}, or ${ALL_DATASETS}`)
+  return [...new Set(names)].map(
+    (name) => find(name) ?? fail(unknownDataset(name, option, `data sets among ${known()}, or ${ALL_DATASETS}`)),
+  )
+}
+
+/** The one data set that a name means. Throws as `parseDatasets`. */
+export function parseDataset(name: string, option: string): Dataset {
+  return find(name) ?? fail(unknownDataset(name, option, `one of ${known()}`))
+}
+
+/** Names of data sets that were probably meant by another one: other capitals or separators, letters mistyped, the beginning alone. */
+export function nearDatasets(name: string): string[] {
+  const byPlain = new Map(datasetNames().map((known) => [known.toLowerCase(), known]))
+  const plain = name.toLowerCase().replace(/[^a-z]/g, '')
+  const near = findNearMisses(plain, [...byPlain.keys()])
+  const begun = plain.length < 4 ? [] : [...byPlain.keys()].filter((known) => known.startsWith(plain))
+  return (near.length > 0 ? near : begun).flatMap((found) => byPlain.get(found) ?? [])
+}
+
+function find(name: string): Dataset | undefined {
+  return datasetNames().includes(name) ? datasetOf({ dataset: name }) : undefined
+}
+
+function known(): string {
+  return datasetNames().join(', ')
+}
+
+function unknownDataset(name: string, option: string, expected: string): CkvdError {
+  const suggestions = nearDatasets(name)
+  const meant = suggestions.length === 0 ? '' : ` Did you mean ${suggestions.join(' or ')}?`
+  return new CkvdError('CKVD_USAGE', `Expected \`${option}\` to be ${expected}, got ${JSON.stringify(name)}.${meant}`, {
+    details: { option, expected, found: name, suggestions },
+  })
+}
+
+function fail(error: CkvdError): never {
+  throw error
+}
