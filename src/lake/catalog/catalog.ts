@@ -1,9 +1,7 @@
 import type Database from 'libsql'
 import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
-import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { EvidencedGap } from '../../model/evidence.ts'
-import { toEvidenceData } from '../../model/evidence.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { countDays, dayNumber, dayOfNumber, dayStartUs } from '../../model/utc-day.ts'
@@ -12,10 +10,11 @@ import type { DayRange, Ledger, WholeDays, WholePack, WrittenPack } from '../led
 import type { CatalogMode } from './catalog-file.ts'
 import { closeCatalogFile, openCatalogFile } from './catalog-file.ts'
 import type { BeginningRow, CatalogWrite, DayRow, RawRow, RevisionRow, RunRow, SeriesRow } from './catalog-rows.ts'
-import { DAY_COLUMNS, datasetPart, evidenceOf, gapOutside, KLINES, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
-import { dayRowOf, dayRowsOf, saysTheSame, storedTogether, storedValues } from './stored-rows.ts'
+import { datasetPart, evidenceOf, revisionRowOf, runRowOf, seriesRowOf } from './catalog-rows.ts'
+import { keyOf, putRun, runsOf } from './put-chunks.ts'
+import { dayRowOf, dayRowsOf } from './stored-rows.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
-import type { Binding, Statements } from './catalog-statements.ts'
+import type { Statements } from './catalog-statements.ts'
 import { prepareStatements } from './catalog-statements.ts'
 import { sqliteError } from '../../disk/sqlite.ts'
 
@@ -25,8 +24,6 @@ const LAST_DAY = '9999-99-99' as UtcDay
 const ALL = -1
 /** Rows that an iteration holds at once. */
 const PAGE_ROWS = 1000
-
-const DAY_KEYS = Object.values(DAY_COLUMNS)
 
 /** The ledger of a lake in a directory: an SQLite file, which any number of readers may have open beside one writer. */
 export class Catalog implements Ledger {
@@ -168,17 +165,7 @@ export class Catalog implements Ledger {
   commit(batch: readonly CatalogWrite[], packs: readonly WrittenPack[] = []): void {
     if (batch.length === 0) return
     this.#transaction((sql) => {
-      for (const run of runsOf(batch)) {
-        const [first, last] = [run[0], run.at(-1)]
-        if (first === undefined || last === undefined) continue
-        const key = keyOf(first.row)
-        sql.nameSeries.run(key)
-        // of all of them at once: nearly no chunk has gaps
-        sql.deleteGaps.run([...key, dayStartUs(first.row.day), chunkRange(last.row.day, last.row).endUs])
-        const [id] = sql.getId.get(key) as [number]
-        for (const rows of alikeOf(run)) putRows(sql, id, rows)
-        for (const write of run) putBeside(sql, key, write)
-      }
+      for (const run of runsOf(batch)) putRun(sql, run)
       for (const { series, first, end, sha256 } of packs)
         sql.putPack.run([Buffer.from(sha256, 'hex'), ...keyOf(series), dayNumber(first), dayNumber(end)])
     })
@@ -273,59 +260,4 @@ export function openCatalog(
   options: { readonly mode: CatalogMode; readonly progress?: MigrationProgress | undefined },
 ): Catalog {
   return new Catalog(path, options.mode, options.progress)
-}
-
-/** Chunks that follow each other, in order. */
-function runsOf(batch: readonly CatalogWrite[]): CatalogWrite[][] {
-  const runs: CatalogWrite[][] = []
-  let label = ''
-  let next = ''
-  for (const write of batch) {
-    const own = seriesLabel(write.row)
-    const last = runs.at(-1)
-    if (last !== undefined && own === label && write.row.day === next) last.push(write)
-    else runs.push([write])
-    label = own
-    next = nextChunk(write.row.day, write.row)
-  }
-  return runs
-}
-
-/** The rows of chunks that follow each other, those together that say the same. */
-function alikeOf(run: readonly CatalogWrite[]): DayRow[][] {
-  const groups: DayRow[][] = []
-  for (const { row } of run) {
-    const last = groups.at(-1)
-    if (last?.[0] !== undefined && saysTheSame(last[0], row)) last.push(row)
-    else groups.push([row])
-  }
-  return groups
-}
-
-/** @param rows of one series, which say the same */
-function putRows(sql: Statements, id: number, rows: readonly DayRow[]): void {
-  const together = storedTogether(rows)
-  if (together !== undefined) return void sql.putStoredTogether.run([id, together.own, ...together.values])
-  for (const row of rows) {
-    const stored = storedValues(row)
-    if (stored === undefined) sql.putDay.run([row.dataset ?? KLINES, ...DAY_KEYS.map((name) => row[name])])
-    else sql.putStored.run([id, dayNumber(row.day), ...stored])
-  }
-}
-
-/** What hangs on a chunk. Its gaps of before are deleted already. */
-function putBeside(sql: Statements, key: readonly Binding[], { row, gaps, revision }: CatalogWrite): void {
-  if (gaps.length === 0 && revision === undefined) return
-  const { startUs, endUs } = chunkRange(row.day, row)
-  for (const gap of gaps) {
-    if (gap.startUs < startUs || gap.startUs >= endUs) throw gapOutside(row, gap)
-    sql.putGap.run([...key, gap.startUs, gap.endUs, gap.bars, JSON.stringify(toEvidenceData(gap.evidence, { notes: true }))])
-  }
-  if (revision === undefined) return
-  const { archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt } = revision
-  sql.putRevision.run([...key, row.day, revision.revision, archiveEtag, archiveSha256, shardSha256, changedRows, replacedAt])
-}
-
-function keyOf(series: Series): Binding[] {
-  return [series.dataset ?? KLINES, series.market, series.symbol, series.interval]
 }
