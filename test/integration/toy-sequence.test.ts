@@ -165,6 +165,7 @@ async function fetchRows(lake: string, env: Readonly<Record<string, string>>, [s
         series: { dataset: 'tickets', market: 'um', symbol: 'BTCUSDT', interval: '1h' },
         range: { startUs: Date.parse(start) * 1000, endUs: Date.parse(end) * 1000 },
         columns: null,
+        allowsHoles: false,
         source: DataSource.AUTO,
         useCache: true,
         signal: new AbortController().signal,
