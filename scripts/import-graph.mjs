@@ -1,8 +1,10 @@
 /**
  * Draws which rooms import which (docs/design.md, "Floors"), as a graph for Graphviz, from the list that dependency-cruiser makes:
  *
- *   npx dependency-cruiser src config workers --no-config --ts-pre-compilation-deps --output-type json \
+ *   npx -p dependency-cruiser@17 -p typescript@5.9 depcruise src config workers --no-config --ts-pre-compilation-deps --output-type json \
  *     | node scripts/import-graph.mjs | dot -Tsvg > docs/images/imports.svg
+ *
+ * (It reads TypeScript by a compiler of its own, without which it finds no file; its version 18 wants Node 22.)
  *
  * A room is as high as its floor in scripts/check-imports.mjs (or the file named as first argument), an arrow as thick as it has imports; one
  * that points up is red. Single files beside the rooms (errors, logs, …), on which all rest, are counted and not drawn. On stderr: the counts.

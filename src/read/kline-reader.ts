@@ -1,8 +1,8 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
-import { chunkClosedUs, chunkEndUs, chunkOfUs, chunkRange, nextChunk } from '../dataset/chunk.ts'
+import { chunkClosedUs, chunkEndUs, chunkOfUs, chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { seriesLabel } from '../dataset/names.ts'
-import { findMissing, isOnGrid } from '../dataset/expected.ts'
+import { findMissing, isOnGrid, isSequence } from '../dataset/expected.ts'
 import { rowsWithin } from '../dataset/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
 import { askRest } from '../acquire/rest/rest-question.ts'
@@ -161,8 +161,13 @@ export class KlineReader {
       )
       return { parts: inOrder([...whole.parts, ...parts]), known, failure: null, elapsedMs: performance.now() - startedMs }
     }
-    const all = new Map(readRows().map((row) => [row.day, row]))
-    const { outcomes, failure } = await this.#downloads.fetch(query, missing, { nowUs, rows: all, damaged: distrusted })
+    // days of a sequence are compared with those beside them
+    const all = isSequence(series) ? readRows(previousChunk(first, series), nextChunk(last, series)) : readRows()
+    const { outcomes, failure } = await this.#downloads.fetch(query, missing, {
+      nowUs,
+      rows: new Map(all.map((row) => [row.day, row])),
+      damaged: distrusted,
+    })
     const parts = others.map((day) => {
       const outcome = outcomes.get(day)
       return usable.get(day) ?? (outcome === undefined ? unlisted(day) : acquiredPart(series, day, outcome, gapsOf))

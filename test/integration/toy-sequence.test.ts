@@ -5,6 +5,15 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dataset } from '../../src/dataset/dataset.ts'
 import type * as Registry from '../../src/dataset/registry.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
+import type * as Sources from '../../src/acquire/connections.ts'
+import type * as SourceSettings from '../../src/acquire/rest/connection-settings.ts'
+import type * as Reader from '../../src/read/kline-reader.ts'
+import type * as Access from '../../src/read/lake-access.ts'
+import { resolveSettings } from '../../config/settings.ts'
+import { createLogger } from '../../src/log.ts'
+import type { Columns } from '../../src/model/columns.ts'
+import { DataSource } from '../../src/question/names.ts'
+import { sharedPool } from '../support/dist.ts'
 import { runHere } from '../support/ckvd.ts'
 import type { TestExchange } from '../support/exchange.ts'
 import { startExchange } from '../support/exchange.ts'
@@ -107,6 +116,7 @@ async function serve(dataset = 'tickets') {
       for (const day of DAYS) await publish(day, csvOf(day, others[day] ?? ticketsOf(day)))
     },
     run,
+    env: async () => (await openExchange()).env,
     ingest,
     ingestAll: (...more: string[]) => ingest('2024-03-01', '2024-03-04', ...more),
     shard,
@@ -128,6 +138,47 @@ async function serve(dataset = 'tickets') {
       await exchange?.[Symbol.asyncDispose]()
       await temp[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** What a call of the library does, of a data set that none of its options names yet: lake, then Vision. */
+async function fetchRows(lake: string, env: Readonly<Record<string, string>>, [start, end]: readonly [string, string]) {
+  const load = <Module>(path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href) as Promise<Module>
+  const { KlineReader } = await load<typeof Reader>('src/read/kline-reader.js')
+  const { LakeAccess } = await load<typeof Access>('src/read/lake-access.js')
+  const { createConnections } = await load<typeof Sources>('src/acquire/connections.js')
+  const { connectionSettings } = await load<typeof SourceSettings>('src/acquire/rest/connection-settings.js')
+  const logger = createLogger({ level: 'ERROR', destination: { write: () => true } })
+  const { settings } = resolveSettings({ cwd: lake, env, flags: { lake } })
+  const clockMs = () => Date.parse(NOW)
+  const connections = createConnections({ ...connectionSettings(settings), clockMs, env, onMisplaced: () => undefined })
+  const access = new LakeAccess(lake, logger)
+  const reader = new KlineReader({
+    ...{ connections, lake: access, concurrency: 2, nowMs: clockMs, logger },
+    pool: () => sharedPool,
+    origin: () => 'sandbox',
+  })
+  const steps: string[] = []
+  try {
+    const { block } = await reader.read(
+      {
+        series: { dataset: 'tickets', market: 'um', symbol: 'BTCUSDT', interval: '1h' },
+        range: { startUs: Date.parse(start) * 1000, endUs: Date.parse(end) * 1000 },
+        columns: null,
+        allowsHoles: false,
+        source: DataSource.AUTO,
+        useCache: true,
+        signal: new AbortController().signal,
+        onStep: ({ source, rows }) => steps.push(`${source} ${rows}`),
+        onProgress: () => undefined,
+      },
+      logger,
+    )
+    const ids: Columns = block
+    return { steps, ids: Array.from(ids['ticket'] as BigInt64Array, Number) }
+  } finally {
+    await reader.drain()
+    await Promise.all([connections.close(), access.close()])
   }
 }
 
@@ -160,6 +211,21 @@ describe('a data set that is counted by its publisher, which this file alone des
     const lines = (await readFile(join(out, files[0] ?? ''), 'utf8')).trim().split('\n')
     expect(lines[0]).toBe('sold_at,ticket_id,price')
     expect(lines.slice(1).map((line) => Number(line.split(',')[1]))).toEqual(Array.from({ length: 72 }, (_none, i) => 1000 + i))
+  })
+
+  test('is fetched by calls, those of one time too, from Vision and then from the lake; holes are told, also beside days of the lake', async () => {
+    await using world = await serve()
+    await world.publishDays({ '2024-03-03': without(ticketsOf('2024-03-03'), 1048, 1060) })
+    expect((await world.ingest('2024-03-02', '2024-03-03')).exit).toBe(0)
+    const fetch = async (start: string, end: string) => fetchRows(world.lake, await world.env(), [start, end])
+    const idsFrom = (first: number, count: number) => Array.from({ length: count }, (_none, i) => first + i)
+    expect(await fetch('2024-03-01T03:05Z', '2024-03-02T03:06Z')).toEqual({ steps: ['CACHE 24', 'VISION 24'], ids: idsFrom(1003, 27) })
+    expect(await fetch('2024-03-01T03:05Z', '2024-03-01T03:06Z')).toEqual({ steps: ['CACHE 24'], ids: [1003, 1004, 1005] })
+    await expect(fetch('2024-03-03T00:00Z', '2024-03-03T06:00Z')).rejects.toMatchObject({
+      code: 'CKVD_PARTIAL',
+      message: expect.stringContaining('id 1048') as string,
+    })
+    expect(world.days()[2]).toMatchObject({ condition: 'unexplainable', rows: 22, expected: 24 })
   })
 
   test('a hole inside a day is told with its count, place and ids, and stays told until the archive has the rows', async () => {
