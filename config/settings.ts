@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { CkvdError, describeSystemError } from '../src/errors.ts'
+import { CkvdError, describeSystemError, openFilesError } from '../src/errors.ts'
 import { findLakePlace } from './lake-place.ts'
 import type { MisnamedVariable } from './option-names.ts'
 import { findMisnamed, findOption } from './option-names.ts'
@@ -166,10 +166,13 @@ function readText(path: string, required: boolean): string | null {
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !required) return null
-    throw new CkvdError('CKVD_CONFIG', `Cannot read the config file ${path}: ${describeSystemError(cause)}.`, {
-      details: { file: path },
-      cause,
-    })
+    throw (
+      openFilesError(cause) ??
+      new CkvdError('CKVD_CONFIG', `Cannot read the config file ${path}: ${describeSystemError(cause)}.`, {
+        details: { file: path },
+        cause,
+      })
+    )
   }
 }
 

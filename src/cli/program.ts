@@ -82,7 +82,8 @@ export async function runCli(
     const command = program?.commands.find((one) => one.name() === args[0])
     const error = thrown instanceof CommanderError ? await usageError(thrown, command ?? program) : toCkvdError(thrown)
     if (error === undefined) return 2
-    const name = command?.name() ?? ''
+    // also where the command could not even be loaded
+    const name = args[0] !== undefined && Object.hasOwn(COMMANDS, args[0]) ? args[0] : ''
     printError(context, error, name)
     // the flags could not be read, so `--json` is looked for among the words: a program that asked for JSON gets it
     if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))

@@ -1,7 +1,8 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import Database from 'libsql'
-import { CkvdError } from '../../errors.ts'
+import { isOutOfFiles } from '../../../config/open-files.ts'
+import { CkvdError, tooManyOpenFiles } from '../../errors.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from './rest-account.ts'
 import type { LaneState } from './rest-account-lane.ts'
 import { holdIn, NEW_LANE, reserveIn, settleIn, usageOf } from './rest-account-lane.ts'
@@ -251,8 +252,9 @@ export function refuseLinks(path: string): void {
   }
 }
 
-/** What cannot be done with the account, and what to do. `verb`: *open*, *read*, *write*. */
+/** What cannot be done with the account, and what to do: CKVD_ACCOUNT, or CKVD_OPEN_FILES where that is why. `verb`: *open*, *read*, *write*. */
 export function accountError(verb: string, path: string, cause: unknown): CkvdError {
+  if (isOutOfFiles()) return tooManyOpenFiles('EMFILE', `${verb} the account of REST weight ${path}`, cause, { path })
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new CkvdError(
     'CKVD_ACCOUNT',
