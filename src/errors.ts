@@ -120,6 +120,12 @@ const ENTRIES = {
     retryable: false,
     meaning: 'this process may not open as many files as it needs (ulimit -n)',
   },
+  CKVD_MEMORY: {
+    about: 'program',
+    exit: 4,
+    retryable: false,
+    meaning: 'the system refuses memory to this process (ulimit -v, the limit of a container)',
+  },
   CKVD_UNAVAILABLE: {
     about: 'day',
     exit: 3,
@@ -285,9 +291,27 @@ export function toCkvdError(error: unknown): CkvdError {
   // what `await using` throws when closing fails as well: the first error is what the reader must know
   if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) return toCkvdError(error.suppressed)
   const message = error instanceof Error ? error.message : String(error)
-  const crowded = openFilesError(error)
-  if (crowded !== undefined) return crowded
-  return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+  return resourceError(error) ?? new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+}
+
+/** The error of what the system does not give, open files or memory, where nobody expects it: the program is not at fault. Undefined for every other error. */
+export function resourceError(error: unknown): CkvdError | undefined {
+  return openFilesError(error) ?? memoryError(error)
+}
+
+/** What V8 and Node say where they get no memory, or a thread reaches the limit of its own. */
+const NO_MEMORY =
+  /out of memory|allocation failed|cannot allocate memory|unable to grow instance memory|reached (its )?heap (memory )?limit/i
+const NO_MEMORY_CODES: ReadonlySet<string | undefined> = new Set(['ENOMEM', 'ERR_WORKER_OUT_OF_MEMORY', 'ERR_MEMORY_ALLOCATION_FAILED'])
+
+/** The error of memory that was refused; undefined for every other error, and for one that is told already. */
+export function memoryError(error: unknown): CkvdError | undefined {
+  if (!(error instanceof Error) || error instanceof CkvdError) return undefined
+  if (!NO_MEMORY_CODES.has(systemCode(error)) && !NO_MEMORY.test(error.message)) return undefined
+  const found = `the system refused it (${error.message})`
+  const advice =
+    'Give it more (`ulimit -v unlimited`, the limit of its container or service), or fewer threads (--workers 1), then run again.'
+  return new CkvdError('CKVD_MEMORY', `Expected to get memory for this process, but ${found}. ${advice}`, { cause: error })
 }
 
 /** What the operating system says where the process (`EMFILE`), or the whole machine (`ENFILE`), may open no more files. */

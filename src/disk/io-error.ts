@@ -26,6 +26,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'A file stands where a directory is needed: move it away, then run again.',
   EEXIST: 'A file stands where a directory is needed: move it away, then run again.',
   EISDIR: 'A directory stands where a file is needed: move it away, then run again.',
+  ESPIPE: 'A pipe or a device stands where a file is needed: move it away, then run again.',
   ENOTEMPTY: 'A directory stands where a file is needed: move it away, then run again.',
   ENOENT: 'Something removed a part of $ meanwhile: run again.',
   ELOOP: 'Symbolic links there lead in a circle: remove them, then run again.',

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { isOutOfFiles } from '../../../config/open-files.ts'
 import type { ErrorCode } from '../../errors.ts'
-import { CkvdError, crowdedCode, systemCode, tooManyOpenFiles } from '../../errors.ts'
+import { CkvdError, crowdedCode, memoryError, systemCode, tooManyOpenFiles } from '../../errors.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -264,6 +264,8 @@ function networkError(error: Error, url: string, via: string | undefined): CkvdE
   if (via !== undefined && refused !== undefined) return tunnelError(Number(refused), url, via, error)
   const reason = systemCode(error) ?? systemCode(cause) ?? error.message
   const crowded = crowdedCode(error) ?? crowdedCode(cause) ?? (LOOK_UPS.test(reason) && isOutOfFiles() ? 'EMFILE' : undefined)
+  const noMemory = memoryError(cause)
+  if (noMemory !== undefined) return noMemory
   if (crowded !== undefined) return tooManyOpenFiles(crowded, `connect to ${new URL(url).origin}`, error, { url })
   const code: ErrorCode = TIMEOUTS.has(reason) ? 'CKVD_HTTP_TIMEOUT' : TRUNCATIONS.has(reason) ? 'CKVD_HTTP_TRUNCATED' : 'CKVD_HTTP_NETWORK'
   const through = via === undefined ? '' : ` through ${via}`

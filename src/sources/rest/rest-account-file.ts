@@ -244,10 +244,12 @@ function isBusy(error: unknown): boolean {
   return typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)
 }
 
-/** Throws where a symbolic link is in the place of the account or of SQLite's files beside it: also who only reads would write where it leads. */
+/** Throws where no file is in the place of the account or of SQLite's files beside it: who only reads would write where a symbolic link leads, too, and wait for ever on a pipe. */
 export function refuseLinks(path: string): void {
   for (const file of ['', '-wal', '-shm', '-journal'].map((ending) => path + ending)) {
-    if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue
+    const found = lstatSync(file, { throwIfNoEntry: false })
+    if (found === undefined || found.isFile()) continue
+    if (!found.isSymbolicLink()) throw new Error(`${file} is no file: move it away`)
     throw new Error(`a symbolic link leads ${file} to ${readlinkSync(file)}, where nothing is written: remove the link`)
   }
 }
