@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { devNull } from 'node:os'
-import { crowdedCode } from '../src/errors.ts'
+import type { CkvdError } from '../src/errors.ts'
+import { crowdedCode, systemCode, toCkvdError, tooManyOpenFiles } from '../src/errors.ts'
 
 /** How many of the files that the process may have open at once each part of the program takes at most. */
 export interface FileShares {
@@ -54,6 +55,15 @@ export function isOutOfFiles(): boolean {
   }
 }
 
+/** What every command works with. */
+const ENOUGH_FILES = 128
+
+/** Any thrown value as a `CkvdError`, as `toCkvdError`: where few files may be open Node calls a package unknown whose description it could not open. */
+export function loadingError(error: unknown): CkvdError {
+  const isLost = systemCode(error) === 'ERR_MODULE_NOT_FOUND' && openFileLimit() < ENOUGH_FILES
+  return isLost ? tooManyOpenFiles('EMFILE', 'load a part of this program', error) : toCkvdError(error)
+}
+
 let shares: FileShares | undefined
 
 /** The shares of this process. Its limit is read once: Node raises it to what is allowed when it starts, and leaves it there. */
@@ -71,7 +81,7 @@ function readLinuxLimit(): number | undefined {
     const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
     return found === undefined ? undefined : Number(found)
   } catch {
-    return undefined // without /proc nothing is known: errors that tell of too many files are still met by fewer at once
+    return readReportedLimit() // without /proc, or where no file can be opened any more
   }
 }
 

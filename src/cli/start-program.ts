@@ -1,9 +1,9 @@
 import { writeSync } from 'node:fs'
-import { openFilesError } from '../errors.ts'
+import { loadingError } from '../../config/open-files.ts'
 
 /**
  * Loads a program and runs it. Node opens many files at once to load it: where it may not, that is told in one sentence (exit 4), before
- * anything is done. What imports this file imports nothing else, or it would fail before it could be told.
+ * anything is done. What imports this file imports nothing else, and this file little, or it would fail before it could be told.
  */
 export async function startProgram(load: () => Promise<() => Promise<never>>): Promise<never> {
   return await (
@@ -12,8 +12,8 @@ export async function startProgram(load: () => Promise<() => Promise<never>>): P
 }
 
 function endCrowded(thrown: unknown): never {
-  const error = openFilesError(thrown)
-  if (error === undefined) throw thrown
+  const error = loadingError(thrown)
+  if (error.code !== 'CKVD_OPEN_FILES') throw thrown
   writeSync(2, `error ${error.code}: ${error.message}\n`)
   if (process.argv.includes('--json')) writeSync(1, `${JSON.stringify({ command: process.argv[2] ?? '', exit: error.exit, error })}\n`)
   process.exit(error.exit)
