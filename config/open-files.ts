@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { devNull } from 'node:os'
+import type { CkvdError } from '../src/errors.ts'
+import { crowdedCode, systemCode, toCkvdError, tooManyOpenFiles } from '../src/errors.ts'
 
 /** How many of the files that the process may have open at once each part of the program takes at most. */
 export interface FileShares {
@@ -8,10 +11,14 @@ export interface FileShares {
   readonly writes: number
   /** decoding threads: each has some eight files of its own */
   readonly workers: number
+  /** threads that make files of an export: to load the Arrow library each opens more than eighty at once */
+  readonly exporters: number
 }
 
 /** Node itself, SQLite, logs, modules that are loaded late, and up to four threads. */
 const RESERVED = 64
+/** What a thread of an export has open while it starts, with what the files have that are read for it meanwhile. */
+const EXPORTER_FILES = 96
 /** Where the system tells no limit, there is none that matters here. */
 const UNLIMITED = 1_000_000
 
@@ -21,7 +28,40 @@ const UNLIMITED = 1_000_000
  */
 export function shareFiles(limit: number): FileShares {
   const part = Math.floor((limit - RESERVED) / 4)
-  return { connections: Math.max(2, part), writes: Math.max(1, part), workers: Math.max(1, Math.floor(part / 4)) }
+  return {
+    connections: Math.max(2, part),
+    writes: Math.max(1, part),
+    workers: Math.max(1, Math.floor(part / 4)),
+    exporters: Math.max(1, Math.floor((limit - RESERVED) / EXPORTER_FILES)),
+  }
+}
+
+/** What SQLite and the look-up of a name may have open at once beside what is open already. */
+const PROBED = 4
+
+/**
+ * True where not even a few more files can be opened just now. For errors that may come of that and do not say so: SQLite has one code for all
+ * that it cannot open, the look-up of a name may call it unknown.
+ */
+export function isOutOfFiles(): boolean {
+  const opened: number[] = []
+  try {
+    while (opened.length < PROBED) opened.push(openSync(devNull, 'r'))
+    return false
+  } catch (error) {
+    return crowdedCode(error) !== undefined
+  } finally {
+    for (const file of opened) closeSync(file)
+  }
+}
+
+/** What every command works with. */
+const ENOUGH_FILES = 128
+
+/** Any thrown value as a `CkvdError`, as `toCkvdError`: where few files may be open Node calls a package unknown whose description it could not open. */
+export function loadingError(error: unknown): CkvdError {
+  const isLost = systemCode(error) === 'ERR_MODULE_NOT_FOUND' && openFileLimit() < ENOUGH_FILES
+  return isLost ? tooManyOpenFiles('EMFILE', 'load a part of this program', error) : toCkvdError(error)
 }
 
 let shares: FileShares | undefined
@@ -41,7 +81,7 @@ function readLinuxLimit(): number | undefined {
     const found = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
     return found === undefined ? undefined : Number(found)
   } catch {
-    return undefined // without /proc nothing is known: errors that tell of too many files are still met by fewer at once
+    return readReportedLimit() // without /proc, or where no file can be opened any more
   }
 }
 

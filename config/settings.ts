@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { CkvdError, describeSystemError } from '../src/errors.ts'
+import { CkvdError, describeSystemError, openFilesError } from '../src/errors.ts'
 import { findLakePlace } from './lake-place.ts'
 import type { MisnamedVariable } from './option-names.ts'
 import { findMisnamed, findOption } from './option-names.ts'
@@ -163,15 +163,36 @@ function readConfigFile(cwd: string, configPath: string | undefined): ConfigFile
 
 function readText(path: string, required: boolean): string | null {
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    return readBounded(path).replace(/^\uFEFF/, '')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !required) return null
-    throw new CkvdError('CKVD_CONFIG', `Cannot read the config file ${path}: ${describeSystemError(cause)}.`, {
-      details: { file: path },
-      cause,
-    })
+    throw (
+      openFilesError(cause) ??
+      new CkvdError('CKVD_CONFIG', `Cannot read the config file ${path}: ${describeSystemError(cause)}.`, {
+        details: { file: path },
+        cause,
+      })
+    )
   }
 }
+
+/** The text of a file or a pipe; of one without an end, as a device has none, no more than shows that it is no config file. */
+function readBounded(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(MOST_CONFIG_BYTES + 1)
+    let length = 0
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(file, bytes, length, bytes.length - length, null)
+    if (length > MOST_CONFIG_BYTES) throw new Error(`it has more than ${MOST_CONFIG_BYTES} bytes`)
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** A hundred times what all settings take. */
+const MOST_CONFIG_BYTES = 1024 * 1024
 
 function parseJson(text: string, path: string): Readonly<Record<string, unknown>> {
   let value: unknown

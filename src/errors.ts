@@ -120,6 +120,12 @@ const ENTRIES = {
     retryable: false,
     meaning: 'this process may not open as many files as it needs (ulimit -n)',
   },
+  CKVD_MEMORY: {
+    about: 'program',
+    exit: 4,
+    retryable: false,
+    meaning: 'the system refuses memory to this process (ulimit -v, the limit of a container)',
+  },
   CKVD_UNAVAILABLE: {
     about: 'day',
     exit: 3,
@@ -285,20 +291,64 @@ export function toCkvdError(error: unknown): CkvdError {
   // what `await using` throws when closing fails as well: the first error is what the reader must know
   if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) return toCkvdError(error.suppressed)
   const message = error instanceof Error ? error.message : String(error)
-  const crowded = openFilesError(error)
-  if (crowded !== undefined) return crowded
-  return new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+  return resourceError(error) ?? new CkvdError('CKVD_BUG', `Unexpected error: ${message}`, { cause: error })
+}
+
+/** The error of what the system does not give, open files or memory, where nobody expects it: the program is not at fault. Undefined for every other error. */
+export function resourceError(error: unknown): CkvdError | undefined {
+  return openFilesError(error) ?? memoryError(error)
+}
+
+/** What V8 and Node say where they get no memory, or a thread reaches the limit of its own. */
+const NO_MEMORY =
+  /out of memory|allocation failed|cannot allocate memory|unable to grow instance memory|reached (its )?heap (memory )?limit/i
+const NO_MEMORY_CODES: ReadonlySet<string | undefined> = new Set(['ENOMEM', 'ERR_WORKER_OUT_OF_MEMORY', 'ERR_MEMORY_ALLOCATION_FAILED'])
+
+/** The error of memory that was refused; undefined for every other error, and for one that is told already. */
+export function memoryError(error: unknown): CkvdError | undefined {
+  if (!(error instanceof Error) || error instanceof CkvdError) return undefined
+  if (!NO_MEMORY_CODES.has(systemCode(error)) && !NO_MEMORY.test(error.message)) return undefined
+  const found = `the system refused it (${error.message})`
+  const advice =
+    'Give it more (`ulimit -v unlimited`, the limit of its container or service), or fewer threads (--workers 1), then run again.'
+  return new CkvdError('CKVD_MEMORY', `Expected to get memory for this process, but ${found}. ${advice}`, { cause: error })
+}
+
+/** What the operating system says where the process (`EMFILE`), or the whole machine (`ENFILE`), may open no more files. */
+export type CrowdedCode = 'EMFILE' | 'ENFILE'
+
+/** `EMFILE` or `ENFILE` of an error, of Node's or of ours; from a thread, or where Node loads a module, the message alone may tell it. */
+export function crowdedCode(error: unknown): CrowdedCode | undefined {
+  if (!(error instanceof Error)) return undefined
+  const told = error instanceof CkvdError ? String(error.details['system']) : `${systemCode(error) ?? ''} ${error.message}`
+  if (/\bENFILE\b|Too many open files in system/.test(told)) return 'ENFILE'
+  // the words are those of the loader of binaries, which has no code
+  return /\bEMFILE\b|Too many open files/.test(told) ? 'EMFILE' : undefined
 }
 
 /**
- * What comes of too many open files where nobody expects it, such as where Node loads a module: the program is not at fault. From a thread
- * only the message may have come. Undefined for every other error.
+ * The error of what comes of too many open files, wherever it is met: the program is not at fault. Undefined for every other error, and for one
+ * that is told already.
  */
 export function openFilesError(error: unknown): CkvdError | undefined {
-  if (!(error instanceof Error) || error instanceof CkvdError || !/\bE[MN]FILE\b/.test(error.message)) return undefined
-  return new CkvdError('CKVD_OPEN_FILES', `Too many files are open: ${error.message}. Raise the limit (ulimit -n 1024), then run again.`, {
-    cause: error,
-  })
+  const system = error instanceof CkvdError ? undefined : crowdedCode(error)
+  if (system === undefined || !(error instanceof Error)) return undefined
+  return tooManyOpenFiles(system, error.message.replace(/^E[MN]FILE: [^,]*, /, ''), error)
+}
+
+/** `wanted`: what could not be opened, or done. */
+export function tooManyOpenFiles(system: CrowdedCode, wanted: string, cause: unknown, details: ErrorDetails = {}): CkvdError {
+  const found =
+    system === 'EMFILE' ? 'this process has as many files open as it may' : 'this machine has as many files open as it can, of all programs'
+  const advice = system === 'EMFILE' ? 'Raise the limit (`ulimit -n 1024`, at least 128)' : 'Close some programs'
+  return new CkvdError(
+    'CKVD_OPEN_FILES',
+    `Expected to open one more file, but ${found} (${system}: ${wanted}). ${advice}, then run again.`,
+    {
+      details: { ...details, system },
+      cause,
+    },
+  )
 }
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { CkvdError, describeSystemError, systemCode } from './errors.ts'
+import { CkvdError, describeSystemError, openFilesError, systemCode } from './errors.ts'
 
 /** A log file is put aside when the next line would make it larger than this. */
 const LIMIT_BYTES = 10_000_000
@@ -54,10 +54,13 @@ export function createLogFile(path: string, options: LogFileOptions): { write(te
   try {
     append('')
   } catch (cause) {
-    throw new CkvdError('CKVD_CONFIG', `Cannot write the log file ${path}: ${describeSystemError(cause)}. Name another file or none.`, {
-      details: { file: path },
-      cause,
-    })
+    throw (
+      openFilesError(cause) ??
+      new CkvdError('CKVD_CONFIG', `Cannot write the log file ${path}: ${describeSystemError(cause)}. Name another file or none.`, {
+        details: { file: path },
+        cause,
+      })
+    )
   }
   let failed = false
   return {

@@ -4,7 +4,7 @@ import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../
 import { leastShardBytes } from '../codec/arrow/shard-size.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { isMonthChunked } from '../dataset/chunk.ts'
-import { abortError, CkvdError, openFilesError } from '../errors.ts'
+import { abortError, CkvdError, resourceError } from '../errors.ts'
 import { maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { listenAbort } from '../waiting.ts'
@@ -206,10 +206,10 @@ export class DecodePool {
       const ended = signal.aborted ? `gave no answer for ${this.#taskTimeoutMs / 1000} s` : 'died'
       for (const waiting of batch) {
         const { key } = waiting.request.archive
-        // no archive is at fault where a thread may not open its own program
-        const crowded = openFilesError(cause)
+        // no archive is at fault where a thread may not open its own program, or gets no memory
+        const refused = resourceError(cause)
         waiting.reject(
-          crowded ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }),
+          refused ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }),
         )
       }
     }
@@ -226,7 +226,7 @@ export class DecodePool {
   #giveUp(cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const error = (this.#givenUp ??=
-      openFilesError(cause) ??
+      resourceError(cause) ??
       new CkvdError('CKVD_WORKER', `Decode workers cannot be started: ${reason}. Install the package again.`, { cause }))
     for (const waiting of [...this.#running.keys()].flat().concat(this.#waiting.splice(0))) waiting.reject(error)
   }

@@ -1,10 +1,11 @@
 import { oldPlaceMessage } from '../../config/lake-place.ts'
 import { misnamedMessage } from '../../config/option-names.ts'
+import { loadingError } from '../../config/open-files.ts'
 import type { ResolvedSettings, Settings } from '../../config/settings.ts'
 import { nowMs, resolveSettings } from '../../config/settings.ts'
 import { sourceUrls, urlsFor, withSources } from '../../config/source-urls.ts'
 import type { DecodePool } from '../acquire/decode-pool.ts'
-import { abortError, CkvdError, toCkvdError } from '../errors.ts'
+import { abortError, CkvdError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createLogger } from '../log.ts'
 import { checkProxies } from '../sources/http/proxy.ts'
@@ -194,5 +195,5 @@ async function runInSandbox<Options>(
 /** An interrupted call throws an `AbortError` of its own (Piscina, undici): the signal's reason says what it means. */
 function errorOf(thrown: unknown, signal: AbortSignal): CkvdError {
   const interrupted = signal.aborted && thrown instanceof Error && thrown.name === 'AbortError'
-  return interrupted ? abortError(signal) : toCkvdError(thrown)
+  return interrupted ? abortError(signal) : loadingError(thrown)
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { keepCompiled } from './compile-cache.ts'
+import { startProgram } from './start-program.ts'
 
 keepCompiled(process.env)
 // what is loaded from here on is kept
-const { start } = await import('./program.ts')
-await start()
+await startProgram(async () => (await import('./program.ts')).start)

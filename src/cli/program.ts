@@ -1,8 +1,9 @@
+import { loadingError } from '../../config/open-files.ts'
 import { readFileSync } from 'node:fs'
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { Command } from '@commander-js/extra-typings'
 import { CommanderError } from 'commander'
-import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
+import { CkvdError, systemCode } from '../errors.ts'
 import type { CliContext } from './command.ts'
 import { runProcess } from './run-process.ts'
 import { hasColor, printError } from './show/error-text.ts'
@@ -80,9 +81,10 @@ export async function runCli(
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
     const command = program?.commands.find((one) => one.name() === args[0])
-    const error = thrown instanceof CommanderError ? await usageError(thrown, command ?? program) : toCkvdError(thrown)
+    const error = thrown instanceof CommanderError ? await usageError(thrown, command ?? program) : loadingError(thrown)
     if (error === undefined) return 2
-    const name = command?.name() ?? ''
+    // also where the command could not even be loaded
+    const name = args[0] !== undefined && Object.hasOwn(COMMANDS, args[0]) ? args[0] : ''
     printError(context, error, name)
     // the flags could not be read, so `--json` is looked for among the words: a program that asked for JSON gets it
     if (args.includes('--json')) context.stdout.write(jsonLine({ command: name, exit: error.exit, error: error.toData() }))

@@ -58,6 +58,7 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CKVD_TIME: 'give times with a zone, the start before the end, and the end not after now',
   CKVD_SYMBOL_FORMAT: 'take `details.suggestion`, or name the market',
   CKVD_OPEN_FILES: 'raise the limit (`ulimit -n 1024`), then run again',
+  CKVD_MEMORY: 'give the process more memory or addresses, or fewer `--workers`, then run again',
   CKVD_UNAVAILABLE: 'ask for a range within the life of the series (`details.earliest`)',
   CKVD_POLARS_MISSING: '`npm install nodejs-polars`',
   CKVD_DUCKDB_MISSING: '`npm install @duckdb/node-api`, or read the files with another tool',

@@ -1,4 +1,4 @@
-import { CkvdError, describeSystemError, systemCode } from '../errors.ts'
+import { CkvdError, describeSystemError, systemCode, toCkvdError } from '../errors.ts'
 import type { CliContext } from './command.ts'
 import { isNohup } from './hangup.ts'
 import { ProcessOutput } from './process-output.ts'
@@ -12,6 +12,12 @@ export async function runProcess(run: (args: readonly string[], context: Omit<Cl
   const stdout = new ProcessOutput(process.stdout, 1)
   const stderr = new ProcessOutput(process.stderr, 2)
   process.on('exit', () => stderr.restoreTerminal())
+  // what nobody waits for, such as memory that Node's own parts do not get
+  process.on('uncaughtException', (thrown) => {
+    const error = toCkvdError(thrown)
+    printError({ stderr, env: process.env }, error, '')
+    process.exit(error.exit)
+  })
 
   const interrupt = new AbortController()
   const stop = (signalName: NodeJS.Signals): void => {

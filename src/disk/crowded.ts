@@ -1,13 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { crowdedCode } from '../errors.ts'
 
 /** Pauses before something is tried again for which too many files were open, milliseconds: five seconds in all. */
 export const CROWDED_PAUSES_MS: readonly number[] = [20, 40, 80, 160, 320, 640, 1280, 2560]
 
-/** True for what the system says when the process, or the machine, has too many files open: `code` of Node's errors, `system` of ours. */
+/** True for what the system says when the process, or the machine, has too many files open: of Node's errors and of ours. */
 export function isCrowded(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const { code, details } = error as { code?: unknown; details?: { system?: unknown } }
-  return [code, details?.system].some((name) => name === 'EMFILE' || name === 'ENFILE')
+  return crowdedCode(error) !== undefined
 }
 
 /** Does the work, and again after a pause where too many files are open: connections and threads have some, too, and give them back. */

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { CkvdError, systemCode } from '../errors.ts'
 import type { Whose } from './io-error.ts'
 import { ioError } from './io-error.ts'
+import { checkIsFile } from './own-file.ts'
 
 const fsyncAsync = promisify(fsync)
 
@@ -90,12 +91,14 @@ function outside(directory: string, real: string, root: string, { name, flag, io
 }
 
 /**
- * Refuses files that SQLite would write where a symbolic link leads; `paths` need not be there. Throws the folder's `ioCode`.
+ * Refuses files that SQLite would write where a symbolic link leads, and pipes, on which it would wait for ever; `paths` need not be there. Throws the folder's `ioCode`.
  */
 export function refuseLinks(paths: readonly string[], root: string, whose: Whose): void {
   for (const path of paths) {
     try {
-      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) throw outside(path, readlinkSync(path), root, whose)
+      const found = lstatSync(path, { throwIfNoEntry: false })
+      if (found?.isSymbolicLink() === true) throw outside(path, readlinkSync(path), root, whose)
+      if (found !== undefined) checkIsFile(found)
     } catch (error) {
       throw ioError(error, 'look at', path, whose)
     }

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
-import { CkvdError, systemCode, toCkvdError } from '../errors.ts'
+import { CkvdError, crowdedCode, systemCode, toCkvdError, tooManyOpenFiles } from '../errors.ts'
 
 /** Whose folder a file lies in: how messages speak of it, and the codes of its errors. */
 export interface Whose {
@@ -26,20 +26,21 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'A file stands where a directory is needed: move it away, then run again.',
   EEXIST: 'A file stands where a directory is needed: move it away, then run again.',
   EISDIR: 'A directory stands where a file is needed: move it away, then run again.',
+  ESPIPE: 'A pipe or a device stands where a file is needed: move it away, then run again.',
   ENOTEMPTY: 'A directory stands where a file is needed: move it away, then run again.',
   ENOENT: 'Something removed a part of $ meanwhile: run again.',
-  EMFILE: 'Too many files are open: raise the limit (ulimit -n 1024), then run again.',
-  ENFILE: 'Too many files are open on this machine: close some programs, then run again.',
   ELOOP: 'Symbolic links there lead in a circle: remove them, then run again.',
   ENAMETOOLONG: 'Choose a directory with a shorter path with %.',
 }
 
 /**
- * An error of the file system as `CKVD_DISK_FULL` or the folder's own code (`CKVD_LAKE_IO`); a `CkvdError` stays what it is, and what has no
+ * An error of the file system as `CKVD_DISK_FULL`, `CKVD_OPEN_FILES` or the folder's own code (`CKVD_LAKE_IO`); a `CkvdError` stays what it is, and what has no
  * system code is a bug. `operation` is a verb: *Cannot write /lake/…: …*.
  */
 export function ioError(error: unknown, operation: string, path: string, whose: Whose): CkvdError {
   if (error instanceof CkvdError) return error
+  const crowded = crowdedCode(error)
+  if (crowded !== undefined) return tooManyOpenFiles(crowded, `${operation} ${path}`, error, { operation, path })
   const system = systemCode(error)
   if (system === undefined || !/^E[A-Z0-9]+$/.test(system)) return toCkvdError(error)
   const code: ErrorCode = system === 'ENOSPC' || system === 'EDQUOT' ? 'CKVD_DISK_FULL' : whose.ioCode

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type Database from 'libsql'
-import { CkvdError, toCkvdError } from '../errors.ts'
+import { isOutOfFiles } from '../../config/open-files.ts'
+import { CkvdError, openFilesError, toCkvdError, tooManyOpenFiles } from '../errors.ts'
 import { refuseLinks } from './directories.ts'
 import type { Whose } from './io-error.ts'
 
@@ -35,6 +36,8 @@ function loadSqlite(): typeof Database {
   try {
     return createRequire(import.meta.url)('libsql') as typeof Database
   } catch (cause) {
+    const crowded = openFilesError(cause)
+    if (crowded !== undefined) throw crowded
     const platform = `${process.platform} ${process.arch}`
     throw new CkvdError(
       'CKVD_SQLITE_MISSING',
@@ -44,12 +47,14 @@ function loadSqlite(): typeof Database {
   }
 }
 
+/** SQLITE_IOERR and SQLITE_CANTOPEN: what SQLite says, too, where no more files may be open */
+const MAYBE_CROWDED: ReadonlySet<number> = new Set([10, 14])
 /** SQLITE_READONLY_DBMOVED: the file is no longer at its path */
 const READONLY_DBMOVED = 1032
 
 /**
  * An error of SQLite as a `CkvdError`: `CKVD_DISK_FULL`, the folder's `ioCode` and `lockedCode`, `CKVD_CATALOG`, or
- * `CKVD_BUG` where a statement of
+ * `CKVD_OPEN_FILES`, or `CKVD_BUG` where a statement of
  * ours is at fault. `operation` is a verb and its object: *Cannot open the catalog /lake/catalog.sqlite: …*.
  * Primary result codes: https://www.sqlite.org/rescode.html
  */
@@ -58,6 +63,7 @@ export function sqliteError(error: unknown, operation: string, path: string, who
   const result = resultCode(error)
   if (result === undefined) return toCkvdError(error)
   const options = { details: { path, operation, sqlite: result }, cause: error }
+  if (MAYBE_CROWDED.has(result & 0xff) && isOutOfFiles()) return tooManyOpenFiles('EMFILE', `${operation} ${path}`, error, options.details)
   const said = error instanceof Error ? error.message : String(error)
   const reason = said.startsWith('ConnectionFailed') && (result & 0xff) === 14 ? 'it cannot be opened or created' : said
   const found = `Cannot ${operation} ${path}: ${reason}`

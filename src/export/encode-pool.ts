@@ -1,5 +1,5 @@
 import type { Exported, ExportOutcome, ExportTask } from '../codec/export/export-task.ts'
-import { abortError, CkvdError, openFilesError } from '../errors.ts'
+import { abortError, CkvdError, resourceError } from '../errors.ts'
 import { WorkerPool } from '../worker-pool.ts'
 
 /** Makes files of an export in worker threads. */
@@ -57,8 +57,8 @@ export class EncodePool {
 }
 
 function workerError(cause: unknown): CkvdError {
-  const crowded = openFilesError(cause)
-  if (crowded !== undefined) return crowded
+  const refused = resourceError(cause)
+  if (refused !== undefined) return refused
   const message = cause instanceof Error ? cause.message : String(cause)
   return new CkvdError(
     'CKVD_WORKER',

@@ -1,3 +1,4 @@
+import { fileShares } from '../../config/open-files.ts'
 import type { CoverageRow } from '../codec/export/coverage-file.ts'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import { abortError, CkvdError } from '../errors.ts'
@@ -52,7 +53,8 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
       units.map(({ series }) => series),
     )
   using folder = await openExportFolder(out, options.steps)
-  await using pool = new EncodePool(options.workers)
+  const workers = Math.min(options.workers, fileShares().exporters)
+  await using pool = new EncodePool(workers)
   const head = { origin: lake.origin ?? null, encoding, selection: selectionOf(filter) }
   const planned = units.filter(({ rows }) => rows > 0).map(({ path }) => path)
   // read again under the lock: a run that has just ended may have changed it
@@ -60,7 +62,7 @@ export async function runExport(lake: Lake, options: ExportOptions): Promise<Exp
   const keeper = new ManifestKeeper(folder, head, current, planned)
   const tally = new ExportTally(units, options.onProgress)
   try {
-    await runLanes(units, { ...options, lake, folder, pool, keeper, tally })
+    await runLanes(units, { ...options, workers, lake, folder, pool, keeper, tally })
   } catch (error) {
     const second = await keeper.saveInterrupted()
     if (second !== undefined) options.logger.warn({ err: second }, 'the manifest could not be saved; the next run writes more files again')

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EXPORT_FORMATS } from '../codec/export/export-format.ts'
 import { datasetNames } from '../dataset/registry.ts'
+import { readOwnText } from '../disk/own-file.ts'
 import { parseJson } from '../json-text.ts'
 import { CkvdError, systemCode } from '../errors.ts'
 import { intervalPathName, parseInterval } from '../model/interval.ts'
@@ -103,7 +103,7 @@ export function formatManifest(manifest: Omit<Manifest, 'format'>): string {
 /** The manifest of the export in `out` with its text; undefined when there is none. Throws CKVD_EXPORT_MANIFEST, CKVD_EXPORT_IO. */
 export async function readManifest(out: string): Promise<{ manifest: Manifest; text: string } | undefined> {
   const path = join(out, MANIFEST)
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readOwnText(path).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return undefined
     throw exportIoError(error, 'read', path)
   })

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api'
-import { abortError, CkvdError } from '../errors.ts'
+import { abortError, CkvdError, openFilesError } from '../errors.ts'
 import type { OfDataset } from '../dataset/registry.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import { checkSizes, findDamage } from './export-damage.ts'
@@ -119,10 +119,13 @@ function checkPlace(out: string): void {
 
 async function loadDuckDb(): Promise<DuckDb> {
   return await import('@duckdb/node-api').catch((cause: unknown) => {
-    throw new CkvdError(
-      'CKVD_DUCKDB_MISSING',
-      'Expected the package @duckdb/node-api for queries, found none. Run `npm install @duckdb/node-api` beside ckvd (`npm install --global` where ckvd is installed so), or read the files with any other tool.',
-      { cause },
+    throw (
+      openFilesError(cause) ??
+      new CkvdError(
+        'CKVD_DUCKDB_MISSING',
+        'Expected the package @duckdb/node-api for queries, found none. Run `npm install @duckdb/node-api` beside ckvd (`npm install --global` where ckvd is installed so), or read the files with any other tool.',
+        { cause },
+      )
     )
   })
 }

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { CkvdError, describeSystemError } from '../errors.ts'
+import { CkvdError, describeSystemError, openFilesError } from '../errors.ts'
 import { universeError, universeLabel } from './universe-file.ts'
 
 const LARGEST_BYTES = 64 * 1024 * 1024
@@ -27,7 +27,10 @@ export async function readUniverseBytes(
     }
   } catch (cause) {
     if (cause instanceof CkvdError) throw cause
-    throw new CkvdError('CKVD_USAGE', `Could not read the universe from ${universeLabel(name)}: ${describeSystemError(cause)}.`, { cause })
+    throw (
+      openFilesError(cause) ??
+      new CkvdError('CKVD_USAGE', `Could not read the universe from ${universeLabel(name)}: ${describeSystemError(cause)}.`, { cause })
+    )
   }
   return Buffer.concat(chunks)
 }

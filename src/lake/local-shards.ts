@@ -5,6 +5,7 @@ import { open, readdir, stat } from 'node:fs/promises'
 import { whenUncrowded } from '../disk/crowded.ts'
 import type { AtomicFiles } from '../disk/durable-files.ts'
 import { ioError } from '../disk/io-error.ts'
+import { checkIsFile, READ_OWN } from '../disk/own-file.ts'
 import { LAKE, joinLake } from './layout.ts'
 import type { ListedFile, OpenFile, ShardReader, ShardStore } from './shard-store.ts'
 import { LARGEST_FILE_BYTES, tooLarge } from './shard-store.ts'
@@ -38,9 +39,9 @@ export function createLocalShards(root: string, files: AtomicFiles): ShardStore 
 
 /** The bytes of a file, in memory of their own, which may be handed to a thread. */
 async function readWhole(place: string, mostBytes: number): Promise<Uint8Array> {
-  await using file = await open(place, 'r')
+  await using file = await open(place, READ_OWN)
   const stats = await file.stat()
-  if (stats.isDirectory()) throw Object.assign(new Error('It is a directory.'), { code: 'EISDIR' })
+  checkIsFile(stats)
   if (stats.size > mostBytes) throw tooLarge(place, stats.size, mostBytes)
   const bytes = Buffer.allocUnsafeSlow(stats.size)
   for (let at = 0; at < bytes.length;) {
@@ -72,7 +73,7 @@ function isAbsent(error: unknown): boolean {
 function openFile(place: string): OpenFile | undefined {
   let file: number
   try {
-    file = openSync(place, 'r')
+    file = openSync(place, READ_OWN)
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw ioError(error, 'read', place, LAKE)
@@ -94,6 +95,7 @@ class LocalFile implements OpenFile {
     this.#file = file
     this.place = place
     this.#stats = statExactly(file)
+    checkIsFile(this.#stats)
   }
 
   get sizeBytes(): number {

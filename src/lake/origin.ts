@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { hostNameOf } from '../../config/host-name.ts'
 import { parseJson } from '../json-text.ts'
@@ -6,6 +5,7 @@ import { CkvdError, systemCode } from '../errors.ts'
 import { LAKE } from './layout.ts'
 import type { AtomicFiles } from '../disk/durable-files.ts'
 import { ioError } from '../disk/io-error.ts'
+import { readOwnTextSync } from '../disk/own-file.ts'
 import type { LakePaths } from './layout.ts'
 
 /** Where a lake's data is from: the exchange itself, or a sandbox. The two are never mixed in one lake. */
@@ -89,7 +89,7 @@ export function readLakeFacts(paths: LakePaths): LakeFacts | undefined {
 /** A small file's text; undefined when there is none. */
 function readText(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return readOwnTextSync(path)
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
     throw ioError(error, 'read', path, LAKE)

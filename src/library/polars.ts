@@ -1,6 +1,6 @@
 import type { Table } from 'apache-arrow'
 import { tableToIPC } from 'apache-arrow'
-import { CkvdError } from '../errors.ts'
+import { CkvdError, openFilesError } from '../errors.ts'
 
 /* eslint-disable @typescript-eslint/ban-ts-comment, @typescript-eslint/consistent-type-imports -- the comment must reach users' compilers: without the optional package there is no type */
 /**
@@ -16,10 +16,13 @@ export type PolarsDataFrame = import('nodejs-polars').DataFrame
  */
 export async function toPolars(table: Table): Promise<PolarsDataFrame> {
   const { default: polars } = await import('nodejs-polars').catch((cause: unknown) => {
-    throw new CkvdError(
-      'CKVD_POLARS_MISSING',
-      'Expected the package nodejs-polars for Polars output, found none. Run `npm install nodejs-polars`, or leave out returnPolars and CKVD_USE_POLARS_OUTPUT.',
-      { cause },
+    throw (
+      openFilesError(cause) ??
+      new CkvdError(
+        'CKVD_POLARS_MISSING',
+        'Expected the package nodejs-polars for Polars output, found none. Run `npm install nodejs-polars`, or leave out returnPolars and CKVD_USE_POLARS_OUTPUT.',
+        { cause },
+      )
     )
   })
   return polars.readIPC(Buffer.from(tableToIPC(table, 'file')))

@@ -35,7 +35,7 @@ interface Landed {
 }
 
 /** Errors of storing after which the data is as good as before: it is returned without being stored. */
-const STORE_ERRORS = ['CKVD_DISK_FULL', 'CKVD_LAKE_IO', 'CKVD_CATALOG'] as const
+const STORE_ERRORS = ['CKVD_DISK_FULL', 'CKVD_LAKE_IO', 'CKVD_CATALOG', 'CKVD_OPEN_FILES'] as const
 
 /** Closed days on their way from Vision and REST, each for all calls that want it, and into the lake when its lock can be had. */
 export class DayDownloads {

@@ -113,7 +113,7 @@ export class LakeAccess {
     try {
       return await openLake(this.paths.root, { mode: 'write', tell: (message) => this.#logger.info(message), origin })
     } catch (error) {
-      if (!isCkvdError(error, 'CKVD_LAKE_LOCKED', 'CKVD_LAKE_IO', 'CKVD_DISK_FULL')) throw error
+      if (!isCkvdError(error, 'CKVD_LAKE_LOCKED', 'CKVD_LAKE_IO', 'CKVD_DISK_FULL', 'CKVD_OPEN_FILES')) throw error
       this.#refusedAtMs = performance.now()
       this.#logger.warn({ code: error.code, lake: this.paths.root }, 'what is fetched is not stored')
       return null

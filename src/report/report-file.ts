@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { CkvdError, describeSystemError, systemCode } from '../errors.ts'
+import { CkvdError, describeSystemError, openFilesError, systemCode } from '../errors.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { WholeFile } from '../disk/whole-file.ts'
 
@@ -18,8 +18,10 @@ export async function writeReport(path: string, text: string): Promise<void> {
   await file.commit({ sync: false })
 }
 
-/** The error of a file of results that could not be read or written: CKVD_REPORT_IO, CKVD_DISK_FULL. */
+/** The error of a file of results that could not be read or written: CKVD_REPORT_IO, CKVD_DISK_FULL, CKVD_OPEN_FILES. */
 export function reportError(cause: unknown, path: string): CkvdError {
+  const crowded = openFilesError(cause)
+  if (crowded !== undefined) return crowded
   const reason = systemCode(cause) ?? String(cause)
   const full = reason === 'ENOSPC' || reason === 'EDQUOT'
   return new CkvdError(

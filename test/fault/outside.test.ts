@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -107,6 +108,25 @@ describe('a link in a lake', () => {
     expect((await readFile(place.precious)).length).toBeGreaterThan(0)
   })
 })
+
+test.each(['link', 'pipe'])(
+  'a %s in the place of what availability keeps beside its reports: nothing is written where it leads',
+  async (kind) => {
+    await using place = await createTempDirectory()
+    const out = join(place.path, 'reports')
+    const precious = join(place.path, 'precious')
+    await mkdir(out)
+    await writeFile(precious, 'precious')
+    const cache = join(out, '.availability-cache.jsonl')
+    if (kind === 'link') await symlink(precious, cache)
+    else expect(spawnSync('sh', ['-c', 'mkfifo "$0"', cache]).status).toBe(0)
+    const refused = await startCkvd(['availability', '--market', 'spot', '--out', out], { env: exchange.env }).ended
+    expect(refused).toMatchObject({ exit: 4, stderr: expect.stringMatching(/^error CKVD_REPORT_IO: .*remove it/) as string })
+    expect(await readFile(precious, 'utf8')).toBe('precious')
+    // files alone: no report either
+    expect(await listFiles(out)).toEqual([])
+  },
+)
 
 describe('a link in an export', () => {
   const replaced = (place: TempDirectory, out: string) =>

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { ingestCommand, runHere, startNode } from '../support/ckvd.ts'
@@ -14,6 +15,32 @@ const NOW = '2024-03-20T12:00:00Z'
 const INDEX = pathToFileURL(join(MAIN, '../../index.js')).href
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.warn('skipped: a user id without an entry (only root can take one)')
+
+describe.skipIf(process.platform !== 'linux')('a process that gets few addresses', () => {
+  // each memory of WebAssembly reserves 10 GB of them: those of Node's own parts come first, then a connection's, then the decoder's
+  test.each([3, 12, 20, 30])(
+    'where addresses are too few even for a connection: exit 4 and what to give, no bug (%i GB)',
+    async (gigabytes) => {
+      await using temp = await createTempDirectory()
+      const command = [process.execPath, MAIN, ...ingestCommand(temp.lake, '--start', '2024-03-01', '--end', '2024-03-04', '--sandbox')]
+      const child = spawn('bash', ['-c', `ulimit -v ${gigabytes}000000 && exec "$@"`, 'bash', ...command], {
+        env: { PATH: process.env['PATH'] ?? '', CKVD_NOW: NOW },
+      })
+      child.stdin.on('error', () => undefined).end('BTCUSDT')
+      const [stdout, stderr, [exit]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close') as Promise<[number | null]>,
+      ])
+      expect(`${stdout}${stderr}`).not.toMatch(/CKVD_BUG|HTTP_NETWORK|UNREACHABLE|^ +at /m)
+      // V8 itself ends the process where it gets none for the code of a thread: as any kill, and nobody can tell more
+      if (/^# Fatal process OOM/m.test(stderr)) return
+      expect([0, 4], stderr).toContain(exit)
+      if (exit === 4) expect(`${stdout}${stderr}`).toContain('CKVD_MEMORY')
+      if (gigabytes < 10) expect(exit).toBe(4)
+    },
+  )
+})
 
 describe('a platform without a prebuilt SQLite', () => {
   const run = async (...args: string[]) => {

@@ -128,6 +128,8 @@ export class AddressAccount implements RestAccount {
         return account
       } catch (error) {
         failure ??= toCkvdError(error)
+        // the account is there, and others use it: one of our own would not know what they have spent, nor of a ban
+        if (failure.code === 'CKVD_OPEN_FILES') throw failure
       }
     }
     if (failure !== undefined) onMisplaced?.(failure, null)

@@ -1,3 +1,4 @@
+import { memoryError } from '../../errors.ts'
 import { copyBytes } from '../../memory/copy-bytes.ts'
 import { decodeCsv } from './csv.ts'
 import type { DecodedCsv } from './csv.ts'
@@ -50,28 +51,36 @@ export class WasmDecoder {
    * it gives must be checked by its CRC-32: zlib alone says what is wrong with a stream.
    */
   inflate(data: Uint8Array, sizeBytes: number): Uint8Array | undefined {
-    if (sizeBytes > MAX_INFLATED_BYTES) return undefined
-    const wasm = this.#wasm()
-    const inputAt = wasm.inputOffset()
-    const outputAt = (inputAt + data.length + INFLATE_MARGIN_BYTES + 7) & ~7
-    growTo(wasm, outputAt + sizeBytes + INFLATE_MARGIN_BYTES)
-    reserveInPlace(wasm, outputAt, sizeBytes)
-    const memory = new Uint8Array(wasm.memory.buffer)
-    copyBytes(memory, inputAt, data)
-    if (wasm.inflate(inputAt, data.length, outputAt, sizeBytes) !== sizeBytes) return undefined
-    memory.fill(0, outputAt + sizeBytes, outputAt + sizeBytes + PADDING_BYTES)
-    return memory.subarray(outputAt, outputAt + sizeBytes)
+    return sizeBytes > MAX_INFLATED_BYTES ? undefined : this.#unlessRefused((wasm) => inflateIn(wasm, data, sizeBytes))
   }
 
   /** See `decodeCsv`. Bytes that `inflate` has just given are scanned where they are. */
   decodeCsv(bytes: Uint8Array): DecodedCsv {
-    const wasm = this.#wasm()
-    const decoded = decodeCsv(bytes, (csv, capacity) => new WasmTable(wasm, csv, capacity))
-    if (wasm.memory.buffer.byteLength > KEPT_BYTES) this.#instance = undefined
-    return decoded
+    const decoded = this.#unlessRefused((wasm) => decodeCsv(bytes, (csv, capacity) => new WasmTable(wasm, csv, capacity)))
+    if ((this.#instance?.memory.buffer.byteLength ?? 0) > KEPT_BYTES) this.#instance = undefined
+    return decoded ?? decodeCsv(bytes)
   }
 
-  #wasm(): WasmExports {
-    return (this.#instance ??= new WebAssembly.Instance(this.#module).exports as WasmExports)
+  /** Works in the module's memory; undefined where the system refuses memory, or the 10 GB of addresses that V8 reserves for each (`ulimit -v`). */
+  #unlessRefused<T>(work: (wasm: WasmExports) => T): T | undefined {
+    try {
+      const wasm = (this.#instance ??= new WebAssembly.Instance(this.#module).exports as WasmExports)
+      return work(wasm)
+    } catch (error) {
+      if (memoryError(error) === undefined) throw error
+      return undefined
+    }
   }
+}
+
+function inflateIn(wasm: WasmExports, data: Uint8Array, sizeBytes: number): Uint8Array | undefined {
+  const inputAt = wasm.inputOffset()
+  const outputAt = (inputAt + data.length + INFLATE_MARGIN_BYTES + 7) & ~7
+  growTo(wasm, outputAt + sizeBytes + INFLATE_MARGIN_BYTES)
+  reserveInPlace(wasm, outputAt, sizeBytes)
+  const memory = new Uint8Array(wasm.memory.buffer)
+  copyBytes(memory, inputAt, data)
+  if (wasm.inflate(inputAt, data.length, outputAt, sizeBytes) !== sizeBytes) return undefined
+  memory.fill(0, outputAt + sizeBytes, outputAt + sizeBytes + PADDING_BYTES)
+  return memory.subarray(outputAt, outputAt + sizeBytes)
 }

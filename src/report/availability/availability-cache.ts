@@ -1,6 +1,6 @@
-import { systemCode } from '../../errors.ts'
+import { CkvdError, systemCode } from '../../errors.ts'
 import { parseJson } from '../../json-text.ts'
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, lstatSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { makeDirectoryPath } from '../../disk/directory-path.ts'
@@ -63,8 +63,9 @@ export class AvailabilityCache {
     this.#lines = lines
   }
 
-  /** Opens the cache at `path`; of another listing than `url` nothing is taken. Throws CKVD_REPORT_IO. */
+  /** Opens the cache at `path`; of another listing than `url` nothing is taken. Throws CKVD_REPORT_IO, also where a link or a pipe is in its place. */
   static async open(path: string, url: string): Promise<AvailabilityCache> {
+    refuseOthers(path)
     const lines = new Map<string, Line>()
     for (const text of readLines(path)) {
       const line = lineSchema.safeParse(parseJson(text))
@@ -123,6 +124,13 @@ function nameOf({ dataset = 'klines', market, symbol, archives }: CacheKey): str
 function openAppend(path: string): number {
   makeDirectoryPath(dirname(path))
   return openSync(path, 'a')
+}
+
+/** Lines are appended: what a link leads to would get them, and a pipe would wait for its reader. */
+function refuseOthers(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== false) return
+  const message = `Expected ${path} to be the file that an earlier run left, found a link, a pipe or a folder, to which nothing is written: remove it, or name another folder with --out.`
+  throw new CkvdError('CKVD_REPORT_IO', message, { details: { path } })
 }
 
 function readLines(path: string): string[] {

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
+import { isOutOfFiles } from '../../../config/open-files.ts'
 import type { ErrorCode } from '../../errors.ts'
-import { CkvdError, systemCode } from '../../errors.ts'
+import { CkvdError, crowdedCode, memoryError, systemCode, tooManyOpenFiles } from '../../errors.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -252,6 +253,8 @@ const TUNNEL_REFUSED = /^Proxy response \((\d{3})\)/
 /** Certificates that Node does not trust, and those that are not for now. */
 const UNTRUSTED =
   /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|UNABLE_TO_VERIFY_LEAF_SIGNATURE)$/
+/** A name that is not known, or not for now: also what comes of it where the files with names cannot be opened. */
+const LOOK_UPS = /^(ENOTFOUND|EAI_AGAIN)$/
 const OUT_OF_TIME = /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/
 
 function networkError(error: Error, url: string, via: string | undefined): CkvdError {
@@ -260,6 +263,10 @@ function networkError(error: Error, url: string, via: string | undefined): CkvdE
   const refused = via === undefined ? undefined : (TUNNEL_REFUSED.exec(error.message) ?? TUNNEL_REFUSED.exec((cause as Error).message))?.[1]
   if (via !== undefined && refused !== undefined) return tunnelError(Number(refused), url, via, error)
   const reason = systemCode(error) ?? systemCode(cause) ?? error.message
+  const crowded = crowdedCode(error) ?? crowdedCode(cause) ?? (LOOK_UPS.test(reason) && isOutOfFiles() ? 'EMFILE' : undefined)
+  const noMemory = memoryError(cause)
+  if (noMemory !== undefined) return noMemory
+  if (crowded !== undefined) return tooManyOpenFiles(crowded, `connect to ${new URL(url).origin}`, error, { url })
   const code: ErrorCode = TIMEOUTS.has(reason) ? 'CKVD_HTTP_TIMEOUT' : TRUNCATIONS.has(reason) ? 'CKVD_HTTP_TRUNCATED' : 'CKVD_HTTP_NETWORK'
   const through = via === undefined ? '' : ` through ${via}`
   const advice = adviceFor(reason)

@@ -73,7 +73,7 @@ const gunzipAsync = promisify(gunzip)
  * errors, 408, 429 with Retry-After, 5xx, bodies of the wrong length, answers that `check` finds no good), and a rate limit.
  *
  * Absent is a value (status 404), failed is a throw: CKVD_HTTP_NETWORK, CKVD_HTTP_TIMEOUT, CKVD_HTTP_TRUNCATED, CKVD_HTTP_TOO_LARGE,
- * CKVD_HTTP_ENCODING, CKVD_HTTP_BUSY, CKVD_HTTP_STATUS, CKVD_FORBIDDEN, CKVD_PROXY, CKVD_CONFIG (of a proxy), CKVD_CLOCK, CKVD_ABORTED.
+ * CKVD_HTTP_ENCODING, CKVD_HTTP_BUSY, CKVD_HTTP_STATUS, CKVD_FORBIDDEN, CKVD_PROXY, CKVD_CONFIG (of a proxy), CKVD_CLOCK, CKVD_OPEN_FILES, CKVD_ABORTED.
  * Redirects are not followed: an archive host that redirects is a wrong address or a captive portal, and the error says where it pointed.
  */
 export class HttpClient {
@@ -139,7 +139,9 @@ export class HttpClient {
         return await this.#fetchOnce(url, request, agents, time)
       } catch (error) {
         if (request.signal.aborted) throw abortError(request.signal)
-        if (!(error instanceof CkvdError) || !error.retryable || attempt >= maxRetries || time.spentMs > time.allMs) throw error
+        // files that are open now, of other connections and threads, may be closed soon
+        const isWorthIt = error instanceof CkvdError && (error.retryable || error.code === 'CKVD_OPEN_FILES')
+        if (!isWorthIt || attempt >= maxRetries || time.spentMs > time.allMs) throw error
         const retryAfterMs = error.details['retryAfterMs']
         const pauseMs = typeof retryAfterMs === 'number' ? retryAfterMs : backoffMs(this.#settings.backoffMs, attempt)
         if (typeof retryAfterMs === 'number') obeyedMs += retryAfterMs

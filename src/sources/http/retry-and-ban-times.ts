@@ -26,12 +26,23 @@ export function parseRetryAfter(text: string | undefined, nowMs: number): number
   return dateMs === undefined ? undefined : bounded(dateMs - nowMs)
 }
 
-/** `IP banned until 1718000000000` in an error body: how far that lies ahead, in milliseconds, at most MAX_HOLD_MS; undefined: no such text, or it has passed. */
+/**
+ * `IP banned until 1718000000000` in an error body: how far that lies ahead, in milliseconds, at most MAX_HOLD_MS; undefined: no such text, or it
+ * has passed. Milliseconds are what the exchange writes; its other APIs tell times in seconds and microseconds, too.
+ */
 export function parseBanText(body: Uint8Array | undefined, nowMs: number): number | undefined {
   if (body === undefined) return undefined
   const text = new TextDecoder().decode(body.subarray(0, 4096))
-  const untilMs = /banned until (\d+)/i.exec(text)?.[1]
-  return untilMs === undefined ? undefined : bounded(Number(untilMs) - nowMs)
+  const until = /banned until (\d+(?:\.\d+)?)/i.exec(text)?.[1]
+  return until === undefined ? undefined : bounded(epochMs(Number(until)) - nowMs)
+}
+
+/** An epoch time of this or the next century, whose unit its size tells: 1e9 seconds are of 2001, 1e11 milliseconds of 1973. */
+function epochMs(time: number): number {
+  if (time < 1e11) return time * 1000
+  if (time < 1e14) return time
+  if (time < 1e17) return time / 1000
+  return time < 1e20 ? time / 1e6 : time
 }
 
 function bounded(delayMs: number): number | undefined {

@@ -19,7 +19,7 @@ export function statusError(answer: HttpAnswer, url: string): CkvdError {
     })
   }
   const location = headers['location']
-  const hint = location === undefined ? '' : ` and pointed to ${location}; set the URL of that source if this is meant`
+  const hint = location === undefined ? '' : ` and pointed to ${location.slice(0, 200)}; set the URL of that source if this is meant`
   return new CkvdError('CKVD_HTTP_STATUS', `Expected status 200 from ${url}, got ${status}${hint}. Check the URLs of \`ckvd config\`.`, {
     details,
   })

@@ -56,6 +56,9 @@ function decodeRows(body: Uint8Array, interval: Interval, url: string): KlineCol
   }
 }
 
+/** So much of what a server says is told: each day that it concerns repeats it. Characters. */
+const MOST_TOLD = 200
+
 interface Refusal {
   readonly code: number
   readonly msg: string
@@ -66,7 +69,7 @@ function parseRefusal(body: Uint8Array): Refusal | undefined {
   if (!text.startsWith('{')) return undefined
   // where it is no error body the caller says what was expected
   const { code, msg } = (parseJson(text) ?? {}) as { code?: unknown; msg?: unknown }
-  return typeof code === 'number' ? { code, msg: typeof msg === 'string' ? msg : '' } : undefined
+  return typeof code === 'number' ? { code, msg: typeof msg === 'string' ? msg.slice(0, MOST_TOLD) : '' } : undefined
 }
 
 function readRefusal({ code, msg }: Refusal, what: string, url: string): 'unlisted' {

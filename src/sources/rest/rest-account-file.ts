@@ -1,7 +1,8 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import Database from 'libsql'
-import { CkvdError } from '../../errors.ts'
+import { isOutOfFiles } from '../../../config/open-files.ts'
+import { CkvdError, tooManyOpenFiles } from '../../errors.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from './rest-account.ts'
 import type { LaneState } from './rest-account-lane.ts'
 import { holdIn, NEW_LANE, reserveIn, settleIn, usageOf } from './rest-account-lane.ts'
@@ -243,16 +244,19 @@ function isBusy(error: unknown): boolean {
   return typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)
 }
 
-/** Throws where a symbolic link is in the place of the account or of SQLite's files beside it: also who only reads would write where it leads. */
+/** Throws where no file is in the place of the account or of SQLite's files beside it: who only reads would write where a symbolic link leads, too, and wait for ever on a pipe. */
 export function refuseLinks(path: string): void {
   for (const file of ['', '-wal', '-shm', '-journal'].map((ending) => path + ending)) {
-    if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue
+    const found = lstatSync(file, { throwIfNoEntry: false })
+    if (found === undefined || found.isFile()) continue
+    if (!found.isSymbolicLink()) throw new Error(`${file} is no file: move it away`)
     throw new Error(`a symbolic link leads ${file} to ${readlinkSync(file)}, where nothing is written: remove the link`)
   }
 }
 
-/** What cannot be done with the account, and what to do. `verb`: *open*, *read*, *write*. */
+/** What cannot be done with the account, and what to do: CKVD_ACCOUNT, or CKVD_OPEN_FILES where that is why. `verb`: *open*, *read*, *write*. */
 export function accountError(verb: string, path: string, cause: unknown): CkvdError {
+  if (isOutOfFiles()) return tooManyOpenFiles('EMFILE', `${verb} the account of REST weight ${path}`, cause, { path })
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new CkvdError(
     'CKVD_ACCOUNT',

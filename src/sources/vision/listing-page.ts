@@ -1,3 +1,4 @@
+import { CkvdError } from '../../errors.ts'
 import type { ListingPage } from './listing-xml.ts'
 
 /**
@@ -6,7 +7,24 @@ import type { ListingPage } from './listing-xml.ts'
  */
 export async function parseListingPage(body: Uint8Array, where: string): Promise<ListingPage> {
   const xml = new TextDecoder().decode(body)
-  return scanPage(xml) ?? (await import('./listing-xml.ts')).parsePage(xml, where)
+  const page = scanPage(xml) ?? (await import('./listing-xml.ts')).parsePage(xml, where)
+  const longest = Math.max(page.next?.length ?? 0, ...page.folders.map(({ length }) => length), ...page.keys.map(lengthOf))
+  if (longest <= MOST_NAME_CHARACTERS) return page
+  const found = `one of ${longest} characters`
+  throw new CkvdError(
+    'CKVD_LISTING',
+    `Expected names of at most ${MOST_NAME_CHARACTERS} characters in a listing from ${where}, found ${found}.`,
+    {
+      details: { where, found },
+    },
+  )
+}
+
+/** S3's names have 1,024 bytes at most. A name becomes a part of the next request, of messages and of the catalog. */
+const MOST_NAME_CHARACTERS = 1024
+
+function lengthOf({ key, etag }: ListingPage['keys'][number]): number {
+  return Math.max(key.length, etag.length)
 }
 
 /** XML declaration and root of a page. */

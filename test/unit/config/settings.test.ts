@@ -234,6 +234,12 @@ describe('refusals', () => {
     expect(message).toContain(join(cwd, 'absent.json'))
   })
 
+  test.skipIf(process.platform === 'win32')('a config file without an end is refused', () => {
+    const { code, message } = refusal({ configPath: '/dev/zero' })
+    expect(code).toBe('CKVD_CONFIG')
+    expect(message).toContain('it has more than 1048576 bytes')
+  })
+
   test('a sandbox together with a URL flag; a URL of a lower source gives way', () => {
     expect(refusal({ flags: { sandbox: true, umRestUrl: 'http://x' } })).toMatchObject({ code: 'CKVD_USAGE' })
     expect(resolve({ flags: { sandbox: true }, env: { CKVD_UM_REST_URL: 'http://x' } }).settings.sandbox).toBe(true)

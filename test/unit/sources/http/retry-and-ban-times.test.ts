@@ -46,6 +46,13 @@ describe('the text of a ban', () => {
     [`IP banned until ${NOW + 60_000}. Please use WebSocket Streams.`, 60_000],
     [`{"code":-1003,"msg":"Way too much request weight used; IP banned until ${NOW + 1}"}`, 1],
     [`IP(1.2.3.4) banned until ${NOW + 5000}`, 5000],
+    // in seconds, in microseconds, in nanoseconds
+    [`IP banned until ${NOW / 1000 + 60}`, 60_000],
+    [`IP banned until ${NOW / 1000 + 60}.5.`, 60_500],
+    [`IP banned until ${(NOW + 60_000) * 1000}`, 60_000],
+    [`IP banned until ${BigInt(NOW + 60_000) * 1_000_000n}`, 60_000],
+    [`IP banned until ${NOW / 1000 - 60}`, undefined],
+    ['IP banned until 12', undefined],
     [`IP banned until ${'9'.repeat(400)}`, MAX_HOLD_MS],
     [`IP banned until ${NOW}`, undefined],
     ['IP banned until further notice', undefined],

@@ -223,6 +223,13 @@ describe('refusals', () => {
     expect(server.requests).toHaveLength(1)
   })
 
+  test('of what a server says so much is told', async () => {
+    server.script = () => refuse(400, { code: -9999, msg: 'x'.repeat(3000) })
+    const error = await errorOf(createRest().fetchStretch(series('um'), us(T, T + DAY_MS), { signal }))
+    expect(error.code).toBe('CKVD_REST_BODY')
+    expect(JSON.stringify(error).length).toBeLessThan(1500)
+  })
+
   test('illegal characters in the symbol mean that it does not exist', async () => {
     server.script = () =>
       refuse(400, { code: -1100, msg: "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'." })
