@@ -27,7 +27,7 @@ try {
 - **what to do**: where the message does not say it better. Longer answers: [troubleshooting](troubleshooting.md).
 - **retryable**: whether the same call may succeed when it is tried again at once. The package has already tried such calls again, with back-off, before it throws.
 
-This page is generated from the catalogue in \`src/errors.ts\` and \`src/cli/remedies.ts\` by \`node scripts/errors-doc.mjs\`.
+This page is generated from the catalogue in \`src/errors.ts\` and \`src/cli/show/remedies.ts\` by \`node scripts/errors-doc.mjs\`.
 `
 
 /** A text as the cell of a Markdown table. */
@@ -44,7 +44,7 @@ function formatErrors(catalogue, remedies) {
 
 try {
   const { ERROR_CATALOGUE } = await import('../dist/src/errors.js')
-  const { REMEDIES } = await import('../dist/src/cli/remedies.js')
+  const { REMEDIES } = await import('../dist/src/cli/show/remedies.js')
   const settings = await prettier.resolveConfig(page)
   writeFileSync(page, await prettier.format(formatErrors(ERROR_CATALOGUE, REMEDIES), { ...settings, filepath: page }))
   console.log(`wrote docs/errors.md: ${Object.keys(ERROR_CATALOGUE).length} codes`)

@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import type { CkvdError, ErrorCode } from '../../errors.ts'
 import { ERROR_CATALOGUE } from '../../errors.ts'
 import { cleanLine, cleanText } from '../../terminal-text.ts'
-import { REMEDIES } from '../remedies.ts'
+import { REMEDIES } from './remedies.ts'
 import type { Output } from './output.ts'
 import { wrapText } from './wrap-text.ts'
 

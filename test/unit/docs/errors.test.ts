@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { REMEDIES } from '../../../src/cli/remedies.ts'
+import { REMEDIES } from '../../../src/cli/show/remedies.ts'
 import type { ErrorCode } from '../../../src/errors.ts'
 import { ERROR_CATALOGUE } from '../../../src/errors.ts'
 

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
 
 /** What a person does about an error of a code, where its message does not say it better: part of a sentence. `docs/errors.md` has them all. */
 export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
