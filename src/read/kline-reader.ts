@@ -1,28 +1,26 @@
 import PQueue from 'p-queue'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
-import { chunkClosedUs, chunkEndUs, chunkOfUs, chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
+import { chunkClosedUs, chunkOfUs, chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import { findMissing, isOnGrid, isSequence } from '../dataset/expected.ts'
 import { rowsWithin } from '../dataset/rows.ts'
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
 import { askRest } from '../acquire/rest/rest-question.ts'
 import { CkvdError } from '../errors.ts'
-import type { DayRange, LedgerReader } from '../lake/ledger.ts'
-import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
-import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
+import type { DayRange } from '../lake/ledger.ts'
+import type { SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import { findRowFlaw } from '../lake/catalog/row-flaw.ts'
 import type { Logger } from '../log.ts'
-import type { EvidencedGap } from '../model/evidence.ts'
-import { isProof } from '../model/evidence.ts'
 import { firstSlotUs, slotStartUs } from '../model/interval.ts'
-import type { Series, TimeRange } from '../model/series.ts'
+import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { countDays, dayStartUs } from '../model/utc-day.ts'
 import { DayDownloads } from './day-downloads.ts'
 import type { DayPart, SourceRun } from './day-parts.ts'
-import { acquiredPart, storedPart } from './day-parts.ts'
+import { acquiredPart } from './day-parts.ts'
 import { Flights } from './flights.ts'
 import { wordGap } from './gap-evidence.ts'
+import { absentPart, isOver, isUnborn, usablePart } from './lake-days.ts'
 import type { KlineRows } from './kline-rows.ts'
 import { joinParts } from './kline-rows.ts'
 import { findUnexplained, unavailable } from './missing-bars.ts'
@@ -235,54 +233,6 @@ function listChunks({ series, range }: KlineQuery, nowUs: number): UtcDay[] {
   const endUs = Math.min(range.endUs, nowUs)
   for (let day = chunkOfUs(range.startUs, series); dayStartUs(day) < endUs; day = nextChunk(day, series)) chunks.push(day)
   return chunks
-}
-
-/**
- * A stored chunk whose rows may be returned as they are: it is explained, or it is partial or disputed and nothing is unexplained that is
- * missing in the part that is asked for. A pending one is asked for again; a disputed one is for `ingest` to settle, here it is told.
- */
-function usablePart({ series, range }: KlineQuery, row: DayRow, catalog: LedgerReader): DayPart | undefined {
-  if (row.condition === 'pending') return undefined
-  const gaps =
-    row.condition === 'complete' || row.condition === 'provisional' ? [] : catalog.listGaps(series, row.day, nextChunk(row.day, series))
-  if (countsAsExplained(row)) return storedPart(series, row, gaps)
-  if (row.shardSha256 === null || (row.condition !== 'partial' && row.condition !== 'disputed')) return undefined
-  const touches = gaps.some((gap) => !isProof(gap.evidence) && gap.startUs < range.endUs && gap.endUs > range.startUs)
-  return touches ? undefined : storedPart(series, row, gaps)
-}
-
-/**
- * True when the whole chunk lies before the series' first bar. What the archives told while REST could not be asked holds for the lake
- * alone: REST may know earlier bars.
- */
-function isUnborn({ series, source }: KlineQuery, day: UtcDay, known: SeriesRow | undefined): boolean {
-  if (known?.firstOpenUs == null || chunkEndUs(day, series) > known.firstOpenUs) return false
-  return known.firstSource === 'rest' || known.firstSource === 'archives' || source === DataSource.CACHE
-}
-
-/**
- * True of a chunk after the series' end, as the lake has it, of which nothing else is told. That holds for the lake alone, too: whether the
- * series is still over, the exchange is asked.
- */
-function isOver({ source }: KlineQuery, day: UtcDay, row: DayRow | undefined, known: SeriesRow | undefined): boolean {
-  return source === DataSource.CACHE && row === undefined && known?.endedUs != null && dayStartUs(day) >= known.endedUs
-}
-
-function absentPart(
-  series: Series,
-  day: UtcDay,
-  row: DayRow | undefined,
-  isDamaged: boolean,
-  gapsOf: (day: UtcDay) => readonly EvidencedGap[],
-): DayPart {
-  const range: TimeRange = chunkRange(day, series)
-  const why = isDamaged
-    ? 'its shard in the lake is damaged, or missing'
-    : row === undefined
-      ? 'not in the lake'
-      : `${row.condition} in the lake: ${reasonOf(row, gapsOf(day))}`
-  const evidence = [wordGap({ ...range, bars: 0 }, why, false)]
-  return { day, rows: 0, columns: null, row: null, runs: [], range, isFull: false, isDisputed: false, isUnlisted: false, evidence }
 }
 
 /** Tells what each source gave, in the order in which they were asked. */
