@@ -100,7 +100,8 @@ function* listingRows(): Generator<Row> {
   for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 0) }
   for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 0) }
   for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', -1) }
-  for (const code of [403, 451]) yield { stage, fault: status(code), outcome: failed('CKVD_FORBIDDEN', -1) }
+  // refused wherever it asks: that is no matter of a series
+  for (const code of [403, 451]) yield { stage, fault: status(code), outcome: { ...failed('CKVD_FORBIDDEN', -1), exit: 4 } }
   for (const after of [undefined, 600]) yield { stage, fault: status(418, after), outcome: failed('CKVD_HTTP_STATUS', -1) }
   yield { stage, fault: { kind: 'flip', offset: 42 }, outcome: failed('CKVD_LISTING', 0) }
   yield {

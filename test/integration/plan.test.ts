@@ -76,7 +76,16 @@ describe('--dry-run', () => {
     expect(result.total.disk_bytes).toBeLessThan(bars + 3 * 2 * 4096 + 2 * 4096 + 56 * 200)
     const { disk_bytes } = result.total
     expect(result.series).toEqual([
-      { market: 'spot', symbol: 'AAAUSDT', interval: '1h', first: '2024-01-15', last: '2024-03-10', ...numbers, disk_bytes },
+      {
+        dataset: 'klines',
+        market: 'spot',
+        symbol: 'AAAUSDT',
+        interval: '1h',
+        first: '2024-01-15',
+        last: '2024-03-10',
+        ...numbers,
+        disk_bytes,
+      },
     ])
     expect(Object.keys(result)).toEqual(expect.arrayContaining(['command', 'exit', 'series', 'total']))
     expect(await listFiles(directory.path)).toEqual([])
