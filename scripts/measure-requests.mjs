@@ -54,7 +54,10 @@ const markets = Array.from({ length: symbols }, (_, i) => {
   }
 })
 
-const exchange = await startSandbox({ now: () => untilMs + 12 * 3_600_000, markets })
+// the exchange counts weight by its own minutes: they pass, and begin with ours
+const startedMs = Date.now()
+const now = () => untilMs + 12 * 3_600_000 + (startedMs % 60_000) + (Date.now() - startedMs)
+const exchange = await startSandbox({ now, markets })
 const directory = await mkdtemp(join(tmpdir(), 'ckvd-requests-'))
 try {
   for (const name of ['first run', 'next run']) {

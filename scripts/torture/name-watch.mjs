@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 
 const UNNAMED = ['before write', 'after write', 'before sync', 'after sync', 'before rename']
-/** A pack of a month or year may be there already, with fewer chunks. */
-const PACK = /-\d{4}(-\d{2})?\.arrow$/
+/** What may be there already: a pack of a month or year with fewer chunks, and what a lake says of its format. */
+const REPLACED = /-\d{4}(-\d{2})?\.arrow$|\/lake\.json$/
 
 /**
  * Watches final names: until its rename nothing new may lie under a file's, since a kill in the middle of a write would leave a part of it
@@ -15,7 +15,7 @@ export function createNameWatch() {
     const state = stateOf(path)
     if (name !== 'before write') return state !== before.get(path)
     before.set(path, state)
-    return state !== '' && !PACK.test(path)
+    return state !== '' && !REPLACED.test(path)
   }
 }
 

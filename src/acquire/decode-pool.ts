@@ -4,7 +4,7 @@ import type { DecodeOutcome, DecodeRequest, DecodeResult, DecodeTask } from '../
 import { leastShardBytes } from '../codec/arrow/shard-size.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { isMonthChunked } from '../dataset/chunk.ts'
-import { abortError, CkvdError, resourceError } from '../errors.ts'
+import { abortError, CkvdError, resourceError, systemCode } from '../errors.ts'
 import { maxLengthUs } from '../model/interval.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { listenAbort } from '../waiting.ts'
@@ -206,8 +206,8 @@ export class DecodePool {
       const ended = signal.aborted ? `gave no answer for ${this.#taskTimeoutMs / 1000} s` : 'died'
       for (const waiting of batch) {
         const { key } = waiting.request.archive
-        // no archive is at fault where a thread may not open its own program, or gets no memory
-        const refused = resourceError(cause)
+        // no archive is at fault where a thread may not open its own program, or gets no memory; where it outgrows its heap, one may be
+        const refused = systemCode(cause) === 'ERR_WORKER_OUT_OF_MEMORY' ? undefined : resourceError(cause)
         waiting.reject(
           refused ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }),
         )
