@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as afterEvents } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { IngestOptions } from '../../src/ingest/ingest-options.ts'
 import type { IngestResult } from '../../src/ingest/result.ts'
@@ -33,8 +36,21 @@ beforeAll(async () => {
   reference = await digestTree(join(world.lake, 'data'))
 })
 
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/**
+ * A catalog that a full disk kept in WAL mode lives on in this process, closed or not, until libsql's statements are collected, and takes its
+ * log along then: that is to be over before the next one opens it. A user's next run is another process.
+ */
+async function forgetClosed(): Promise<void> {
+  collectGarbage()
+  await afterEvents()
+}
+
 /** What is below data/ is, file by file, what a run on a sound disk stores; `ckvd verify` has nothing to say. */
 async function checkSound(lake: string): Promise<void> {
+  await forgetClosed()
   const found = await digestTree(join(lake, 'data'))
   expect(found.filter((file) => !reference.includes(file))).toEqual([])
   expect(await listFiles(join(lake, 'tmp'))).toEqual([])
@@ -43,6 +59,7 @@ async function checkSound(lake: string): Promise<void> {
 
 /** The same command on a disk that is well again: all is there, and nothing that was recorded is fetched again. */
 async function checkHealed(world: World, lake: string, stored: number): Promise<void> {
+  await forgetClosed()
   world.sandbox.clearRequests()
   expect(await world.run({ ...RANGE, lake })).toMatchObject({ exit: 0, skipped: stored, stored: DAYS - stored, problems: [] })
   expect(world.requests('archive')).toBe(DAYS - stored)
