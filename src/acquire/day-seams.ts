@@ -11,7 +11,7 @@ import type { AcquiredDay, BesideRows } from './day.ts'
 import { buildDay } from './day.ts'
 import type { StoredChunk } from './repair.ts'
 import { askRest, explainGap } from './rest/rest-question.ts'
-import type { SeriesLife } from './series-life.ts'
+import type { SeriesLife } from './life/series-life.ts'
 
 /** What work that has begun will tell of its chunks' ends. */
 interface Announced {

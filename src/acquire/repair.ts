@@ -7,7 +7,7 @@ import type { RestContext } from './archive-task.ts'
 import { fillGaps } from './archive/complete-day.ts'
 import type { AcquiredDay } from './day.ts'
 import { buildDay } from './day.ts'
-import type { SeriesLife } from './series-life.ts'
+import type { SeriesLife } from './life/series-life.ts'
 
 /** A stored chunk with missing bars. */
 export interface StoredChunk {

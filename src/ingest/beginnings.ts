@@ -1,4 +1,4 @@
-import type { Beginnings } from '../acquire/series-life.ts'
+import type { Beginnings } from '../acquire/life/series-life.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS, nestsIn } from '../model/interval.ts'

@@ -9,7 +9,7 @@ import type { AcquiredDay } from '../day.ts'
 import { acquireWithout } from './release.ts'
 import { acquireBare, consecutive } from '../rest/rest-days.ts'
 import { firstOpenOfParts, gatherMonth, strayNote } from './neighbour-archives.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
 
 /**
  * Fetches, verifies and decodes an archive, completes what falls short from the other form and from REST, and gives

@@ -15,7 +15,7 @@ import { findListed, relistArchive } from './relist.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
 import { countChangedRows } from '../../dataset/rows.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
 
 /** Rows that an archive has for a chunk. */
 export interface Found {

@@ -20,8 +20,8 @@ import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-question.ts'
 import { askRest, explainGap } from '../rest/rest-question.ts'
-import type { SeriesLife } from '../series-life.ts'
-import { learnFromSilence } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
+import { learnFromSilence } from '../life/series-life.ts'
 
 /** Joins what the archives have of a chunk (the first one is preferred), asks REST for the holes, and builds the chunk. */
 export async function completeDay(

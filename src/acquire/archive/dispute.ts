@@ -16,7 +16,7 @@ import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-question.ts'
 import { askRest } from '../rest/rest-question.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
 
 /** One source's rows of a chunk. */
 interface Voice {

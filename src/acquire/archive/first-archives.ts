@@ -8,7 +8,7 @@ import type { Listing } from '../../sources/vision/listing.ts'
 import { packagingsOf } from '../../sources/vision/vision-url.ts'
 import { isFactOfArchive, loadArchive } from './archive-load.ts'
 import type { AcquireContext } from '../archive-task.ts'
-import type { ArchivesOf, SeriesLife } from '../series-life.ts'
+import type { ArchivesOf, SeriesLife } from '../life/series-life.ts'
 
 /** The intervals that the listing has for a symbol, shortest first. Throws errors of the listing. */
 export async function fetchListedIntervals(

@@ -12,7 +12,7 @@ import type { Found } from './archive-load.ts'
 import { loadArchive } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import { expectedRange } from '../day.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
 
 /**
  * A month of `3d`, `1w` or `1M` that falls short in the archive from which it is taken: what that archive has of it, and what the task's

@@ -17,7 +17,7 @@ import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import { acquireBare, consecutive } from '../rest/rest-days.ts'
 import { askRest } from '../rest/rest-question.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
 import { gatherMonth } from './neighbour-archives.ts'
 
 /** The planned archive gave nothing that may be believed: the other form, then REST, else the day stays unexplained. */

@@ -14,8 +14,9 @@ import type { AcquiredDay, ArchiveOrigin } from '../day.ts'
 import { rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
 import { askRest, explainGap, refusalOf } from './rest-question.ts'
-import type { Ending, SeriesLife } from '../series-life.ts'
-import { learnFromSilence } from '../series-life.ts'
+import type { Ending } from '../life/series-end.ts'
+import type { SeriesLife } from '../life/series-life.ts'
+import { learnFromSilence } from '../life/series-life.ts'
 
 /** A known bar is near when it opens within so many slots before what is asked for. */
 const NEAR_SLOTS = 400

@@ -7,7 +7,7 @@ import type { AcquiredDay } from '../day.ts'
 import { openCondition } from '../day.ts'
 import { acquireDaysFromRest } from './rest-days.ts'
 import { SILENCE_US } from './rest-question.ts'
-import type { SeriesLife } from '../series-life.ts'
+import type { SeriesLife } from '../life/series-life.ts'
 
 /** The chunks of a series after its last archive. */
 export interface TailTask {

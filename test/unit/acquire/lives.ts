@@ -1,5 +1,5 @@
-import type { Beginnings, SeriesLifeOptions } from '../../../src/acquire/series-life.ts'
-import { SeriesLife } from '../../../src/acquire/series-life.ts'
+import type { Beginnings, SeriesLifeOptions } from '../../../src/acquire/life/series-life.ts'
+import { SeriesLife } from '../../../src/acquire/life/series-life.ts'
 import type { BeginningRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import type { Interval } from '../../../src/model/interval.ts'
 import { at, HOURS } from './bars.ts'

@@ -1,34 +1,23 @@
-import { datasetOf } from '../dataset/registry.ts'
-import type { SeriesBounds } from '../dataset/expected.ts'
-import { chunkEndUs } from '../dataset/chunk.ts'
-import { isFailure } from '../errors.ts'
-import type { BeginningRow, FirstSource, SeriesRow } from '../lake/catalog/catalog-rows.ts'
-import type { Doubt } from '../model/evidence.ts'
-import { doubt } from '../model/evidence.ts'
-import type { Grid, Interval, Phase } from '../model/interval.ts'
-import { gridOf, INTERVALS, joinPhases, maxLengthUs, nestsIn, nextSlotUs, slotStartUs } from '../model/interval.ts'
-import type { Gap } from '../model/gaps.ts'
-import type { Series } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
-import { isoOfUs } from '../model/utc-day.ts'
-import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
-import { isPlausible, isTraded } from '../sources/rest/exchange-info.ts'
-import type { RestSource } from '../sources/rest/rest.ts'
-import type { RestAnswer } from './rest/rest-question.ts'
-import { SILENCE_US, refusalOf } from './rest/rest-question.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import type { SeriesBounds } from '../../dataset/expected.ts'
+import { chunkEndUs } from '../../dataset/chunk.ts'
+import { isFailure } from '../../errors.ts'
+import type { BeginningRow, FirstSource, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
+import type { Doubt } from '../../model/evidence.ts'
+import { doubt } from '../../model/evidence.ts'
+import type { Grid, Interval, Phase } from '../../model/interval.ts'
+import { gridOf, INTERVALS, joinPhases, nestsIn, nextSlotUs, slotStartUs } from '../../model/interval.ts'
+import type { Gap } from '../../model/gaps.ts'
+import type { Series } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import type { RestSource } from '../../sources/rest/rest.ts'
+import type { RestAnswer } from '../rest/rest-question.ts'
+import type { EndWitnesses, Ending } from './series-end.ts'
+import { SeriesEnd } from './series-end.ts'
 
 /** Where a series begins: known, or why it is not. A start of null: at the first bar that turns up. */
 export type Beginning =
   { readonly known: true; readonly startUs: number | null; readonly source: FirstSource } | { readonly known: false; readonly doubt: Doubt }
-
-/** Whether a series has ended: no slot from `atUs` on is expected. `young`: it has been silent for too short a time to tell. */
-export type Ending =
-  | {
-      readonly ended: true
-      readonly atUs: number
-      /** why bars up to there are missing; null: none is known to be */ readonly leftOut: Doubt | null
-    }
-  | { readonly ended: false; readonly young: boolean; readonly doubt: Doubt }
 
 /** REST's answers to "the first bar of all", kept for all intervals of a symbol. */
 export interface Beginnings {
@@ -44,33 +33,22 @@ export interface Beginnings {
 /** Whose first archives tell of a beginning: those of all intervals of the symbol, or those of the series, in both forms. */
 export type ArchivesOf = 'symbol' | 'series'
 
-export interface SeriesLifeOptions {
+export interface SeriesLifeOptions extends EndWitnesses {
   readonly series: Series
   /** what the lake, or an earlier call, knows */
   readonly known: SeriesRow | undefined
   readonly beginnings: Beginnings
-  /** null: REST is off */
-  readonly rest: RestSource | null
   /** the earliest bar in the first archives, us, given the first bar of the series' own */
   readonly earliestInArchives: (heldUs: number, of: ArchivesOf) => Promise<number>
-  /** the last bar in the last archives of either form, us, at least the last bar of the series' own */
-  readonly latestInArchives: (heldUs: number) => Promise<number>
-  /** the listing of the market is behind its archives, so that no series can be called ended */
-  readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
   /** the last chunk that is known to have bars, in the lake or in an archive; null: none is */
   readonly lastKnownDay: UtcDay | null
   /** archives or bars are known after the range that is asked for */
   readonly goesOn: boolean
-  readonly nowUs: number
-  readonly signal: AbortSignal
 }
 
-/** The date that a futures contract is named after, `BTCUSD_210625`: it is delivered at 08:00 UTC. */
-const DATED = /_(\d{2})(\d{2})(\d{2})$/
-
 /**
- * The one place that decides where a series begins and whether it has ended. What it learns holds for the whole run; REST is asked only
- * when a decision needs it, and once.
+ * The one place that decides where a series begins, and keeps what is known of its life for the whole run: beginning, end, last bar, phase. REST
+ * is asked only when a decision needs it, and once.
  */
 export class SeriesLife {
   readonly #series: Series
@@ -78,8 +56,7 @@ export class SeriesLife {
   readonly #beginnings: Beginnings
   readonly #rest: RestSource | null
   readonly #earliestInArchives: SeriesLifeOptions['earliestInArchives']
-  readonly #latestInArchives: SeriesLifeOptions['latestInArchives']
-  readonly #isListingBehind: (info: ExchangeInfo) => Promise<boolean>
+  readonly #end: SeriesEnd
   readonly #lastKnownDay: UtcDay | null
   readonly #goesOn: boolean
   readonly #nowUs: number
@@ -98,12 +75,11 @@ export class SeriesLife {
   constructor(options: SeriesLifeOptions) {
     const { series, known, beginnings, rest, lastKnownDay, goesOn, nowUs, signal } = options
     this.#earliestInArchives = options.earliestInArchives
-    this.#latestInArchives = options.latestInArchives
-    this.#isListingBehind = options.isListingBehind
     this.#series = series
     this.#known = known
     this.#beginnings = beginnings
     this.#rest = datasetOf(series).rest === null ? null : rest
+    this.#end = new SeriesEnd(series, { ...options, rest: this.#rest })
     this.#lastKnownDay = lastKnownDay
     this.#goesOn = goesOn
     this.#nowUs = nowUs
@@ -112,7 +88,7 @@ export class SeriesLife {
     this.#source = known?.firstSource ?? null
     this.#lastOpenUs = known?.lastOpenUs ?? null
     // what a contract's name says need not be asked
-    const deliveredUs = this.#deliveredUs()
+    const { deliveredUs } = this.#end
     const grid = gridOf(series)
     if (deliveredUs !== null) this.#endUs = nextSlotUs(slotStartUs(deliveredUs - 1, grid), grid)
     if (this.#endUs !== null && this.#lastOpenUs !== null && this.#lastOpenUs >= this.#endUs) this.#endUs = null
@@ -288,7 +264,7 @@ export class SeriesLife {
       if (first === 'unproved')
         return { known: false, doubt: doubt('no-witness', 'asked for the first bar of all, what came proves nothing') }
       if (first === 'unlisted') {
-        const gone = await this.#isGone()
+        const gone = await this.#end.isGone()
         return gone === true ? { known: true, startUs: null, source: 'archives' } : { known: false, doubt: gone }
       }
       const { market, symbol } = this.#series
@@ -314,7 +290,7 @@ export class SeriesLife {
    * @param fromUs from here on nothing is known: no archive, no bar
    */
   async end(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
-    const ending = await this.#decideEnd(lastUs, answer, fromUs)
+    const ending = await this.#end.decide(lastUs, answer, fromUs, this.#grid)
     if (ending.ended) this.#endUs = ending.atUs
     this.#isOpen = !ending.ended
     return ending
@@ -326,95 +302,11 @@ export class SeriesLife {
     if (endedUs === null || (this.#lastOpenUs ?? 0) >= endedUs) return null
     // a contract's name says when it was delivered, not that it had fallen silent before
     if (this.#endUs !== null && endedUs < this.#endUs) return null
-    this.#isOpen = (await this.#isGone()) !== true
+    this.#isOpen = (await this.#end.isGone()) !== true
     if (this.#isOpen) return null
     this.#endUs = endedUs
     return endedUs
   }
-
-  async #decideEnd(lastUs: number | null, answer: RestAnswer, fromUs: number): Promise<Ending> {
-    const grid = this.#grid
-    const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
-    const at = (openUs: number): Ending => this.#endAfter(openUs, null)
-    if (answer.kind === 'silent') {
-      // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
-      if (answer.reason !== 'unknown-symbol') return open(doubt('not-ended', refusalOf(answer)))
-      const gone = await this.#isGone()
-      if (gone !== true) return open(gone)
-      return await this.#endOfGone(lastUs ?? fromUs - 1)
-    }
-    const silentUs = answer.silentAfterUs
-    if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))
-    if (lastUs !== null && silentUs < slotStartUs(lastUs, grid)) {
-      return open(doubt('contradiction', `REST's last bar opens at ${isoOfUs(silentUs)}, the last one that is known at ${isoOfUs(lastUs)}`))
-    }
-    if (this.#deliveredUs() !== null) return at(silentUs)
-    const quietUs = this.#nowUs - nextSlotUs(slotStartUs(silentUs, grid), grid)
-    if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('young'), true)
-    const gone = await this.#isGone()
-    return gone === true ? at(silentUs) : open(gone)
-  }
-
-  /** The end after the bar of this time, which may be any in it. */
-  #endAfter(openUs: number, leftOut: Doubt | null): Ending {
-    return { ended: true, atUs: nextSlotUs(slotStartUs(openUs, this.#grid), this.#grid), leftOut }
-  }
-
-  /** Where who is gone has ended: that tell archives, those that are not taken among them, and the date in a contract's name. */
-  async #endOfGone(heldUs: number): Promise<Ending> {
-    try {
-      const latestUs = await this.#latestInArchives(heldUs)
-      const dueUs = Math.max(latestUs, (this.#deliveredUs() ?? 0) - 1)
-      if (latestUs > heldUs) return this.#endAfter(dueUs, notTaken('end', latestUs))
-      const isShort = slotStartUs(heldUs, this.#grid) < slotStartUs(dueUs, this.#grid)
-      return this.#endAfter(dueUs, isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null)
-    } catch (error) {
-      if (!isFailure(error)) throw error
-      return { ended: false, young: false, doubt: doubt('not-ended', `its last archives could not be read: ${error.code}`) }
-    }
-  }
-
-  /** When a dated contract was delivered, if that is past; null for others. */
-  #deliveredUs(): number | null {
-    if (this.#series.market === 'spot') return null
-    const [, year, month, day] = DATED.exec(this.#series.symbol) ?? []
-    if (year === undefined) return null
-    const atUs = Date.UTC(2000 + Number(year), Number(month) - 1, Number(day), 8) * 1000
-    return atUs <= this.#nowUs ? atUs : null
-  }
-
-  /** True when a whole, plausible exchangeInfo does not name the symbol as trading; else why that is not known. */
-  async #isGone(): Promise<true | Doubt> {
-    const { market, symbol } = this.#series
-    if (this.#deliveredUs() !== null) return true
-    if (this.#rest === null) return doubt('not-ended', 'REST is off, so that exchangeInfo cannot be asked')
-    try {
-      const info = await this.#rest.fetchExchangeInfo(market, { signal: this.#signal })
-      if (!isPlausible(info, Date.now())) return doubt('not-ended', 'exchangeInfo is an old copy, or names no symbol that trades')
-      if (isTraded(info, this.#series)) return doubt('not-ended', `exchangeInfo names ${symbol} as trading`)
-      return await this.#isSureOfListing(info)
-    } catch (error) {
-      if (!isFailure(error)) throw error
-      return doubt('not-ended', `exchangeInfo could not be had: ${error.code}`)
-    }
-  }
-
-  /** True when the listing is not behind; else why no series may be called ended. */
-  async #isSureOfListing(info: ExchangeInfo): Promise<true | Doubt> {
-    const { market } = this.#series
-    try {
-      return (await this.#isListingBehind(info)) ? doubt('not-ended', `the listing of ${market} is behind its archives`) : true
-    } catch (error) {
-      if (!isFailure(error)) throw error
-      return doubt('not-ended', `whether the listing of ${market} is behind its archives could not be asked: ${error.code}`)
-    }
-  }
-}
-
-/** Why a bar is missing that no archive which was taken has: others begin earlier, or end later. */
-export function notTaken(edge: 'begin' | 'end', openUs: number): Doubt {
-  const note = `those of the other form, or of another interval, ${edge} with the bar of ${isoOfUs(openUs)}; without --archives both forms are taken`
-  return doubt('other-archives', note)
 }
 
 /**
