@@ -1,4 +1,4 @@
-import { periodStem, seriesFolder } from '../dataset/names.ts'
+import { archiveStem } from '../dataset/names.ts'
 import { isFailure } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
@@ -70,7 +70,7 @@ export class ListingEdge {
     const series = { market, symbol, interval: '1d' as const }
     // a run of dead series alone sees no new archive in a listing that is not behind
     if (await this.#isFresh(series, addDays(today, -FRESH_DAYS), signal)) return false
-    const key = `${seriesFolder(series, 'daily')}${periodStem(series, yesterday)}.zip.CHECKSUM`
+    const key = `${archiveStem(series, 'daily')}${yesterday}.zip.CHECKSUM`
     const { status } = await this.#http.fetch(objectUrl(this.#visionUrl, key), { kind: 'checksum', signal, maxBytes: 512 })
     if (status !== 200) return false
     this.#onBehind(

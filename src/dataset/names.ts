@@ -53,3 +53,8 @@ export function periodStem(series: Series, period: string): string {
   const { hasInterval, name } = datasetOf(series)
   return `${series.symbol}-${hasInterval ? intervalPathName(series.interval) : name}-${period}`
 }
+
+/** How the keys of Vision's archives of a series begin, up to the period. */
+export function archiveStem(series: Series, packaging: Packaging): string {
+  return seriesFolder(series, packaging) + periodStem(series, '')
+}

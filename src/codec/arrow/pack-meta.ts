@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parseJson } from '../../json-text.ts'
 import type { Series } from '../../model/series.ts'
 import { chunkPeriod, nextChunk } from '../../dataset/chunk.ts'
-import { periodStem, seriesFolder } from '../../dataset/names.ts'
+import { archiveStem } from '../../dataset/names.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { parseUtcDay } from '../../model/utc-day.ts'
 import type { ShardCondition, ShardMeta } from './shard-meta.ts'
@@ -166,7 +166,7 @@ export function decodeChunks(text: string, series: Series, refuse: (expected: st
 type KeyStem = readonly [form: (typeof FORMS)[number], stem: string]
 
 function keyStems(series: Series): KeyStem[] {
-  return FORMS.map((form) => [form, `${seriesFolder(series, form)}${periodStem(series, '')}`])
+  return FORMS.map((form) => [form, archiveStem(series, form)])
 }
 
 /** A key that follows from chunk and form is written as the form. */

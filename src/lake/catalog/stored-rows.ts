@@ -1,4 +1,4 @@
-import { periodStem, seriesFolder } from '../../dataset/names.ts'
+import { archiveStem } from '../../dataset/names.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { Packaging, Series } from '../../model/series.ts'
@@ -70,8 +70,7 @@ export function dayRowOf(raw: RawRow, series: Series, keys = keysOf(series)): Da
 type KeyStems = Readonly<Record<Packaging, string>>
 
 function keysOf(series: Series): KeyStems {
-  const stemOf = (packaging: Packaging): string => `${seriesFolder(series, packaging)}${periodStem(series, '')}`
-  return { daily: stemOf('daily'), monthly: stemOf('monthly') }
+  return { daily: archiveStem(series, 'daily'), monthly: archiveStem(series, 'monthly') }
 }
 
 /** The key that Vision's archive of a chunk has. */

@@ -1,7 +1,7 @@
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Chunked } from '../../dataset/chunk.ts'
 import { isMonthChunked } from '../../dataset/chunk.ts'
-import { periodStem, seriesFolder } from '../../dataset/names.ts'
+import { archiveStem } from '../../dataset/names.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { addMonths, firstDayOf, parseUtcDay, parseUtcMonth } from '../../model/utc-day.ts'
@@ -14,7 +14,7 @@ export function objectUrl(base: string, key: string): string {
 /** Where the listing of a series starts when days before `from` are of no interest: markers are exclusive. */
 export function markerBefore(series: Series, packaging: Packaging, from: UtcDay): string {
   const period = packaging === 'daily' ? from : from.slice(0, 7)
-  return seriesFolder(series, packaging) + periodStem(series, period)
+  return archiveStem(series, packaging) + period
 }
 
 /** First day that an archive covers, and the first day after it; undefined when the key is not one of the series' archives. */
@@ -36,7 +36,7 @@ export function parseArchiveKey(series: Series, packaging: Packaging, key: strin
 
 /** `parseArchiveKey` for many keys of one series. */
 export function archiveKeyParser(series: Series, packaging: Packaging): (key: string) => ArchivePeriod | undefined {
-  const head = `${seriesFolder(series, packaging)}${periodStem(series, '')}`
+  const head = archiveStem(series, packaging)
   return (key) =>
     key.startsWith(head) && key.endsWith('.zip') ? parsePeriod(packaging, key.slice(head.length, -'.zip'.length)) : undefined
 }
