@@ -40,7 +40,9 @@ async function runWithin(
 async function runRobbed(trigger: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
   const preload = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'; import { isMainThread } from 'node:worker_threads'
 import { subscribe } from 'node:diagnostics_channel'
-const take = () => { try { for (;;) fs.openSync('/dev/null') } catch {} }
+const take = () => {
+  try { for (;;) fs.openSync('/dev/null') } catch (error) { if (error.code !== 'EMFILE') throw error }
+}
 if (isMainThread) { ${trigger} }`
   return runWithin(300, args, { env, flags: ['--import', `data:text/javascript,${encodeURIComponent(preload)}`] })
 }

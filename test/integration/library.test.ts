@@ -1,68 +1,34 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'libsql'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { GetDataOptions, CKVDConfig } from '../../src/index.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { GetDataOptions } from '../../src/index.ts'
 import { openLake } from '../../src/lake/lake.ts'
-import type { TestExchange } from '../support/exchange.ts'
-import { startExchange } from '../support/exchange.ts'
 import { columnsOf, fetchTruth, gapsOf, library, sourcesOf, valuesOf } from '../support/library.ts'
+import { libraryWorld, refusal } from '../support/library-world.ts'
 import { alterStored, readStoredChunks, storedPath } from '../support/stored-chunk.ts'
-import type { TempDirectory } from '../support/temp-lake.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
 
-const { CryptoKlineVisionData, DataProvider, MarketType, Interval, DataSource, ChartType, CkvdError, fetchMarketData, ingest } = library
+const { CryptoKlineVisionData, DataProvider, MarketType, Interval, DataSource, ChartType, fetchMarketData, ingest } = library
 
 const NOW = '2024-03-10T12:34:56Z'
 const NOW_MS = Date.parse(NOW)
 const SYMBOL = 'BTCUSDT'
 
-let exchange: TestExchange
-let temp: TempDirectory
-const variables = process.env
-
-beforeAll(async () => {
-  exchange = await startExchange(NOW)
-})
-afterAll(() => exchange[Symbol.asyncDispose]())
-beforeEach(async () => {
-  temp = await createTempDirectory()
-  process.env = { ...variables, CKVD_NOW: NOW, CKVD_STATE: join(temp.path, 'state') }
-  exchange.sandbox.setFaults([])
-  exchange.sandbox.clearRequests()
-})
-afterEach(async () => {
-  process.env = variables
-  await temp[Symbol.asyncDispose]()
-})
-
-function create(market: (typeof MarketType)[keyof typeof MarketType] = MarketType.SPOT, config: CKVDConfig = {}) {
-  return CryptoKlineVisionData.create(DataProvider.BINANCE, market, {
-    lake: temp.lake,
-    sources: exchange.sandbox.urls,
-    workers: 2,
-    maxRetries: 1,
-    ...config,
-  })
-}
+const world = libraryWorld(NOW)
+const { create } = world
 
 const HOURS: GetDataOptions = { symbol: SYMBOL, startTime: '2024-03-06T05:00:00Z', endTime: NOW, interval: Interval.HOUR_1 }
 
 async function truth(options: { market?: 'spot' | 'um' | 'cm'; symbol?: string; interval?: string; start: string; end?: string }) {
   const { market = 'spot', symbol = SYMBOL, interval = '1h', start, end = NOW } = options
   return columnsOf(
-    await fetchTruth(exchange.sandbox, { market, symbol, interval }, { startMs: Date.parse(start), endMs: Date.parse(end), nowMs: NOW_MS }),
+    await fetchTruth(
+      world.exchange.sandbox,
+      { market, symbol, interval },
+      { startMs: Date.parse(start), endMs: Date.parse(end), nowMs: NOW_MS },
+    ),
   )
-}
-
-/** The code of the error that a call ends with, and the error. */
-async function refusal(call: Promise<unknown>) {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof CkvdError)) throw new Error(`Expected a CkvdError, got ${String(error)}`)
-  return error
 }
 
 describe('rows and their sources', () => {
@@ -70,7 +36,7 @@ describe('rows and their sources', () => {
     await using ckvd = create()
     const stored = { ...HOURS, startTime: '2024-03-07T00:00:00Z', endTime: '2024-03-08T00:00:00Z' }
     await ckvd.getData(stored)
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
 
     const table = await ckvd.getData({ ...HOURS, includeSourceInfo: true })
     const { _data_source: _sources, ...values } = valuesOf(table)
@@ -84,50 +50,50 @@ describe('rows and their sources', () => {
       ...Array<string>(12).fill('REST'),
     ]
     expect(sourcesOf(table)).toEqual(expected)
-    expect(exchange.requests('archive').map(({ path }) => path.slice(-14, -4))).toEqual(['2024-03-06', '2024-03-08', '2024-03-09'])
-    expect(exchange.requests('rest')).toHaveLength(1)
+    expect(world.exchange.requests('archive').map(({ path }) => path.slice(-14, -4))).toEqual(['2024-03-06', '2024-03-08', '2024-03-09'])
+    expect(world.exchange.requests('rest')).toHaveLength(1)
 
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     const again = await ckvd.getData({ ...HOURS, includeSourceInfo: true })
     expect(valuesOf(again)['close']).toEqual(values['close'])
     expect(sourcesOf(again).slice(0, -12)).toEqual(Array<string>(91).fill('CACHE'))
-    expect(exchange.sandbox.requests.map(({ kind }) => kind)).toEqual(['rest'])
+    expect(world.exchange.sandbox.requests.map(({ kind }) => kind)).toEqual(['rest'])
   })
 
   test('whole closed days are stored as an ingest stores them, byte for byte; the open day never is', async () => {
     await using ckvd = create()
     await ckvd.getData(HOURS)
     const days = ['06', '07', '08', '09'].map((day) => `2024-03-${day}`)
-    expect((await listFiles(temp.lake)).filter((path) => path.startsWith('data/'))).toEqual([
+    expect((await listFiles(world.temp.lake)).filter((path) => path.startsWith('data/'))).toEqual([
       'data/spot/monthly/klines/BTCUSDT/1h/BTCUSDT-1h-2024-03.arrow',
     ])
-    expect((await readStoredChunks(temp.lake)).map(({ day, rows }) => [day, rows])).toEqual(days.map((day) => [day, 24]))
-    expect(await listFiles(join(temp.lake, 'tmp'))).toEqual([])
-    expect(queryCatalog(temp.lake, 'SELECT day, condition, source FROM days')).toEqual(
+    expect((await readStoredChunks(world.temp.lake)).map(({ day, rows }) => [day, rows])).toEqual(days.map((day) => [day, 24]))
+    expect(await listFiles(join(world.temp.lake, 'tmp'))).toEqual([])
+    expect(queryCatalog(world.temp.lake, 'SELECT day, condition, source FROM days')).toEqual(
       ['06', '07', '08', '09'].map((day) => ({ day: `2024-03-${day}`, condition: 'complete', source: 'vision-daily' })),
     )
     await using other = await createTempDirectory()
     const result = await ingest({
       lake: other.lake,
-      sources: exchange.sandbox.urls,
+      sources: world.exchange.sandbox.urls,
       universe: [{ market: 'spot', symbol: SYMBOL }],
       intervals: ['1h'],
       start: '2024-03-06',
       end: '2024-03-10',
     })
     expect([result.exit, result.stored]).toEqual([0, 4])
-    expect(await digestTree(join(temp.lake, 'data'))).toEqual(await digestTree(join(other.lake, 'data')))
+    expect(await digestTree(join(world.temp.lake, 'data'))).toEqual(await digestTree(join(other.lake, 'data')))
     // and what was stored here is settled there: an ingest of the same lake downloads nothing
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     const rerun = await ingest({
-      lake: temp.lake,
-      sources: exchange.sandbox.urls,
+      lake: world.temp.lake,
+      sources: world.exchange.sandbox.urls,
       universe: [{ market: 'spot', symbol: SYMBOL }],
       intervals: ['1h'],
       start: '2024-03-06',
       end: '2024-03-10',
     })
-    expect([rerun.exit, rerun.stored, rerun.skipped, exchange.requests('archive').length]).toEqual([0, 0, 4, 0])
+    expect([rerun.exit, rerun.stored, rerun.skipped, world.exchange.requests('archive').length]).toEqual([0, 0, 4, 0])
   })
 
   test.each([
@@ -164,9 +130,9 @@ describe('rows and their sources', () => {
       expect(values).toEqual(await truth({ market: 'um', start, end: '2020-01-02' }))
       expect([sourcesOf(table)[0], sourcesOf(table).at(-1)]).toEqual(['REST', 'VISION'])
       // none of them is asked for again
-      exchange.sandbox.clearRequests()
+      world.exchange.sandbox.clearRequests()
       await ckvd.getData({ symbol: SYMBOL, interval: '1h', startTime: `${start}T00:00:00Z`, endTime: '2020-01-02T00:00:00Z' })
-      expect(exchange.sandbox.requests).toEqual([])
+      expect(world.exchange.sandbox.requests).toEqual([])
     },
   )
 
@@ -176,10 +142,10 @@ describe('rows and their sources', () => {
     expect((await ckvd.getData(query)).numRows).toBe(48)
     const earlier = { ...query, startTime: '2019-09-07T00:00:00Z' }
     expect(valuesOf(await ckvd.getData(earlier))).toEqual(await truth({ market: 'um', start: '2019-09-07', end: '2020-01-02' }))
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     // the first bar is known now, and so is that nothing comes before it
     expect((await ckvd.getData(earlier)).numRows).toBe(2767)
-    expect(exchange.sandbox.requests).toEqual([])
+    expect(world.exchange.sandbox.requests).toEqual([])
   })
 
   test('ranges are half-open, to the microsecond', async () => {
@@ -212,7 +178,7 @@ describe('gaps', () => {
   const day = { ...HOURS, startTime: '2024-03-07T00:00:00Z', endTime: '2024-03-08T00:00:00Z' }
 
   test('an outage is told with its evidence, cut to the range; autoReindex opens rows of nulls, never zeros', async () => {
-    exchange.sandbox.setFaults([outage])
+    world.exchange.sandbox.setFaults([outage])
     await using ckvd = create()
     const table = await ckvd.getData(day)
     expect(table.numRows).toBe(21)
@@ -235,7 +201,7 @@ describe('gaps', () => {
   })
 
   test('bars that only the archive lacks come from REST, and each row says so', async () => {
-    exchange.sandbox.setFaults([{ ...outage, rest: false }])
+    world.exchange.sandbox.setFaults([{ ...outage, rest: false }])
     await using ckvd = create()
     const table = await ckvd.getData({ ...day, includeSourceInfo: true })
     expect(sourcesOf(table)).toEqual([
@@ -248,7 +214,7 @@ describe('gaps', () => {
   })
 
   test('bars that are missing without explanation are thrown with their gaps, and asked for again by the next call', async () => {
-    exchange.sandbox.setFaults([
+    world.exchange.sandbox.setFaults([
       { ...outage, rest: false },
       { kind: 'status', match: '^/spot/', status: 500 },
     ])
@@ -261,10 +227,10 @@ describe('gaps', () => {
     })
     // the part of the day that is whole is no reason to refuse
     expect((await ckvd.getData({ ...day, startTime: '2024-03-07T06:00:00Z' })).numRows).toBe(18)
-    exchange.sandbox.setFaults([{ ...outage, rest: false }])
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.setFaults([{ ...outage, rest: false }])
+    world.exchange.sandbox.clearRequests()
     expect((await ckvd.getData(day)).numRows).toBe(24)
-    expect(exchange.requests('archive')).toHaveLength(0)
+    expect(world.exchange.requests('archive')).toHaveLength(0)
   })
 
   test('before the first bar nothing is expected: the rest of the range comes, and the metadata says why', async () => {
@@ -295,22 +261,22 @@ describe('sources by choice', () => {
     const error = await refusal(ckvd.getData(cache))
     expect([error.code, error.details['bars']]).toEqual(['CKVD_PARTIAL', 24])
     await ckvd.getData(day)
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData(cache)))).toEqual(new Set(['CACHE']))
     const open = await refusal(ckvd.getData({ ...cache, startTime: '2024-03-07T12:00:00Z', endTime: NOW }))
     expect(open.code).toBe('CKVD_PARTIAL')
-    expect(exchange.sandbox.requests).toEqual([])
+    expect(world.exchange.sandbox.requests).toEqual([])
   })
 
   test('VISION asks archives alone, though the lake has the day; REST asks REST alone', async () => {
     await using ckvd = create()
     await ckvd.getData(day)
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData({ ...day, enforceSource: DataSource.VISION })))).toEqual(new Set(['VISION']))
-    expect([exchange.requests('archive').length, exchange.requests('rest').length]).toEqual([1, 0])
-    exchange.sandbox.clearRequests()
+    expect([world.exchange.requests('archive').length, world.exchange.requests('rest').length]).toEqual([1, 0])
+    world.exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData({ ...day, enforceSource: DataSource.REST })))).toEqual(new Set(['REST']))
-    expect(exchange.sandbox.requests.map(({ kind }) => kind)).toEqual(['rest'])
+    expect(world.exchange.sandbox.requests.map(({ kind }) => kind)).toEqual(['rest'])
     const open = await refusal(ckvd.getData({ ...day, endTime: NOW, enforceSource: DataSource.VISION }))
     expect([open.code, open.details['bars']]).toEqual(['CKVD_PARTIAL', 12])
   })
@@ -323,11 +289,11 @@ describe('sources by choice', () => {
     process.env['CKVD_ENABLE_CACHE'] = 'no'
     await using byEnvironment = create()
     await byEnvironment.getData(day)
-    expect(await listFiles(temp.lake)).toEqual([])
-    expect(exchange.requests('archive')).toHaveLength(3)
+    expect(await listFiles(world.temp.lake)).toEqual([])
+    expect(world.exchange.requests('archive')).toHaveLength(3)
     // the call goes before the client
     await byEnvironment.getData({ ...day, useCache: true })
-    expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(1)
+    expect((await listFiles(world.temp.lake)).filter((path) => path.endsWith('.arrow'))).toHaveLength(1)
   })
 
   // of a file of a month a day may be lost alone, or all; a day of its own is lost alone
@@ -338,8 +304,8 @@ describe('sources by choice', () => {
     await using ckvd = create()
     const wide = { ...day, interval, startTime: '2024-03-06T00:00:00Z' }
     const first = valuesOf(await ckvd.getData(wide))
-    const pathOf = (of: string): string => join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval }, of))
-    const days = (await readStoredChunks(temp.lake)).map((chunk) => chunk.day)
+    const pathOf = (of: string): string => join(world.temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval }, of))
+    const days = (await readStoredChunks(world.temp.lake)).map((chunk) => chunk.day)
     expect(days).toHaveLength(2)
     for (const [count, spoil] of [
       [1, (path: string, of: string) => alterStored(path, of, (columns) => columns[5]!.fill(0 as never, 3, 9))],
@@ -348,14 +314,14 @@ describe('sources by choice', () => {
     ] as const)
       for (const of of days) {
         spoil(pathOf(of), of)
-        exchange.sandbox.clearRequests()
+        world.exchange.sandbox.clearRequests()
         expect(valuesOf(await ckvd.getData(wide))['close']).toEqual(first['close'])
-        expect(exchange.requests('archive')).toHaveLength(count)
-        expect((await readStoredChunks(temp.lake)).map((chunk) => chunk.day)).toEqual(days)
+        expect(world.exchange.requests('archive')).toHaveLength(count)
+        expect((await readStoredChunks(world.temp.lake)).map((chunk) => chunk.day)).toEqual(days)
       }
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     expect(new Set(sourcesOf(await ckvd.getData(wide)))).toEqual(new Set(['CACHE']))
-    expect(exchange.sandbox.requests).toEqual([])
+    expect(world.exchange.sandbox.requests).toEqual([])
   })
 })
 
@@ -371,7 +337,7 @@ describe('a lake that lies', () => {
       await using ckvd = create()
       const all = { ...days, interval }
       const sound = valuesOf(await ckvd.getData(all))
-      const path = join(temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval }, '2024-03-05'))
+      const path = join(world.temp.lake, storedPath({ market: 'spot', symbol: 'BTCUSDT', interval }, '2024-03-05'))
       // the last close of the day, doubled in place
       alterStored(path, '2024-03-05', (columns) => (columns[4]![bars - 1] = 2 * Number(columns[4]![bars - 1])))
       for (const columns of [undefined, ['close' as const]]) {
@@ -379,9 +345,9 @@ describe('a lake that lies', () => {
         const error = await refusal(ckvd.getData(options))
         expect(error).toMatchObject({ code: 'CKVD_PARTIAL', details: { gaps: [{ bars }] } })
       }
-      exchange.sandbox.clearRequests()
+      world.exchange.sandbox.clearRequests()
       expect(valuesOf(await ckvd.getData(all))['close']).toEqual(sound['close'])
-      expect(exchange.requests('archive').map((request) => request.path.slice(-14, -4))).toEqual(['2024-03-05'])
+      expect(world.exchange.requests('archive').map((request) => request.path.slice(-14, -4))).toEqual(['2024-03-05'])
       expect(valuesOf(await ckvd.getData({ ...all, enforceSource: DataSource.CACHE }))['close']).toEqual(sound['close'])
     },
   )
@@ -390,7 +356,7 @@ describe('a lake that lies', () => {
     await using ckvd = create()
     const sound = valuesOf(await ckvd.getData(days))
     await ckvd.close()
-    const database = new Database(join(temp.lake, 'catalog.sqlite'))
+    const database = new Database(join(world.temp.lake, 'catalog.sqlite'))
     database.exec(
       "PRAGMA ignore_check_constraints = ON; UPDATE days SET shard_sha256 = NULL, shard_bytes = NULL, rows = 0 WHERE day = '2024-03-05'",
     )
@@ -437,7 +403,7 @@ describe('refusals', () => {
     expect(() => CryptoKlineVisionData.create(DataProvider.BINANCE, 'options' as never)).toThrow(/MarketType/)
     expect(() => create(MarketType.SPOT, { workers: 0 })).toThrow(/`workers`/)
     expect(() => create(MarketType.SPOT, { cache: true } as never)).toThrow(/`cache`/)
-    expect(exchange.sandbox.requests).toEqual([])
+    expect(world.exchange.sandbox.requests).toEqual([])
   })
 
   test('a ban: told with its end by the system’s clock, remembered whatever the lake, and nothing is sent until then', async () => {
@@ -445,7 +411,7 @@ describe('refusals', () => {
     {
       await using ckvd = create()
       await ckvd.getData({ ...HOURS, endTime: '2024-03-07T00:00:00Z' })
-      exchange.sandbox.setFaults([{ kind: 'status', match: '^/spot/', status: 418, retryAfterSeconds: 600 }])
+      world.exchange.sandbox.setFaults([{ kind: 'status', match: '^/spot/', status: 418, retryAfterSeconds: 600 }])
       const error = await refusal(ckvd.getData(open))
       expect(error.code).toBe('CKVD_BANNED')
       const leftMs = Date.parse(String(error.details['until'])) - Date.now()
@@ -453,33 +419,33 @@ describe('refusals', () => {
       expect(leftMs).toBeLessThanOrEqual(600_000)
       expect(error.details).toMatchObject({ market: 'spot', gaps: [{ bars: 12 }] })
     }
-    exchange.sandbox.clearRequests()
+    world.exchange.sandbox.clearRequests()
     await using another = create()
     expect((await refusal(another.getData(open))).code).toBe('CKVD_BANNED')
     // what needs no REST goes on
     expect((await another.getData({ ...HOURS, endTime: '2024-03-08T00:00:00Z' })).numRows).toBe(43)
-    await using elsewhere = create(MarketType.SPOT, { lake: join(temp.path, 'another lake') })
+    await using elsewhere = create(MarketType.SPOT, { lake: join(world.temp.path, 'another lake') })
     expect((await refusal(elsewhere.getData(open))).code).toBe('CKVD_BANNED')
-    await using without = create(MarketType.SPOT, { lake: join(temp.path, 'no lake'), useCache: false })
+    await using without = create(MarketType.SPOT, { lake: join(world.temp.path, 'no lake'), useCache: false })
     expect((await refusal(without.getData(open))).code).toBe('CKVD_BANNED')
-    expect(exchange.requests('rest')).toEqual([])
+    expect(world.exchange.requests('rest')).toEqual([])
   })
 
   test('a rate limit that does not end', async () => {
-    exchange.sandbox.setFaults([{ kind: 'status', match: '^/spot/', status: 429, retryAfterSeconds: 1000 }])
+    world.exchange.sandbox.setFaults([{ kind: 'status', match: '^/spot/', status: 429, retryAfterSeconds: 1000 }])
     await using ckvd = create()
     const error = await refusal(ckvd.getData({ ...HOURS, startTime: '2024-03-10T00:00:00Z' }))
     expect([error.code, error.details['market']]).toEqual(['CKVD_RATE_LIMITED', 'spot'])
   })
 
   test('sandbox data never enters a lake of the exchange', async () => {
-    await (await openLake(temp.lake, { mode: 'write', origin: 'binance' })).close()
+    await (await openLake(world.temp.lake, { mode: 'write', origin: 'binance' })).close()
     await using ckvd = create()
     expect((await refusal(ckvd.getData({ ...HOURS, endTime: '2024-03-07T00:00:00Z' }))).code).toBe('CKVD_ORIGIN')
   })
 
   test('a closed client refuses; closing stops calls under way', async () => {
-    exchange.sandbox.setFaults([{ kind: 'stall', match: '\\.zip$', at: 'headers' }])
+    world.exchange.sandbox.setFaults([{ kind: 'stall', match: '\\.zip$', at: 'headers' }])
     const ckvd = create()
     const call = refusal(ckvd.getData(HOURS))
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -508,47 +474,47 @@ describe('together', () => {
     expect((await stopped).code).toBe('CKVD_ABORTED')
     const tables = await Promise.all(calls)
     tables.forEach((table, i) => expect(table.numRows).toBe((7 - (i % 5)) * 24))
-    expect(exchange.requests('archive')).toHaveLength(7)
+    expect(world.exchange.requests('archive')).toHaveLength(7)
     expect(valuesOf(tables[1] as (typeof tables)[0])['close']).toEqual(
       (await truth({ start: '2024-03-04T00:00:00Z', end: week.endTime }))['close'],
     )
   })
 
   test('when every call is aborted the downloads stop, and a later call starts anew', async () => {
-    exchange.sandbox.setFaults([{ kind: 'stall', match: '\\.zip$', at: 'headers', times: 7 }])
+    world.exchange.sandbox.setFaults([{ kind: 'stall', match: '\\.zip$', at: 'headers', times: 7 }])
     await using ckvd = create()
     const stop = new AbortController()
     const calls = [1, 2, 3].map(() => refusal(ckvd.getData({ ...week, signal: stop.signal })))
-    while (exchange.requests('archive').length < 7) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (world.exchange.requests('archive').length < 7) await new Promise((resolve) => setTimeout(resolve, 5))
     stop.abort()
     for (const call of calls) expect((await call).code).toBe('CKVD_ABORTED')
     expect((await ckvd.getData(week)).numRows).toBe(168)
-    expect(exchange.requests('archive')).toHaveLength(14)
+    expect(world.exchange.requests('archive')).toHaveLength(14)
   })
 
   test('beside a run that holds the lock: data comes, nothing is stored; afterwards it is', async () => {
-    const writer = await openLake(temp.lake, { mode: 'write', origin: 'sandbox' })
+    const writer = await openLake(world.temp.lake, { mode: 'write', origin: 'sandbox' })
     await using ckvd = create()
     try {
       expect((await ckvd.getData(week)).numRows).toBe(168)
-      expect((await listFiles(temp.lake)).filter((path) => path.endsWith('.arrow'))).toEqual([])
+      expect((await listFiles(world.temp.lake)).filter((path) => path.endsWith('.arrow'))).toEqual([])
     } finally {
       await writer.close()
     }
     await using later = create()
     await later.getData(week)
-    expect(await readStoredChunks(temp.lake)).toHaveLength(7)
+    expect(await readStoredChunks(world.temp.lake)).toHaveLength(7)
     // and the lock is free when no call is under way
-    await (await openLake(temp.lake, { mode: 'write', origin: 'sandbox' })).close()
+    await (await openLake(world.temp.lake, { mode: 'write', origin: 'sandbox' })).close()
   })
 })
 
 describe('the seed’s examples, line by line', () => {
   // one client a line of the original: CKVD_… variables stand for what its users export
   beforeEach(() => {
-    process.env['CKVD_LAKE'] = temp.lake
+    process.env['CKVD_LAKE'] = world.temp.lake
     process.env['CKVD_WORKERS'] = '2'
-    for (const [key, url] of Object.entries(exchange.env)) process.env[key] = url
+    for (const [key, url] of Object.entries(world.exchange.env)) process.env[key] = url
   })
 
   test('basic usage: a week of hours up to now', async () => {

@@ -1,41 +1,14 @@
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { TestExchange } from '../support/exchange.ts'
-import { startExchange } from '../support/exchange.ts'
-import { fetchTruth, library } from '../support/library.ts'
-import type { TempDirectory } from '../support/temp-lake.ts'
-import { createTempDirectory } from '../support/temp-lake.ts'
-
-const { CryptoKlineVisionData, DataProvider, MarketType, CkvdError } = library
+import { expect, test } from 'vitest'
+import { fetchTruth } from '../support/library.ts'
+import { libraryWorld, refusal } from '../support/library-world.ts'
 
 const NOW = '2024-03-10T12:34:56Z'
 const NOW_MS = Date.parse(NOW)
 const SYMBOLS = ['ETHUSDT', 'BTCUSDT', 'BNBUSDT']
 const HOUR_MS = 3_600_000
 
-let exchange: TestExchange
-let temp: TempDirectory
-const variables = process.env
-
-beforeAll(async () => {
-  exchange = await startExchange(NOW)
-})
-afterAll(() => exchange[Symbol.asyncDispose]())
-beforeEach(async () => {
-  temp = await createTempDirectory()
-  process.env = { ...variables, CKVD_NOW: NOW, CKVD_STATE: join(temp.path, 'state') }
-  exchange.sandbox.setFaults([])
-  exchange.sandbox.clearRequests()
-})
-afterEach(async () => {
-  process.env = variables
-  await temp[Symbol.asyncDispose]()
-})
-
-function create() {
-  const { urls } = exchange.sandbox
-  return CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.SPOT, { lake: temp.lake, sources: urls, workers: 2, maxRetries: 1 })
-}
+const world = libraryWorld(NOW)
+const { create } = world
 
 type Panel = Awaited<ReturnType<ReturnType<typeof create>['getPanel']>>
 
@@ -52,7 +25,7 @@ function timesOf(panel: Panel): number[] {
 /** What the exchange's own REST says: cell `at` of the bar that opens in each hour of a range; null where there is none. */
 async function truth(symbol: string, { start, end, at = 4 }: { start: string; end: string; at?: number }): Promise<(number | null)[]> {
   const range = { startMs: Date.parse(start), endMs: Date.parse(end) }
-  const rows = await fetchTruth(exchange.sandbox, { market: 'spot', symbol, interval: '1h' }, { ...range, nowMs: NOW_MS })
+  const rows = await fetchTruth(world.exchange.sandbox, { market: 'spot', symbol, interval: '1h' }, { ...range, nowMs: NOW_MS })
   const byHour = new Map(rows.map((row) => [Math.floor(Number(row[0]) / HOUR_MS), Number(row[at])]))
   return hours(start, end).map((openMs) => byHour.get(openMs / HOUR_MS) ?? null)
 }
@@ -60,15 +33,6 @@ async function truth(symbol: string, { start, end, at = 4 }: { start: string; en
 function hours(start: string, end: string): number[] {
   const startMs = Date.parse(start)
   return Array.from({ length: (Date.parse(end) - startMs) / HOUR_MS }, (_none, hour) => startMs + hour * HOUR_MS)
-}
-
-async function refusal(call: Promise<unknown>) {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof CkvdError)) throw new Error(`Expected a CkvdError, got ${String(error)}`)
-  return error
 }
 
 const DAY = { start: '2024-03-07T00:00:00Z', end: '2024-03-08T00:00:00Z' }
@@ -95,7 +59,7 @@ test('a column a symbol, a row a slot that has closed: the exchange’s own valu
 })
 
 test('an explained gap of one symbol is null there alone, and the metadata says why, by symbol', async () => {
-  exchange.sandbox.setFaults([{ kind: 'outage', ...STRETCH }])
+  world.exchange.sandbox.setFaults([{ kind: 'outage', ...STRETCH }])
   await using ckvd = create()
   const panel = await ckvd.getPanel(OF_DAY)
   expect(timesOf(panel)).toEqual(hours(DAY.start, DAY.end))
@@ -118,7 +82,7 @@ test('an explained gap of one symbol is null there alone, and the metadata says 
 })
 
 test('bars that open late stand in their slots, also where the range would cut them off', async () => {
-  exchange.sandbox.setFaults([{ kind: 'off-grid', ...STRETCH, offsetMs: 20_799 }])
+  world.exchange.sandbox.setFaults([{ kind: 'off-grid', ...STRETCH, offsetMs: 20_799 }])
   await using ckvd = create()
   const panel = await ckvd.getPanel({ ...OF_DAY, startTime: '2024-03-07T02:00:01Z', endTime: '2024-03-07T05:00:01Z' })
   const range = { start: '2024-03-07T03:00:00Z', end: '2024-03-07T06:00:00Z' }
