@@ -77,6 +77,8 @@ export class WorkerPool<Task, Outcome> {
   }
 
   async #close(): Promise<void> {
-    await (await this.#pool)?.destroy()
+    // whose task it was has been told why they could not be started: then there is nothing to end
+    const pool = await this.#pool?.catch(() => undefined)
+    await pool?.destroy()
   }
 }

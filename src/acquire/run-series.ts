@@ -89,8 +89,7 @@ class SeriesRun {
     this.#host = host
     this.#series = plan.series
     const { known, beginnings, nowUs, signal, acquire } = host
-    const days = [...plan.tasks, ...plan.repairs].flatMap((task) => task.days)
-    this.#seams = isSequence(plan.series) ? new DaySeams(plan.series, days, (day) => host.readStored(day)) : null
+    this.#seams = isSequence(plan.series) ? seamsOf(plan, host) : null
     const last = lastKnownDay(plan)
     const goesOn = plan.more || (last !== null && plan.last !== null && last > plan.last)
     this.#life = new SeriesLife({
@@ -316,6 +315,11 @@ class SeriesRun {
 async function settleAll(work: readonly Promise<void>[]): Promise<void> {
   await Promise.allSettled(work)
   await Promise.all(work)
+}
+
+function seamsOf({ series, tasks, repairs }: SeriesPlan, host: SeriesHost): DaySeams {
+  const days = [...tasks, ...repairs].flatMap((task) => task.days)
+  return new DaySeams(series, days, (day) => host.readStored(day))
 }
 
 /** The archive with which the series begins before all others. */

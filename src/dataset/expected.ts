@@ -1,5 +1,6 @@
+import { CkvdError } from '../errors.ts'
 import type { Columns } from '../model/columns.ts'
-import { pickRows } from '../model/columns.ts'
+import { columnOf, pickRows } from '../model/columns.ts'
 import type { Gap } from '../model/gaps.ts'
 import { findGaps } from '../model/gaps.ts'
 import type { Grid } from '../model/interval.ts'
@@ -120,16 +121,21 @@ export function isSequence(series: Chunked): boolean {
   return datasetOf(series).completeness.kind === 'sequence'
 }
 
-/** The ids of rows in a sequence; undefined where rows are told apart by their times. */
+/** The ids of rows in a sequence; undefined where rows are told apart by their times. Throws CKVD_BUG for rows without. */
 export function idsOf(columns: Columns, of: OfDataset): BigInt64Array | undefined {
   const { completeness } = datasetOf(of)
-  const ids = completeness.kind === 'sequence' ? columns[completeness.id] : undefined
-  return ids instanceof BigInt64Array ? ids : undefined
+  if (completeness.kind !== 'sequence') return undefined
+  const ids = columnOf(columns, completeness.id)
+  if (!(ids instanceof BigInt64Array))
+    throw new CkvdError('CKVD_BUG', `Expected integers in the column ${completeness.id}, found fractions`)
+  return ids
 }
 
 /** The ends of a chunk of a sequence; undefined where rows are told apart by their times, or there is none. */
 export function endsOf(columns: Columns, of: OfDataset): ChunkEnds | undefined {
-  const rows = rowsById(idsOf(columns, of) ?? new BigInt64Array(0))
+  const ids = idsOf(columns, of)
+  if (ids === undefined) return undefined
+  const rows = rowsById(ids)
   const [first, last] = [rows[0], rows.at(-1)]
   return first === undefined || last === undefined ? undefined : { first: pickRows(columns, [first]), last: pickRows(columns, [last]) }
 }

@@ -91,7 +91,8 @@ function outside(directory: string, real: string, root: string, { name, flag, io
 }
 
 /**
- * Refuses files that SQLite would write where a symbolic link leads, and pipes, on which it would wait for ever; `paths` need not be there. Throws the folder's `ioCode`.
+ * Refuses files that SQLite would write where a symbolic link leads, and pipes, on which it would wait for ever; `paths` need not be there.
+ * Throws the folder's `ioCode`.
  */
 export function refuseLinks(paths: readonly string[], root: string, whose: Whose): void {
   for (const path of paths) {

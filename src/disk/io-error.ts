@@ -34,8 +34,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 }
 
 /**
- * An error of the file system as `CKVD_DISK_FULL`, `CKVD_OPEN_FILES` or the folder's own code (`CKVD_LAKE_IO`); a `CkvdError` stays what it is, and what has no
- * system code is a bug. `operation` is a verb: *Cannot write /lake/…: …*.
+ * An error of the file system as `CKVD_DISK_FULL`, `CKVD_OPEN_FILES` or the folder's own code (`CKVD_LAKE_IO`); a `CkvdError` stays what it
+ * is, and what has no system code is a bug. `operation` is a verb: *Cannot write /lake/…: …*.
  */
 export function ioError(error: unknown, operation: string, path: string, whose: Whose): CkvdError {
   if (error instanceof CkvdError) return error

@@ -11,7 +11,8 @@ import type { Whose } from './io-error.ts'
 const LONGEST_PATH_BYTES = 504
 
 /**
- * Opens a database, named by a path or by SQLite's kind of `file:` URL. SQLite is a binary for each platform, so it is loaded here and not at the top: only who uses a lake needs it.
+ * Opens a database, named by a path or by SQLite's kind of `file:` URL. SQLite is a binary for each platform, so it is loaded here and not at
+ * the top: only who uses a lake needs it.
  * Throws CKVD_SQLITE_MISSING, the folder's `ioCode` for a path that is too long or a symbolic link in the place of the file or of one that SQLite
  * has beside it (it would write where that leads, also to read), and errors of SQLite, for `sqliteError`.
  */
@@ -53,9 +54,8 @@ const MAYBE_CROWDED: ReadonlySet<number> = new Set([10, 14])
 const READONLY_DBMOVED = 1032
 
 /**
- * An error of SQLite as a `CkvdError`: `CKVD_DISK_FULL`, the folder's `ioCode` and `lockedCode`, `CKVD_CATALOG`, or
- * `CKVD_OPEN_FILES`, or `CKVD_BUG` where a statement of
- * ours is at fault. `operation` is a verb and its object: *Cannot open the catalog /lake/catalog.sqlite: …*.
+ * An error of SQLite as a `CkvdError`: `CKVD_DISK_FULL`, the folder's `ioCode` and `lockedCode`, `CKVD_CATALOG`, `CKVD_OPEN_FILES`, or
+ * `CKVD_BUG` where a statement of ours is at fault. `operation` is a verb and its object: *Cannot open the catalog /lake/catalog.sqlite: …*.
  * Primary result codes: https://www.sqlite.org/rescode.html
  */
 export function sqliteError(error: unknown, operation: string, path: string, whose: Whose): CkvdError {

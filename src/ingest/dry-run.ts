@@ -104,5 +104,3 @@ function printable(totals: PlanTotals): DryRunNumbers {
   const { days, stored, archives, restDays, bytes, diskBytes } = totals
   return { days, stored, archives, rest_days: restDays, bytes, disk_bytes: diskBytes }
 }
-
-/** The sources that a run may ask. */

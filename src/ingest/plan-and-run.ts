@@ -89,10 +89,13 @@ export async function planAndRun(
   }
 }
 
-/** Says of a REST that gave nothing why, and what comes of it: where no day is a problem for that, nothing else tells it. */
+/**
+ * Says of a REST that gave nothing why, and what comes of it, where nothing else has told it: the cause stands, by its code, in the words of
+ * whatever it has left unexplained, be that a day, a beginning or an end.
+ */
 function noteSilentRest(rest: RestGate, tally: Tally): void {
   for (const [market, { code, message }] of rest.silent) {
-    if (tally.problems.some((problem) => problem.message.includes(code))) continue
+    if (tally.problems.some((problem) => problem.market === market && problem.message.includes(code))) continue
     tally.addNote(
       `REST of ${market} could not be asked (${code}): ${message} Days that have no archive yet stay pending, or partial; \`--no-rest\` does without it.`,
     )

@@ -33,6 +33,7 @@ export function scopeBy(http: HttpClient, options: IngestOptions): PlanScope {
   }
 }
 
+/** The sources that a run may ask. */
 export function sourcesOf({ sandbox, urls, rest, universe }: IngestOptions): Sources {
   return { sandbox, urls: urlsFor(urls, rest ? [...new Set(universe.map(({ market }) => market))] : []) }
 }

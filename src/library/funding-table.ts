@@ -4,6 +4,7 @@ import { arrowType } from '../codec/arrow/arrow-writer.ts'
 import { FUNDING_RATE } from '../dataset/funding.ts'
 import { slotOnHour, US_PER_HOUR } from '../dataset/schedule.ts'
 import type { Columns } from '../model/columns.ts'
+import { columnOf } from '../model/columns.ts'
 import type { Series } from '../model/series.ts'
 import type { SourceRun } from '../read/day-parts.ts'
 import type { KlineRows } from '../read/kline-rows.ts'
@@ -28,7 +29,7 @@ export function createFundingTable(series: Series, { block, runs, gaps, disputed
   const nullCount = hours.filter((own) => own === 0n).length
   const fields = FUNDING_RATE.columns.map(({ name, type, key }) => new Field(name, arrowType(type), key === HOURS))
   const children: Data[] = FUNDING_RATE.columns.map(({ key, type }) => {
-    const values = key === HOURS ? hours : (block[key] ?? [])
+    const values = key === HOURS ? hours : columnOf(block, key)
     return makeColumn(arrowType(type), length, values, key === HOURS && nullCount > 0 ? { bits, nullCount } : undefined)
   })
   if (includeSourceInfo) {

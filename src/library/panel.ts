@@ -6,6 +6,7 @@ import { abortError, CkvdError } from '../errors.ts'
 import { toDoubles } from '../memory/int64.ts'
 import type { Grid } from '../model/interval.ts'
 import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
+import { columnOf } from '../model/columns.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { PanelColumn, PanelQuery } from '../question/panel-query.ts'
@@ -82,8 +83,9 @@ function placeInSlots({ series, range }: KlineQuery, column: PanelColumn, rows: 
 }
 
 function valuesOf({ block }: KlineRows, column: PanelColumn): Float64Array {
-  const key = KLINE_COLUMNS.find(({ name }) => name === column)?.key ?? 'close'
-  const values = block[key] ?? new Float64Array(0)
+  const described = KLINE_COLUMNS.find(({ name }) => name === column)
+  if (described === undefined) throw new CkvdError('CKVD_BUG', `Expected a column of klines, got ${column}`)
+  const values = columnOf(block, described.key)
   return values instanceof Float64Array ? values : toDoubles(values)
 }
 

@@ -1,3 +1,5 @@
+import { CkvdError } from '../errors.ts'
+
 /** Values of one column. */
 export type Values = Float64Array | BigInt64Array
 
@@ -8,6 +10,13 @@ export type Values = Float64Array | BigInt64Array
 export interface Columns {
   readonly openTime: BigInt64Array
   readonly [key: string]: Values
+}
+
+/** The values of a column that rows of their data set have. */
+export function columnOf(columns: Columns, key: string): Values {
+  const values = columns[key]
+  if (values === undefined) throw new CkvdError('CKVD_BUG', `Expected rows with a column ${key}, found none`)
+  return values
 }
 
 /** Columns with the same keys, their values made of those that are given. */

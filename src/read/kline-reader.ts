@@ -74,8 +74,8 @@ export class KlineReader {
 
   /**
    * The rows of a query, in order, cut to its range, with every empty slot explained.
-   * @throws CKVD_PARTIAL when bars are missing without explanation and the query does not allow it (CKVD_BANNED, CKVD_RATE_LIMITED or CKVD_FORBIDDEN where that is why),
-   *   CKVD_UNAVAILABLE, CKVD_UNKNOWN_SYMBOL, CKVD_ORIGIN, CKVD_ABORTED, errors of the listing and of the catalog
+   * @throws CKVD_PARTIAL when bars are missing without explanation and the query does not allow it (CKVD_BANNED, CKVD_RATE_LIMITED or
+   *   CKVD_FORBIDDEN where that is why), CKVD_UNAVAILABLE, CKVD_UNKNOWN_SYMBOL, CKVD_ORIGIN, CKVD_ABORTED, errors of the listing and of the catalog
    */
   async read(query: KlineQuery, log: Logger): Promise<ReadRows> {
     const { series, source } = query

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
 import { LAKE } from '../layout.ts'
-import { PACK_TRIGGERS, PACKS, SCHEMA, TABLES, VERSION, VIEW_NAMES, VIEWS } from './catalog-schema.ts'
+import { PACK_TRIGGERS, PACKS, PACKS_OF_NONE, SCHEMA, TABLES, VERSION, VIEW_NAMES, VIEWS } from './catalog-schema.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import { migrateFile, OLDEST, readInto } from './catalog-versions.ts'
 import { openDatabase, resultCode, sqliteError } from '../../disk/sqlite.ts'
@@ -40,8 +40,7 @@ export function openCatalogFile(path: string, mode: CatalogMode, progress?: Migr
     const version = checkVersion(database, path)
     if (version === VERSION) {
       // of an earlier build: as one that knows of no pack
-      if (!has(database, 'table', 'packs'))
-        database.exec(PACKS.replace('CREATE TABLE', 'CREATE TEMP TABLE').replace('REFERENCES all_series (id)', ''))
+      if (!has(database, 'table', 'packs')) database.exec(PACKS_OF_NONE)
       return database
     }
     // an older one is read as it will be once a run has migrated it: reading never writes to it

@@ -64,19 +64,25 @@ CREATE TRIGGER days_update INSTEAD OF UPDATE ON days BEGIN
 END;
 `
 
+/** The columns of `packs`, and what its `series` refers to. */
+const packColumns = (refers: string): string => `
+  series integer NOT NULL${refers},
+  first integer NOT NULL, end_day integer NOT NULL, bars integer NOT NULL,
+  sha256 blob NOT NULL CHECK (length(sha256) = 32),
+  PRIMARY KEY (series, first)`
+
 /**
  * Packs whose chunks are all there with all of their bars: days in [first, end_day), each of `bars` bars, and the SHA-256 of the file. It proves
  * them at once; the digests of the chunks prove the same one by one. It holds while each of the chunks is recorded as it was when the file was
  * written: any other word on one, from whomever, takes the row away.
  */
 export const PACKS = `
-CREATE TABLE packs (
-  series integer NOT NULL REFERENCES all_series (id),
-  first integer NOT NULL, end_day integer NOT NULL, bars integer NOT NULL,
-  sha256 blob NOT NULL CHECK (length(sha256) = 32),
-  PRIMARY KEY (series, first)
+CREATE TABLE packs (${packColumns(' REFERENCES all_series (id)')}
 ) STRICT, WITHOUT ROWID;
 `
+
+/** An empty one for a connection that may only read a catalog without it: a table of its own cannot refer to those of the file. */
+export const PACKS_OF_NONE = `CREATE TEMP TABLE packs (${packColumns('')}) STRICT, WITHOUT ROWID;`
 
 const FORGET_PACK = (row: 'OLD' | 'NEW'): string =>
   `DELETE FROM packs WHERE series = ${row}.series AND first <= ${row}.day AND end_day > ${row}.day;`

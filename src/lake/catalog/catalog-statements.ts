@@ -90,7 +90,7 @@ const SQL = {
       AND condition IN ${SETTLED_CONDITIONS} AND rows = ? AND expected = rows AND recheck = 0 AND shard_sha256 IS NOT NULL`,
   putStored: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     VALUES (?1, ?2, ${CHUNK_NAMES.map((name, i) => bindStored(name, `?${i + 3}`)).join(', ')}) ${ON_CONFLICT}`,
-  // chunks of one archive: SQLite takes a tenth of the time that it takes for each alone
+  // chunks of one archive: SQLite takes a fraction of the time that it takes for each alone
   putStoredTogether: `INSERT INTO chunks (series, day, ${CHUNK_NAMES.join(', ')})
     SELECT ?1, p.value ->> 0, ${CHUNK_NAMES.map(bindTogether).join(', ')} FROM json_each(?2) p WHERE true ${ON_CONFLICT}`,
   readDaysSince: `${DAY_OF_CHUNK} AND ${isSince('c.updated_at')} ORDER BY c.day`,

@@ -81,7 +81,7 @@ export class HttpClient {
   readonly clock = new ServerClock()
   readonly #settings: HttpSettings
   readonly #env: Readonly<Record<string, string | undefined>>
-  /** opened by the first request */
+  /** opened by the first request, and anew by the next one where that failed */
   #agents: Promise<Agents> | undefined
   readonly #traffic: Traffic
   readonly #headers: Readonly<Record<string, string>>
@@ -200,11 +200,16 @@ export class HttpClient {
 
   /** Loads undici, a tenth of a second: what is answered from the lake does without. */
   async #openAgents(): Promise<Agents> {
-    const { Agents: Loaded } = await import('./agents.ts')
-    const agents = new Loaded({ connections: this.connections, idleTimeoutMs: this.#settings.idleTimeoutMs, env: this.#env })
-    // who asks a client that is closed is refused by its agents
-    if (this.#closing !== undefined) await agents.close()
-    return agents
+    try {
+      const { Agents: Loaded } = await import('./agents.ts')
+      const agents = new Loaded({ connections: this.connections, idleTimeoutMs: this.#settings.idleTimeoutMs, env: this.#env })
+      // who asks a client that is closed is refused by its agents
+      if (this.#closing !== undefined) await agents.close()
+      return agents
+    } catch (error) {
+      this.#agents = undefined
+      throw error
+    }
   }
 
   /** Closes all connections. Idempotent. */
@@ -214,7 +219,9 @@ export class HttpClient {
   }
 
   async #close(): Promise<void> {
-    await (await this.#agents)?.close()
+    // who asked was told why they could not be opened: then there is nothing to close
+    const agents = await this.#agents?.catch(() => undefined)
+    await agents?.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

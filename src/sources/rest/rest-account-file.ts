@@ -244,7 +244,10 @@ function isBusy(error: unknown): boolean {
   return typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)
 }
 
-/** Throws where no file is in the place of the account or of SQLite's files beside it: who only reads would write where a symbolic link leads, too, and wait for ever on a pipe. */
+/**
+ * Throws where no file is in the place of the account or of SQLite's files beside it: who only reads would write where a symbolic link leads,
+ * too, and wait for ever on a pipe.
+ */
 export function refuseLinks(path: string): void {
   for (const file of ['', '-wal', '-shm', '-journal'].map((ending) => path + ending)) {
     const found = lstatSync(file, { throwIfNoEntry: false })
