@@ -3,7 +3,7 @@
  * others, which take turns.
  *
  *   node scripts/measure-packs.mjs [--intervals 1h] [--symbols 45] [--start 2020-01-01] [--end 2025-01-01] [--rounds 3]
- *     [--read-start END-1y] [--dist DIR] [--against DIR,…] [--only first,rerun,disk,read]
+ *     [--read-start END-1y] [--archives auto|daily|monthly] [--dist DIR] [--against DIR,…] [--only first,rerun,disk,read]
  *
  * Both days begin a month. Archives of a made market, daily and monthly, come from a server on loopback that packed them before. Each answer
  * is checked: exit code, chunks, bars. Needs built programs and room for a lake of each in the system's temporary directory (`TMPDIR`).
@@ -30,6 +30,7 @@ const { values: flags } = parseArgs({
     end: { type: 'string', default: '2025-01-01' },
     rounds: { type: 'string', default: '3' },
     'read-start': { type: 'string' },
+    archives: { type: 'string', default: 'auto' },
     dist: { type: 'string', default: here('../dist') },
     against: { type: 'string' },
     only: { type: 'string', default: 'first,rerun,disk,read' },
@@ -64,7 +65,7 @@ try {
 
 function ingest(dist, list, start, ...more) {
   const range = ['--market', 'spot', '--intervals', intervals.join(','), '--start', start, '--end', flags.end]
-  const where = [...sourceFlags(server.origin), '--lake', lakeOf(dist), '--no-rest']
+  const where = [...sourceFlags(server.origin), '--lake', lakeOf(dist), '--no-rest', '--archives', flags.archives]
   return runCkvd(dist, folder, ['ingest', '--universe', list, ...range, ...where, ...more])
 }
 

@@ -35,6 +35,8 @@ export class ArchiveMap {
   readonly #scope: ArchiveScope
   readonly #listed: ListedArchives
   readonly #listings: SeriesListings
+  /** first days of the listed months of which every day was asked for: a plan asks once a chunk */
+  readonly #wholeMonths: ReadonlySet<UtcDay>
 
   constructor(scope: ArchiveScope, listings: SeriesListings) {
     this.#scope = scope
@@ -43,6 +45,7 @@ export class ArchiveMap {
       daily: new Map(listings.daily.map((ref) => [ref.firstDay, ref])),
       monthly: new Map(listings.monthly.map((ref) => [ref.firstDay, ref])),
     }
+    this.#wholeMonths = new Set([...this.#listed.monthly.keys()].filter((first) => holdsMonth(scope, first)))
   }
 
   daily(day: UtcDay): ArchiveRef | undefined {
@@ -64,7 +67,7 @@ export class ArchiveMap {
       case 'monthly':
         return month
       case 'auto':
-        return month !== undefined && (daily === undefined || holdsMonth(this.#scope, month.firstDay)) ? month : daily
+        return month !== undefined && (daily === undefined || this.#wholeMonths.has(month.firstDay)) ? month : daily
     }
   }
 
