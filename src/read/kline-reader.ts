@@ -207,9 +207,9 @@ export class KlineReader {
     })
     const answer = answers.get(key) as RestAnswer
     if (answer.kind === 'silent' && answer.reason === 'unknown-symbol') throw unknownSymbol(series, true)
-    const columns = answer.kind === 'asked' ? rowsWithin(answer.rows, stretch) : null
+    const columns = answer.kind === 'asked' ? rowsWithin(answer.sound, stretch) : null
     const rows = columns?.openTime.length ?? 0
-    const gaps = answer.kind === 'asked' ? findMissing(series, answer.rows, stretch) : [{ ...stretch, bars: 0 }]
+    const gaps = answer.kind === 'asked' ? findMissing(series, answer.sound, stretch) : [{ ...stretch, bars: 0 }]
     const evidence = await explainOpen(series, gaps, answer, { rest, nowUs, signal })
     return {
       parts: [{ ...bare, rows, columns, runs: [{ source: 'REST', end: rows }], evidence }],

@@ -1,5 +1,5 @@
 import type { RestAnswer } from '../acquire/rest/rest-question.ts'
-import { explainGap } from '../acquire/rest/rest-question.ts'
+import { explainGap, findOddBar } from '../acquire/rest/rest-question.ts'
 import type { Beginnings } from '../acquire/life/series-life.ts'
 import { SeriesLife } from '../acquire/life/series-life.ts'
 import { isProof } from '../model/evidence.ts'
@@ -43,7 +43,7 @@ export async function explainOpen(
     const evidence = explainGap(gap, answer, times)
     const isLed = times.some((time) => time < gap.startUs)
     const isFollowed = times.some((time) => time >= gap.endUs)
-    if (isProof(evidence) || answer.kind === 'silent' || times.length === 0)
+    if (isProof(evidence) || answer.kind === 'silent' || times.length === 0 || findOddBar(gap, answer) !== undefined)
       explained.push(readGap({ ...gap, evidence }, isProof(evidence)))
     else if (!isLed) {
       const beginning = await life.begin(times[0] ?? null)

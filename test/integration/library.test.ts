@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { GetDataOptions } from '../../src/index.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { columnsOf, fetchTruth, gapsOf, library, sourcesOf, valuesOf } from '../support/library.ts'
+import { startHostileFront } from '../support/hostile-front.ts'
 import { libraryWorld, refusal } from '../support/library-world.ts'
 import { alterStored, readStoredChunks, storedPath } from '../support/stored-chunk.ts'
 import { createTempDirectory, digestTree, listFiles, queryCatalog } from '../support/temp-lake.ts'
@@ -429,6 +430,35 @@ describe('refusals', () => {
     await using without = create(MarketType.SPOT, { lake: join(world.temp.path, 'no lake'), useCache: false })
     expect((await refusal(without.getData(open))).code).toBe('CKVD_BANNED')
     expect(world.exchange.requests('rest')).toEqual([])
+  })
+
+  test.each([
+    ['the first ones', 5, 6],
+    ['one between others', 8, 9],
+    ['the last ones', 10, 12],
+    ['all of them', 0, 12],
+  ])('bars of the open day that contradict themselves are no bars, and no silence either: %s', async (_which, fromHour, toHour) => {
+    const behind = new URL(world.exchange.sandbox.urls.spotRest).origin
+    const day = Date.parse('2024-03-10T00:00:00Z')
+    const isOdd = (openMs: number) => openMs >= day + fromHour * 3_600_000 && openMs < day + toHour * 3_600_000
+    await using front = await startHostileFront(world.exchange.sandbox, (path, response) => {
+      if (!path.includes('/klines?')) return false
+      void fetch(behind + path)
+        .then((answer) => answer.json() as Promise<unknown[][]>)
+        .then((rows) => {
+          // the high is below all other prices
+          response.end(JSON.stringify(rows.map((row) => row.map((cell, i) => (i === 2 && isOdd(Number(row[0])) ? '0.00001' : cell)))))
+        })
+      return true
+    })
+    for (const source of [DataSource.AUTO, DataSource.REST]) {
+      await using ckvd = create(MarketType.SPOT, { sources: front.urls, lake: join(world.temp.path, source) })
+      const open = { ...HOURS, startTime: '2024-03-10T05:00:00Z', endTime: '2024-03-10T12:00:00Z', enforceSource: source }
+      const error = await refusal(ckvd.getData(open))
+      const bars = Math.min(toHour, 12) - Math.max(fromHour, 5)
+      expect(error.details['gaps'], source).toMatchObject([{ bars }])
+      expect(JSON.stringify(error.details['gaps'])).toContain('contradicts itself')
+    }
   })
 
   test('a rate limit that does not end', async () => {

@@ -154,9 +154,9 @@ export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number
   const beforeUs = lastBefore(answer.seen, gap.startUs)
   const afterUs = firstFrom(answer.seen, gap.endUs)
   const asked = `asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)}`
-  for (const [time, words] of answer.odd)
-    if (time >= gap.startUs && time < gap.endUs)
-      return doubt('no-witness', `REST's bar of ${isoOfUs(time)} contradicts itself (${words}), and no second source has it`)
+  const odd = findOddBar(gap, answer)
+  if (odd !== undefined)
+    return doubt('no-witness', `REST's bar of ${isoOfUs(odd.timeUs)} contradicts itself (${odd.words}), and no second source has it`)
   if (beforeUs === null && afterUs === null) return doubt('no-witness', `${asked}, not one bar came`)
   if (beforeUs === null || afterUs === null) {
     const side = beforeUs === null ? 'before' : 'after'
@@ -167,6 +167,13 @@ export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number
     return doubt('contradiction', `${asked}, its bars of ${isoOfUs(beforeUs)} and ${isoOfUs(afterUs)} have others between that are stored`)
   if (!answer.linked(beforeUs, afterUs)) return doubt('no-witness', `${asked}, the bars before and after it came in two answers`)
   return { source: 'rest', beforeUs, afterUs }
+}
+
+/** The first bar of an answer that contradicts itself and opens in a gap, and what is odd about it: it is neither a bar nor silence. */
+export function findOddBar(gap: TimeRange, answer: RestAnswer): { readonly timeUs: number; readonly words: string } | undefined {
+  if (answer.kind === 'silent') return undefined
+  for (const [timeUs, words] of answer.odd) if (timeUs >= gap.startUs && timeUs < gap.endUs) return { timeUs, words }
+  return undefined
 }
 
 /** Why an answer has not one bar of a day. */
