@@ -168,10 +168,14 @@ function readText(path: string, required: boolean): string | null {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && !required) return null
     throw (
       openFilesError(cause) ??
-      new CkvdError('CKVD_CONFIG', `Cannot read the config file ${path}: ${describeSystemError(cause)}.`, {
-        details: { file: path },
-        cause,
-      })
+      new CkvdError(
+        'CKVD_CONFIG',
+        `Cannot read the config file ${path}: ${describeSystemError(cause)}. Correct the path, or name another file with --config.`,
+        {
+          details: { file: path },
+          cause,
+        },
+      )
     )
   }
 }
@@ -184,11 +188,16 @@ function readBounded(path: string): string {
     let length = 0
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = readSync(file, bytes, length, bytes.length - length, null)
-    if (length > MOST_CONFIG_BYTES) throw new Error(`it has more than ${MOST_CONFIG_BYTES} bytes`)
+    if (length > MOST_CONFIG_BYTES) throw new Error(`it has more than 1 MiB, which is no config file`)
     return bytes.toString('utf8', 0, length)
   } finally {
     closeSync(file)
   }
+}
+
+/** What a JSON value that is no object is, in words. */
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`
 }
 
 /** A hundred times what all settings take. */
@@ -199,13 +208,21 @@ function parseJson(text: string, path: string): Readonly<Record<string, unknown>
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw new CkvdError('CKVD_CONFIG', `Expected the config file to be JSON: ${(cause as Error).message} (file ${path})`, {
-      details: { file: path },
-      cause,
-    })
+    throw new CkvdError(
+      'CKVD_CONFIG',
+      `Expected JSON in the config file ${path}, found other text: ${(cause as Error).message}. Correct the file, or name another with --config.`,
+      {
+        details: { file: path },
+        cause,
+      },
+    )
   }
   if (!z.record(z.string(), z.unknown()).safeParse(value).success)
-    throw new CkvdError('CKVD_CONFIG', `Expected the config file to hold one JSON object (file ${path})`, { details: { file: path } })
+    throw new CkvdError(
+      'CKVD_CONFIG',
+      `Expected one JSON object in the config file ${path}, found ${kindOf(value)}. Correct the file, or name another with --config.`,
+      { details: { file: path } },
+    )
   // as it was parsed: zod's copy leaves out a key `__proto__`, which is to be refused as any other unknown one
   return value as Readonly<Record<string, unknown>>
 }

@@ -368,6 +368,21 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENFILE: 'too many files are open on this machine',
   ELOOP: 'symbolic links lead in a circle',
   ENAMETOOLONG: 'the name is too long',
+  ENOTFOUND: 'its name is not known',
+  EAI_AGAIN: 'its name could not be looked up for now',
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the connection was broken off',
+  ECONNABORTED: 'the connection was broken off',
+  UND_ERR_SOCKET: 'the connection was broken off',
+  UND_ERR_ABORTED: 'the connection was broken off',
+  EHOSTUNREACH: 'no way leads to it',
+  ENETUNREACH: 'no way leads to it',
+  ETIMEDOUT: 'no connection came about in time',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection came about in time',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer began in time',
+  UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer has not the length that it said',
+  HPE_INVALID_EOF_STATE: 'the answer was cut off',
 }
 
 /** The code of an error of Node or of the operating system, such as `ENOENT`; undefined where it has none. */
@@ -379,6 +394,11 @@ export function systemCode(error: unknown): string | undefined {
 export function describeSystemError(error: unknown): string {
   const code = systemCode(error)
   if (code === undefined) return error instanceof Error ? error.message : String(error)
+  return describeSystemCode(code)
+}
+
+/** A code of Node, of its HTTP client or of the operating system in words: `nothing listens there (ECONNREFUSED)`; as it is where none are known. */
+export function describeSystemCode(code: string): string {
   return Object.hasOwn(SYSTEM_ERRORS, code) ? `${SYSTEM_ERRORS[code]} (${code})` : code
 }
 

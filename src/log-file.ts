@@ -56,10 +56,14 @@ export function createLogFile(path: string, options: LogFileOptions): { write(te
   } catch (cause) {
     throw (
       openFilesError(cause) ??
-      new CkvdError('CKVD_CONFIG', `Cannot write the log file ${path}: ${describeSystemError(cause)}. Name another file or none.`, {
-        details: { file: path },
-        cause,
-      })
+      new CkvdError(
+        'CKVD_CONFIG',
+        `Cannot write the log file ${path}: ${describeSystemError(cause)}. Name another file with --log-file, or none.`,
+        {
+          details: { file: path },
+          cause,
+        },
+      )
     )
   }
   let failed = false

@@ -197,7 +197,7 @@ export class DecodePool {
       const outcomes = await this.#threads.run({ requests, spares }, { transferList, signal })
       for (const [i, waiting] of batch.entries()) {
         const outcome = outcomes[i]
-        if (outcome === undefined) throw new Error('a decode worker answered too few outcomes')
+        if (outcome === undefined) throw new Error('it answered for fewer archives than it was given')
         if (outcome.ok) this.#countShared(outcome.result)
         waiting.resolve(outcome.ok ? outcome : { ok: false, error: CkvdError.fromData(outcome.error), zip: outcome.zip ?? null })
       }
@@ -209,7 +209,12 @@ export class DecodePool {
         // no archive is at fault where a thread may not open its own program, or gets no memory; where it outgrows its heap, one may be
         const refused = systemCode(cause) === 'ERR_WORKER_OUT_OF_MEMORY' ? undefined : resourceError(cause)
         waiting.reject(
-          refused ?? new CkvdError('CKVD_WORKER', `A decode worker ${ended} on ${key}: ${message}.`, { details: { key }, cause }),
+          refused ??
+            new CkvdError(
+              'CKVD_WORKER',
+              `A decoding thread ${ended} while it worked on ${key}: ${message.replace(/\.$/, '')}. Run the same command again, with fewer --workers if memory is short.`,
+              { details: { key }, cause },
+            ),
         )
       }
     }
@@ -227,7 +232,11 @@ export class DecodePool {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const error = (this.#givenUp ??=
       resourceError(cause) ??
-      new CkvdError('CKVD_WORKER', `Decode workers cannot be started: ${reason}. Install the package again.`, { cause }))
+      new CkvdError(
+        'CKVD_WORKER',
+        `Decode workers cannot be started: ${reason}. Install the package again; where a bundler packed it, leave it out of the bundle (docs/troubleshooting.md).`,
+        { cause },
+      ))
     for (const waiting of [...this.#running.keys()].flat().concat(this.#waiting.splice(0))) waiting.reject(error)
   }
 

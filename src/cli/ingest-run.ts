@@ -68,7 +68,7 @@ function printDryRun(run: Run, result: DryRunResult, leftOut: string | undefined
 function printResult(run: Run, result: IngestResult): number {
   run.tell(result)
   if (run.json) run.printJson(result)
-  else if (run.quiet) showTrouble(run.context.stderr, result)
+  else if (run.quiet) showTrouble(run.context.stderr, result, run.settings.lake)
   else showResult(run.context.stdout, result)
   tellSandbox(run, run.settings.sandbox ? 'sandbox' : null)
   return result.exit

@@ -139,7 +139,7 @@ function packageVersion(): string {
     const text = readIfThere(new URL(path, import.meta.url))
     if (text !== undefined) return (JSON.parse(text) as { version: string }).version
   }
-  throw new CkvdError('CKVD_BUG', 'package.json was not found beside the program')
+  throw new CkvdError('CKVD_BUG', 'Expected package.json beside the program, found none. Install the package again.')
 }
 
 function readIfThere(url: URL): string | undefined {

@@ -268,7 +268,7 @@ function refuseOther(bars: BarSet): void {
   if (found === undefined) return
   throw new CkvdError(
     'CKVD_CSV_INTERVAL',
-    `Expected ${interval} bars, found ${found}: the archive was published with the bars of another interval, whatever --intervals asks for`,
+    `Expected ${interval} bars, found ${found}: it was published with the bars of another interval, which no other --intervals changes`,
     { details: { expected: interval, found } },
   )
 }

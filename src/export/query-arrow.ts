@@ -112,7 +112,8 @@ function timeColumn(name: string, zone: 'UTC' | null): ArrowColumn {
 function microsOf(text: string): bigint {
   const zoned = text.endsWith('Z') ? text : `${text}Z`
   const ms = Date.parse(`${zoned.slice(0, -4)}Z`)
-  if (Number.isNaN(ms)) throw new CkvdError('CKVD_QUERY', `Expected a time that Arrow can hold, got ${text}.`)
+  if (Number.isNaN(ms))
+    throw new CkvdError('CKVD_QUERY', `Expected a time that Arrow can hold, got ${text}. Cast the column to VARCHAR, or leave the row out.`)
   return BigInt(ms) * US_PER_MS + BigInt(zoned.slice(-4, -1))
 }
 

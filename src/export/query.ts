@@ -112,7 +112,7 @@ function checkPlace(out: string): void {
   if (folder === undefined) return
   throw new CkvdError(
     'CKVD_USAGE',
-    `Expected an export below no folder that is named like a partition, got ${out}: DuckDB would take ${folder} for that of the bars. Move the export.`,
+    `Expected no folder above the export to be named like a partition, found ${folder} in ${out}: DuckDB would take it for one of the bars. Move the export, or give that folder another name.`,
     { details: { out, folder } },
   )
 }

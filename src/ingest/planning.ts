@@ -4,7 +4,7 @@ import { createConnections } from '../acquire/connections.ts'
 import { NearMisses } from '../acquire/near-misses.ts'
 import type { PlanScope } from '../acquire/plan/plan-scope.ts'
 import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
-import { CkvdError, isCkvdError } from '../errors.ts'
+import { CkvdError, describeSystemCode, isCkvdError } from '../errors.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { Origin, Sources } from '../lake/origin.ts'
@@ -73,7 +73,7 @@ export async function planInto(
     const reason = whyNobodyAnswered(last)
     throw new CkvdError(
       'CKVD_UNREACHABLE',
-      `No network: ${url} does not answer (${reason}). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again.`,
+      `No network: ${url} does not answer: ${reason}. Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again.`,
       { details: { url }, cause: last },
     )
   }
@@ -81,8 +81,9 @@ export async function planInto(
 
 /** Why a request had no answer, with the proxy that was asked and what is to be done about a certificate, as a part of a sentence. */
 function whyNobodyAnswered({ message, details: { reason, advice, proxy } }: CkvdError): string {
-  const failure = typeof reason !== 'string' ? message : typeof advice === 'string' ? `${reason}. ${advice}` : reason
-  return `${failure.replace(/\.+$/, '')}${typeof proxy === 'string' ? ` through ${proxy}` : ''}`
+  if (typeof reason !== 'string') return message.replace(/\.+$/, '')
+  const through = typeof proxy === 'string' ? `, through ${proxy}` : ''
+  return `${describeSystemCode(reason)}${through}${typeof advice === 'string' ? `. ${advice.replace(/\.+$/, '')}` : ''}`
 }
 
 /** Says of symbols that nobody knows what was probably meant. */

@@ -73,7 +73,7 @@ export function readLakeFacts(paths: LakePaths): LakeFacts | undefined {
   if (newer.success && newer.data.format > FORMAT) {
     throw new CkvdError(
       'CKVD_CATALOG_VERSION',
-      `Expected a lake of format ${FORMAT}, found format ${newer.data.format} in ${paths.root}: update ckvd.`,
+      `Expected a lake of format ${FORMAT}, found format ${newer.data.format} in ${paths.root}: a newer ckvd made it. Update ckvd, or choose another directory with --lake.`,
       { details },
     )
   }

@@ -181,9 +181,13 @@ async function takeFormer(shards: ShardReader, row: DayRow, gaps: readonly Evide
 function checkSayable(write: PackedWrite, columns: Columns): void {
   const { market, symbol, interval, day, rows } = write.row
   const refuse = (expected: string, found: string): never => {
-    throw new CkvdError('CKVD_CATALOG_ROW', `Expected ${expected} of ${seriesLabel(write.row)} ${day} in the catalog, found ${found}.`, {
-      details: { market, symbol, interval, day },
-    })
+    throw new CkvdError(
+      'CKVD_CATALOG_ROW',
+      `Expected ${expected} of ${seriesLabel(write.row)} ${day} in the catalog, found ${found}. Run \`ckvd verify --repair\`.`,
+      {
+        details: { market, symbol, interval, day },
+      },
+    )
   }
   const rowBytes = rowBytesOf(write.row)
   if (rows * rowBytes !== write.shard.length) refuse(`the ${write.shard.length / rowBytes} bars of its shard`, `${rows}`)

@@ -125,9 +125,13 @@ export function createPanel(panel: PanelQuery, parts: readonly PanelSeries[]): T
   const grids = new Set(parts.filter(({ values }) => values.length > 0).map(({ grid }) => grid))
   if (grids.size > 1) {
     const symbols = parts.map(({ symbol, grid }) => `${symbol} ${grid}`).join(', ')
-    throw new CkvdError('CKVD_USAGE', `Expected symbols whose bars of 3d open on the same days, got ${symbols}.`, {
-      details: { option: 'symbols' },
-    })
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected symbols whose bars of 3d open on the same days, got ${symbols}. Ask for those of each day by themselves.`,
+      {
+        details: { option: 'symbols' },
+      },
+    )
   }
   const length = Math.min(...parts.map(({ values }) => values.length))
   const time = arrowType('timestamp')

@@ -146,10 +146,19 @@ function withZeros(rows: number, present: Present, read: (name: string) => unkno
     const values = read(name)
     const right = type === 'float64' ? values instanceof Float64Array : values instanceof BigInt64Array
     if (!right || (values as Float64Array).length !== rows)
-      throw refuse(`Expected the column ${name} as ${rows} values of ${type === 'float64' ? 'float64' : 'int64'}, found something else.`)
+      throw refuse(
+        `Expected the column ${name} as ${rows} values of ${type === 'float64' ? 'float64' : 'int64'}, found ${kindOfValues(values)}.`,
+      )
     columns[key] = values as Float64Array
   }
   return columns as unknown as KlineColumns
+}
+
+/** What stands where a column's values should, in words. */
+function kindOfValues(values: unknown): string {
+  if (values instanceof Float64Array) return `${values.length} of float64`
+  if (values instanceof BigInt64Array) return `${values.length} of int64`
+  return values === undefined ? 'none' : 'no array of such numbers'
 }
 
 /** The rows of a batch; a row with a null is a bar that is missing. */

@@ -172,7 +172,7 @@ export function resampleColumns(columns: KlineColumns, options: ResampleOptions)
 /** Throws CKVD_USAGE when bars of `from` do not make up bars of `to`. */
 export function checkNesting(from: Interval, to: Interval): void {
   if (nestsIn(from, to)) return
-  throw new CkvdError('CKVD_USAGE', `Expected an interval that bars of ${from} make up without a rest, got ${to}.`, {
+  throw new CkvdError('CKVD_USAGE', `Expected an interval that is made of whole bars of ${from}, got ${to}.`, {
     details: { from, to },
   })
 }

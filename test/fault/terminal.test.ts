@@ -78,7 +78,7 @@ describe.skipIf(!HAS_PYTHON)('a terminal is left as it was found', () => {
     exchange.sandbox.setFaults([{ kind: 'status', match: '/api/v3/klines', status: 418 }])
     const seen = await runOnTerminal([...INGEST, '--lake', temp.lake, '--state', temp.path], 'never', [])
     expect([seen.exit, seen.same, leftBehind(seen.text)]).toEqual([4, true, []])
-    expect(seen.text).toMatch(/Stopped early\. What is stored/)
+    expect(seen.text).toMatch(/stopped early: CKVD_[\s\S]*What is stored/)
   })
 
   test('fetch shows how far it is, and what came at the end; verify of how many', async () => {

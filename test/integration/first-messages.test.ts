@@ -37,7 +37,7 @@ describe('no network', () => {
     const { exit, stdout, stderr } = await world.ckvd(['ingest', 'AAAUSDT', 'BBBUSDT', 'CCCUSDT', ...RANGE], '', env)
     expect([exit, stdout]).toEqual([
       4,
-      `No network: ${NOBODY} does not answer (ECONNREFUSED). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again. (exit 4)\n`,
+      `No network: ${NOBODY} does not answer: nothing listens there (ECONNREFUSED). Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again. (exit 4)\n`,
     ])
     expect(stderr).not.toContain('%2F')
   })
@@ -46,7 +46,7 @@ describe('no network', () => {
     const { exit, stderr } = await world.ckvd(['fetch', 'CCCUSDT', '--start', '2024-03-01', '--end', '2024-03-02'], '', env)
     expect([exit, stderr]).toEqual([
       4,
-      `error CKVD_HTTP_NETWORK: Request to ${NOBODY} failed: ECONNREFUSED.\n  Check the network, the proxy (HTTPS_PROXY) and the URLs of \`ckvd config\`, then run the same command again.\n`,
+      `error CKVD_HTTP_NETWORK: Request to ${NOBODY} failed: nothing listens there (ECONNREFUSED).\n  Check the network, the proxy (HTTPS_PROXY) and the URLs of \`ckvd config\`, then run the same command again.\n`,
     ])
   })
 })

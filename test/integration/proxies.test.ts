@@ -74,6 +74,8 @@ describe('a proxy that does not let us through', () => {
     const env = { ALL_PROXY: address, CKVD_MAX_RETRIES: '0', CKVD_LISTING_URL: 'https://listing.invalid/b' }
     const { exit, stdout, stderr } = await runHere([...INGEST, '--lake', temp.lake, '--json'], { env, stdin: 'BTCUSDT' })
     expect(exit).toBe(4)
-    expect(ingestResult({ exit, stdout, stderr }).stopped?.message).toContain(`(ECONNREFUSED through the proxy ${address} (ALL_PROXY))`)
+    expect(ingestResult({ exit, stdout, stderr }).stopped?.message).toContain(
+      `does not answer: nothing listens there (ECONNREFUSED), through the proxy ${address} (ALL_PROXY). Nothing was done.`,
+    )
   })
 })

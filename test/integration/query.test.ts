@@ -246,7 +246,7 @@ describe('ckvd query', () => {
     const symbols = 'SELECT DISTINCT symbol FROM spot_1m UNION SELECT symbol FROM um_1h UNION SELECT symbol FROM coverage ORDER BY ALL'
     expect((await rowsOf(symbols, join(world.path, names[0]!, 'e'))).map(({ symbol }) => symbol)).toEqual(['AAAUSDT', 'BBBUSDT', CHINESE])
     const { exit, stderr } = await query(symbols, join(world.path, names[2]!, 'e'))
-    expect([exit, stderr]).toEqual([2, expect.stringMatching(/CKVD_USAGE: .*DuckDB would take symbol=ZZZUSDT for that of the bars/)])
+    expect([exit, stderr]).toEqual([2, expect.stringMatching(/CKVD_USAGE: .*found symbol=ZZZUSDT in .*Move the export/)])
   })
 
   test.each(['manifest.json', 'coverage.parquet', 'coverage.csv', 'Data/mine.csv', '.ckvd/lock.sqlite'])(

@@ -83,7 +83,7 @@ describe('what is not well is told on standard error', () => {
   test('of a sync the problems alone, with what to do', async () => {
     const { stderr } = await run(['sync', '--quiet'])
     const lines = stderr.trimEnd().split('\n')
-    expect(lines[0]).toBe('ckvd sync: 1 problem, 1 series')
+    expect(lines[0]).toBe(`ckvd sync: 1 problem, 1 series (lake ${directory.lake})`)
     expect(lines[1]).toBe('1 problem:')
     expect(lines[2]).toMatch(/^ {2}spot AAAUSDT 1h 2024-03-05 {2}partial {2}CKVD_\w+: /)
     expect(lines.at(-1)).toContain('the next run asks again')

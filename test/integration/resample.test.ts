@@ -198,7 +198,7 @@ describe('ckvd resample', () => {
 
   test.each([
     [['--to', '7m'], /Expected `--to` to be one of 1s, 1m, .*got "7m"/],
-    [['--from', '3m', '--to', '5m'], /Expected an interval that bars of 3m make up without a rest, got 5m/],
+    [['--from', '3m', '--to', '5m'], /Expected an interval that is made of whole bars of 3m, got 5m/],
     [[], /Expected `--to NAME`, got nothing/],
     [['BBBUSDT', '--to', '1h'], /Expected 1m bars of BBBUSDT in the lake .*found none.*ckvd ingest --intervals 1m/],
     [['--to', '1h', '--format', 'arrow'], /Expected `--out FILE` with `--format arrow`/],

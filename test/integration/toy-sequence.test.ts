@@ -332,7 +332,7 @@ describe('a data set that is counted by its publisher, which this file alone des
       const { exit, told } = await world.ingest('2024-01-01', '2024-02-01', '--cross-check')
       expect({ exit, told }).toMatchObject({ exit: 3, told: { days: { complete: 30, partial: 1 }, rows: 62 } })
       expect(told.problems).toMatchObject([{ day: '2024-01-20', condition: 'partial' }])
-      expect(told.problems[0]?.message).toContain('vision-daily, vision-monthly contradict each other')
+      expect(told.problems[0]?.message).toContain('the daily archive and the monthly archive contradict each other')
     })
   })
 

@@ -113,7 +113,7 @@ describe('an archive that fails verification', () => {
     const result = await ingest(lake)
     expect(result).toMatchObject({ exit: 3, stored: 2, problems: [{ day: '2024-03-02' }] })
     expect(result.problems[0]?.code).toBe('CKVD_BAR_INVALID')
-    expect(result.problems[0]?.message).toContain('found 1, the first one of 2024-03-02T11:00:00.000000Z')
+    expect(result.problems[0]?.message).toContain('found 1 that does, the first at 2024-03-02T11:00:00.000000Z')
     expect((await readStoredChunks(lake)).map(({ day }) => day)).toEqual(['2024-03-01', '2024-03-03'])
   })
 

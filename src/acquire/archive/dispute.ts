@@ -26,6 +26,12 @@ interface Voice {
   readonly origin: ArchiveOrigin | null
 }
 
+const NAMES: Readonly<Record<Voice['name'], string>> = {
+  'vision-daily': 'the daily archive',
+  'vision-monthly': 'the monthly archive',
+  rest: 'REST',
+}
+
 /** What became of a chunk about which sources differ. */
 export type Settled =
   | {
@@ -74,7 +80,7 @@ export async function settleDispute(
   if (pair === null) {
     if (isOdd && voices.length === 1) {
       const odd = findOddities(series, primary.columns)
-      const message = `Expected bars that do not contradict themselves in ${where}, found ${odd.oddRows}, the first one of ${isoOfUs(odd.times[0] ?? 0)}, and no second source has the same.`
+      const message = `Expected no bar of ${where} to contradict itself, found ${odd.oddRows} ${odd.oddRows === 1 ? 'that does' : 'that do'}, the first at ${isoOfUs(odd.times[0] ?? 0)}, and no second source has the same.`
       return {
         verdict: 'unfounded',
         answer,
@@ -83,7 +89,7 @@ export async function settleDispute(
     }
     // a source that was asked for and could not answer may decide another time
     const isOpen = other === null || answer.kind === 'silent'
-    const names = voices.map(({ name }) => name).join(', ')
+    const names = voices.map(({ name }) => NAMES[name]).join(' and ')
     const message = isOpen
       ? `${where}: ${names} ${voices.length === 1 ? 'stands alone' : 'contradict each other'}, and the source that would decide could not be asked.`
       : `${where}: ${names} contradict each other, and no third source decides; Vision's rows are stored.`
@@ -110,7 +116,10 @@ export async function settleDispute(
     origin: base.origin ?? partner.origin ?? primary.origin,
     trustsRest: losers.every(({ name }) => name !== 'rest'),
     differing: countDiffering(base, losers, series),
-    note: losers.length === 0 ? '' : `${base.name} and ${partner.name} agree against ${losers.map(({ name }) => name).join(', ')}`,
+    note:
+      losers.length === 0
+        ? ''
+        : `${NAMES[base.name]} and ${NAMES[partner.name]} agree against ${losers.map(({ name }) => NAMES[name]).join(' and ')}`,
     error: null,
   }
 }

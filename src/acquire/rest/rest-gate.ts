@@ -62,7 +62,7 @@ export class RestGate implements RestSource {
     if (failures >= MAX_FAILURES) {
       throw new CkvdError(
         'CKVD_UNREACHABLE',
-        `REST of ${market} is not asked any more in this run: ${failures} requests in a row failed for want of a network.`,
+        `REST of ${market} is not asked any more in this run: ${failures} requests in a row failed for want of a network. Check the network, then run the same command again.`,
       )
     }
     try {

@@ -75,7 +75,10 @@ function parseSince(ledger: LedgerReader, text: string | undefined): Since {
   const runs = readRuns(ledger)
   const last = runs.at(-1)
   if (text === undefined && last === undefined)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--since DAY`: the lake remembers no run since which to tell.')
+    throw new CkvdError(
+      'CKVD_USAGE',
+      'Expected `--since DAY`, such as --since 2024-03-01, got nothing: without it changes are told since the last run, and the lake remembers none.',
+    )
   if (text !== undefined && !/^\d+$/.test(text))
     throw new CkvdError('CKVD_USAGE', `Expected \`--since\` to be the number of a run or a day as YYYY-MM-DD, got "${text}" (flag).`)
   const { run, started_at } = text === undefined && last !== undefined ? last : findRun(runs, text ?? '')

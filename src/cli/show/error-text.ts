@@ -56,10 +56,8 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   CKVD_HTTP_TIMEOUT: NETWORK_ADVICE,
   CKVD_CONFIG: '`ckvd config --help` lists all settings. Nothing was done.',
   CKVD_UNIVERSE: 'Correct the universe file. Nothing was done.',
-  CKVD_ORIGIN: 'Name another lake with --lake. Nothing was done.',
+  CKVD_ORIGIN: 'Nothing was done.',
   CKVD_BUG: 'This is a fault of ckvd. Please report it with the lines above.',
-  CKVD_LAKE_LOCKED: 'Wait until the other run has ended, or name another lake with --lake.',
-  CKVD_CATALOG: '`ckvd verify` rebuilds the catalog from the shards.',
 }
 
 const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string, code: ErrorCode) => string>> = {
@@ -70,12 +68,19 @@ const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string, cod
       ? `Nothing was written. What to do: ${REMEDIES[code]}.`
       : command === 'availability'
         ? 'Nothing was written; reports of an earlier run stay as they are.'
-        : '`ckvd coverage` tells what the lake holds; `ckvd ingest --retry-failed` tries again.',
+        : `What to do: ${REMEDIES[code]}.`,
   4: (command) =>
     command === 'fetch' || command === 'chart'
       ? 'Nothing was written. Days that were fetched are stored: the same command goes on from there.'
-      : 'What is stored stays stored: the same command goes on from there.',
-  130: () => 'What is stored stays stored: the same command goes on from there.',
+      : afterwards(command),
+  130: (command) => afterwards(command),
+}
+
+/** Commands that only tell: nothing of theirs is left to go on from. */
+const TELLING: ReadonlySet<string> = new Set(['coverage', 'runs', 'changes', 'query', 'config', 'resample', 'sandbox'])
+
+function afterwards(command: string): string {
+  return TELLING.has(command) ? 'The lake is as it was.' : 'What is stored stays stored: the same command goes on from there.'
 }
 
 function adviceFor(code: ErrorCode, command: string): string {

@@ -130,16 +130,19 @@ export function showResult(stdout: Output, result: IngestResult): void {
 }
 
 /** What a run with `--quiet` has to say: nothing when all is well, else what is not. */
-export function showTrouble(stderr: Output, result: IngestResult): void {
-  if (result.exit !== 0) showResultBriefly(stderr, result)
+export function showTrouble(stderr: Output, result: IngestResult, lake: string): void {
+  if (result.exit !== 0) showResultBriefly(stderr, result, lake)
 }
 
-/** Counts, problems and verdict, and nothing else. */
-export function showResultBriefly(stderr: Output, result: IngestResult): void {
-  const { command, problems, series, stored } = result
-  const counts = [formatCountOf(problems.length, 'problem'), `${formatCount(series)} series`]
+/** Counts, problems and verdict, and nothing else. `lake`: where, for who reads the mails of several; a monitor elsewhere is not told. */
+export function showResultBriefly(stderr: Output, result: IngestResult, lake?: string): void {
+  const { command, problems, series, stored, stopped, days } = result
+  const counts = [`${formatCount(series)} series`]
+  // of a run that was stopped no problem may be known yet
+  if (problems.length > 0 || stopped === null) counts.unshift(formatCountOf(problems.length, 'problem'))
   if (stored > 0) counts.push(`${formatCountOf(stored, 'day')} stored`)
-  stderr.write(`ckvd ${command}: ${counts.join(', ')}\n`)
+  if (result.exit !== 0 && days.pending > 0) counts.push(`${formatCountOf(days.pending, 'day')} pending`)
+  stderr.write(`ckvd ${command}: ${counts.join(', ')}${lake === undefined ? '' : ` (lake ${cleanLine(lake)})`}\n`)
   showProblems(stderr, problems)
   showEnd(stderr, result)
 }
@@ -204,6 +207,6 @@ function verdict(result: IngestResult): string {
     case 130:
       return `Interrupted${daysToGo(result)}. What is stored stays stored: the same command goes on from there. (exit 130)`
     default:
-      return `Stopped early${daysToGo(result)}. What is stored stays stored: the same command goes on from there. (exit ${result.exit})`
+      return `What is stored stays stored${daysToGo(result)}: the same command goes on from there. (exit ${result.exit})`
   }
 }

@@ -130,21 +130,27 @@ function checkRows(columns: Columns, meta: ShardMeta, dataset: Dataset): void {
     const isNext = time > previous || (ids !== undefined && row > 0 && time === previous)
     if (!isNext)
       refuse(
-        `open times in ${ids === undefined ? 'strictly ' : ''}ascending order from ${startUs} on`,
-        `${time} after ${previous} in row ${row}`,
+        `open times in ${ids === undefined ? 'strictly ' : ''}ascending order from ${isoOfUs(startUs)} on`,
+        row === 0 ? `${timeText(time)} in row 0` : `${timeText(time)} after ${timeText(previous)} in row ${row}`,
       )
-    if (!(time < endUs)) refuse(`open times before ${endUs}`, `${time} in row ${row}`)
+    if (!(time < endUs)) refuse(`open times before ${isoOfUs(endUs)}`, `${timeText(time)} in row ${row}`)
     previous = time
   }
   if (ids !== undefined) checkIds(columns, ids, meta)
   for (const { key, type } of dataset.columns) {
     const row = type === 'float64' ? findInfinite(columns[key] as Float64Array) : -1
-    if (row >= 0) refuse('bars of finite numbers', `another one in row ${row}`)
+    if (row >= 0) refuse('bars of finite numbers', `one that is not finite in row ${row}`)
   }
   for (const gap of meta.gaps) {
     // its end may lie past the chunk: a week or three days that open in a month may close in the next
-    if (gap.startUs < startUs || gap.startUs >= endUs) refuse('gaps inside the chunk', `one from ${gap.startUs} to ${gap.endUs}`)
+    if (gap.startUs < startUs || gap.startUs >= endUs)
+      refuse('gaps inside the chunk', `one from ${timeText(gap.startUs)} to ${timeText(gap.endUs)}`)
   }
+}
+
+/** A time of a file, which may be any number: only some are times of the calendar. */
+function timeText(timeUs: number): string {
+  return Math.abs(timeUs) < 2.5e17 ? isoOfUs(timeUs) : `${timeUs} µs`
 }
 
 /** Of a sequence: rows of one time stand in the order of their ids, and each id is there once. */
@@ -167,13 +173,13 @@ function checkOddities(columns: KlineColumns, meta: ShardMeta, areCounted: boole
   const { oddClose, oddRows, times } = findOddities(meta, columns)
   if (oddRows > meta.oddRows) {
     const first = times[0] === undefined ? '' : `, the first one at ${isoOfUs(times[0])}`
-    refuse(`${meta.oddRows} bars that contradict themselves`, `${oddRows}${first}`)
+    refuse(meta.oddRows === 1 ? '1 bar that contradicts itself' : `${meta.oddRows} bars that contradict themselves`, `${oddRows}${first}`)
   }
   if (!areCounted) {
-    if (closesEarly(columns)) refuse('bars that close after they open', 'another one')
+    if (closesEarly(columns)) refuse('bars that close after they open', 'one that closes before')
     return { ...meta, oddClose }
   }
-  if (oddClose > meta.oddClose) refuse(`${meta.oddClose} bars with an odd close_time`, `${oddClose}`)
+  if (oddClose > meta.oddClose) refuse(`${meta.oddClose} ${meta.oddClose === 1 ? 'bar' : 'bars'} with an odd close_time`, `${oddClose}`)
   return meta
 }
 

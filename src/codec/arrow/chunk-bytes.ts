@@ -44,7 +44,10 @@ export function chunkColumns<T extends Columns>(bytes: Uint8Array, of: OfDataset
   const rowBytes = rowBytesOf(of)
   const rows = bytes.length / rowBytes
   if (!Number.isInteger(rows) || rows === 0)
-    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected rows of ${rowBytes} bytes, and at least one, found ${bytes.length} bytes`)
+    throw new CkvdError(
+      'CKVD_SHARD_FORMAT',
+      `Expected whole rows of ${rowBytes} bytes each, at least one, found ${bytes.length} bytes in all`,
+    )
   const { buffer, byteOffset } = bytes.byteOffset % VALUE_BYTES === 0 ? bytes : bytes.slice()
   const entries = datasetOf(of).columns.map(({ key, type }, i): [string, Float64Array | BigInt64Array] => {
     const at = byteOffset + i * rows * VALUE_BYTES

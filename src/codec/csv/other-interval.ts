@@ -30,7 +30,7 @@ export function findOtherInterval(bars: BarSet): string | undefined {
   const rows = bars.columns.openTime.length
   if (rows < bars.fewest) return undefined
   const isCrowded = rows - bars.slots > Math.max(1, bars.slots * DOUBLES_RATIO)
-  return findOtherLength(bars) ?? (isCrowded ? `${rows} bars for ${bars.slots} slots` : undefined)
+  return findOtherLength(bars) ?? (isCrowded ? `${rows} bars where there is room for ${bars.slots}` : undefined)
 }
 
 function findOtherLength({ columns, interval }: BarSet): string | undefined {

@@ -44,10 +44,14 @@ export async function readZipEntry(zip: Uint8Array, expectedStem: string, option
 
 function checkSizes({ method, compressedSize, uncompressedSize, gapBytes, maxGapBytes }: ZipEntry, maxBytes: number): void {
   if (uncompressedSize > maxBytes) {
-    throw zipError('CKVD_ZIP_SIZE', `Expected a ZIP entry of at most ${maxBytes} bytes, found one of ${uncompressedSize}`, {
-      maxBytes,
-      found: uncompressedSize,
-    })
+    throw zipError(
+      'CKVD_ZIP_SIZE',
+      `Expected a ZIP entry of at most ${maxBytes.toLocaleString('en-US')} bytes, found one of ${uncompressedSize.toLocaleString('en-US')}`,
+      {
+        maxBytes,
+        found: uncompressedSize,
+      },
+    )
   }
   const ratio = method === DEFLATED ? MAX_DEFLATE_RATIO : 1
   if (uncompressedSize > compressedSize * ratio || gapBytes < 0 || gapBytes > maxGapBytes) {
@@ -74,14 +78,14 @@ function inflate(data: Buffer, sizeBytes: number): Uint8Array {
     const tooLarge = (cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
     const found = cause instanceof Error ? cause.message : String(cause)
     if (tooLarge)
-      throw zipError('CKVD_ZIP_SIZE', `Expected ${sizeBytes} bytes in the ZIP entry, found more`, { expected: sizeBytes }, cause)
+      throw zipError('CKVD_ZIP_SIZE', `Expected the ZIP entry to unpack to ${sizeBytes} bytes, found more`, { expected: sizeBytes }, cause)
     throw zipError('CKVD_ZIP_FORMAT', `Expected deflated data in the ZIP entry, found: ${found}`, { found }, cause)
   }
   const { buffer, engine } = inflated
   if (buffer.length !== sizeBytes || engine.bytesWritten !== data.length) {
     throw zipError(
       'CKVD_ZIP_SIZE',
-      `Expected ${sizeBytes} bytes out of ${data.length} in the ZIP entry, found ${buffer.length} out of ${engine.bytesWritten}`,
+      `Expected the ${data.length} bytes of the ZIP entry to unpack to ${sizeBytes}, found that ${engine.bytesWritten} unpack to ${buffer.length}`,
       { expected: sizeBytes, found: buffer.length },
     )
   }

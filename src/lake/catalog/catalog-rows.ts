@@ -7,6 +7,7 @@ import type { Condition } from '../../model/condition.ts'
 import type { Phase } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
+import { isoOfUs } from '../../model/utc-day.ts'
 
 export type FirstSource = 'rest' | 'archives' | 'provisional'
 
@@ -210,14 +211,18 @@ export function evidenceOf(text: string): Evidence {
 
 /** The fault of a gap that is recorded with a chunk in which it does not lie. */
 export function gapOutside(row: DayRow, gap: EvidencedGap): CkvdError {
-  return new CkvdError('CKVD_BUG', `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${gap.startUs} µs.`, {
-    details: {
-      ...(row.dataset === undefined ? {} : { dataset: row.dataset }),
-      market: row.market,
-      symbol: row.symbol,
-      interval: row.interval,
-      day: row.day,
-      startUs: gap.startUs,
+  return new CkvdError(
+    'CKVD_BUG',
+    `Expected gaps inside ${seriesLabel(row)} ${row.day}, found one that starts at ${isoOfUs(gap.startUs)}.`,
+    {
+      details: {
+        ...(row.dataset === undefined ? {} : { dataset: row.dataset }),
+        market: row.market,
+        symbol: row.symbol,
+        interval: row.interval,
+        day: row.day,
+        startUs: gap.startUs,
+      },
     },
-  })
+  )
 }

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { isOutOfFiles } from '../../../config/open-files.ts'
 import type { ErrorCode } from '../../errors.ts'
-import { CkvdError, crowdedCode, memoryError, systemCode, tooManyOpenFiles } from '../../errors.ts'
+import { CkvdError, crowdedCode, describeSystemCode, memoryError, systemCode, tooManyOpenFiles } from '../../errors.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -139,8 +139,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#received = 0
     if (held) return
     const { maxMs } = this.#options
-    if (!enough) this.#giveUp(`Fewer than ${MIN_BYTES_PER_SECOND} bytes a second came from ${this.#url} in ${periodMs / 1000} s.`)
-    else if (this.spentMs > maxMs) this.#giveUp(`Expected an answer from ${this.#url} within ${Math.round(maxMs / 1000)} s, it goes on.`)
+    if (!enough)
+      this.#giveUp(`Expected ${MIN_BYTES_PER_SECOND} bytes a second or more from ${this.#url}, got fewer for ${periodMs / 1000} s.`)
+    else if (this.spentMs > maxMs) this.#giveUp(`Expected ${this.#url} to be done within ${Math.round(maxMs / 1000)} s, it goes on.`)
   }
 
   #giveUp(message: string): void {
@@ -226,7 +227,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   #tooLarge(found: number): CkvdError {
     const { maxBytes } = this.#options
-    return new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${maxBytes} bytes from ${this.#url}, got ${found} or more.`, {
+    const [most, got] = [maxBytes, found].map((bytes) => bytes.toLocaleString('en-US'))
+    return new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${most} bytes from ${this.#url}, got ${got} or more.`, {
       details: { url: this.#url, maxBytes, found },
     })
   }
@@ -270,20 +272,23 @@ function networkError(error: Error, url: string, via: string | undefined): CkvdE
   const code: ErrorCode = TIMEOUTS.has(reason) ? 'CKVD_HTTP_TIMEOUT' : TRUNCATIONS.has(reason) ? 'CKVD_HTTP_TRUNCATED' : 'CKVD_HTTP_NETWORK'
   const through = via === undefined ? '' : ` through ${via}`
   const advice = adviceFor(reason)
-  return new CkvdError(code, `Request to ${url}${through} failed: ${reason}.${advice}`, {
+  return new CkvdError(code, `Request to ${url}${through} failed: ${describeSystemCode(reason)}.${advice}`, {
     details: { url, reason, ...(advice === '' ? {} : { advice: advice.trim() }), ...(via === undefined ? {} : { proxy: via }) },
     cause: error,
   })
 }
 
+const TUNNEL_REASONS = {
+  CKVD_PROXY: 'it wants a user and a password, or other ones. Correct the variable',
+  CKVD_HTTP_BUSY: 'it cannot reach that host for now',
+  CKVD_FORBIDDEN: 'it refuses that host. Ask who runs the proxy, or name the host in NO_PROXY',
+} as const
+
 /** A proxy that answered for itself: 5xx may pass (it did not reach the host), a wrong password will not, and others refuse this host. */
 function tunnelError(status: number, url: string, via: string, cause: Error): CkvdError {
-  const code: ErrorCode = status === 407 ? 'CKVD_PROXY' : status >= 500 ? 'CKVD_HTTP_BUSY' : 'CKVD_FORBIDDEN'
-  const why = status === 407 ? ': it wants a user and a password, or other ones. Correct the variable' : ''
-  return new CkvdError(code, `Expected ${via} to connect to ${url}, it answered ${status}${why}.`, {
-    details: { url, proxy: via, status },
-    cause,
-  })
+  const code = status === 407 ? 'CKVD_PROXY' : status >= 500 ? 'CKVD_HTTP_BUSY' : 'CKVD_FORBIDDEN'
+  const message = `Expected ${via} to connect to ${url}, it answered ${status}: ${TUNNEL_REASONS[code]}.`
+  return new CkvdError(code, message, { details: { url, proxy: via, status }, cause })
 }
 
 function adviceFor(reason: string): string {

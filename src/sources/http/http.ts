@@ -242,10 +242,17 @@ async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Pr
     return { ...answer, body: new Uint8Array(plain) }
   } catch (cause) {
     if (systemCode(cause) === 'ERR_BUFFER_TOO_LARGE') {
-      throw new CkvdError('CKVD_HTTP_TOO_LARGE', `Expected at most ${maxBytes} bytes from ${url}, its gzip body unpacks to more.`, {
-        details: { url, maxBytes },
-      })
+      throw new CkvdError(
+        'CKVD_HTTP_TOO_LARGE',
+        `Expected at most ${maxBytes.toLocaleString('en-US')} bytes from ${url}, got a gzip body that unpacks to more.`,
+        {
+          details: { url, maxBytes },
+        },
+      )
     }
-    throw new CkvdError('CKVD_HTTP_TRUNCATED', `The gzip body from ${url} is damaged.`, { details: { url }, cause })
+    throw new CkvdError('CKVD_HTTP_TRUNCATED', `Expected a whole gzip body from ${url}, got one that is cut off or damaged.`, {
+      details: { url },
+      cause,
+    })
   }
 }

@@ -1,5 +1,5 @@
 import { Agent, ProxyAgent, request } from 'undici'
-import { CkvdError } from '../../errors.ts'
+import { CkvdError, describeSystemCode } from '../../errors.ts'
 import { proxyFor } from './proxy.ts'
 
 /** How long a monitor may take to answer, all tries of one asking together. */
@@ -53,7 +53,9 @@ async function post(
     if (statusCode >= 200 && statusCode < 300) return undefined
     return new CkvdError('CKVD_HTTP_STATUS', `Expected the monitor at ${origin} to take the ping, it answered ${statusCode}.`)
   } catch (cause) {
-    const reason = options.signal.aborted ? 'it did not answer in time' : ((cause as NodeJS.ErrnoException).code ?? 'the connection failed')
+    const reason = options.signal.aborted
+      ? 'it did not answer in time'
+      : describeSystemCode((cause as NodeJS.ErrnoException).code ?? 'the connection failed')
     return new CkvdError('CKVD_HTTP_NETWORK', `Cannot reach the monitor at ${origin}: ${reason}.`, { cause })
   }
 }

@@ -22,7 +22,7 @@ const MAX_AGE_MS = 86_400_000
 /** Reads an answer. Throws CKVD_REST_BODY when it is not a whole one. */
 export function parseExchangeInfo(body: Uint8Array, url: string): ExchangeInfo {
   const refuse = (expected: string): never => {
-    throw new CkvdError('CKVD_REST_BODY', `Expected ${expected} from ${url}, found another body.`, { details: { url } })
+    throw new CkvdError('CKVD_REST_BODY', `Expected ${expected} from ${url}, found another body. Check the REST URL.`, { details: { url } })
   }
   let value: unknown
   try {

@@ -82,10 +82,14 @@ function readRefusal({ code, msg }: Refusal, what: string, url: string): 'unlist
     })
   }
   if (INVALID_RANGE.has(code)) {
-    throw new CkvdError('CKVD_REST_RANGE', `${url} was refused: ${code} ${msg} Ask for another range.`, { details })
+    throw new CkvdError('CKVD_REST_RANGE', `${url} was refused: ${code} ${msg.replace(/\.$/, '')}. Ask for another range.`, { details })
   }
   if (PASSING.has(code)) throw new CkvdError('CKVD_HTTP_BUSY', `${url} is busy: ${code} ${msg}`, { details })
-  throw new CkvdError('CKVD_REST_BODY', `Expected ${what} from ${url}, got the error ${code} ${msg}`, { details })
+  throw new CkvdError(
+    'CKVD_REST_BODY',
+    `Expected ${what} from ${url}, got the error ${code} ${msg.replace(/\.$/, '')}. Check the REST URL.`,
+    { details },
+  )
 }
 
 /** A page must keep its promise: inside the asked window and no longer than its limit (its rows ascend: decodeRestRows). */

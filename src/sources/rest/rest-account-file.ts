@@ -91,7 +91,10 @@ export class FileRestAccount implements RestAccount {
         const [version] = opened.prepare('PRAGMA user_version').raw().get([]) as [number]
         const [tables] = opened.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
         if (version === 0 && tables === 0) opened.exec(SCHEMA)
-        else if (version !== VERSION) throw new Error(`it is of version ${version}, expected was ${VERSION}`)
+        else if (version !== VERSION)
+          throw new Error(
+            version > VERSION ? `a newer ckvd wrote it (version ${version}, this one knows ${VERSION})` : 'it is another SQLite database',
+          )
         opened.exec(`DELETE FROM lanes WHERE updated_ms < ${Math.floor(nowMs() - FORGET_MS)};`)
       })
       return new FileRestAccount(path, opened, nowMs)
@@ -252,7 +255,7 @@ export function refuseLinks(path: string): void {
   for (const file of ['', '-wal', '-shm', '-journal'].map((ending) => path + ending)) {
     const found = lstatSync(file, { throwIfNoEntry: false })
     if (found === undefined || found.isFile()) continue
-    if (!found.isSymbolicLink()) throw new Error(`${file} is no file: move it away`)
+    if (!found.isSymbolicLink()) throw new Error(`something that is no file lies at ${file}: move it away`)
     throw new Error(`a symbolic link leads ${file} to ${readlinkSync(file)}, where nothing is written: remove the link`)
   }
 }

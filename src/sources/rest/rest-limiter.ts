@@ -167,7 +167,7 @@ class Lane {
       const untilMs = await heldUntilMs
       ticket.sending = false
       if (refusals++ >= MAX_REFUSALS) {
-        throw this.#stop(rateLimited(market, `answered 429 to ${refusals} tries of one request`, untilMs), () => true)
+        throw this.#stop(rateLimited(market, `refused one request ${refusals} times (429) and is not asked again`, untilMs), () => true)
       }
     }
   }
@@ -241,7 +241,7 @@ class Lane {
     if (kind === 'ban') throw this.#stop(banned(market, untilMs), () => true)
     const delayMs = untilMs - this.#settings.account.nowMs()
     if (delayMs > MAX_PAUSE_MS) {
-      throw this.#stop(rateLimited(market, `asks for a pause of ${Math.ceil(delayMs / 1000)} s`, untilMs), () => true)
+      throw this.#stop(rateLimited(market, `asked for a pause of ${pauseText(delayMs)}`, untilMs), () => true)
     }
     await this.#settings.sleep(Math.max(1, delayMs), stop.signal)
   }
@@ -334,7 +334,7 @@ function banned(market: Market, untilMs: number): CkvdError {
   const until = new Date(untilMs).toISOString()
   return new CkvdError(
     'CKVD_BANNED',
-    `The ${market} REST API has banned this address until ${until}; nothing is sent to it before. Run the same command again then.`,
+    `The ${market} REST API has banned this address until ${until}; nothing is sent to it until then. Run the same command again after that.`,
     { details: { market, until } },
   )
 }
@@ -343,9 +343,17 @@ function rateLimited(market: Market, what: string, untilMs: number): CkvdError {
   const until = new Date(untilMs).toISOString()
   return new CkvdError(
     'CKVD_RATE_LIMITED',
-    `The ${market} REST API ${what}, until ${until}: the weight budget of this address is used up, perhaps by another program. Run again then, or lower --rest-share.`,
+    `The ${market} REST API ${what}, until ${until}: the weight budget of this address is used up, perhaps by another program. Run the same command again after that, or lower --rest-share.`,
     { details: { market, until } },
   )
+}
+
+/** A pause in the unit that fits it: `45 s`, `10 min`, `25 h`. */
+function pauseText(ms: number): string {
+  const seconds = Math.ceil(ms / 1000)
+  if (seconds < 120) return `${seconds} s`
+  const minutes = Math.ceil(seconds / 60)
+  return minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`
 }
 
 function forbidden(market: Market, error: CkvdError): CkvdError {

@@ -386,7 +386,7 @@ class Walk<T extends Columns> {
   #tooDense(): CkvdError {
     return new CkvdError(
       'CKVD_REST_BODY',
-      `Expected at most a few bars in a slot of ${this.#interval}, got a page of ${this.#facts.pageRows}.`,
+      `Expected REST to give at most a few bars for each ${this.#interval}, got a whole page of ${this.#facts.pageRows} for one. Check the REST URL.`,
     )
   }
 }

@@ -142,7 +142,7 @@ export class Rest implements RestSource {
     const url = `${this.#options.urls[market]}${path}`
     const answer = await this.fetchAnswer(market, url, { weight, maxBytes: MAX_EXCHANGE_INFO_BYTES, signal })
     if (answer.status !== 200) {
-      throw new CkvdError('CKVD_HTTP_STATUS', `Expected exchangeInfo from ${url}, got status ${answer.status}.`, {
+      throw new CkvdError('CKVD_HTTP_STATUS', `Expected exchangeInfo from ${url}, got status ${answer.status}. Check the REST URL.`, {
         details: { url, status: answer.status },
       })
     }

@@ -221,7 +221,7 @@ describe('how a command ends', () => {
     expect(stdout).toBe('')
     expect(stderr).toBe(
       'error CKVD_LAKE_LOCKED: Another run is writing.\n  lake: /l\n  pid: 7\n  also b\n' +
-        '  Wait until the other run has ended, or name another lake with --lake.\n',
+        '  What is stored stays stored: the same command goes on from there.\n',
     )
   })
 

@@ -563,7 +563,7 @@ describe('bars of another interval', () => {
     ['1m for 5m', '5m', bars(1), '1440 of 1440 bars that close 1m after they open'],
     ['5m for 1m', '1m', bars(5), '288 of 288 bars that close 5m after they open'],
     ['an hour of 1m for 5m', '5m', bars(1, 60), '60 of 60 bars that close 1m after they open'],
-    ['15m for 1h, as if they were 1h', '1h', bars(15, 96, 60), '96 bars for 24 slots'],
+    ['15m for 1h, as if they were 1h', '1h', bars(15, 96, 60), '96 bars where there is room for 24'],
     ['1h for 12h', '12h', bars(60), '24 of 24 bars that close 1h after they open'],
     ['30m for 1h', '1h', bars(30), '48 of 48 bars that close 30m after they open'],
     ['20 minutes for 30m', '30m', bars(20, 30), '30 of 30 bars that close 1200 s after they open'],

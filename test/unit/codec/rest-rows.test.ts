@@ -96,7 +96,7 @@ describe('decodeRestRows', () => {
     ['of shorter bars', answer(10, 60_000, 60_000), '10 of 10 bars that close 1m after they open'],
     ['of longer bars', answer(3, 900_000, 900_000), '3 of 3 bars that close 15m after they open'],
     ['of bars of no interval', answer(4, 420_000, 420_000), '4 of 4 bars that close 420 s after they open'],
-    ['of shorter bars that close as the asked ones do', answer(10, 60_000, 300_000), '10 bars for 2 slots'],
+    ['of shorter bars that close as the asked ones do', answer(10, 60_000, 300_000), '10 bars where there is room for 2'],
   ])('refuses an answer %s, naming what it found', (_name, body, found) => {
     const refusal = expect.objectContaining({
       code: 'CKVD_REST_BODY',

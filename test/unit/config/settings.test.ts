@@ -234,10 +234,24 @@ describe('refusals', () => {
     expect(message).toContain(join(cwd, 'absent.json'))
   })
 
+  test.each([
+    ['[1]', 'found a list'],
+    ['null', 'found null'],
+    ['"lake"', 'found a string'],
+    ['{lake: 1}', 'found other text: '],
+  ])('a config file of %s tells what was found, where, and what to do', (text, found) => {
+    const configPath = writeConfig(text)
+    const { code, message } = refusal({ configPath })
+    expect(code).toBe('CKVD_CONFIG')
+    expect(message).toContain(found)
+    expect(message).toContain(`in the config file ${configPath}`)
+    expect(message).toMatch(/Correct the file, or name another with --config\.$/)
+  })
+
   test.skipIf(process.platform === 'win32')('a config file without an end is refused', () => {
     const { code, message } = refusal({ configPath: '/dev/zero' })
     expect(code).toBe('CKVD_CONFIG')
-    expect(message).toContain('it has more than 1048576 bytes')
+    expect(message).toContain('it has more than 1 MiB, which is no config file')
   })
 
   test('a sandbox together with a URL flag; a URL of a lower source gives way', () => {

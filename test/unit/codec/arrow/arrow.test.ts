@@ -282,11 +282,11 @@ describe('decodeShard', () => {
 
   test.each<[string, (columns: KlineColumns) => void, string]>([
     ['a time twice', ({ openTime }) => (openTime[2] = openTime[1]!), 'strictly ascending'],
-    ['a time before the chunk', ({ openTime }) => (openTime[0] = BigInt(START_US - 1)), 'strictly ascending'],
+    ['a time before the chunk', ({ openTime }) => (openTime[0] = BigInt(START_US - 1)), 'found 2023-12-31T23:59:59.999999Z in row 0'],
     [
       'a time after the chunk',
       ({ openTime, closeTime }) => (openTime[4] = closeTime[4] = BigInt(START_US + 86_400_000_000)),
-      'open times before',
+      'open times before 2024-01-02T00:00:00.000000Z, found 2024-01-02T00:00:00.000000Z in row 4',
     ],
     ['a high below the open', ({ open, high }) => (high[1] = (open[1] = 3) - 0.5), 'contradict'],
     ['a high below the close', ({ high, close }) => (high[1] = close[1]! - 0.5), 'contradict'],
@@ -294,6 +294,7 @@ describe('decodeShard', () => {
     ['a low above the close', ({ open, low, close }) => (low[1] = (close[1] = open[1]! - 0.5) + 0.1), 'contradict'],
     ['a negative low', ({ low }) => (low[1] = -1e-8), 'contradict'],
     ['a close before the open', ({ openTime, closeTime }) => (closeTime[1] = openTime[1]! - 1n), '0 bars with an odd close_time'],
+    ['a time of no calendar', ({ openTime }) => (openTime[4] = 2n ** 62n), 'found 4611686018427388000 µs in row 4'],
     ['a price that is no number', ({ close }) => (close[1] = NaN), 'finite'],
     ['an infinite high', ({ high }) => (high[1] = Infinity), 'finite'],
     ['a negative volume', ({ volume }) => (volume[3] = -1), 'contradict'],
@@ -324,10 +325,10 @@ describe('decodeShard', () => {
     rows(columns)
     expect(decodeShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 2 } })).columns).toEqual(columns)
     expect(() => decodeShard(shardWith({ rows, meta: { oddClose: 1, oddRows: 2 } }))).toThrow(
-      refusal('1 bars with an odd close_time, found 2'),
+      refusal('1 bar with an odd close_time, found 2'),
     )
     expect(() => decodeShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 1 } }))).toThrow(
-      refusal('1 bars that contradict themselves, found 2, the first one at 2024-01-01T00:00:00.000000Z'),
+      refusal('1 bar that contradicts itself, found 2, the first one at 2024-01-01T00:00:00.000000Z'),
     )
   })
 

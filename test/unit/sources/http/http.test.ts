@@ -543,7 +543,7 @@ describe('proxies', () => {
       createClient({ maxRetries: 0 }, { https_proxy: `127.0.0.1:${port}` }).fetch('https://archive.invalid/', plain()),
     )
     expect(error.code).toBe('CKVD_HTTP_NETWORK')
-    expect(error.message).toContain(`through the proxy 127.0.0.1:${port} (https_proxy) failed: ECONNREFUSED`)
+    expect(error.message).toContain(`through the proxy 127.0.0.1:${port} (https_proxy) failed: nothing listens there (ECONNREFUSED)`)
   })
 
   test('one that takes the connection and says nothing ends', async () => {

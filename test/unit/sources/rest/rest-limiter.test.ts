@@ -192,6 +192,17 @@ describe('429', () => {
     expect(clock.nowMs).toBe(START)
   })
 
+  test.each([
+    ['400', '7 min'],
+    ['600', '10 min'],
+    ['86400', '24 h'],
+  ])('a pause of %s s is told as %s, with its end', async (seconds, told) => {
+    const { clock, limiter } = setup()
+    const send = (): Promise<LimitedAnswer> => Promise.resolve({ status: 429, headers: { 'retry-after': seconds } })
+    const until = new Date(START + Number(seconds) * 1000).toISOString()
+    await expect(clock.run(limiter.run('spot', 2, never, send))).rejects.toThrow(`asked for a pause of ${told}, until ${until}: `)
+  })
+
   test('its pause holds for whoever comes later, in another process too: an hour ends the call at once', async () => {
     const { clock, limiter, account } = setup()
     let sent = 0
