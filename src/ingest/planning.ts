@@ -69,11 +69,13 @@ export async function planInto(
   if (refused === planned)
     throw new CkvdError('CKVD_FORBIDDEN', `${last.message} Nothing was done.`, { details: last.details, cause: last })
   if (!http.reached) {
-    const { listing: url } = options.urls
+    const { maxRateBytes, urls } = options
+    const { listing: url } = urls
+    const rate = maxRateBytes === null ? '' : `, and --max-rate, by which ${maxRateBytes.toLocaleString('en-US')} bytes come a second`
     const reason = whyNobodyAnswered(last)
     throw new CkvdError(
       'CKVD_UNREACHABLE',
-      `No network: ${url} does not answer: ${reason}. Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url, then run the same command again.`,
+      `No network: ${url} does not answer: ${reason}. Nothing was done. Check the network, the proxy (HTTPS_PROXY) and --listing-url${rate}, then run the same command again.`,
       { details: { url }, cause: last },
     )
   }

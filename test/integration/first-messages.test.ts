@@ -42,6 +42,13 @@ describe('no network', () => {
     expect(stderr).not.toContain('%2F')
   })
 
+  test('of a dry run is told once, and names the rate that was asked for', async () => {
+    const args = ['ingest', 'CCCUSDT', ...RANGE, '--dry-run', '--max-rate', '20kB']
+    const { exit, stderr } = await world.ckvd(args, '', env)
+    expect(exit).toBe(4)
+    expect(stderr).toMatch(/ and --listing-url, and --max-rate, by which 20,000 bytes come a second, then run the same command again\.\n$/)
+  })
+
   test('of a fetch names the host, not a page of its listing', async () => {
     const { exit, stderr } = await world.ckvd(['fetch', 'CCCUSDT', '--start', '2024-03-01', '--end', '2024-03-02'], '', env)
     expect([exit, stderr]).toEqual([

@@ -33,9 +33,11 @@ export function printError(context: ErrorPlace, error: CkvdError, commandName: s
   }
   const { isTTY, columns = Infinity } = context.stderr
   const fit = (text: string): string => (isTTY === true ? wrapText(text, columns) : text)
-  const advice = colors.dim(fit(`  ${adviceFor(error.code, commandName)}`))
+  // a message that says this much has said what to do, too
+  const isTold = error.exit === 4 && error.message.includes('Nothing was done.')
+  const advice = isTold ? '' : `${colors.dim(fit(`  ${adviceFor(error.code, commandName)}`))}\n`
   // the colours are ours, all else is clean
-  context.stderr.write(`${fit(lines.join('\n')).replace(head, colors.red(head))}\n${advice}\n`)
+  context.stderr.write(`${fit(lines.join('\n')).replace(head, colors.red(head))}\n${advice}`)
 }
 
 /** A fact as text, where the message does not tell it: a value, or a list of values. What has parts of its own is for programs (`--json`). */
@@ -72,7 +74,9 @@ const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string, cod
   4: (command) =>
     command === 'fetch' || command === 'chart'
       ? 'Nothing was written. Days that were fetched are stored: the same command goes on from there.'
-      : afterwards(command),
+      : command === 'availability'
+        ? 'Reports of an earlier run stay as they are: the same command goes on from there.'
+        : afterwards(command),
   130: (command) => afterwards(command),
 }
 
@@ -80,6 +84,7 @@ const ADVICE_BY_EXIT: Readonly<Record<1 | 2 | 3 | 4 | 130, (command: string, cod
 const TELLING: ReadonlySet<string> = new Set(['coverage', 'runs', 'changes', 'query', 'config', 'resample', 'sandbox'])
 
 function afterwards(command: string): string {
+  if (command === '') return 'What was done stays done.'
   return TELLING.has(command) ? 'The lake is as it was.' : 'What is stored stays stored: the same command goes on from there.'
 }
 

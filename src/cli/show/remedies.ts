@@ -23,7 +23,7 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CKVD_UNREACHABLE: 'check the network, then run the same command again',
   CKVD_ACCOUNT: 'name a directory of a local disk with `--state`',
   CKVD_LISTING: 'run again; if it stays, check `--listing-url`',
-  CKVD_UNKNOWN_SYMBOL: 'check symbol, market and interval; `ckvd availability` lists what there is',
+  CKVD_UNKNOWN_SYMBOL: '`ckvd availability` lists what there is',
   CKVD_UNKNOWN_INTERVAL: 'take an interval that the message names',
   CKVD_REST_RANGE: 'ask for another range',
   CKVD_REST_BODY: "check the REST URL; if it is the exchange's, run again later",
