@@ -57,6 +57,11 @@ describe('days that were never requested', () => {
     expect((await run('export', '--symbols', 'BBBUSDT', '--start', '2023-01-01')).json).toMatchObject({ exit: 0, never_requested: 0 })
   })
 
+  test('coverage names the unit of each count in a pipe, too', async () => {
+    const { text } = await run('coverage')
+    expect(text.stdout).toMatch(/^series +first +last +complete days +rows +missing bars +days never requested\n/)
+  })
+
   test('resample lists those between stored ones, exit 3', async () => {
     const { text, json } = await run('resample', 'AAAUSDT', '--to', '1d')
     const { first, last, days } = HOLE

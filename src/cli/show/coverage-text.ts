@@ -58,7 +58,7 @@ function showTable(output: TextOutput, rows: readonly SeriesCoverage[]): void {
     ),
   ]
   printTable(output, {
-    head: ['series', 'first', 'last', ...used, 'rows', 'missing bars', 'never requested'],
+    head: ['series', 'first', 'last', ...used.map((condition) => `${condition} days`), 'rows', 'missing bars', 'days never requested'],
     align: ['left', 'left', 'left', ...used.map(() => 'right' as const), 'right', 'right', 'right'],
     rows: [
       ...rows.map((row) => [seriesLabel(row), row.first ?? '–', row.last ?? '–', ...counts((of) => of(row))]),
