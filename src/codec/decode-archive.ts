@@ -150,7 +150,7 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const dataset = datasetOf(series)
-    const { columns, rows } = dataset.csv === 'klines' ? codec.decodeCsv(csv) : decodeTable(csv, dataset)
+    const { columns, rows } = dataset.csv === 'klines' ? codec.decodeCsv(csv) : decodeTable(csv, dataset, { ...series, period: range })
     const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })
     const judged = judgeChunks(split.chunks, series, dataset)
     // where it begins and ends is told by rows that nobody wants, too: how long they are is looked at, not how many there are, since some

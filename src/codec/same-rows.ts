@@ -53,7 +53,7 @@ export function mergeSame(columns: Columns, keys: Float64Array | BigInt64Array, 
 }
 
 function describeConflict(columns: Columns, dropped: number, kept: number, series: Chunked): string {
-  const differing = datasetOf(series).columns.filter(({ key }) => columns[key]?.[dropped] !== columns[key]?.[kept])
+  const differing = datasetOf(series).columns.filter(({ key }) => !Object.is(columns[key]?.[dropped], columns[key]?.[kept]))
   const values = differing.map(({ key, name }) => `${name} ${columns[key]?.[dropped]} then ${columns[key]?.[kept]}`)
   const time = columns.openTime[kept]
   if (time === undefined) throw new CkvdError('CKVD_BUG', `Expected a row ${kept}, found ${columns.openTime.length} rows`)

@@ -18,6 +18,10 @@ export interface DatasetColumn {
   readonly most?: number
   /** two sources may tell it differently without contradicting each other; default false */
   readonly loose?: boolean
+  /** of float64: an empty cell is no value, which is NaN in memory and null in shards, tables and exports; default false */
+  readonly nullable?: boolean
+  /** of a timestamp: written as `2024-01-01 00:05:00`, UTC; default: as digits */
+  readonly isText?: boolean
 }
 
 /** What must be there, and what is missing when it is not. */
@@ -54,6 +58,13 @@ export interface Dataset {
   readonly columns: readonly DatasetColumn[]
   /** who reads its CSV: the scanners of klines, or the one that is driven by the columns */
   readonly csv: 'klines' | 'columns'
+  /** place, from 0, of a column of its CSV that names the symbol in each row: checked, and not stored */
+  readonly symbolAt?: number
+  /**
+   * its archives call each row by its slot, and hold the rows of their own period alone: markets whose archives of days before this one call
+   * it by the end of the slot, all others by its start, as memory, shards and tables do
+   */
+  readonly endLabels?: Readonly<Partial<Record<Market, string>>>
   /** what one row must be in itself: a bar has rules, a signed one may have prices below 0; null: nothing but its types */
   readonly rules: 'bar' | 'signed-bar' | null
   readonly completeness: Completeness

@@ -52,10 +52,13 @@ export function sameRow(a: Columns, i: number, b: Columns, j: number): boolean {
 
 /**
  * True when two rows are the same as two sources may tell it: by value, and but for the columns in `loose`, which two sources may tell
- * differently.
+ * differently. Two values that are not there (NaN) are the same.
  */
 export function sameAsTold(a: Columns, i: number, b: Columns, j: number, loose: readonly string[]): boolean {
-  for (const key in a) if (!loose.includes(key) && a[key]?.[i] !== b[key]?.[j]) return false
+  for (const key in a) {
+    const [one, other] = [a[key]?.[i], b[key]?.[j]]
+    if (one !== other && !loose.includes(key) && !Object.is(one, other)) return false
+  }
   return true
 }
 

@@ -38,6 +38,8 @@ export interface ArrowSchema {
 
 export interface ArrowColumn {
   readonly nulls: number
+  /** where the bits lie that say which rows have a value; of no bytes where each has one */
+  readonly validity: TextPlace
   /** offset in the file and length of the values */
   readonly start: number
   readonly sizeBytes: number
@@ -166,13 +168,19 @@ function parseRecordBatch(
   for (let i = 0; i < fields; i++) {
     const node = nodes.start + 16 * i
     if (reader.int64(node) !== rows) throw new ArrowFormatError(`a column of ${reader.int64(node)} rows among ${rows}`)
-    const buffer = buffers.start + 16 * (2 * i + 1) // the first of a pair is the validity, the second the values
-    const start = reader.int64(buffer)
-    const sizeBytes = reader.int64(buffer + 8)
-    if (start < 0 || sizeBytes < 0 || start + sizeBytes > bodyBytes) throw new ArrowFormatError('a column outside of its record batch')
-    columns.push({ nulls: reader.int64(node + 8), start: bodyStart + start, sizeBytes })
+    // the first of a pair is the validity, the second the values
+    const [validity, values] = [2 * i, 2 * i + 1].map((at) => placeIn(reader, buffers.start + 16 * at, bodyStart, bodyBytes))
+    columns.push({ nulls: reader.int64(node + 8), validity, ...values } as ArrowColumn)
   }
   return { rows, columns }
+}
+
+/** Where a buffer lies in the file. */
+function placeIn(reader: FlatReader, buffer: number, bodyStart: number, bodyBytes: number): TextPlace {
+  const start = reader.int64(buffer)
+  const sizeBytes = reader.int64(buffer + 8)
+  if (start < 0 || sizeBytes < 0 || start + sizeBytes > bodyBytes) throw new ArrowFormatError('a column outside of its record batch')
+  return { start: bodyStart + start, sizeBytes }
 }
 
 function parseSchema(reader: FlatReader, schema: number): ArrowSchema {

@@ -43,6 +43,8 @@ export class FileEncoder {
     dataset: Dataset,
     { footerOnly, buffers }: { readonly footerOnly?: string | undefined; readonly buffers?: BufferPool | undefined } = {},
   ): Uint8Array {
+    // which rows have a value differs from file to file
+    if (dataset.columns.some(({ nullable }) => nullable)) return pooled(encodeRows(columns, metadata, dataset, footerOnly), buffers)
     const values = [...metadata.values()]
     const lengths = values.map((value) => Buffer.byteLength(value)).join(' ')
     const shape = `${dataset.name} ${columns.openTime.length} ${[...metadata.keys()].join(' ')} ${lengths} ${footerOnly ?? ''}`
@@ -51,11 +53,16 @@ export class FileEncoder {
     const bytes = encodeRows(columns, metadata, dataset, footerOnly)
     if (this.#templates.size === MAX_TEMPLATES) this.#templates.clear()
     this.#templates.set(shape, cutTemplate(bytes, [...metadata.keys()], footerOnly))
-    if (buffers === undefined) return bytes
-    const file = buffers.take(bytes.length)
-    copyBytes(file, 0, bytes)
-    return file
+    return pooled(bytes, buffers)
   }
+}
+
+/** A file in memory of a pool, where there is one. */
+function pooled(bytes: Uint8Array, buffers: BufferPool | undefined): Uint8Array {
+  if (buffers === undefined) return bytes
+  const file = buffers.take(bytes.length)
+  copyBytes(file, 0, bytes)
+  return file
 }
 
 /** Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. */

@@ -20,6 +20,7 @@ import { KLINE_COLUMNS } from '../../model/kline.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { digestColumns } from './columns-digest.ts'
 import { encodeMeta } from './shard-meta.ts'
+import { ALL_VALID, validityOf } from './validity.ts'
 
 /**
  * Rows as a shard: an uncompressed Arrow IPC file with one record batch and the schema of docs/lake.md, the columns those of the data set.
@@ -69,10 +70,11 @@ export function toRecordBatch(
   described: readonly DatasetColumn[] = KLINE_COLUMNS,
 ): RecordBatch {
   const length = columns.openTime.length
-  const fields = described.map(({ name, type }) => new Field(name, arrowType(type), false))
-  const children = described.map(
-    ({ key, type }) => makeData({ type: arrowType(type), length, nullCount: 0, data: columns[key] } as never) as Data,
-  )
+  const fields = described.map(({ name, type, nullable = false }) => new Field(name, arrowType(type), nullable))
+  const children = described.map(({ key, type, nullable = false }) => {
+    const validity = nullable ? validityOf(columns[key] as Float64Array) : ALL_VALID
+    return makeData({ type: arrowType(type), length, data: columns[key], ...validity } as never) as Data
+  })
   return new RecordBatch(new Schema(fields, new Map(metadata)), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
 }
 

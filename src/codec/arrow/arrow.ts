@@ -14,6 +14,7 @@ import { digestColumns } from './columns-digest.ts'
 import { doubleAt, wordsOf } from '../../memory/int64.ts'
 import { findOddities } from '../csv/odd-rows.ts'
 import type { ShardMeta } from './shard-meta.ts'
+import { validityOf } from './validity.ts'
 import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
 
 export type { ShardMeta } from './shard-meta.ts'
@@ -86,25 +87,37 @@ function datasetIn({ metadata }: ArrowSchema): Dataset {
 
 function checkSchema({ fields }: ArrowSchema, { columns }: Dataset): void {
   if (fields.length !== columns.length) refuse(`${columns.length} columns`, `${fields.length}`)
-  columns.forEach(({ name, type }, index) => {
+  columns.forEach(({ name, type, nullable }, index) => {
     const field = fields[index]
     const found = `${field?.name} ${field?.type}${field?.nullable === true ? ' nullable' : ''}`
-    const expected = `${name} ${TYPE_NAMES[type]}`
+    const expected = `${name} ${TYPE_NAMES[type]}${nullable === true ? ' nullable' : ''}`
     if (found !== expected) refuse(`the column ${expected}`, found)
   })
 }
 
 function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile, dataset: Dataset): Columns {
-  const entries = dataset.columns.map(({ key, name, type }, index): [string, Float64Array | BigInt64Array] => {
-    const { nulls, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
-    if (nulls !== 0 || sizeBytes < rows * 8) refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
+  const entries = dataset.columns.map(({ key, name, type, nullable }, index): [string, Float64Array | BigInt64Array] => {
+    const { nulls, validity, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
+    if ((nulls !== 0 && nullable !== true) || sizeBytes < rows * 8)
+      refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
     const at = bytes.byteOffset + start
     const aligned = at % 8 === 0
     const buffer = aligned ? bytes.buffer : bytes.slice(start, start + rows * 8).buffer
     const offset = aligned ? at : 0
-    return [key, type === 'float64' ? new Float64Array(buffer, offset, rows) : new BigInt64Array(buffer, offset, rows)]
+    if (type !== 'float64') return [key, new BigInt64Array(buffer, offset, rows)]
+    const values = new Float64Array(buffer, offset, rows)
+    if (nullable === true) checkNulls(values, name, nulls, bytes.subarray(validity.start, validity.start + validity.sizeBytes))
+    return [key, values]
   })
   return Object.fromEntries(entries) as Columns
+}
+
+/** What a file says is null is what has no value in it. */
+function checkNulls(values: Float64Array, name: string, nulls: number, bits: Uint8Array): void {
+  const { nullCount, nullBitmap } = validityOf(values)
+  if (nullCount !== nulls) refuse(`${nullCount} nulls in column ${name}, as its values say`, `${nulls}`)
+  const row = nullBitmap?.findIndex((byte, i) => byte !== bits[i]) ?? -1
+  if (row >= 0) refuse(`nulls in column ${name} where it has no value`, `others from row ${row * 8} on`)
 }
 
 function checkDigest(found: string, expected: string | undefined): void {
@@ -137,8 +150,8 @@ function checkRows(columns: Columns, meta: ShardMeta, dataset: Dataset): void {
     previous = time
   }
   if (ids !== undefined) checkIds(columns, ids, meta)
-  for (const { key, type } of dataset.columns) {
-    const row = type === 'float64' ? findInfinite(columns[key] as Float64Array) : -1
+  for (const { key, type, nullable } of dataset.columns) {
+    const row = type === 'float64' ? findInfinite(columns[key] as Float64Array, nullable === true) : -1
     if (row >= 0) refuse('bars of finite numbers', `one that is not finite in row ${row}`)
   }
   for (const gap of meta.gaps) {
@@ -162,9 +175,9 @@ function checkIds(columns: Columns, ids: BigInt64Array, meta: ShardMeta): void {
   if (new Set(ids).size < ids.length) refuse('each id once', 'one twice')
 }
 
-/** The first row whose value is no finite number; -1: there is none. */
-function findInfinite(values: Float64Array): number {
-  for (let row = 0; row < values.length; row++) if (!Number.isFinite(values[row])) return row
+/** The first row whose value is no finite number; -1: there is none. `isNullable`: NaN stands for none. */
+function findInfinite(values: Float64Array, isNullable: boolean): number {
+  for (let row = 0; row < values.length; row++) if (!Number.isFinite(values[row]) && !(isNullable && Number.isNaN(values[row]))) return row
   return -1
 }
 

@@ -1,5 +1,6 @@
 import { parseJson } from '../../json-text.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
+import type { OfDataset } from '../../dataset/registry.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -45,7 +46,7 @@ export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
     next = nextChunk(day, series)
   }
   if (first !== rows) refuse(`${first} rows, as its chunks have`, `${rows}`)
-  return { starts: startsOf({ rows, columns }), chunks }
+  return { starts: startsOf({ rows, columns }, series), chunks }
 }
 
 /**
@@ -55,14 +56,17 @@ export function locateChunks(bytes: Uint8Array, series: Series): PackPlaces {
 export function locateColumns(bytes: Uint8Array, series: Series, rows: number): readonly number[] {
   const located = locate(bytes, datasetOf(series).columns.length)
   if (located.rows !== rows) refuse(`${rows} rows`, `${located.rows}`)
-  return startsOf(located)
+  return startsOf(located, series)
 }
 
 /** Throws CKVD_SHARD_FORMAT. */
-function startsOf({ rows, columns }: Pick<ReturnType<typeof locateRows>, 'rows' | 'columns'>): readonly number[] {
-  for (const { nulls, start, sizeBytes } of columns)
-    if (nulls !== 0 || sizeBytes < rows * VALUE_BYTES || start % VALUE_BYTES !== 0)
+function startsOf({ rows, columns }: Pick<ReturnType<typeof locateRows>, 'rows' | 'columns'>, of: OfDataset): readonly number[] {
+  const described = datasetOf(of).columns
+  columns.forEach(({ nulls, start, sizeBytes }, i) => {
+    const isShort = sizeBytes < rows * VALUE_BYTES || (nulls !== 0 && described[i]?.nullable !== true)
+    if (isShort || start % VALUE_BYTES !== 0)
       refuse(`${rows} values in each column, aligned`, `${nulls} nulls and ${sizeBytes} bytes at ${start}`)
+  })
   return columns.map(({ start }) => start)
 }
 

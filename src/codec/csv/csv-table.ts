@@ -1,43 +1,96 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
+import { maxLengthUs } from '../../model/interval.ts'
+import type { Market } from '../../model/market.ts'
+import type { TimeRange } from '../../model/series.ts'
+import { dayOfUs, isoOfUs } from '../../model/utc-day.ts'
 import { csvError, cut, lineEndAt, parseTimeUs } from './csv-row.ts'
 
 /** A sign, digits, a fraction, an exponent: as archives other than those of klines write small numbers. */
 const DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?$/
 const WHOLE = /^-?[0-9]+$/
+const TEXT_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
 const MAX_LINE_BYTES = 65_536
 const CR = 13
 const LF = 10
 
+/** Whose rows a CSV must have. */
+export interface TablePlace {
+  readonly market: Market
+  readonly symbol: string
+  /** of the archive */
+  readonly period: TimeRange
+}
+
+/** A cell of each row: of a column, or the symbol (null), which is checked and not stored. */
+interface Cell {
+  readonly header: string
+  readonly column: DatasetColumn | null
+}
+
 /**
  * Decodes the CSV of any data set by the description of its columns: with or without its header and a byte order mark, LF or CRLF, final
- * newline optional. Slow and exact: each cell is what its column says, or the whole file is refused.
- * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME with `details` {line, column, found}
+ * newline optional. Slow and exact: each cell is what its column says, or the whole file is refused. Where rows are called by the end of
+ * their slot they get its start.
+ * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_CSV_SYMBOL with `details` {line, column, found}
  */
-export function decodeTable(bytes: Uint8Array, { columns: described }: Dataset): { columns: Columns; rows: number } {
-  const values = described.map((): number[] => [])
+export function decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePlace): { columns: Columns; rows: number } {
+  const cells = cellsOf(dataset)
+  const timeOf = timesOf(dataset, place)
+  const values = cells.map((): number[] => [])
   let rows = 0
   let line = 0
   for (let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0; at < bytes.length;) {
     const end = lineEndAt(bytes, at)
-    const text = textOf(bytes, at, end, ++line, described.length)
+    const text = textOf(bytes, at, end, ++line, cells.length)
     at = end + 1
-    if (line === 1 && isHeader(text, described)) continue
+    if (line === 1 && text.toLowerCase() === cells.map(({ header }) => header).join(',')) continue
     if (text === '' && isBlankFrom(bytes, at)) break
-    const cells = text.split(',')
-    if (text === '' || cells.length !== described.length) {
-      const found = text === '' ? 'an empty line' : `${cells.length}`
-      throw csvError(codeOf(line, 'CKVD_CSV_COLUMNS'), `Expected ${described.length} columns, found ${found}`, line, 1, text)
+    const found = text.split(',')
+    if (text === '' || found.length !== cells.length) {
+      const told = text === '' ? 'an empty line' : `${found.length}`
+      throw csvError(codeOf(line, 'CKVD_CSV_COLUMNS'), `Expected ${cells.length} columns, found ${told}`, line, 1, text)
     }
-    described.forEach((column, i) => values[i]?.push(parseCell(cells[i] ?? '', column, line, i)))
+    cells.forEach(({ column }, i) => {
+      const cell = found[i] ?? ''
+      if (column === null) return checkSymbol(cell, place, line, i)
+      const value = parseCell(cell, column, line, i)
+      values[i]?.push(column.key === 'openTime' ? timeOf(value, cell, line, i) : value)
+    })
     rows++
   }
-  const entries = described.map(({ key, type }, i) => {
+  const entries = cells.flatMap(({ column }, i) => {
     const own = values[i] ?? []
-    return [key, type === 'float64' ? Float64Array.from(own) : BigInt64Array.from(own, BigInt)]
+    return column === null ? [] : [[column.key, column.type === 'float64' ? Float64Array.from(own) : BigInt64Array.from(own, BigInt)]]
   })
   return { columns: Object.fromEntries(entries) as Columns, rows }
+}
+
+function cellsOf({ columns, symbolAt }: Dataset): readonly Cell[] {
+  const cells = columns.map((column): Cell => ({ header: column.header ?? column.name, column }))
+  return symbolAt === undefined ? cells : cells.toSpliced(symbolAt, 0, { header: 'symbol', column: null })
+}
+
+function checkSymbol(text: string, { symbol }: TablePlace, line: number, index: number): void {
+  if (text === symbol) return
+  throw csvError(codeOf(line, 'CKVD_CSV_SYMBOL'), `Expected ${symbol} as symbol, found "${cut(text)}"`, line, index + 1, text)
+}
+
+/** Gives the time of a row by what its archive calls it. */
+type TimeOf = (labelUs: number, text: string, line: number, index: number) => number
+
+function timesOf({ endLabels, grid, columns: [time] }: Dataset, { market, period }: TablePlace): TimeOf {
+  if (endLabels === undefined) return (labelUs) => labelUs
+  const isAtEnd = dayOfUs(period.startUs) < (endLabels[market] ?? '')
+  const lateUs = isAtEnd ? maxLengthUs(grid) : 0
+  return (labelUs, text, line, index) => {
+    const timeUs = labelUs - lateUs
+    if (timeUs >= period.startUs && timeUs < period.endUs) return timeUs
+    const expected = `the ${isAtEnd ? 'end' : 'start'} of a slot from ${isoOfUs(period.startUs)} to ${isoOfUs(period.endUs)}`
+    const name = time?.header ?? time?.name
+    throw csvError(codeOf(line, 'CKVD_CSV_TIME'), `Expected ${expected} as ${name}, found "${cut(text)}"`, line, index + 1, text)
+  }
 }
 
 /** What is wrong with the first line may be its header. */
@@ -45,23 +98,30 @@ function codeOf(line: number, code: ErrorCode): ErrorCode {
   return line === 1 ? 'CKVD_CSV_HEADER' : code
 }
 
-function isHeader(text: string, described: readonly DatasetColumn[]): boolean {
-  return text.toLowerCase() === described.map(({ name, header }) => header ?? name).join(',')
-}
-
 function parseCell(text: string, column: DatasetColumn, line: number, index: number): number {
-  const expected = { timestamp: 'a time of 13 or 16 digits', float64: 'a number', int64: 'a whole number' }[column.type]
+  const time = column.isText === true ? 'a time such as 2024-01-01 00:05:00' : 'a time of 13 or 16 digits'
+  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number' }[column.type]
   const value = readCell(text, column)
+  if (column.nullable === true && (text === '' || text === '""')) return NaN
   if (value !== undefined && value >= (column.least ?? -Infinity) && value <= (column.most ?? Infinity)) return value
   const code = codeOf(line, column.type === 'timestamp' ? 'CKVD_CSV_TIME' : 'CKVD_CSV_NUMBER')
   throw csvError(code, `Expected ${expected} as ${column.header ?? column.name}, found "${cut(text)}"`, line, index + 1, text)
 }
 
-function readCell(text: string, { type }: DatasetColumn): number | undefined {
+function readCell(text: string, { type, isText }: DatasetColumn): number | undefined {
+  if (isText === true) return parseTextTimeUs(text)
   if (type === 'timestamp') return WHOLE.test(text) ? parseTimeUs(text) : undefined
   const value = Number(text)
   if (type === 'float64') return DECIMAL.test(text) && Number.isFinite(value) ? value : undefined
   return WHOLE.test(text) && Number.isSafeInteger(value) ? value : undefined
+}
+
+/** The microseconds of `2024-01-01 00:05:00`, UTC; undefined for another text, or a time that no calendar has. */
+function parseTextTimeUs(text: string): number | undefined {
+  if (!TEXT_TIME.test(text)) return undefined
+  const iso = text.replace(' ', 'T')
+  const ms = Date.parse(`${iso}Z`)
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(iso) ? parseTimeUs(String(ms)) : undefined
 }
 
 function textOf(bytes: Uint8Array, start: number, end: number, line: number, columns: number): string {

@@ -8,7 +8,7 @@ import type { DatasetColumn } from '../../dataset/dataset.ts'
  */
 
 /**
- * Rows of a data set as a Parquet file: zstd, one row group, statistics of row group and pages, no column nullable. The same batch gives the
+ * Rows of a data set as a Parquet file: zstd, one row group, statistics of row group and pages. The same batch gives the
  * same bytes.
  *
  * Times and counts are delta encoded: a grid of times costs some 60 bytes a file. Floats are plain and left to zstd: dictionaries, which

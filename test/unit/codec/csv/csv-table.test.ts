@@ -12,9 +12,10 @@ const THREE: Dataset = {
     { key: 'hours', name: 'hours', type: 'int64' },
   ],
 }
+const PLACE = { market: 'um' as const, symbol: 'BTCUSDT', period: { startUs: 0, endUs: 0 } }
 const T = 1_714_521_600_000
 const decode = (text: string) => {
-  const { columns, rows } = decodeTable(new TextEncoder().encode(text), THREE)
+  const { columns, rows } = decodeTable(new TextEncoder().encode(text), THREE, PLACE)
   return { rows, cells: ['openTime', 'rate', 'hours'].map((key) => [...(columns[key] ?? [])]) }
 }
 const ROWS = {
@@ -60,5 +61,69 @@ describe('a CSV that is read by the description of its columns', () => {
 
   test('a line longer than any row is not looked at', () => {
     expect(() => decode(`${T},0,8\n${'1'.repeat(70_000)}`)).toThrow(/found a line of 70000 bytes/)
+  })
+})
+
+/** Times as text, the symbol in each row, cells that may be empty, and rows that are called by the end of five minutes until 2024-03-02. */
+const LABELLED: Dataset = {
+  ...KLINES,
+  name: 'labelled',
+  grid: '5m',
+  columns: [
+    { key: 'openTime', name: 'time', header: 'create_time', type: 'timestamp', isText: true },
+    { key: 'open', name: 'open_interest', type: 'float64', least: 0 },
+    { key: 'ratio', name: 'ratio', type: 'float64', nullable: true },
+  ],
+  symbolAt: 1,
+  endLabels: { um: '2024-03-02' },
+}
+const HEADER = 'create_time,symbol,open_interest,ratio'
+const usOf = (iso: string): bigint => BigInt(Date.parse(iso)) * 1000n
+const decodeDay = (market: 'um' | 'cm', day: string, lines: readonly string[]) => {
+  const startUs = Number(usOf(`${day}T00:00Z`))
+  const period = { startUs, endUs: startUs + 86_400_000_000 }
+  const { columns } = decodeTable(new TextEncoder().encode([HEADER, ...lines, ''].join('\n')), LABELLED, {
+    ...{ market, symbol: 'BTCUSDT', period },
+  })
+  return { times: [...columns.openTime], open: [...(columns['open'] ?? [])], ratio: [...(columns['ratio'] ?? [])] }
+}
+
+describe('rows that are called by their slot', () => {
+  test.each([
+    ['um', '2024-03-01', ['2024-03-01 00:05:00', '2024-03-02 00:00:02'], ['2024-03-01T00:00:00Z', '2024-03-01T23:55:02Z']],
+    ['um', '2024-03-02', ['2024-03-02 00:00:00', '2024-03-02 23:55:00'], ['2024-03-02T00:00:00Z', '2024-03-02T23:55:00Z']],
+    ['cm', '2024-03-01', ['2024-03-01 00:00:00', '2024-03-01 23:55:00'], ['2024-03-01T00:00:00Z', '2024-03-01T23:55:00Z']],
+  ] as const)('of %s on %s have the start of it as their time', (market, day, labels, starts) => {
+    const { times } = decodeDay(
+      market,
+      day,
+      labels.map((label) => `${label},BTCUSDT,1,2`),
+    )
+    expect(times).toEqual(starts.map(usOf))
+  })
+
+  test('a cell that may be empty has no value, with quotes or without', () => {
+    const rows = ['2024-03-02 00:05:00,BTCUSDT,5.25,""', '2024-03-02 00:10:00,BTCUSDT,0,', '2024-03-02 00:15:00,BTCUSDT,7,-0.5']
+    expect(decodeDay('um', '2024-03-02', rows)).toMatchObject({ open: [5.25, 0, 7], ratio: [NaN, NaN, -0.5] })
+  })
+
+  test.each<[string, 'um' | 'cm', string, string, number]>([
+    ['a label at the start of the first slot, where others are at the end', 'um', '2024-03-01 00:00:00,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['a label at the end of the last slot, where others are at the start', 'cm', '2024-03-02 00:00:00,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['another day', 'cm', '2024-02-29 12:00:00,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['a day that no calendar has', 'cm', '2024-02-30 12:00:00,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['an hour that no day has', 'cm', '2024-03-01 24:00:00,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['a time without seconds', 'cm', '2024-03-01 12:00,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['a day alone', 'cm', '2024-03-01,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['a time in milliseconds', 'cm', '1709294400000,BTCUSDT,1,2', 'CKVD_CSV_TIME', 1],
+    ['another symbol', 'cm', '2024-03-01 12:00:00,ETHUSDT,1,2', 'CKVD_CSV_SYMBOL', 2],
+    ['nothing for a value that must be there', 'cm', '2024-03-01 12:00:00,BTCUSDT,,2', 'CKVD_CSV_NUMBER', 3],
+    ['a value in quotes', 'cm', '2024-03-01 12:00:00,BTCUSDT,1,"2"', 'CKVD_CSV_NUMBER', 4],
+    ['a column too many', 'cm', '2024-03-01 12:00:00,BTCUSDT,1,2,3', 'CKVD_CSV_COLUMNS', 1],
+  ])('%s is refused with its place', (_name, market, row, code, column) => {
+    const rows = [`2024-03-01 06:00:00,BTCUSDT,1,2`, row]
+    expect(() => decodeDay(market, '2024-03-01', rows)).toThrow(
+      expect.objectContaining({ code, details: expect.objectContaining({ line: 3, column }) as object }) as Error,
+    )
   })
 })
