@@ -61,5 +61,5 @@ export function doubtfulDay(series: Series, day: UtcDay, why: Doubt, bounds: Ser
   const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, {
     cause: cause ?? undefined,
   })
-  return { ...bareDay(day), condition: openCondition(series), expected: bars, gaps, evidence: null, error }
+  return { ...bareDay(day), condition: openCondition(series, gaps), expected: bars, gaps, evidence: null, error }
 }

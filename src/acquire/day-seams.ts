@@ -105,11 +105,17 @@ export class DaySeams {
     }
   }
 
-  async #rebuild(acquired: AcquiredDay, beside: BesideRows, { bounds }: SeriesLife, ctx: AcquireContext): Promise<AcquiredDay> {
+  async #rebuild(acquired: AcquiredDay, beside: BesideRows, { bounds, nowUs }: SeriesLife, ctx: AcquireContext): Promise<AcquiredDay> {
     const { day, shard, source, archive, duplicates, conflicts, differing, restStretches, evidence, error } = acquired
     if (shard === null || source === null) return acquired
     const series = this.#series
-    const answer = await askRest(series, [{ ...chunkRange(day, series), bars: 1 }], { times: [], firstUs: null }, ctx.rest, ctx.signal)
+    const answer = await askRest(
+      series,
+      [{ ...chunkRange(day, series), bars: 1 }],
+      { times: [], firstUs: null, nowUs },
+      ctx.rest,
+      ctx.signal,
+    )
     const built = await buildDay({
       ...{ series, day, bounds, archive, duplicates, conflicts, differing, evidence, error, beside },
       ...(restStretches === undefined ? {} : { restStretches }),

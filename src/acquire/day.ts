@@ -5,6 +5,7 @@ import { countExpected, countOff, endsOf, findMissing, heldTimes, rangeOfLife } 
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { chunkRange } from '../dataset/chunk.ts'
+import { isForgetful } from '../dataset/reach.ts'
 import type { CkvdError } from '../errors.ts'
 import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
 import { isFromVision } from '../lake/day-facts.ts'
@@ -174,9 +175,12 @@ function telling(evidence: Evidence, what: string | undefined): Evidence {
 
 type BuiltCondition = ShardCondition | 'pending' | 'unexplainable'
 
-/** What a chunk is in which rows are missing and nothing explains that: of some data sets no source can be asked any more. */
-export function openCondition(series: Series): 'partial' | 'unexplainable' {
-  return datasetOf(series).rest === null ? 'unexplainable' : 'partial'
+/** What a chunk is in which rows are missing and nothing explains that: of some data sets no source can be asked any more, or not for what is old. */
+export function openCondition(series: Series, gaps: readonly EvidencedGap[]): 'partial' | 'unexplainable' {
+  const { rest } = datasetOf(series)
+  if (rest === null || !isForgetful(series)) return rest === null ? 'unexplainable' : 'partial'
+  const reasons = gaps.flatMap(({ evidence }) => (isProof(evidence) ? [] : [evidence.reason]))
+  return reasons.length > 0 && reasons.every((reason) => reason === 'no-source') ? 'unexplainable' : 'partial'
 }
 
 /** `pending`: nothing is unexplained but the end of the chunk, after which nothing has come yet. */
@@ -184,5 +188,5 @@ function conditionOf(gaps: readonly EvidencedGap[], sources: readonly string[], 
   if (disputed) return 'disputed'
   if (gaps.length === 0) return isFromVision(sources.join('+')) ? 'complete' : 'provisional'
   if (gaps.every(({ evidence }) => isProof(evidence))) return 'outage'
-  return gaps.every(({ evidence }) => isProof(evidence) || evidence.reason === 'young') ? 'pending' : openCondition(series)
+  return gaps.every(({ evidence }) => isProof(evidence) || evidence.reason === 'young') ? 'pending' : openCondition(series, gaps)
 }

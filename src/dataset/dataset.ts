@@ -75,4 +75,8 @@ export interface Dataset {
    * is, or funding rates; null: no source can be asked for what the archives lack, which is then `unexplainable`
    */
   readonly rest: 'klines' | 'fundingRate' | null
+  /** REST has the last so many days alone: what is older is `unexplainable` where the archives lack it, and archives tell where a series begins; absent: it has all */
+  readonly restDays?: number
+  /** markets of whose contracts REST is asked for the perpetual ones alone */
+  readonly restPerpetuals?: readonly Market[]
 }

@@ -31,6 +31,7 @@ export interface ChunkSinkContext {
 export class ChunkSink {
   readonly #context: ChunkSinkContext
   readonly #edges: Problem[] = []
+  readonly #unexplainable: Problem[] = []
 
   constructor(context: ChunkSinkContext) {
     this.#context = context
@@ -61,17 +62,21 @@ export class ChunkSink {
   }
 
   #tell(problem: Problem, isEdge: boolean): void {
-    if (isEdge) this.#edges.push(problem)
+    if (problem.condition === 'unexplainable') this.#unexplainable.push(problem)
+    else if (isEdge) this.#edges.push(problem)
     else this.#context.tally.addProblem(problem)
   }
 
-  /** Tells what is unexplained at the edges of a series' life: one cause, one problem, however many days. */
+  /** Tells what is unexplained at the edges of a series' life, and what no source can explain: one cause, one problem, however many days. */
   endSeries(): void {
-    const [first, ...others] = this.#edges.splice(0).sort((a, b) => (String(a.day) < String(b.day) ? -1 : 1))
-    if (first === undefined) return
-    const days = others.length + 1
-    const message = `${days} days, ${String(first.day)} the first: ${first.message}`
-    this.#context.tally.addProblem(others.length === 0 ? first : { ...first, day: null, days, message })
+    for (const problems of [this.#edges.splice(0), this.#unexplainable.splice(0)]) {
+      const [first, ...others] = problems.sort((a, b) => (String(a.day) < String(b.day) ? -1 : 1))
+      if (first === undefined) continue
+      const days = others.length + 1
+      const which = first.condition === 'unexplainable' ? ` (${describeStretches(problems)})` : ''
+      const message = `${days} days${which}, ${String(first.day)} the first: ${first.message}`
+      this.#context.tally.addProblem(others.length === 0 ? first : { ...first, day: null, days, message })
+    }
   }
 
   /** What is unexplained of the chunk; null: nothing is. */
@@ -178,6 +183,24 @@ export class ChunkSink {
     events.onProgress?.(meter.snapshot(http, tally.problemCount))
   }
 }
+
+/** The chunks of problems of one series in order, `2024-03-04..2024-06-08, 2024-07-01`, as `ckvd coverage --accept` takes them. */
+function describeStretches(problems: readonly Problem[]): string {
+  const stretches: { readonly first: UtcDay; last: UtcDay }[] = []
+  for (const problem of problems) {
+    const { day } = problem
+    if (day === null) continue
+    const stretch = stretches.at(-1)
+    if (stretch !== undefined && nextChunk(stretch.last, problem) === day) stretch.last = day
+    else stretches.push({ first: day, last: day })
+  }
+  const shown = stretches.slice(0, MOST_STRETCHES).map(({ first, last }) => (first === last ? first : `${first}..${last}`))
+  const more = stretches.length - shown.length
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** Stretches of days that a problem names. */
+const MOST_STRETCHES = 10
 
 /** Doubts about where a series begins or ends: one cause for all chunks that they are told of. */
 const LIFE_REASONS: ReadonlySet<DoubtReason> = new Set(['not-ended', 'unknown-symbol', 'other-archives'])

@@ -203,7 +203,7 @@ export class KlineReader {
     const startedMs = performance.now()
     const key = `${seriesLabel(series)} ${stretch.startUs} ${stretch.endUs}`
     const answers = await this.#stretches.fetch([key], signal, async (_keys, batch) => {
-      batch.resolve(key, await askRest(series, [{ ...stretch, bars: 0 }], { times: [], firstUs: null }, rest, batch.signal))
+      batch.resolve(key, await askRest(series, [{ ...stretch, bars: 0 }], { times: [], firstUs: null, nowUs }, rest, batch.signal))
     })
     const answer = answers.get(key) as RestAnswer
     if (answer.kind === 'silent' && answer.reason === 'unknown-symbol') throw unknownSymbol(series, true)

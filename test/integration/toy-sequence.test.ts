@@ -293,8 +293,11 @@ describe('a data set that is counted by its publisher, which this file alone des
     expect(before.told.problems[0]?.message).toMatch(/^1 of 24 .*id 1023\.$/)
     expect(world.gaps()[0]).toEqual({ from: '2024-03-01T21:05', to: '2024-03-02T00:00', rows: 1 })
     expect(world.days().map(({ condition }) => condition)).toEqual(['unexplainable', 'complete', 'unexplainable'])
-    expect((await world.ingestAll()).told.problems).toMatchObject([{ day: '2024-03-01' }, { day: '2024-03-03' }])
-    expect((await world.ingestAll('--force')).told.problems).toMatchObject([{ day: '2024-03-02' }, { day: '2024-03-03' }])
+    const told = async (...more: string[]) => (await world.ingestAll(...more)).told.problems
+    // one problem of the series, with its days
+    const [days, anew] = [/^2 days \(2024-03-01, 2024-03-03\), 2024-03-01 the first: 1 of 24 /, /^2 days \(2024-03-02\.\.2024-03-03\), /]
+    expect(await told()).toMatchObject([{ day: null, days: 2, message: expect.stringMatching(days) as string }])
+    expect(await told('--force')).toMatchObject([{ day: null, days: 2, message: expect.stringMatching(anew) as string }])
     expect(world.days().map(({ condition }) => condition)).toEqual(['complete', 'unexplainable', 'unexplainable'])
   })
 
@@ -317,7 +320,8 @@ describe('a data set that is counted by its publisher, which this file alone des
       await world.publish('2024-01', monthOf(7, 20, 21))
       const { told } = await world.ingest('2024-01-01', '2024-02-01')
       expect(told).toMatchObject({ days: { complete: 29, unexplainable: 2 }, rows: 59 })
-      expect(told.problems.map(({ day }) => day)).toEqual(['2024-01-05', '2024-01-11'])
+      expect(told.problems).toMatchObject([{ day: null, days: 2, condition: 'unexplainable' }])
+      expect(told.problems[0]?.message).toMatch(/^2 days \(2024-01-05, 2024-01-11\), /)
       expect(world.gaps()).toEqual([
         { from: '2024-01-05T00:00', to: '2024-01-05T01:00', rows: 1 },
         { from: '2024-01-11T00:00', to: '2024-01-12T00:00', rows: 1 },

@@ -136,7 +136,7 @@ export async function fillGaps(
   const range = expectedRange(series, day, life.bounds, columns)
   const gaps = findMissing(series, columns, range)
   const times = witnessTimes(series, columns)
-  const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs }, rest, signal)
+  const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs, nowUs: life.nowUs }, rest, signal)
   await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
   const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)

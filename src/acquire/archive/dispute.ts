@@ -152,7 +152,7 @@ function askWhole(
 ): Promise<RestAnswer> {
   const range = expectedRange(series, day, { startUs: life.bounds.startUs, endUs: null })
   const bars = countExpectedOfNone(series, range)
-  return askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, rest, signal)
+  return askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs, nowUs: life.nowUs }, rest, signal)
 }
 
 /** Two sources that agree, one of Vision first; null when none do. */

@@ -93,7 +93,13 @@ async function releaseByRest(
   const { series } = task
   const range = expectedRange(series, day, life.bounds)
   const bars = countExpectedOfNone(series, range)
-  const answer = await askRest(series, [{ ...range, bars }], { times: [], firstUs: life.bounds.startUs }, ctx.rest, ctx.signal)
+  const answer = await askRest(
+    series,
+    [{ ...range, bars }],
+    { times: [], firstUs: life.bounds.startUs, nowUs: life.nowUs },
+    ctx.rest,
+    ctx.signal,
+  )
   if (answer.kind === 'silent') return unverifiedDay(task, day, error, answer)
   const restRows = rowsWithin(answer.rows, chunkRange(day, series))
   const columns = chunk === undefined ? createRows(series, 0) : shardRows<Columns>(series, chunk.shard)

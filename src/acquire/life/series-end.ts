@@ -1,3 +1,4 @@
+import { isForgetful } from '../../dataset/reach.ts'
 import { isFailure } from '../../errors.ts'
 import type { Doubt } from '../../model/evidence.ts'
 import { doubt } from '../../model/evidence.ts'
@@ -64,13 +65,13 @@ export class SeriesEnd {
    */
   async decide(lastUs: number | null, answer: RestAnswer, fromUs: number, grid: Grid): Promise<Ending> {
     const open = (why: Doubt, young = false): Ending => ({ ended: false, young, doubt: why })
-    if (answer.kind === 'silent') {
-      // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
-      if (answer.reason !== 'unknown-symbol') return open(doubt('not-ended', refusalOf(answer)))
+    if (this.#knowsNothing(answer)) {
       const gone = await this.isGone()
       if (gone !== true) return open(gone)
       return await this.#endOfGone(lastUs ?? fromUs - 1, grid)
     }
+    // one cause for all that is missing behind the last bar: nobody can say that the series has not ended
+    if (answer.kind === 'silent') return open(doubt('not-ended', refusalOf(answer)))
     const silentUs = answer.silentAfterUs
     if (silentUs === null) return open(doubt('no-witness', 'no answer holds the last bar and nothing after it up to now'))
     if (lastUs !== null && silentUs < slotStartUs(lastUs, grid)) {
@@ -81,6 +82,13 @@ export class SeriesEnd {
     if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('young'), true)
     const gone = await this.isGone()
     return gone === true ? endAfter(silentUs, grid) : open(gone)
+  }
+
+  /** True of an exchange that does not know the symbol, or has forgotten what is old and has nothing else. */
+  #knowsNothing(answer: RestAnswer): boolean {
+    if (answer.kind === 'silent' && answer.reason === 'unknown-symbol') return true
+    if (!isForgetful(this.#series)) return false
+    return answer.kind === 'silent' ? answer.reason === 'no-source' : answer.seen.length === 0
   }
 
   /** Where who is gone has ended: that tell archives, those that are not taken among them, and the date in a contract's name. */

@@ -1,6 +1,7 @@
 import { datasetOf } from '../../dataset/registry.ts'
 import type { SeriesBounds } from '../../dataset/expected.ts'
 import { chunkEndUs } from '../../dataset/chunk.ts'
+import { isForgetful } from '../../dataset/reach.ts'
 import { isFailure } from '../../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { Doubt } from '../../model/evidence.ts'
@@ -78,8 +79,9 @@ export class SeriesLife {
     this.#series = series
     this.#known = known
     this.#beginnings = beginnings
-    this.#rest = datasetOf(series).rest === null ? null : rest
-    this.#end = new SeriesEnd(series, { ...options, rest: this.#rest })
+    const isTelling = datasetOf(series).rest !== null
+    this.#rest = isTelling && !isForgetful(series) ? rest : null
+    this.#end = new SeriesEnd(series, { ...options, rest: isTelling ? rest : null })
     this.#lastKnownDay = lastKnownDay
     this.#goesOn = goesOn
     this.#nowUs = nowUs
@@ -254,7 +256,7 @@ export class SeriesLife {
 
   async #ask(heldUs: number | null): Promise<Beginning> {
     const grid = this.#grid
-    if (datasetOf(this.#series).rest === null) return { known: true, startUs: null, source: 'archives' }
+    if (datasetOf(this.#series).rest === null || isForgetful(this.#series)) return { known: true, startUs: null, source: 'archives' }
     if (this.#rest === null) return this.#provisional()
     try {
       const interval = this.#beginnings.intervalFor(this.#series)

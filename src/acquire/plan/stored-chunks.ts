@@ -64,7 +64,8 @@ export class StoredChunks {
 
   /** A chunk with rows whose archives are the ones it was made from: fetching them again would change nothing. */
   needsRestOnly(row: DayRow): boolean {
-    const hasHoles = row.condition === 'partial' || (row.condition === 'outage' && row.recheck === 1)
+    const { condition } = row
+    const hasHoles = condition === 'partial' || condition === 'unexplainable' || (condition === 'outage' && row.recheck === 1)
     if (this.#facts.scope.force || !hasHoles || row.shardSha256 === null) return false
     // sources contradicted each other, and the one that would decide could not be asked: all of them are, again
     if (row.condition === 'partial' && (row.differingRows > 0 || row.rows >= row.expected)) return false

@@ -1,6 +1,7 @@
 import { createRows } from '../../dataset/registry.ts'
 import { countExpectedOfNone } from '../../dataset/expected.ts'
 import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
+import { isForgetful } from '../../dataset/reach.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isProof } from '../../model/evidence.ts'
 import type { Doubt, Evidence } from '../../model/evidence.ts'
@@ -66,7 +67,7 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const nearUs = whole.startUs - NEAR_SLOTS * maxLengthUs(gridOf(series))
   const known = life.lastOpenUs !== null && life.lastOpenUs < whole.startUs && life.lastOpenUs >= nearUs ? [life.lastOpenUs] : []
   const gap = { ...whole, bars: countExpectedOfNone(series, whole) }
-  const answer = await askRest(series, [gap], { times: known, firstUs: bounds.startUs }, ctx.rest, ctx.signal)
+  const answer = await askRest(series, [gap], { times: known, firstUs: bounds.startUs, nowUs: life.nowUs }, ctx.rest, ctx.signal)
   if (answer.kind === 'asked') life.saw(answer.seen.findLast((time) => time < whole.endUs) ?? null)
   await learnFromSilence(gap, answer, null, life)
   if (answer.kind === 'silent' && answer.reason === 'unknown-symbol' && life.startSource === null) {
@@ -81,7 +82,8 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
   const explain = (one: Gap): Evidence => {
     const evidence = explainGap(one, answer, times)
     const trails = times.every((time) => time < one.endUs)
-    if (isProof(evidence)) return evidence
+    // of what REST has forgotten nobody tells any more, whether the series has ended or not
+    if (isProof(evidence) || (isForgetful(series) && evidence.reason === 'no-source')) return evidence
     const atEnd = ending === null || !trails ? null : ending.ended ? ending.leftOut : ending.doubt
     return atEnd ?? (answer.kind === 'silent' ? task.why : null) ?? evidence
   }

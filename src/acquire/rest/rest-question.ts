@@ -1,13 +1,13 @@
 import type { KlineColumns } from '../../model/kline.ts'
-import { isSequence } from '../../dataset/expected.ts'
-import { createRows, datasetOf } from '../../dataset/registry.ts'
+import { restReachUs } from '../../dataset/reach.ts'
+import { createRows } from '../../dataset/registry.ts'
 import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isFailure } from '../../errors.ts'
 import type { DoubtReason, Evidence } from '../../model/evidence.ts'
 import { describeEvidence, doubt } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
-import { gridOf, nextSlotUs } from '../../model/interval.ts'
+import { firstSlotUs, gridOf, nextSlotUs } from '../../model/interval.ts'
 import type { Columns } from '../../model/columns.ts'
 import { inTimeOrder, joinColumns, pickRows } from '../../model/columns.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
@@ -22,7 +22,10 @@ const NEAR_BARS = 250
 export const SILENCE_US = 3 * US_PER_DAY
 
 /** What REST answered about some gaps. */
-export type RestAnswer =
+export type RestAnswer = {
+  /** it can tell nothing of what is before, us */
+  readonly reachUs: number
+} & (
   | {
       readonly kind: 'asked'
       /** rows that have closed, ascending, also beyond the gaps */
@@ -46,6 +49,7 @@ export type RestAnswer =
       readonly passing: boolean
       readonly error: CkvdError | null
     }
+)
 
 /** Bars that are known beside gaps, microseconds. */
 export interface KnownBars {
@@ -53,11 +57,14 @@ export interface KnownBars {
   readonly times: ArrayLike<number>
   /** the series begins here: no bar opens before; null: it is not known, or begins elsewhere */
   readonly firstUs: number | null
+  /** now: how far REST reaches back depends on it */
+  readonly nowUs: number
 }
 
 /** An answer to no question. */
 const NOTHING_ASKED: Omit<Extract<RestAnswer, { kind: 'asked' }>, 'rows' | 'sound'> = {
   kind: 'asked',
+  reachUs: -Infinity,
   odd: new Map(),
   seen: [],
   linked: () => false,
@@ -78,15 +85,19 @@ export async function askRest(
 ): Promise<RestAnswer> {
   const none = createRows(series, 0)
   if (gaps.length === 0) return { ...NOTHING_ASKED, rows: none, sound: none }
-  // it tells rows by their times
-  const reason = datasetOf(series).rest === null || isSequence(series) ? 'no-source' : 'rest-off'
-  if (rest === null || reason === 'no-source') return { kind: 'silent', reason, note: null, passing: false, error: null }
+  const reachUs = restReachUs(series, known.nowUs)
+  const silent = { kind: 'silent' as const, reachUs, note: null, passing: false, error: null }
+  const asked = gaps.flatMap((gap) =>
+    gap.endUs <= reachUs ? [] : [{ ...gap, startUs: Math.max(gap.startUs, reachSlot(reachUs, series)) }],
+  )
+  if (asked.length === 0) return { ...silent, reason: 'no-source' }
+  if (rest === null) return { ...silent, reason: 'rest-off' }
   const parts: Columns[] = []
   const seen: number[] = []
   const links: ReadonlyMap<number, ReadonlySet<number>>[] = []
   let silentAfterUs: number | null = null
   try {
-    for (const range of stretchesOf(gaps, series)) {
+    for (const range of stretchesOf(asked, series)) {
       const ask = {
         ...range,
         beforeUs: lastBefore(known.times, range.startUs),
@@ -94,7 +105,7 @@ export async function askRest(
         first: known.firstUs !== null && known.firstUs >= range.startUs && known.firstUs < nextSlotUs(range.startUs, gridOf(series)),
       }
       const stretch = await rest.fetchStretch(series, ask, { signal })
-      if (stretch === null) return { kind: 'silent', reason: 'unknown-symbol', note: null, passing: false, error: null }
+      if (stretch === null) return { ...silent, reason: 'unknown-symbol' }
       parts.push(stretch.rows)
       for (const time of stretch.seen) seen.push(time)
       links.push(stretch.links)
@@ -102,12 +113,13 @@ export async function askRest(
     }
   } catch (error) {
     if (!isFailure(error)) throw error
-    return { kind: 'silent', reason: 'rest-failed', note: `${error.code}: ${error.message}`, passing: true, error }
+    return { ...silent, reason: 'rest-failed', note: `${error.code}: ${error.message}`, passing: true, error }
   }
   const rows = inOrder(parts, none)
   const odd = oddOf(rows, series)
   return {
     kind: 'asked',
+    reachUs,
     rows,
     sound: withoutOdd(rows, odd),
     odd,
@@ -115,6 +127,11 @@ export async function askRest(
     linked: (beforeUs, afterUs) => links.some((own) => own.get(beforeUs)?.has(afterUs) ?? false),
     silentAfterUs,
   }
+}
+
+/** The first slot that REST can be asked for. */
+function reachSlot(reachUs: number, series: Series): number {
+  return reachUs === -Infinity ? reachUs : firstSlotUs(reachUs, gridOf(series))
 }
 
 /** Near gaps as one stretch. */
@@ -150,6 +167,7 @@ function inOrder(parts: readonly Columns[], none: Columns): Columns {
 
 /** The evidence for a gap that REST did not fill. `times` are the open times of the bars that are held, ascending. */
 export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number>): Evidence {
+  if (gap.startUs < answer.reachUs) return doubt('no-source')
   if (answer.kind === 'silent') return doubt(answer.reason, answer.note)
   const beforeUs = lastBefore(answer.seen, gap.startUs)
   const afterUs = firstFrom(answer.seen, gap.endUs)

@@ -30,7 +30,7 @@ export async function acquireTail(task: TailTask, life: SeriesLife, ctx: RestCon
 
 /** Young, and not one bar of it has come: neither an archive nor news. */
 function isPending(day: AcquiredDay, series: Series, life: SeriesLife): boolean {
-  if (day.condition !== openCondition(series) || life.nowUs - chunkClosedUs(day.day, series) >= SILENCE_US) return false
+  if (day.condition !== openCondition(series, day.gaps) || life.nowUs - chunkClosedUs(day.day, series) >= SILENCE_US) return false
   // a contradiction is not a lack of news
   return day.rows === 0 && day.gaps.every(({ evidence }) => isProof(evidence) || evidence.reason !== 'contradiction')
 }

@@ -146,10 +146,16 @@ const END = LAST + HOUR_US
 /** What REST answers to the question for the days from 2024-03-10 on of a series whose last bar opens at 08:00 of it. */
 function silentAfterLast(): Promise<RestAnswer> {
   const gap = { startUs: at('2024-03-10T00:00:00Z'), endUs: at('2024-03-12T00:00:00Z'), bars: 48 }
-  return askRest(HOURS, [gap], { times: [], firstUs: null }, restOf([...hoursOf('2024-03-09'), ...hoursOf('2024-03-10', 0, 9)]), signal)
+  return askRest(
+    HOURS,
+    [gap],
+    { times: [], firstUs: null, nowUs: 0 },
+    restOf([...hoursOf('2024-03-09'), ...hoursOf('2024-03-10', 0, 9)]),
+    signal,
+  )
 }
 
-const unknownSymbol: RestAnswer = { kind: 'silent', reason: 'unknown-symbol', note: null, passing: false, error: null }
+const unknownSymbol: RestAnswer = { kind: 'silent', reachUs: -Infinity, reason: 'unknown-symbol', note: null, passing: false, error: null }
 
 async function endOf(options: Partial<SeriesLifeOptions>, answer?: RestAnswer, lastUs: number | null = LAST) {
   const life = lifeOf({ rest: restOf([]), ...options })
@@ -196,13 +202,19 @@ describe('whether a series has ended', () => {
   })
 
   test('not by an answer that has no bar, or a last one before one that is known', async () => {
-    const nothing = await askRest(HOURS, [{ startUs: LAST, endUs: END, bars: 1 }], { times: [], firstUs: null }, restOf([]), signal)
+    const nothing = await askRest(
+      HOURS,
+      [{ startUs: LAST, endUs: END, bars: 1 }],
+      { times: [], firstUs: null, nowUs: 0 },
+      restOf([]),
+      signal,
+    )
     expect(await endOf({}, nothing)).toMatchObject({ ended: false, doubt: { reason: 'no-witness' } })
     expect(await endOf({}, undefined, LAST + 5 * HOUR_US)).toMatchObject({ ended: false, doubt: { reason: 'contradiction' } })
   })
 
   test.each(['rest-off', 'rest-failed'] as const)('not by silence of REST itself (%s)', async (reason) => {
-    const silent: RestAnswer = { kind: 'silent', reason, note: null, passing: true, error: null }
+    const silent: RestAnswer = { kind: 'silent', reachUs: -Infinity, reason, note: null, passing: true, error: null }
     expect(await endOf({}, silent)).toMatchObject({ ended: false, doubt: { reason: 'not-ended' } })
   })
 

@@ -6,7 +6,7 @@ import { at, barsAt, HOUR_US, HOURS, hoursOf, linksOf, opensOf, refusing, restOf
 
 const signal = new AbortController().signal
 const T = at('2024-03-02T00:00:00Z')
-const NOTHING: KnownBars = { times: [], firstUs: null }
+const NOTHING: KnownBars = { times: [], firstUs: null, nowUs: 0 }
 
 /** `count` hours from `iso` on, as a gap. */
 function gapAt(iso: string, count: number) {
@@ -16,7 +16,7 @@ function gapAt(iso: string, count: number) {
 describe('what is asked of REST', () => {
   test('each gap, with the nearest bars on either side that are known', async () => {
     const rest = restOf(hoursOf('2024-03-02'))
-    await askRest(HOURS, [gapAt('2024-03-02T04:00:00Z', 2)], { times: hoursOf('2024-03-02', 0, 4), firstUs: null }, rest, signal)
+    await askRest(HOURS, [gapAt('2024-03-02T04:00:00Z', 2)], { times: hoursOf('2024-03-02', 0, 4), firstUs: null, nowUs: 0 }, rest, signal)
     expect(rest.asked).toEqual([
       {
         ...{ startUs: at('2024-03-02T04:00:00Z'), endUs: at('2024-03-02T06:00:00Z') },
@@ -38,7 +38,7 @@ describe('what is asked of REST', () => {
 
   test('a gap with which the series begins is asked for as that', async () => {
     const rest = restOf(hoursOf('2024-03-02', 5))
-    await askRest(HOURS, [gapAt('2024-03-02T05:00:00Z', 2)], { times: [], firstUs: at('2024-03-02T05:00:00Z') }, rest, signal)
+    await askRest(HOURS, [gapAt('2024-03-02T05:00:00Z', 2)], { times: [], firstUs: at('2024-03-02T05:00:00Z'), nowUs: 0 }, rest, signal)
     expect(rest.asked).toMatchObject([{ first: true }])
   })
 
@@ -60,12 +60,22 @@ describe('what REST cannot say', () => {
   const gaps = [gapAt('2024-03-02T04:00:00Z', 1)]
 
   test('off, a symbol that it does not know, unreachable, banned: silence, with the reason; never no bars', async () => {
-    expect(await askRest(HOURS, gaps, NOTHING, null, signal)).toMatchObject({ kind: 'silent', reason: 'rest-off', passing: false })
+    expect(await askRest(HOURS, gaps, NOTHING, null, signal)).toMatchObject({
+      kind: 'silent',
+      reachUs: -Infinity,
+      reason: 'rest-off',
+      passing: false,
+    })
     const unknown = { ...restOf([]), fetchStretch: () => Promise.resolve(null) }
-    expect(await askRest(HOURS, gaps, NOTHING, unknown, signal)).toMatchObject({ kind: 'silent', reason: 'unknown-symbol', passing: false })
+    expect(await askRest(HOURS, gaps, NOTHING, unknown, signal)).toMatchObject({
+      kind: 'silent',
+      reachUs: -Infinity,
+      reason: 'unknown-symbol',
+      passing: false,
+    })
     for (const code of ['CKVD_HTTP_NETWORK', 'CKVD_BANNED', 'CKVD_FORBIDDEN', 'CKVD_REST_BODY'] as const) {
       const answer = await askRest(HOURS, gaps, NOTHING, refusing(new CkvdError(code, 'said why')), signal)
-      expect(answer).toMatchObject({ kind: 'silent', reason: 'rest-failed', note: `${code}: said why`, passing: true })
+      expect(answer).toMatchObject({ kind: 'silent', reachUs: -Infinity, reason: 'rest-failed', note: `${code}: said why`, passing: true })
     }
   })
 
@@ -85,6 +95,7 @@ describe('the evidence for a gap', () => {
     const seen = [...new Set(pages.flat())].sort((a, b) => a - b).map((hour) => T + hour * HOUR_US)
     return {
       kind: 'asked',
+      reachUs: -Infinity,
       rows: barsAt(seen),
       sound: barsAt(seen),
       odd,
@@ -137,7 +148,7 @@ describe('the evidence for a gap', () => {
   })
 
   test('silence keeps its reason', () => {
-    const silent: RestAnswer = { kind: 'silent', reason: 'rest-off', note: null, passing: false, error: null }
+    const silent: RestAnswer = { kind: 'silent', reachUs: -Infinity, reason: 'rest-off', note: null, passing: false, error: null }
     expect(explainGap(gap, silent, held)).toEqual({ source: null, reason: 'rest-off', note: null })
   })
 })
