@@ -32,10 +32,32 @@ export function acceptDay(ledger: Ledger, series: Series, day: UtcDay, reason: s
   if (row === undefined) throw new CkvdError('CKVD_USAGE', `Expected a day that the lake knows, got ${where}: it was never requested.`)
   if (isExplained(row.condition))
     throw new CkvdError('CKVD_USAGE', `Expected an unexplained day, got ${where}: it is ${row.condition}, there is nothing to accept.`)
-  const words = reason.replaceAll(/\s+/g, ' ').trim()
-  if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
+  const words = wordsOfReason(reason, where)
   ledger.setAccepted(series, day, words)
   return { ...row, accepted: words }
+}
+
+/** Which unexplained chunks of a series a person accepts: days are half-open, what is left out filters nothing. */
+export interface AcceptedPart {
+  readonly start?: UtcDay | undefined
+  readonly end?: UtcDay | undefined
+  readonly conditions?: ReadonlySet<Condition> | undefined
+}
+
+/** As `acceptDay`, of all unexplained chunks of a part of a series that nobody has accepted yet; gives them, in order. */
+export function acceptDays(ledger: Ledger, series: Series, { start, end, conditions }: AcceptedPart, reason: string): DayRow[] {
+  const words = wordsOfReason(reason, seriesLabel(series))
+  const isMeant = (row: DayRow): boolean => !countsAsExplained(row) && (conditions?.has(row.condition) ?? true)
+  const rows = ledger.readDays(series, start, end).filter(isMeant)
+  for (const { day } of rows) ledger.setAccepted(series, day, words)
+  return rows.map((row) => ({ ...row, accepted: words }))
+}
+
+/** A person's reason as one line. Throws `CKVD_USAGE` for one without a word. */
+function wordsOfReason(reason: string, where: string): string {
+  const words = reason.replaceAll(/\s+/g, ' ').trim()
+  if (words === '') throw new CkvdError('CKVD_USAGE', `Expected a reason for accepting ${where}, got an empty text.`)
+  return words
 }
 
 /** True when at least one bar is from an archive. */

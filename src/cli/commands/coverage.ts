@@ -2,13 +2,12 @@ import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
-import { seriesLabel } from '../../dataset/names.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
-import { acceptDay } from '../../lake/day-facts.ts'
 import { openLake } from '../../lake/lake.ts'
 import { listAbsent, listSelectedSeries } from '../../lake/selection.ts'
-import { CONDITIONS } from '../../model/condition.ts'
+import type { Condition } from '../../model/condition.ts'
+import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import { readCalendar } from '../../report/coverage/coverage-calendar.ts'
 import { formatCoveragePage } from '../../report/coverage/coverage-page.ts'
@@ -19,18 +18,19 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
 import { endOption, monthOption, startOption } from '../range-options.ts'
 import type { FilterFlags } from '../options.ts'
+import { acceptUnexplained } from '../accept-days.ts'
 import { addSettings, dataOption, LOCAL_SETTINGS, filterOf, intervalsOption, marketOption, symbolsOption } from '../options.ts'
 import { SHOWN_CONDITIONS, showCoverage } from '../show/coverage-text.ts'
 import { hasColor } from '../show/error-text.ts'
 import { checkOutside } from '../show/out-file.ts'
 import { writeData } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
-import { parseSeriesDay } from '../show/series-name.ts'
 
 interface CoverageFlags extends FilterFlags {
   readonly csv?: true
   readonly html?: string
   readonly accept?: string
+  readonly condition?: readonly Condition[]
   readonly reason?: string
 }
 
@@ -48,12 +48,23 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     .addOption(monthOption())
     .option('--csv', 'CSV on stdout, a line a series')
     .option('--html <FILE>', 'write a page too: a calendar for each series, its gaps with their evidence, totals; one file, no network')
-    .addOption(new Option('--accept <SERIES/DAY>', 'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11'))
-    .option('--reason <TEXT>', 'why it is accepted (with --accept)')
+    .addOption(
+      new Option(
+        '--accept <SERIES/DAYS>',
+        'record that a person accepts an unexplained day, e.g. spot/BTCUSDT/1m/2021-02-11; all of a series without a day, of days (the end excluded) with 2021-02-11..2021-02-14',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--condition <LIST>',
+        'accept the unexplained days of these conditions alone, of --accept or of all that the filters choose (with --reason)',
+      ).argParser(parseConditions),
+    )
+    .option('--reason <TEXT>', 'why it is accepted (with --accept or --condition)')
   addSettings(command, {
     settings: LOCAL_SETTINGS,
     example:
-      'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"',
+      'ckvd coverage --symbols BTCUSDT --intervals 1m\nckvd coverage --accept spot/BTCUSDT/1m/2021-02-11 --reason "looked at: exchange was down"\nckvd coverage --data fundingRate --market um --condition unexplainable --reason "never published"',
     exits: {
       0: 'everything that was requested is stored or explained',
       2: 'wrong usage, or no lake there',
@@ -62,27 +73,26 @@ export function addCoverageCommand(program: Command, context: CliContext): void 
     },
   })
   command.action((_options, self) =>
-    runCommand(context, self, (run) => (run.options.accept === undefined ? report(run) : accept(run, run.options.accept)), {
+    runCommand(context, self, (run) => (isAcceptance(run.options) ? acceptUnexplained(run) : report(run)), {
       sources: false,
       reports: true,
     }),
   )
 }
 
-async function accept(run: CommandRun<CoverageFlags>, name: string): Promise<number> {
-  const { reason } = run.options
-  if (reason === undefined)
-    throw new CkvdError('CKVD_USAGE', 'Expected `--reason TEXT` with `--accept`, got nothing: the reason is shown wherever the day is.')
-  const { series, day } = parseSeriesDay('--accept', name)
-  await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), {
-    mode: 'write',
-    tell: (message) => run.logger.info(message),
-    ...localOrigin(run),
+/** True where days are to be accepted, not told. */
+function isAcceptance({ accept, condition, reason }: CoverageFlags): boolean {
+  return accept !== undefined || condition !== undefined || reason !== undefined
+}
+
+/** `--condition partial,unexplainable`: conditions that a person may accept. Throws CKVD_USAGE. */
+function parseConditions(text: string): readonly Condition[] {
+  const open = CONDITIONS.filter((condition) => !isExplained(condition))
+  return text.split(',').map((word) => {
+    const found = open.find((condition) => condition === word.trim())
+    if (found !== undefined) return found
+    throw new CkvdError('CKVD_USAGE', `Expected \`--condition\` to be conditions among ${open.join(', ')}, got "${word}" (flag).`)
   })
-  const row = acceptDay(lake.catalog, series, day, reason)
-  if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
-  else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
-  return 0
 }
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { DayRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import type { Catalog } from '../../../src/lake/catalog/catalog.ts'
 import { openCatalog } from '../../../src/lake/catalog/catalog.ts'
-import { acceptDay, codeOf, countsAsExplained, isAccepted, isDisputed, reasonOf } from '../../../src/lake/day-facts.ts'
+import { acceptDay, acceptDays, codeOf, countsAsExplained, isAccepted, isDisputed, reasonOf } from '../../../src/lake/day-facts.ts'
 import { CONDITIONS } from '../../../src/model/condition.ts'
 import { doubt } from '../../../src/model/evidence.ts'
 import { BTC, day, barsOf, inTempDirectory, rowOf } from './lake-fixtures.ts'
@@ -49,10 +49,11 @@ it('a disputed day that a person accepted counts as explained, and is not told a
 })
 
 describe('accepting a day', () => {
-  const withDay = async (row: DayRow, test: (catalog: Catalog) => void): Promise<void> => {
+  const withDay = (row: DayRow, test: (catalog: Catalog) => void): Promise<void> => withDays([row], test)
+  const withDays = async (rows: readonly DayRow[], test: (catalog: Catalog) => void): Promise<void> => {
     await inTempDirectory((directory) => {
       using catalog = openCatalog(join(directory, 'catalog.sqlite'), { mode: 'write' })
-      catalog.commit([{ row, gaps: [] }])
+      catalog.commit(rows.map((row) => ({ row, gaps: [] })))
       test(catalog)
       return Promise.resolve()
     })
@@ -80,6 +81,20 @@ describe('accepting a day', () => {
       const usage = expect.objectContaining({ code: 'CKVD_USAGE' }) as Error
       expect(() => acceptDay(catalog, BTC, row.day, 'why')).toThrow(usage)
       expect(() => acceptDay(catalog, BTC, day('2024-01-02'), 'why')).toThrow(usage)
+    })
+  })
+
+  it('of a part takes what is unexplained in it, of some conditions alone, and leaves what is accepted already', async () => {
+    const conditions = ['partial', 'unexplainable', 'complete', 'unexplainable', 'failed', 'unexplainable'] as const
+    const rows = conditions.map((condition, i) => rowOf(BTC, `2024-01-0${i + 1}`, { condition }))
+    await withDays(rows, (catalog) => {
+      acceptDay(catalog, BTC, day('2024-01-02'), 'first')
+      const holes = { start: day('2024-01-02'), end: day('2024-01-06'), conditions: new Set(['unexplainable'] as const) }
+      expect(acceptDays(catalog, BTC, holes, ' never\npublished ').map((row) => row.day)).toEqual(['2024-01-04'])
+      expect(acceptDays(catalog, BTC, holes, 'again')).toEqual([])
+      expect(acceptDays(catalog, BTC, {}, 'all').map((row) => row.day)).toEqual(['2024-01-01', '2024-01-05', '2024-01-06'])
+      const accepted = catalog.readDays(BTC).map((row) => row.accepted)
+      expect(accepted).toEqual(['all', 'first', null, 'never published', 'all', 'all'])
     })
   })
 })
