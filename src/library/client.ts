@@ -8,6 +8,8 @@ import { connectionSettings } from '../acquire/rest/connection-settings.ts'
 import { createConnections } from '../acquire/connections.ts'
 import { NearMisses } from '../acquire/near-misses.ts'
 import { DecodePool } from '../acquire/decode-pool.ts'
+import type { Dataset } from '../dataset/dataset.ts'
+import { FUNDING_RATE } from '../dataset/funding.ts'
 import { abortError, CkvdError, isCkvdError, toCkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import { answeredOrigin } from '../lake/origin.ts'
@@ -25,7 +27,8 @@ import { DataSource } from '../question/names.ts'
 import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions, KlineQuery, QueryDefaults } from '../question/query.ts'
-import { checkOptions, isFundingQuery, parseFundingQuery, parseKlineQuery, parseTableForm } from '../question/query.ts'
+import { checkOptions, parseFundingQuery, parseKlineQuery, parseRowsQuery, parseTableForm } from '../question/query.ts'
+import { parseAskedDataset } from '../question/asked-dataset.ts'
 import type { GetPanelOptions } from '../question/panel-query.ts'
 import { parsePanelQuery } from '../question/panel-query.ts'
 import { createFundingTable } from './funding-table.ts'
@@ -96,7 +99,9 @@ export class MarketClient {
   async getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
     checkOptions('getData', options, QUERY_EXAMPLE)
     const form = parseTableForm(options, this.#defaults())
-    const table = isFundingQuery(options) ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#klineTable(options)
+    const dataset = parseAskedDataset(options)
+    const isFunding = dataset.name === FUNDING_RATE.name
+    const table = isFunding ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#rowsTable(options, dataset)
     if (form.returnPolars) this.#warnOfDisputed(table)
     return form.returnPolars ? toPolars(table) : table
   }
@@ -120,8 +125,9 @@ export class MarketClient {
     return { table: createTable(query, rows, parseTableForm(options, this.#defaults())), gaps: rows.gaps, unexplained: rows.unexplained }
   }
 
-  async #klineTable(options: GetDataOptions): Promise<Table> {
-    const query = parseKlineQuery(options, this.#defaults())
+  async #rowsTable(options: GetDataOptions, dataset: Dataset): Promise<Table> {
+    const isOfBars = dataset.rules !== null
+    const query = isOfBars ? parseKlineQuery(options, this.#defaults()) : parseRowsQuery(options, this.#defaults(), dataset)
     const form = parseTableForm(options, this.#defaults())
     const rows = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
     return createTable(query, rows, form)

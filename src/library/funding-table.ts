@@ -30,7 +30,7 @@ export function createFundingTable(series: Series, { block, runs, gaps, disputed
   const fields = FUNDING_RATE.columns.map(({ name, type, key }) => new Field(name, arrowType(type), key === HOURS))
   const children: Data[] = FUNDING_RATE.columns.map(({ key, type }) => {
     const values = key === HOURS ? hours : columnOf(block, key)
-    return makeColumn(arrowType(type), length, values, key === HOURS && nullCount > 0 ? { bits, nullCount } : undefined)
+    return makeColumn(arrowType(type), length, values, key === HOURS && nullCount > 0 ? { nullBitmap: bits, nullCount } : undefined)
   })
   if (includeSourceInfo) {
     fields.push(new Field(SOURCE_COLUMN, new Utf8(), false))

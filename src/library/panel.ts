@@ -155,7 +155,7 @@ function panelColumn({ values, bits }: PanelSeries, length: number): Data {
   if (bits === undefined) return makeColumn(new Float64(), length, own, undefined)
   let nullCount = 0
   for (let slot = 0; slot < length; slot++) if (((bits[slot >> 3] ?? 0) & (1 << (slot & 7))) === 0) nullCount++
-  return makeColumn(new Float64(), length, own, { bits, nullCount })
+  return makeColumn(new Float64(), length, own, { nullBitmap: bits, nullCount })
 }
 
 function metadataOf({ market, interval, column }: PanelQuery, parts: readonly PanelSeries[]): Map<string, string> {

@@ -1,14 +1,17 @@
 import type { Data, DataType } from 'apache-arrow'
 import { Dictionary, Field, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
 import { arrowType } from '../codec/arrow/arrow-writer.ts'
-import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { Validity } from '../codec/arrow/validity.ts'
+import { ALL_VALID, validityOf } from '../codec/arrow/validity.ts'
+import type { DatasetColumn } from '../dataset/dataset.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import { nextSlotUs } from '../model/interval.ts'
 import type { ColumnBlock } from '../read/column-block.ts'
 import { createBlock, findRow } from '../read/column-block.ts'
 import type { SourceRun } from '../read/day-parts.ts'
 import type { KlineRows } from '../read/kline-rows.ts'
 import { describeGaps } from '../read/missing-bars.ts'
-import type { ColumnName, KlineQuery, TableForm } from '../question/query.ts'
+import type { KlineQuery, TableForm } from '../question/query.ts'
 import type { SlotRun } from './slot-runs.ts'
 import { findRuns, markRows } from './slot-runs.ts'
 
@@ -17,12 +20,6 @@ export const SOURCE_COLUMN = '_data_source'
 /** Metadata of a table: JSON list of the days (months for `3d`, `1w`, `1M`) of its rows that are disputed. */
 export const DISPUTED_KEY = 'ckvd.disputed'
 const SOURCE_NAMES = ['CACHE', 'VISION', 'REST'] as const
-
-/** Rows with which bars are there: one bit a row, the lowest first, as Arrow has it. */
-interface Validity {
-  readonly bits: Uint8Array
-  readonly nullCount: number
-}
 
 /** Rows as an Arrow Table of one record batch, whose columns are the arrays themselves: nothing is copied. */
 export function createTable(
@@ -35,11 +32,12 @@ export function createTable(
   const length = block.openTime.length
   const fields: Field[] = []
   const children: Data[] = []
-  for (const { key, name, type } of selectColumns(query.columns)) {
+  for (const { key, name, type, nullable = false } of selectColumns(query)) {
     const own = arrowType(type)
-    const validity = key === 'openTime' ? undefined : reindexed?.validity
-    fields.push(new Field(name, own, form.autoReindex && key !== 'openTime'))
-    children.push(makeColumn(own, length, block[key] as Float64Array, validity))
+    const values = block[key] as Float64Array
+    const added = key === 'openTime' ? undefined : reindexed?.validity
+    fields.push(new Field(name, own, nullable || (form.autoReindex && key !== 'openTime')))
+    children.push(makeColumn(own, length, values, nullable ? validityWithin(values, added) : added))
   }
   if (form.includeSourceInfo) {
     const column = sourceColumn(rows.runs, length, reindexed)
@@ -62,15 +60,24 @@ export function makeColumn(type: DataType, length: number, data: ArrayLike<unkno
     type,
     length,
     data,
-    nullCount: validity?.nullCount ?? 0,
-    ...(validity === undefined ? {} : { nullBitmap: validity.bits }),
+    ...(validity ?? ALL_VALID),
   } as never)
 }
 
 /** The schema's columns in the order asked for. */
-function selectColumns(names: readonly ColumnName[] | null): (typeof KLINE_COLUMNS)[number][] {
-  if (names === null) return [...KLINE_COLUMNS]
-  return names.flatMap((name) => KLINE_COLUMNS.filter((column) => column.name === name))
+function selectColumns({ series, columns: names }: Pick<KlineQuery, 'series' | 'columns'>): readonly DatasetColumn[] {
+  const { columns } = datasetOf(series)
+  return names === null ? columns : names.flatMap((name) => columns.filter((column) => column.name === name))
+}
+
+/** Which rows of a nullable column have a value: NaN is none, nor is what was added. */
+function validityWithin(values: Float64Array, added: Validity | undefined): Validity {
+  if (added === undefined) return validityOf(values)
+  return validityOf(values.map((value, row) => (isValid(added, row) ? value : NaN)))
+}
+
+function isValid({ nullBitmap }: Validity, row: number): boolean {
+  return nullBitmap === undefined || ((nullBitmap[row >> 3] ?? 0) & (1 << (row & 7))) !== 0
 }
 
 function metadataOf({ series }: Pick<KlineQuery, 'series'>, rows: KlineRows): Map<string, string> {
@@ -109,7 +116,7 @@ function reindex({ series }: Pick<KlineQuery, 'series'>, { block, gaps }: KlineR
     for (let slotUs = gap.startUs; slotUs < gap.endUs; slotUs = nextSlotUs(slotUs, series.interval)) target.openTime[at++] = BigInt(slotUs)
     missing += gap.bars
   }
-  return { block: target, validity: { bits, nullCount: added }, places }
+  return { block: target, validity: { nullBitmap: bits, nullCount: added }, places }
 }
 
 function sourceColumn(runs: readonly SourceRun[], length: number, reindexed: Reindexed | undefined): Data {
@@ -125,7 +132,6 @@ function sourceColumn(runs: readonly SourceRun[], length: number, reindexed: Rei
     length,
     data: indices,
     dictionary,
-    nullCount: validity?.nullCount ?? 0,
-    ...(validity === undefined ? {} : { nullBitmap: validity.bits }),
+    ...(validity ?? ALL_VALID),
   } as never).data[0] as Data
 }

@@ -11,7 +11,8 @@ import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import { parseDataset } from './dataset-names.ts'
-import { ChartType, DataSource, Interval } from './names.ts'
+import type { ChartType } from './names.ts'
+import { DataSource, Interval } from './names.ts'
 import { parseSymbol, perpetualOf } from './symbol-format.ts'
 import type { TimeRangeOptions } from './time-range.ts'
 import { parseTimeRange } from './time-range.ts'
@@ -34,7 +35,7 @@ export type ColumnName =
 export interface GetColumnsOptions extends TimeRangeOptions {
   /** as the exchange writes it, in any case: `BTCUSDT`; COIN-M `BTCUSD_PERP` */
   readonly symbol: string
-  /** bars of which data set, as Vision calls it: `klines` (default), `markPriceKlines`, … */
+  /** of which data set, as Vision calls it: `klines` (default), `markPriceKlines`, …; `fundingRate` and `metrics`, which are no bars, of `getData` alone */
   readonly dataset?: string | undefined
   /** bar length; default `1m` */
   readonly interval?: Interval | '1mo' | undefined
@@ -181,6 +182,17 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
   return { ...base.query, series: { dataset, market, symbol: base.symbol, interval: grid }, columns: null }
 }
 
+/** As `parseKlineQuery`, for rows that are no bars, and no funding rates. */
+export function parseRowsQuery(options: GetDataOptions, defaults: QueryDefaults, dataset: Dataset): KlineQuery {
+  const { market } = defaults
+  checkMarket(dataset, market)
+  const base = parseBase(options, defaults, dataset)
+  const { name, grid } = dataset
+  for (const option of ['interval', 'columns'] as const)
+    if (options[option] !== undefined) throw contradiction(option, `dataset ${name}`, 'its rows are no bars')
+  return { ...base.query, series: { dataset: name, market, symbol: base.symbol, interval: grid }, columns: null }
+}
+
 /** How `getData` hands its rows over. Throws `CKVD_USAGE`. */
 export function parseTableForm(options: GetDataOptions, defaults: QueryDefaults): TableForm {
   return {
@@ -188,16 +200,6 @@ export function parseTableForm(options: GetDataOptions, defaults: QueryDefaults)
     includeSourceInfo: parseFlag('includeSourceInfo', options.includeSourceInfo, false),
     returnPolars: parseFlag('returnPolars', options.returnPolars, defaults.usePolarsOutput),
   }
-}
-
-/** True when funding rates are asked for. Throws `CKVD_USAGE`. */
-export function isFundingQuery(options: GetDataOptions): boolean {
-  const chartType = parseWord('chartType', options.chartType, ChartType, ChartType.KLINES)
-  if (options.dataset === undefined) return chartType === ChartType.FUNDING_RATE
-  const isFunding = parseDataset(options.dataset, 'dataset').name === FUNDING_RATE.name
-  if (options.chartType !== undefined && isFunding !== (chartType === ChartType.FUNDING_RATE))
-    throw contradiction(`chartType ${chartType}`, `dataset ${options.dataset}`, 'they name different data')
-  return isFunding
 }
 
 /** Throws `CKVD_USAGE` where a call got something else than an object of options: a caller without types may give none. */
@@ -289,6 +291,7 @@ export function wrongOption(option: string, expected: string, found: unknown): C
   })
 }
 
-function contradiction(one: string, other: string, why: string): CkvdError {
+/** The error of two options that exclude each other. */
+export function contradiction(one: string, other: string, why: string): CkvdError {
   return new CkvdError('CKVD_USAGE', `Expected either ${one} or ${other}, got both: ${why}. Leave one out.`, { details: { option: one } })
 }

@@ -4,6 +4,7 @@ import { Option } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
 import { tableToIPC } from 'apache-arrow'
 import { FUNDING_RATE } from '../../dataset/funding.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
@@ -58,7 +59,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .command('fetch')
     .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
     .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
-    .addOption(datasetOption('data set, as Vision calls it: bars, or fundingRate (default: klines)'))
+    .addOption(datasetOption('data set, as Vision calls it: bars, fundingRate or metrics (default: klines)'))
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
@@ -176,7 +177,8 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
   return {
     symbol,
     ...range,
-    ...(funding ? { chartType: ChartType.FUNDING_RATE } : { dataset: data, interval, autoReindex: reindex === true }),
+    ...(funding ? { chartType: ChartType.FUNDING_RATE } : { dataset: data, autoReindex: reindex === true }),
+    ...(funding || datasetOf({ dataset: data }).rules === null ? {} : { interval }),
     enforceSource: SOURCES[source],
     returnPolars: false,
     includeSourceInfo: true,
