@@ -34,12 +34,43 @@ export interface FundingFacts {
   readonly weight: number
 }
 
+/** One of the questions that together tell the statistics of a futures contract. */
+export interface StatisticsPart {
+  readonly path: string
+  /** what it calls the value of each column, by the column's key */
+  readonly values: Readonly<Record<string, string>>
+}
+
+/**
+ * REST facts of the statistics of futures contracts. Source: Binance's API documents, "Open Interest Statistics", "Top Trader Long/Short Ratio
+ * (Accounts)", "Top Trader Long/Short Ratio (Positions)", "Long/Short Ratio", "Taker Buy/Sell Volume" of USDⓈ-M, "Open Interest Statistics" of
+ * COIN-M, as of 2025: `period`, `startTime` and `endTime` in milliseconds, `limit` 30 by default and 500 at most, the latest 30 days. A row has
+ * a `timestamp`, which is the start of its five minutes since 2026-06-25 whatever the documents say (binance-public-data#491).
+ */
+export interface StatisticsFacts {
+  /** the first one tells which rows there are */
+  readonly parts: readonly StatisticsPart[]
+  /** it names the pair, and the kind of contract apart: the perpetual one */
+  readonly isByPair: boolean
+  /** most rows a page */
+  readonly pageRows: number
+  /** weight of a request that we book. They are counted apart from the weight, 1,000 in five minutes: booked as 12 of 2,400 a minute they are 200 a minute at most */
+  readonly weight: number
+}
+
 /** Facts of a market. */
 export interface MarketFacts {
   readonly intervals: readonly Interval[]
   readonly rest: RestFacts
   /** null: the market has none */
   readonly funding: FundingFacts | null
+  /** null: the market has none */
+  readonly statistics: StatisticsFacts | null
+}
+
+const OPEN_INTEREST: StatisticsPart = {
+  path: '/futures/data/openInterestHist',
+  values: { openInterest: 'sumOpenInterest', openInterestValue: 'sumOpenInterestValue' },
 }
 
 const WITHOUT_SECONDS = INTERVALS.filter((interval) => interval !== '1s')
@@ -56,12 +87,25 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
     intervals: INTERVALS,
     rest: { klinesPath: '/api/v3/klines', pageRows: 1000, weightOf: () => 2, budgetPerMinute: 6000, nearest: 'start' },
     funding: null,
+    statistics: null,
   },
   um: {
     intervals: WITHOUT_SECONDS,
     // 499 rows for weight 2 carry more rows per weight than 1,500 for weight 10
     rest: { klinesPath: '/fapi/v1/klines', pageRows: 499, weightOf: futuresWeight, budgetPerMinute: 2400, nearest: 'start' },
     funding: { path: '/fapi/v1/fundingRate', pageRows: 1000, weight: 24 },
+    statistics: {
+      parts: [
+        OPEN_INTEREST,
+        { path: '/futures/data/topLongShortAccountRatio', values: { topAccounts: 'longShortRatio' } },
+        { path: '/futures/data/topLongShortPositionRatio', values: { topPositions: 'longShortRatio' } },
+        { path: '/futures/data/globalLongShortAccountRatio', values: { accounts: 'longShortRatio' } },
+        { path: '/futures/data/takerlongshortRatio', values: { takerVolumes: 'buySellRatio' } },
+      ],
+      isByPair: false,
+      pageRows: 500,
+      weight: 12,
+    },
   },
   cm: {
     intervals: WITHOUT_SECONDS,
@@ -74,6 +118,8 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
       nearest: 'end',
     },
     funding: { path: '/dapi/v1/fundingRate', pageRows: 1000, weight: 1 },
+    // ratios are told by pair there, not by contract
+    statistics: { parts: [OPEN_INTEREST], isByPair: true, pageRows: 500, weight: 12 },
   },
 }
 

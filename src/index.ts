@@ -85,6 +85,7 @@ export class CryptoKlineVisionData {
    * with `returnPolars` they are logged as a warning.
    * With `dataset` bars of another data set, such as `markPriceKlines`, which have the same columns.
    * With `dataset: 'fundingRate'`, or `chartType: FUNDING_RATE`: `funding_time`, `funding_interval_hours`, `funding_rate`.
+   * With `dataset: 'metrics'` the statistics of a futures contract each five minutes, null where the exchange has no value.
    *
    * @throws CkvdError `CKVD_PARTIAL` when bars are missing and nothing explains it (gaps in `details`); `CKVD_BANNED` and
    *   `CKVD_RATE_LIMITED` where that is why (with `details.until`); `CKVD_UNAVAILABLE` for a range before the series' first bar

@@ -72,9 +72,9 @@ export interface Dataset {
   readonly pairs?: readonly Market[]
   /**
    * what of REST tells its rows, by their times, so that of a sequence it tells nothing yet: bars, at the path that is called as the data set
-   * is, or funding rates; null: no source can be asked for what the archives lack, which is then `unexplainable`
+   * is, funding rates, or the statistics of futures; null: no source can be asked for what the archives lack, which is then `unexplainable`
    */
-  readonly rest: 'klines' | 'fundingRate' | null
+  readonly rest: 'klines' | 'fundingRate' | 'statistics' | null
   /** REST has the last so many days alone: what is older is `unexplainable` where the archives lack it, and archives tell where a series begins; absent: it has all */
   readonly restDays?: number
   /** markets of whose contracts REST is asked for the perpetual ones alone */

@@ -2,10 +2,11 @@ import type { Columns } from '../model/columns.ts'
 import type { Dataset } from './dataset.ts'
 import { FUNDING_RATE } from './funding.ts'
 import { KLINES } from './klines.ts'
+import { METRICS } from './metrics.ts'
 import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './price-klines.ts'
 
 const DATASETS = new Map<string, Dataset>(
-  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES].map((dataset) => [dataset.name, dataset]),
+  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES, METRICS].map((dataset) => [dataset.name, dataset]),
 )
 
 /** Describes one more data set, in this thread. */

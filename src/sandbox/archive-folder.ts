@@ -5,7 +5,7 @@ import { seriesFolder, symbolFolder } from '../dataset/names.ts'
 import { CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
-import type { BucketEntry, Exchange, FundingRate, KlinesQuery } from './bucket.ts'
+import type { BucketEntry, Exchange, FundingRate, KlinesQuery, MetricsRow } from './bucket.ts'
 import { compareKeys, lowerBound } from './bucket.ts'
 import type { KnownSymbol } from './exchange-info.ts'
 import { MS_PER_DAY, nextSlotMs } from './grid.ts'
@@ -13,9 +13,11 @@ import { readZipText } from './zip.ts'
 
 /** Market folder, symbol and period of an archive's key. */
 const ARCHIVE_NAME =
-  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|markPriceKlines|premiumIndexKlines|fundingRate)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
+  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|markPriceKlines|premiumIndexKlines|fundingRate|metrics)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
 const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
 const SILENT_MS = 3 * MS_PER_DAY
+/** USDⓈ-M calls statistics by the start of their five minutes from this day on, and called them by the end before. */
+const START_LABELS_FROM = '2026-06-25'
 
 interface StoredFile {
   readonly key: string
@@ -41,7 +43,9 @@ export class ArchiveFolderExchange implements Exchange {
   constructor(files: readonly StoredFile[]) {
     this.#files = [...files].sort((a, b) => compareKeys(a.key, b.key))
     this.#symbols = new Set(
-      this.#files.flatMap(({ key }) => /^data\/(?:spot|futures\/(?:um|cm))\/(?:daily|monthly)\/\w*[kK]lines\/[^/]+\//.exec(key)?.[0] ?? []),
+      this.#files.flatMap(
+        ({ key }) => /^data\/(?:spot|futures\/(?:um|cm))\/(?:daily|monthly)\/(?:\w*[kK]lines|metrics)\/[^/]+\//.exec(key)?.[0] ?? [],
+      ),
     )
   }
 
@@ -122,6 +126,19 @@ export class ArchiveFolderExchange implements Exchange {
     return rates.then((all) => (all.length === 0 ? undefined : all.filter(([ms]) => ms <= nowMs)))
   }
 
+  async statistics({ series, startMs, endMs }: KlinesQuery): Promise<readonly MetricsRow[]> {
+    const prefix = seriesFolder(series, 'daily')
+    const rows = new Map<number, MetricsRow>()
+    for (const file of this.#files.filter(({ key }) => key.startsWith(prefix) && key.endsWith('.zip'))) {
+      const day = file.key.slice(-14, -4)
+      for (const line of readZipText(await readFile(file.path)).split(/\r?\n/)) {
+        const row = parseMetrics(line, series.market === 'um' && day < START_LABELS_FROM)
+        if (row !== undefined) rows.set(row.openMs, row)
+      }
+    }
+    return [...rows.values()].filter(({ openMs }) => openMs >= startMs && openMs <= endMs).sort((a, b) => a.openMs - b.openMs)
+  }
+
   async #readRates(prefix: string): Promise<FundingRate[]> {
     const rates: FundingRate[] = []
     for (const file of this.#files.filter(({ key }) => key.startsWith(prefix) && key.endsWith('.zip'))) {
@@ -176,6 +193,15 @@ export class ArchiveFolderExchange implements Exchange {
     }
     return [...byTime.values()].sort((a, b) => a.openMs - b.openMs)
   }
+}
+
+/** A line of statistics; undefined for headers and blank lines. `isAtEnd`: it is called by the end of its five minutes. */
+function parseMetrics(line: string, isAtEnd: boolean): MetricsRow | undefined {
+  if (!/^\d/.test(line)) return undefined
+  const [label = '', , openInterest = '', openInterestValue = '', ...rest] = line.split(',')
+  const ratios = rest.map((cell) => (/^\d/.test(cell) ? Number(cell) : NaN))
+  const openMs = Date.parse(`${label.replace(' ', 'T')}Z`) - (isAtEnd ? 300_000 : 0)
+  return { openMs, openInterest, openInterestValue, ratios: ratios.slice(0, 3), takerRatio: ratios[3] ?? NaN }
 }
 
 /** A data line as a REST row; undefined for headers and blank lines. */

@@ -24,6 +24,17 @@ export interface KlinesQuery {
 /** A funding rate: when it was settled, in milliseconds, and the rate as it is written. */
 export type FundingRate = readonly [ms: number, rate: string]
 
+/** The statistics of a futures contract in five minutes. */
+export interface MetricsRow {
+  /** the start of them, milliseconds */
+  readonly openMs: number
+  readonly openInterest: string
+  readonly openInterestValue: string
+  /** top traders by accounts and by positions, all by accounts; NaN: not told */
+  readonly ratios: readonly number[]
+  readonly takerRatio: number
+}
+
 /** What the server serves: real archives or synthetic ones. */
 export interface Exchange {
   /** The objects whose keys are `key` or come after it in byte order, in that order. */
@@ -39,6 +50,8 @@ export interface Exchange {
   klines(query: KlinesQuery): Promise<Buffer>
   /** All funding rates of a contract so far, in order; undefined where it has none. */
   rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined>
+  /** The statistics of a contract in a range of times, in order. */
+  statistics(query: KlinesQuery): Promise<readonly MetricsRow[]>
 }
 
 /** Compares keys as S3 does, by the bytes of their UTF-8, without making them: only surrogates sort differently in UTF-16. */

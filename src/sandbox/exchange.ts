@@ -12,7 +12,19 @@ import { AnswerFaults, checkFaultsForFiles, parseFaultRules } from './faults.ts'
 import { createListingPage, createNoSuchKey, createS3Error } from './listing.ts'
 import type { SandboxOptions, SandboxSettings } from './options.ts'
 import { resolveSandboxOptions } from './options.ts'
-import { createRatesPage, isRefusal, parseKlinesQuery, parseRatesQuery, pricesAt, refuse, rowsAskedFor, spoilQuery } from './rest.ts'
+import {
+  createRatesPage,
+  createStatisticsPage,
+  isOfStatistics,
+  isRefusal,
+  parseKlinesQuery,
+  parseRatesQuery,
+  parseStatisticsQuery,
+  pricesAt,
+  refuse,
+  rowsAskedFor,
+  spoilQuery,
+} from './rest.ts'
 import { listen } from './server.ts'
 import { SyntheticExchange } from './synthetic/synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
@@ -208,7 +220,9 @@ class SandboxState {
         ? rest.weightOf(rowsAskedFor(market, params))
         : path === `${base}/exchangeInfo`
           ? EXCHANGE_INFO_WEIGHT[market]
-          : 1
+          : isOfStatistics(market, path)
+            ? 0
+            : 1
     return { kind: 'rest', market, weight, respond: (fault) => this.#answerRest(market, path, params, weight, fault) }
   }
 
@@ -248,6 +262,11 @@ class SandboxState {
       const refusal = isRefusal(query) ? query : refuse(-1121, 'Invalid symbol.')
       if (rates === undefined || isRefusal(query)) return json(refusal.status, refusal.body)
       return json(200, createRatesPage(rates, spoilQuery(query, fault, params.has('startTime'), nowMs)))
+    }
+    if (isOfStatistics(market, path)) {
+      const query = parseStatisticsQuery(market, params, nowMs, (series) => this.#exchange.hasSymbol(series))
+      if (isRefusal(query)) return json(query.status, query.body)
+      return json(200, createStatisticsPage(path, await this.#exchange.statistics(query), query))
     }
     const dataset = pricesAt(market, path)
     if (dataset === undefined) return createAnswer(404, 'text/html', '<html><body><h2>404 Not found</h2></body></html>', headers)

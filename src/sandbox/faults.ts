@@ -142,6 +142,12 @@ export type ContentFault =
   | (ArchiveMatch & { readonly kind: 'conflicting-rows' })
   /** the second and the last row change places */
   | (ArchiveMatch & { readonly kind: 'unsorted-rows' })
+  /** all lines behind the first one in another order */
+  | (ArchiveMatch & { readonly kind: 'shuffled-rows' })
+  /** each line behind the first one comes twice */
+  | (ArchiveMatch & { readonly kind: 'doubled-rows' })
+  /** so many lines from line `line` on (from 1, a header counts) are missing, in the archive alone */
+  | (ArchiveMatch & { readonly kind: 'missing-rows'; readonly line: number; readonly rows: number })
 
 /** One scripted fault, as JSON writes it. */
 export type FaultRule = AnswerFault | ContentFault
@@ -242,6 +248,9 @@ const FIELDS: Readonly<Record<FaultKind, Readonly<Record<string, Field>>>> = {
   'duplicate-rows': ARCHIVE,
   'conflicting-rows': ARCHIVE,
   'unsorted-rows': ARCHIVE,
+  'shuffled-rows': ARCHIVE,
+  'doubled-rows': ARCHIVE,
+  'missing-rows': { ...ARCHIVE, line: count(1), rows: count(1) },
 }
 
 /**
@@ -302,6 +311,9 @@ const CONTENT_KINDS: ReadonlySet<string> = new Set<ContentFault['kind']>([
   'duplicate-rows',
   'conflicting-rows',
   'unsorted-rows',
+  'shuffled-rows',
+  'doubled-rows',
+  'missing-rows',
 ])
 
 export function isContentFault(rule: FaultRule): rule is ContentFault {

@@ -3,7 +3,7 @@ import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
-import type { FundingRate, KlinesQuery } from './bucket.ts'
+import type { FundingRate, KlinesQuery, MetricsRow } from './bucket.ts'
 import type { AnswerFault } from './faults.ts'
 import { MS_PER_DAY } from './grid.ts'
 import { PRICE_DATASETS } from './synthetic/price-bars.ts'
@@ -113,6 +113,65 @@ export function createRatesPage(rates: readonly FundingRate[], { series, startMs
   const within = rates.filter(([ms]) => ms >= startMs && ms <= endMs)
   const page = nearest === 'start' ? within.slice(0, limit) : within.slice(-limit)
   return JSON.stringify(page.map(([fundingTime, fundingRate]) => ({ symbol: series.symbol, fundingTime, fundingRate })))
+}
+
+/** What REST calls its answers about the statistics of futures, and what a row of each has. Ratios have four digits, in archives eight. */
+const STATISTICS: Readonly<Record<string, (row: MetricsRow) => Readonly<Record<string, string>>>> = {
+  openInterestHist: ({ openInterest, openInterestValue }) => ({ sumOpenInterest: openInterest, sumOpenInterestValue: openInterestValue }),
+  topLongShortAccountRatio: ({ ratios }) => ({ longShortRatio: ratioText(ratios[0]) }),
+  topLongShortPositionRatio: ({ ratios }) => ({ longShortRatio: ratioText(ratios[1]) }),
+  globalLongShortAccountRatio: ({ ratios }) => ({ longShortRatio: ratioText(ratios[2]) }),
+  takerlongshortRatio: ({ takerRatio }) => ({ buySellRatio: ratioText(takerRatio) }),
+}
+const STATISTICS_PATH = '/futures/data/'
+const STATISTICS_DAYS = 30
+const DEFAULT_STATISTICS = 30
+const MAX_STATISTICS = 500
+
+function ratioText(ratio: number | undefined): string {
+  return ratio === undefined || Number.isNaN(ratio) ? '' : ratio.toFixed(4)
+}
+
+/** True of a path at which a market has statistics of futures; COIN-M has open interest alone by contract. */
+export function isOfStatistics(market: Market, path: string): boolean {
+  const name = path.startsWith(STATISTICS_PATH) ? path.slice(STATISTICS_PATH.length) : ''
+  return market === 'um' ? Object.hasOwn(STATISTICS, name) : market === 'cm' && name === 'openInterestHist'
+}
+
+/** Reads the parameters of a request for statistics: the last 30 days, five minutes alone. COIN-M names pair and kind of contract. Refusals as `parseKlinesQuery`. */
+export function parseStatisticsQuery(
+  market: Market,
+  params: URLSearchParams,
+  nowMs: number,
+  hasSymbol: (series: Omit<Series, 'interval'>) => boolean,
+): KlinesQuery | Refusal {
+  const name = market === 'cm' ? 'pair' : 'symbol'
+  const given = params.get(name) ?? ''
+  if (given === '' || (market === 'cm' && params.get('contractType') !== 'PERPETUAL'))
+    return refuse(-1102, `Mandatory parameter '${name}' was not sent, was empty/null, or malformed.`)
+  if (params.get('period') !== '5m') return refuse(-1130, "Data sent for parameter 'period' is not valid.")
+  const [startMs, endMs, limit] = ['startTime', 'endTime', 'limit'].map((key) => timeOf(params.get(key)))
+  if ([startMs, endMs, limit].some((value) => Number.isNaN(value)) || limit === 0)
+    return refuse(-1130, 'Data sent for parameter is not valid.')
+  if (startMs !== undefined && startMs < nowMs - STATISTICS_DAYS * MS_PER_DAY) return refuse(-1130, "parameter 'startTime' is invalid.")
+  if (startMs !== undefined && endMs !== undefined && startMs > endMs) return refuse(-1023, 'Start time is greater than end time.')
+  const series: Series = { dataset: 'metrics', market, symbol: market === 'cm' ? `${given}_PERP` : given, interval: '5m' }
+  if (!hasSymbol(series)) return refuse(-1121, 'Invalid symbol.')
+  return {
+    series,
+    startMs: startMs ?? nowMs - STATISTICS_DAYS * MS_PER_DAY,
+    // five minutes are told when they are over
+    endMs: Math.min(endMs ?? nowMs, nowMs - 300_000),
+    limit: Math.min(limit ?? DEFAULT_STATISTICS, MAX_STATISTICS),
+    nearest: startMs === undefined ? 'end' : 'start',
+  }
+}
+
+/** A page of statistics. */
+export function createStatisticsPage(path: string, rows: readonly MetricsRow[], { series, limit, nearest }: KlinesQuery): string {
+  const page = nearest === 'start' ? rows.slice(0, limit) : rows.slice(-limit)
+  const cellsOf = STATISTICS[path.slice(STATISTICS_PATH.length)]
+  return JSON.stringify(page.map((row) => ({ symbol: series.symbol, ...cellsOf?.(row), timestamp: row.openMs })))
 }
 
 /** The query as an exchange with a fault of klines takes it; other faults leave it as it is. */

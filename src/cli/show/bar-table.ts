@@ -6,6 +6,7 @@ import { PlainTable } from './plain-table.ts'
 const FIRST_SHOWN = [
   'open_time',
   'funding_time',
+  'create_time',
   'close',
   'symbol',
   'open',

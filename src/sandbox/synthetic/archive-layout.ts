@@ -6,10 +6,13 @@ import type { ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
 import type { PriceDataset } from './price-bars.ts'
+import { METRICS_FROM, METRICS_INTERVAL } from './metrics.ts'
 import { PRICE_DATASETS } from './price-bars.ts'
 import { isCoarse, monthMs, monthOfMs } from './synthetic-bars.ts'
 
 const MS_PER_HOUR = 3_600_000
+/** The data set of statistics, in daily archives alone. */
+export const METRICS = 'metrics'
 /** Hour of the Monday at which monthly archives appear. */
 const MONTHLY_HOUR = 8
 
@@ -17,7 +20,7 @@ const MONTHLY_HOUR = 8
 export interface ArchiveFolder {
   readonly listed: ListedSymbol
   /** absent: klines */
-  readonly dataset?: PriceDataset
+  readonly dataset?: PriceDataset | typeof METRICS
   /** the symbol as keys have it: of an index its pair */
   readonly name: string
   readonly interval: Interval
@@ -38,6 +41,11 @@ export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[]
       )
     }),
   )
+  for (const listed of symbols) {
+    if (listed.market === 'spot') continue
+    const folder = createFolder(listed, METRICS_INTERVAL, 'daily', { dataset: METRICS, name: listed.symbol })
+    folders.push({ ...folder, first: Math.max(folder.first, METRICS_FROM) })
+  }
   return folders.sort((a, b) => compareKeys(a.prefix, b.prefix))
 }
 
@@ -59,7 +67,7 @@ function createFolder(
   listed: ListedSymbol,
   interval: Interval,
   packaging: Packaging,
-  { dataset, name }: { readonly dataset: PriceDataset | undefined; readonly name: string },
+  { dataset, name }: { readonly dataset: ArchiveFolder['dataset'] | undefined; readonly name: string },
 ): ArchiveFolder {
   const series = { dataset, market: listed.market, symbol: name, interval }
   const firstMs = listed.firstArchiveDay * MS_PER_DAY

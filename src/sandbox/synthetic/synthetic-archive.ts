@@ -2,13 +2,15 @@ import { crc32 } from 'node:zlib'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
-import { archiveStem, daysOfPeriod } from './archive-layout.ts'
+import { archiveStem, daysOfPeriod, METRICS } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { filterBars } from './bars.ts'
 import type { ArchiveFault, ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY } from '../grid.ts'
 import { LruCache } from './lru-cache.ts'
+import { encodeMetricsCsv } from './metrics.ts'
 import { encodePriceCsv } from './price-bars.ts'
+import { Random } from './random.ts'
 import { CSV_HEADER, encodeCsvRows } from './rows.ts'
 import { isCoarse } from './synthetic-bars.ts'
 import type { SyntheticBars } from './synthetic-bars.ts'
@@ -45,6 +47,7 @@ export class ArchiveBuilder {
   /** Size of an archive of at most `rows` rows whose file name has `nameBytes`: an upper bound, to which it is padded. */
   sizeOf(folder: ArchiveFolder, rows: number, nameBytes: number): number {
     const { listed, interval } = folder
+    if (folder.dataset === METRICS) return 600 + 2 * nameBytes + rows * METRICS_ROW_BYTES
     // a month is deflated day by day, and each part begins without the words of the one before
     const parts = folder.packaging === 'monthly' && !isCoarse(interval) ? Math.ceil((rows * maxLengthMs(interval)) / MS_PER_DAY) : 1
     return 240 + 2 * nameBytes + (parts - 1) * PART_BYTES + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.market])
@@ -119,6 +122,10 @@ export class ArchiveBuilder {
   *#cleanParts(folder: ArchiveFolder, period: number): Generator<Buffer> {
     const { listed, dataset, interval, packaging } = folder
     const [from, to] = daysOfPeriod(folder, period)
+    if (dataset === METRICS) {
+      yield encodeMetricsCsv(this.#bars.ofDay(listed, interval, from, packaging), listed)
+      return
+    }
     if (listed.market !== 'spot' && from >= HEADER_FROM) yield Buffer.from(CSV_HEADER)
     const unit = listed.market === 'spot' && from >= MICROSECONDS_FROM ? 'us' : 'ms'
     const encode = (bars: Bars): Buffer =>
@@ -146,6 +153,8 @@ const ROW_BYTES: Readonly<Partial<Record<Interval, Readonly<Record<Market, numbe
   '1s': { spot: 42, um: 42, cm: 42 },
   '1m': { spot: 61.5, um: 51.5, cm: 44.5 },
 }
+/** Bytes of a deflated row of statistics at most. */
+const METRICS_ROW_BYTES = 60
 /** What a further part of an archive takes beyond its rows; measured on 12h, which has two rows a part. */
 const PART_BYTES = 40
 const LONGER_ROW_BYTES: Readonly<Record<Market, number>> = { spot: 66.5, um: 55, cm: 49 }
@@ -167,7 +176,9 @@ function changeLines(csv: string, faults: readonly ArchiveFault[]): Buffer {
         break
       case 'conflicting-rows': {
         const cells = (lines[third] ?? '').split(',')
-        cells[8] = String(Number(cells[8]) + 1)
+        // the number of trades; of statistics the open interest
+        const place = cells.length > 8 ? 8 : 2
+        cells[place] = String(Number(cells[place]) + 1)
         lines.splice(third + 1, 0, cells.join(','))
         break
       }
@@ -177,11 +188,29 @@ function changeLines(csv: string, faults: readonly ArchiveFault[]): Buffer {
         lines[lines.length - 1] = second
         break
       }
+      case 'doubled-rows':
+        lines.splice(1, lines.length - 1, ...lines.slice(1).flatMap((line) => [line, line]))
+        break
+      case 'shuffled-rows':
+        lines.splice(1, lines.length - 1, ...shuffled(lines.slice(1)))
+        break
+      case 'missing-rows':
+        lines.splice(fault.line - 1, fault.rows)
+        break
       case 'corrupt-zip':
         break
     }
   }
   return Buffer.from(lines.map((line) => `${line}\n`).join(''))
+}
+
+/** Lines in another order, always the same one. */
+function shuffled(lines: readonly string[]): string[] {
+  const random = new Random(lines.length)
+  return lines
+    .map((line) => ({ line, place: random.next() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ line }) => line)
 }
 
 /** Inverts bytes in the middle of the deflated data. */

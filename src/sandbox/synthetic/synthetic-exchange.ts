@@ -14,7 +14,7 @@ import {
 } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { concatBars, filterBars } from './bars.ts'
-import type { BucketEntry, Exchange, FundingRate, KlinesQuery } from '../bucket.ts'
+import type { BucketEntry, Exchange, FundingRate, KlinesQuery, MetricsRow } from '../bucket.ts'
 import { lowerBound } from '../bucket.ts'
 import { ContentFaults } from './content.ts'
 import type { KnownSymbol } from '../exchange-info.ts'
@@ -22,6 +22,7 @@ import type { FaultRule } from '../faults.ts'
 import { createListedSymbol, defaultMarkets, universeBases } from './listed-symbol.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
 import type { SandboxSettings } from '../options.ts'
+import { metricsOf } from './metrics.ts'
 import { hashText, hashWith } from './random.ts'
 import { encodePriceBody, isPriceDataset } from './price-bars.ts'
 import { encodeRestBody } from './rows.ts'
@@ -152,6 +153,14 @@ export class SyntheticExchange implements Exchange {
     for (let ms = Math.ceil(listed.firstMs / FUNDING_MS) * FUNDING_MS; ms <= Math.min(nowMs, listed.endMs - 1); ms += FUNDING_MS)
       rates.push([ms, (((hashWith(hash, ms / FUNDING_MS) % 4001) - 2000) / 1e7).toFixed(8)])
     return rates
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async statistics(query: KlinesQuery): Promise<readonly MetricsRow[]> {
+    const listed = this.#listed(query.series)
+    if (listed === undefined) return []
+    const rows = [...this.#chunks(listed, query.series, query, 1)].flatMap((bars) => metricsOf(bars, listed))
+    return rows.filter(({ openMs }) => openMs >= query.startMs && openMs <= query.endMs)
   }
 
   /** The bars of the chunks that a query touches, from its start on or from its end back. */

@@ -20,6 +20,7 @@ import { fetchRates, findFirstRate, fundingFacts, walkRates } from './funding-ra
 import type { AskPage, Page } from './rest-pages.ts'
 import { limitFor } from './rest-pages.ts'
 import type { StretchAsk, StretchRows } from './rest-walk.ts'
+import { fetchStatistics, walkStatistics } from './statistics.ts'
 import { walkStretch, EXCHANGE_OPENED_US } from './rest-walk.ts'
 import { backoffMs, pause } from '../../waiting.ts'
 
@@ -90,6 +91,7 @@ export class Rest implements RestSource {
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     const nowUs = (): number => this.#options.nowMs() * 1000
     if (datasetOf(series).rest === 'fundingRate') return walkRates(this.#askRates(series, o.signal), ask, nowUs, fundingFacts(series))
+    if (datasetOf(series).rest === 'statistics') return walkStatistics(this.#askStatistics(series, o.signal), series, ask, nowUs)
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
     return walkStretch(send, ask, nowUs, gridOf(series), MARKET_FACTS[series.market].rest)
   }
@@ -99,6 +101,8 @@ export class Rest implements RestSource {
     const { rest } = MARKET_FACTS[series.market]
     const nowUs = this.#options.nowMs() * 1000
     if (datasetOf(series).rest === 'fundingRate') return findFirstRate(this.#askRates(series, o.signal), upToUs, nowUs)
+    // it has forgotten it
+    if (datasetOf(series).rest === 'statistics') return Promise.resolve('unproved')
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
     const months: Series = { ...series, interval: '1M' }
     const latest = { startUs: 0, endUs: nowUs, limit: limitFor(countSlots(EXCHANGE_OPENED_US, nowUs, '1M'), rest), isLatest: true }
@@ -157,6 +161,14 @@ export class Rest implements RestSource {
         series,
         fetchRates(series, page, base, (url, ask) => this.fetchAnswer(series.market, url, { ...ask, signal })),
       )
+  }
+
+  /** Pages of statistics, with retries. */
+  #askStatistics(series: Series, signal: AbortSignal): AskPage<Columns> {
+    const base = this.#options.urls[series.market]
+    const fetchAnswer = (url: string, ask: { readonly weight: number; readonly maxBytes: number }): Promise<HttpAnswer> =>
+      this.fetchAnswer(series.market, url, { ...ask, signal })
+    return (page) => placed(series, fetchStatistics(series, page, { base, nowUs: this.#options.nowMs() * 1000, fetchAnswer }))
   }
 
   /** One page, with retries; null when the symbol is unknown. */
