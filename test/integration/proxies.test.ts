@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { createServer as createTcpServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ingestResult, runHere } from '../support/ckvd.ts'
 import { createTempDirectory } from '../support/temp-lake.ts'
@@ -77,5 +78,27 @@ describe('a proxy that does not let us through', () => {
     expect(ingestResult({ exit, stdout, stderr }).stopped?.message).toContain(
       `does not answer: nothing listens there (ECONNREFUSED), through the proxy ${address} (ALL_PROXY). Nothing was done.`,
     )
+  })
+
+  test.each([
+    ['101', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: a\r\nconnection: upgrade\r\n\r\n'],
+    ['200 with a page behind it', 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>'],
+  ])('one that answers CONNECT with %s opens no tunnel: named, exit 4, and asked once', async (_name, answer) => {
+    await using temp = await createTempDirectory()
+    let connections = 0
+    const server = createTcpServer((client) => {
+      connections++
+      client.on('error', () => undefined).once('data', () => client.write(answer))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closers.push(() => server.close())
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    const env = { http_proxy: address, CKVD_MAX_RETRIES: '0', CKVD_LISTING_URL: 'http://listing.invalid/b' }
+    const { exit, stdout, stderr } = await runHere([...INGEST, '--lake', temp.lake, '--json'], { env, stdin: 'BTCUSDT' })
+    expect(exit).toBe(4)
+    const message = ingestResult({ exit, stdout, stderr }).stopped?.message
+    expect(message).toMatch(new RegExp(`it opened no tunnel \\(.* through the proxy ${address} \\(http_proxy\\)`))
+    // the two forms of archives are listed at once
+    expect(connections).toBeLessThanOrEqual(2)
   })
 })

@@ -1,5 +1,6 @@
-import type { Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
+import { systemCode } from '../../errors.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
 
@@ -63,6 +64,10 @@ export class Agents {
         uri: url,
         ...(authorization === undefined ? {} : { token: authorization }),
         proxyTls: { timeout: idleTimeoutMs },
+        factory: (origin, o) => {
+          const { connect, ...options } = o as Pool.Options & { readonly connect: buildConnector.connector }
+          return new Pool(origin, { ...options, connect: onlyTunnels(connect) })
+        },
         // a proxy that takes the connection and says nothing ends, too
         clientFactory: (proxyUrl, o) => new Pool(proxyUrl, { ...(o as Pool.Options), headersTimeout: idleTimeoutMs }),
       })
@@ -75,4 +80,24 @@ export class Agents {
   async close(): Promise<void> {
     await Promise.all([this.#direct, ...this.#proxies.values()].map((agent) => agent.destroy()))
   }
+}
+
+/** What undici takes for a passing fault of a socket. */
+const SOCKET_FAULTS = new Set(['UND_ERR_SOCKET', 'UND_ERR_INFO'])
+
+/**
+ * Lets through only tunnels on which a request can go out. undici itself opens the next one at once where opening one met a fault of a
+ * socket, or where it broke before the request was on it, for ever and some thousand times a second: a proxy that answers CONNECT with
+ * 101, with a page behind its 200, or by closing, would never be told.
+ */
+function onlyTunnels(connect: buildConnector.connector): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...[error, socket]) => {
+      const refuse = (reason: string): void => callback(new Error(`it opened no tunnel (${reason})`), null)
+      if (error !== null) return SOCKET_FAULTS.has(systemCode(error) ?? '') ? refuse(error.message) : callback(error, null)
+      const early = socket.readableLength
+      if (early === 0 && !socket.destroyed && !socket.readableEnded) return callback(null, socket)
+      socket.on('error', () => undefined).destroy()
+      refuse(early > 0 ? 'bytes came before anything was asked' : 'closed')
+    })
 }

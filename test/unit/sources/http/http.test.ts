@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { connect } from 'node:net'
+import { connect, createServer as createTcpServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CkvdError, isCkvdError } from '../../../../src/errors.ts'
@@ -554,6 +554,35 @@ describe('proxies', () => {
       createClient({ maxRetries: 0, idleTimeoutMs: 300 }, { https_proxy: `127.0.0.1:${port}` }).fetch('https://archive.invalid/', plain()),
     )
     expect(error.code).toBe('CKVD_HTTP_TIMEOUT')
+  })
+
+  describe.each(['http', 'https'])('one that opens no tunnel to an address of %s ends each try, with one connection:', (scheme) => {
+    const opened = 'HTTP/1.1 200 OK\r\n\r\n'
+    test.each<[string, (client: Socket) => unknown]>([
+      ['101', (client) => client.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: a\r\nconnection: upgrade\r\n\r\n')],
+      ['100', (client) => client.write('HTTP/1.1 100 Continue\r\n\r\n')],
+      ['103', (client) => client.write('HTTP/1.1 103 Early Hints\r\n\r\n')],
+      ['200, and a page behind it', (client) => client.write(`HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>`)],
+      ['no HTTP', (client) => client.write('220 mail.lan\r\n\r\n')],
+      ['closed', (client) => client.destroy()],
+      ['200, and closed', (client) => client.end(opened)],
+      ['200, and reset', (client) => client.write(opened, () => client.resetAndDestroy())],
+    ])('%s', async (_name, answer) => {
+      let connections = 0
+      const server = createTcpServer((client) => {
+        connections++
+        closers.push(() => Promise.resolve(void client.destroy()))
+        client.on('error', () => undefined).once('data', () => answer(client))
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      closers.push(() => Promise.resolve(void server.close()))
+      const { port } = server.address() as AddressInfo
+      const client = createClient({ maxRetries: 1 }, { all_proxy: `http://127.0.0.1:${port}` })
+      const error = await errorOf(client.fetch(`${scheme}://archive.invalid/`, plain()))
+      expect(error.message).toContain(`the proxy 127.0.0.1:${port} (all_proxy)`)
+      expect(['CKVD_HTTP_NETWORK', 'CKVD_FORBIDDEN']).toContain(error.code)
+      expect(connections).toBe(error.retryable ? 2 : 1)
+    })
   })
 })
 
