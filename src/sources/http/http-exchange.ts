@@ -165,6 +165,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
+    // what a server says beforehand (103) is no answer, and no header of one
+    if (status < 200) return
     this.#status = status
     for (const name of Object.keys(headers)) {
       const value = headers[name]

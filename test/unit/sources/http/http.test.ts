@@ -84,6 +84,26 @@ describe('bodies', () => {
     expect(client.counts.archive).toBe(3)
   })
 
+  test.each(['content-length: 3', 'content-encoding: gzip', 'server: ckvd-sandbox', 'retry-after: 7'])(
+    'what comes before an answer is no part of it: 103 with %s',
+    async (header) => {
+      const server = createTcpServer((client) => {
+        closers.push(() => Promise.resolve(void client.destroy()))
+        const early = `HTTP/1.1 103 Early Hints\r\n${header}\r\n\r\n`
+        client.once('data', () => client.write(`${early}${early}HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwhole`, () => client.end()))
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      closers.push(() => Promise.resolve(void server.close()))
+      const client = createClient({ maxRetries: 0 })
+      const statuses: number[] = []
+      const watch: RequestWatch = { onSend: () => undefined, onStatus: (status) => statuses.push(status) }
+      const answer = await client.fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, plain({ watch }))
+      expect([answer.status, text(answer.body), answer.headers]).toEqual([200, 'whole', { connection: 'close' }])
+      expect(statuses).toEqual([200])
+      expect(client.sandboxSeen).toBe(false)
+    },
+  )
+
   test('404 is a value', async () => {
     const { url } = await serve((_request, response) => response.writeHead(404).end('no'))
     expect((await createClient().fetch(url, plain())).status).toBe(404)
