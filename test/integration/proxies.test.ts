@@ -45,6 +45,21 @@ describe('a proxy that cannot be meant', () => {
     expect(existsSync(temp.lake)).toBe(false)
   })
 
+  test.each(['?token=secret', '#secret', '/secret'])(
+    '%s behind one is no part of it, as for curl, and is shown nowhere',
+    async (behind) => {
+      await using temp = await createTempDirectory()
+      const { address, asked } = await startProxy(407)
+      const env = { HTTPS_PROXY: `http://jan:pw@${address}${behind}`, CKVD_LISTING_URL: 'https://listing.invalid/b' }
+      const { exit, stdout, stderr } = await runHere([...INGEST, '--lake', temp.lake, '--json'], { env, stdin: 'BTCUSDT' })
+      expect(exit).toBe(4)
+      expect(asked).toContain('listing.invalid:443')
+      const config = await runHere(['config'], { env })
+      expect(config.stdout).toContain(`http://***@${address}`)
+      expect(stdout + stderr + config.stdout + config.stderr).not.toContain('secret')
+    },
+  )
+
   test('is no word to a sandbox on this machine, nor to a command that asks nobody', async () => {
     await using temp = await createTempDirectory()
     const env = { HTTPS_PROXY: 'host:8080', http_proxy: 'socks5h://127.0.0.1:1', ALL_PROXY: 'rubbish://', CKVD_NOW: '2024-03-01T00:00:00Z' }

@@ -39,15 +39,39 @@ export function checkProxies(urls: readonly string[], env: Env): void {
   for (const url of urls) proxyFor(new URL(url).origin, env)
 }
 
-/** A scheme and what may be a user, before what is no port and so may be a password: `http://jan:secret`, whose host was forgotten. */
-const HOSTLESS = /^(\s*(?:[a-z][a-z0-9+.-]*:\/\/)?[^:/?#[\]]*):(?!\/\/|\d{0,5}\s*(?:$|[/?#])).*/is
+/**
+ * A proxy's value in its parts, as curl divides it: user, password and host end where the first `/`, `?` or `#` is, and what lies
+ * behind says nothing of the proxy.
+ */
+interface ProxyParts {
+  /** with `://`; empty: none is named */
+  readonly scheme: string
+  /** what lies before the last `@`; undefined: there is none */
+  readonly credentials: string | undefined
+  /** and, behind a colon, the port */
+  readonly host: string
+  /** from the first `/`, `?` or `#` on */
+  readonly behind: string
+}
 
-/** The value of a proxy's variable with its credentials starred out, whatever form it has. */
+function partsOf(value: string): ProxyParts {
+  const [, scheme = '', authority = '', behind = ''] = /^\s*([a-z][a-z0-9+.-]*:\/\/)?([^/?#]*)(.*)$/is.exec(value) ?? []
+  const at = authority.lastIndexOf('@')
+  return { scheme, credentials: at < 0 ? undefined : authority.slice(0, at), host: authority.slice(at + 1).trimEnd(), behind }
+}
+
+/** A host and its port, and nothing that could be a user and a password whose host was forgotten: `jan:secret`. */
+const HOST_AND_PORT = /^(\[[^\]]*\]|[^:]*)(:\d{0,5})?$/
+
+/**
+ * The value of a proxy's variable, of which scheme, host and port alone are shown, whatever form it has: a path or a query may hold a
+ * secret, and an `@` behind them, that what stands for the host is a part of a password.
+ */
 export function hideCredentials(value: string): string {
-  const at = value.lastIndexOf('@')
-  if (at < 0) return value.replace(HOSTLESS, '$1:***')
-  const scheme = /^\s*[a-z][a-z0-9+.-]*:\/\//i.exec(value)?.[0] ?? ''
-  return `${scheme}***${value.slice(at)}`
+  const { scheme, credentials, host, behind } = partsOf(value)
+  if (behind.includes('@')) return `${scheme}***`
+  const shown = HOST_AND_PORT.test(host) ? host : `${/^[^:]*/.exec(host)?.[0] ?? ''}:***`
+  return `${scheme}${credentials === undefined ? '' : '***@'}${shown}`
 }
 
 function httpNames(env: Env): string[] {
@@ -63,17 +87,16 @@ function findVariable(names: readonly string[], env: Env): { readonly name: stri
 }
 
 function parseProxy(name: string, value: string): Proxy {
-  const [, scheme = 'http', rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(value) ?? []
+  const { scheme, credentials, host: authority } = partsOf(value)
   const refuse = (expected: string): CkvdError =>
     new CkvdError('CKVD_CONFIG', `Expected \`${name}\` to be ${expected}, got ${hideCredentials(value)} (environment)`, {
       details: { setting: name },
     })
-  const kind = scheme.toLowerCase()
+  const kind = scheme === '' ? 'http' : scheme.slice(0, -3).toLowerCase()
   if (kind.startsWith('socks')) {
     throw refuse('an HTTP proxy, such as http://proxy.lan:3128 (SOCKS is not supported: name an HTTP proxy, or add the hosts to NO_PROXY)')
   }
-  const at = rest.lastIndexOf('@')
-  const [, host = '', port = ''] = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?(?:\/.*)?$/i.exec(rest.slice(at + 1)) ?? []
+  const [, host = '', port = ''] = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i.exec(authority) ?? []
   const form = 'a proxy as curl takes it, such as http://user:password@proxy.lan:3128'
   if ((kind !== 'http' && kind !== 'https') || host === '') throw refuse(form)
   const address = `${host}:${port === '' ? DEFAULT_PORTS[kind] : port}`
@@ -82,7 +105,7 @@ function parseProxy(name: string, value: string): Proxy {
   if (!URL.canParse(url)) throw refuse(form)
   return {
     url,
-    authorization: at < 0 ? undefined : basicAuthorization(rest.slice(0, at)),
+    authorization: credentials === undefined ? undefined : basicAuthorization(credentials),
     label: `the proxy ${address} (${name})`,
   }
 }
