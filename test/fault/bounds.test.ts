@@ -33,12 +33,15 @@ interface Attacked {
   readonly quarantineBytes: number
 }
 
-/** Ingests 20 days of 1h bars, by a process of its own, from an exchange behind the attack. `PRINT_PEAKS=1` prints what it took. */
-async function ingestUnder(attack: Attack): Promise<Attacked> {
+/**
+ * Ingests 20 days of 1h bars, by a process of its own, from an exchange behind the attack. `PRINT_PEAKS=1` prints what it took.
+ * @param lastDay the last one that the symbol has
+ */
+async function ingestUnder(attack: Attack, lastDay?: string): Promise<Attacked> {
   await using temp = await createTempDirectory()
   await using sandbox = await startSandbox({
     now: () => Date.parse(NOW),
-    markets: [{ market: 'spot', symbol: SYMBOL, firstDay: '2024-01-10' }],
+    markets: [{ market: 'spot', symbol: SYMBOL, firstDay: '2024-01-10', ...(lastDay === undefined ? {} : { lastDay }) }],
   })
   await using front = await startHostileFront(sandbox, attack)
   const args = ['ingest', '--universe', '-', '--market', 'spot', '--intervals', '1h', '--archives', 'daily']
@@ -194,5 +197,31 @@ describe('no attack of a server takes more memory than README promises, or fills
     const { result } = await ingestUnder(attack)
     expect(result).toMatchObject({ exit: 3, stored: 0, stopped: null })
     expect(result.problems.length).toBeGreaterThan(0)
+  })
+
+  const SIZE = 30 * MEBIBYTE
+  const fill = (piece: string): string => piece.repeat(Math.floor(SIZE / piece.length))
+  const infoOf = (symbols: string, more = '"x":0'): string => `{"serverTime":${Date.parse(NOW)},${more},"symbols":[${symbols}]}`
+  const keys = (): string => Array.from({ length: 3_000_000 }, (_, i) => `"${i.toString(36)}":0`).join()
+  test.each<readonly [string, () => string]>([
+    ['lists', () => infoOf(`${fill('[],')}[]`)],
+    ['lists beside the symbols', () => infoOf('', `"x":[${fill('[],')}[]]`)],
+    ['objects in one symbol', () => infoOf(`{"symbol":"A","x":[${fill('{},')}{}]}`)],
+    ['names', () => infoOf(`{${keys()}}`)],
+    ['one name again and again', () => infoOf(`{"symbol":"A"${fill(',"status":"TR\\u0041DING"')}}`)],
+    ['brackets that open', () => infoOf(fill('['))],
+    ['one text', () => infoOf(`{"symbol":"${fill('a')}","status":"TRADING"}`)],
+    ['small symbols', () => infoOf(`${fill('{"symbol":"","status":"TRADING"},')}{}`)],
+    ['text beside as much again', () => infoOf('', `"x":"${fill('aa')}${fill('a')}"`)],
+  ])('exchangeInfo of 30 MB of %s', async (_name, make) => {
+    const body = gzipSync(make())
+    const attack = answer(
+      (path) => path.includes('/exchangeInfo'),
+      (r) => r.writeHead(200, { 'content-encoding': 'gzip' }).end(body),
+    )
+    const { result, front } = await ingestUnder(attack, '2024-02-10')
+    expect(result).toMatchObject({ exit: 3, stored: 10, stopped: null })
+    expect(result.problems.map(({ code }) => code)).toEqual(['CKVD_PARTIAL'])
+    expect(new Set(front.attacked).size).toBe(1)
   })
 })

@@ -59,8 +59,11 @@ export interface RestOptions {
 
 /** 1,500 rows are some 300 KB. */
 const MAX_BODY_BYTES = 1 << 20
-/** exchangeInfo of spot has some 20 MB in 2026. */
-const MAX_EXCHANGE_INFO_BYTES = 64 << 20
+/**
+ * exchangeInfo of spot has some 20 MB in 2026, those of futures 2 MB. A gzip body is there three times while it is unpacked, and the three
+ * markets may be asked at once: 288 MiB.
+ */
+const MAX_EXCHANGE_INFO_BYTES = 32 << 20
 /** exchangeInfo is asked again after this long, by a library that lives on. */
 const EXCHANGE_INFO_MS = 900_000
 
