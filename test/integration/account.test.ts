@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'nod
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import Database from 'libsql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { IngestResult } from '../../src/ingest/result.ts'
 import type { RequestRecord, Sandbox } from '../../src/sandbox/index.ts'
@@ -22,6 +23,7 @@ import { createTempDirectory, listFiles } from '../support/temp-lake.ts'
  * What the exchange says of our address holds for whoever asks from it: other lakes, other processes, the library. Each test is an address of
  * its own (a state directory, and a server with its own port).
  */
+const LIBRARY = new URL('../../dist/src/index.js', import.meta.url).href
 const NOW = '2024-03-10T05:00:00Z'
 const ASK: Ask = { symbols: ['BTCUSDT'], start: '2024-03-01' }
 const UNTIL = /until (\d{4}-\S+?Z)/
@@ -82,6 +84,31 @@ describe('what the exchange said outlives the run', () => {
     }
     const child = await runCkvd(ingestArgs(ASK), { env: { ...world.env, ...urls() }, stdin: 'BTCUSDT\n' })
     expect(ingestResult(child)).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, requests: { rest: 0 } })
+    expect(rest.requests).toHaveLength(1)
+  })
+
+  test('a ban holds while another program keeps the account locked: a new lake, and the library', async () => {
+    reply = { status: 418, headers: { 'retry-after': '600' }, body: '' }
+    const first = await ingest()
+    expect(first).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' } })
+    reply = { status: 200, body: '[]' }
+    const locker = new Database(join(world.state, 'rest-account.sqlite'))
+    try {
+      locker.exec('BEGIN IMMEDIATE')
+      const run = await ingest(ASK, { CKVD_LAKE: join(world.folder, 'another') })
+      expect(run).toMatchObject({ exit: 4, stopped: { code: 'CKVD_BANNED' }, days: { complete: 8 }, requests: { rest: 0 } })
+      expect(untilMsOf(run)).toBe(untilMsOf(first))
+      const query = { symbol: 'BTCUSDT', interval: '1h', startTime: '2024-03-09T00:00:00Z', endTime: '2024-03-10T04:00:00Z' }
+      const script = `
+        import { CryptoKlineVisionData, DataProvider, MarketType } from ${JSON.stringify(LIBRARY)}
+        const client = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.SPOT, { lake: 'a third' })
+        await client.getData(${JSON.stringify(query)}).catch(({ code }) => console.log(code))
+        await client.close()`
+      const library = await startNode(['--input-type=module', '-e', script], { env: { ...world.env, ...urls() }, cwd: world.folder }).ended
+      expect(library, library.stderr).toMatchObject({ stdout: 'CKVD_BANNED\n' })
+    } finally {
+      locker.close()
+    }
     expect(rest.requests).toHaveLength(1)
   })
 

@@ -1,16 +1,18 @@
 import { join } from 'node:path'
 import { makeDirectoryPath } from '../../disk/directory-path.ts'
-import type { CkvdError } from '../../errors.ts'
-import { toCkvdError } from '../../errors.ts'
+import { CkvdError, toCkvdError } from '../../errors.ts'
 import { readBans } from '../../lake/catalog/older-bans.ts'
 import { lakePaths } from '../../lake/layout.ts'
 import type { Market } from '../../model/market.ts'
+import type { AccountWaiting } from '../../sources/rest/rest-account-file.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from '../../sources/rest/rest-account.ts'
 import { holdsOf } from '../../sources/rest/rest-account-lane.ts'
 import { MemoryRestAccount } from '../../sources/rest/rest-account-memory.ts'
 
 /** The account's file, in the state directory and where that fails in the lake. */
 const FILE = 'rest-account.sqlite'
+/** A ban or a pause that could not be written is written again so often, each time for as long as a locked file is waited for: a minute in all. */
+const MORE_TRIES = 3
 
 export interface AccountPlace {
   /** directory of the user's state; null: there is none */
@@ -23,6 +25,8 @@ export interface AccountPlace {
   readonly systemMs: () => number
   /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
   readonly onMisplaced?: ((error: CkvdError, path: string | null) => void) | undefined
+  /** for how long a file that another program has locked is waited for; default as FileRestAccount */
+  readonly patienceMs?: number | undefined
 }
 
 /** What a person is told of an account that is not where it belongs. */
@@ -44,35 +48,57 @@ export class AddressAccount implements RestAccount {
   #account: Promise<RestAccount> | undefined
   /** the same, once it is there: nothing is booked before */
   #opened: RestAccount | undefined
+  /** where it is; null: in memory, or nowhere yet */
+  #path: string | null = null
+  /** holds that the account could not be told of */
+  readonly #own: MemoryRestAccount
+  /** those that are on their way into it */
+  readonly #holding = new Set<Promise<unknown>>()
+  readonly #closing = new AbortController()
 
   constructor(place: AccountPlace) {
     this.#place = place
     this.nowMs = place.systemMs
+    this.#own = new MemoryRestAccount(place.systemMs)
   }
 
   async reserve(lane: AccountLane, weight: number): Promise<Reservation> {
-    return (await this.#open()).reserve(lane, weight)
+    const account = await this.#open()
+    const { hold } = await this.#own.usage(lane)
+    return hold === null ? account.reserve(lane, weight) : { kind: 'held', hold }
   }
 
   async settle(lane: AccountLane, weight: number, minute: number, answered?: { readonly count: number | undefined }): Promise<void> {
     return (await this.#open()).settle(lane, weight, minute, answered)
   }
 
+  /** One that cannot be written is kept by this process and by the lake, and is tried again until `close` returns: it never throws. */
   async hold(lane: Pick<AccountLane, 'name'>, kind: Hold['kind'], delayMs: number): Promise<number> {
-    return (await this.#open()).hold(lane, kind, delayMs)
+    const startedMs = this.nowMs()
+    try {
+      return await this.#follow(this.#write(lane, kind, delayMs))
+    } catch (error) {
+      const untilMs = await this.#own.hold(lane, kind, delayMs - (this.nowMs() - startedMs))
+      await this.#follow(this.#keep(lane, { kind, untilMs }, toCkvdError(error)))
+      return untilMs
+    }
   }
 
   isOpen(lane: AccountLane): boolean {
-    return this.#opened?.isOpen(lane) === true
+    return this.#opened?.isOpen(lane) === true && this.#own.isOpen(lane)
   }
 
   async usage(lane: Pick<AccountLane, 'name'>): Promise<LaneUsage> {
-    return (await this.#open()).usage(lane)
+    const usage = await (await this.#open()).usage(lane)
+    const { hold } = await this.#own.usage(lane)
+    return hold === null ? usage : { ...usage, hold }
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
     // one that is being opened is closed when it is there; that it could not be was thrown to who asked
     await Promise.allSettled([this.#account])
+    while (this.#holding.size > 0) await Promise.allSettled(this.#holding)
     await this.#opened?.close()
   }
 
@@ -81,13 +107,69 @@ export class AddressAccount implements RestAccount {
   }
 
   #open(): Promise<RestAccount> {
-    this.#account ??= this.#find().then((account) => (this.#opened = account))
+    this.#account ??= this.#find().then(
+      (account) => (this.#opened = account),
+      (error: unknown) => {
+        // who asks later may find it free
+        if (!this.#closing.signal.aborted) this.#account = undefined
+        throw error
+      },
+    )
     return this.#account
+  }
+
+  async #write(lane: Pick<AccountLane, 'name'>, kind: Hold['kind'], delayMs: number): Promise<number> {
+    return (await this.#open()).hold(lane, kind, delayMs)
+  }
+
+  /** Until it ends `close` waits. */
+  #follow<T>(work: Promise<T>): Promise<T> {
+    this.#holding.add(work)
+    work.finally(() => this.#holding.delete(work)).catch(() => undefined)
+    return work
+  }
+
+  /** Puts a hold that the account could not be told of into that of the lake; what locks the account may go away, so it is told later. */
+  async #keep(lane: Pick<AccountLane, 'name'>, hold: Hold, error: CkvdError): Promise<void> {
+    const path = await this.#holdInLake(lane, hold)
+    void this.#follow(this.#writeLater(lane, hold, error, path))
+  }
+
+  async #writeLater(lane: Pick<AccountLane, 'name'>, { kind, untilMs }: Hold, error: CkvdError, path: string | null): Promise<void> {
+    let failure = error
+    for (let tries = 0; tries < MORE_TRIES && isLocked(failure); tries++) {
+      try {
+        await this.#write(lane, kind, untilMs - this.nowMs())
+        return
+      } catch (again) {
+        failure = toCkvdError(again)
+      }
+    }
+    const what = `${kind === 'ban' ? 'This address is banned' : 'REST is not to be asked'} until ${new Date(untilMs).toISOString()}, and that is not in it.`
+    this.#place.onMisplaced?.(new CkvdError(failure.code, `${failure.message} ${what}`, { details: failure.details, cause: failure }), path)
+  }
+
+  /** The lake's own account, if it took the hold. */
+  async #holdInLake(lane: Pick<AccountLane, 'name'>, { kind, untilMs }: Hold): Promise<string | null> {
+    const path = join(this.#place.lake, FILE)
+    if (this.#path === path) return null
+    try {
+      const account = await this.#openFile(path)
+      try {
+        await account.hold(lane, kind, untilMs - this.nowMs())
+        return path
+      } finally {
+        await account.close()
+      }
+    } catch {
+      // a lake that does not exist, or where nothing can be written either: this process knows
+      return null
+    }
   }
 
   /**
    * Pauses and bans that are recorded in the lake hold here too: in its catalog, where older versions kept them, and in the account that it had
-   * while the state directory could not be written.
+   * while that of the state directory could not be written.
    */
   async #takeOver(account: RestAccount): Promise<void> {
     const { lake, lanes, systemMs } = this.#place
@@ -96,9 +178,16 @@ export class AddressAccount implements RestAccount {
     const bans = readBans(lakePaths(lake).catalog).flatMap(({ market, untilMs }) =>
       holdsOf({ bannedUntilMs: untilMs, pausedUntilMs: 0 }, nowMs).map((hold) => ({ lane: lanes[market], hold })),
     )
-    for (const { lane, hold } of [...bans, ...readHolds(join(lake, FILE), nowMs)]) {
+    for (const { lane, hold } of [...bans, ...(await readHolds(join(lake, FILE), nowMs, this.#waiting))]) {
       const known = (await account.usage({ name: lane })).hold
-      if (known === null || known.untilMs < hold.untilMs) await account.hold({ name: lane }, hold.kind, hold.untilMs - systemMs())
+      if (known !== null && known.untilMs >= hold.untilMs) continue
+      try {
+        await account.hold({ name: lane }, hold.kind, hold.untilMs - systemMs())
+      } catch (error) {
+        if (!isLocked(error)) throw error
+        // the lake still has it, for the next one to take it over
+        await this.#own.hold({ name: lane }, hold.kind, hold.untilMs - systemMs())
+      }
     }
   }
 
@@ -121,20 +210,35 @@ export class AddressAccount implements RestAccount {
       try {
         // a lake is made by who writes to it, and only then
         if (directory === state) makeStateDirectory(state)
-        // SQLite is a binary for each platform: only who asks REST needs it
-        const { FileRestAccount } = await import('../../sources/rest/rest-account-file.ts')
-        const account = await FileRestAccount.open(path, systemMs)
+        const account = await this.#openFile(path)
         if (failure !== undefined) onMisplaced?.(failure, path)
+        this.#path = path
         return account
       } catch (error) {
-        failure ??= toCkvdError(error)
+        const found = toCkvdError(error)
         // the account is there, and others use it: one of our own would not know what they have spent, nor of a ban
-        if (failure.code === 'CKVD_OPEN_FILES') throw failure
+        if (found.code === 'CKVD_OPEN_FILES' || isLocked(found)) throw found
+        failure ??= found
       }
     }
     if (failure !== undefined) onMisplaced?.(failure, null)
     return new MemoryRestAccount(systemMs)
   }
+
+  get #waiting(): AccountWaiting {
+    return { signal: this.#closing.signal, patienceMs: this.#place.patienceMs }
+  }
+
+  async #openFile(path: string): Promise<RestAccount> {
+    // SQLite is a binary for each platform: only who asks REST needs it
+    const { FileRestAccount } = await import('../../sources/rest/rest-account-file.ts')
+    return await FileRestAccount.open(path, this.#place.systemMs, this.#waiting)
+  }
+}
+
+/** Whether another program keeps the account locked. */
+function isLocked(error: unknown): boolean {
+  return error instanceof CkvdError && error.details['locked'] === true
 }
 
 /** For this user alone, as the XDG specification wants it. What is wrong with it is told by the file that cannot be opened in it. */

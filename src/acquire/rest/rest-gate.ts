@@ -40,7 +40,7 @@ export class RestGate implements RestSource {
     return new Map([...this.#silent].filter(([market]) => !this.#answered.has(market)))
   }
 
-  /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, and CKVD_RATE_LIMITED after one. */
+  /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, CKVD_RATE_LIMITED and CKVD_ACCOUNT after one. */
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#pass(series.market, () => this.#rest.fetchStretch(series, ask, o))
   }
@@ -73,7 +73,8 @@ export class RestGate implements RestSource {
     } catch (error) {
       if (isCkvdError(error, 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT')) this.#failures.set(market, (this.#failures.get(market) ?? 0) + 1)
       if (isCkvdError(error, ...NO_ANSWER) && !this.#silent.has(market)) this.#silent.set(market, error)
-      if (isCkvdError(error, 'CKVD_RATE_LIMITED')) this.#limited.set(market, error)
+      // an account that another program keeps locked is waited for by each call
+      if (isCkvdError(error, 'CKVD_RATE_LIMITED', 'CKVD_ACCOUNT')) this.#limited.set(market, error)
       if (isCkvdError(error, 'CKVD_BANNED', 'CKVD_RATE_LIMITED', 'CKVD_ACCOUNT')) this.#stopped ??= error
       throw error
     }

@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import Database from 'libsql'
 import { isOutOfFiles } from '../../../config/open-files.ts'
+import { resultCode } from '../../disk/sqlite.ts'
 import { CkvdError, tooManyOpenFiles } from '../../errors.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from './rest-account.ts'
 import type { LaneState } from './rest-account-lane.ts'
@@ -45,6 +46,14 @@ PRAGMA user_version = ${VERSION};`
 
 type Row = readonly [number, number, number, number, number, number, number | null, number | null, number, number, number, number]
 
+/** How a file that another program has locked is waited for. */
+export interface AccountWaiting {
+  /** for how long; default 15 s */
+  readonly patienceMs?: number | undefined
+  /** ends the waiting of who opens it */
+  readonly signal?: AbortSignal
+}
+
 interface Statements {
   readonly get: Database.Statement
   readonly put: Database.Statement
@@ -61,11 +70,13 @@ export class FileRestAccount implements RestAccount {
   readonly nowMs: () => number
   readonly #path: string
   readonly #database: Database.Database
+  readonly #patienceMs: number
   /** undefined once closed: libsql keeps the file open for as long as a statement of it can be reached */
   #statements: Statements | undefined
 
-  private constructor(path: string, database: Database.Database, nowMs: () => number) {
+  private constructor(path: string, database: Database.Database, nowMs: () => number, patienceMs: number) {
     this.nowMs = nowMs
+    this.#patienceMs = patienceMs
     this.#path = path
     this.#database = database
     const marks = COLUMNS.map(() => '?').join(', ')
@@ -76,28 +87,30 @@ export class FileRestAccount implements RestAccount {
   }
 
   /**
-   * Opens the file, or makes it; its directory must be there.
+   * Opens the file, or makes it; its directory must be there. One that another program keeps locked is opened all the same: what it says of a ban
+   * can be read.
    * @param nowMs the clock, epoch milliseconds: that of all others who use the file, so the system's
    * @throws CkvdError CKVD_ACCOUNT when it cannot be written, is damaged, is of a newer version, or a symbolic link
    */
-  static async open(path: string, nowMs: () => number = Date.now): Promise<FileRestAccount> {
+  static async open(path: string, nowMs: () => number = Date.now, waiting: AccountWaiting = {}): Promise<FileRestAccount> {
     let database: Database.Database | undefined
     try {
       refuseLinks(path)
       const opened = (database = new Database(path, { timeout: 0 }))
-      await whenFree(() => opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;'))
-      // the write proves that there can be one
-      await transact(opened, () => {
-        const [version] = opened.prepare('PRAGMA user_version').raw().get([]) as [number]
-        const [tables] = opened.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
-        if (version === 0 && tables === 0) opened.exec(SCHEMA)
-        else if (version !== VERSION)
-          throw new Error(
-            version > VERSION ? `a newer ckvd wrote it (version ${version}, this one knows ${VERSION})` : 'it is another SQLite database',
-          )
+      await whenFree(() => opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;'), waiting)
+      const isThere = (await whenFree(() => versionOf(opened), waiting)) === VERSION
+      const prepare = (): void => {
+        if (versionOf(opened) === 0) opened.exec(SCHEMA)
         opened.exec(`DELETE FROM lanes WHERE updated_ms < ${Math.floor(nowMs() - FORGET_MS)};`)
-      })
-      return new FileRestAccount(path, opened, nowMs)
+      }
+      try {
+        // the write proves that there can be one
+        await transact(opened, prepare, isThere ? { patienceMs: 0 } : waiting)
+      } catch (error) {
+        // so does another's
+        if (!isThere || !isBusy(error)) throw error
+      }
+      return new FileRestAccount(path, opened, nowMs, waiting.patienceMs ?? BUSY_MS)
     } catch (cause) {
       database?.close()
       throw accountError('open', path, cause)
@@ -167,7 +180,7 @@ export class FileRestAccount implements RestAccount {
 
   async #read<T>(work: () => T): Promise<T> {
     try {
-      return await whenFree(work)
+      return await whenFree(work, { patienceMs: this.#patienceMs })
     } catch (cause) {
       throw accountError('read', this.#path, cause)
     }
@@ -186,7 +199,7 @@ export class FileRestAccount implements RestAccount {
       return value
     }
     try {
-      return await transact(this.#database, work, synchronous)
+      return await transact(this.#database, work, { patienceMs: this.#patienceMs }, synchronous)
     } catch (cause) {
       throw accountError('write', this.#path, cause)
     }
@@ -208,7 +221,12 @@ function rowOf(state: LaneState): Row {
 }
 
 /** One transaction. It holds the thread for as long as it takes, and waits for others without holding it. */
-async function transact<T>(database: Database.Database, work: () => T, synchronous: 'NORMAL' | 'FULL' = 'NORMAL'): Promise<T> {
+async function transact<T>(
+  database: Database.Database,
+  work: () => T,
+  waiting: AccountWaiting,
+  synchronous: 'NORMAL' | 'FULL' = 'NORMAL',
+): Promise<T> {
   return await whenFree(() => {
     if (synchronous === 'FULL') database.exec('PRAGMA synchronous = FULL;')
     try {
@@ -224,17 +242,28 @@ async function transact<T>(database: Database.Database, work: () => T, synchrono
     } finally {
       if (synchronous === 'FULL') database.exec('PRAGMA synchronous = NORMAL;')
     }
-  })
+  }, waiting)
+}
+
+/** The version of the file; 0: it is empty. Throws for one that is none of ours, or a newer one. */
+function versionOf(database: Database.Database): number {
+  // in this order: another process may be making them between
+  const [tables] = database.prepare('SELECT count(*) FROM sqlite_master').raw().get([]) as [number]
+  const [version] = database.prepare('PRAGMA user_version').raw().get([]) as [number]
+  if (version === VERSION || (version === 0 && tables === 0)) return version
+  throw new Error(
+    version > VERSION ? `a newer ckvd wrote it (version ${version}, this one knows ${VERSION})` : 'it is another SQLite database',
+  )
 }
 
 /** Does the work, again for as long as another connection has the file locked. SQLite's own waiting would hold the thread. */
-async function whenFree<T>(work: () => T): Promise<T> {
+export async function whenFree<T>(work: () => T, { patienceMs = BUSY_MS, signal }: AccountWaiting): Promise<T> {
   const startedMs = performance.now()
   for (;;) {
     try {
       return work()
     } catch (error) {
-      if (!isBusy(error) || performance.now() - startedMs > BUSY_MS) throw error
+      if (!isBusy(error) || signal?.aborted === true || performance.now() - startedMs >= patienceMs) throw error
     }
     await wait(BUSY_PAUSE_MS * (0.5 + Math.random()))
   }
@@ -242,9 +271,8 @@ async function whenFree<T>(work: () => T): Promise<T> {
 
 /** SQLITE_BUSY or SQLITE_LOCKED, of any kind. */
 function isBusy(error: unknown): boolean {
-  const { code, rawCode } = error as { code?: unknown; rawCode?: unknown }
-  if (typeof rawCode === 'number') return (rawCode & 0xff) === 5 || (rawCode & 0xff) === 6
-  return typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code)
+  const primary = (resultCode(error) ?? 0) & 0xff
+  return primary === 5 || primary === 6
 }
 
 /**
@@ -264,9 +292,10 @@ export function refuseLinks(path: string): void {
 export function accountError(verb: string, path: string, cause: unknown): CkvdError {
   if (isOutOfFiles()) return tooManyOpenFiles('EMFILE', `${verb} the account of REST weight ${path}`, cause, { path })
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new CkvdError(
-    'CKVD_ACCOUNT',
-    `Cannot ${verb} the account of REST weight ${path}: ${reason}. Name a directory of a local disk that this user may write to with --state; a damaged file may be removed while nothing runs.`,
-    { details: { path }, cause },
-  )
+  const locked = isBusy(cause)
+  const advice = locked
+    ? 'Another program keeps it locked, and REST is not asked without it: close that program, then run again.'
+    : 'Name a directory of a local disk that this user may write to with --state; a damaged file may be removed while nothing runs.'
+  const details = locked ? { path, locked } : { path }
+  return new CkvdError('CKVD_ACCOUNT', `Cannot ${verb} the account of REST weight ${path}: ${reason}. ${advice}`, { details, cause })
 }

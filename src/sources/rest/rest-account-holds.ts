@@ -3,7 +3,8 @@ import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
 import { resultCode } from '../../disk/sqlite.ts'
 import type { Hold } from './rest-account.ts'
-import { accountError, refuseLinks } from './rest-account-file.ts'
+import type { AccountWaiting } from './rest-account-file.ts'
+import { accountError, refuseLinks, whenFree } from './rest-account-file.ts'
 import { holdsOf } from './rest-account-lane.ts'
 
 /** A time in which a lane is not sent to, by the lane's name. */
@@ -16,11 +17,11 @@ export interface LaneHold {
  * The holds that an account's file has at the time, all lanes. The file is read and left as it is, also where nothing may be written; where there
  * is none, none. Throws CKVD_ACCOUNT where it cannot be read, or a symbolic link is in its place.
  */
-export function readHolds(path: string, nowMs: number): LaneHold[] {
+export async function readHolds(path: string, nowMs: number, waiting: AccountWaiting = {}): Promise<LaneHold[]> {
   try {
     refuseLinks(path)
     if (!existsSync(path)) return []
-    return readAs('mode=ro', path, nowMs)
+    return await whenFree(() => readAs('mode=ro', path, nowMs), { ...waiting, patienceMs: waiting.patienceMs ?? BUSY_MS })
   } catch (cause) {
     // SQLite wants to write beside the file; where it may not, and no log lies there, all is in the file itself
     if (resultCode(cause) !== SQLITE_CANTOPEN || existsSync(`${path}-wal`)) throw accountError('read', path, cause)
@@ -33,7 +34,7 @@ export function readHolds(path: string, nowMs: number): LaneHold[] {
 }
 
 function readAs(how: string, path: string, nowMs: number): LaneHold[] {
-  const database = new Database(`${pathToFileURL(path).href}?${how}`, { timeout: BUSY_MS })
+  const database = new Database(`${pathToFileURL(path).href}?${how}`, { timeout: 0 })
   try {
     const rows = database.prepare('SELECT lane, banned_until_ms, paused_until_ms FROM lanes').raw().all([]) as [string, number, number][]
     return rows.flatMap(([lane, bannedUntilMs, pausedUntilMs]) =>

@@ -199,7 +199,9 @@ class Lane {
     }
     onStatus(answer.status, answer.headers)
     this.#forbidden.delete(market)
-    await this.#settle(weight, minute, answer)
+    const settled = this.#settle(weight, minute, answer)
+    // a refusal is what the caller must know; an account that cannot be written is told by the next request
+    await (heard.untilMs === undefined ? settled : settled.catch(() => undefined))
     return { answer, heldUntilMs: heard.untilMs }
   }
 
