@@ -217,6 +217,20 @@ export function testRestAccount(
       expect(await book(account, 2, { ...LANE, name: 'y' })).toBe(nowMs / MINUTE)
     })
 
+    test.each(['ban', 'pause'] as const)('a %s that a wrong clock wrote does not hide the next one', async (kind) => {
+      nowMs = T + 10 * DAY
+      expect(await account.hold(LANE, kind, 600_000)).toBe(T + 10 * DAY + 600_000)
+      nowMs = T
+      expect((await account.usage(LANE)).hold).toBeNull()
+      expect(await account.hold(LANE, kind, 600_000)).toBe(T + 600_000)
+      expect(await book(account, 2)).toBe(`${kind} for 600000`)
+      // nor does one that may be true make the other kind forgotten
+      const other = kind === 'ban' ? 'pause' : 'ban'
+      await account.hold(LANE, other, 1_200_000)
+      nowMs = T + 1_199_999
+      expect(await book(account, 2)).toBe(`${other} for 1`)
+    })
+
     test('lanes are apart', async () => {
       await account.hold(LANE, 'ban', 1000)
       const other = { ...LANE, name: 'https://exchange.test futures' }

@@ -106,9 +106,9 @@ export function settleIn(
 export function holdIn(before: LaneState, kind: Hold['kind'], delayMs: number, nowMs: number): LaneState {
   const state = turn(before, nowMs)
   const untilMs = nowMs + Math.min(Math.max(0, Math.ceil(delayMs)), MAX_HOLD_MS)
-  return kind === 'ban'
-    ? { ...state, bannedUntilMs: Math.max(state.bannedUntilMs, untilMs) }
-    : { ...state, pausedUntilMs: Math.max(state.pausedUntilMs, untilMs) }
+  // one that a wrong clock wrote would hide this one
+  const later = (knownMs: number): number => (canLast(knownMs, nowMs) ? Math.max(knownMs, untilMs) : untilMs)
+  return kind === 'ban' ? { ...state, bannedUntilMs: later(state.bannedUntilMs) } : { ...state, pausedUntilMs: later(state.pausedUntilMs) }
 }
 
 /** As `RestAccount.usage`. */
@@ -128,7 +128,12 @@ export function holdsOf({ bannedUntilMs, pausedUntilMs }: Pick<LaneState, 'banne
     { kind: 'ban', untilMs: bannedUntilMs },
     { kind: 'pause', untilMs: pausedUntilMs },
   ]
-  return holds.filter(({ untilMs }) => untilMs > nowMs && untilMs <= nowMs + MAX_HOLD_MS + CLOCK_SLACK_MS)
+  return holds.filter(({ untilMs }) => untilMs > nowMs && canLast(untilMs, nowMs))
+}
+
+/** Whether a hold can end so late. */
+function canLast(untilMs: number, nowMs: number): boolean {
+  return untilMs <= nowMs + MAX_HOLD_MS + CLOCK_SLACK_MS
 }
 
 /**
