@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { makeDirectoryPath } from '../../disk/directory-path.ts'
-import { CkvdError, toCkvdError } from '../../errors.ts'
+import { CkvdError, isCkvdError, toCkvdError } from '../../errors.ts'
 import { readBans } from '../../lake/catalog/older-bans.ts'
 import { lakePaths } from '../../lake/layout.ts'
 import type { Market } from '../../model/market.ts'
@@ -40,7 +40,8 @@ export function misplacedMessage(error: CkvdError, path: string | null): string 
 
 /**
  * The account of this machine's address. Nothing is opened before the first request: a run that asks REST for nothing needs no home. Where the
- * state directory cannot be written the account is in the lake, so that at least its runs share it; where that fails too, in memory.
+ * state directory cannot be written the account is in the lake, so that at least its runs share it; where that fails too, in memory. What the one
+ * that cannot be written says of a ban still holds.
  */
 export class AddressAccount implements RestAccount {
   readonly nowMs: () => number
@@ -50,7 +51,9 @@ export class AddressAccount implements RestAccount {
   #opened: RestAccount | undefined
   /** where it is; null: in memory, or nowhere yet */
   #path: string | null = null
-  /** holds that the account could not be told of */
+  /** that of the state directory, where it can be read and not written; null: it is another */
+  #readable: string | null = null
+  /** holds that the account could not be told of, and those of one that can only be read */
   readonly #own: MemoryRestAccount
   /** those that are on their way into it */
   readonly #holding = new Set<Promise<unknown>>()
@@ -64,6 +67,7 @@ export class AddressAccount implements RestAccount {
 
   async reserve(lane: AccountLane, weight: number): Promise<Reservation> {
     const account = await this.#open()
+    if (this.#readable !== null) await this.#heed(this.#readable)
     const { hold } = await this.#own.usage(lane)
     return hold === null ? account.reserve(lane, weight) : { kind: 'held', hold }
   }
@@ -219,10 +223,25 @@ export class AddressAccount implements RestAccount {
         // the account is there, and others use it: one of our own would not know what they have spent, nor of a ban
         if (found.code === 'CKVD_OPEN_FILES' || isLocked(found)) throw found
         failure ??= found
+        if (directory === state) await this.#heed(path)
       }
     }
     if (failure !== undefined) onMisplaced?.(failure, null)
     return new MemoryRestAccount(systemMs)
+  }
+
+  /** Who may not write to an account keeps to what it says. One that cannot be read either, or is none, says nothing. */
+  async #heed(path: string): Promise<void> {
+    const { systemMs } = this.#place
+    try {
+      const { readHolds } = await import('../../sources/rest/rest-account-holds.ts')
+      const holds = await readHolds(path, systemMs(), this.#waiting)
+      for (const { lane, hold } of holds) await this.#own.hold({ name: lane }, hold.kind, hold.untilMs - systemMs())
+      this.#readable = path
+    } catch (error) {
+      // it can be read, and not now
+      if (isLocked(error) || isCkvdError(error, 'CKVD_OPEN_FILES')) throw error
+    }
   }
 
   get #waiting(): AccountWaiting {
@@ -238,7 +257,7 @@ export class AddressAccount implements RestAccount {
 
 /** Whether another program keeps the account locked. */
 function isLocked(error: unknown): boolean {
-  return error instanceof CkvdError && error.details['locked'] === true
+  return isCkvdError(error) && error.details['locked'] === true
 }
 
 /** For this user alone, as the XDG specification wants it. What is wrong with it is told by the file that cannot be opened in it. */

@@ -184,3 +184,35 @@ describe('an account in the lake', () => {
     locker.close()
   })
 })
+
+describe('an account that can be read, and not written', () => {
+  /** One of a newer version: whoever the user is, nothing may be written to it. */
+  test('holds all the same, also what its owner writes into it later; the rest is counted in the lake', async () => {
+    await using temp = {
+      path: mkdtempSync(join(tmpdir(), 'ckvd-account-')),
+      [Symbol.asyncDispose]: () => rm(temp.path, { recursive: true }),
+    }
+    const [state, lake] = [join(temp.path, 'state'), join(temp.path, 'lake')]
+    await Promise.all([mkdir(state), mkdir(lake)])
+    await using owner = await FileRestAccount.open(join(state, FILE), () => T)
+    await owner.hold({ name: SPOT }, 'ban', 600_000)
+    const upgrade = new Database(join(state, FILE))
+    upgrade.exec('PRAGMA user_version = 2')
+    upgrade.close()
+    const told: (string | null)[] = []
+    await using account = new AddressAccount({
+      state,
+      lake,
+      lanes: LANES,
+      systemMs: () => T,
+      onMisplaced: (_error, path) => told.push(path),
+    })
+    expect(await account.reserve(LANE, 2)).toEqual({ kind: 'held', hold: { kind: 'ban', untilMs: T + 600_000 } })
+    expect(account.isOpen(LANE)).toBe(false)
+    const futures = { ...LANE, name: FUTURES }
+    expect(await account.reserve(futures, 2)).toMatchObject({ kind: 'booked' })
+    await owner.hold(futures, 'pause', 60_000)
+    expect(await account.reserve(futures, 2)).toEqual({ kind: 'held', hold: { kind: 'pause', untilMs: T + 60_000 } })
+    expect(told).toEqual([join(lake, FILE)])
+  })
+})
