@@ -138,6 +138,11 @@ describe('what the exchange said outlives the run', () => {
       HOUR_MS,
     ],
     ['a text with a status that is no ban', () => ({ status: 400, body: text(6 * HOUR_MS) }), 6 * HOUR_MS],
+    ...[403, 451, 408, 503].map((status): [string, () => Reply, number] => [
+      `a text with status ${status}`,
+      () => ({ status, headers: { 'retry-after': '60' }, body: text(6 * HOUR_MS) }),
+      6 * HOUR_MS,
+    ]),
     ['a header that no clock reaches', () => ({ status: 418, headers: { 'retry-after': '9'.repeat(20) }, body: '' }), 72 * HOUR_MS],
     ['a text that no clock reaches', () => ({ status: 418, body: text(1e300).replace('e+300', '0'.repeat(300)) }), 72 * HOUR_MS],
     ['a negative header', () => ({ status: 418, headers: { 'retry-after': '-600' }, body: '' }), 120_000],

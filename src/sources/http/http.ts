@@ -191,7 +191,8 @@ export class HttpClient {
     const { status } = answer
     if (request.pass?.(status) !== true) {
       if (status === 404) return answer
-      if (status !== 200) throw statusError(answer, url)
+      // its text is told where it can be read
+      if (status !== 200) throw statusError(await decodeBody(answer, url, maxBytes).catch(() => answer), url)
     }
     const plain = await decodeBody(answer, url, maxBytes)
     if (status === 200) await request.check?.(plain)

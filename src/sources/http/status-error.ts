@@ -1,19 +1,27 @@
 import { CkvdError } from '../../errors.ts'
 import type { HttpAnswer } from './http-exchange.ts'
-import { answerClockMs, parseRetryAfter } from './retry-and-ban-times.ts'
+import { answerClockMs, parseBanText, parseRetryAfter } from './retry-and-ban-times.ts'
 
-/** The error of an answer with a status that nobody wants: CKVD_FORBIDDEN, CKVD_HTTP_BUSY or CKVD_HTTP_STATUS. */
+/**
+ * The error of an answer with a status that nobody wants: CKVD_FORBIDDEN, CKVD_HTTP_BUSY or CKVD_HTTP_STATUS. Where its text speaks of a ban,
+ * `bannedMs` of details says for how long: the later of header and text.
+ */
 export function statusError(answer: HttpAnswer, url: string): CkvdError {
   const { status, headers } = answer
   const text = new TextDecoder().decode(answer.body.subarray(0, 200))
-  const details = { url, status, body: text }
+  const clockMs = answerClockMs(headers, Date.now())
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], clockMs)
+  const banTextMs = parseBanText(answer.body, clockMs)
+  const details = {
+    ...{ url, status, body: text },
+    ...(banTextMs === undefined ? {} : { bannedMs: Math.max(banTextMs, retryAfterMs ?? 0) }),
+  }
   if (status === 403 || status === 451) {
     const place = url.replace(/[?#].*/, '')
     const message = `${place} answered ${status}: it refuses this address (${refusalReason(text)}). Use another network, or a proxy (HTTPS_PROXY).`
     return new CkvdError('CKVD_FORBIDDEN', message, { details })
   }
   if (status === 408 || status === 429 || status >= 500) {
-    const retryAfterMs = parseRetryAfter(headers['retry-after'], answerClockMs(headers, Date.now()))
     return new CkvdError('CKVD_HTTP_BUSY', `${url} answered ${status}: it is overloaded or out of order.`, {
       details: retryAfterMs === undefined ? details : { ...details, retryAfterMs },
     })

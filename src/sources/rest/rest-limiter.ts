@@ -82,7 +82,8 @@ export class RestLimiter {
 
   /**
    * Calls `send` when the market's budget has room for `weight`, and again after a 429 (paused for its Retry-After, or
-   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451. It must
+   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451; `bannedMs` in the details of what it throws
+   * says that the answer spoke of a ban, and for how long. It must
    * let the watch follow its one request: a pause or a ban that came meanwhile, from whatever process, keeps it from going out.
    *
    * Throws CKVD_BANNED after a 418, at once and without sending, for every call of the lane until the ban ends;
@@ -180,7 +181,7 @@ class Lane {
     send: (watch: RequestWatch) => Promise<T>,
   ): Promise<{ readonly answer: T; readonly heldUntilMs: Promise<number> | undefined } | 'kept back'> {
     const { market } = ticket
-    const heard: { status?: number; untilMs?: Promise<number> } = {}
+    const heard: { status?: number; untilMs?: Promise<number>; banned?: Promise<number> } = {}
     const onStatus: RequestWatch['onStatus'] = (status, headers) => {
       const untilMs = heard.untilMs === undefined ? this.#holdFor(status, headers) : undefined
       if (untilMs !== undefined) Object.assign(heard, { status, untilMs })
@@ -189,10 +190,14 @@ class Lane {
     try {
       answer = await send({ onSend: () => this.#letOut(ticket), onStatus })
     } catch (error) {
-      if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
+      const bannedMs = isCkvdError(error) ? error.details['bannedMs'] : undefined
+      if (typeof bannedMs === 'number') heard.banned = this.#hold('ban', bannedMs)
+      else if (isCkvdError(error, 'CKVD_FORBIDDEN')) this.#countForbidden(market, error)
       // why the request failed is what the caller must know; an account that cannot be written is told by the next request
       await this.#settle(weight, minute, undefined).catch(() => undefined)
       if (error instanceof KeptBack) return 'kept back'
+      // an answer that speaks of a ban is one, whatever the status with which it refuses
+      if (heard.banned !== undefined) throw this.#stop(banned(market, await heard.banned), () => true)
       // a ban is one, whatever became of the text behind it
       if (heard.status === 418 && heard.untilMs !== undefined) throw this.#stop(banned(market, await heard.untilMs), () => true)
       throw error

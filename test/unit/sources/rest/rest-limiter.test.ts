@@ -405,6 +405,24 @@ describe('403', () => {
   })
 })
 
+describe('an error of a request', () => {
+  test.each(['CKVD_FORBIDDEN', 'CKVD_HTTP_BUSY', 'CKVD_HTTP_STATUS'] as const)(
+    '%s that speaks of a ban is one, for all of the lane',
+    async (code) => {
+      const { clock, limiter } = setup()
+      let sent = 0
+      const send = (): Promise<never> => {
+        sent++
+        return Promise.reject(new CkvdError(code, 'um answered', { details: { bannedMs: 6 * 3_600_000 } }))
+      }
+      const error: unknown = await clock.run(limiter.run('um', 2, never, send).catch((reason: unknown) => reason))
+      expect(error).toMatchObject({ code: 'CKVD_BANNED', details: { market: 'um', until: '2024-01-01T06:00:00.000Z' } })
+      expect(await codeOf(limiter.run('cm', 2, never, send))).toBe('CKVD_BANNED')
+      expect(sent).toBe(1)
+    },
+  )
+})
+
 describe('abort', () => {
   test('ends a call that waits for its minute, in the queue, or before it starts', async () => {
     const { clock, limiter } = setup({ budgets: { um: 12 }, maxConcurrent: 1, startMs: START + 55_000 })
