@@ -12,6 +12,16 @@ describe('Retry-After', () => {
     // the header stands there twice
     ['5, 7', 7000],
     ['7,5.5', 7000],
+    ['5, soon', 5000],
+    ['soon, 5', 5000],
+    ['5,', 5000],
+    ['Mon, 01 Jan 2024 00:01:00 GMT, 700', 700_000],
+    ['700, Mon, 01 Jan 2024 00:01:00 GMT', 700_000],
+    ['30,Mon, 01 Jan 2024 00:01:00 GMT', 60_000],
+    ['Mon, 01 Jan 2024 00:01:00 GMT, Mon, 01 Jan 2024 00:02:00 GMT', 120_000],
+    ['Mon Jan  1 00:01:00 2024, 7', 60_000],
+    ['Sun, 31 Dec 2023 23:59:59 GMT, 7', 7000],
+    ['-5, 7', 7000],
     ['1.0004', 1001],
     ['259200', MAX_HOLD_MS],
     ['259201', MAX_HOLD_MS],
@@ -29,8 +39,8 @@ describe('Retry-After', () => {
     ['1e9', undefined],
     ['0x10', undefined],
     ['5 minutes', undefined],
-    ['5, soon', undefined],
-    ['5,', undefined],
+    ['soon, later', undefined],
+    [',', undefined],
     ['2025-01-01', undefined],
     ['Infinity', undefined],
     ['NaN', undefined],
@@ -54,6 +64,11 @@ describe('the text of a ban', () => {
     [`IP banned until ${NOW / 1000 - 60}`, undefined],
     ['IP banned until 12', undefined],
     [`IP banned until ${'9'.repeat(400)}`, MAX_HOLD_MS],
+    // the latest of several
+    [`IP banned until ${NOW - 1}. IP banned until ${NOW + 60_000}; banned until ${NOW + 5}`, 60_000],
+    // as JSON may write it
+    [`{"msg":"IP \\u0062anned\\u0020until \\u003${String(NOW + 60_000)[0]}${String(NOW + 60_000).slice(1)}."}`, 60_000],
+    [`IP Banned  until ${NOW + 60_000}`, 60_000],
     [`IP banned until ${NOW}`, undefined],
     ['IP banned until further notice', undefined],
     ['IP banned until -5', undefined],
@@ -62,9 +77,11 @@ describe('the text of a ban', () => {
     expect(parseBanText(new TextEncoder().encode(text), NOW)).toBe(expected)
   })
 
-  test('is looked for at the beginning of a body, and bytes that are no text are no text', () => {
-    const late = new TextEncoder().encode(`${' '.repeat(5000)}IP banned until ${NOW + 60_000}`)
-    expect(parseBanText(late, NOW)).toBeUndefined()
+  test('is looked for wherever it stands in what is read of an error, and bytes that are no text are no text', () => {
+    const after = (bytes: number) => new TextEncoder().encode(`${' '.repeat(bytes)}IP banned until ${NOW + 60_000}`)
+    expect(parseBanText(after(5000), NOW)).toBe(60_000)
+    expect(parseBanText(after(65_000), NOW)).toBe(60_000)
+    expect(parseBanText(after(65_536), NOW)).toBeUndefined()
     expect(parseBanText(new Uint8Array([0xff, 0xfe, 0x00]), NOW)).toBeUndefined()
     expect(parseBanText(undefined, NOW)).toBeUndefined()
   })
