@@ -62,8 +62,8 @@ describe('an account that another program keeps locked', () => {
       onMisplaced: (error, path) => told.push(`${error.message} [${path}]`),
       ...place,
     })
-  function lock(how = 'BEGIN IMMEDIATE'): void {
-    locker = new Database(join(state, FILE))
+  function lock(how = 'BEGIN IMMEDIATE', folder = state): void {
+    locker = new Database(join(folder, FILE))
     locker.exec(how)
   }
   function unlock(): void {
@@ -110,11 +110,14 @@ describe('an account that another program keeps locked', () => {
     expect(await account.reserve(LANE, 2)).toMatchObject({ kind: 'booked' })
   })
 
-  test('is waited for by nobody who closes it', async () => {
-    await mkdir(state)
-    lock('BEGIN EXCLUSIVE')
+  test.each(['state', 'lake'])('(in the %s) is waited for by nobody who closes it, and the thread is free meanwhile', async (where) => {
+    const folder = join(directory, where)
+    await mkdir(folder, { recursive: true })
+    lock('BEGIN EXCLUSIVE', folder)
     const account = create({ patienceMs: Infinity })
     const asked = account.reserve(LANE, 2).catch((error: unknown) => error)
+    // what has begun to wait hears it, as what has not
+    await new Promise(setImmediate)
     await account.close()
     expect(await asked).toMatchObject({ code: 'CKVD_ACCOUNT' })
   })
