@@ -271,8 +271,7 @@ export async function whenFree<T>(work: () => T, { patienceMs = BUSY_MS, signal 
 
 /** SQLITE_BUSY or SQLITE_LOCKED, of any kind. */
 function isBusy(error: unknown): boolean {
-  const primary = (resultCode(error) ?? 0) & 0xff
-  return primary === 5 || primary === 6
+  return [5, 6].includes((resultCode(error) ?? 0) & 0xff)
 }
 
 /**
