@@ -146,8 +146,14 @@ export type ContentFault =
   | (ArchiveMatch & { readonly kind: 'shuffled-rows' })
   /** each line behind the first one comes twice */
   | (ArchiveMatch & { readonly kind: 'doubled-rows' })
-  /** so many lines from line `line` on (from 1, a header counts) are missing, in the archive alone */
-  | (ArchiveMatch & { readonly kind: 'missing-rows'; readonly line: number; readonly rows: number })
+  /** lines are missing, in the archive alone */
+  | (ArchiveMatch & {
+      readonly kind: 'missing-rows'
+      /** the first of them, from 1; a header counts */
+      readonly line: number
+      /** how many */
+      readonly rows: number
+    })
 
 /** One scripted fault, as JSON writes it. */
 export type FaultRule = AnswerFault | ContentFault

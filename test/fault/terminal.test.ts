@@ -46,7 +46,8 @@ async function runPython(program: string, spec: string): Promise<Seen> {
 /** What a terminal has been told and not been told back. */
 function leftBehind(text: string): string[] {
   const last = (one: string, other: string): boolean => text.lastIndexOf(one) > text.lastIndexOf(other)
-  const line = text.slice(text.lastIndexOf('\n') + 1)
+  // what is typed is echoed by the terminal itself, and may come behind the last word of a program that has ended
+  const line = text.slice(text.lastIndexOf('\n') + 1).replaceAll('^C', '')
   return [
     ...(last(`${ESC}[?25l`, `${ESC}[?25h`) ? ['cursor hidden'] : []),
     ...(last(`${ESC}[?7l`, `${ESC}[?7h`) ? ['wrapping off'] : []),
