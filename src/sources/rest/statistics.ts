@@ -31,7 +31,7 @@ function statisticsFacts({ market }: Pick<Series, 'market'>): StatisticsFacts {
 
 /**
  * One page of a contract's statistics, in order, made of several answers: the first one tells which rows there are, the others what else is
- * known of them; null when the exchange does not know the contract. Of what it has forgotten it is asked nothing.
+ * known of them, where all of them reach; null when the exchange does not know the contract. Of what it has forgotten it is asked nothing.
  * @throws CKVD_REST_BODY, CKVD_REST_RANGE and as `fetchAnswer`
  */
 export async function fetchStatistics(
@@ -45,10 +45,9 @@ export async function fetchStatistics(
   const asked = { ...page, startUs }
   const answers = await Promise.all(parts.map((part) => fetchPart(series, part, asked, base, fetchAnswer)))
   const told = answers.filter((answer) => answer !== null)
-  const [first] = told
-  if (first === undefined || told.length < answers.length) return null
-  const rows = createRows(series, first.size)
-  const times = [...first.keys()]
+  if (told.length < answers.length) return null
+  const times = toldByAll(told)
+  const rows = createRows(series, times.length)
   rows.openTime.set(times.map(BigInt))
   parts.forEach(({ values }, i) =>
     Object.keys(values).forEach((key, at) => {
@@ -58,6 +57,17 @@ export async function fetchStatistics(
   for (const { key } of datasetOf(series).columns)
     if (key !== 'openTime' && !parts.some(({ values }) => Object.hasOwn(values, key))) (rows[key] as Float64Array).fill(NaN)
   return rows
+}
+
+/**
+ * The times of the first answer for which all others can speak: one that ends before another, or begins after it, may be cut or late, and
+ * what it lacks there is not known to be missing.
+ */
+function toldByAll(answers: readonly ReadonlyMap<number, unknown>[]): number[] {
+  const times = answers.map((answer) => [...answer.keys()])
+  const from = Math.max(...times.map(([first = Infinity]) => first))
+  const to = Math.min(...times.map((own) => own.at(-1) ?? -Infinity))
+  return (times[0] ?? []).filter((time) => time >= from && time <= to)
 }
 
 /** The first slot that the exchange has not forgotten, us. */
