@@ -128,8 +128,9 @@ export class AddressAccount implements RestAccount {
 
   /** Until it ends `close` waits. */
   #follow<T>(work: Promise<T>): Promise<T> {
+    const done = (): void => void this.#holding.delete(work)
     this.#holding.add(work)
-    work.finally(() => this.#holding.delete(work)).catch(() => undefined)
+    void work.then(done, done)
     return work
   }
 

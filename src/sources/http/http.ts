@@ -1,7 +1,7 @@
 import { gunzip } from 'node:zlib'
 import { promisify } from 'node:util'
 import { fileShares } from '../../../config/open-files.ts'
-import { abortError, CkvdError, isCkvdError, systemCode } from '../../errors.ts'
+import { abortError, CkvdError, isCkvdError, isFailure, systemCode } from '../../errors.ts'
 import type { Agents } from './agents.ts'
 import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
@@ -191,8 +191,7 @@ export class HttpClient {
     const { status } = answer
     if (request.pass?.(status) !== true) {
       if (status === 404) return answer
-      // its text is told where it can be read
-      if (status !== 200) throw statusError(await decodeBody(answer, url, maxBytes).catch(() => answer), url)
+      if (status !== 200) throw statusError(await decodeErrorBody(answer, url, maxBytes), url)
     }
     const plain = await decodeBody(answer, url, maxBytes)
     if (status === 200) await request.check?.(plain)
@@ -232,6 +231,16 @@ export class HttpClient {
 
 function endPeriod(exchange: HttpExchange, periodMs: number): void {
   exchange.endPeriod(periodMs)
+}
+
+/** As `decodeBody`, of an answer that is a failure: what it says is told where it can be read, and its status in any case. */
+async function decodeErrorBody(answer: HttpAnswer, url: string, maxBytes: number): Promise<HttpAnswer> {
+  try {
+    return await decodeBody(answer, url, maxBytes)
+  } catch (error) {
+    if (!isFailure(error)) throw error
+    return answer
+  }
 }
 
 async function decodeBody(answer: HttpAnswer, url: string, maxBytes: number): Promise<HttpAnswer> {

@@ -81,10 +81,10 @@ export class RestLimiter {
   }
 
   /**
-   * Calls `send` when the market's budget has room for `weight`, and again after a 429 (paused for its Retry-After, or
-   * to the end of the minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451; `bannedMs` in the details of what it throws
-   * says that the answer spoke of a ban, and for how long. It must
-   * let the watch follow its one request: a pause or a ban that came meanwhile, from whatever process, keeps it from going out.
+   * Calls `send` when the market's budget has room for `weight`, and again after a 429 (paused for its Retry-After, or to the end of the
+   * minute). `send` must hand over answers 418 and 429 instead of throwing, and throw CKVD_FORBIDDEN for 403 and 451; `bannedMs` in the
+   * details of what it throws says that the answer spoke of a ban, and for how long. It must let the watch follow its one request: a pause or
+   * a ban that came meanwhile, from whatever process, keeps it from going out.
    *
    * Throws CKVD_BANNED after a 418, at once and without sending, for every call of the lane until the ban ends;
    * CKVD_RATE_LIMITED when 429 does not end, or asks for a pause of more than five minutes, until that has ended; CKVD_FORBIDDEN without sending
