@@ -50,3 +50,15 @@ export function chunkClosedUs(day: UtcDay, series: Chunked): number {
   const grid = gridOf(series)
   return nextSlotUs(slotStartUs(chunkEndUs(day, series) - 1, grid), grid)
 }
+
+/** Splits chunks in order into runs without a hole between them. */
+export function consecutive(days: readonly UtcDay[], series: Chunked): UtcDay[][] {
+  const runs: UtcDay[][] = []
+  for (const day of days) {
+    const run = runs.at(-1)
+    const last = run?.at(-1)
+    if (run !== undefined && last !== undefined && nextChunk(last, series) === day) run.push(day)
+    else runs.push([day])
+  }
+  return runs
+}

@@ -58,3 +58,13 @@ export function periodStem(series: Series, period: string): string {
 export function archiveStem(series: Series, packaging: Packaging): string {
   return seriesFolder(series, packaging) + periodStem(series, '')
 }
+
+/** The date that a futures contract is named after, `BTCUSD_210625`. */
+const DATED = /_(\d{2})(\d{2})(\d{2})$/
+
+/** When a dated contract is delivered, at 08:00 UTC of that date, us; null for all others. */
+export function deliveryUs({ market, symbol }: Pick<Series, 'market' | 'symbol'>): number | null {
+  if (market === 'spot') return null
+  const [, year, month, day] = DATED.exec(symbol) ?? []
+  return year === undefined ? null : Date.UTC(2000 + Number(year), Number(month) - 1, Number(day), 8) * 1000
+}

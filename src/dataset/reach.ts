@@ -1,20 +1,19 @@
 import type { Series } from '../model/series.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { isSequence } from './expected.ts'
+import { deliveryUs } from './names.ts'
 import type { OfDataset } from './registry.ts'
 import { datasetOf } from './registry.ts'
 
 /** So long before it is forgotten a row is not asked for any more: a run takes its time, and a witness beside it must be there, too. */
 const MARGIN_US = 3_600_000_000
-/** Contracts that are delivered are named after the day. */
-const DATED = /_\d{6}$/
 
 /** From when on REST can be asked for rows of a series, us: Infinity where it cannot, -Infinity where it has all. */
 export function restReachUs(series: Pick<Series, 'dataset' | 'interval' | 'market' | 'symbol'>, nowUs: number): number {
   const { rest, restDays, restPerpetuals } = datasetOf(series)
   // it tells rows by their times, not by their ids
   if (rest === null || isSequence(series)) return Infinity
-  if (restPerpetuals?.includes(series.market) === true && DATED.test(series.symbol)) return Infinity
+  if (restPerpetuals?.includes(series.market) === true && deliveryUs(series) !== null) return Infinity
   return restDays === undefined ? -Infinity : nowUs - restDays * US_PER_DAY + MARGIN_US
 }
 

@@ -1,7 +1,7 @@
 import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
 import { storeDay } from '../acquire/store.ts'
-import { chunkRange, nextChunk } from '../dataset/chunk.ts'
+import { chunkRange, consecutive, nextChunk } from '../dataset/chunk.ts'
 import { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { codeOf, countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
@@ -184,23 +184,18 @@ export class ChunkSink {
   }
 }
 
-/** The chunks of problems of one series in order, `2024-03-04..2024-06-08, 2024-07-01`, as `ckvd coverage --accept` takes them. */
-function describeStretches(problems: readonly Problem[]): string {
-  const stretches: { readonly first: UtcDay; last: UtcDay }[] = []
-  for (const problem of problems) {
-    const { day } = problem
-    if (day === null) continue
-    const stretch = stretches.at(-1)
-    if (stretch !== undefined && nextChunk(stretch.last, problem) === day) stretch.last = day
-    else stretches.push({ first: day, last: day })
-  }
-  const shown = stretches.slice(0, MOST_STRETCHES).map(({ first, last }) => (first === last ? first : `${first}..${last}`))
-  const more = stretches.length - shown.length
-  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
-
 /** Stretches of days that a problem names. */
 const MOST_STRETCHES = 10
+
+/** The chunks of problems of one series in order, `2024-03-04..2024-06-08, 2024-07-01`, as `ckvd coverage --accept` takes them. */
+function describeStretches(problems: readonly Problem[]): string {
+  const [first] = problems
+  if (first === undefined) return ''
+  const days = problems.flatMap(({ day }) => (day === null ? [] : [day]))
+  const stretches = consecutive(days, first).map((run) => (run.length === 1 ? run.join() : `${run[0]}..${run.at(-1)}`))
+  const more = stretches.length - MOST_STRETCHES
+  return `${stretches.slice(0, MOST_STRETCHES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
 
 /** Doubts about where a series begins or ends: one cause for all chunks that they are told of. */
 const LIFE_REASONS: ReadonlySet<DoubtReason> = new Set(['not-ended', 'unknown-symbol', 'other-archives'])

@@ -1,3 +1,4 @@
+import { deliveryUs } from '../../dataset/names.ts'
 import { isForgetful } from '../../dataset/reach.ts'
 import { isFailure } from '../../errors.ts'
 import type { Doubt } from '../../model/evidence.ts'
@@ -35,9 +36,6 @@ export interface EndWitnesses {
   readonly signal: AbortSignal
 }
 
-/** The date that a futures contract is named after, `BTCUSD_210625`: it is delivered at 08:00 UTC. */
-const DATED = /_(\d{2})(\d{2})(\d{2})$/
-
 /** The one place that decides whether a series has ended. It keeps nothing: what it says is for `SeriesLife` to remember. */
 export class SeriesEnd {
   readonly #series: Series
@@ -50,11 +48,8 @@ export class SeriesEnd {
 
   /** When a dated contract was delivered, if that is past; null for others. */
   get deliveredUs(): number | null {
-    if (this.#series.market === 'spot') return null
-    const [, year, month, day] = DATED.exec(this.#series.symbol) ?? []
-    if (year === undefined) return null
-    const atUs = Date.UTC(2000 + Number(year), Number(month) - 1, Number(day), 8) * 1000
-    return atUs <= this.#witnesses.nowUs ? atUs : null
+    const atUs = deliveryUs(this.#series)
+    return atUs !== null && atUs <= this.#witnesses.nowUs ? atUs : null
   }
 
   /**

@@ -1,6 +1,6 @@
 import { createRows } from '../../dataset/registry.ts'
 import { countExpectedOfNone } from '../../dataset/expected.ts'
-import { chunkRange, nextChunk } from '../../dataset/chunk.ts'
+import { chunkRange } from '../../dataset/chunk.ts'
 import { isForgetful } from '../../dataset/reach.ts'
 import type { CkvdError } from '../../errors.ts'
 import { isProof } from '../../model/evidence.ts'
@@ -121,16 +121,4 @@ export async function acquireDaysFromRest(task: RestTask, life: SeriesLife, ctx:
 function isExpected(series: Series, day: UtcDay, life: SeriesLife): boolean {
   const range = expectedRange(series, day, life.bounds)
   return countSlots(range.startUs, range.endUs, gridOf(series)) > 0
-}
-
-/** Splits chunks in order into runs without a hole between them. */
-export function consecutive(days: readonly UtcDay[], series: Series): UtcDay[][] {
-  const runs: UtcDay[][] = []
-  for (const day of days) {
-    const run = runs.at(-1)
-    const last = run?.at(-1)
-    if (run !== undefined && last !== undefined && nextChunk(last, series) === day) run.push(day)
-    else runs.push([day])
-  }
-  return runs
 }

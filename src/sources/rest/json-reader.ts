@@ -27,7 +27,8 @@ const DECODER = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * Reads the bytes of one JSON value from the beginning to the end and makes of it only what is asked for: `JSON.parse` makes some forty
- * bytes of each of a hostile `[],`. It takes and refuses what `JSON.parse` takes and refuses of the decoded text, but for what is beyond the bounds above.
+ * bytes of each of a hostile `[],`, and readers of streams make whole values of what they find, however deep and long. It takes and refuses
+ * what `JSON.parse` takes and refuses of the decoded text, but for what is beyond the bounds above.
  */
 export class JsonReader {
   readonly #bytes: Buffer
