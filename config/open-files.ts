@@ -1,7 +1,8 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { devNull } from 'node:os'
 import type { CkvdError } from '../src/errors.ts'
-import { crowdedCode, systemCode, toCkvdError, tooManyOpenFiles } from '../src/errors.ts'
+import { crowdedCode, toCkvdError, tooManyOpenFiles } from '../src/errors.ts'
+import { systemCode } from '../src/system-errors.ts'
 
 /** How many of the files that the process may have open at once each part of the program takes at most. */
 export interface FileShares {

@@ -13,6 +13,7 @@ import ts from 'typescript'
 
 /** The house from the ground up. Rooms on one floor do not know each other. */
 const FLOORS = [
+  ['system-errors'],
   ['errors'],
   ['terminal-text'],
   ['log-file'],
@@ -32,7 +33,7 @@ const FLOORS = [
 
 /** Rooms that may import less than their floor allows, each with its reason. */
 const NARROWER = {
-  config: { may: ['model', 'errors'], because: 'settings and market facts rest on plain values alone' },
+  config: { may: ['model', 'errors', 'system-errors'], because: 'settings and market facts rest on plain values alone' },
   sandbox: { may: ['model', 'errors', 'config', 'dataset'], because: 'a stand-in for the exchange must not share code with what it tests' },
   pages: { may: ['model'], because: 'a browser runs it, which has neither Node nor our files' },
   workers: {

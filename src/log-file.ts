@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { CkvdError, describeSystemError, openFilesError, systemCode } from './errors.ts'
+import { CkvdError, openFilesError } from './errors.ts'
+import { describeSystemError, systemCode } from './system-errors.ts'
 
 /** A log file is put aside when the next line would make it larger than this. */
 const LIMIT_BYTES = 10_000_000

@@ -1,4 +1,5 @@
-import { CkvdError, describeSystemError, systemCode, toCkvdError } from '../errors.ts'
+import { CkvdError, toCkvdError } from '../errors.ts'
+import { describeSystemError, systemCode } from '../system-errors.ts'
 import type { CliContext } from './command.ts'
 import { isNohup } from './hangup.ts'
 import { ProcessOutput } from './process-output.ts'

@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
-import { CkvdError, crowdedCode, systemCode, toCkvdError, tooManyOpenFiles } from '../errors.ts'
+import { CkvdError, crowdedCode, toCkvdError, tooManyOpenFiles } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 
 /** Whose folder a file lies in: how messages speak of it, and the codes of its errors. */
 export interface Whose {

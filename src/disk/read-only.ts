@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 

@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'

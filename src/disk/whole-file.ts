@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import type { FileHandle } from 'node:fs/promises'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { sweepTempFiles, tempPath } from './temp-files.ts'

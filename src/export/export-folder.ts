@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import type { CkvdError } from '../errors.ts'

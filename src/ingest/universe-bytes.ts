@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { CkvdError, describeSystemError, openFilesError } from '../errors.ts'
+import { CkvdError, openFilesError } from '../errors.ts'
+import { describeSystemError } from '../system-errors.ts'
 import { universeError, universeLabel } from './universe-file.ts'
 
 const LARGEST_BYTES = 64 * 1024 * 1024

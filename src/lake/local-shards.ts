@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import type { BigIntStats, Dirent } from 'node:fs'
 import { closeSync, fstatSync, openSync, readvSync } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'

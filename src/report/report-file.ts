@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import { CkvdError, describeSystemError, openFilesError, systemCode } from '../errors.ts'
+import { CkvdError, openFilesError } from '../errors.ts'
+import { describeSystemError, systemCode } from '../system-errors.ts'
 import { makeDirectoryPath } from '../disk/directory-path.ts'
 import { WholeFile } from '../disk/whole-file.ts'
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { describeSystemError } from '../../errors.ts'
+import { describeSystemError } from '../../system-errors.ts'
 
 /** How long a hook may take, and how long it has to end once it is asked to. */
 const HOOK_MS = 60_000

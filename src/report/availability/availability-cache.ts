@@ -1,4 +1,5 @@
-import { CkvdError, systemCode } from '../../errors.ts'
+import { CkvdError } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import { parseJson } from '../../json-text.ts'
 import { closeSync, lstatSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'

@@ -1,6 +1,6 @@
 import type { buildConnector, Dispatcher } from 'undici'
 import { Agent, Pool, ProxyAgent } from 'undici'
-import { systemCode } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import type { Proxy } from './proxy.ts'
 import { proxyFor } from './proxy.ts'
 

@@ -1,6 +1,7 @@
 import { isOutOfFiles } from '../../../config/open-files.ts'
 import type { ErrorCode } from '../../errors.ts'
-import { CkvdError, crowdedCode, describeSystemCode, memoryError, systemCode, tooManyOpenFiles } from '../../errors.ts'
+import { CkvdError, crowdedCode, memoryError, tooManyOpenFiles } from '../../errors.ts'
+import { describeSystemCode, systemCode } from '../../system-errors.ts'
 
 /** Errors of a connection or a server that may pass: worth another try. */
 const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])

@@ -1,5 +1,6 @@
 import { Agent, ProxyAgent, request } from 'undici'
-import { CkvdError, describeSystemCode } from '../../errors.ts'
+import { CkvdError } from '../../errors.ts'
+import { describeSystemCode } from '../../system-errors.ts'
 import { proxyFor } from './proxy.ts'
 
 /** How long a monitor may take to answer, all tries of one asking together. */
