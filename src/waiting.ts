@@ -47,6 +47,15 @@ export function backoffMs(firstMs: number, attempt: number): number {
   return ceiling * (0.5 + Math.random() / 2)
 }
 
+/** How often who waits is told that it goes on. */
+const TELL_EVERY_MS = 1000
+
+/** Calls `tell` each second until it is disposed of. It keeps no process alive. */
+export function everySecond(tell: () => void): Disposable {
+  const timer = setInterval(tell, TELL_EVERY_MS).unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
 /** Waits, or throws the signal's reason as CKVD_ABORTED as soon as it is aborted. */
 export async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   try {

@@ -6,6 +6,7 @@ import { seriesLabel } from '../dataset/names.ts'
 import type { BadShard } from '../lake/verify.ts'
 import type { CommandRun } from './command.ts'
 import { requestSurroundings } from './request-surroundings.ts'
+import { createProgressView } from './show/progress-view.ts'
 
 /** Fetches bad chunks again, series by series: exactly what an ingest of these days would do. */
 export async function repairDays(run: CommandRun<object>, bad: readonly BadShard[]): Promise<{ exit: number; stored: number }> {
@@ -32,7 +33,8 @@ export async function repairDays(run: CommandRun<object>, bad: readonly BadShard
       run.settings,
       { ...around, pool: around.pool ?? pool },
     )
-    const result = await runIngest(options)
+    const view = createProgressView(run)
+    const result = await runIngest({ ...options, events: view.events }).finally(() => view.stop())
     stored += result.stored
     exit = Math.max(exit, result.exit)
   }

@@ -24,6 +24,7 @@ import type { IngestProgress } from './progress.ts'
 import { ProgressMeter } from './progress.ts'
 import type { Tally } from './result.ts'
 import { countFailure, planInto, sourcesOf } from './planning.ts'
+import { everySecond } from '../waiting.ts'
 
 /** Plans the universe and works through the plans as they come. Gives why REST was given up; null: it was not. Throws what stops a run. */
 export async function planAndRun(
@@ -48,6 +49,7 @@ export async function planAndRun(
   let isPlanned = false
   const planAll = async (): Promise<void> => {
     const planned = await planAhead({ ...options, signal }, scope, run, { spool, edge, meter })
+    meter.endPlanning(planned.totals.bytes, http.bytesThrough)
     isPlanned = true
     tally.planned = planned.totals.days + tally.unplanned
     options.events.onPlan?.(planned.totals, planned.series)
@@ -77,6 +79,14 @@ export async function planAndRun(
     failed.abort(error)
     throw error
   })
+  const beat = everySecond(() => {
+    try {
+      onProgress(meter.snapshot(http, tally.problemCount))
+    } catch (error) {
+      // thrown from a timer it would end the process
+      failed.abort(error)
+    }
+  })
   try {
     const outcomes = await Promise.allSettled([planning, running])
     // what was first is why the other one ended
@@ -85,6 +95,7 @@ export async function planAndRun(
     if (rest !== null) noteSilentRest(rest, tally)
     return rest?.stopped ?? null
   } finally {
+    beat[Symbol.dispose]()
     await spool.remove()
   }
 }

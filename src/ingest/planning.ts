@@ -16,6 +16,7 @@ import type { SeriesFailure } from './planner.ts'
 import { planUniverse } from './planner.ts'
 import type { Tally } from './result.ts'
 import { problemOf } from './result.ts'
+import { everySecond } from '../waiting.ts'
 
 /* What a run and a dry run have in common: scope, sources, connections, the universe planned, and what is told of series that cannot be. */
 
@@ -56,15 +57,28 @@ export async function planInto(
   emit: (planned: SeriesPlan | SeriesFailure) => Promise<void>,
 ): Promise<void> {
   const seen: { planned: number; refused: number; last: CkvdError | null } = { planned: 0, refused: 0, last: null }
-  await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
-    seen.planned++
-    options.events.onPlanning?.(seen.planned, options.universe.length)
-    if ('error' in one) {
-      seen.last = one.error
-      if (isCkvdError(one.error, 'CKVD_FORBIDDEN')) seen.refused++
-    }
-    await emit(one)
-  })
+  const startedMs = performance.now()
+  const tell = (): void =>
+    options.events.onPlanning?.({
+      planned: seen.planned,
+      lines: options.universe.length,
+      bytesDownloaded: http.bytesThrough,
+      elapsedMs: performance.now() - startedMs,
+    })
+  const beat = everySecond(tell)
+  try {
+    await planUniverse(options.universe, { listing, scope, catalog, adoptInto, signal: options.signal }, async (one) => {
+      seen.planned++
+      tell()
+      if ('error' in one) {
+        seen.last = one.error
+        if (isCkvdError(one.error, 'CKVD_FORBIDDEN')) seen.refused++
+      }
+      await emit(one)
+    })
+  } finally {
+    beat[Symbol.dispose]()
+  }
   const { planned, refused, last } = seen
   if (last === null) return
   if (refused === planned)

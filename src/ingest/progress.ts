@@ -17,7 +17,7 @@ export interface IngestProgress {
   readonly days: number
   /** bars written */
   readonly rows: number
-  /** bytes received, all requests */
+  /** bytes received, all requests; with a bound on the rate those that it has let through */
   readonly bytesDownloaded: number
   /** requests sent, by kind */
   readonly requests: Readonly<Record<RequestKind, number>>
@@ -29,12 +29,24 @@ export interface IngestProgress {
   readonly etaMs: number | null
 }
 
+/** How far the plan of a run is. */
+export interface IngestPlanning {
+  /** series planned so far */
+  readonly planned: number
+  /** lines of the universe */
+  readonly lines: number
+  /** bytes received so far, all requests; with a bound on the rate those that it has let through */
+  readonly bytesDownloaded: number
+  /** milliseconds since planning began */
+  readonly elapsedMs: number
+}
+
 /** What a run tells while it goes on. All calls are synchronous and must not throw. */
 export interface IngestEvents {
   /** the number under which the lake remembers the run */
   onRun?(run: number): void
-  /** series planned so far, of how many universe lines */
-  onPlanning?(planned: number, lines: number): void
+  /** called after every series, and each second while listings are read */
+  onPlanning?(planning: IngestPlanning): void
   /** the account of REST weight cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
   onMisplaced?(error: CkvdError, path: string | null): void
   /** the whole plan; downloads may have begun */
@@ -45,7 +57,7 @@ export interface IngestEvents {
   onChunk?(row: DayRow): void
   /** something worth knowing that is no problem, as soon as it is known; it is in the result's `notes`, too */
   onNote?(note: string): void
-  /** called after every archive and stretch once the whole plan is told: the receiver decides how often it draws */
+  /** called after every archive and stretch, and each second, once the whole plan is told: the receiver decides how often it draws */
   onProgress?(progress: IngestProgress): void
 }
 
@@ -58,8 +70,29 @@ export class ProgressMeter {
   stretches = 0
   days = 0
   rows = 0
+  #plannedMs = 0
+  #bytesBefore = 0
+  #bytesPlanned = 0
 
-  snapshot(http: { counts: Readonly<Record<RequestKind, number>>; bytesReceived: number }, problems: number): IngestProgress {
+  /**
+   * The whole plan is known: before the first archive is done the bytes alone tell how long it will take.
+   * @param bytes bytes of the archives in the plan
+   * @param received bytes received so far, listings above all
+   */
+  endPlanning(bytes: number, received: number): void {
+    this.#plannedMs = performance.now()
+    this.#bytesPlanned = bytes
+    this.#bytesBefore = received
+  }
+
+  /** Milliseconds until the planned bytes are here, at the rate since the plan was made; null where none have come. */
+  #etaOfBytes(received: number): number | null {
+    const came = received - this.#bytesBefore
+    const left = this.#bytesPlanned - came
+    return came <= 0 || left <= 0 ? null : ((performance.now() - this.#plannedMs) / came) * left
+  }
+
+  snapshot(http: { counts: Readonly<Record<RequestKind, number>>; bytesThrough: number }, problems: number): IngestProgress {
     const elapsedMs = performance.now() - this.#startedMs
     const done = this.archives + this.stretches
     const left = Math.max(0, this.planned - done)
@@ -69,11 +102,11 @@ export class ProgressMeter {
       archives: this.archives,
       days: this.days,
       rows: this.rows,
-      bytesDownloaded: http.bytesReceived,
+      bytesDownloaded: http.bytesThrough,
       requests: http.counts,
       problems,
       elapsedMs,
-      etaMs: done === 0 ? null : (elapsedMs / done) * left,
+      etaMs: done === 0 ? this.#etaOfBytes(http.bytesThrough) : (elapsedMs / done) * left,
     }
   }
 }

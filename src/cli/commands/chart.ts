@@ -24,6 +24,7 @@ import { runCommand } from '../command.ts'
 import { addSettings, datasetOption, intervalOption, marketOption, wordOption } from '../options.ts'
 import { monthOption } from '../range-options.ts'
 import { disputedText } from '../show/disputed-days.ts'
+import { createFetchView } from '../show/fetch-view.ts'
 import { checkOutside, OutFile } from '../show/out-file.ts'
 import { formatCountOf } from '../show/output.ts'
 import { localOrigin, tellSandbox } from '../show/sandbox-data.ts'
@@ -99,12 +100,14 @@ interface ChartTask {
 async function runChart(run: CommandRun<ChartFlags>, symbol: string): Promise<number> {
   const task = await readTask(run, symbol)
   const client = createMarketClient(run, task.series.market)
+  const view = createFetchView(run, symbol)
   try {
     const { dataset, interval } = task.series
-    const { table, gaps, unexplained } = await client.getWithHoles({
+    const asked = client.getWithHoles({
       ...{ symbol, ...readRange(run), dataset, interval, columns: COLUMNS, enforceSource: SOURCES[run.options.source] },
-      ...{ autoReindex: true, includeSourceInfo: true, signal: run.signal },
+      ...{ autoReindex: true, includeSourceInfo: true, signal: run.signal, onProgress: view.update },
     })
+    const { table, gaps, unexplained } = await asked.finally(() => view.stop())
     const origin = (await client.readOrigin()) ?? null
     const { slots, sources } = readSlots(table)
     const shades = [...gapShades(gaps), ...(await readShades(run, task, sources))]
@@ -113,6 +116,7 @@ async function runChart(run: CommandRun<ChartFlags>, symbol: string): Promise<nu
     const bars = slots.filter((slot) => slot.length > 1).length
     return tell(run, task, { bars, shades, disputed: disputedOf(table), unexplained, origin })
   } finally {
+    view.stop()
     await client.close()
   }
 }

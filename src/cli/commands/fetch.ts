@@ -21,12 +21,12 @@ import { runCommand } from '../command.ts'
 import { addSettings, datasetOption, intervalOption, marketOption, wordOption } from '../options.ts'
 import { monthOption } from '../range-options.ts'
 import { describeTable } from '../show/fetch-table.ts'
+import { createFetchView } from '../show/fetch-view.ts'
 import { OutFile } from '../show/out-file.ts'
 import type { OutFormat } from '../show/out-format.ts'
 import { chooseFormat, FORMAT_DEFAULT, OUT_FORMATS } from '../show/out-format.ts'
 import type { Output } from '../show/output.ts'
-import { formatCount, formatCountOf, formatDuration, formatRate, writeData } from '../show/output.ts'
-import { createProgress } from '../show/progress.ts'
+import { formatCountOf, formatDuration, writeData } from '../show/output.ts'
 import { tellSandbox } from '../show/sandbox-data.ts'
 import { disputedText } from '../show/disputed-days.ts'
 import { csvOf, disputedOf, gapsOf, mapObjects } from '../show/table-rows.ts'
@@ -91,15 +91,7 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
   const steps: FetchStep[] = []
   const client = createMarketClient(run, options.market ?? 'spot')
   const startedMs = performance.now()
-  const view = createProgress<{ readonly done: number; readonly total: number }>(run, {
-    message: 'fetching',
-    facts: ({ done, total }) => ({ done, total }),
-    parts: ({ done, total }) => {
-      const elapsedMs = performance.now() - startedMs
-      const eta = `ETA ${formatDuration((elapsedMs / done) * (total - done))}`
-      return [formatRate(done, elapsedMs, 'days'), eta, `${formatCount(done)}/${formatCount(total)} days fetched`]
-    },
-  })
+  const view = createFetchView(run, symbol)
   try {
     await using file =
       options.out === undefined
@@ -126,6 +118,7 @@ async function runFetch(run: CommandRun<FetchFlags>, symbol: string): Promise<nu
     if (disputed.length > 0) run.context.stderr.write(disputedText(disputed))
     return exit
   } finally {
+    view.stop()
     await client.close()
   }
 }

@@ -18,6 +18,7 @@ export function createListingView(
   const etaOf = ({ done, total }: ListingProgress): number => ((performance.now() - startedMs) / done) * (total - done)
   return createProgress(run, {
     message: 'listing symbols',
+    waits: 'Reading which symbols there are',
     facts: (progress) => ({ ...progress, etaMs: etaOf(progress) }),
     parts: (progress) => [
       formatRate(progress.done, performance.now() - startedMs, 'symbols'),

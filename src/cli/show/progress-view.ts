@@ -1,10 +1,10 @@
 import { misplacedMessage } from '../../acquire/rest/address-account.ts'
 import type { CkvdError } from '../../errors.ts'
-import type { IngestEvents, IngestProgress } from '../../ingest/progress.ts'
+import type { IngestEvents, IngestPlanning, IngestProgress } from '../../ingest/progress.ts'
 import type { DayRow } from '../../lake/catalog/catalog-rows.ts'
 import type { CommandRun } from '../command.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate } from './output.ts'
-import { createCounter, createProgress } from './progress.ts'
+import { createProgress } from './progress.ts'
 
 /** What shows a run as it goes on. */
 export interface ProgressView {
@@ -18,10 +18,15 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
   const onMisplaced = (error: CkvdError, path: string | null): void =>
     run.logger.warn({ code: error.code, path }, misplacedMessage(error, path))
   if (run.quiet) return { events: { onMisplaced }, stop: () => undefined }
-  const planning = createCounter<{ readonly planned: number; readonly lines: number }>(run, {
+  // how many series a symbol has is not known before its listing is read
+  const planning = createProgress<IngestPlanning & { readonly done: number; readonly total: null }>(run, {
     message: 'reading listings',
-    facts: ({ planned, lines }) => ({ planned, lines }),
-    text: ({ planned, lines }) => `Reading listings: ${formatCount(planned)} series of ${formatCountOf(lines, 'symbol')}`,
+    facts: ({ planned, lines, bytesDownloaded, elapsedMs }) => ({ planned, lines, bytesDownloaded, elapsedMs }),
+    parts: ({ planned, lines, bytesDownloaded, elapsedMs }) => [
+      `Reading listings: ${formatCount(planned)} series of ${formatCountOf(lines, 'symbol')}`,
+      formatBytes(bytesDownloaded),
+      formatRate(bytesDownloaded, elapsedMs, 'B'),
+    ],
   })
   const progress = createProgress<IngestProgress>(run, {
     message: 'ingesting',
@@ -35,7 +40,7 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
     progress.stop()
   }
   const events: IngestEvents = {
-    onPlanning: (planned, lines) => planning.update({ planned, lines }),
+    onPlanning: (reached) => planning.update({ ...reached, done: reached.planned, total: null }),
     onPlan: () => planning.stop(),
     onProgress: progress.update,
     onMisplaced,

@@ -1,4 +1,6 @@
+import { everySecond } from '../../waiting.ts'
 import type { CommandRun } from '../command.ts'
+import { formatDuration } from './output.ts'
 import { createBar } from './progress-bar.ts'
 
 type Shown = Pick<CommandRun<object>, 'context' | 'interactive' | 'quiet' | 'logger' | 'signal'>
@@ -20,35 +22,72 @@ export interface ProgressForm<T> {
   readonly message: string
   /** the fields of a log line; times are rounded to milliseconds */
   readonly facts: (progress: T) => Readonly<Record<string, number | string | null>>
+  /** what stands behind the share, the most important first */
+  readonly parts: (progress: T) => readonly string[]
+  /** what is waited for before the first update; left out: nothing is shown before it */
+  readonly waits?: string
 }
 
 /**
- * A line with share, rate and time left on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`. `parts` are what
- * stands behind the share, the most important first; where nobody knows how much there is, `total` is null and there is no share.
+ * A line with share, rate and time left on a terminal, a log line every ten seconds in a pipe, nothing with `--quiet`; where nobody knows how
+ * much there is, `total` is null and there is no share. It is shown anew each second, also while nothing is done, so that what takes long
+ * is told from what has come to a stop.
  */
 export function createProgress<T extends { readonly done: number; readonly total: number | null }>(
   run: Shown,
-  form: ProgressForm<T> & { readonly parts: (progress: T) => readonly string[] },
+  form: ProgressForm<T>,
 ): ProgressLine<T> {
   if (run.quiet) return SILENT
-  if (!run.interactive) return createLog(run, form)
-  const bar = createBar(run, DRAW_EVERY_MS)
-  return { update: (progress) => bar.update(progress.done, progress.total, () => form.parts(progress)), stop: () => bar.stop() }
-}
-
-/** As `createProgress`, of one sentence, such as `Checking shards: 1,234`. */
-export function createCounter<T>(run: Shown, form: ProgressForm<T> & { readonly text: (progress: T) => string }): ProgressLine<T> {
-  if (run.quiet) return SILENT
-  if (!run.interactive) return createLog(run, form)
-  const bar = createBar(run, DRAW_EVERY_MS)
-  return { update: (progress) => bar.update(0, null, () => [form.text(progress)]), stop: () => bar.stop() }
+  const show = run.interactive ? createLine(run, form) : createLog(run, form)
+  const startedMs = performance.now()
+  let last: T | undefined
+  let beat: Disposable | undefined
+  let stopped = false
+  const tell = (): void => {
+    if (last !== undefined) show.update(last)
+    else show.wait(performance.now() - startedMs)
+  }
+  if (form.waits !== undefined) beat = everySecond(tell)
+  return {
+    update(progress) {
+      if (stopped) return
+      last = progress
+      beat ??= everySecond(tell)
+      show.update(progress)
+    },
+    stop() {
+      stopped = true
+      beat?.[Symbol.dispose]()
+      show.stop()
+    },
+  }
 }
 
 const SILENT: ProgressLine<unknown> = { update: () => undefined, stop: () => undefined }
 
-function createLog<T>(run: Shown, { message, facts }: ProgressForm<T>): ProgressLine<T> {
+interface Show<T> extends ProgressLine<T> {
+  /** shows that the first update is waited for, and for how long it has been */
+  wait(this: void, elapsedMs: number): void
+}
+
+function createLine<T extends { readonly done: number; readonly total: number | null }>(
+  run: Shown,
+  { parts, waits = '' }: ProgressForm<T>,
+): Show<T> {
+  const bar = createBar(run, DRAW_EVERY_MS)
+  return {
+    wait: (elapsedMs) => bar.update(0, null, () => [waits, formatDuration(elapsedMs)]),
+    update: (progress) => bar.update(progress.done, progress.total, () => parts(progress)),
+    stop: () => bar.stop(),
+  }
+}
+
+function createLog<T>(run: Shown, { message, facts, waits = '' }: ProgressForm<T>): Show<T> {
   const isDue = every(LOG_EVERY_MS, performance.now())
   return {
+    wait(elapsedMs) {
+      if (isDue()) run.logger.info(rounded({ elapsedMs }), waits)
+    },
     update(progress) {
       if (isDue()) run.logger.info(rounded(facts(progress)), message)
     },

@@ -27,6 +27,12 @@ export class Traffic {
     this.#bytesPerMs = (maxRateBytes ?? Infinity) / 1000
   }
 
+  /** Of the bytes received those that the rate has let through: what is held up has come, but is not handed on yet. */
+  get through(): number {
+    if (this.#bytesPerMs === Infinity) return this.bytes
+    return this.bytes - Math.max(0, this.#paidUntilMs - performance.now()) * this.#bytesPerMs
+  }
+
   /** Books the bytes; returns for how many milliseconds the connection is paused for them. */
   take(bytes: number, controller: Dispatcher.DispatchController): number {
     this.bytes += bytes

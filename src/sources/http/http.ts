@@ -115,6 +115,11 @@ export class HttpClient {
     return this.#traffic.bytes
   }
 
+  /** Of them those that our own rate has let through. */
+  get bytesThrough(): number {
+    return Math.round(this.#traffic.through)
+  }
+
   /** True once any server has answered: tells a dead network from one bad address. */
   get reached(): boolean {
     return this.#answers > 0
