@@ -27,7 +27,7 @@ try {
 - **what to do**: where the message does not say it better. Longer answers: [troubleshooting](troubleshooting.md).
 - **retryable**: whether the same call may succeed when it is tried again at once. The package has already tried such calls again, with back-off, before it throws.
 
-This page is generated from the catalogue in \`src/errors.ts\` and \`src/cli/show/remedies.ts\` by \`node scripts/errors-doc.mjs\`.
+This page is generated from the catalogue in \`src/errors.ts\` and \`src/cli/show/remedies.ts\` by \`node scripts/errors-doc.mjs\`, all three in the source repository.
 `
 
 /** A text as the cell of a Markdown table. */

@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const TIMEOUT_MS = 180_000
@@ -90,6 +90,17 @@ function listChecks(files, home) {
     'the tarball holds nothing else': () => {
       const junk = files.filter((path) => !PERMITTED.some((pattern) => pattern.test(path)))
       check(junk.length === 0, `Expected none of these in the tarball: ${junk.join(', ')}.`)
+    },
+    'every link of its pages leads to a file in it': () => {
+      const installed = join(home, 'node_modules', manifest.name)
+      const dead = files
+        .filter((path) => path.endsWith('.md'))
+        .flatMap((page) =>
+          [...readFileSync(join(installed, page), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
+            .filter(([, to]) => !/^https?:/.test(to) && !files.includes(posix.join(posix.dirname(page), to)))
+            .map(([, to]) => `${page}: ${to}`),
+        )
+      check(dead.length === 0, `Expected links to files of the tarball, found ${dead.join(', ')}.`)
     },
     'no source map points out of the tarball': () => {
       const installed = join(home, 'node_modules', manifest.name)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -18,6 +18,7 @@ const PAGES = [
 /** What goes into the package: `files` of package.json, and what npm packs of itself. */
 const PACKED = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] }).files
 const ALWAYS_PACKED = ['README.md', 'LICENSE', 'package.json']
+const isPacked = (path: string): boolean => ALWAYS_PACKED.includes(path) || PACKED.some((one) => path === one || path.startsWith(`${one}/`))
 /** The anchors of a page's headings, as GitHub and npm make them. */
 const anchorsOf = (page: string): string[] =>
   [...readPage(page).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
@@ -40,12 +41,18 @@ describe.each(PAGES)('%s', (page) => {
     expect(links.filter((to) => !existsSync(join(ROOT, dirname(page), to)))).toEqual([])
   })
 
-  test('links to what is in the package, too', () => {
+  test('links to files that are in the package, too', () => {
     const links = [...readPage(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, to = '']) => to).filter((to) => !/^https?:/.test(to))
-    const isPacked = (path: string): boolean =>
-      ALWAYS_PACKED.includes(path) || PACKED.some((one) => path === one || path.startsWith(`${one}/`))
     expect(PACKED.filter((one) => one.startsWith('!'))).toEqual([])
-    expect([page, ...links.map((to) => join(dirname(page), to))].filter((path) => !isPacked(path))).toEqual([])
+    // a folder has no page where nobody makes one of its README
+    const isThere = (path: string): boolean => isPacked(path) && statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile() === true
+    expect([page, ...links.map((to) => join(dirname(page), to))].filter((path) => !isThere(path))).toEqual([])
+  })
+
+  test('says where the paths lie that it names and that are not in the package', () => {
+    const elsewhere = pathsOf(page).filter((path) => !isPacked(path))
+    const says = /source repository/.test(readPage(page))
+    expect(says ? [] : elsewhere).toEqual([])
   })
 
   test('links to headings that are there', () => {
