@@ -6,8 +6,7 @@
  * @module crypto-kline-vision-data
  */
 import type { Table } from 'apache-arrow'
-import { oldPlaceMessage } from '../config/lake-place.ts'
-import { misnamedMessage, unknownOption } from '../config/option-names.ts'
+import { unknownOption } from '../config/option-names.ts'
 import type { LogLevel } from './log.ts'
 import { createLogger } from './log.ts'
 import { createClock } from './question/clock.ts'
@@ -216,14 +215,12 @@ export function configureLogging(options: { readonly level?: LogLevel | undefine
   else if (file === null) delete process.env['CKVD_LOG_FILE']
 }
 
-function createClient(market: MarketType, { settings, enforceSource, oldLake, misnamed }: ClientSettings): MarketClient {
+function createClient(market: MarketType, { settings, enforceSource }: ClientSettings): MarketClient {
   const logger = createLogger({
     level: settings.logLevel,
     file: settings.logFile ?? undefined,
     pretty: process.stderr.isTTY ? 'clock' : undefined,
   })
-  if (oldLake !== null) logger.warn(oldPlaceMessage(oldLake))
-  for (const variable of misnamed) logger.warn(misnamedMessage(variable))
   return new MarketClient({
     settings,
     market,

@@ -1,11 +1,13 @@
-import { unknownOption } from '../../config/option-names.ts'
-import type { ResolvedSettings, Settings } from '../../config/settings.ts'
+import { oldPlaceMessage } from '../../config/lake-place.ts'
+import { misnamedMessage, unknownOption } from '../../config/option-names.ts'
+import type { Settings } from '../../config/settings.ts'
 import { expectedMessage, resolveSettings } from '../../config/settings.ts'
 import { SOURCE_SETTINGS } from '../../config/source-urls.ts'
 import { CkvdError } from '../errors.ts'
 import type { LogLevel } from '../log.ts'
 import { DataSource } from '../question/names.ts'
 import { parseWord } from '../question/query.ts'
+import { warnOnce } from './warn-once.ts'
 
 /** Where the five sources are: bases of URLs. A sandbox's `urls` are one. */
 export interface SourceUrlOptions {
@@ -59,14 +61,10 @@ export const CONFIG_NAMES: readonly string[] = Object.keys(CONFIG_KEYS)
 export interface ClientSettings {
   readonly settings: Settings
   readonly enforceSource: DataSource
-  /** a lake that nobody named, in the place of earlier builds; null: there is none */
-  readonly oldLake: ResolvedSettings['oldLake']
-  /** variables of the environment that nothing reads, and that were probably meant for one that is read */
-  readonly misnamed: ResolvedSettings['misnamed']
 }
 
 /**
- * Settles a client's options.
+ * Settles a client's options, and warns of what in the environment is probably not as it was meant.
  * @throws CkvdError `CKVD_USAGE` for a wrong option, `CKVD_CONFIG` for a wrong setting of the environment or the config file
  */
 export function resolveConfig(
@@ -91,5 +89,7 @@ export function resolveConfig(
   }
   const { settings, oldLake, misnamed } = resolveSettings({ flags, env: around.env, cwd: around.cwd, caller: 'library' })
   const enforceSource = parseWord('enforceSource', config.enforceSource, DataSource, DataSource.AUTO)
-  return Object.freeze({ settings, oldLake, misnamed, enforceSource })
+  if (oldLake !== null) warnOnce(oldPlaceMessage(oldLake))
+  for (const variable of misnamed) warnOnce(misnamedMessage(variable))
+  return Object.freeze({ settings, enforceSource })
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -124,6 +124,46 @@ describe('a process that uses the library', () => {
       ['--import', pathToFileURL(hook).href],
     )
     expect(stdout).toMatch(/^CKVD_POLARS_MISSING .*npm install nodejs-polars/)
+  })
+})
+
+describe('what is odd about the environment is told once a process, as Node tells its warnings, whatever the log level', () => {
+  const INGEST = `import { ingest } from INDEX
+    await ingest({ symbols: ['BTCUSDT'], intervals: ['1h'], start: '2024-03-08', end: '2024-03-09', dryRun: true })`
+  const CLIENTS = `import { CryptoKlineVisionData } from INDEX
+    for (let i = 0; i < 3; i++) await CryptoKlineVisionData.create('binance', 'spot' OPTIONS).close()`
+  // no lake is named: these calls open none
+  const home = () => ({
+    CKVD_LAKE: '',
+    CKVD_CACHE_DIR: '/elsewhere',
+    XDG_DATA_HOME: join(temp.path, 'data'),
+    XDG_CACHE_HOME: join(temp.path, 'cache'),
+  })
+  const WARNING = /^\(node:\d+\) CkvdWarning: nothing here reads CKVD_CACHE_DIR: did you mean CKVD_LAKE\?\n\(Use .*\)\n$/
+
+  test.each([
+    ['clients', CLIENTS.replace(' OPTIONS', '')],
+    ['ingest', INGEST],
+  ])('a variable that nothing reads, by %s', async (_name, code) => {
+    const { stderr, exit } = await runModule(code, home())
+    expect([exit, stderr]).toEqual([0, expect.stringMatching(WARNING)])
+  })
+
+  test('not where the lake is named, by its variable or by an option, and not with --no-warnings', async () => {
+    const code = CLIENTS.replace(' OPTIONS', '')
+    const named = { CKVD_CACHE_DIR: '/elsewhere' }
+    expect(await runModule(code, named)).toMatchObject({ exit: 0, stderr: '' })
+    expect(await runModule(CLIENTS.replace(' OPTIONS', `, { lake: 'x' }`), home())).toMatchObject({ exit: 0, stderr: '' })
+    expect(await runModule(code, home(), ['--no-warnings'])).toMatchObject({ exit: 0, stderr: '' })
+  })
+
+  test('a lake that lies in the place of earlier builds', async () => {
+    const place = home()
+    const old = join(place.XDG_CACHE_HOME, 'crypto-kline-vision-data', 'lake')
+    await mkdir(old, { recursive: true })
+    await writeFile(join(old, 'lake.json'), '{}')
+    const { stderr, exit } = await runModule(CLIENTS.replace(' OPTIONS', ''), { ...place, CKVD_CACHE_DIR: '' })
+    expect([exit, stderr.match(/CkvdWarning: the lake lies in the cache directory/g)?.length]).toEqual([0, 1])
   })
 })
 
