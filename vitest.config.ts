@@ -5,6 +5,7 @@ export default defineConfig({
     expect: { requireAssertions: true },
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    globalSetup: ['test/support/states.ts'],
     setupFiles: ['test/support/state.ts'],
     pool: 'forks',
     maxWorkers: 2,
