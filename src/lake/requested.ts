@@ -40,6 +40,15 @@ export function* readRequested(catalog: LedgerReader, series: Series, { start, e
   if (next < last) yield { never: chunksIn(series, next, last) }
 }
 
+/** True where all days lie before the series' first bar, or after its end, as the lake knows them: nothing is expected of them. */
+export function liesOutsideLife(catalog: LedgerReader, series: Series, { start, end }: Days): boolean {
+  const known = catalog.getSeries(series)
+  if (known === undefined) return false
+  const { firstOpenUs, endedUs } = known
+  const isBefore = firstOpenUs !== null && end !== undefined && end <= chunkOfUs(firstOpenUs, series)
+  return isBefore || (endedUs !== null && start !== undefined && dayStartUs(start) >= endedUs)
+}
+
 /** From the series' first to its last day, as the listing had them. */
 function listedDays(catalog: LedgerReader, series: Series): { start: UtcDay; end: UtcDay } | undefined {
   const known = catalog.getSeries(series)

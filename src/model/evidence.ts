@@ -48,7 +48,7 @@ const DOUBTS: Readonly<Record<DoubtReason, string>> = {
   'unknown-symbol': 'REST does not know this symbol, and it is not known to have ended',
   'no-witness': 'no answer of REST holds a bar on both sides and none between',
   contradiction: 'REST lacks bars that are stored, so its answer explains nothing',
-  'not-ended': 'REST has no later bar, but the exchange does not say that the series has ended',
+  'not-ended': 'no later bar is known, and the exchange does not say that the series has ended',
   young: 'REST has no later bar up to now, and that for less than three days',
   'not-asked': 'REST was not asked',
   'other-archives': 'archives that were not taken have bars of it',

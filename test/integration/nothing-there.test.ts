@@ -21,11 +21,35 @@ describe('a question about what is not there', () => {
       'The lake has nothing of NOPEUSDT, 1d in this selection',
     ],
     [['--market', 'um'], [], 'The lake has no day of this selection. (exit 3)'],
-    [['--end', '2023-01-01'], [], 'The lake has no day of this selection. (exit 3)'],
+    [['--market', 'um', '--end', '2023-01-01'], [], 'The lake has no day of this selection. (exit 3)'],
+    // within the life of the series, and never requested; after the last one that is listed nothing is known
+    [['--start', '2024-01-05', '--end', '2024-01-07'], [], 'The lake has no day of this selection. (exit 3)'],
+    [['--start', '2024-01-05'], [], 'The lake has no day of this selection. (exit 3)'],
   ])('coverage %j says so, exit 3', async (flags, absent, sentence) => {
     const { exit, stdout } = await world.ckvd(['coverage', ...flags])
     expect([exit, stdout]).toEqual([3, expect.stringContaining(sentence)])
     expect(jsonOf(await world.ckvd(['coverage', ...flags, '--json']))).toMatchObject({ exit: 3, absent })
+  })
+
+  test('coverage of days before the first bar, or after the end, says so as the ingest does: they are explained, exit 0', async () => {
+    await using ended = await createWorld({
+      now: '2024-03-10T12:00:00Z',
+      markets: [{ market: 'spot', symbol: 'AAAUSDT', firstDay: '2024-01-01', lastDay: '2024-01-20' }],
+    })
+    expect(await ended.ingest({ symbols: ['AAAUSDT'] })).toMatchObject({ exit: 0 })
+    const cases: readonly [start: string, end: string, outside: boolean][] = [
+      ['2023-01-01', '2024-01-01', true],
+      ['2023-01-01', '2024-01-02', false],
+      ['2024-01-21', '2024-02-01', true],
+      ['2024-01-20', '2024-02-01', false],
+    ]
+    for (const [start, end, outside] of cases) {
+      const range = ['--start', start, '--end', end]
+      expect(await ended.ingest({ symbols: ['AAAUSDT'], start, end })).toMatchObject({ exit: 0 })
+      const { exit, stdout } = await ended.ckvd(['coverage', ...range])
+      expect([start, exit, stdout.includes('before the first bar of their series or after its end')]).toEqual([start, 0, outside])
+      expect(jsonOf(await ended.ckvd(['coverage', ...range, '--json']))).toMatchObject({ exit: 0, absent: [] })
+    }
   })
 
   test('coverage of what is there, and of a lake that is empty as a whole, is exit 0', async () => {
@@ -49,6 +73,19 @@ describe('a question about what is not there', () => {
       expect.stringMatching(/CKVD_UNKNOWN_SYMBOL: Neither.*\nSome series failed as a whole: .*\(exit 3\)\n$/),
     ])
     expect(stdout).not.toContain('ckvd coverage')
+  })
+
+  test('ingest without REST of a symbol that is no longer traded points to the record, and says nothing in the name of REST, however often', async () => {
+    await using ended = await createWorld({
+      now: '2024-03-10T12:00:00Z',
+      markets: [{ market: 'spot', symbol: 'AAAUSDT', firstDay: '2024-01-01', lastDay: '2024-01-20' }],
+    })
+    for (let run = 1; run <= 2; run++) {
+      const { exit, stdout } = await ended.ckvd(['ingest', 'AAAUSDT', '--intervals', '1h', '--no-rest', '--archives', 'daily'])
+      expect([exit, stdout]).toEqual([3, expect.stringContaining('Some days are unexplained. `ckvd coverage` shows them;')])
+      expect(stdout).toContain('no later bar is known, and the exchange does not say that the series has ended: REST is off.')
+      expect(stdout).not.toMatch(/REST has|as a whole/)
+    }
   })
 
   test('verify --prune of a series that the lake has not: exit 2, and the others stay', async () => {

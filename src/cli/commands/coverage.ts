@@ -5,6 +5,7 @@ import { csvLine } from '../../codec/export/csv-text.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import { openLake } from '../../lake/lake.ts'
+import { liesOutsideLife } from '../../lake/requested.ts'
 import { listAbsent, listSelectedSeries } from '../../lake/selection.ts'
 import type { Condition } from '../../model/condition.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
@@ -105,7 +106,8 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const rows = selected.map((series) => readCoverage(lake.catalog, series, filter))
   const absent = listAbsent(filter, rows)
   // whoever names a part of the lake asks for it; of a lake that is empty as a whole nothing was requested
-  const isEmpty = (!isOfAll || Object.keys(filter).length > 0) && rows.every(({ first }) => first === null)
+  const isOutside = selected.length > 0 && selected.every((series) => liesOutsideLife(lake.catalog, series, filter))
+  const isEmpty = (!isOfAll || Object.keys(filter).length > 0) && rows.every(({ first }) => first === null) && !isOutside
   const exit = rows.some(hasUnexplained) || absent.length > 0 || isEmpty ? 3 : 0
   if (run.options.html !== undefined) {
     const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))
@@ -115,7 +117,14 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   }
   if (run.json) run.printJson({ command: 'coverage', exit, origin: lake.origin ?? null, series: rows, absent, total: sumOf(rows) })
   else if (run.options.csv === true) printCsv(run, rows)
-  else showCoverage(run.context.stdout, rows, { absent, exit, origin: lake.origin, color: hasColor(run.context.stdout, run.context.env) })
+  else
+    showCoverage(run.context.stdout, rows, {
+      absent,
+      exit,
+      isOutside,
+      origin: lake.origin,
+      color: hasColor(run.context.stdout, run.context.env),
+    })
   if (run.options.csv === true) tellSandbox(run, lake.origin, true)
   return exit
 }

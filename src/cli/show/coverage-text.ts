@@ -18,6 +18,8 @@ export interface CoverageTold {
   /** what the filters name and the lake has not */
   readonly absent: readonly string[]
   readonly exit: number
+  /** all days of the selection lie before the first bar of their series or after its end */
+  readonly isOutside: boolean
   readonly origin: Origin | undefined
   /** the terminal has colours */
   readonly color: boolean
@@ -167,10 +169,11 @@ function lastOf(rows: readonly SeriesCoverage[]): string | undefined {
     .at(-1)
 }
 
-function closing(rows: readonly SeriesCoverage[], { absent, exit }: CoverageTold): string {
+function closing(rows: readonly SeriesCoverage[], { absent, exit, isOutside }: CoverageTold): string {
   if (absent.length > 0)
     return `The lake has nothing of ${absent.join(', ')} in this selection: it was never requested, or failed as a whole.`
   if (rows.some(hasUnexplained)) return 'Some days are unexplained.'
   if (rows.some(({ first }) => first !== null)) return 'All that was requested is stored or explained.'
+  if (isOutside) return 'All days of this selection lie before the first bar of their series or after its end: no bar is expected.'
   return exit === 0 ? 'The lake is empty.' : 'The lake has no day of this selection.'
 }

@@ -201,7 +201,7 @@ function verdict(result: IngestResult): string {
       return 'Every requested day is stored, or its absence is explained. (exit 0)'
     case 3:
       // of a series that failed as a whole the lake has no record, so coverage cannot show it
-      return result.problems.every(({ day }) => day === null)
+      return result.problems.every(({ day, condition }) => day === null && condition === 'failed')
         ? 'Some series failed as a whole: the problems above tell why. The lake has no record of them. (exit 3)'
         : `Some days are unexplained. \`ckvd coverage\` shows them; ${result.command === 'sync' ? 'the next run asks again' : '`ckvd ingest --retry-failed` tries again'}. (exit 3)`
     case 130:
