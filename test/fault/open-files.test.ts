@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { shareFiles } from '../../config/open-files.ts'
@@ -16,15 +17,17 @@ interface Around {
   readonly env?: Readonly<Record<string, string>>
   /** of Node, before the program */
   readonly flags?: readonly string[]
+  /** another program than `ckvd` */
+  readonly program?: string
 }
 
 /** Runs a command with at most so many open files. */
 async function runWithin(
   files: number,
   args: readonly string[],
-  { stdin = '', env = {}, flags = [] }: Around = {},
+  { stdin = '', env = {}, flags = [], program = MAIN }: Around = {},
 ): Promise<CommandResult> {
-  const child = spawn('sh', ['-c', `ulimit -n ${files} && exec "$@"`, 'sh', process.execPath, ...flags, MAIN, ...args], {
+  const child = spawn('sh', ['-c', `ulimit -n ${files} && exec "$@"`, 'sh', process.execPath, ...flags, program, ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...env },
   })
   child.stdin.on('error', () => undefined).end(stdin)
@@ -140,6 +143,18 @@ describe.skipIf(process.platform === 'win32')('few open files make a run slower,
     expect((await runWithin(128, ['verify', '--lake', temp.lake])).exit).toBe(0)
     expect((await runWithin(128, [...exported, '--workers', '4'])).exit).toBe(0)
     expect((await runWithin(128, ['query', 'SELECT count(*) FROM spot_1h', '--from', out])).exit).toBe(0)
+  })
+
+  test.each(['demo-cli.js', 'demo-module.js'])('too few to load %s: the same', async (name) => {
+    const program = join(MAIN, '..', name)
+    await using temp = await createTempDirectory()
+    for (const files of [20, 24, 28, 34, 60])
+      for (const args of [['--version'], ['--sandbox', '--lake', temp.lake, '-d', '1', '-i', '1h']]) {
+        const { exit, stdout, stderr } = await runWithin(files, args, { program })
+        expect(`${stdout}${stderr}`, `ulimit -n ${files} ${args.join(' ')}`).not.toMatch(/CKVD_BUG|^ +at |node:internal/m)
+        expect([0, 4], `ulimit -n ${files} ${args.join(' ')}: ${stderr}`).toContain(exit)
+        if (exit === 4) expect(stderr).toMatch(/^error CKVD_OPEN_FILES: .*`ulimit -n 1024`, at least 128/m)
+      }
   })
 
   test('a sound shard that cannot be opened for that is not called damaged', async () => {

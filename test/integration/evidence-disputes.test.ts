@@ -209,7 +209,7 @@ describe.each(MARKETS)('%s: a disputed day of the lake', (market) => {
     await using lab = await openDisputed()
     const { symbol } = lab.series.life
     const args = ['-s', symbol, '-i', '1h', '-d', '100', '--market', market, '--lake', lab.lake]
-    const demo = await startNode([join(MAIN, '..', 'commands', bin), ...args], { env: lab.env, cwd: lab.directory.path }).ended
+    const demo = await startNode([join(MAIN, '..', bin), ...args], { env: lab.env, cwd: lab.directory.path }).ended
     expect([demo.exit, demo.stderr]).toEqual([3, expect.stringContaining(`no third decides: ${DAY}.`)])
   })
 

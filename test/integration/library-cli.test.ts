@@ -30,7 +30,7 @@ const ckvd = (...args: string[]) => runHere([...args, '--lake', temp.lake], { en
 
 /** Runs a built program to its end. */
 function runBin(name: string, args: readonly string[]): Promise<CommandResult> {
-  return startNode([join(MAIN, '..', 'commands', name), ...args], { env: exchange.env, cwd: temp.path }).ended
+  return startNode([join(MAIN, '..', name), ...args], { env: exchange.env, cwd: temp.path }).ended
 }
 
 describe('ckvd fetch', () => {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import type { Command } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
 import type { MarketClient } from '../../library/client.ts'
@@ -86,4 +85,7 @@ async function showTour(
   return { rows: table.numRows, disputed: disputedOf(table), steps }
 }
 
-await runProcess((args, context) => runCli(args, context, createDemo))
+/** Runs the demonstration as this process, and ends it. */
+export function start(): Promise<never> {
+  return runProcess((args, context) => runCli(args, context, createDemo))
+}

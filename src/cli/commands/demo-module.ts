@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import type { Command } from '@commander-js/extra-typings'
 import type { Table } from 'apache-arrow'
 import { isCkvdError } from '../../errors.ts'
@@ -98,4 +97,7 @@ function toComment(text: string): string {
   return (text.match(/\S.{0,74}(?=\s|$)|\S+/g) ?? []).map((line) => `// ${line}\n`).join('')
 }
 
-await runProcess((args, context) => runCli(args, context, createDemo))
+/** Runs the demonstration as this process, and ends it. */
+export function start(): Promise<never> {
+  return runProcess((args, context) => runCli(args, context, createDemo))
+}

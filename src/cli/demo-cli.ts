@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+import { keepCompiled } from './compile-cache.ts'
+import { startProgram } from './start-program.ts'
+
+keepCompiled(process.env)
+await startProgram(async () => (await import('./commands/demo-cli.ts')).start)
