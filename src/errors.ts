@@ -281,7 +281,7 @@ export function isCkvdError(error: unknown, ...codes: ErrorCode[]): error is Ckv
 }
 
 /** Codes that end the whole call: an interrupt, a bug, and what is wrong for every source alike. */
-const ENDS_ALL: ReadonlySet<ErrorCode> = new Set(['CKVD_ABORTED', 'CKVD_BUG', 'CKVD_CLOCK', 'CKVD_PROXY', 'CKVD_CONFIG'])
+const ENDS_ALL: ReadonlySet<ErrorCode> = new Set(['CKVD_ABORTED', 'CKVD_BUG', 'CKVD_CLOCK', 'CKVD_PROXY', 'CKVD_CONFIG', 'CKVD_OPEN_FILES'])
 
 /** True for an error that a caller may tell of and go on. */
 export function isFailure(error: unknown): error is CkvdError {
