@@ -117,5 +117,9 @@ test('a line that is too wide goes on under the text that a term begins, colours
   )
   expect(wrapText('  a plain line that is indented', 20)).toBe('  a plain line that\n  is indented')
   expect(wrapText('\u001b[31merror CKVD_BUG:\u001b[39m a', 20)).toBe('\u001b[31merror CKVD_BUG:\u001b[39m a')
+  // a number stays with its unit
+  expect(wrapText('172,799 rows written in 4.7 s', 28)).toBe('172,799 rows written in\n4.7 s')
+  expect(wrapText('45 files, 44.1 MB in 3.9 s', 14)).toBe('45 files,\n44.1 MB in\n3.9 s')
+  expect(wrapText('45 files, 3 min 05 s', 14)).toBe('45 files,\n3 min 05 s')
   expect(wrapText('a word/that/is/longer/than/the/width', 12)).toBe('a\nword/that/is/longer/than/the/width')
 })
