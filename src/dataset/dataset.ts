@@ -1,3 +1,4 @@
+import type { ColumnType } from '../model/columns.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Packaging } from '../model/series.ts'
@@ -6,11 +7,12 @@ import type { Sequence } from './sequence.ts'
 
 /** A column of a data set, in the order in which archives and shards have it. */
 export interface DatasetColumn {
-  /** in memory; the first column of each data set is its time, `openTime` */
+  /** in memory; one column of each data set is its time, `openTime` */
   readonly key: string
   /** in shards and tables */
   readonly name: string
-  readonly type: 'timestamp' | 'float64' | 'int64'
+  /** `bool` is written as `true` and `false`, or as `True` and `False` */
+  readonly type: ColumnType
   /** in the header of a CSV; default: `name` */
   readonly header?: string
   /** bounds of a value that may be believed, both included; default: none */
@@ -79,4 +81,6 @@ export interface Dataset {
   readonly restDays?: number
   /** markets of whose contracts REST is asked for the perpetual ones alone */
   readonly restPerpetuals?: readonly Market[]
+  /** what differs in a market */
+  readonly inMarket?: Readonly<Partial<Record<Market, Partial<Pick<Dataset, 'columns' | 'completeness' | 'rest'>>>>>
 }

@@ -1,17 +1,32 @@
 import type { Columns } from '../model/columns.ts'
+import { createValues } from '../model/columns.ts'
 import type { Dataset } from './dataset.ts'
 import { FUNDING_RATE } from './funding.ts'
 import { KLINES } from './klines.ts'
 import { METRICS } from './metrics.ts'
 import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './price-klines.ts'
 
-const DATASETS = new Map<string, Dataset>(
-  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES, METRICS].map((dataset) => [dataset.name, dataset]),
+/** A description, and what it is in the markets in which something differs. */
+interface Described {
+  readonly dataset: Dataset
+  readonly inMarket: ReadonlyMap<string, Dataset>
+}
+
+const DATASETS = new Map<string, Described>(
+  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES, METRICS].map((dataset) => [
+    dataset.name,
+    describe(dataset),
+  ]),
 )
+
+function describe(dataset: Dataset): Described {
+  const others = Object.entries(dataset.inMarket ?? {}).map(([market, other]): [string, Dataset] => [market, { ...dataset, ...other }])
+  return { dataset, inMarket: new Map(others) }
+}
 
 /** Describes one more data set, in this thread. */
 export function registerDataset(dataset: Dataset): void {
-  DATASETS.set(dataset.name, dataset)
+  DATASETS.set(dataset.name, describe(dataset))
 }
 
 /** Names of all data sets that are described. */
@@ -19,30 +34,39 @@ export function datasetNames(): string[] {
   return [...DATASETS.keys()]
 }
 
-/** What names a data set; absent: `klines`. A `Series` is one. */
-export interface OfDataset {
+/** What names a data set; absent: `klines`. */
+export interface DatasetName {
   readonly dataset?: string | undefined
 }
 
+/** Whose description is wanted. A `Series` is one. */
+export interface OfDataset extends DatasetName {
+  /** in which it is what its description says of that market; absent: what it says of most */
+  readonly market?: string | undefined
+}
+
 /** The description of a data set, `klines` where none is named; undefined: nobody has described it. */
-export function findDataset(name: string | undefined): Dataset | undefined {
-  return name === undefined ? KLINES : DATASETS.get(name)
+export function findDataset(name: string | undefined, market?: string): Dataset | undefined {
+  if (name === undefined) return KLINES
+  const known = DATASETS.get(name)
+  return (market === undefined ? undefined : known?.inMarket.get(market)) ?? known?.dataset
 }
 
 /** The description of a series' data set. Throws RangeError for one that nobody has described. */
-export function datasetOf({ dataset }: OfDataset): Dataset {
-  const found = findDataset(dataset)
+export function datasetOf({ dataset, market }: OfDataset): Dataset {
+  const found = findDataset(dataset, market)
   if (found === undefined) throw new RangeError(`no data set is called ${dataset}`)
   return found
 }
 
 /** The data set of a folder in the bucket; undefined: nobody has described one that lies there. */
 export function datasetIn(folder: string): Dataset | undefined {
-  return [...DATASETS.values()].find((dataset) => dataset.folder === folder)
+  for (const { dataset } of DATASETS.values()) if (dataset.folder === folder) return dataset
+  return undefined
 }
 
 /** A data set as a `Series` names it. */
-export function named({ name }: Dataset): OfDataset {
+export function named({ name }: Dataset): DatasetName {
   return name === KLINES.name ? {} : { dataset: name }
 }
 
@@ -53,9 +77,6 @@ export function looseColumnsOf(series: OfDataset): readonly string[] {
 
 /** Columns of `length` rows, all zero. */
 export function createRows(series: OfDataset, length: number): Columns {
-  const entries = datasetOf(series).columns.map(({ key, type }) => [
-    key,
-    type === 'float64' ? new Float64Array(length) : new BigInt64Array(length),
-  ])
+  const entries = datasetOf(series).columns.map(({ key, type }) => [key, createValues(type, length)])
   return Object.fromEntries(entries) as Columns
 }

@@ -116,7 +116,7 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
     ['ckvd.days', String(state.stored.length)],
     ['ckvd.rows', String(state.rows)],
   ] as const
-  const described = series.dataset === undefined ? {} : { described: datasetOf(series) }
+  const described = series.dataset === undefined ? {} : { described: datasetOf({ dataset: series.dataset }) }
   return { kind: 'rows', ...named(datasetOf(series)), ...described, ...encoding, shards, metadata }
 }
 

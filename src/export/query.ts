@@ -44,7 +44,7 @@ const CONFIG = {
   allow_community_extensions: 'false',
 }
 /** A text that is no time would be NULL for DuckDB where a column of a CSV file has a zone, and is an error where it has none. */
-const SQL_TYPES = { timestamp: 'TIMESTAMP', float64: 'DOUBLE', int64: 'BIGINT' } as const
+const SQL_TYPES = { timestamp: 'TIMESTAMP', float64: 'DOUBLE', int64: 'BIGINT', bool: 'BOOLEAN' } as const
 const GAP_TYPE = '[{"start": "TIMESTAMPTZ", "end": "TIMESTAMPTZ", "bars": "BIGINT", "evidence": "VARCHAR"}]'
 
 /**
@@ -142,7 +142,7 @@ function groupFiles({ files }: Manifest, datasets: readonly string[] | undefined
     const words = [market, ...(dataset === undefined ? [] : [dataset]), ...(datasetOf({ dataset }).hasInterval ? [interval] : [])]
     const name = words.join('_')
     const group = groups.get(name)
-    if (group === undefined) groups.set(name, { dataset, paths: [path] })
+    if (group === undefined) groups.set(name, { dataset, market, paths: [path] })
     else group.paths.push(path)
   }
   return groups

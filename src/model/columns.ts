@@ -1,7 +1,11 @@
 import { CkvdError } from '../errors.ts'
+import { toDoubles } from '../memory/int64.ts'
 
-/** Values of one column. */
-export type Values = Float64Array | BigInt64Array
+/** What a column holds: microseconds since the epoch, UTC; doubles; integers of 64 bits; flags. */
+export type ColumnType = 'timestamp' | 'float64' | 'int64' | 'bool'
+
+/** Values of one column; flags are 0 and 1, a byte each. */
+export type Values = Float64Array | BigInt64Array | Uint8Array
 
 /**
  * Rows as columns of one length, whatever the data set. `openTime`, microseconds since the epoch, UTC, is the time of each row, by which
@@ -26,8 +30,21 @@ function mapColumns<T extends Columns>(columns: T, make: (values: Values) => Val
   return made as T
 }
 
-function createValues(like: Values, length: number): Values {
-  return like instanceof Float64Array ? new Float64Array(length) : new BigInt64Array(length)
+/** `length` values of a column, all zero. */
+export function createValues(type: ColumnType, length: number): Values {
+  if (type === 'float64') return new Float64Array(length)
+  return type === 'bool' ? new Uint8Array(length) : new BigInt64Array(length)
+}
+
+function createLike(values: Values, length: number): Values {
+  if (values instanceof Float64Array) return new Float64Array(length)
+  return values instanceof BigInt64Array ? new BigInt64Array(length) : new Uint8Array(length)
+}
+
+/** The values of a column as doubles: of numbers that are doubles the same array. */
+export function doublesOf(values: Values): Float64Array {
+  if (values instanceof Float64Array) return values
+  return values instanceof BigInt64Array ? toDoubles(values) : Float64Array.from(values)
 }
 
 /** Rows [start, end) as views: nothing is copied. */
@@ -38,7 +55,7 @@ export function sliceColumns<T extends Columns>(columns: T, start: number, end: 
 /** The rows of `source` at `rows`, in that order, as new columns. */
 export function pickRows<T extends Columns>(source: T, rows: ArrayLike<number>): T {
   return mapColumns(source, (values) => {
-    const picked = createValues(values, rows.length)
+    const picked = createLike(values, rows.length)
     for (let i = 0; i < rows.length; i++) picked[i] = values[rows[i] as number] as never
     return picked
   })
@@ -78,7 +95,7 @@ export function joinColumns<T extends Columns>(parts: readonly T[], none: T): T 
   if (first === undefined) return none
   const length = parts.reduce((sum, part) => sum + part.openTime.length, 0)
   const entries = Object.entries<Values>(first).map(([key, values]) => {
-    const joined = createValues(values, length)
+    const joined = createLike(values, length)
     let offset = 0
     for (const part of parts) {
       ;(joined as Float64Array).set(part[key] as Float64Array, offset)

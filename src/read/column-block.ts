@@ -1,7 +1,7 @@
-import { VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import type { OfDataset } from '../dataset/registry.ts'
 import { datasetOf } from '../dataset/registry.ts'
-import type { Columns } from '../model/columns.ts'
+import type { Columns, Values } from '../model/columns.ts'
+import { createValues } from '../model/columns.ts'
 import type { KlineColumns } from '../model/kline.ts'
 
 /** Some columns of a data set, all of one length; `openTime` is always there, of klines perhaps the others. */
@@ -21,13 +21,14 @@ export function keysOf(names: readonly string[] | null, of: OfDataset): string[]
 export function createBlock(keys: readonly string[], length: number, of: OfDataset = {}): ColumnBlock {
   const entries = datasetOf(of)
     .columns.filter(({ key }) => keys.includes(key))
-    .map(({ key, type }) => [key, type === 'float64' ? new Float64Array(length) : new BigInt64Array(length)])
+    .map(({ key, type }) => [key, createValues(type, length)])
   return Object.fromEntries(entries) as ColumnBlock
 }
 
 /** Some rows of a column as bytes. */
-export function bytesOfRows(values: Float64Array | BigInt64Array, first: number, rows: number): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset + first * VALUE_BYTES, rows * VALUE_BYTES)
+export function bytesOfRows(values: Values, first: number, rows: number): Uint8Array {
+  const size = values.BYTES_PER_ELEMENT
+  return new Uint8Array(values.buffer, values.byteOffset + first * size, rows * size)
 }
 
 /** Copies rows to a place in a block that has all columns of `target`. */

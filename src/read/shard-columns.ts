@@ -9,7 +9,7 @@ import { formerPath, shardPath } from '../lake/layout.ts'
 import type { OpenFile, ShardReader } from '../lake/shard-store.ts'
 import { isPackedRow, VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import { filePeriod, isPacked } from '../dataset/pack.ts'
-import { KLINE_COLUMNS } from '../model/kline.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import type { Series } from '../model/series.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { bytesOfRows, copyRows } from './column-block.ts'
@@ -187,11 +187,11 @@ function copyDecoded(bytes: Buffer, { series, row, target, offset }: Wanted): La
 
 /** Takes the columns of a proven file whose layout is that of an earlier one; false when it is not. */
 function copyDirectly(bytes: Buffer, wanted: Wanted, layout: Layout): boolean {
-  const { target, offset, row } = wanted
+  const { series, target, offset, row } = wanted
   bytes.copy(layout.head, 0, 0, layout.bodyAt)
   bytes.copy(layout.end, 0, bytes.length - layout.end.length)
   if (!isWhole(wanted, layout)) return false
-  KLINE_COLUMNS.forEach(({ key }, i) => {
+  datasetOf(series).columns.forEach(({ key }, i) => {
     const values = target[key]
     const start = layout.starts[i] as number
     if (values !== undefined) bytes.copy(bytesOfRows(values, offset, row.rows), 0, start, start + row.rows * VALUE_BYTES)
@@ -244,9 +244,9 @@ function isWhole({ series, row }: Wanted, layout: Layout): boolean {
 }
 
 /** The reads for the parts that are wanted of a file. */
-function planPart({ row, target, offset }: Wanted, { starts, head, end }: Layout): Read[] {
+function planPart({ series, row, target, offset }: Wanted, { starts, head, end }: Layout): Read[] {
   const wanted = [{ at: 0, into: head as Uint8Array }]
-  KLINE_COLUMNS.forEach(({ key }, i) => {
+  datasetOf(series).columns.forEach(({ key }, i) => {
     const values = target[key]
     if (values !== undefined) wanted.push({ at: starts[i] as number, into: bytesOfRows(values, offset, row.rows) })
   })

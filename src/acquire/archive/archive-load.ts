@@ -169,7 +169,7 @@ export function decode(
   return ctx.pool.decode(
     {
       series: task.series,
-      ...(task.series.dataset === undefined ? {} : { dataset: datasetOf(task.series) }),
+      ...(task.series.dataset === undefined ? {} : { dataset: datasetOf({ dataset: task.series.dataset }) }),
       archive: { key: archive.key, etag: archive.etag, packaging: archive.packaging, period: archive.period },
       zip: fetched.zip,
       checksum: fetched.checksum,

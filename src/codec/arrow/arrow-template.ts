@@ -43,8 +43,9 @@ export class FileEncoder {
     dataset: Dataset,
     { footerOnly, buffers }: { readonly footerOnly?: string | undefined; readonly buffers?: BufferPool | undefined } = {},
   ): Uint8Array {
-    // which rows have a value differs from file to file
-    if (dataset.columns.some(({ nullable }) => nullable)) return pooled(encodeRows(columns, metadata, dataset, footerOnly), buffers)
+    // which rows have a value differs from file to file, and flags are bits there
+    if (dataset.columns.some(({ nullable, type }) => nullable === true || type === 'bool'))
+      return pooled(encodeRows(columns, metadata, dataset, footerOnly), buffers)
     const values = [...metadata.values()]
     const lengths = values.map((value) => Buffer.byteLength(value)).join(' ')
     const shape = `${dataset.name} ${columns.openTime.length} ${[...metadata.keys()].join(' ')} ${lengths} ${footerOnly ?? ''}`

@@ -1,4 +1,5 @@
 import {
+  Bool,
   Field,
   Float64,
   Int64,
@@ -14,7 +15,8 @@ import type { Data, DataType } from 'apache-arrow'
 import { CkvdError } from '../../errors.ts'
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { datasetOf } from '../../dataset/registry.ts'
-import type { Columns } from '../../model/columns.ts'
+import type { Columns, Values } from '../../model/columns.ts'
+import { columnOf } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { KLINE_COLUMNS } from '../../model/kline.ts'
 import type { ShardMeta } from './shard-meta.ts'
@@ -73,7 +75,7 @@ export function toRecordBatch(
   const fields = described.map(({ name, type, nullable = false }) => new Field(name, arrowType(type), nullable))
   const children = described.map(({ key, type, nullable = false }) => {
     const validity = nullable ? validityOf(columns[key] as Float64Array) : ALL_VALID
-    return makeData({ type: arrowType(type), length, data: columns[key], ...validity } as never) as Data
+    return makeData({ type: arrowType(type), length, data: arrowValues(columnOf(columns, key)), ...validity } as never) as Data
   })
   return new RecordBatch(new Schema(fields, new Map(metadata)), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
 }
@@ -97,8 +99,19 @@ export class ShardWriter extends RecordBatchFileWriter {
   }
 }
 
+/** Values as Arrow has them: of flags a bit a row, the lowest first; of all others the array itself. */
+export function arrowValues(values: Values): Values {
+  if (!(values instanceof Uint8Array)) return values
+  const bits = new Uint8Array(Math.ceil(values.length / 8))
+  values.forEach((flag, row) => {
+    bits[row >> 3] = (bits[row >> 3] ?? 0) | (flag << (row & 7))
+  })
+  return bits
+}
+
 /** The Arrow type of a column. */
 export function arrowType(type: DatasetColumn['type']): DataType {
   if (type === 'float64') return new Float64()
+  if (type === 'bool') return new Bool()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }

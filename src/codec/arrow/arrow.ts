@@ -26,7 +26,12 @@ export interface DecodedShard<T extends Columns = KlineColumns> {
 }
 
 /** The type of each column as `arrow-file` names it. */
-const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = { timestamp: 'timestamp[us, UTC]', float64: 'float64', int64: 'int64' }
+const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = {
+  timestamp: 'timestamp[us, UTC]',
+  float64: 'float64',
+  int64: 'int64',
+  bool: 'bool',
+}
 
 /**
  * Reads a shard and checks everything that it says of itself: structure, schema, metadata, the digest of its columns (the first shards have

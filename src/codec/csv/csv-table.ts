@@ -1,6 +1,6 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import type { ErrorCode } from '../../errors.ts'
-import type { Columns } from '../../model/columns.ts'
+import type { Columns, ColumnType, Values } from '../../model/columns.ts'
 import { maxLengthUs } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { TimeRange } from '../../model/series.ts'
@@ -10,6 +10,7 @@ import { csvError, cut, lineEndAt, parseTimeUs } from './csv-row.ts'
 /** A sign, digits, a fraction, an exponent: as archives other than those of klines write small numbers. */
 const DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?$/
 const WHOLE = /^-?[0-9]+$/
+const FLAGS: Readonly<Record<string, number>> = { true: 1, false: 0, True: 1, False: 0 }
 const TEXT_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
 const MAX_LINE_BYTES = 65_536
 const CR = 13
@@ -62,9 +63,14 @@ export function decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePla
   }
   const entries = cells.flatMap(({ column }, i) => {
     const own = values[i] ?? []
-    return column === null ? [] : [[column.key, column.type === 'float64' ? Float64Array.from(own) : BigInt64Array.from(own, BigInt)]]
+    return column === null ? [] : [[column.key, valuesOf(column.type, own)]]
   })
   return { columns: Object.fromEntries(entries) as Columns, rows }
+}
+
+function valuesOf(type: ColumnType, numbers: readonly number[]): Values {
+  if (type === 'float64') return Float64Array.from(numbers)
+  return type === 'bool' ? Uint8Array.from(numbers) : BigInt64Array.from(numbers, BigInt)
 }
 
 function cellsOf({ columns, symbolAt }: Dataset): readonly Cell[] {
@@ -80,7 +86,7 @@ function checkSymbol(text: string, { symbol }: TablePlace, line: number, index: 
 /** Gives the time of a row by what its archive calls it. */
 type TimeOf = (labelUs: number, text: string, line: number, index: number) => number
 
-function timesOf({ endLabels, grid, columns: [time] }: Dataset, { market, period }: TablePlace): TimeOf {
+function timesOf({ endLabels, grid, columns }: Dataset, { market, period }: TablePlace): TimeOf {
   if (endLabels === undefined) return (labelUs) => labelUs
   const isAtEnd = dayOfUs(period.startUs) < (endLabels[market] ?? '')
   const lateUs = isAtEnd ? maxLengthUs(grid) : 0
@@ -88,6 +94,7 @@ function timesOf({ endLabels, grid, columns: [time] }: Dataset, { market, period
     const timeUs = labelUs - lateUs
     if (timeUs >= period.startUs && timeUs < period.endUs) return timeUs
     const expected = `the ${isAtEnd ? 'end' : 'start'} of a slot from ${isoOfUs(period.startUs)} to ${isoOfUs(period.endUs)}`
+    const time = columns.find(({ key }) => key === 'openTime')
     const name = time?.header ?? time?.name
     throw csvError(codeOf(line, 'CKVD_CSV_TIME'), `Expected ${expected} as ${name}, found "${cut(text)}"`, line, index + 1, text)
   }
@@ -100,7 +107,7 @@ function codeOf(line: number, code: ErrorCode): ErrorCode {
 
 function parseCell(text: string, column: DatasetColumn, line: number, index: number): number {
   const time = column.isText === true ? 'a time such as 2024-01-01 00:05:00' : 'a time of 13 or 16 digits'
-  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number' }[column.type]
+  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number', bool: 'true or false' }[column.type]
   const value = readCell(text, column)
   if (column.nullable === true && (text === '' || text === '""')) return NaN
   if (value !== undefined && value >= (column.least ?? -Infinity) && value <= (column.most ?? Infinity)) return value
@@ -110,6 +117,7 @@ function parseCell(text: string, column: DatasetColumn, line: number, index: num
 
 function readCell(text: string, { type, isText }: DatasetColumn): number | undefined {
   if (isText === true) return parseTextTimeUs(text)
+  if (type === 'bool') return Object.hasOwn(FLAGS, text) ? FLAGS[text] : undefined
   if (type === 'timestamp') return WHOLE.test(text) ? parseTimeUs(text) : undefined
   const value = Number(text)
   if (type === 'float64') return DECIMAL.test(text) && Number.isFinite(value) ? value : undefined

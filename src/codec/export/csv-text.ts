@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
 import type { Columns } from '../../model/columns.ts'
-import { toDoubles } from '../../memory/int64.ts'
+import { doublesOf } from '../../model/columns.ts'
 import { CsvBytes } from './csv-bytes.ts'
 
 /** Rows that are text at once: a day of `1s` bars is 13 MB of it. */
@@ -16,9 +16,10 @@ export function encodeRowsCsv(columns: Columns, described: readonly DatasetColum
   const out = new CsvBytes()
   const cells = described.map(({ key, type, nullable }): ((row: number) => void) => {
     const values = columns[key] ?? new Float64Array(rows)
-    const numbers = values instanceof Float64Array ? values : toDoubles(values)
+    const numbers = doublesOf(values)
     // rows are below the length of every column
     if (nullable === true) return (row) => (Number.isNaN(numbers[row]) ? undefined : out.number(numbers[row] as number))
+    if (type === 'bool') return (row) => out.text(numbers[row] === 1 ? 'true' : 'false')
     return type === 'timestamp' ? (row) => out.time(numbers[row] as number) : (row) => out.number(numbers[row] as number)
   })
   const head = Buffer.from(csvLine(described.map(({ name }) => name)))
