@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { encodeShard } from '../../dist/src/codec/arrow/arrow-writer.js'
+import { encodeArrowShard } from '../../dist/src/codec/arrow/arrow-writer.js'
 import { chunkBytes } from '../../dist/src/codec/arrow/chunk-bytes.js'
 import { runIngest } from '../../dist/src/ingest/ingest.js'
 import { openLake } from '../../dist/src/lake/lake.js'
@@ -136,7 +136,7 @@ export async function toFormat1(lake) {
       for (const row of opened.catalog.readDays(series)) {
         if (row.shardSha256 === null) continue
         const { columns, meta } = await readShard(opened.shards, series, row.day, row)
-        const bytes = encodeShard(columns, meta)
+        const bytes = encodeArrowShard(columns, meta)
         const path = join(lake, formerPath(series, row.day))
         mkdirSync(dirname(path), { recursive: true })
         writeFileSync(path, bytes)

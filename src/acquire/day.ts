@@ -13,6 +13,7 @@ import type { Condition } from '../model/condition.ts'
 import type { Evidence, EvidencedGap } from '../model/evidence.ts'
 import { isPacked } from '../dataset/pack.ts'
 import { chunkBytes } from '../codec/arrow/chunk-bytes.ts'
+import { encodeShard } from '../codec/shard-file.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Gap } from '../model/gaps.ts'
 import { gridOf } from '../model/interval.ts'
@@ -126,7 +127,7 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const archive = isFromVision(source) ? parts.archive : null
   const encode = async (source: string): Promise<Uint8Array> => {
     if (isPacked(series)) return chunkBytes(columns, series)
-    return (await import('../codec/arrow/arrow-writer.ts')).encodeShard(columns, {
+    return encodeShard(columns, {
       ...series,
       day,
       source,

@@ -3,7 +3,7 @@ import { decodeTable } from './csv/csv-table.ts'
 import type { Columns } from '../model/columns.ts'
 import { findOddities } from './csv/odd-rows.ts'
 import { joinColumns } from '../model/columns.ts'
-import { createRows, datasetOf, registerDataset } from '../dataset/registry.ts'
+import { createRows, datasetOf, isStoredAsParquet, registerDataset } from '../dataset/registry.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { endsOf } from '../dataset/expected.ts'
 import { periodStem, seriesLabel } from '../dataset/names.ts'
@@ -22,7 +22,8 @@ import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day
 import { readZipEntry } from './zip/zip-entry.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { checkSha256, parseChecksum } from './zip/checksum.ts'
-import { encodeShard } from './arrow/arrow-writer.ts'
+import { encodeArrowShard } from './arrow/arrow-writer.ts'
+import { encodeShard } from './shard-file.ts'
 import { chunkBytes, rowBytesOf } from './arrow/chunk-bytes.ts'
 import { isPacked } from '../dataset/pack.ts'
 import type { BufferPool } from '../memory/buffer-pool.ts'
@@ -133,7 +134,7 @@ export interface DayCodec {
   encodeShard(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
 }
 
-const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeShard(columns, meta) }
+const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeArrowShard(columns, meta) }
 
 /**
  * The whole way of an archive, bytes to shards: CHECKSUM, ZIP, CSV, order, chunks, gaps, Arrow. No I/O, no clock, nothing kept.
@@ -167,7 +168,9 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
       phase: split.phase,
       firstOpenUs: split.firstOpenUs,
       lastOpenUs: split.lastOpenUs,
-      chunks: encodeChunks(judged, request, archiveSha256, { codec, buffers }),
+      chunks: isStoredAsParquet(series)
+        ? await encodeLargeChunks(judged, request, archiveSha256)
+        : encodeChunks(judged, request, archiveSha256, { codec, buffers }),
     }
   } catch (error) {
     throw error instanceof CkvdError ? locate(error, request) : error
@@ -295,7 +298,19 @@ function encodeChunks(
       ? chunkBytes(columns, series, room.subarray(used, (used += meta.rows * rowBytes)))
       : codec.encodeShard(columns, meta, buffers)
   const from = { series, archive, archiveSha256, source: sources.join('+') }
-  return judged.map((chunk) => encodeChunk(chunk, from, encode))
+  return judged.map((one) => chunkOf(one, from, encode(one.chunk.columns, metaOf(one, from))))
+}
+
+/** Chunks that are large, and are encoded one after the other. */
+async function encodeLargeChunks(
+  judged: readonly JudgedChunk[],
+  { series, archive }: Pick<DecodeRequest, 'series' | 'archive'>,
+  archiveSha256: string,
+): Promise<DecodedChunk[]> {
+  const from = { series, archive, archiveSha256, source: `vision-${archive.packaging}` }
+  const chunks: DecodedChunk[] = []
+  for (const one of judged) chunks.push(chunkOf(one, from, await encodeShard(one.chunk.columns, metaOf(one, from))))
+  return chunks
 }
 
 interface ChunkOrigin extends Pick<DecodeRequest, 'series' | 'archive'> {
@@ -303,16 +318,9 @@ interface ChunkOrigin extends Pick<DecodeRequest, 'series' | 'archive'> {
   readonly source: string
 }
 
-function encodeChunk(
-  { chunk, odd }: JudgedChunk,
-  { series, archive, archiveSha256, source }: ChunkOrigin,
-  encode: ShardEncoding,
-): DecodedChunk {
-  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
-  const { oddClose, oddRows } = odd
-  const rows = columns.openTime.length
-  const condition = gaps.length === 0 ? 'complete' : 'partial'
-  const meta: ShardMeta = {
+function metaOf({ chunk, odd }: JudgedChunk, { series, archive, archiveSha256, source }: ChunkOrigin): ShardMeta {
+  const { columns, day, expected, offGrid, duplicates, gaps } = chunk
+  return {
     ...(series.dataset === undefined ? {} : { dataset: series.dataset }),
     market: series.market,
     symbol: series.symbol,
@@ -322,16 +330,25 @@ function encodeChunk(
     archiveKey: archive.key,
     archiveSha256,
     archiveEtag: archive.etag,
-    condition,
-    rows,
+    condition: conditionOf(chunk),
+    rows: columns.openTime.length,
     expected,
     offGrid,
     duplicates,
-    oddClose,
-    oddRows,
+    oddClose: odd.oddClose,
+    oddRows: odd.oddRows,
     gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
-  const shard = encode(columns, meta)
+}
+
+function conditionOf({ gaps }: ChunkRows): 'complete' | 'partial' {
+  return gaps.length === 0 ? 'complete' : 'partial'
+}
+
+function chunkOf({ chunk, odd }: JudgedChunk, { series }: ChunkOrigin, shard: Uint8Array): DecodedChunk {
+  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
+  const { oddClose, oddRows } = odd
+  const rows = columns.openTime.length
   return {
     day,
     shard,
@@ -348,7 +365,7 @@ function encodeChunk(
     firstOpenUs: Number(columns.openTime[0]),
     lastOpenUs: Number(columns.openTime[rows - 1]),
     ends: endsOf(columns, series),
-    condition,
+    condition: conditionOf(chunk),
   }
 }
 

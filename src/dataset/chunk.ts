@@ -2,10 +2,11 @@ import { gridOf, isLongerThanDay, nextSlotUs, slotStartUs } from '../model/inter
 import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, addMonths, dayOfUs, dayStartUs, firstDayOf, monthOf, nextMonth, US_PER_DAY } from '../model/utc-day.ts'
+import type { OfDataset } from './registry.ts'
 import { datasetOf } from './registry.ts'
 
-/** What of a series decides how it is cut into chunks. */
-export type Chunked = Pick<Series, 'dataset' | 'interval' | 'phase'>
+/** What of a series decides how it is cut into chunks, and what must be in them. */
+export type Chunked = Pick<Series, 'dataset' | 'interval' | 'phase'> & OfDataset
 
 /** True where a chunk is a month; else it is a day. */
 export function isMonthChunked(series: Chunked): boolean {

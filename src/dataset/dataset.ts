@@ -34,8 +34,8 @@ export type Completeness =
   | ({ readonly kind: 'schedule' } & Schedule)
   /** ids that ascend by one, inside a chunk and from one to the next: the rows are told apart by them, and several may have one time */
   | ({ readonly kind: 'sequence' } & Sequence)
-  /** nothing inside a chunk can be proved missing; a chunk without a row lacks one */
-  | { readonly kind: 'as-published' }
+  /** nothing inside a chunk can be proved missing; a chunk without a row lacks one. `id`: key of the column that tells rows apart; absent: their times do */
+  | { readonly kind: 'as-published'; readonly id?: string }
 
 /**
  * What of a data set differs from others, and nothing else: plain data, so that it crosses to the threads that decode. Everything that
@@ -55,8 +55,12 @@ export interface Dataset {
   readonly chunking: 'interval' | 'day' | 'month'
   /** the forms of its archives, that which is read first before the other; absent: both, the form of its chunks first */
   readonly packagings?: readonly Packaging[]
+  /** the form that is taken where a chunk stands in both; absent: of a month of which all is wanted that of the month, else that of the day */
+  readonly preferred?: Packaging
   /** which chunks of a series share a file of the lake; `interval`: as their interval says; absent: each has its own */
   readonly pack?: 'interval' | 'month' | 'year'
+  /** the files of its chunks; of `parquet` none are packed; default: Arrow */
+  readonly storage?: 'parquet'
   readonly columns: readonly DatasetColumn[]
   /** who reads its CSV: the scanners of klines, or the one that is driven by the columns */
   readonly csv: 'klines' | 'columns'

@@ -111,29 +111,35 @@ export function saysCut(series: Chunked, expected: number, { told, whole }: { re
   return isOnGrid(series) ? expected === told : told < whole
 }
 
+/** What the evidence of a whole chunk says where that it is whole proves nothing of its rows; else nothing. */
+export function strengthOf(series: Chunked): string {
+  const { kind } = datasetOf(series).completeness
+  return kind === 'as-published' ? kind : ''
+}
+
 /** How many rows have a time at which none is expected. */
 export function countOff(series: Chunked, { openTime }: Columns): number {
   return isOnGrid(series) ? countOffGrid(openTime, gridOfBars(series, openTime)) : 0
 }
 
-/** True where rows are told apart by ids, of which none may be missing. */
+/** True where rows have ids of which none may be missing. */
 export function isSequence(series: Chunked): boolean {
   return datasetOf(series).completeness.kind === 'sequence'
 }
 
-/** The ids of rows in a sequence; undefined where rows are told apart by their times. Throws CKVD_BUG for rows without. */
+/** The ids by which rows are told apart; undefined where their times do it. Throws CKVD_BUG for rows without. */
 export function idsOf(columns: Columns, of: OfDataset): BigInt64Array | undefined {
   const { completeness } = datasetOf(of)
-  if (completeness.kind !== 'sequence') return undefined
-  const ids = columnOf(columns, completeness.id)
-  if (!(ids instanceof BigInt64Array))
-    throw new CkvdError('CKVD_BUG', `Expected integers in the column ${completeness.id}, found fractions`)
+  const key = completeness.kind === 'sequence' || completeness.kind === 'as-published' ? completeness.id : undefined
+  if (key === undefined) return undefined
+  const ids = columnOf(columns, key)
+  if (!(ids instanceof BigInt64Array)) throw new CkvdError('CKVD_BUG', `Expected integers in the column ${key}, found others`)
   return ids
 }
 
-/** The ends of a chunk of a sequence; undefined where rows are told apart by their times, or there is none. */
-export function endsOf(columns: Columns, of: OfDataset): ChunkEnds | undefined {
-  const ids = idsOf(columns, of)
+/** The ends of a chunk of a sequence; undefined of another data set, or where there is no row. */
+export function endsOf(columns: Columns, of: Chunked): ChunkEnds | undefined {
+  const ids = isSequence(of) ? idsOf(columns, of) : undefined
   if (ids === undefined) return undefined
   const rows = rowsById(ids)
   const [first, last] = [rows[0], rows.at(-1)]
@@ -142,7 +148,7 @@ export function endsOf(columns: Columns, of: OfDataset): ChunkEnds | undefined {
 
 /** What tells rows apart: two rows with one key are the same row. `like` are the rows at hand. */
 export function rowKeys(series: Chunked, like: Columns): (columns: Columns, row: number) => number {
-  if (isSequence(series)) return (columns, row) => Number(idsOf(columns, series)?.[row])
+  if (idsOf(like, series) !== undefined) return (columns, row) => Number(idsOf(columns, series)?.[row])
   const slotOf = slotsOf(series, like.openTime)
   return ({ openTime }, row) => slotOf(Number(openTime[row]))
 }

@@ -5,6 +5,7 @@ import { FUNDING_RATE } from './funding.ts'
 import { KLINES } from './klines.ts'
 import { METRICS } from './metrics.ts'
 import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './price-klines.ts'
+import { AGG_TRADES, TRADES } from './trades.ts'
 
 /** A description, and what it is in the markets in which something differs. */
 interface Described {
@@ -13,7 +14,7 @@ interface Described {
 }
 
 const DATASETS = new Map<string, Described>(
-  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES, METRICS].map((dataset) => [
+  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES, METRICS, AGG_TRADES, TRADES].map((dataset) => [
     dataset.name,
     describe(dataset),
   ]),
@@ -68,6 +69,11 @@ export function datasetIn(folder: string): Dataset | undefined {
 /** A data set as a `Series` names it. */
 export function named({ name }: Dataset): DatasetName {
   return name === KLINES.name ? {} : { dataset: name }
+}
+
+/** True where the chunks of a data set are Parquet files. */
+export function isStoredAsParquet(of: OfDataset): boolean {
+  return datasetOf(of).storage === 'parquet'
 }
 
 /** Keys of the columns that two sources may tell differently without contradicting each other. */

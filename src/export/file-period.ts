@@ -2,7 +2,7 @@ import type { ExportEncoding, ExportFormat } from '../codec/export/export-format
 import { fileEnding } from '../codec/export/export-format.ts'
 import { periodStem } from '../dataset/names.ts'
 import { fileSpan } from '../dataset/pack.ts'
-import { datasetOf } from '../dataset/registry.ts'
+import { datasetOf, isStoredAsParquet } from '../dataset/registry.ts'
 import { INTERVALS, intervalPathName } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -14,9 +14,11 @@ export const DATA_FOLDER = 'data'
 /**
  * The stretch of days that shares a file with `day`: `2024-01-01`, `2024-01` or `2024`. A changed day rewrites its file, and a worker
  * holds a file's rows at once; so a file has some 90,000 rows at most: of `1s` bars a day, of minutes a month, from `1h` on a year.
- * Arrow files are of a month throughout (`1s`: a day). Data sets without intervals have a file a month, or a year where the lake has it so.
+ * Arrow files are of a month throughout (`1s`: a day). Data sets without intervals have a file a month, or a year
+ * where the lake has it so; of ticks a day.
  */
 export function filePeriod(series: Pick<Series, 'dataset' | 'interval'>, format: ExportFormat, day: UtcDay): string {
+  if (isStoredAsParquet(series)) return day
   if (!datasetOf(series).hasInterval) return fileSpan(series) === 'year' ? day.slice(0, 4) : monthOf(day)
   const { interval } = series
   if (interval === '1s') return day

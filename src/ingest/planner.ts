@@ -76,16 +76,17 @@ const FOLDER_BYTES = 2 * 4096
 
 /** What the chunks of the plan's archives will take on disk, in whole files. */
 function bytesOnDisk({ series, tasks, firstKept }: SeriesPlan): number {
-  const files = new Map<string, { rows: number; chunks: number; archives: number }>()
-  for (const { days } of tasks) {
+  const files = new Map<string, { rows: number; chunks: number; archives: number; archiveBytes: number }>()
+  for (const { days, archive } of tasks) {
     const touched = new Set<string>()
     for (const day of days) {
       const { startUs, endUs } = chunkRange(day, series)
       const period = filePeriod(day, series)
-      const file = files.get(period) ?? { rows: 0, chunks: 0, archives: 0 }
+      const file = files.get(period) ?? { rows: 0, chunks: 0, archives: 0, archiveBytes: 0 }
       files.set(period, file)
       file.rows += countExpectedOfNone(series, { startUs, endUs })
       file.chunks++
+      file.archiveBytes += archive.sizeBytes / days.length
       if (!touched.has(period)) file.archives++
       touched.add(period)
     }

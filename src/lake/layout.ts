@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { datasetIn, named } from '../dataset/registry.ts'
+import { datasetIn, datasetOf, named } from '../dataset/registry.ts'
 import { chunkPeriod, isMonthChunked } from '../dataset/chunk.ts'
 import { periodStem, seriesFolder } from '../dataset/names.ts'
 import { filePeriod, fileSpan, isPacked, parseFilePeriod } from '../dataset/pack.ts'
@@ -57,7 +57,11 @@ export function shardFolder(series: Series): string {
  * or a pack of a month or a year, `data/spot/yearly/klines/BTCUSDT/1d/BTCUSDT-1d-2024.arrow`.
  */
 export function shardPath(series: Series, day: UtcDay): string {
-  return `${shardFolder(series)}/${periodStem(series, filePeriod(day, series))}.arrow`
+  return `${shardFolder(series)}/${periodStem(series, filePeriod(day, series))}.${endingOf(series)}`
+}
+
+function endingOf(series: Series): 'arrow' | 'parquet' {
+  return datasetOf(series).storage ?? 'arrow'
 }
 
 /** Where format 1 kept the shards of a series, as Vision its archives: a file a month for `3d`, `1w` and `1M`, a file a day otherwise. */
@@ -67,11 +71,11 @@ export function formerFolder(series: Series): string {
 
 /** Where format 1 kept a chunk: a file of its own. Where chunks are not packed it is where they lie today. */
 export function formerPath(series: Series, day: UtcDay): string {
-  return `${formerFolder(series)}/${periodStem(series, chunkPeriod(day, series))}.arrow`
+  return `${formerFolder(series)}/${periodStem(series, chunkPeriod(day, series))}.${endingOf(series)}`
 }
 
 /** market, packaging, data set, symbol, interval where there is one, and file name of a shard's path */
-const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly|yearly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.arrow$/
+const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly|yearly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.(?:arrow|parquet)$/
 const MARKET_OF: Readonly<Record<string, Market>> = { spot: 'spot', 'futures/um': 'um', 'futures/cm': 'cm' }
 
 /** What a file of the lake holds: one chunk, or the chunks of a period in a pack. */

@@ -1,4 +1,4 @@
-import { isOwnShard } from '../codec/arrow/arrow.ts'
+import { isOwnShard } from '../codec/shard-file.ts'
 import type { Pack, TakenChunk } from '../codec/arrow/pack.ts'
 import { decodePack, takeChunk } from '../codec/arrow/pack.ts'
 import { altered } from '../codec/arrow/placed-shard.ts'

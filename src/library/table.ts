@@ -1,10 +1,11 @@
 import type { Data, DataType } from 'apache-arrow'
 import { Dictionary, Field, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
-import { arrowType } from '../codec/arrow/arrow-writer.ts'
+import { arrowType, arrowValues } from '../codec/arrow/arrow-writer.ts'
 import type { Validity } from '../codec/arrow/validity.ts'
 import { ALL_VALID, validityOf } from '../codec/arrow/validity.ts'
 import type { DatasetColumn } from '../dataset/dataset.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { columnOf } from '../model/columns.ts'
 import { nextSlotUs } from '../model/interval.ts'
 import type { ColumnBlock } from '../read/column-block.ts'
 import { createBlock, findRow } from '../read/column-block.ts'
@@ -34,10 +35,10 @@ export function createTable(
   const children: Data[] = []
   for (const { key, name, type, nullable = false } of selectColumns(query)) {
     const own = arrowType(type)
-    const values = block[key] as Float64Array
+    const values = columnOf(block, key)
     const added = key === 'openTime' ? undefined : reindexed?.validity
     fields.push(new Field(name, own, nullable || (form.autoReindex && key !== 'openTime')))
-    children.push(makeColumn(own, length, values, nullable ? validityWithin(values, added) : added))
+    children.push(makeColumn(own, length, arrowValues(values), nullable ? validityWithin(values as Float64Array, added) : added))
   }
   if (form.includeSourceInfo) {
     const column = sourceColumn(rows.runs, length, reindexed)

@@ -1,7 +1,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sha256Hex } from '../memory/digest.ts'
 import { parseArrowFile } from '../codec/arrow/arrow-file.ts'
-import { decodeShard } from '../codec/arrow/arrow.ts'
+import { decodeShard } from '../codec/shard-file.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import { abortError, isCkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -9,7 +9,7 @@ import { formerPath, shardPath } from '../lake/layout.ts'
 import type { OpenFile, ShardReader } from '../lake/shard-store.ts'
 import { isPackedRow, VALUE_BYTES } from '../codec/arrow/chunk-bytes.ts'
 import { filePeriod, isPacked } from '../dataset/pack.ts'
-import { datasetOf } from '../dataset/registry.ts'
+import { datasetOf, isStoredAsParquet } from '../dataset/registry.ts'
 import type { Series } from '../model/series.ts'
 import type { ColumnBlock } from './column-block.ts'
 import { bytesOfRows, copyRows } from './column-block.ts'
@@ -73,7 +73,10 @@ export async function readParts(
     const file = opening instanceof Promise ? await opening : opening
     if (file === undefined) bad.push(...inFile)
     else if (pack) bad.push(...readPacked({ file, series, parts: inFile, target }, whole))
-    else {
+    else if (isStoredAsParquet(series)) {
+      const part = inFile[0] as StoredPart
+      if (!readEncoded({ file, series, ...part, target }, whole)) bad.push(part)
+    } else {
       const part = inFile[0] as StoredPart
       const name = `${part.row.rows}/${String(part.row.shardBytes)}`
       const found = readPart({ file, series, ...part, target }, layouts.get(name), whole)
@@ -169,7 +172,8 @@ function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory)
     const bytes = whole.take(shardBytes)
     if (!file.read(0, [bytes]) || sha256Hex(bytes) !== shardSha256) return undefined
     proven.add(file.place, version, shardSha256)
-    return layout !== undefined && copyDirectly(bytes, wanted, layout) ? layout : copyDecoded(bytes, wanted)
+    if (layout !== undefined && copyDirectly(bytes, wanted, layout)) return layout
+    return copyDecoded(bytes, wanted) ? layoutOf(bytes, namesOf(wanted.series, row)) : undefined
   } catch (error) {
     return passUnreadable(error)
   } finally {
@@ -177,12 +181,27 @@ function readPart(wanted: Wanted, layout: Layout | undefined, whole: FileMemory)
   }
 }
 
-/** Takes the columns of a proven file whose layout is new, and checks it whole. */
-function copyDecoded(bytes: Buffer, { series, row, target, offset }: Wanted): Layout | undefined {
+/** Reads a shard whose columns do not lie in it as they are, whole each time; false when it is not the one that the catalog records. */
+function readEncoded(wanted: Wanted, whole: FileMemory): boolean {
+  const { file, row } = wanted
+  try {
+    if (row.shardSha256 === null || file.sizeBytes !== row.shardBytes) return false
+    const bytes = whole.take(row.shardBytes)
+    return file.read(0, [bytes]) && sha256Hex(bytes) === row.shardSha256 && copyDecoded(bytes, wanted)
+  } catch (error) {
+    passUnreadable(error)
+    return false
+  } finally {
+    file.close()
+  }
+}
+
+/** Takes the columns of a proven file, and checks it whole; false when it is another chunk's. */
+function copyDecoded(bytes: Buffer, { series, row, target, offset }: Wanted): boolean {
   const { columns, meta } = decodeShard(bytes, true)
-  if (!isSameChunk(series, row, meta) || meta.rows !== row.rows) return undefined
+  if (!isSameChunk(series, row, meta) || meta.rows !== row.rows) return false
   copyRows(columns, target, offset)
-  return layoutOf(bytes, namesOf(series, row))
+  return true
 }
 
 /** Takes the columns of a proven file whose layout is that of an earlier one; false when it is not. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ExportResult } from '../../src/export/export-tally.ts'
 import type { Manifest } from '../../src/export/manifest.ts'
-import { encodeShard } from '../../src/codec/arrow/arrow-writer.ts'
+import { encodeArrowShard } from '../../src/codec/arrow/arrow-writer.ts'
 import type { WritableLake } from '../../src/lake/lake.ts'
 import { openLake } from '../../src/lake/lake.ts'
 import { readShard } from '../../src/lake/shards.ts'
@@ -348,7 +348,7 @@ async function storeAgain(lake: WritableLake, series: Series, day: UtcDay, chang
   const { columns, meta } = await readShard(lake.shards, series, day, row)
   change(columns)
   const archiveEtag = `${'f'.repeat(31)}${(row.revision + 1) % 10}`
-  const shard = encodeShard(columns, { ...meta, archiveEtag })
+  const shard = encodeArrowShard(columns, { ...meta, archiveEtag })
   const shardSha256 = createHash('sha256').update(shard).digest('hex')
   const anew = { archiveEtag, shardSha256, shardBytes: shard.length, revision: row.revision + 1 }
   await lake.writer.put({ row: { ...row, ...anew }, gaps: [], shard })

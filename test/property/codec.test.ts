@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../src/codec/arrow/arrow.ts'
-import { decodeShard, isOwnShard } from '../../src/codec/arrow/arrow.ts'
-import { encodeShard } from '../../src/codec/arrow/arrow-writer.ts'
+import { decodeArrowShard, isArrowShard } from '../../src/codec/arrow/arrow.ts'
+import { encodeArrowShard } from '../../src/codec/arrow/arrow-writer.ts'
 import { decodeCsv } from '../../src/codec/csv/csv.ts'
 import type { DecodeRequest } from '../../src/codec/decode-archive.ts'
 import { decodeArchive } from '../../src/codec/decode-archive.ts'
@@ -100,7 +100,7 @@ describe('chunks', () => {
             result.chunks.reduce((total, chunk) => total + pick(chunk), 0)
           expect(sum((c) => c.rows + c.duplicates + c.conflicts) + result.dropped).toBe(rows.length)
           for (const chunk of result.chunks) {
-            const { columns, meta } = decodeShard(chunk.shard)
+            const { columns, meta } = decodeArrowShard(chunk.shard)
             // gaps and present slots tile what is expected
             const slots = new Set(Array.from(columns.openTime, (time) => time / 60_000_000n))
             expect(slots.size + chunk.gaps.reduce((total, gap) => total + gap.bars, 0)).toBe(chunk.expected)
@@ -182,11 +182,11 @@ const metaArbitrary = fc.record({
 }) as fc.Arbitrary<Omit<ShardMeta, 'rows'>>
 
 describe('shards', () => {
-  test('decodeShard(encodeShard(x)) is x, bit for bit', () => {
+  test('decodeArrowShard(encodeArrowShard(x)) is x, bit for bit', () => {
     fc.assert(
       fc.property(columnsArbitrary, metaArbitrary, (columns, facts) => {
         const meta = { ...facts, rows: columns.openTime.length }
-        const decoded = decodeShard(encodeShard(columns, meta))
+        const decoded = decodeArrowShard(encodeArrowShard(columns, meta))
         expect(decoded.meta).toEqual(meta)
         for (const { key } of KLINE_COLUMNS) {
           const [a, b] = [columns[key], decoded.columns[key]].map((column) =>
@@ -199,13 +199,13 @@ describe('shards', () => {
     )
   })
 
-  test('any bytes end in a value or CKVD_SHARD_FORMAT or CKVD_SHARD_DIGEST, and never in a throw of isOwnShard', () => {
+  test('any bytes end in a value or CKVD_SHARD_FORMAT or CKVD_SHARD_DIGEST, and never in a throw of isArrowShard', () => {
     fc.assert(
       fc.property(columnsArbitrary, metaArbitrary, mutation, (columns, facts, mutate) => {
-        const bytes = mutate(encodeShard(columns, { ...facts, rows: columns.openTime.length }))
-        expect(typeof isOwnShard(bytes)).toBe('boolean')
+        const bytes = mutate(encodeArrowShard(columns, { ...facts, rows: columns.openTime.length }))
+        expect(typeof isArrowShard(bytes)).toBe('boolean')
         try {
-          expect(decodeShard(bytes).meta.rows).toBeGreaterThan(0)
+          expect(decodeArrowShard(bytes).meta.rows).toBeGreaterThan(0)
         } catch (error) {
           expect(error).toSatisfy((e) => isCkvdError(e, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST'))
         }

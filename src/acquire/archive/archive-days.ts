@@ -1,5 +1,6 @@
 import { chunkEndUs, chunkRange, consecutive, isMonthChunked } from '../../dataset/chunk.ts'
 import { firstSlotUs, gridOf, slotStartUs } from '../../model/interval.ts'
+import { strengthOf } from '../../dataset/expected.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { compareDays, loadArchive, loadOther } from './archive-load.ts'
@@ -50,7 +51,7 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
     }
     if (found.length === 0) bare.push(day)
     else {
-      days.push(await completeDay(task, day, found, life, joinNotes(stray, comparison?.note ?? ''), ctx))
+      days.push(await completeDay(task, day, found, life, joinNotes(stray, comparison?.note ?? '', strengthOf(task.series)), ctx))
       stray = null
     }
   }

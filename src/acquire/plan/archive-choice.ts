@@ -1,4 +1,5 @@
 import { isMonthChunked } from '../../dataset/chunk.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import type { FirstForms } from '../../lake/catalog/catalog-rows.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -61,7 +62,10 @@ export class ArchiveMap {
     if (isMonthChunked(series)) return archivesOfMonth(day, this.#listed)[0]
     const month = this.monthly(day)
     const daily = this.daily(day)
-    switch (this.#scope.archives) {
+    const { archives } = this.#scope
+    const { preferred } = datasetOf(series)
+    if (archives === 'auto' && preferred !== undefined) return preferred === 'daily' ? (daily ?? month) : (month ?? daily)
+    switch (archives) {
       case 'daily':
         return daily
       case 'monthly':

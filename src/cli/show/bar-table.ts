@@ -7,6 +7,8 @@ const FIRST_SHOWN = [
   'open_time',
   'funding_time',
   'create_time',
+  'transact_time',
+  'time',
   'close',
   'symbol',
   'open',

@@ -1,3 +1,4 @@
+import { DataType } from 'apache-arrow'
 import type { Table, Vector } from 'apache-arrow'
 import { CsvBytes } from '../../codec/export/csv-bytes.ts'
 import { csvBlocks, csvLine, csvText } from '../../codec/export/csv-text.ts'
@@ -20,23 +21,25 @@ export function disputedOf(table: Table): string[] {
   return JSON.parse(table.schema.metadata.get(DISPUTED_KEY) ?? '[]') as string[]
 }
 
+/** What a cell shows. */
+type Cell = string | number | boolean
+
 /** Rows as objects; null where there is no value. */
-export function mapObjects(table: Table): Record<string, string | number | null>[] {
+export function mapObjects(table: Table): Record<string, Cell | null>[] {
   const names = namesOf(table)
   return mapRows(table, (cells) => Object.fromEntries(names.map((name, i) => [name, cells[i] === '' ? null : (cells[i] ?? null)])))
 }
 
 /** Cells of each row of a table of one record batch: times as ISO text with microseconds, nothing for a null. */
-export function mapRows<T>(table: Table, map: (cells: (string | number)[]) => T): T[] {
-  const columns = table.schema.fields.map(({ name }, i) => {
+export function mapRows<T>(table: Table, map: (cells: Cell[]) => T): T[] {
+  const columns = table.schema.fields.map(({ type }, i) => {
     const vector = table.getChildAt(i)
-    const isTime = name.endsWith('_time')
-    return (row: number): string | number => {
+    return (row: number): Cell => {
       const raw: unknown = vector?.get(row)
       if (raw === null || raw === undefined) return ''
       // Arrow's getter rounds times to milliseconds: the values themselves are microseconds
-      if (isTime) return isoOfUs(Number((vector?.data[0]?.values as BigInt64Array)[row] ?? 0n))
-      return typeof raw === 'bigint' ? Number(raw) : (raw as string | number)
+      if (DataType.isTimestamp(type)) return isoOfUs(Number((vector?.data[0]?.values as BigInt64Array)[row] ?? 0n))
+      return typeof raw === 'bigint' ? Number(raw) : (raw as Cell)
     }
   })
   return Array.from({ length: table.numRows }, (_none, row) => map(columns.map((cell) => cell(row))))
@@ -46,11 +49,11 @@ export function mapRows<T>(table: Table, map: (cells: (string | number)[]) => T)
 export function* csvOf(table: Table): Generator<Uint8Array> {
   yield Buffer.from(csvLine(namesOf(table)))
   const out = new CsvBytes()
-  const cells = table.schema.fields.map(({ name }, i) => cellWriter(out, name, table.getChildAt(i)))
+  const cells = table.schema.fields.map((_field, i) => cellWriter(out, table.getChildAt(i)))
   yield* csvBlocks(out, cells, table.numRows)
 }
 
-function cellWriter(out: CsvBytes, name: string, vector: Vector | null): (row: number) => void {
+function cellWriter(out: CsvBytes, vector: Vector | null): (row: number) => void {
   const values: unknown = vector?.data[0]?.values
   const isThere = (row: number): boolean => vector === null || vector.nullCount === 0 || vector.isValid(row)
   const write = (value: number | undefined, row: number): void => {
@@ -59,7 +62,7 @@ function cellWriter(out: CsvBytes, name: string, vector: Vector | null): (row: n
   if (values instanceof Float64Array) return (row) => write(values[row], row)
   if (values instanceof BigInt64Array) {
     const numbers = toDoubles(values)
-    return name.endsWith('_time')
+    return DataType.isTimestamp(vector?.type)
       ? (row) => {
           if (isThere(row)) out.time(numbers[row] ?? 0)
         }
@@ -69,5 +72,6 @@ function cellWriter(out: CsvBytes, name: string, vector: Vector | null): (row: n
     const value: unknown = vector?.get(row)
     if (typeof value === 'number') out.number(value)
     else if (typeof value === 'string') out.text(csvText(value))
+    else if (typeof value === 'boolean') out.text(String(value))
   }
 }

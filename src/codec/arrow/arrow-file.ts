@@ -12,6 +12,8 @@ import { ArrowFormatError, FlatReader } from './flat-reader.ts'
 const MAGIC = 'ARROW1'
 /** Magic and two bytes of padding. */
 const HEAD_BYTES = 8
+/** Continuation and length before each message. */
+const PREFIX_BYTES = 8
 /** Length of the footer and the magic. */
 const TAIL_BYTES = 10
 const MAX_FIELDS = 4096
@@ -22,11 +24,12 @@ const RECORD_BATCH_MESSAGE = 3
 
 const TYPE_INT = 2
 const TYPE_FLOAT = 3
+const TYPE_BOOL = 6
 const TYPE_TIMESTAMP = 10
 
 export interface ArrowField {
   readonly name: string
-  /** `int64`, `float64`, `timestamp[us, UTC]`; other types by their number in Schema.fbs */
+  /** `int64`, `float64`, `timestamp[us, UTC]`, `bool`; other types by their number in Schema.fbs */
   readonly type: string
   readonly nullable: boolean
 }
@@ -65,6 +68,31 @@ export function parseArrowFile(bytes: Uint8Array, footerOnly?: string): ArrowFil
   if (!sameSchema(schema, parseSchema(reader, first.header), footerOnly))
     throw new ArrowFormatError('the schemas of head and footer differ')
   return { schema, ...parseRows(reader, footer, schema.fields.length) }
+}
+
+/** An Arrow stream of batches of one schema. */
+export interface ArrowStream {
+  readonly schema: ArrowSchema
+  readonly batches: readonly Omit<ArrowFile, 'schema'>[]
+}
+
+/**
+ * Reads the structure of an Arrow stream; the values are not looked at.
+ * @throws as `parseArrowFile`
+ */
+export function parseArrowStream(bytes: Uint8Array): ArrowStream {
+  const reader = new FlatReader(bytes)
+  const endOf = (at: number): number => at + PREFIX_BYTES + reader.uint32(at + 4)
+  const schema = parseSchema(reader, parseMessage(reader, 0, SCHEMA_MESSAGE).header)
+  const batches: Omit<ArrowFile, 'schema'>[] = []
+  // a message of no length ends a stream
+  for (let at = endOf(0); at < reader.sizeBytes && reader.uint32(at + 4) > 0;) {
+    const { bodyBytes } = parseMessage(reader, at, RECORD_BATCH_MESSAGE)
+    if (bodyBytes < 0 || endOf(at) + bodyBytes > reader.sizeBytes) throw new ArrowFormatError('a record batch outside of the stream')
+    batches.push(parseRecordBatch(reader, at, endOf(at), bodyBytes, schema.fields.length))
+    at = endOf(at) + bodyBytes
+  }
+  return { schema, batches }
 }
 
 /** Where the values of a file lie, and one text of its metadata. */
@@ -211,6 +239,7 @@ function parseType(reader: FlatReader, field: number): string {
     const width = reader.slot(type, 0)
     return `${reader.uint8Of(type, 1, 0) === 0 ? 'u' : ''}int${width === 0 ? 0 : reader.int32(width)}`
   }
+  if (kind === TYPE_BOOL) return 'bool'
   if (kind === TYPE_FLOAT) return `float${16 << reader.uint16Of(type, 0, 0)}`
   if (kind === TYPE_TIMESTAMP) {
     const zone = reader.slot(type, 1)

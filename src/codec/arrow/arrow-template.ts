@@ -1,7 +1,7 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns, Values } from '../../model/columns.ts'
-import { encodeRows, encodeShard } from './arrow-writer.ts'
+import { encodeArrowShard, encodeRows } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { digestColumns } from './columns-digest.ts'
@@ -66,17 +66,17 @@ function pooled(bytes: Uint8Array, buffers: BufferPool | undefined): Uint8Array 
   return file
 }
 
-/** Encodes shards as `encodeShard` does, byte for byte, in a few microseconds. */
+/** Encodes shards as `encodeArrowShard` does, byte for byte, in a few microseconds. */
 export class ShardEncoder {
   readonly #files = new FileEncoder()
 
   /**
-   * See `encodeShard`.
+   * See `encodeArrowShard`.
    * @param buffers memory for the shard; default: its own
    */
   encode(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array {
     // where the metadata contradicts the rows, the library's way refuses it
-    if (columns.openTime.length !== meta.rows) return encodeShard(columns, meta)
+    if (columns.openTime.length !== meta.rows) return encodeArrowShard(columns, meta)
     const dataset = datasetOf(meta)
     return this.#files.encode(columns, encodeMeta(meta, digestColumns(columns, dataset.columns)), dataset, { buffers })
   }

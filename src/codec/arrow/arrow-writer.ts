@@ -29,7 +29,7 @@ import { ALL_VALID, validityOf } from './validity.ts'
  * The same input gives the same bytes. The result owns its whole ArrayBuffer, so it can be transferred to another thread.
  * @param columns at least one row, in order
  */
-export function encodeShard(columns: Columns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
+export function encodeArrowShard(columns: Columns, meta: ShardMeta): Uint8Array<ArrayBuffer> {
   const length = columns.openTime.length
   if (length === 0 || length !== meta.rows) {
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${length}`)

@@ -4,7 +4,7 @@ import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { idsOf, rowOrder } from '../../dataset/expected.ts'
 import { findDataset } from '../../dataset/registry.ts'
 import { areAscending } from '../../dataset/sequence.ts'
-import type { Columns } from '../../model/columns.ts'
+import type { Columns, Values } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { ArrowColumn, ArrowFile, ArrowSchema } from './arrow-file.ts'
@@ -39,7 +39,7 @@ const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = {
  * @param isProven the digest of the whole file is the recorded one: that of the columns is not computed as well; default false
  * @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST with what was expected and found; any bytes end in a value or in one of these
  */
-export function decodeShard<T extends Columns = KlineColumns>(bytes: Uint8Array, isProven = false): DecodedShard<T> {
+export function decodeArrowShard<T extends Columns = KlineColumns>(bytes: Uint8Array, isProven = false): DecodedShard<T> {
   const { file, dataset, columns } = parseRows(bytes)
   const { metadata } = file.schema
   const meta = decodeMeta(metadata, refuse)
@@ -69,8 +69,8 @@ export function checkChunk(columns: Columns, meta: ShardMeta, dataset: Dataset, 
   return dataset.rules !== null ? checkOddities(columns as KlineColumns, meta, areCounted) : meta
 }
 
-/** True when a file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
-export function isOwnShard(bytes: Uint8Array): boolean {
+/** True when an Arrow file claims to be a shard (its schema has `ckvd.format`), whole or not; false for foreign files. Never throws. */
+export function isArrowShard(bytes: Uint8Array): boolean {
   return peekMetadata(bytes)?.has(FORMAT_KEY) ?? false
 }
 
@@ -87,10 +87,11 @@ function parseFile(bytes: Uint8Array, footerOnly?: string): ArrowFile {
 /** The data set that the metadata names, which none has of klines. */
 function datasetIn({ metadata }: ArrowSchema): Dataset {
   const name = metadata.get(DATASET_KEY)
-  return findDataset(name) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
+  return findDataset(name, metadata.get('ckvd.market')) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
 }
 
-function checkSchema({ fields }: ArrowSchema, { columns }: Dataset): void {
+/** Throws CKVD_SHARD_FORMAT for a schema that is not that of the data set. */
+export function checkSchema({ fields }: ArrowSchema, { columns }: Dataset): void {
   if (fields.length !== columns.length) refuse(`${columns.length} columns`, `${fields.length}`)
   columns.forEach(({ name, type, nullable }, index) => {
     const field = fields[index]
@@ -100,11 +101,14 @@ function checkSchema({ fields }: ArrowSchema, { columns }: Dataset): void {
   })
 }
 
-function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile, dataset: Dataset): Columns {
-  const entries = dataset.columns.map(({ key, name, type, nullable }, index): [string, Float64Array | BigInt64Array] => {
+/** The columns of a batch whose schema was checked, as views where these are aligned to 8. @throws CKVD_SHARD_FORMAT */
+export function readColumns(bytes: Uint8Array, { rows, columns }: Omit<ArrowFile, 'schema'>, dataset: Dataset): Columns {
+  const entries = dataset.columns.map(({ key, name, type, nullable }, index): [string, Values] => {
     const { nulls, validity, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
-    if ((nulls !== 0 && nullable !== true) || sizeBytes < rows * 8)
+    const leastBytes = type === 'bool' ? Math.ceil(rows / 8) : rows * 8
+    if ((nulls !== 0 && nullable !== true) || sizeBytes < leastBytes)
       refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
+    if (type === 'bool') return [key, flagsOf(bytes.subarray(start, start + leastBytes), rows)]
     const at = bytes.byteOffset + start
     const aligned = at % 8 === 0
     const buffer = aligned ? bytes.buffer : bytes.slice(start, start + rows * 8).buffer
@@ -117,6 +121,11 @@ function readColumns(bytes: Uint8Array, { rows, columns }: ArrowFile, dataset: D
   return Object.fromEntries(entries) as Columns
 }
 
+/** A byte a flag of bits, the lowest first. */
+function flagsOf(bits: Uint8Array, rows: number): Uint8Array {
+  return Uint8Array.from({ length: rows }, (_none, row) => ((bits[row >> 3] ?? 0) >> (row & 7)) & 1)
+}
+
 /** What a file says is null is what has no value in it. */
 function checkNulls(values: Float64Array, name: string, nulls: number, bits: Uint8Array): void {
   const { nullCount, nullBitmap } = validityOf(values)
@@ -125,7 +134,8 @@ function checkNulls(values: Float64Array, name: string, nulls: number, bits: Uin
   if (row >= 0) refuse(`nulls in column ${name} where it has no value`, `others from row ${row * 8} on`)
 }
 
-function checkDigest(found: string, expected: string | undefined): void {
+/** Throws CKVD_SHARD_DIGEST. */
+export function checkDigest(found: string, expected: string | undefined): void {
   if (found === expected) return
   throw new CkvdError(
     'CKVD_SHARD_DIGEST',

@@ -8,7 +8,7 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import { isPacked } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
 import type { DecodedShard } from './arrow.ts'
-import { decodeShard } from './arrow.ts'
+import { decodeShard } from '../shard-file.ts'
 import { chunkColumns, isPackedRow } from './chunk-bytes.ts'
 
 /** Where a shard was read, and what it must be there. */

@@ -2,7 +2,7 @@ import { isPacked } from '../../dataset/pack.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { KlineColumns } from '../../model/kline.ts'
 import type { Series } from '../../model/series.ts'
-import { decodeShard } from './arrow.ts'
+import { decodeShard } from '../shard-file.ts'
 import { chunkColumns } from './chunk-bytes.ts'
 
 /**

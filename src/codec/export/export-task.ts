@@ -68,12 +68,13 @@ export async function runExportTask(task: ExportTask): Promise<ExportOutcome> {
 }
 
 async function exportRows(task: RowsTask): Promise<Exported> {
-  const dataset = datasetOf(task)
+  const series = placeOf(task)
+  const dataset = datasetOf(series)
   const parts = task.shards.map(({ bytes, place }) => decodePlacedRows(bytes, place))
   const days = task.shards.map(({ place }, i) => ({ day: place.day, sha256: digestColumns(parts[i] as Columns, dataset.columns) }))
-  const sourceDigest = digestOfDays({ ...task, series: placeOf(task) }, days)
+  const sourceDigest = digestOfDays({ ...task, series }, days)
   if (sourceDigest === task.before) return { sourceDigest, file: null }
-  const columns = joinColumns(parts, createRows(task, 0))
+  const columns = joinColumns(parts, createRows(series, 0))
   const metadata = new Map([...task.metadata, ['ckvd.source_digest', sourceDigest]])
   return { sourceDigest, file: fileOf(await encodeColumns(columns, task, dataset, metadata), columns.openTime.length) }
 }

@@ -18,7 +18,8 @@ import type { DatasetColumn } from '../../dataset/dataset.ts'
 export function encodeRowsParquet(batch: RecordBatch, described: readonly DatasetColumn[]): Uint8Array {
   let properties = baseProperties().setDictionaryEnabled(false)
   for (const { name, type } of described) {
-    properties = properties.setColumnEncoding(name, type === 'float64' ? Encoding.PLAIN : Encoding.DELTA_BINARY_PACKED)
+    const isPlain = type === 'float64' || type === 'bool'
+    properties = properties.setColumnEncoding(name, isPlain ? Encoding.PLAIN : Encoding.DELTA_BINARY_PACKED)
   }
   return encode(batch.schema, [batch], properties)
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { decodeShard } from '../../../src/codec/arrow/arrow.ts'
+import { decodeArrowShard } from '../../../src/codec/arrow/arrow.ts'
 import { shardRows } from '../../../src/codec/arrow/shard-rows.ts'
 import type { DecodedChunk, DecodeRequest } from '../../../src/codec/decode-archive.ts'
 import { decodeArchive, joinChunk, runDecodeTask } from '../../../src/codec/decode-archive.ts'
@@ -113,7 +113,7 @@ describe('a daily archive', () => {
     const [chunk] = (await decodeArchive(input)).chunks
     expect(chunk).toMatchObject({ rows: 288, expected: 288, condition: 'complete', gaps: [] })
     expect(chunk!.shardSha256).toBe(createHash('sha256').update(chunk!.shard).digest('hex'))
-    expect(decodeShard(chunk!.shard).meta).toEqual({
+    expect(decodeArrowShard(chunk!.shard).meta).toEqual({
       market: 'spot',
       symbol: 'BTCUSDT',
       interval: '5m',
@@ -146,7 +146,7 @@ describe('a daily archive', () => {
     expect(chunk!.gaps).toEqual(gaps)
     const lacking = fives('2024-01-01').toSpliced(60, 24).toSpliced(0, 12)
     const [file] = (await decodeArchive(request(lacking, { interval: '5m' }))).chunks
-    expect(decodeShard(file!.shard).meta.gaps).toEqual([
+    expect(decodeArrowShard(file!.shard).meta.gaps).toEqual([
       { ...gaps[0], bars: 12, evidence },
       { ...gaps[1], bars: 24, evidence },
     ])
@@ -291,7 +291,7 @@ describe('a monthly archive', () => {
     ])
     expect(result).toMatchObject({ absentDays: ['2024-02-02'], dropped: 2 })
     const whole = await decodeArchive(request(fives('2024-02-01'), { period: '2024-02', interval: '5m' }))
-    expect(decodeShard(whole.chunks[0]!.shard).meta).toMatchObject({ source: 'vision-monthly', day: '2024-02-01' })
+    expect(decodeArrowShard(whole.chunks[0]!.shard).meta).toMatchObject({ source: 'vision-monthly', day: '2024-02-01' })
   })
 
   test('gives all of its days when none are named', async () => {
@@ -500,7 +500,7 @@ describe('odd rows', () => {
     expect(columnsOf(chunk).closeTime[5]).toBe(BigInt(closeMs) * 1000n)
     const fiveCloseMs = closeOf(fiveEndMs, FIVE_MS)
     const [file] = (await decodeArchive(request(five(5, { 6: fiveCloseMs }), { interval: '5m' }))).chunks
-    const { columns, meta } = decodeShard(file!.shard)
+    const { columns, meta } = decodeArrowShard(file!.shard)
     expect([columns.closeTime[5], meta.oddClose, meta.oddRows]).toEqual([BigInt(fiveCloseMs) * 1000n, 1, 0])
   })
 
@@ -526,7 +526,7 @@ describe('odd rows', () => {
       const [chunk] = (await decodeArchive(request(hour(n, cells)))).chunks
       expect(chunk).toMatchObject({ rows: 24, oddClose: 0, oddRows: 1, gaps: [], condition: 'complete' })
       const [file] = (await decodeArchive(request(five(n === 0 ? 0 : 287, cells), { interval: '5m' }))).chunks
-      expect(decodeShard(file!.shard).meta).toMatchObject({ rows: 288, oddClose: 0, oddRows: 1, gaps: [] })
+      expect(decodeArrowShard(file!.shard).meta).toMatchObject({ rows: 288, oddClose: 0, oddRows: 1, gaps: [] })
     }
   })
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { decodeShard } from '../../../src/codec/arrow/arrow.ts'
-import { encodeShard } from '../../../src/codec/arrow/arrow-writer.ts'
+import { decodeArrowShard } from '../../../src/codec/arrow/arrow.ts'
+import { encodeArrowShard } from '../../../src/codec/arrow/arrow-writer.ts'
 import type { Dataset } from '../../../src/dataset/dataset.ts'
 import { countExpected, countExpectedOfNone, endsOf, findMissing } from '../../../src/dataset/expected.ts'
 import { createRows, registerDataset } from '../../../src/dataset/registry.ts'
@@ -102,7 +102,7 @@ describe('rows that are counted by ids', () => {
       const counts = { rows, expected: rows, offGrid: 0, duplicates: 0, oddClose: 0, oddRows: 0 }
       const origin = { source: 'vision-daily', archiveKey: 'key', archiveSha256: '0'.repeat(64), archiveEtag: 'etag' }
       const meta = { ...OF_DRAWS, ...counts, ...origin, day: '2024-03-02' as UtcDay, condition: 'complete', gaps: [] } as const
-      return idsIn(decodeShard<Columns>(encodeShard(columns, meta)).columns)
+      return idsIn(decodeArrowShard<Columns>(encodeArrowShard(columns, meta)).columns)
     }
     expect(read(draws([1, 5], [1, 6], [2, 7]))()).toEqual([5, 6, 7])
     expect(read(draws([1, 6], [2, 5], [3, 7]))()).toEqual([6, 5, 7])

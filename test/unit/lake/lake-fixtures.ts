@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ShardMeta } from '../../../src/codec/arrow/arrow.ts'
-import { encodeShard } from '../../../src/codec/arrow/arrow-writer.ts'
+import { encodeArrowShard } from '../../../src/codec/arrow/arrow-writer.ts'
 import type { DayRow, SeriesRow } from '../../../src/lake/catalog/catalog-rows.ts'
 import type { LakeWrite } from '../../../src/lake/lake-writer.ts'
 import type { EvidencedGap, Proof } from '../../../src/model/evidence.ts'
@@ -123,7 +123,7 @@ export function barsOf(
     oddRows: 0,
     gaps,
   }
-  const shard = series.interval === '1h' ? rowBytes(columns) : encodeShard(columns, meta)
+  const shard = series.interval === '1h' ? rowBytes(columns) : encodeArrowShard(columns, meta)
   const row = rowOf(series, name, {
     condition: meta.condition,
     source: meta.source,

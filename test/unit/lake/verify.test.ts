@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
-import { decodeShard } from '../../../src/codec/arrow/arrow.ts'
-import { encodeShard } from '../../../src/codec/arrow/arrow-writer.ts'
+import { decodeArrowShard } from '../../../src/codec/arrow/arrow.ts'
+import { encodeArrowShard } from '../../../src/codec/arrow/arrow-writer.ts'
 import { chunkBytes } from '../../../src/codec/arrow/chunk-bytes.ts'
 import type { ChunkToPack } from '../../../src/codec/arrow/pack-writer.ts'
 import { decodePack, takeChunk } from '../../../src/codec/arrow/pack.ts'
@@ -125,8 +125,8 @@ describe.each(LAYOUTS)('verify of $what', ({ items, btc, both }) => {
       const path = shardFile(root, btc, '2024-01-03')
       const bytes = await readFile(path)
       if (btc === BTC_5M) {
-        const { columns, meta } = decodeShard(bytes)
-        await writeFile(path, encodeShard(columns, { ...meta, expected: 289 }))
+        const { columns, meta } = decodeArrowShard(bytes)
+        await writeFile(path, encodeArrowShard(columns, { ...meta, expected: 289 }))
       } else {
         const chunks = chunksOf(bytes).map(({ meta, ...chunk }) => ({
           ...chunk,

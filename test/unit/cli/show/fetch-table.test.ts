@@ -1,4 +1,6 @@
-import { tableFromArrays } from 'apache-arrow'
+import { Table } from 'apache-arrow'
+import { toRecordBatch } from '../../../../src/codec/arrow/arrow-writer.ts'
+import type { Columns } from '../../../../src/model/columns.ts'
 import { describe, expect, test } from 'vitest'
 import { describeTable } from '../../../../src/cli/show/fetch-table.ts'
 import { KLINE_COLUMNS } from '../../../../src/model/kline.ts'
@@ -6,13 +8,13 @@ import { KLINE_COLUMNS } from '../../../../src/model/kline.ts'
 /** Minutes from 2024-03-08T13:00Z on, eleven columns. */
 function tableOf(rows: number) {
   const time = BigInt(Date.parse('2024-03-08T13:00:00Z')) * 1000n
-  const columns = KLINE_COLUMNS.map(({ name, type }) => [
-    name,
+  const columns = KLINE_COLUMNS.map(({ key, type }) => [
+    key,
     type === 'float64'
       ? new Float64Array(rows).fill(64_123.45678)
       : BigInt64Array.from({ length: rows }, (_none, i) => time + BigInt(i) * 60_000_000n),
   ])
-  return tableFromArrays(Object.fromEntries(columns) as Record<string, Float64Array | BigInt64Array>)
+  return new Table(toRecordBatch(Object.fromEntries(columns) as Columns, new Map()))
 }
 
 const terminal = (columns: number) => ({ write: () => true, isTTY: true, columns })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../../src/codec/arrow/arrow.ts'
-import { encodeRows, encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
+import { encodeRows, encodeArrowShard } from '../../../../src/codec/arrow/arrow-writer.ts'
 import { FileEncoder, ShardEncoder } from '../../../../src/codec/arrow/arrow-template.ts'
 import { BufferPool } from '../../../../src/memory/buffer-pool.ts'
 import { datasetOf } from '../../../../src/dataset/registry.ts'
@@ -45,7 +45,7 @@ function metaOf(rows: number, more: Partial<ShardMeta> = {}): ShardMeta {
 
 /** The second call with a shape is the one that takes the template. */
 function expectSameBytes(encoder: ShardEncoder, columns: KlineColumns, meta: ShardMeta): void {
-  const expected = Buffer.from(encodeShard(columns, meta))
+  const expected = Buffer.from(encodeArrowShard(columns, meta))
   for (let i = 0; i < 2; i++) expect(Buffer.compare(Buffer.from(encoder.encode(columns, meta)), expected)).toBe(0)
 }
 
@@ -105,7 +105,7 @@ describe('shards from templates', () => {
 
   test('in memory that was used before are those of the library', () => {
     for (const rows of [1, 7, 24, 1441]) {
-      const expected = Buffer.from(encodeShard(bars(rows, 5), metaOf(rows)))
+      const expected = Buffer.from(encodeArrowShard(bars(rows, 5), metaOf(rows)))
       const used = new Uint8Array(new SharedArrayBuffer(expected.length)).fill(0xff)
       const pool = new BufferPool(1 << 20)
       const encoder = new ShardEncoder()

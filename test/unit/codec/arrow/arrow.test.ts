@@ -18,8 +18,8 @@ import {
 } from 'apache-arrow'
 import { describe, expect, test } from 'vitest'
 import type { ShardMeta } from '../../../../src/codec/arrow/arrow.ts'
-import { decodeShard, isOwnShard } from '../../../../src/codec/arrow/arrow.ts'
-import { encodeKlines, encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
+import { decodeArrowShard, isArrowShard } from '../../../../src/codec/arrow/arrow.ts'
+import { encodeKlines, encodeArrowShard } from '../../../../src/codec/arrow/arrow-writer.ts'
 import { encodeMeta } from '../../../../src/codec/arrow/shard-meta.ts'
 import { isCkvdError } from '../../../../src/errors.ts'
 import { doubt } from '../../../../src/model/evidence.ts'
@@ -95,7 +95,7 @@ const refusal = (words: string): Error =>
 function shardWith(change: { meta?: Partial<ShardMeta>; rows?: (columns: KlineColumns) => void }): Uint8Array {
   const columns = bars(5)
   change.rows?.(columns)
-  return encodeShard(columns, { ...META, ...change.meta })
+  return encodeArrowShard(columns, { ...META, ...change.meta })
 }
 
 /** The bytes with the ASCII text `from` replaced by one of the same length. */
@@ -152,8 +152,8 @@ function foreignFile({
   return writer.finish().toUint8Array(true)
 }
 
-describe('encodeShard', () => {
-  const bytes = encodeShard(bars(5), META)
+describe('encodeArrowShard', () => {
+  const bytes = encodeArrowShard(bars(5), META)
 
   test('writes the schema and the metadata of the contract, as apache-arrow reads them', () => {
     const { schema, batches } = tableFromIPC(bytes)
@@ -204,14 +204,14 @@ describe('encodeShard', () => {
   })
 
   test('gives the same bytes for the same input, in a buffer of their own', () => {
-    expect(Buffer.from(encodeShard(bars(5), META)).equals(bytes)).toBe(true)
+    expect(Buffer.from(encodeArrowShard(bars(5), META)).equals(bytes)).toBe(true)
     expect(bytes.byteOffset).toBe(0)
     expect(bytes.buffer.byteLength).toBe(bytes.byteLength)
   })
 
   test('writes views of larger columns as it writes their copies', () => {
     const larger = sliceColumns(bars(9), 0, 5)
-    expect(Buffer.from(encodeShard(larger, META)).equals(bytes)).toBe(true)
+    expect(Buffer.from(encodeArrowShard(larger, META)).equals(bytes)).toBe(true)
   })
 
   test('a month-sized interval is written as 1M, an absent archive as nothing', () => {
@@ -225,48 +225,48 @@ describe('encodeShard', () => {
       archiveEtag: null,
       gaps: [],
     }
-    const shard = encodeShard(bars(1), meta)
+    const shard = encodeArrowShard(bars(1), meta)
     expect(tableFromIPC(shard).schema.metadata.get('ckvd.interval')).toBe('1M')
     expect(tableFromIPC(shard).schema.metadata.get('ckvd.archive.key')).toBe('')
-    expect(decodeShard(shard).meta).toEqual(meta)
+    expect(decodeArrowShard(shard).meta).toEqual(meta)
   })
 
   test('refuses a shard without rows, and one with other rows than it says', () => {
-    expect(() => encodeShard(bars(0), { ...META, rows: 0 })).toThrow(expect.objectContaining({ code: 'CKVD_BUG' }) as Error)
-    expect(() => encodeShard(bars(4), META)).toThrow(expect.objectContaining({ code: 'CKVD_BUG' }) as Error)
+    expect(() => encodeArrowShard(bars(0), { ...META, rows: 0 })).toThrow(expect.objectContaining({ code: 'CKVD_BUG' }) as Error)
+    expect(() => encodeArrowShard(bars(4), META)).toThrow(expect.objectContaining({ code: 'CKVD_BUG' }) as Error)
   })
 })
 
-describe('decodeShard', () => {
+describe('decodeArrowShard', () => {
   test('gives rows and metadata back, without copying', () => {
-    const bytes = encodeShard(bars(5), META)
-    const { columns, meta } = decodeShard(bytes)
+    const bytes = encodeArrowShard(bars(5), META)
+    const { columns, meta } = decodeArrowShard(bytes)
     expect(meta).toEqual(META)
     expect(columns).toEqual(bars(5))
     expect(columns.open.buffer).toBe(bytes.buffer)
   })
 
   test('reads bytes that are not aligned', () => {
-    const bytes = encodeShard(bars(5), META)
+    const bytes = encodeArrowShard(bars(5), META)
     const shifted = new Uint8Array(bytes.length + 3)
     shifted.set(bytes, 3)
-    expect(decodeShard(shifted.subarray(3)).columns).toEqual(bars(5))
+    expect(decodeArrowShard(shifted.subarray(3)).columns).toEqual(bars(5))
   })
 
   test('refuses a file cut at any byte', () => {
-    const bytes = encodeShard(bars(5), META)
+    const bytes = encodeArrowShard(bars(5), META)
     for (let length = 0; length < bytes.length; length++) {
-      expect(() => decodeShard(bytes.subarray(0, length)), `${length} bytes`).toThrow(refusal('found'))
+      expect(() => decodeArrowShard(bytes.subarray(0, length)), `${length} bytes`).toThrow(refusal('found'))
     }
   })
 
   test('any single flipped bit ends in a value or a code of shards, and one in the rows never in a value', () => {
-    const bytes = Uint8Array.from(encodeShard(bars(2), { ...META, rows: 2 }))
+    const bytes = Uint8Array.from(encodeArrowShard(bars(2), { ...META, rows: 2 }))
     const outcomes = { value: 0, refused: 0, digest: 0, other: [] as unknown[] }
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       bytes[bit >> 3]! ^= 1 << (bit & 7)
       try {
-        decodeShard(bytes)
+        decodeArrowShard(bytes)
         outcomes.value++
       } catch (error) {
         if (isCkvdError(error, 'CKVD_SHARD_FORMAT')) outcomes.refused++
@@ -301,7 +301,7 @@ describe('decodeShard', () => {
     ['an infinite quote volume', ({ quoteVolume }) => (quoteVolume[3] = Infinity), 'finite'],
     ['a negative count', ({ count }) => (count[3] = -1n), 'contradict'],
   ])('refuses %s', (_, rows, words) => {
-    expect(() => decodeShard(shardWith({ rows }))).toThrow(refusal(words))
+    expect(() => decodeArrowShard(shardWith({ rows }))).toThrow(refusal(words))
   })
 
   test.each<[string, (columns: KlineColumns) => void]>([
@@ -311,7 +311,7 @@ describe('decodeShard', () => {
   ])('takes a bar %s', (_, rows) => {
     const columns = bars(5)
     rows(columns)
-    expect(decodeShard(shardWith({ rows })).columns).toEqual(columns)
+    expect(decodeArrowShard(shardWith({ rows })).columns).toEqual(columns)
   })
 
   test('takes odd close times and bars that contradict themselves as far as the metadata counts them', () => {
@@ -323,11 +323,11 @@ describe('decodeShard', () => {
     }
     const columns = bars(5)
     rows(columns)
-    expect(decodeShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 2 } })).columns).toEqual(columns)
-    expect(() => decodeShard(shardWith({ rows, meta: { oddClose: 1, oddRows: 2 } }))).toThrow(
+    expect(decodeArrowShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 2 } })).columns).toEqual(columns)
+    expect(() => decodeArrowShard(shardWith({ rows, meta: { oddClose: 1, oddRows: 2 } }))).toThrow(
       refusal('1 bar with an odd close_time, found 2'),
     )
-    expect(() => decodeShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 1 } }))).toThrow(
+    expect(() => decodeArrowShard(shardWith({ rows, meta: { oddClose: 2, oddRows: 1 } }))).toThrow(
       refusal('1 bar that contradicts itself, found 2, the first one at 2024-01-01T00:00:00.000000Z'),
     )
   })
@@ -338,31 +338,31 @@ describe('decodeShard', () => {
       code: 'CKVD_SHARD_DIGEST',
       details: { expected: digestOf(bars(4)), found: digestOf(bars(5)) },
     }) as Error
-    expect(() => decodeShard(bytes)).toThrow(mismatch)
-    expect(decodeShard(bytes, true).columns).toEqual(bars(5))
+    expect(() => decodeArrowShard(bytes)).toThrow(mismatch)
+    expect(decodeArrowShard(bytes, true).columns).toEqual(bars(5))
   })
 
   test('reads a shard of the first version, and counts its odd close times itself', () => {
     const late = bars(5)
     late.closeTime[3]! += 60_000_000n
-    expect(decodeShard(firstShard(late))).toEqual({ columns: late, meta: { ...META, oddClose: 1 } })
+    expect(decodeArrowShard(firstShard(late))).toEqual({ columns: late, meta: { ...META, oddClose: 1 } })
     const early = bars(5)
     early.closeTime[3] = early.openTime[3]! - 1n
-    expect(() => decodeShard(firstShard(early))).toThrow(refusal('close after they open'))
+    expect(() => decodeArrowShard(firstShard(early))).toThrow(refusal('close after they open'))
     const crossed = bars(5)
     crossed.high[3] = 0
-    expect(() => decodeShard(firstShard(crossed))).toThrow(refusal('0 bars that contradict themselves'))
+    expect(() => decodeArrowShard(firstShard(crossed))).toThrow(refusal('0 bars that contradict themselves'))
   })
 
   test('refuses rows that the metadata does not count, and a file of none', () => {
-    expect(() => decodeShard(encodeKlines(bars(5), encodeMeta({ ...META, rows: 4 }, digestOf(bars(5)))))).toThrow(refusal('4 rows'))
-    expect(() => decodeShard(encodeKlines(bars(0), encodeMeta({ ...META, rows: 0 }, digestOf(bars(0)))))).toThrow(refusal('0 rows'))
+    expect(() => decodeArrowShard(encodeKlines(bars(5), encodeMeta({ ...META, rows: 4 }, digestOf(bars(5)))))).toThrow(refusal('4 rows'))
+    expect(() => decodeArrowShard(encodeKlines(bars(0), encodeMeta({ ...META, rows: 0 }, digestOf(bars(0)))))).toThrow(refusal('0 rows'))
   })
 
   test('refuses columns with nulls, and columns of fewer values than rows', () => {
     const metadata = encodeMeta({ ...META, rows: 9 }, digestOf(bars(9)))
-    expect(() => decodeShard(foreignFile({ metadata, rows: 9, nulls: 1 }))).toThrow(refusal('1 nulls'))
-    expect(() => decodeShard(foreignFile({ metadata, rows: 9, values: 8 }))).toThrow(refusal('0 nulls and 64 bytes'))
+    expect(() => decodeArrowShard(foreignFile({ metadata, rows: 9, nulls: 1 }))).toThrow(refusal('1 nulls'))
+    expect(() => decodeArrowShard(foreignFile({ metadata, rows: 9, values: 8 }))).toThrow(refusal('0 nulls and 64 bytes'))
   })
 
   test.each<[string, Partial<ShardMeta>, string]>([
@@ -388,7 +388,7 @@ describe('decodeShard', () => {
       'gaps inside the chunk',
     ],
   ])('refuses a wrong %s', (_, meta, words) => {
-    expect(() => decodeShard(shardWith({ meta }))).toThrow(refusal(words))
+    expect(() => decodeArrowShard(shardWith({ meta }))).toThrow(refusal(words))
   })
 
   test.each<[string, string, string, string]>([
@@ -399,13 +399,13 @@ describe('decodeShard', () => {
     ['another column name', 'taker_buy_volume', 'maker_buy_volume', 'taker_buy_volume float64'],
     ['another zone', 'UTC', 'CET', 'timestamp[us, UTC]'],
   ])('refuses %s', (_, from, to, words) => {
-    expect(() => decodeShard(patch(shardWith({}), from, to))).toThrow(refusal(words))
+    expect(() => decodeArrowShard(patch(shardWith({}), from, to))).toThrow(refusal(words))
   })
 
   test('refuses head and footer that disagree', () => {
     const bytes = Buffer.from(shardWith({}))
     bytes.write('maker', bytes.lastIndexOf('taker_buy_volume'))
-    expect(() => decodeShard(bytes)).toThrow(refusal('differ'))
+    expect(() => decodeArrowShard(bytes)).toThrow(refusal('differ'))
   })
 
   test.each<[string, () => Uint8Array, string]>([
@@ -419,17 +419,17 @@ describe('decodeShard', () => {
     ['a file without the schema at its head', () => foreignFile({ head: false }), 'a message of type 3 instead of 1'],
     ['a schema without metadata', () => foreignFile({}), 'the metadata ckvd.format'],
   ])('refuses %s', (_, file, words) => {
-    expect(() => decodeShard(file())).toThrow(refusal(words))
+    expect(() => decodeArrowShard(file())).toThrow(refusal(words))
   })
 })
 
-describe('isOwnShard', () => {
-  const bytes = encodeShard(bars(5), META)
+describe('isArrowShard', () => {
+  const bytes = encodeArrowShard(bars(5), META)
 
   test('knows its own, even cut or with broken rows', () => {
-    expect(isOwnShard(bytes)).toBe(true)
-    expect(isOwnShard(bytes.subarray(0, bytes.length - 1))).toBe(true)
-    expect(isOwnShard(shardWith({ rows: ({ high }) => high.fill(0) }))).toBe(true)
+    expect(isArrowShard(bytes)).toBe(true)
+    expect(isArrowShard(bytes.subarray(0, bytes.length - 1))).toBe(true)
+    expect(isArrowShard(shardWith({ rows: ({ high }) => high.fill(0) }))).toBe(true)
   })
 
   test.each<[string, Uint8Array]>([
@@ -439,6 +439,6 @@ describe('isOwnShard', () => {
     ['an Arrow file without the key', patch(bytes, 'ckvd.format', 'else.format')],
     ['an Arrow file without metadata', foreignFile({ head: false })],
   ])('is false for %s', (_, foreign) => {
-    expect(isOwnShard(foreign)).toBe(false)
+    expect(isArrowShard(foreign)).toBe(false)
   })
 })

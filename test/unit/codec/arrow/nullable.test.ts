@@ -1,9 +1,9 @@
 import { tableFromIPC } from 'apache-arrow'
 import { describe, expect, test } from 'vitest'
-import { decodeShard } from '../../../../src/codec/arrow/arrow.ts'
+import { decodeArrowShard } from '../../../../src/codec/arrow/arrow.ts'
 import { parseArrowFile } from '../../../../src/codec/arrow/arrow-file.ts'
 import { ShardEncoder } from '../../../../src/codec/arrow/arrow-template.ts'
-import { encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
+import { encodeArrowShard } from '../../../../src/codec/arrow/arrow-writer.ts'
 import type { ShardMeta } from '../../../../src/codec/arrow/shard-meta.ts'
 import { encodeRowsCsv } from '../../../../src/codec/export/csv-text.ts'
 import type { Dataset } from '../../../../src/dataset/dataset.ts'
@@ -45,7 +45,7 @@ const metaOf = (rows: number): ShardMeta => ({
   ...{ archiveKey: null, archiveSha256: null, archiveEtag: null, condition: 'complete', rows, expected: 24 },
   ...{ offGrid: 0, duplicates: 0, oddClose: 0, oddRows: 0, gaps: [] },
 })
-const encode = (maybe: readonly number[]) => encodeShard(rowsOf(maybe), metaOf(maybe.length))
+const encode = (maybe: readonly number[]) => encodeArrowShard(rowsOf(maybe), metaOf(maybe.length))
 const SOME = [1, NaN, -2, NaN, 0, 5, 6, 7, NaN, 9]
 
 describe('a column in which values may be missing', () => {
@@ -55,7 +55,7 @@ describe('a column in which values may be missing', () => {
     ['all', [NaN, NaN]],
   ])('%s missing: read back, and null to every reader of Arrow', (_name, maybe) => {
     const bytes = encode(maybe)
-    expect([...(decodeShard<Columns>(bytes).columns['maybe'] ?? [])]).toEqual(maybe)
+    expect([...(decodeArrowShard<Columns>(bytes).columns['maybe'] ?? [])]).toEqual(maybe)
     const column = tableFromIPC(bytes).getChild('maybe')
     expect([...(column ?? [])]).toEqual(maybe.map((value) => (Number.isNaN(value) ? null : value)))
     expect(column?.nullCount).toBe(maybe.filter(Number.isNaN).length)
@@ -72,14 +72,14 @@ describe('a column in which values may be missing', () => {
     const { validity } = parseArrowFile(bytes).columns[2] ?? { validity: { start: 0, sizeBytes: 0 } }
     expect(validity.sizeBytes).toBeGreaterThan(0)
     bytes[validity.start] = (bytes[validity.start] ?? 0) ^ 0b11
-    expect(() => decodeShard(bytes)).toThrow(expect.objectContaining({ code: 'CKVD_SHARD_FORMAT' }) as Error)
+    expect(() => decodeArrowShard(bytes)).toThrow(expect.objectContaining({ code: 'CKVD_SHARD_FORMAT' }) as Error)
   })
 
   test('a value that must be there and is not is refused', () => {
     const rows = { ...rowsOf([1, 2]), here: Float64Array.of(NaN, 1) }
-    expect(() => decodeShard(encodeShard(rows, metaOf(2)))).toThrow(/finite numbers/)
+    expect(() => decodeArrowShard(encodeArrowShard(rows, metaOf(2)))).toThrow(/finite numbers/)
     const infinite = rowsOf([1, Infinity])
-    expect(() => decodeShard(encodeShard(infinite, metaOf(2)))).toThrow(/finite numbers/)
+    expect(() => decodeArrowShard(encodeArrowShard(infinite, metaOf(2)))).toThrow(/finite numbers/)
   })
 
   test('is an empty cell of a CSV', () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeCsv } from '../../../../src/codec/csv/csv.ts'
 import { WasmDecoder } from '../../../../src/codec/csv/csv-wasm.ts'
 import { decodeArchive } from '../../../../src/codec/decode-archive.ts'
-import { encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
+import { encodeArrowShard } from '../../../../src/codec/arrow/arrow-writer.ts'
 import type { UtcDay } from '../../../../src/model/utc-day.ts'
 import { BitWriter, canonicalCode } from '../../../support/bit-writer.ts'
 import { bitsOf } from '../../../support/bits.ts'
@@ -217,7 +217,7 @@ describe('the inflater', () => {
 const CODEC = {
   inflate: (data: Uint8Array, sizeBytes: number) => decoder.inflate(data, sizeBytes),
   decodeCsv: (bytes: Uint8Array) => decoder.decodeCsv(bytes),
-  encodeShard,
+  encodeShard: encodeArrowShard,
 }
 
 describe('an archive', () => {

@@ -1,0 +1,27 @@
+import { isStoredAsParquet } from '../dataset/registry.ts'
+import type { Columns } from '../model/columns.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import type { DecodedShard } from './arrow/arrow.ts'
+import { decodeArrowShard, isArrowShard } from './arrow/arrow.ts'
+import type { ShardMeta } from './arrow/shard-meta.ts'
+import { decodeParquetShard, isParquet, isParquetShard } from './parquet/parquet-shard.ts'
+
+/*
+ * The file of one chunk: Arrow, or Parquet where its data set says so. The only place that knows which.
+ */
+
+/** Rows as the file of a chunk. Writers are loaded when they are wanted: where archives are whole only the workers need one. */
+export async function encodeShard(columns: Columns, meta: ShardMeta): Promise<Uint8Array<ArrayBuffer>> {
+  if (isStoredAsParquet(meta)) return (await import('./parquet/parquet-writer.ts')).encodeParquetShard(columns, meta)
+  return (await import('./arrow/arrow-writer.ts')).encodeArrowShard(columns, meta)
+}
+
+/** The file of a chunk, read: see `decodeArrowShard`. @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST */
+export function decodeShard<T extends Columns = KlineColumns>(bytes: Uint8Array, isProven = false): DecodedShard<T> {
+  return isParquet(bytes) ? decodeParquetShard<T>(bytes, isProven) : decodeArrowShard<T>(bytes, isProven)
+}
+
+/** True when a file claims to be that of a chunk, whole or not; false for foreign files. Never throws. */
+export function isOwnShard(bytes: Uint8Array): boolean {
+  return isParquetShard(bytes) || isArrowShard(bytes)
+}
