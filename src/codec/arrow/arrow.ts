@@ -15,7 +15,7 @@ import { doubleAt, wordsOf } from '../../memory/int64.ts'
 import { findOddities } from '../csv/odd-rows.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { validityOf } from './validity.ts'
-import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, statesDigest } from './shard-meta.ts'
+import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, MARKET_KEY, statesDigest } from './shard-meta.ts'
 
 export type { ShardMeta } from './shard-meta.ts'
 
@@ -87,7 +87,7 @@ function parseFile(bytes: Uint8Array, footerOnly?: string): ArrowFile {
 /** The data set that the metadata names, which none has of klines. */
 function datasetIn({ metadata }: ArrowSchema): Dataset {
   const name = metadata.get(DATASET_KEY)
-  return findDataset(name, metadata.get('ckvd.market')) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
+  return findDataset(name, metadata.get(MARKET_KEY)) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
 }
 
 /** Throws CKVD_SHARD_FORMAT for a schema that is not that of the data set. */

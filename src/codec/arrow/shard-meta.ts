@@ -45,6 +45,7 @@ export const FORMAT_KEY = 'ckvd.format'
 export const DIGEST_KEY = 'ckvd.digest'
 /** The data set; klines do not state it. */
 export const DATASET_KEY = 'ckvd.dataset'
+export const MARKET_KEY = 'ckvd.market'
 const ODD_CLOSE_KEY = 'ckvd.odd_close'
 const ODD_ROWS_KEY = 'ckvd.odd_rows'
 /** Keys that the first shards of format 1 do not have: a shard has all of them or none. */
@@ -61,7 +62,7 @@ export function encodeMeta(meta: ShardMeta, digest: string): Map<string, string>
   return new Map([
     [FORMAT_KEY, FORMAT],
     ...(meta.dataset === undefined ? [] : [[DATASET_KEY, meta.dataset] as const]),
-    ['ckvd.market', meta.market],
+    [MARKET_KEY, meta.market],
     ['ckvd.symbol', meta.symbol],
     ['ckvd.interval', meta.interval],
     ['ckvd.day', meta.day],
@@ -99,7 +100,7 @@ export function decodeMeta(metadata: ReadonlyMap<string, string>, refuse: (expec
   const interval = read('ckvd.interval', 'an interval', (value) => (value === '1mo' ? undefined : parseInterval(value)))
   return {
     ...(dataset === undefined ? {} : { dataset }),
-    market: read('ckvd.market', 'a market', (value) => (isMarket(value) ? value : undefined)),
+    market: read(MARKET_KEY, 'a market', (value) => (isMarket(value) ? value : undefined)),
     symbol: read('ckvd.symbol', 'a symbol', (value) => (isSymbol(value) ? value : undefined)),
     interval,
     day: read('ckvd.day', 'the first day of a chunk', (value) => parseChunk(value, { dataset, interval })),

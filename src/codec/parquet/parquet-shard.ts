@@ -7,7 +7,7 @@ import { checkChunk, checkDigest, checkSchema, readColumns, refuse } from '../ar
 import type { ArrowStream } from '../arrow/arrow-file.ts'
 import { parseArrowStream } from '../arrow/arrow-file.ts'
 import { digestColumns } from '../arrow/columns-digest.ts'
-import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY } from '../arrow/shard-meta.ts'
+import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, MARKET_KEY } from '../arrow/shard-meta.ts'
 import { parquetLibrary } from './parquet-library.ts'
 
 /*
@@ -37,10 +37,10 @@ export function isParquetShard(bytes: Uint8Array): boolean {
 export function decodeParquetShard<T extends Columns>(bytes: Uint8Array, isProven: boolean): DecodedShard<T> {
   const first = readGroup(bytes, 0)
   const metadata = metadataOf(first)
-  const meta = decodeMeta(metadata, refuse)
+  const name = metadata.get(DATASET_KEY)
   const dataset =
-    findDataset(metadata.get(DATASET_KEY), meta.market) ??
-    refuse('the rows of a data set that is known', `"${String(meta.dataset).slice(0, 100)}"`)
+    findDataset(name, metadata.get(MARKET_KEY)) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
+  const meta = decodeMeta(metadata, refuse)
   checkSchema(first.schema, dataset)
   const parts: Columns[] = []
   let rows = 0

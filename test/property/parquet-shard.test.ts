@@ -1,0 +1,90 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decodeShard, encodeShard, isOwnShard } from '../../src/codec/shard-file.ts'
+import type { ShardMeta } from '../../src/codec/arrow/shard-meta.ts'
+import { ROW_GROUP_ROWS } from '../../src/codec/parquet/parquet-shard.ts'
+import { isCkvdError } from '../../src/errors.ts'
+import type { Columns } from '../../src/model/columns.ts'
+
+const START_US = Date.parse('2024-03-01T00:00:00Z') * 1000
+
+/** Aggregate trades of spot in order: ids and times ascend. */
+const rows = fc
+  .array(
+    fc.record({
+      id: fc.integer({ min: 1, max: 9 }),
+      us: fc.integer({ min: 0, max: 1_000_000 }),
+      price: fc.double({ min: 0, max: 1e9, noNaN: true }),
+      quantity: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+      flags: fc.integer({ min: 0, max: 3 }),
+    }),
+    { minLength: 1, maxLength: 300 },
+  )
+  .map((steps): Columns => {
+    let [id, us] = [0, 0]
+    const ids = steps.map((step) => BigInt((id += step.id)))
+    return {
+      aggTradeId: BigInt64Array.from(ids),
+      price: Float64Array.from(steps, ({ price }) => price),
+      quantity: Float64Array.from(steps, ({ quantity }) => quantity),
+      firstTradeId: BigInt64Array.from(ids, (own) => own * 3n),
+      lastTradeId: BigInt64Array.from(ids, (own) => own * 3n + 2n),
+      openTime: BigInt64Array.from(steps, (step) => BigInt(START_US + (us += step.us))),
+      isBuyerMaker: Uint8Array.from(steps, ({ flags }) => flags & 1),
+      isBestMatch: Uint8Array.from(steps, ({ flags }) => flags >> 1),
+    }
+  })
+
+function metaOf({ openTime }: Columns): ShardMeta {
+  return {
+    ...{ dataset: 'aggTrades', market: 'spot', symbol: 'BTCUSDT', interval: '1s', day: '2024-03-01' as ShardMeta['day'] },
+    ...{ source: 'vision-daily', archiveKey: 'key', archiveSha256: 'ab'.repeat(32), archiveEtag: 'etag', condition: 'complete' },
+    ...{ rows: openTime.length, expected: openTime.length, offGrid: 0, duplicates: 0, oddClose: 0, oddRows: 0, gaps: [] },
+  }
+}
+
+describe('a shard of ticks', () => {
+  test('gives back what was put in, bit for bit, and is the same bytes each time', async () => {
+    await fc.assert(
+      fc.asyncProperty(rows, async (columns) => {
+        const bytes = await encodeShard(columns, metaOf(columns))
+        expect(isOwnShard(bytes)).toBe(true)
+        const found = decodeShard<Columns>(bytes)
+        expect(found.meta).toEqual(metaOf(columns))
+        expect(found.columns).toEqual(columns)
+        expect(await encodeShard(found.columns, found.meta)).toEqual(bytes)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('at the edges of its row groups as well', async () => {
+    for (const length of [ROW_GROUP_ROWS - 1, ROW_GROUP_ROWS, ROW_GROUP_ROWS + 1, 2 * ROW_GROUP_ROWS]) {
+      const ids = () => BigInt64Array.from({ length }, (_none, i) => BigInt(i))
+      const amounts = () => new Float64Array(length).fill(1.5)
+      const flags = () => Uint8Array.from({ length }, (_none, i) => Number(i % 3 === 0))
+      const columns: Columns = {
+        ...{ aggTradeId: ids(), price: amounts(), quantity: amounts(), firstTradeId: ids(), lastTradeId: ids() },
+        openTime: ids().map((id) => BigInt(START_US) + id),
+        ...{ isBuyerMaker: flags(), isBestMatch: flags() },
+      }
+      expect(decodeShard<Columns>(await encodeShard(columns, metaOf(columns))).columns).toEqual(columns)
+    }
+  })
+
+  test('that is damaged ends in what it was, or in an error of the catalogue', async () => {
+    await fc.assert(
+      fc.asyncProperty(rows, fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), async (columns, at, xor, isCut) => {
+        const whole = await encodeShard(columns, metaOf(columns))
+        const place = at % whole.length
+        const bytes = isCut ? whole.slice(0, place) : whole.map((byte, i) => (i === place ? byte ^ xor : byte))
+        try {
+          expect(decodeShard<Columns>(bytes).columns).toEqual(columns)
+        } catch (error) {
+          if (!isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST')) throw error
+        }
+      }),
+      { numRuns: 250, endOnFailure: true },
+    )
+  })
+})
