@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   export: async () => (await import('./commands/export.ts')).addExportCommand,
   query: async () => (await import('./commands/query.ts')).addQueryCommand,
   resample: async () => (await import('./commands/resample.ts')).addResampleCommand,
+  prove: async () => (await import('./commands/prove.ts')).addProveCommand,
   sandbox: async () => (await import('./commands/sandbox.ts')).addSandboxCommand,
   config: async () => (await import('./commands/config.ts')).addConfigCommand,
 }

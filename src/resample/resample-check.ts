@@ -5,6 +5,7 @@ import { isExplained } from '../model/condition.ts'
 import { gridOf, slotStartUs } from '../model/interval.ts'
 import type { KlineColumn, KlineColumns } from '../model/kline.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
+import type { ResampledBars } from '../model/resample.ts'
 import { SUM_COLUMNS } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -140,25 +141,29 @@ export class BarCheck {
     const openUs = Number(chunk.columns.openTime[chunk.row])
     if (openUs !== slotUs)
       return [{ ...bar('off-grid', slotUs), column: 'open_time', resampled: isoOfUs(slotUs), exchange: isoOfUs(openUs) }]
-    const found: BarDifference[] = []
-    for (const { key, name, type } of KLINE_COLUMNS) {
-      const ours = Number(bars.columns[key][at])
-      const theirs = Number(chunk.columns[key][chunk.row])
-      const kind = compareCells(key, ours, theirs, bars.rounded[at] as number)
-      if (kind === undefined) continue
-      const show = (value: number): number | string => (type === 'timestamp' ? isoOfUs(value) : value)
-      found.push({ kind, open_time: isoOfUs(slotUs), column: name, resampled: show(ours), exchange: show(theirs) })
-    }
+    const found = compareCells(bars, at, chunk.columns, chunk.row)
     if (found.every(({ kind }) => kind === 'rounding')) this.counts.equal++
     return found
   }
+}
+
+/** The cells in which a bar that was made differs from the exchange's own of the same slot. */
+export function compareCells(made: ResampledBars, at: number, own: KlineColumns, row: number): BarDifference[] {
+  const open_time = isoOfUs(Number(made.columns.openTime[at]))
+  return KLINE_COLUMNS.flatMap(({ key, name, type }): BarDifference[] => {
+    const ours = Number(made.columns[key][at])
+    const theirs = Number(own[key][row])
+    const kind = compareCell(key, ours, theirs, made.rounded[at] as number)
+    const show = (value: number): number | string => (type === 'timestamp' ? isoOfUs(value) : value)
+    return kind === undefined ? [] : [{ kind, open_time, column: name, resampled: show(ours), exchange: show(theirs) }]
+  })
 }
 
 /**
  * Close times are compared to the millisecond, as REST tells them.
  * @param rounded the sums of the bar that may be rounded, as in `ResampledBars`
  */
-function compareCells(key: KlineColumn, ours: number, theirs: number, rounded: number): DifferenceKind | undefined {
+function compareCell(key: KlineColumn, ours: number, theirs: number, rounded: number): DifferenceKind | undefined {
   if (key === 'closeTime') return Math.floor(ours / 1000) === Math.floor(theirs / 1000) ? undefined : 'value'
   if (ours === theirs) return undefined
   const sum = (SUM_COLUMNS as readonly KlineColumn[]).indexOf(key)
