@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   chart: ['BTCUSDT'],
   export: ['--out', 'export'],
   fetch: ['BTCUSDT'],
+  prove: [],
   resample: ['--to', '1h'],
 }
 
