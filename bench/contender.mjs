@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { CSV_DECODERS } from './csv-decoders.mjs'
 import { REST_DECODERS } from './rest-decoders.mjs'
+import { TABLE_DECODERS } from './table-decoders.mjs'
 
-const GROUPS = { csv: CSV_DECODERS, rest: REST_DECODERS }
+const GROUPS = { csv: CSV_DECODERS, rest: REST_DECODERS, table: TABLE_DECODERS }
 const [group, name, path, dist, limitMs] = process.argv.slice(2)
 
 /**
@@ -37,7 +38,7 @@ async function createDecoder() {
   }
 }
 
-/** @param decoder {decode, columns}: `decode()` is what counts, `columns(its result)` are eleven arrays */
+/** @param decoder {decode, columns}: `decode()` is what counts, `columns(its result)` are the columns as arrays */
 async function measure({ decode, columns }) {
   const digest = digestOf(await columns(await decode()))
   const times = []

@@ -4,7 +4,7 @@
  *
  *   npm run bench -- [--short] [--json] [--only PART] [--rounds 5] [--dist DIR]
  *
- * Parts: exactness, decode, rest (REST pages), read, ingest (end to end), line (the same over a slow line), rerun (nothing new), plan (--dry-run), growth, parquet, export.
+ * Parts: exactness, decode, table (aggregate trades), rest (REST pages), read, ingest (end to end), line (the same over a slow line), rerun (nothing new), plan (--dry-run), growth, parquet, export.
  * `--short` is for CI: small data, one round, the same checks. Ends with 1 when an answer is wrong. Needs `curl`, `sha256sum`,
  * `unzip` and `bash` for the end-to-end part, `unzip` for `parquet`.
  */
@@ -26,6 +26,7 @@ import { measureRead } from './read.mjs'
 import { describeMachine, print, summarize } from './report.mjs'
 import { measureRerun } from './rerun.mjs'
 import { measureRest } from './rest.mjs'
+import { measureTables } from './tables.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values: flags } = parseArgs({
@@ -48,6 +49,7 @@ const SIZES = flags.short
       growthFactors: [1, 2],
       decodeMs: 200,
       decimals: 100_000,
+      tableRows: 50_000,
       readDays: 20,
       rerun: { series: 2, days: 40 },
       plan: { series: 2, days: 1200, factors: [1, 2] },
@@ -62,6 +64,7 @@ const SIZES = flags.short
       growthFactors: [1, 2, 4, 8],
       decodeMs: 1000,
       decimals: 10_000_000,
+      tableRows: 1_000_000,
       readDays: 365,
       rerun: { series: 45, days: 1826 },
       plan: { series: 600, days: 3000, factors: [1, 2, 4] },
@@ -97,6 +100,7 @@ const PARTS = {
     const ofFirst = (set) => measureDecode({ label: `${set.interval} day`, archive: set.archives[0], ...common, limitMs })
     return [ofFirst(await archives('1m', DAY)), ofFirst(await archives('1s', DAY))]
   },
+  table: () => measureTables({ ...common, rows: SIZES.tableRows, limitMs: SIZES.decodeMs }),
   rest: async () => [await measureRest({ ...common, limitMs: SIZES.decodeMs })],
   read: () => measureRead({ ...common, days: SIZES.readDays }),
   async ingest() {

@@ -28,6 +28,7 @@ function createCodec(): DayCodec | undefined {
   return {
     inflate: (data, sizeBytes) => wasm.inflate(data, sizeBytes),
     decodeCsv: (bytes) => wasm.decodeCsv(bytes),
+    decodeTable: (bytes, dataset, place) => wasm.decodeTable(bytes, dataset, place),
     encodeShard: (columns, meta, memory) => shards.encode(columns, meta, memory),
   }
 }

@@ -1,4 +1,5 @@
 import type { Dataset } from '../dataset/dataset.ts'
+import type { DecodedTable, TablePlace } from './csv/csv-table.ts'
 import { decodeTable } from './csv/csv-table.ts'
 import type { Columns } from '../model/columns.ts'
 import { findOddities } from './csv/odd-rows.ts'
@@ -131,6 +132,8 @@ export interface DayCodec {
   readonly inflate?: Inflate
   /** the columns may be views that the next call overwrites */
   decodeCsv(bytes: Uint8Array): DecodedCsv
+  /** undefined: `decodeTable` does it */
+  decodeTable?(bytes: Uint8Array, dataset: Dataset, place: TablePlace): DecodedTable
   encodeShard(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
 }
 
@@ -151,7 +154,9 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const dataset = datasetOf(series)
-    const { columns, rows } = dataset.csv === 'klines' ? codec.decodeCsv(csv) : decodeTable(csv, dataset, { ...series, period: range })
+    const place: TablePlace = { ...series, period: range }
+    const table = (): DecodedTable => codec.decodeTable?.(csv, dataset, place) ?? decodeTable(csv, dataset, place)
+    const { columns, rows } = dataset.csv === 'klines' ? codec.decodeCsv(csv) : table()
     const split = splitChunks(columns, { series, range, days, startsSeries, seriesStartUs, seriesEndUs })
     const judged = judgeChunks(split.chunks, series, dataset)
     // where it begins and ends is told by rows that nobody wants, too: how long they are is looked at, not how many there are, since some

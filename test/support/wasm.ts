@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { WasmExports } from '../../src/codec/csv/csv-wasm-table.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -13,4 +14,15 @@ export function readDecoderModule(): Uint8Array {
   throw new Error(
     `Expected ${path} to be newer than workers/assembly, found it ${builtMs === 0 ? 'missing' : 'older'}. Run \`npm run build\`.`,
   )
+}
+
+/** The part of WebAssembly's API used here: the types of Node 20 have none. */
+declare const WebAssembly: {
+  readonly Module: new (binary: Uint8Array) => object
+  readonly Instance: new (module: object) => { readonly exports: unknown }
+}
+
+/** The functions of the module, with a memory of their own. */
+export function openDecoderModule(): WasmExports {
+  return new WebAssembly.Instance(new WebAssembly.Module(readDecoderModule())).exports as WasmExports
 }

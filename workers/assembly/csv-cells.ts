@@ -131,22 +131,22 @@ function skipDigits(start: usize, max: usize): usize {
  * at most 9; adding 0x76 to anything larger sets the top bit of its byte, or carries into the next byte, which then no longer
  * matters.
  */
-function nonDigits(word: u64): u64 {
+export function nonDigits(word: u64): u64 {
   const bytes = word ^ ZEROS
   return ((bytes + 0x7676767676767676) | bytes) & 0x8080808080808080
 }
 
 /** How many of eight bytes are digits, up to the first that is none (its top bit is the lowest one set). */
-function digitsBefore(others: u64): u64 {
+export function digitsBefore(others: u64): u64 {
   return ctz(others) >> 3
 }
 
 /** The number that the first `digits` (1 to 8) bytes write: shifting the others out puts zeros before it. */
-function parseDigits(word: u64, digits: u64): u64 {
+export function parseDigits(word: u64, digits: u64): u64 {
   return joinDigits((word ^ ZEROS) << (64 - (digits << 3)))
 }
 
-function parseEight(word: u64): u64 {
+export function parseEight(word: u64): u64 {
   return joinDigits(word ^ ZEROS)
 }
 

@@ -12,7 +12,10 @@ const DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?$/
 const WHOLE = /^-?[0-9]+$/
 const FLAGS: Readonly<Record<string, number>> = { true: 1, false: 0, True: 1, False: 0 }
 const TEXT_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
-const MAX_LINE_BYTES = 65_536
+/** What is longer than this is no row, and is not looked at as a whole. */
+export const MAX_LINE_BYTES = 65_536
+/** Length of a byte order mark. */
+export const MARK_BYTES = 3
 const CR = 13
 const LF = 10
 
@@ -30,42 +33,78 @@ interface Cell {
   readonly column: DatasetColumn | null
 }
 
+/** The rows of a data set as columns, in the order of the file: not sorted, duplicates included. */
+export interface DecodedTable {
+  readonly columns: Columns
+  readonly rows: number
+}
+
+/** What a line of a data set's CSV is, of which there is this one definition. */
+export interface LineReader {
+  /** true for the header, which only the first line can be */
+  isHeader(text: string): boolean
+  /**
+   * The text of the line [start, end) without a CR at its end.
+   * @param more bytes of the line that were before these
+   */
+  textOf(bytes: Uint8Array, start: number, end: number, line: number, more?: number): string
+  /** The values of a row, column by column; `text` is not that of blank lines at the end, which are no rows. */
+  parse(text: string, line: number): readonly number[]
+}
+
 /**
  * Decodes the CSV of any data set by the description of its columns: with or without its header and a byte order mark, LF or CRLF, final
  * newline optional. Slow and exact: each cell is what its column says, or the whole file is refused. Where rows are called by the end of
- * their slot they get its start.
+ * their slot they get its start. `table-scan.ts` has the fast way, which gives the same.
  * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_CSV_SYMBOL with `details` {line, column, found}
  */
-export function decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePlace): { columns: Columns; rows: number } {
-  const cells = cellsOf(dataset)
-  const timeOf = timesOf(dataset, place)
-  const values = cells.map((): number[] => [])
+export function decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePlace): DecodedTable {
+  const reader = readLines(dataset, place)
+  const values = dataset.columns.map((): number[] => [])
   let rows = 0
   let line = 0
-  for (let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0; at < bytes.length;) {
+  for (let at = hasMark(bytes) ? MARK_BYTES : 0; at < bytes.length;) {
     const end = lineEndAt(bytes, at)
-    const text = textOf(bytes, at, end, ++line, cells.length)
+    const text = reader.textOf(bytes, at, end, ++line)
     at = end + 1
-    if (line === 1 && text.toLowerCase() === cells.map(({ header }) => header).join(',')) continue
+    if (line === 1 && reader.isHeader(text)) continue
     if (text === '' && isBlankFrom(bytes, at)) break
-    const found = text.split(',')
-    if (text === '' || found.length !== cells.length) {
-      const told = text === '' ? 'an empty line' : `${found.length}`
-      throw csvError(codeOf(line, 'CKVD_CSV_COLUMNS'), `Expected ${cells.length} columns, found ${told}`, line, 1, text)
-    }
-    cells.forEach(({ column }, i) => {
-      const cell = found[i] ?? ''
-      if (column === null) return checkSymbol(cell, place, line, i)
-      const value = parseCell(cell, column, line, i)
-      values[i]?.push(column.key === 'openTime' ? timeOf(value, cell, line, i) : value)
-    })
+    reader.parse(text, line).forEach((value, i) => values[i]?.push(value))
     rows++
   }
-  const entries = cells.flatMap(({ column }, i) => {
-    const own = values[i] ?? []
-    return column === null ? [] : [[column.key, valuesOf(column.type, own)]]
-  })
+  const entries = dataset.columns.map(({ key, type }, i) => [key, valuesOf(type, values[i] ?? [])])
   return { columns: Object.fromEntries(entries) as Columns, rows }
+}
+
+/** Reads the lines of a CSV one by one, each exactly. The errors of `parse` and `textOf` are those of `decodeTable`. */
+export function readLines(dataset: Dataset, place: TablePlace): LineReader {
+  const cells = cellsOf(dataset)
+  const timeOf = timesOf(dataset, place)
+  const header = cells.map((cell) => cell.header).join(',')
+  return {
+    isHeader: (text) => text.toLowerCase() === header,
+    textOf: (bytes, start, end, line, more = 0) => textOf(bytes, { start, end, more }, line, cells.length),
+    parse(text, line) {
+      const found = text.split(',')
+      if (text === '' || found.length !== cells.length) {
+        const told = text === '' ? 'an empty line' : `${found.length}`
+        throw csvError(codeOf(line, 'CKVD_CSV_COLUMNS'), `Expected ${cells.length} columns, found ${told}`, line, 1, text)
+      }
+      const values: number[] = []
+      cells.forEach(({ column }, i) => {
+        const cell = found[i] ?? ''
+        if (column === null) return checkSymbol(cell, place, line, i)
+        const value = parseCell(cell, column, line, i)
+        values.push(column.key === 'openTime' ? timeOf(value, cell, line, i) : value)
+      })
+      return values
+    },
+  }
+}
+
+/** True where the bytes begin with a byte order mark. */
+export function hasMark(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 }
 
 function valuesOf(type: ColumnType, numbers: readonly number[]): Values {
@@ -132,15 +171,22 @@ function parseTextTimeUs(text: string): number | undefined {
   return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(iso) ? parseTimeUs(String(ms)) : undefined
 }
 
-function textOf(bytes: Uint8Array, start: number, end: number, line: number, columns: number): string {
+/** A line in its bytes, and how many of its own came before them. */
+interface LinePlace {
+  readonly start: number
+  readonly end: number
+  readonly more: number
+}
+
+function textOf(bytes: Uint8Array, { start, end, more }: LinePlace, line: number, columns: number): string {
   const stop = end > start && bytes[end - 1] === CR ? end - 1 : end
-  if (stop - start > MAX_LINE_BYTES)
-    throw csvError('CKVD_CSV_COLUMNS', `Expected ${columns} columns, found a line of ${stop - start} bytes`, line, 1, '')
+  const found = stop - start + more
+  if (found > MAX_LINE_BYTES) throw csvError('CKVD_CSV_COLUMNS', `Expected ${columns} columns, found a line of ${found} bytes`, line, 1, '')
   return new TextDecoder('latin1').decode(bytes.subarray(start, stop))
 }
 
 /** True when nothing but line ends follows. */
-function isBlankFrom(bytes: Uint8Array, start: number): boolean {
+export function isBlankFrom(bytes: Uint8Array, start: number): boolean {
   for (let at = start; at < bytes.length; at++) if (bytes[at] !== LF && bytes[at] !== CR) return false
   return true
 }

@@ -9,9 +9,13 @@ import { MAX_TIME_US, MIN_TIME_US } from './csv-row.ts'
 export interface WasmExports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
   readonly stoppedAt: { readonly value: number }
+  readonly tableStoppedAt: { readonly value: number }
   inputOffset(): number
   inflate(input: number, inputBytes: number, output: number, outputBytes: number): number
   scanRows(start: number, end: number, columns: number, capacity: number, row: number, minTimeUs: bigint, maxTimeUs: bigint): number
+  scanTable(
+    ...of: [...lines: [number, number], ...columns: [number, number], ...rows: [number, number], ...times: [bigint, bigint]]
+  ): number
 }
 
 /** Zeros behind a CSV: the scanner reads a row as far as it may go before it looks whether it is one, up to 255 bytes past the last byte. */

@@ -1,9 +1,17 @@
 import { memoryError } from '../../errors.ts'
 import { copyBytes } from '../../memory/copy-bytes.ts'
+import type { Dataset } from '../../dataset/dataset.ts'
 import { decodeCsv } from './csv.ts'
 import type { DecodedCsv } from './csv.ts'
+import type { DecodedTable, TablePlace } from './csv-table.ts'
+import { decodeTable } from './csv-table.ts'
+import { isScannable, WasmBatch } from './csv-wasm-batch.ts'
 import type { WasmExports } from './csv-wasm-table.ts'
 import { growTo, PADDING_BYTES, reserveInPlace, WasmTable } from './csv-wasm-table.ts'
+import type { RowBatch } from './row-batch.ts'
+import { PlainBatch } from './row-batch.ts'
+import type { TableScanOptions } from './table-scan.ts'
+import { collectTable, scanPieces, scanTable } from './table-scan.ts'
 
 /** The part of WebAssembly's API used here: @types/node 20 has none, and the types of the DOM would bring all of a browser's names. */
 declare const WebAssembly: {
@@ -23,6 +31,13 @@ const INFLATE_MARGIN_BYTES = 1024
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 /** The memory of WebAssembly never shrinks: an instance that a large archive has blown up is not kept. */
 const KEPT_BYTES = 64 * 1024 * 1024
+/** Rows of a data set are copied out of the module's memory so many at a time, from the processor's caches. */
+const COPIED_ROWS = 4096
+
+/** Rows in batches: how many each has at most. */
+export interface BatchOptions extends TableScanOptions {
+  readonly batchRows: number
+}
 
 /**
  * Inflates and decodes as zlib and `decodeCsv` do, in WebAssembly (`workers/assembly`): the same bytes, the same columns bit
@@ -57,8 +72,59 @@ export class WasmDecoder {
   /** See `decodeCsv`. Bytes that `inflate` has just given are scanned where they are. */
   decodeCsv(bytes: Uint8Array): DecodedCsv {
     const decoded = this.#unlessRefused((wasm) => decodeCsv(bytes, (csv, capacity) => new WasmTable(wasm, csv, capacity)))
-    if ((this.#instance?.memory.buffer.byteLength ?? 0) > KEPT_BYTES) this.#instance = undefined
+    this.#leave()
     return decoded ?? decodeCsv(bytes)
+  }
+
+  /** See `decodeTable`. The columns are no views of the module's memory. */
+  decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePlace): DecodedTable {
+    if (!isScannable(dataset)) return decodeTable(bytes, dataset, place)
+    const { batch, csv } = this.#open(dataset, COPIED_ROWS, bytes)
+    try {
+      return collectTable(csv, dataset, place, batch)
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** See `scanTable`. Bytes that `inflate` has just given are scanned where they are, and are worth nothing afterwards. */
+  scanTable(bytes: Uint8Array, options: BatchOptions): number {
+    const { batch, csv } = this.#open(options.dataset, options.batchRows, bytes)
+    try {
+      return scanTable(csv, options, batch)
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** See `scanPieces`. Nothing else may be decoded until it is done. */
+  async scanPieces(pieces: AsyncIterable<Uint8Array>, options: BatchOptions): Promise<number> {
+    const { batch } = this.#open(options.dataset, options.batchRows, new Uint8Array(0))
+    try {
+      return await scanPieces(pieces, options, batch)
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /**
+   * A batch behind a CSV, and the CSV, whose view is worth nothing where it lies in the module's memory and this has moved. Where the scanner does
+   * not know the data set, or there is no memory, the batch is one without a scanner.
+   */
+  #open(dataset: Dataset, rows: number, csv: Uint8Array): { readonly batch: RowBatch; readonly csv: Uint8Array } {
+    const { columns } = dataset
+    const { buffer, byteOffset, length } = csv
+    const isInside = buffer === this.#instance?.memory.buffer
+    const batchIn = (wasm: WasmExports): RowBatch =>
+      new WasmBatch(wasm, columns, rows, isInside ? byteOffset + length + PADDING_BYTES : wasm.inputOffset())
+    const batch = (isScannable(dataset) ? this.#unlessRefused(batchIn) : undefined) ?? new PlainBatch(columns, rows)
+    const inside = isInside ? this.#instance?.memory.buffer : undefined
+    return { batch, csv: inside === undefined ? csv : new Uint8Array(inside, byteOffset, length) }
+  }
+
+  /** Lets go of an instance whose memory has become large. */
+  #leave(): void {
+    if ((this.#instance?.memory.buffer.byteLength ?? 0) > KEPT_BYTES) this.#instance = undefined
   }
 
   /** Works in the module's memory; undefined where the system refuses memory, or the 10 GB of addresses that V8 reserves for each (`ulimit -v`). */

@@ -15,7 +15,7 @@ export interface ReadZipEntryOptions {
   readonly maxBytes?: number
 }
 
-const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
+export const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 /** Deflate cannot expand by more than this, so a larger declared size is a lie: no memory is spent on it. */
 const MAX_DEFLATE_RATIO = 1032
 
@@ -42,7 +42,8 @@ export async function readZipEntry(zip: Uint8Array, expectedStem: string, option
   return bytes
 }
 
-function checkSizes({ method, compressedSize, uncompressedSize, gapBytes, maxGapBytes }: ZipEntry, maxBytes: number): void {
+/** Throws where the sizes of an entry cannot be, or are more than is accepted. */
+export function checkSizes({ method, compressedSize, uncompressedSize, gapBytes, maxGapBytes }: ZipEntry, maxBytes: number): void {
   if (uncompressedSize > maxBytes) {
     throw zipError(
       'CKVD_ZIP_SIZE',
