@@ -29,6 +29,7 @@ function createCodec(): DayCodec | undefined {
     inflate: (data, sizeBytes) => wasm.inflate(data, sizeBytes),
     decodeCsv: (bytes) => wasm.decodeCsv(bytes),
     decodeTable: (bytes, dataset, place) => wasm.decodeTable(bytes, dataset, place),
+    scanPieces: (pieces, options) => wasm.scanPieces(pieces, options),
     encodeShard: (columns, meta, memory) => shards.encode(columns, meta, memory),
   }
 }

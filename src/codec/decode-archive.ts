@@ -6,7 +6,7 @@ import { findOddities } from './csv/odd-rows.ts'
 import { joinColumns } from '../model/columns.ts'
 import { createRows, datasetOf, isStoredAsParquet, registerDataset } from '../dataset/registry.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
-import { endsOf } from '../dataset/expected.ts'
+import { endsOf, isSequence } from '../dataset/expected.ts'
 import { periodStem, seriesLabel } from '../dataset/names.ts'
 import type { ChunkEnds } from '../dataset/sequence.ts'
 import type { ErrorData } from '../errors.ts'
@@ -21,6 +21,12 @@ import type { Packaging, Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { readZipEntry } from './zip/zip-entry.ts'
+import { readZipPieces } from './zip/zip-pieces.ts'
+import type { ReadRows } from './decode-ticks.ts'
+import { surveyDay, writeDay } from './decode-ticks.ts'
+import type { BatchOptions } from './csv/table-scan.ts'
+import { scanPlainPieces } from './csv/table-scan.ts'
+import { ROW_GROUP_ROWS } from './parquet/parquet-shard.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { checkSha256, parseChecksum } from './zip/checksum.ts'
 import { encodeArrowShard } from './arrow/arrow-writer.ts'
@@ -134,7 +140,16 @@ export interface DayCodec {
   decodeCsv(bytes: Uint8Array): DecodedCsv
   /** undefined: `decodeTable` does it */
   decodeTable?(bytes: Uint8Array, dataset: Dataset, place: TablePlace): DecodedTable
+  /** undefined: the plain one does it */
+  scanPieces?(pieces: AsyncIterable<Uint8Array>, options: BatchOptions): Promise<number>
   encodeShard(columns: Columns, meta: ShardMeta, buffers?: BufferPool): Uint8Array
+}
+
+/** Where an archive lies in time, what its entry is called, and how long that may be. */
+interface ArchivePlace {
+  readonly range: TimeRange
+  readonly stem: string
+  readonly maxBytes: number
 }
 
 const PLAIN_CODEC: DayCodec = { decodeCsv: (bytes) => decodeCsv(bytes), encodeShard: (columns, meta) => encodeArrowShard(columns, meta) }
@@ -151,6 +166,8 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const stem = periodStem(series, archive.period)
     const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
     const maxBytes = largestCsvOf(series, range)
+    const ticks = await decodeTicks(request, { range, stem, maxBytes }, archiveSha256, codec)
+    if (ticks !== undefined) return ticks
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes
     const dataset = datasetOf(series)
@@ -303,7 +320,10 @@ function encodeChunks(
       ? chunkBytes(columns, series, room.subarray(used, (used += meta.rows * rowBytes)))
       : codec.encodeShard(columns, meta, buffers)
   const from = { series, archive, archiveSha256, source: sources.join('+') }
-  return judged.map((one) => chunkOf(one, from, encode(one.chunk.columns, metaOf(one, from))))
+  return judged.map((one) => {
+    const facts = factsOf(one, series)
+    return chunkOf(facts, encode(one.chunk.columns, metaOf(facts, from)))
+  })
 }
 
 /** Chunks that are large, and are encoded one after the other. */
@@ -314,7 +334,10 @@ async function encodeLargeChunks(
 ): Promise<DecodedChunk[]> {
   const from = { series, archive, archiveSha256, source: `vision-${archive.packaging}` }
   const chunks: DecodedChunk[] = []
-  for (const one of judged) chunks.push(chunkOf(one, from, await encodeShard(one.chunk.columns, metaOf(one, from))))
+  for (const one of judged) {
+    const facts = factsOf(one, series)
+    chunks.push(chunkOf(facts, await encodeShard(one.chunk.columns, metaOf(facts, from))))
+  }
   return chunks
 }
 
@@ -323,54 +346,95 @@ interface ChunkOrigin extends Pick<DecodeRequest, 'series' | 'archive'> {
   readonly source: string
 }
 
-function metaOf({ chunk, odd }: JudgedChunk, { series, archive, archiveSha256, source }: ChunkOrigin): ShardMeta {
-  const { columns, day, expected, offGrid, duplicates, gaps } = chunk
+/** All that is told of a chunk but its bytes. */
+type ChunkFacts = Omit<DecodedChunk, 'shard' | 'shardSha256' | 'condition'>
+
+function factsOf({ chunk, odd }: JudgedChunk, series: Series): ChunkFacts {
+  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
+  const rows = columns.openTime.length
+  return {
+    ...{ day, rows, expected, offGrid, duplicates, conflicts, conflictNote, gaps },
+    oddClose: odd.oddClose,
+    oddRows: odd.oddRows,
+    firstOpenUs: Number(columns.openTime[0]),
+    lastOpenUs: Number(columns.openTime[rows - 1]),
+    ends: endsOf(columns, series),
+  }
+}
+
+function metaOf(facts: ChunkFacts, { series, archive, archiveSha256, source }: ChunkOrigin): ShardMeta {
   return {
     ...(series.dataset === undefined ? {} : { dataset: series.dataset }),
     market: series.market,
     symbol: series.symbol,
     interval: series.interval,
-    day,
+    day: facts.day,
     source,
     archiveKey: archive.key,
     archiveSha256,
     archiveEtag: archive.etag,
-    condition: conditionOf(chunk),
-    rows: columns.openTime.length,
-    expected,
-    offGrid,
-    duplicates,
-    oddClose: odd.oddClose,
-    oddRows: odd.oddRows,
-    gaps: gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
+    condition: conditionOf(facts),
+    rows: facts.rows,
+    expected: facts.expected,
+    offGrid: facts.offGrid,
+    duplicates: facts.duplicates,
+    oddClose: facts.oddClose,
+    oddRows: facts.oddRows,
+    gaps: facts.gaps.map(({ startUs, endUs, bars }) => ({ startUs, endUs, bars, evidence: doubt('not-asked') })),
   }
 }
 
-function conditionOf({ gaps }: ChunkRows): 'complete' | 'partial' {
+function conditionOf({ gaps }: Pick<ChunkFacts, 'gaps'>): 'complete' | 'partial' {
   return gaps.length === 0 ? 'complete' : 'partial'
 }
 
-function chunkOf({ chunk, odd }: JudgedChunk, { series }: ChunkOrigin, shard: Uint8Array): DecodedChunk {
-  const { columns, day, expected, offGrid, duplicates, conflicts, conflictNote, gaps } = chunk
-  const { oddClose, oddRows } = odd
-  const rows = columns.openTime.length
+function chunkOf(facts: ChunkFacts, shard: Uint8Array): DecodedChunk {
+  return { ...facts, shard, shardSha256: sha256Hex(shard), condition: conditionOf(facts) }
+}
+
+/** A day of ticks whose rows stand as they are stored: read twice, never held. Undefined: it is not one. */
+async function decodeTicks(
+  request: DecodeRequest,
+  place: ArchivePlace,
+  archiveSha256: string,
+  codec: DayCodec,
+): Promise<DecodeResult | undefined> {
+  const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
+  const { range, stem, maxBytes } = place
+  const isWanted = days === null || days.includes(chunkOfUs(range.startUs, series))
+  if (!isStoredAsParquet(series) || archive.packaging !== 'daily' || !isWanted) return undefined
+  const dataset = datasetOf(series)
+  const scan = (pieces: AsyncIterable<Uint8Array>, options: BatchOptions): Promise<number> =>
+    codec.scanPieces?.(pieces, options) ?? scanPlainPieces(pieces, options)
+  const read: ReadRows = ({ onBatch, ready }) =>
+    readZipPieces(zip, stem, { maxBytes }, (pieces) =>
+      scan(ready === undefined ? pieces : paced(pieces, ready), {
+        dataset,
+        place: { ...series, period: range },
+        onBatch,
+        batchRows: ROW_GROUP_ROWS,
+      }),
+    )
+  const day = await surveyDay({ series, range, startUs: seriesStartUs, endUs: seriesEndUs }, read)
+  if (day === undefined || (startsSeries && seriesStartUs === null && day.gaps.length > 0)) return undefined
+  const { rows, gaps, firstOpenUs, lastOpenUs, first, last } = day
+  const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
+  const facts: ChunkFacts = {
+    ...{ day: day.day, rows, expected: rows + missing, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [...gaps] },
+    ...{ oddClose: 0, oddRows: 0, firstOpenUs, lastOpenUs, ends: isSequence(series) ? { first, last } : undefined },
+  }
+  const shard = await writeDay(day, metaOf(facts, { series, archive, archiveSha256, source: 'vision-daily' }), read)
   return {
-    day,
-    shard,
-    shardSha256: sha256Hex(shard),
-    rows,
-    expected,
-    offGrid,
-    duplicates,
-    conflicts,
-    conflictNote,
-    oddClose,
-    oddRows,
-    gaps,
-    firstOpenUs: Number(columns.openTime[0]),
-    lastOpenUs: Number(columns.openTime[rows - 1]),
-    ends: endsOf(columns, series),
-    condition: conditionOf(chunk),
+    ...{ archiveSha256, csvRows: rows, absentDays: [], strays: [], dropped: 0, phase: null, firstOpenUs, lastOpenUs },
+    chunks: [chunkOf(facts, shard)],
+  }
+}
+
+/** Pieces, each of which is waited for until what was made of those before it is done with. */
+async function* paced(pieces: AsyncIterable<Uint8Array>, ready: () => Promise<void>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    await ready()
+    yield piece
   }
 }
 

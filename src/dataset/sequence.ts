@@ -35,15 +35,28 @@ export function findHoles(columns: Columns, range: TimeRange, { id }: Sequence):
   const { openTime, [id]: ids } = columns
   if (!(ids instanceof BigInt64Array) || !tellsOf(openTime, range)) return [{ ...range, bars: 1 }]
   const rows = rowsById(ids)
+  const rowAt = (row: number): NumberedRow => ({ id: Number(ids[row]), timeUs: Number(openTime[row]) })
   const holes: Gap[] = []
   for (let i = 1; i < rows.length; i++) {
     const [before, after] = [rows[i - 1] ?? 0, rows[i] ?? 0]
-    const bars = Number(ids[after]) - Number(ids[before]) - 1
-    const [a, b] = [Number(openTime[before]), Number(openTime[after])]
-    if (bars <= 0 || Math.min(a, b) >= range.endUs || Math.max(a, b) < range.startUs) continue
-    holes.push({ ...placeOf(a, b, range), bars, what: wordsOf(Number(ids[before]) + 1, Number(ids[after]) - 1) })
+    const hole = holeBetween(rowAt(before), rowAt(after), range)
+    if (hole !== undefined) holes.push(hole)
   }
   return joinTouching(holes.sort((a, b) => a.startUs - b.startUs))
+}
+
+/** A row of a sequence: its id and its time, us. */
+export interface NumberedRow {
+  readonly id: number
+  readonly timeUs: number
+}
+
+/** What is missing between two rows whose ids follow each other, as far as its place touches a range; undefined: nothing is. */
+export function holeBetween(before: NumberedRow, after: NumberedRow, range: TimeRange): Gap | undefined {
+  const bars = after.id - before.id - 1
+  const [a, b] = [before.timeUs, after.timeUs]
+  if (bars <= 0 || Math.min(a, b) >= range.endUs || Math.max(a, b) < range.startUs) return undefined
+  return { ...placeOf(a, b, range), bars, what: wordsOf(before.id + 1, after.id - 1) }
 }
 
 /** True where a row lies in the range, or one on either side of it. */
@@ -62,7 +75,8 @@ function wordsOf(first: number, last: number): string {
   return first === last ? `id ${first}` : `ids ${first} to ${last}`
 }
 
-function joinTouching(holes: readonly Gap[]): Gap[] {
+/** Holes in order, those that share a time as one. */
+export function joinTouching(holes: readonly Gap[]): Gap[] {
   const joined: Gap[] = []
   for (const hole of holes) {
     const last = joined.at(-1)

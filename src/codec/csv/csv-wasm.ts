@@ -10,7 +10,7 @@ import type { WasmExports } from './csv-wasm-table.ts'
 import { growTo, PADDING_BYTES, reserveInPlace, WasmTable } from './csv-wasm-table.ts'
 import type { RowBatch } from './row-batch.ts'
 import { PlainBatch } from './row-batch.ts'
-import type { TableScanOptions } from './table-scan.ts'
+import type { BatchOptions } from './table-scan.ts'
 import { collectTable, scanPieces, scanTable } from './table-scan.ts'
 
 /** The part of WebAssembly's API used here: @types/node 20 has none, and the types of the DOM would bring all of a browser's names. */
@@ -33,11 +33,6 @@ const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 const KEPT_BYTES = 64 * 1024 * 1024
 /** Rows of a data set are copied out of the module's memory so many at a time, from the processor's caches. */
 const COPIED_ROWS = 4096
-
-/** Rows in batches: how many each has at most. */
-export interface BatchOptions extends TableScanOptions {
-  readonly batchRows: number
-}
 
 /**
  * Inflates and decodes as zlib and `decodeCsv` do, in WebAssembly (`workers/assembly`): the same bytes, the same columns bit

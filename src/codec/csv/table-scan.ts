@@ -4,6 +4,7 @@ import { lineEndAt } from './csv-row.ts'
 import type { DecodedTable, LineReader, TablePlace } from './csv-table.ts'
 import { hasMark, isBlankFrom, MARK_BYTES, MAX_LINE_BYTES, readLines } from './csv-table.ts'
 import type { RowBatch } from './row-batch.ts'
+import { PlainBatch } from './row-batch.ts'
 import { RowColumns } from './row-columns.ts'
 
 /** Lines are scanned in windows, which stay in the processor's second-level cache. */
@@ -16,6 +17,11 @@ export interface TableScanOptions {
   readonly place: TablePlace
   /** gets each batch when it is full, and the last one; its columns are views, which hold no longer than the call */
   readonly onBatch: (columns: Columns) => void
+}
+
+/** Rows in batches: how many each has at most. */
+export interface BatchOptions extends TableScanOptions {
+  readonly batchRows: number
 }
 
 /**
@@ -161,6 +167,11 @@ export async function scanPieces(pieces: AsyncIterable<Uint8Array>, options: Tab
   for await (const piece of pieces) scan.write(piece)
   scan.end()
   return scan.rows
+}
+
+/** The same without a scanner. */
+export function scanPlainPieces(pieces: AsyncIterable<Uint8Array>, options: BatchOptions): Promise<number> {
+  return scanPieces(pieces, options, new PlainBatch(options.dataset.columns, options.batchRows))
 }
 
 /** All rows of a CSV, as `decodeTable` gives them: columns of their own. */

@@ -6,7 +6,7 @@ import type { DecodedShard } from '../arrow/arrow.ts'
 import { checkChunk, checkDigest, checkSchema, readColumns, refuse } from '../arrow/arrow.ts'
 import type { ArrowStream } from '../arrow/arrow-file.ts'
 import { parseArrowStream } from '../arrow/arrow-file.ts'
-import { digestColumns } from '../arrow/columns-digest.ts'
+import { RowsDigest } from '../arrow/columns-digest.ts'
 import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, MARKET_KEY } from '../arrow/shard-meta.ts'
 import { parquetLibrary } from './parquet-library.ts'
 
@@ -53,7 +53,7 @@ export function decodeParquetShard<T extends Columns>(bytes: Uint8Array, isProve
     if (rows === meta.rows) break
   }
   const columns = joinColumns(parts, parts[0] as Columns)
-  if (!isProven) checkDigest(digestColumns(columns, dataset.columns), metadata.get(DIGEST_KEY))
+  if (!isProven) checkDigest(new RowsDigest(dataset.columns).update(columns).digest(), metadata.get(DIGEST_KEY))
   return { columns: columns as T, meta: checkChunk(columns, meta, dataset) }
 }
 

@@ -6,7 +6,7 @@ import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
 import { sliceColumns } from '../../model/columns.ts'
 import { toRecordBatch } from '../arrow/arrow-writer.ts'
-import { digestColumns } from '../arrow/columns-digest.ts'
+import { RowsDigest } from '../arrow/columns-digest.ts'
 import type { ShardMeta } from '../arrow/shard-meta.ts'
 import { encodeMeta } from '../arrow/shard-meta.ts'
 import { parquetLibrary } from './parquet-library.ts'
@@ -21,30 +21,67 @@ export async function encodeParquetShard(columns: Columns, meta: ShardMeta): Pro
   const rows = columns.openTime.length
   if (rows === 0 || rows !== meta.rows)
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${rows}`)
+  const digest = new RowsDigest(datasetOf(meta).columns).update(columns).digest()
+  return await encodeRowGroups(meta, digest, async (write) => {
+    for (let at = 0; at < rows; at += ROW_GROUP_ROWS) await write(sliceColumns(columns, at, at + ROW_GROUP_ROWS))
+  })
+}
+
+/** Takes the rows of a group, of `ROW_GROUP_ROWS` but for the last one; resolves when the next one may come. The columns are not kept. */
+export type WriteGroup = (columns: Columns) => Promise<void>
+
+/**
+ * The same of rows that come a group at a time, and of which no more than two are in memory.
+ * @param digest of all rows: see `RowsDigest`
+ * @param give writes all groups
+ */
+export async function encodeRowGroups(
+  meta: ShardMeta,
+  digest: string,
+  give: (write: WriteGroup) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { columns: described } = datasetOf(meta)
-  const metadata = encodeMeta(meta, digestColumns(columns, described))
-  const written = await parquetLibrary().transformParquetStream(batchesOf(columns, described), propertiesOf(described, metadata))
+  const groups = new TransformStream<ParquetBatch, ParquetBatch>()
+  const properties = propertiesOf(described, encodeMeta(meta, digest))
+  const writing = parquetLibrary().transformParquetStream(groups.readable, properties)
+  const reading = writing.then((file) => readAll(file as ReadableStream<Uint8Array>))
+  const writer = groups.writable.getWriter()
+  const giving = giveAll(writer, described, give)
+  const [given, file] = await Promise.allSettled([giving, reading])
+  if (given.status === 'rejected') throw given.reason
+  if (file.status === 'rejected') throw file.reason
+  return file.value
+}
+
+async function giveAll(
+  writer: WritableStreamDefaultWriter<ParquetBatch>,
+  described: readonly DatasetColumn[],
+  give: (write: WriteGroup) => Promise<void>,
+): Promise<void> {
+  try {
+    await give(async (columns) => {
+      for (const batch of batchesOf(columns, described)) await writer.write(batch)
+    })
+    await writer.close()
+  } catch (error) {
+    // what reads it ends as well
+    await writer.abort(error)
+    throw error
+  }
+}
+
+async function readAll(file: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = []
-  for await (const part of written as ReadableStream<Uint8Array>) parts.push(part)
+  for await (const part of file) parts.push(part)
   return joinBytes(parts)
 }
 
-/** A batch a row group, made when it is wanted. */
-function batchesOf(columns: Columns, described: readonly DatasetColumn[]): ReadableStream<ParquetBatch> {
-  let at = 0
-  return new ReadableStream<ParquetBatch>(
-    {
-      pull(controller) {
-        const rows = sliceColumns(columns, at, (at += ROW_GROUP_ROWS))
-        if (rows.openTime.length === 0) return controller.close()
-        const stream = new RecordBatchStreamWriter()
-        stream.write(toRecordBatch(rows, new Map(), described))
-        stream.finish()
-        for (const batch of parquetLibrary().Table.fromIPCStream(stream.toUint8Array(true)).recordBatches()) controller.enqueue(batch)
-      },
-    },
-    { highWaterMark: 0 },
-  )
+/** Rows as the library's batches: copies. */
+function batchesOf(columns: Columns, described: readonly DatasetColumn[]): ParquetBatch[] {
+  const stream = new RecordBatchStreamWriter()
+  stream.write(toRecordBatch(columns, new Map(), described))
+  stream.finish()
+  return parquetLibrary().Table.fromIPCStream(stream.toUint8Array(true)).recordBatches()
 }
 
 function propertiesOf(described: readonly DatasetColumn[], metadata: ReadonlyMap<string, string>): WriterProperties {

@@ -7,7 +7,7 @@ import { WasmBatch } from '../../../../src/codec/csv/csv-wasm-batch.ts'
 import { WasmDecoder } from '../../../../src/codec/csv/csv-wasm.ts'
 import { RowColumns } from '../../../../src/codec/csv/row-columns.ts'
 import { scanTable } from '../../../../src/codec/csv/table-scan.ts'
-import { encodeShard } from '../../../../src/codec/arrow/arrow-writer.ts'
+import { encodeArrowShard } from '../../../../src/codec/arrow/arrow-writer.ts'
 import { decodeArchive } from '../../../../src/codec/decode-archive.ts'
 import { readZipPieces } from '../../../../src/codec/zip/zip-pieces.ts'
 import { registerDataset } from '../../../../src/dataset/registry.ts'
@@ -246,7 +246,7 @@ describe('an archive', () => {
         asked++
         return decoder.decodeTable(bytes, dataset, place)
       },
-      encodeShard,
+      encodeShard: encodeArrowShard,
     })
     expect(asked).toBe(1)
     expect(decoded.csvRows).toBe(5000)
