@@ -6,15 +6,14 @@ import { CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { BucketEntry, Exchange, FundingRate, KlinesQuery, MetricsRow } from './bucket.ts'
-import { compareKeys, lowerBound } from './bucket.ts'
+import { compareKeys, lowerBound, MARKET_FOLDERS } from './bucket.ts'
 import type { KnownSymbol } from './exchange-info.ts'
 import { MS_PER_DAY, nextSlotMs } from './grid.ts'
 import { readZipText } from './zip.ts'
 
 /** Market folder, symbol and period of an archive's key. */
 const ARCHIVE_NAME =
-  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|markPriceKlines|premiumIndexKlines|fundingRate|metrics)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
-const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+  /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly)\/(?:klines|markPriceKlines|premiumIndexKlines|fundingRate|metrics|aggTrades|trades)\/([^/]+)\/(?:[^/]+\/)?[^/]+-(\d{4}-\d{2}(?:-\d{2})?)\.zip$/
 const SILENT_MS = 3 * MS_PER_DAY
 /** USDⓈ-M calls statistics by the start of their five minutes from this day on, and called them by the end before. */
 const START_LABELS_FROM = '2026-06-25'

@@ -2,6 +2,9 @@ import type { Series } from '../model/series.ts'
 import type { Market } from '../model/market.ts'
 import type { KnownSymbol } from './exchange-info.ts'
 
+/** Folder of a market in the bucket, below `data/`. */
+export const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+
 /** An object of the bucket, as its listing shows it. */
 export interface BucketEntry {
   readonly key: string
@@ -19,6 +22,20 @@ export interface KlinesQuery {
   readonly limit: number
   /** from which end rows are taken when there are more than `limit` */
   readonly nearest: 'start' | 'end'
+}
+
+/** A request for trades or aggregates after all rules of the exchange were applied to it. Times in milliseconds, both included. */
+export interface TicksQuery {
+  readonly dataset: 'aggTrades' | 'trades'
+  readonly market: Market
+  readonly symbol: string
+  /** where rows begin: an id, or a time; with neither the latest ones */
+  readonly fromId: number | undefined
+  readonly startMs: number | undefined
+  readonly endMs: number
+  /** what is older is not told */
+  readonly sinceMs: number
+  readonly limit: number
 }
 
 /** A funding rate: when it was settled, in milliseconds, and the rate as it is written. */
@@ -52,6 +69,8 @@ export interface Exchange {
   rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined>
   /** The statistics of a contract in a range of times, in order. */
   statistics(query: KlinesQuery): Promise<readonly MetricsRow[]>
+  /** The body of an answer about trades; undefined where it begins with what is too old. Absent: nobody can be asked. */
+  ticks?(query: TicksQuery): Promise<Buffer | undefined>
 }
 
 /** Compares keys as S3 does, by the bytes of their UTF-8, without making them: only surrogates sort differently in UTF-16. */

@@ -25,6 +25,7 @@ import {
   rowsAskedFor,
   spoilQuery,
 } from './rest.ts'
+import { parseTicksQuery, ticksAt, tooOld } from './rest-ticks.ts'
 import { listen } from './server.ts'
 import { SyntheticExchange } from './synthetic/synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
@@ -222,7 +223,7 @@ class SandboxState {
           ? EXCHANGE_INFO_WEIGHT[market]
           : isOfStatistics(market, path)
             ? 0
-            : 1
+            : (ticksAt(market, path)?.weight ?? 1)
     return { kind: 'rest', market, weight, respond: (fault) => this.#answerRest(market, path, params, weight, fault) }
   }
 
@@ -267,6 +268,13 @@ class SandboxState {
       const query = parseStatisticsQuery(market, params, nowMs, (series) => this.#exchange.hasSymbol(series))
       if (isRefusal(query)) return json(query.status, query.body)
       return json(200, createStatisticsPage(path, await this.#exchange.statistics(query), query))
+    }
+    const ticks = ticksAt(market, path)
+    if (ticks !== undefined && this.#exchange.ticks !== undefined) {
+      const query = parseTicksQuery(market, ticks.dataset, params, nowMs, (series) => this.#exchange.hasSymbol(series))
+      if (isRefusal(query)) return json(query.status, query.body)
+      const page = await this.#exchange.ticks(query)
+      return page === undefined ? json(400, tooOld('fromId').body) : json(200, page)
     }
     const dataset = pricesAt(market, path)
     if (dataset === undefined) return createAnswer(404, 'text/html', '<html><body><h2>404 Not found</h2></body></html>', headers)

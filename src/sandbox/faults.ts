@@ -138,7 +138,7 @@ export type ContentFault =
   | (ArchiveMatch & { readonly kind: 'corrupt-zip' })
   /** the third row comes twice */
   | (ArchiveMatch & { readonly kind: 'duplicate-rows' })
-  /** the third row comes twice, the second time with another number of trades */
+  /** the third row comes twice, the second time with another number of trades; of metrics the open interest, of trades the quantity is another */
   | (ArchiveMatch & { readonly kind: 'conflicting-rows' })
   /** the second and the last row change places */
   | (ArchiveMatch & { readonly kind: 'unsorted-rows' })

@@ -184,7 +184,7 @@ export function spoilQuery(query: KlinesQuery, fault: AnswerFault | undefined, h
   return query
 }
 
-export function isRefusal(result: KlinesQuery | Refusal): result is Refusal {
+export function isRefusal(result: object): result is Refusal {
   return 'status' in result
 }
 

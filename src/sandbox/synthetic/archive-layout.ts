@@ -1,7 +1,7 @@
 import { periodStem, seriesFolder } from '../../dataset/names.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Packaging } from '../../model/series.ts'
-import { compareKeys, lowerBound } from '../bucket.ts'
+import { compareKeys, lowerBound, MARKET_FOLDERS } from '../bucket.ts'
 import type { ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
@@ -9,10 +9,17 @@ import type { PriceDataset } from './price-bars.ts'
 import { METRICS_FROM, METRICS_INTERVAL } from './metrics.ts'
 import { PRICE_DATASETS } from './price-bars.ts'
 import { isCoarse, monthMs, monthOfMs } from './synthetic-bars.ts'
+import type { TickDataset } from '../ticks/ticks.ts'
+import { isTickDataset, maxTicks, TICK_DATASETS } from '../ticks/ticks.ts'
 
 const MS_PER_HOUR = 3_600_000
+/** Spot archives are in microseconds from this day on. */
+export const MICROSECONDS_FROM = Date.parse('2025-01-01T00:00Z') / MS_PER_DAY
 /** The data set of statistics, in daily archives alone. */
 export const METRICS = 'metrics'
+/** More rows than this no archive of trades has: some 400 MB. */
+const MOST_TICKS = 15_000_000
+const MINUTES = 1440
 /** Hour of the Monday at which monthly archives appear. */
 const MONTHLY_HOUR = 8
 
@@ -20,9 +27,10 @@ const MONTHLY_HOUR = 8
 export interface ArchiveFolder {
   readonly listed: ListedSymbol
   /** absent: klines */
-  readonly dataset?: PriceDataset | typeof METRICS
+  readonly dataset?: PriceDataset | TickDataset | typeof METRICS
   /** the symbol as keys have it: of an index its pair */
   readonly name: string
+  /** of trades, which have none, the bars of which they are made */
   readonly interval: Interval
   readonly packaging: Packaging
   /** key prefix, with a final `/` */
@@ -46,7 +54,20 @@ export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[]
     const folder = createFolder(listed, METRICS_INTERVAL, 'daily', { dataset: METRICS, name: listed.symbol })
     folders.push({ ...folder, first: Math.max(folder.first, METRICS_FROM) })
   }
+  folders.push(...symbols.flatMap(tickFoldersOf))
   return folders.sort((a, b) => compareKeys(a.prefix, b.prefix))
+}
+
+/** Trades and aggregates of a symbol, unless an archive of them could be larger than any is here: of the busiest symbols there are no monthly ones. */
+function tickFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
+  return TICK_DATASETS.flatMap((dataset) =>
+    (['daily', 'monthly'] as const).flatMap((packaging) => {
+      if (maxTicks(dataset, listed.profile, (packaging === 'daily' ? 1 : 31) * MINUTES) > MOST_TICKS) return []
+      const prefix = `data/${MARKET_FOLDERS[listed.market]}/${packaging}/${dataset}/${listed.symbol}/`
+      const first = packaging === 'daily' ? listed.firstArchiveDay : monthOfMs(listed.firstArchiveDay * MS_PER_DAY)
+      return [{ listed, dataset, name: listed.symbol, interval: '1m' as const, packaging, prefix, first }]
+    }),
+  )
 }
 
 /** What a symbol is called in each data set that it is in. Of COIN-M an index has the name of its pair, whose bars are the perpetual contract's. */
@@ -67,7 +88,7 @@ function createFolder(
   listed: ListedSymbol,
   interval: Interval,
   packaging: Packaging,
-  { dataset, name }: { readonly dataset: ArchiveFolder['dataset'] | undefined; readonly name: string },
+  { dataset, name }: { readonly dataset: PriceDataset | typeof METRICS | undefined; readonly name: string },
 ): ArchiveFolder {
   const series = { dataset, market: listed.market, symbol: name, interval }
   const firstMs = listed.firstArchiveDay * MS_PER_DAY
@@ -102,6 +123,7 @@ function periodText(packaging: Packaging, period: number): string {
 /** File name of an archive without its ending. */
 export function archiveStem(folder: ArchiveFolder, period: number): string {
   const { listed, dataset, name, interval, packaging } = folder
+  if (isTickDataset(dataset)) return `${name}-${dataset}-${periodText(packaging, period)}`
   return periodStem({ dataset, market: listed.market, symbol: name, interval }, periodText(packaging, period))
 }
 
@@ -133,7 +155,11 @@ export function daysOfPeriod(folder: ArchiveFolder, period: number): readonly [n
 /** How many rows an archive has at most. */
 export function maxRows(folder: ArchiveFolder, period: number): number {
   const [from, to] = daysOfPeriod(folder, period)
-  const { listed, interval } = folder
+  const { listed, dataset, interval } = folder
+  if (isTickDataset(dataset)) {
+    const minutes = (Math.min(to * MS_PER_DAY, listed.endMs) - Math.max(from * MS_PER_DAY, listed.firstMs)) / 60_000
+    return maxTicks(dataset, listed.profile, minutes)
+  }
   if (interval === '1M') return 1
   const lengthDays = maxLengthMs(interval) / MS_PER_DAY
   if (lengthDays >= 1) return Math.ceil((to - from) / lengthDays)

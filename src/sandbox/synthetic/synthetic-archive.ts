@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
-import { archiveStem, daysOfPeriod, METRICS } from './archive-layout.ts'
+import { archiveStem, daysOfPeriod, METRICS, MICROSECONDS_FROM } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { filterBars } from './bars.ts'
 import type { ArchiveFault, ContentFaults } from './content.ts'
@@ -14,6 +14,10 @@ import { Random } from './random.ts'
 import { CSV_HEADER, encodeCsvRows } from './rows.ts'
 import { isCoarse } from './synthetic-bars.ts'
 import type { SyntheticBars } from './synthetic-bars.ts'
+import type { SyntheticTicks } from '../ticks/synthetic-ticks.ts'
+import { encodeTickParts, maxTickParts } from '../ticks/tick-archive.ts'
+import { isTickDataset } from '../ticks/ticks.ts'
+import type { TickDataset } from '../ticks/ticks.ts'
 import { createZip, deflatePart, minimalZipBytes, sha256Of } from '../zip.ts'
 
 const CACHED_BYTES = 64 * 1024 * 1024
@@ -21,8 +25,6 @@ const CACHED_DIGESTS = 50_000
 const FAST_LEVEL = 1
 const BEST_LEVEL = 9
 
-/** Spot archives are in microseconds from this day on. */
-const MICROSECONDS_FROM = Date.parse('2025-01-01T00:00Z') / MS_PER_DAY
 /** Futures archives have a header row from this day on. */
 const HEADER_FROM = Date.parse('2022-07-01T00:00Z') / MS_PER_DAY
 
@@ -34,20 +36,26 @@ interface BuiltArchive {
 /** Makes synthetic archives, keeps the last ones, and makes none twice at the same time. */
 export class ArchiveBuilder {
   readonly #bars: SyntheticBars
+  readonly #ticks: SyntheticTicks
   readonly #content: ContentFaults
   readonly #built = new LruCache<BuiltArchive>(CACHED_BYTES)
   readonly #digests = new LruCache<string>(CACHED_DIGESTS)
   readonly #underWay = new Map<string, Promise<BuiltArchive>>()
 
-  constructor(bars: SyntheticBars, content: ContentFaults) {
+  constructor(bars: SyntheticBars, ticks: SyntheticTicks, content: ContentFaults) {
     this.#bars = bars
+    this.#ticks = ticks
     this.#content = content
   }
 
   /** Size of an archive of at most `rows` rows whose file name has `nameBytes`: an upper bound, to which it is padded. */
   sizeOf(folder: ArchiveFolder, rows: number, nameBytes: number): number {
-    const { listed, interval } = folder
-    if (folder.dataset === METRICS) return 600 + 2 * nameBytes + rows * METRICS_ROW_BYTES
+    const { listed, dataset, interval } = folder
+    if (dataset === METRICS) return 600 + 2 * nameBytes + rows * METRICS_ROW_BYTES
+    if (isTickDataset(dataset)) {
+      const parts = maxTickParts(rows, folder.packaging)
+      return 400 + 2 * nameBytes + parts * PART_BYTES + Math.ceil(rows * TICK_ROW_BYTES[dataset][listed.market])
+    }
     // a month is deflated day by day, and each part begins without the words of the one before
     const parts = folder.packaging === 'monthly' && !isCoarse(interval) ? Math.ceil((rows * maxLengthMs(interval)) / MS_PER_DAY) : 1
     return 240 + 2 * nameBytes + (parts - 1) * PART_BYTES + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.market])
@@ -126,6 +134,10 @@ export class ArchiveBuilder {
       yield encodeMetricsCsv(this.#bars.ofDay(listed, interval, from, packaging), listed)
       return
     }
+    if (isTickDataset(dataset)) {
+      yield* encodeTickParts(this.#ticks, { listed, dataset, packaging }, [from, to], this.#content)
+      return
+    }
     if (listed.market !== 'spot' && from >= HEADER_FROM) yield Buffer.from(CSV_HEADER)
     const unit = listed.market === 'spot' && from >= MICROSECONDS_FROM ? 'us' : 'ms'
     const encode = (bars: Bars): Buffer =>
@@ -153,6 +165,11 @@ const ROW_BYTES: Readonly<Partial<Record<Interval, Readonly<Record<Market, numbe
   '1s': { spot: 42, um: 42, cm: 42 },
   '1m': { spot: 61.5, um: 51.5, cm: 44.5 },
 }
+/** The same of trades and aggregates, of times in microseconds. */
+const TICK_ROW_BYTES: Readonly<Record<TickDataset, Readonly<Record<Market, number>>>> = {
+  aggTrades: { spot: 24.8, um: 20.2, cm: 19.7 },
+  trades: { spot: 23.8, um: 18.4, cm: 19 },
+}
 /** Bytes of a deflated row of statistics at most. */
 const METRICS_ROW_BYTES = 60
 /** What a further part of an archive takes beyond its rows; measured on 12h, which has two rows a part. */
@@ -176,7 +193,7 @@ function changeLines(csv: string, faults: readonly ArchiveFault[]): Buffer {
         break
       case 'conflicting-rows': {
         const cells = (lines[third] ?? '').split(',')
-        // the number of trades; of statistics the open interest
+        // the number of trades; of statistics the open interest, of trades the quantity
         const place = cells.length > 8 ? 8 : 2
         cells[place] = String(Number(cells[place]) + 1)
         lines.splice(third + 1, 0, cells.join(','))

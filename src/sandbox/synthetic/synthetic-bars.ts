@@ -59,7 +59,7 @@ export class SyntheticBars {
   /** The bars of an interval below `1d` that open in a day, ascending. With `nowMs` those after it are missing and the current one is unfinished. */
   ofDay(listed: ListedSymbol, interval: Interval, day: number, source: BarSource, nowMs = Infinity): Bars {
     if (day * MS_PER_DAY > nowMs) return concatBars([])
-    const whole = this.#minutesOf(listed, day)
+    const whole = this.minutesOf(listed, day)
     let bars: Bars
     if (interval === '1s') bars = filterBars(createSecondBars(listed.profile, whole), (openMs) => openMs <= nowMs)
     else {
@@ -85,18 +85,18 @@ export class SyntheticBars {
   }
 
   #dayBar(listed: ListedSymbol, day: number, nowMs: number): Bars {
-    if ((day + 1) * MS_PER_DAY > nowMs) return aggregateBars(untilNow(this.#minutesOf(listed, day), nowMs), '1d', listed.profile.quoteBase)
+    if ((day + 1) * MS_PER_DAY > nowMs) return aggregateBars(untilNow(this.minutesOf(listed, day), nowMs), '1d', listed.profile.quoteBase)
     const key = `${listed.id}/${day}`
     let bar = this.#days.get(key)
     if (bar === undefined) {
-      bar = aggregateBars(this.#minutesOf(listed, day), '1d', listed.profile.quoteBase)
+      bar = aggregateBars(this.minutesOf(listed, day), '1d', listed.profile.quoteBase)
       this.#days.set(key, bar)
     }
     return bar
   }
 
   /** The minutes of a day that really exist: within the symbol's life, without outages. */
-  #minutesOf(listed: ListedSymbol, day: number): Bars {
+  minutesOf(listed: ListedSymbol, day: number): Bars {
     const key = `${listed.id}/${day}`
     let bars = this.#minutes.get(key)
     if (bars === undefined) {

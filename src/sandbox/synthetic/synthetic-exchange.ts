@@ -14,7 +14,7 @@ import {
 } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { concatBars, filterBars } from './bars.ts'
-import type { BucketEntry, Exchange, FundingRate, KlinesQuery, MetricsRow } from '../bucket.ts'
+import type { BucketEntry, Exchange, FundingRate, KlinesQuery, MetricsRow, TicksQuery } from '../bucket.ts'
 import { lowerBound } from '../bucket.ts'
 import { ContentFaults } from './content.ts'
 import type { KnownSymbol } from '../exchange-info.ts'
@@ -29,6 +29,8 @@ import { encodeRestBody } from './rows.ts'
 import { MS_PER_DAY } from '../grid.ts'
 import { isCoarse, monthMs, monthOfMs, SyntheticBars } from './synthetic-bars.ts'
 import { ArchiveBuilder } from './synthetic-archive.ts'
+import { SyntheticTicks } from '../ticks/synthetic-ticks.ts'
+import { createTickPage } from '../ticks/tick-pages.ts'
 
 const CHECKSUM_ENDING = '.CHECKSUM'
 const LATE_SYMBOL = 'ROSEUSDT'
@@ -41,6 +43,7 @@ export class SyntheticExchange implements Exchange {
   readonly #folders: readonly ArchiveFolder[]
   readonly #content: ContentFaults
   readonly #bars: SyntheticBars
+  readonly #ticks: SyntheticTicks
   readonly #builder: ArchiveBuilder
   readonly #delayMs: number
 
@@ -51,7 +54,8 @@ export class SyntheticExchange implements Exchange {
     this.#folders = createFolders(symbols)
     this.#content = new ContentFaults(rules)
     this.#bars = new SyntheticBars(this.#content, settings.builtInFaults ? universeBases() : [])
-    this.#builder = new ArchiveBuilder(this.#bars, this.#content)
+    this.#ticks = new SyntheticTicks(this.#bars, this.#content)
+    this.#builder = new ArchiveBuilder(this.#bars, this.#ticks, this.#content)
     this.#delayMs = settings.publishDelayHours * 3_600_000
   }
 
@@ -161,6 +165,13 @@ export class SyntheticExchange implements Exchange {
     if (listed === undefined) return []
     const rows = [...this.#chunks(listed, query.series, query, 1)].flatMap((bars) => metricsOf(bars, listed))
     return rows.filter(({ openMs }) => openMs >= query.startMs && openMs <= query.endMs)
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as above
+  async ticks(query: TicksQuery): Promise<Buffer | undefined> {
+    const listed = this.#listed({ market: query.market, symbol: query.symbol })
+    const rows = listed === undefined ? [] : createTickPage(this.#ticks, listed, query)
+    return rows === undefined ? undefined : Buffer.from(`[${rows.join(',')}]`)
   }
 
   /** The bars of the chunks that a query touches, from its start on or from its end back. */

@@ -66,6 +66,19 @@ describe.skipIf(SHARED === undefined)('a folder of real archives', () => {
     }
   })
 
+  it('lists trades and names their symbols, and tells none over REST', async () => {
+    await using sandbox = await startSandbox({ archive: join(SHARED ?? '', 'samples'), now: () => at('2026-05-10T00:00:00Z') })
+    const prefix = 'data/futures/cm/daily/aggTrades/BTCUSD_PERP/'
+    expect(await fetchAllKeys(sandbox.urls.listing, prefix)).toEqual(
+      ['zip', 'zip.CHECKSUM'].map((ending) => `${prefix}BTCUSD_PERP-aggTrades-2026-05-08.${ending}`),
+    )
+    const { symbols } = JSON.parse((await fetchWire(`${sandbox.urls.cmRest}/dapi/v1/exchangeInfo`)).body.toString()) as {
+      symbols: { symbol: string; contractStatus: string }[]
+    }
+    expect(symbols.find(({ symbol }) => symbol === 'BTCUSD_PERP')?.contractStatus).toBe('TRADING')
+    expect((await fetchWire(`${sandbox.urls.cmRest}/dapi/v1/aggTrades?symbol=BTCUSD_PERP`)).status).toBe(404)
+  })
+
   it('takes faults of answers too', async () => {
     await using sandbox = await startSandbox({
       archive: folder,
