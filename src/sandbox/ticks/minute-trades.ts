@@ -9,8 +9,10 @@ import { aggregatesOf, SINGLE_TRADES } from './ticks.ts'
 
 /*
  * The trades of one minute, made of its bar: first and last price, highest and lowest one, number, volume, quote volume and those of takers
- * are the bar's. Aggregates come first; their trades are parts of them. A bar of fewer trades than it has prices and sums cannot be met:
- * number and volume are met always, then open and close, then high, then low, and last what is left misses the quote volume.
+ * are the bar's. Aggregates come first; their trades are parts of them. Of eight trades each side has two that balance it; six and seven
+ * are searched for. Fewer trades cannot have all prices and sums of a bar: number, volume and close are met always, from two trades on open
+ * and taker volume, from four on high and low, and what is left misses the quote volume by some ten-thousandths; one trade has one taker.
+ * Where the quote volume is coins (COIN-M) it is missed by a part of what a contract is worth less one tick higher.
  */
 
 /** Aggregates of a minute, in order. Prices in ticks, quantities in units. */

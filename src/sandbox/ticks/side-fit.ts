@@ -33,9 +33,9 @@ export interface SideFit {
 }
 
 const NOTHING: SideFit = { prices: [], units: [], miss: 0 }
-/** Bounds of a search where few trades must meet many prices. */
-const MOST_PRICES = 48
-const MOST_UNITS = 64
+/** Bounds of a search where few trades must meet many prices; wide enough for each of 18,000 bars of six and seven trades to be met. */
+const MOST_PRICES = 128
+const MOST_UNITS = 128
 
 /** Each trade has a unit at least, so there must be as many units as trades. */
 export function fitSide(demand: SideDemand, worth: Worth, random: Random): SideFit {
