@@ -27,6 +27,10 @@ import type { ResampledColumns, ResampleTableOptions } from './library/resample.
 import { checkBars, resampleArrays, resampleTable } from './library/resample.ts'
 
 export { ingest, runs, sync } from './library/bulk-runs.ts'
+export { prove } from './library/prove.ts'
+export type { ProveOptions } from './library/prove.ts'
+export type { ProofDifference, ProvenDay } from './resample/prove.ts'
+export type { ProofProgress, ProofResult, ProvenSeries } from './resample/prove-lake.ts'
 export { CkvdError, ERROR_CATALOGUE, isCkvdError } from './errors.ts'
 export type { ErrorCode, ErrorData, ErrorDetails, ErrorEntry, ErrorTopic } from './errors.ts'
 export type { DryRunNumbers, DryRunResult, DryRunSeries } from './ingest/dry-run.ts'

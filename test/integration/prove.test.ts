@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ingestResult, jsonOf } from '../support/ckvd.ts'
+import { library } from '../support/library.ts'
 import { createTickWorld } from '../support/ticks.ts'
 import { buildArchive } from '../support/zip-builder.ts'
 
@@ -121,6 +122,20 @@ describe('bars that are proved by their trades', () => {
     expect(text).toMatchObject({ exit: 0 })
     expect(text.stdout).toContain('Each bar is what its trades say. (exit 0)')
     expect((await world.run('verify')).exit).toBe(0)
+    const options = { lake: world.lake, sandbox: true, symbols: ['BTCUSDT'], start: DAY, end: '2024-03-02' }
+    expect(await library.prove(options)).toMatchObject({
+      exit: 0,
+      series: [{ symbol: 'BTCUSDT', days: [{ day: DAY, outcome: 'proved', bars: 1440 }] }],
+    })
+    await expect(library.prove({ ...options, interval: '1d' })).rejects.toMatchObject({
+      code: 'CKVD_USAGE',
+      message: expect.stringContaining('Expected `interval` to be 1m, 3m') as string,
+    })
+    await expect(library.prove({ ...options, symbol: 'BTCUSDT' } as never)).rejects.toMatchObject({
+      code: 'CKVD_USAGE',
+      message: expect.stringContaining('Did you mean `symbols`?') as string,
+    })
+    await expect(library.prove({ ...options, start: '2024-02-30' })).rejects.toMatchObject({ code: 'CKVD_USAGE' })
     // a second run changes nothing
     expect(await world.prove()).toMatchObject({ exit: 0 })
     expect(await world.prove('--interval', '5m')).toMatchObject({ exit: 2 })

@@ -1,18 +1,14 @@
 import { seriesLabel } from '../../dataset/names.ts'
 import type { Series } from '../../model/series.ts'
 import type { ProofDifference, ProvenDay } from '../../resample/prove.ts'
+import type { ProofResult } from '../../resample/prove-lake.ts'
 import { cleanLine } from '../../terminal-text.ts'
 import type { Output } from './output.ts'
 import { formatCount, formatCountOf, printTable } from './output.ts'
 import { shortList } from './short-list.ts'
 
-/** What trades say of the bars of a series: exactly what `--json` prints of it. */
-export interface ProvenSeries extends Series {
-  readonly days: readonly ProvenDay[]
-}
-
 /** A line a series, then what differs and what could not be compared. */
-export function printProof(output: Output, results: readonly ProvenSeries[], exit: number): void {
+export function printProof(output: Output, { series: results, exit }: ProofResult): void {
   const countOf = (days: readonly ProvenDay[], outcome: ProvenDay['outcome']): number =>
     days.filter((day) => day.outcome === outcome).length
   printTable(output, {
