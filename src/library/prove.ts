@@ -25,7 +25,9 @@ export interface ProveOptions extends Pick<CKVDConfig, 'lake' | 'sandbox'> {
   readonly start?: string
   /** day after the last one */
   readonly end?: string
+  /** ends it; what was proved until then is recorded */
   readonly signal?: AbortSignal
+  /** called after each day */
   readonly onProgress?: (progress: ProofProgress) => void
 }
 

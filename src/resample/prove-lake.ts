@@ -23,20 +23,25 @@ export interface ProofChoice {
 
 /** What trades say of the bars of a series. */
 export interface ProvenSeries extends Series {
+  /** in order */
   readonly days: readonly ProvenDay[]
 }
 
 /** What `prove` gives: exactly what `ckvd prove --json` prints. */
 export interface ProofResult {
+  /** always the same */
   readonly command: 'prove'
   /** 0: each bar is what its trades say; 3: one differs, or a day could not be compared */
   readonly exit: 0 | 3
+  /** in the order of market and symbol */
   readonly series: readonly ProvenSeries[]
 }
 
+/** How far it has come. */
 export interface ProofProgress {
-  /** days */
+  /** days that were looked at */
   readonly done: number
+  /** days to look at */
   readonly total: number
 }
 

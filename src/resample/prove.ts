@@ -21,24 +21,29 @@ import { barsOfTrades } from './trade-bars.ts'
 /** Intervals whose bars are made of the trades of one day. */
 export type ProvableInterval = Exclude<Interval, '1s' | '1d' | '3d' | '1w' | '1M'>
 
-/** How a bar of the archive differs from the trades of its stretch; `column` null: all of it does. */
+/** How a bar of the archive differs from the trades of its stretch. */
 export interface ProofDifference {
   /** `value`: a cell differs; `no-bar`: there were trades, and there is no bar; `no-trades`: the bar tells of trades, and there are none */
   readonly kind: 'value' | 'no-bar' | 'no-trades'
   /** ISO time of the bar */
   readonly open_time: string
+  /** name of the cell; null: all of the bar differs */
   readonly column: string | null
+  /** what its trades say */
   readonly trades: number | string | null
+  /** what the bar says */
   readonly klines: number | string | null
 }
 
 /** What trades say of a day of bars. */
 export interface ProvenDay {
+  /** of UTC, `YYYY-MM-DD` */
   readonly day: UtcDay
   /** `proved`: each bar is what its trades say; `differs`; `not-comparable`: one of the two is not there, or not whole */
   readonly outcome: 'proved' | 'differs' | 'not-comparable'
   /** bars that were compared */
   readonly bars: number
+  /** all of them, in order */
   readonly differences: readonly ProofDifference[]
   /** why it is not comparable; else null */
   readonly reason: string | null
