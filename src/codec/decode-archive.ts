@@ -22,8 +22,8 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs, nextMonth, parseUtcDay, US_PER_DAY } from '../model/utc-day.ts'
 import { readZipEntry } from './zip/zip-entry.ts'
 import { readZipPieces } from './zip/zip-pieces.ts'
-import type { ReadRows } from './decode-ticks.ts'
-import { surveyDay, writeDay } from './decode-ticks.ts'
+import type { DayOfTicks, ReadRows } from './decode-ticks.ts'
+import { encodeDay } from './decode-ticks.ts'
 import type { BatchOptions } from './csv/table-scan.ts'
 import { scanPlainPieces } from './csv/table-scan.ts'
 import { ROW_GROUP_ROWS } from './parquet/parquet-shard.ts'
@@ -392,7 +392,7 @@ function chunkOf(facts: ChunkFacts, shard: Uint8Array): DecodedChunk {
   return { ...facts, shard, shardSha256: sha256Hex(shard), condition: conditionOf(facts) }
 }
 
-/** A day of ticks whose rows stand as they are stored: read twice, never held. Undefined: it is not one. */
+/** A day of ticks whose rows stand as they are stored, which is never held. Undefined: it is not one. */
 async function decodeTicks(
   request: DecodeRequest,
   place: ArchivePlace,
@@ -415,18 +415,21 @@ async function decodeTicks(
         batchRows: ROW_GROUP_ROWS,
       }),
     )
-  const day = await surveyDay({ series, range, startUs: seriesStartUs, endUs: seriesEndUs }, read)
-  if (day === undefined || (startsSeries && seriesStartUs === null && day.gaps.length > 0)) return undefined
-  const { rows, gaps, firstOpenUs, lastOpenUs, first, last } = day
-  const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
-  const facts: ChunkFacts = {
-    ...{ day: day.day, rows, expected: rows + missing, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [...gaps] },
-    ...{ oddClose: 0, oddRows: 0, firstOpenUs, lastOpenUs, ends: isSequence(series) ? { first, last } : undefined },
+  const factsOf = ({ day, rows, gaps, firstOpenUs, lastOpenUs, first, last }: DayOfTicks): ChunkFacts => {
+    const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
+    return {
+      ...{ day, rows, expected: rows + missing, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [...gaps] },
+      ...{ oddClose: 0, oddRows: 0, firstOpenUs, lastOpenUs, ends: isSequence(series) ? { first, last } : undefined },
+    }
   }
-  const shard = await writeDay(day, metaOf(facts, { series, archive, archiveSha256, source: 'vision-daily' }), read)
+  const from = { series, archive, archiveSha256, source: 'vision-daily' }
+  const bounds = { series, range, startUs: seriesStartUs, endUs: seriesEndUs }
+  const encoded = await encodeDay(bounds, read, (day) => metaOf(factsOf(day), from))
+  if (encoded === undefined || (startsSeries && seriesStartUs === null && encoded.day.gaps.length > 0)) return undefined
+  const { rows, firstOpenUs, lastOpenUs } = encoded.day
   return {
     ...{ archiveSha256, csvRows: rows, absentDays: [], strays: [], dropped: 0, phase: null, firstOpenUs, lastOpenUs },
-    chunks: [chunkOf(facts, shard)],
+    chunks: [chunkOf(factsOf(encoded.day), encoded.shard)],
   }
 }
 

@@ -16,9 +16,9 @@ import type { ShardMeta } from './arrow/shard-meta.ts'
 import type { TableScanOptions } from './csv/table-scan.ts'
 
 /*
- * A day of ticks has millions of rows: it is read twice, and never held. The first reading proves it and finds what is missing, the second one
- * writes it, a row group at a time. That goes where its rows stand as they are stored, each once and in order, as archives of days do; what does
- * not is decoded as a whole.
+ * A day of ticks has millions of rows: it is read once and never held. Rows are proved and written a row group at a time, and what the file says
+ * of itself is put in at the end. That goes where the rows stand as they are stored, each once and in order, as archives of days have them; what
+ * does not is decoded as a whole.
  */
 
 /** Reads all rows of a CSV in batches of `ROW_GROUP_ROWS`. @param o.ready is waited for before more of it is read; default: nothing */
@@ -46,35 +46,51 @@ export interface DayBounds {
   readonly endUs: number | null
 }
 
-/** Reads a day of ticks; undefined where its rows are not as they are stored, or there are none. */
-export async function surveyDay(bounds: DayBounds, read: ReadRows): Promise<DayOfTicks | undefined> {
-  const survey = new Survey(bounds)
-  await read({ onBatch: (columns) => survey.take(columns) })
-  return survey.end()
-}
+/** Rows that are not as they are stored: the whole way is taken. */
+class NotAsStored extends Error {}
 
-/** The shard of a day that was surveyed. Throws CKVD_BUG where its rows are others than they were. */
-export async function writeDay(day: DayOfTicks, meta: ShardMeta, read: ReadRows): Promise<Uint8Array<ArrayBuffer>> {
-  const { encodeRowGroups } = await import('./parquet/parquet-writer.ts')
-  return await encodeRowGroups(meta, day.digest, async (write) => {
-    let written: Promise<void> = Promise.resolve()
-    const rows = await read({
-      // the batch is copied before the next one overwrites it
-      onBatch: (columns) => {
-        written = Promise.all([written, write(columns)]).then(() => undefined)
-      },
-      ready: () => written,
+/**
+ * Decodes a day of ticks; undefined where its rows are not as they are stored, or there are none.
+ * @param metaOf what its file says of it
+ */
+export async function encodeDay(
+  bounds: DayBounds,
+  read: ReadRows,
+  metaOf: (day: DayOfTicks) => ShardMeta,
+): Promise<{ readonly day: DayOfTicks; readonly shard: Uint8Array } | undefined> {
+  const { columns } = datasetOf(bounds.series)
+  const { metaText, NOT_YET, putMeta, writeRowGroups } = await import('./parquet/parquet-writer.ts')
+  const survey = new Survey(bounds)
+  const write = (text: string, take: (columns: Columns) => void): Promise<Uint8Array> =>
+    writeRowGroups(columns, text, async (writeGroup) => {
+      let written: Promise<unknown> = Promise.resolve()
+      const rows = await read({
+        // the batch is copied before the next one overwrites it
+        onBatch: (batch) => {
+          take(batch)
+          written = Promise.all([written, writeGroup(batch)])
+        },
+        ready: async () => void (await written),
+      })
+      await written
+      if (rows === 0) throw new NotAsStored()
     })
-    await written
-    if (rows !== day.rows) throw new CkvdError('CKVD_BUG', `Expected ${day.rows} rows the second time, found ${rows}`)
-  })
+  try {
+    const shard = await write(NOT_YET, (batch) => survey.take(batch))
+    const day = survey.end()
+    const text = metaText(metaOf(day), day.digest)
+    // hundreds of holes take more room than was left
+    return { day, shard: putMeta(shard, text) ? shard : await write(text, () => undefined) }
+  } catch (error) {
+    if (error instanceof NotAsStored) return undefined
+    throw error
+  }
 }
 
 class Survey {
   readonly #bounds: DayBounds
   readonly #digest: RowsDigest
   readonly #holes: Gap[] = []
-  #isAsStored = true
   #rows = 0
   #first: Columns | undefined
   #last: Columns | undefined
@@ -87,7 +103,6 @@ class Survey {
   }
 
   take(columns: Columns): void {
-    if (!this.#isAsStored) return
     const { series, range } = this.#bounds
     const ids = idsOf(columns, series)
     if (ids === undefined) throw new CkvdError('CKVD_BUG', 'Expected ticks to have ids, found none')
@@ -96,8 +111,7 @@ class Survey {
     for (let row = 0; row < ids.length; row++) {
       const [nextId, nextUs] = [doubleAt(idWords, row), doubleAt(timeWords, row)]
       if (nextId <= id || nextUs < timeUs || nextUs >= range.endUs) {
-        this.#isAsStored = false
-        return
+        throw new NotAsStored()
       }
       if (nextId !== id + 1 && this.#rows + row > 0) this.#note({ id, timeUs }, { id: nextId, timeUs: nextUs })
       id = nextId
@@ -116,15 +130,15 @@ class Survey {
     if (hole !== undefined) this.#holes.push(hole)
   }
 
-  end(): DayOfTicks | undefined {
+  end(): DayOfTicks {
     const [first, last] = [this.#first, this.#last]
-    if (!this.#isAsStored || first === undefined || last === undefined) return undefined
+    if (first === undefined || last === undefined) throw new NotAsStored()
     const { series, range, startUs, endUs } = this.#bounds
     const [firstOpenUs, lastOpenUs] = [Number(first.openTime[0]), Number(last.openTime[0])]
     const life = rangeOfLife(range, { startUs, endUs }, { firstUs: firstOpenUs, lastUs: lastOpenUs }, gridOf(series))
     // where only a part of the day is expected the whole way is taken
     const { startUs: fromUs, endUs: toUs } = chunkRange(chunkOfUs(range.startUs, series), series)
-    if (this.#holes.length > 0 && (life.startUs !== fromUs || life.endUs !== toUs)) return undefined
+    if (this.#holes.length > 0 && (life.startUs !== fromUs || life.endUs !== toUs)) throw new NotAsStored()
     return {
       day: chunkOfUs(range.startUs, series),
       rows: this.#rows,

@@ -151,6 +151,33 @@ describe('ticks of made days', () => {
     expect(world.days()).toMatchObject([{ condition: 'complete', rows: 5, expected: 5, evidence: 'as-published', duplicates: 1 }])
   })
 
+  test.each([
+    ['nothing but a header', `${HEADER}\n`],
+    ['nothing', ''],
+  ])('an archive with %s is a day whose rows nobody can tell', async (_name, csv) => {
+    await using world = await createTickWorld(NOW)
+    await world.publish('um', 'trades', 'BTCUSDT', '2024-02-29', [HEADER, tradeOf(1, -1000), ''].join('\n'))
+    await world.publish('um', 'trades', 'BTCUSDT', day, csv)
+    await world.publish('um', 'trades', 'BTCUSDT', '2024-03-02', [HEADER, tradeOf(9, 86_400_000), ''].join('\n'))
+    const days = ['BTCUSDT', '--market', 'um', '--data', 'trades', '--start', '2024-02-29', '--end', '2024-03-03']
+    const told = ingestResult(await world.run('ingest', ...days, '--json', '--quiet'))
+    expect(told).toMatchObject({ exit: 3, rows: 2, days: { complete: 2 } })
+    expect(told.problems).toMatchObject([{ day }])
+    expect((await world.run('verify')).exit).toBe(0)
+  })
+
+  test('a day with forty holes says each of them in its file, which rebuilds a lost catalog', async () => {
+    await using world = await createTickWorld(NOW)
+    const lines = Array.from({ length: 41 }, (_none, i) => `${tradeOf(10 * i + 1, i * 1000)},True`.replace(/true|false/, 'False'))
+    await world.publish('spot', 'trades', 'BTCUSDT', day, `${lines.join('\n')}\n`)
+    const told = ingestResult(await world.run('ingest', 'BTCUSDT', ...range.slice(3), '--market', 'spot', '--json', '--quiet'))
+    expect(told).toMatchObject({ exit: 3, rows: 41, days: { unexplainable: 1 } })
+    expect(told.problems[0]?.message).toMatch(/^360 of 401 /)
+    await rm(`${world.lake}/catalog.sqlite`)
+    expect(jsonOf(await world.run('verify', '--json'))).toMatchObject({ adopted: 1, bad: [] })
+    expect(world.days()).toMatchObject([{ condition: 'partial', rows: 41, expected: 401 }])
+  })
+
   test('several trades of one time stay, in the order of their ids, with a header or without one', async () => {
     const stored = await Promise.all(
       [[HEADER], []].map(async (head) => {

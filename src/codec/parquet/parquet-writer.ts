@@ -21,32 +21,49 @@ export async function encodeParquetShard(columns: Columns, meta: ShardMeta): Pro
   const rows = columns.openTime.length
   if (rows === 0 || rows !== meta.rows)
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${rows}`)
-  const digest = new RowsDigest(datasetOf(meta).columns).update(columns).digest()
-  return await encodeRowGroups(meta, digest, async (write) => {
+  const { columns: described } = datasetOf(meta)
+  const text = metaText(meta, new RowsDigest(described).update(columns).digest())
+  return await writeRowGroups(described, text, async (write) => {
     for (let at = 0; at < rows; at += ROW_GROUP_ROWS) await write(sliceColumns(columns, at, at + ROW_GROUP_ROWS))
   })
+}
+
+/** What a file says of itself takes as many bytes at least, so that it may be put in when all else is written. */
+const META_BYTES = 1024
+/** Stands where it will be. */
+export const NOT_YET = 'not yet '.repeat(META_BYTES / 8)
+
+/** What a file says of itself: JSON, with spaces behind it where it is short. @param digest of its rows: see `RowsDigest` */
+export function metaText(meta: ShardMeta, digest: string): string {
+  const text = JSON.stringify(Object.fromEntries(encodeMeta(meta, digest)))
+  return text + ' '.repeat(Math.max(0, META_BYTES - Buffer.byteLength(text)))
+}
+
+/** Puts in what a file says of itself that was written with `NOT_YET`; false where it has no room for it. */
+export function putMeta(file: Uint8Array, text: string): boolean {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.length)
+  if (Buffer.byteLength(text) !== META_BYTES) return false
+  bytes.write(text, bytes.lastIndexOf(NOT_YET))
+  return true
 }
 
 /** Takes the rows of a group, of `ROW_GROUP_ROWS` but for the last one; resolves when the next one may come. The columns are not kept. */
 export type WriteGroup = (columns: Columns) => Promise<void>
 
 /**
- * The same of rows that come a group at a time, and of which no more than two are in memory.
- * @param digest of all rows: see `RowsDigest`
+ * A file of rows that come a group at a time, of which no more than two are in memory.
+ * @param text what it says of itself
  * @param give writes all groups
  */
-export async function encodeRowGroups(
-  meta: ShardMeta,
-  digest: string,
+export async function writeRowGroups(
+  described: readonly DatasetColumn[],
+  text: string,
   give: (write: WriteGroup) => Promise<void>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { columns: described } = datasetOf(meta)
   const groups = new TransformStream<ParquetBatch, ParquetBatch>()
-  const properties = propertiesOf(described, encodeMeta(meta, digest))
-  const writing = parquetLibrary().transformParquetStream(groups.readable, properties)
+  const writing = parquetLibrary().transformParquetStream(groups.readable, propertiesOf(described, text))
   const reading = writing.then((file) => readAll(file as ReadableStream<Uint8Array>))
-  const writer = groups.writable.getWriter()
-  const giving = giveAll(writer, described, give)
+  const giving = giveAll(groups.writable.getWriter(), described, give)
   const [given, file] = await Promise.allSettled([giving, reading])
   if (given.status === 'rejected') throw given.reason
   if (file.status === 'rejected') throw file.reason
@@ -84,7 +101,7 @@ function batchesOf(columns: Columns, described: readonly DatasetColumn[]): Parqu
   return parquetLibrary().Table.fromIPCStream(stream.toUint8Array(true)).recordBatches()
 }
 
-function propertiesOf(described: readonly DatasetColumn[], metadata: ReadonlyMap<string, string>): WriterProperties {
+function propertiesOf(described: readonly DatasetColumn[], text: string): WriterProperties {
   const { Compression, EnabledStatistics, Encoding, WriterPropertiesBuilder } = parquetLibrary()
   const encodings = {
     timestamp: Encoding.DELTA_BINARY_PACKED,
@@ -99,7 +116,7 @@ function propertiesOf(described: readonly DatasetColumn[], metadata: ReadonlyMap
     .setMaxRowGroupSize(ROW_GROUP_ROWS)
   for (const { name, type } of described) properties = properties.setColumnEncoding(name, encodings[type])
   // of several entries the library makes a new order in each thread
-  return properties.setKeyValueMetadata(new Map([[META_KEY, JSON.stringify(Object.fromEntries(metadata))]])).build()
+  return properties.setKeyValueMetadata(new Map([[META_KEY, text]])).build()
 }
 
 function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
