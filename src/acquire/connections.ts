@@ -52,6 +52,7 @@ export function createConnections(options: ConnectionOptions): Connections {
   const lanes = restLanes(urls.rest)
   const account = options.sandbox ? new MemoryRestAccount(clockMs) : new AddressAccount({ ...options, lanes, systemMs })
   const limiter = createRestLimiter({ account, lanes, share: options.restShare })
+  const vision = new Vision(http, urls.vision, { atOnce: Math.max(1, Math.floor(http.connections / REQUESTS_AN_ARCHIVE)) })
   const close = async (): Promise<void> => {
     // what was on the wire is settled first
     await http.close()
@@ -60,8 +61,8 @@ export function createConnections(options: ConnectionOptions): Connections {
   return {
     urls,
     http,
-    listing: new Listing(http, urls.listing),
-    vision: new Vision(http, urls.vision, { atOnce: Math.max(1, Math.floor(http.connections / REQUESTS_AN_ARCHIVE)) }),
+    listing: new Listing(http, urls.listing, () => vision.watchBeside()),
+    vision,
     rest: new Rest(http, {
       urls: urls.rest,
       limiter,

@@ -3,7 +3,7 @@ import PQueue from 'p-queue'
 import type { RequestWatch } from '../http/http-exchange.ts'
 
 /** Downloads at once with which a run begins. */
-const FIRST = 8
+const FIRST = 32
 /** Queueing alone never makes it smaller: a few downloads hide the time between two requests of one connection. */
 const FEW = 8
 /**
@@ -71,6 +71,11 @@ export class DownloadWindow {
     return new WindowWatch(this)
   }
 
+  /** To be handed to a request beside the downloads, such as one for a page of the listing: where it fails, they leave it room. */
+  watchBeside(): RequestWatch {
+    return new TroubleWatch(this)
+  }
+
   /** An answer has begun, so long after its request was sent at `sentMs`. */
   answered(sentMs: number, waitedMs: number): void {
     this.#quickestMs = Math.min(this.#quickestMs, waitedMs)
@@ -123,6 +128,32 @@ export class DownloadWindow {
   }
 }
 
+function isTrouble(status: number): boolean {
+  return status === 408 || status === 429 || status >= 500
+}
+
+/** Follows a request that is no download, of which nothing but its failure tells anything of them. */
+class TroubleWatch implements RequestWatch {
+  readonly #window: DownloadWindow
+  #sentMs = performance.now()
+
+  constructor(window: DownloadWindow) {
+    this.#window = window
+  }
+
+  onSend(): void {
+    this.#sentMs = performance.now()
+  }
+
+  onStatus(status: number): void {
+    if (isTrouble(status)) this.#window.troubled(this.#sentMs)
+  }
+
+  onFailure(): void {
+    this.#window.troubled(this.#sentMs)
+  }
+}
+
 /** Follows one request for the window. */
 class WindowWatch implements RequestWatch {
   readonly #window: DownloadWindow
@@ -149,7 +180,7 @@ class WindowWatch implements RequestWatch {
   }
 
   onStatus(status: number): void {
-    if (status === 408 || status === 429 || status >= 500) this.#window.troubled(this.#sentMs)
+    if (isTrouble(status)) this.#window.troubled(this.#sentMs)
     else this.#window.answered(this.#sentMs, performance.now() - this.#sentMs)
   }
 

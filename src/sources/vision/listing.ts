@@ -2,7 +2,7 @@ import { seriesFolder } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import type { HttpAnswer } from '../http/http-exchange.ts'
+import type { HttpAnswer, RequestWatch } from '../http/http-exchange.ts'
 import type { HttpClient } from '../http/http.ts'
 import type { ListingPage } from './listing-xml.ts'
 import { parseListingPage } from './listing-page.ts'
@@ -42,11 +42,16 @@ const MAX_FOLDERS = 50_000
 export class Listing {
   readonly #http: HttpClient
   readonly #url: string
+  readonly #watch: (() => RequestWatch) | undefined
 
-  /** @param url base of the listing, without a final slash */
-  constructor(http: HttpClient, url: string) {
+  /**
+   * @param url base of the listing, without a final slash
+   * @param watch follows each request; default: nobody does
+   */
+  constructor(http: HttpClient, url: string, watch?: () => RequestWatch) {
     this.#http = http
     this.#url = url
+    this.#watch = watch
   }
 
   /**
@@ -151,7 +156,11 @@ export class Listing {
     const pages: ListingPage[] = []
     // S3 may say InternalError with status 200, and a proxy may send a page of its own: both pass as a 5xx does
     const check = async ({ body }: HttpAnswer): Promise<void> => void pages.push(await parseListingPage(body, url))
-    const answer = await this.#http.fetch(url, { kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES, check })
+    const watch = this.#watch?.()
+    const answer = await this.#http.fetch(url, {
+      ...{ kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES, check },
+      ...(watch === undefined ? {} : { watch }),
+    })
     const page = pages.at(-1)
     if (page === undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected a listing from ${url}, got status ${answer.status}. Check --listing-url.`, {

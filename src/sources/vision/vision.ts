@@ -1,5 +1,6 @@
 import { CkvdError, isCkvdError } from '../../errors.ts'
 import type { HttpClient } from '../http/http.ts'
+import type { RequestWatch } from '../http/http-exchange.ts'
 import { DownloadWindow } from './download-window.ts'
 import { objectUrl } from './vision-url.ts'
 
@@ -49,6 +50,11 @@ export class Vision {
     this.#http = http
     this.#url = url
     this.#window = new DownloadWindow(atOnce)
+  }
+
+  /** To be handed to a request to the same host, or through the same proxy: where it fails, fewer archives are downloaded at once. */
+  watchBeside(): RequestWatch {
+    return this.#window.watchBeside()
   }
 
   /** True when so many archives in a row were refused that it is no matter of single ones. */

@@ -35,10 +35,10 @@ async function grown(trips: number, most = 128, waitedMs = 100): Promise<{ windo
 }
 
 describe('how many archives are downloaded at once', () => {
-  test('begins with eight, doubles with each round trip, and ends at its bound', async () => {
+  test('begins with 32, doubles with each round trip, and ends at its bound', async () => {
     const sizes: number[] = []
     for (let trips = 0; trips < 6; trips++) sizes.push((await grown(trips)).line.atOnce)
-    expect(sizes).toEqual([8, 16, 32, 64, 128, 128])
+    expect(sizes).toEqual([32, 64, 128, 128, 128, 128])
     expect((await grown(3, 5)).line.atOnce).toBe(5)
     expect((await grown(3, 1)).line.atOnce).toBe(1)
   })
@@ -48,7 +48,7 @@ describe('how many archives are downloaded at once', () => {
     const line = new Line()
     line.fill(window, 8)
     await line.roundTrip(window, 100)
-    expect(window.size).toBe(8)
+    expect(window.size).toBe(32)
   })
 
   test('shrinks a little where answers begin late, and stays useful however late they are', async () => {
@@ -98,11 +98,26 @@ describe('how many archives are downloaded at once', () => {
   })
 
   test('halves once for all requests that fail together, down to one', async () => {
-    const { window } = await grown(2)
+    const { window } = await grown(0)
     const sentMs = performance.now()
     for (let i = 0; i < 20; i++) window.troubled(sentMs)
     expect(window.size).toBe(16)
     for (let i = 0; i < 8; i++) window.troubled(performance.now())
     expect(window.size).toBe(1)
+  })
+
+  test('leaves room where a request beside them fails, and thinks nothing of when it is answered', async () => {
+    const { window } = await grown(0)
+    const slow = window.watchBeside()
+    slow.onSend()
+    slow.onStatus(200, {})
+    expect(window.size).toBe(32)
+    for (const fail of [(one: typeof slow) => one.onFailure?.(), (one: typeof slow) => one.onStatus(503, {})]) {
+      const before = window.size
+      const beside = window.watchBeside()
+      beside.onSend()
+      fail(beside)
+      expect(window.size).toBe(before / 2)
+    }
   })
 })
