@@ -210,6 +210,23 @@ describe('ticks of made days', () => {
     expect((await listFiles(`${world.lake}/data`)).length).toBe(0)
   })
 
+  test.each([
+    ['two of the last rows stand in the other order', (lines: string[]) => [...lines.slice(0, -2), ...lines.slice(-2).reverse()], null],
+    ['two in the middle do', (lines: string[]) => lines.toSpliced(70_000, 2, lines[70_001] ?? '', lines[70_000] ?? ''), null],
+    ['a row right behind a full group is none', (lines: string[]) => lines.with(65_540, 'nothing'), 'Expected 6 columns, found 1'],
+    ['the last row is none', (lines: string[]) => lines.with(-1, 'nothing'), 'Expected 6 columns, found 1'],
+  ])('of a large day %s: nothing is lost, and nothing else ends', async (_name, change, message) => {
+    await using world = await createTickWorld(NOW)
+    const lines = Array.from({ length: 140_000 }, (_none, i) => tradeOf(i + 1, i * 500))
+    await world.publish('um', 'trades', 'BTCUSDT', day, [HEADER, ...change(lines), ''].join('\n'))
+    const told = ingestResult(await world.run('ingest', ...range, '--json', '--quiet'))
+    if (message === null) {
+      expect(told).toMatchObject({ exit: 0, rows: 140_000, problems: [] })
+      const { rows } = await readParquetRows(world.shardPath('um', 'trades', 'BTCUSDT', day))
+      expect(rows.map(([id]) => id)).toEqual(Array.from({ length: 140_000 }, (_none, i) => i + 1))
+    } else expect(told).toMatchObject({ exit: 3, rows: 0, problems: [{ message: expect.stringContaining(message) as string }] })
+  })
+
   test('days of hundreds of thousands of rows are several row groups, the same bytes each time', async () => {
     const lines = Array.from({ length: 150_000 }, (_none, i) => tradeOf(i + 1, i * 500))
     const lakes = await Promise.all(
