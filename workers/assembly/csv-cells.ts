@@ -1,10 +1,11 @@
-/** The cells of a row. Each step gives what comes after its cell and the comma behind it; 0 where it takes nothing. */
+/** The numbers of a row. Each step gives what comes after its cell and the comma behind it; 0 where it takes nothing. */
+
+import { digitsBefore, nonDigits, parseDigits, parseEight } from './digits'
 
 const COMMA: u8 = 44
 const DOT: u8 = 46
 /** `0` and a line feed: how nearly all rows end. */
 export const ZERO_LF: u16 = 0x0a30
-const ZEROS: u64 = 0x3030303030303030
 
 /** What a number is, which decides how it is read. */
 export const PRICE = 0
@@ -14,39 +15,11 @@ const TWO_POW_53: f64 = 9007199254740992
 const F64_POW10 = memory.data<f64>([1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9])
 const U64_POW10 = memory.data<u64>([1, 10, 100, 1000, 10000, 100000, 1000000, 10000000])
 
-/** Eight digits that most times of a day begin with, and what they write. */
-let knownHead: u64 = 0
-let knownTime: i64 = 0
 /** How many digits the prices have before the point. */
 let usual: u64 = 1
 
 /** The steps of a row. A class only because functions outside of one cannot have decorators, and these are to be inlined. */
 export class Cell {
-  /** A time of 13 digits (milliseconds) or 16 (microseconds) and its comma. */
-  @inline
-  static time(p: usize, cell: usize, earliestUs: i64, maxTimeUs: i64): usize {
-    const head = load<u64>(p)
-    const tail = load<u64>(p, 8)
-    if (head != knownHead) {
-      if (nonDigits(head) != 0) return 0
-      knownHead = head
-      knownTime = parseEight(head)
-    }
-    let timeUs: i64 = knownTime
-    const others = nonDigits(tail)
-    if (others == 0) {
-      timeUs = timeUs * 100000000 + parseEight(tail)
-      p += 16
-    } else {
-      if (digitsBefore(others) != 5) return 0
-      timeUs = (timeUs * 100000 + parseDigits(tail, 5)) * 1000
-      p += 13
-    }
-    if (timeUs < earliestUs || timeUs >= maxTimeUs) return 0
-    store<i64>(cell, timeUs)
-    return load<u8>(p) == COMMA ? p + 1 : 0
-  }
-
   /** A number of 1 to 15 digits before the point and, unless it is a count, 0 to 9 after it, and its comma. `kind` is constant where this is inlined. */
   @inline
   static number(p: usize, cell: usize, kind: i32): usize {
@@ -124,36 +97,4 @@ function skipDigits(start: usize, max: usize): usize {
   let p = start
   while (p < start + max && ((<u32>load<u8>(p)) ^ 48) < 10) p++
   return p
-}
-
-/**
- * The top bit of each byte that is no digit, up to the first such byte; 0 when all eight are digits. After the xor a digit is
- * at most 9; adding 0x76 to anything larger sets the top bit of its byte, or carries into the next byte, which then no longer
- * matters.
- */
-export function nonDigits(word: u64): u64 {
-  const bytes = word ^ ZEROS
-  return ((bytes + 0x7676767676767676) | bytes) & 0x8080808080808080
-}
-
-/** How many of eight bytes are digits, up to the first that is none (its top bit is the lowest one set). */
-export function digitsBefore(others: u64): u64 {
-  return ctz(others) >> 3
-}
-
-/** The number that the first `digits` (1 to 8) bytes write: shifting the others out puts zeros before it. */
-export function parseDigits(word: u64, digits: u64): u64 {
-  return joinDigits((word ^ ZEROS) << (64 - (digits << 3)))
-}
-
-export function parseEight(word: u64): u64 {
-  return joinDigits(word ^ ZEROS)
-}
-
-/** Joins neighbours three times, to pairs, fours and eight (https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/). */
-function joinDigits(bytes: u64): u64 {
-  const pairs = bytes * 10 + (bytes >> 8)
-  const high = (pairs & 0x000000ff000000ff) * 0x000f424000000064
-  const low = ((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001
-  return (high + low) >> 32
 }

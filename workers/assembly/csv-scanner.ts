@@ -8,9 +8,11 @@
  */
 
 import { AMOUNT, Cell, COUNT, PRICE, skipDecimal, ZERO_LF } from './csv-cells'
+import { TimeCell } from './time-cell'
 
 const LF: u8 = 10
 const CR: u8 = 13
+const COMMA: u8 = 44
 /** Where the row begins at which the last scan stopped. */
 export let stoppedAt: u32 = 0
 
@@ -42,8 +44,8 @@ export function scanRows(start: u32, end: u32, columns: u32, capacity: u32, row:
 /** Takes the row at `at` into the cells that begin with `first`; gives where the next row begins, 0 where it takes none. */
 function takeRow(at: usize, first: usize, stride: usize, minTimeUs: i64, maxTimeUs: i64): usize {
   let cell = first
-  let p = Cell.time(at, cell, minTimeUs, maxTimeUs)
-  if (p == 0) return 0
+  let p = TimeCell.read(at, cell, minTimeUs, maxTimeUs)
+  if (p == 0 || load<u8>(p++) != COMMA) return 0
   p = Cell.number(p, (cell += stride), PRICE)
   if (p == 0) return 0
   p = Cell.number(p, (cell += stride), PRICE)
@@ -54,8 +56,8 @@ function takeRow(at: usize, first: usize, stride: usize, minTimeUs: i64, maxTime
   if (p == 0) return 0
   p = Cell.number(p, (cell += stride), AMOUNT)
   if (p == 0) return 0
-  p = Cell.time(p, (cell += stride), load<i64>(first), maxTimeUs)
-  if (p == 0) return 0
+  p = TimeCell.read(p, (cell += stride), load<i64>(first), maxTimeUs)
+  if (p == 0 || load<u8>(p++) != COMMA) return 0
   p = Cell.number(p, (cell += stride), AMOUNT)
   if (p == 0) return 0
   p = Cell.number(p, (cell += stride), COUNT)

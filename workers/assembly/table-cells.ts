@@ -3,7 +3,7 @@
  * ends, which must be its separator; 0 where it takes nothing.
  */
 
-import { digitsBefore, nonDigits, parseDigits, parseEight } from './csv-cells'
+import { digitsBefore, nonDigits, parseDigits } from './digits'
 
 const DOT: u8 = 46
 const MINUS: u8 = 45
@@ -23,37 +23,8 @@ const U64_POW10 = memory.data<u64>([
   100000000000000, 1000000000000000,
 ])
 
-/** Eight digits that most times of a day begin with, and what they write. */
-let knownHead: u64 = 0
-let knownTime: i64 = 0
-
 /** A class only because functions outside of one cannot have decorators, and these are to be inlined. */
 export class TableCell {
-  /** A time of 13 digits (milliseconds) or 16 (microseconds). */
-  @inline
-  static time(p: usize, cell: usize, minTimeUs: i64, maxTimeUs: i64): usize {
-    const head = load<u64>(p)
-    const tail = load<u64>(p, 8)
-    if (head != knownHead) {
-      if (nonDigits(head) != 0) return 0
-      knownHead = head
-      knownTime = parseEight(head)
-    }
-    let timeUs: i64 = knownTime
-    const others = nonDigits(tail)
-    if (others == 0) {
-      timeUs = timeUs * 100000000 + parseEight(tail)
-      p += 16
-    } else {
-      if (digitsBefore(others) != 5) return 0
-      timeUs = (timeUs * 100000 + parseDigits(tail, 5)) * 1000
-      p += 13
-    }
-    if (timeUs < minTimeUs || timeUs >= maxTimeUs) return 0
-    store<i64>(cell, timeUs)
-    return p
-  }
-
   /** A decimal of 1 to 15 digits before the point and none or 1 to 15 after it; of more than 9 after it a mantissa below 2^53. */
   @inline
   static float64(p: usize, cell: usize): usize {

@@ -4,6 +4,7 @@
  */
 
 import { TableCell } from './table-cells'
+import { TimeCell } from './time-cell'
 
 const COMMA: u8 = 44
 const LF: u8 = 10
@@ -62,7 +63,7 @@ function takeRow(p: usize, column: usize, last: usize, row: usize, minTimeUs: i6
       if (p == 0) return 0
       areWithin &= isWithin(<f64>load<i64>(cell), column)
     } else if (kind == TIMESTAMP) {
-      p = TableCell.time(p, cell, minTimeUs, maxTimeUs)
+      p = TimeCell.read(p, cell, minTimeUs, maxTimeUs)
       if (p == 0) return 0
       areWithin &= isWithin(<f64>load<i64>(cell), column)
     } else {
