@@ -1,6 +1,6 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sha256Hex } from '../memory/digest.ts'
-import { parseArrowFile } from '../codec/arrow/arrow-file.ts'
+import { parseArrowFile, PREFIX_BYTES } from '../codec/arrow/arrow-file.ts'
 import { decodeShard } from '../codec/shard-file.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import { abortError, isCkvdError } from '../errors.ts'
@@ -24,8 +24,6 @@ const SLICE_MS = 5
 /** The end of an Arrow file, and where its first message begins: magic and two bytes of padding. */
 const MAGIC = 'ARROW1'
 const FIRST_MESSAGE = 8
-/** Continuation and length before each message. */
-const PREFIX_BYTES = 8
 /** A year of `1m` bars of 130 symbols, 20 MB of memory; read in turn, one more file than this would have all of them hashed again. */
 const PROVEN_FILES = 50_000
 /** What this process knows of files, whichever client reads them: a digest is computed once. */

@@ -13,7 +13,7 @@ const MAGIC = 'ARROW1'
 /** Magic and two bytes of padding. */
 const HEAD_BYTES = 8
 /** Continuation and length before each message. */
-const PREFIX_BYTES = 8
+export const PREFIX_BYTES = 8
 /** Length of the footer and the magic. */
 const TAIL_BYTES = 10
 const MAX_FIELDS = 4096

@@ -1,3 +1,4 @@
+import { arrayBuffer } from 'node:stream/consumers'
 import { RecordBatchStreamWriter } from 'apache-arrow'
 import type { RecordBatch as ParquetBatch, WriterProperties } from 'parquet-wasm'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
@@ -62,12 +63,12 @@ export async function writeRowGroups(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const groups = new TransformStream<ParquetBatch, ParquetBatch>()
   const writing = parquetLibrary().transformParquetStream(groups.readable, propertiesOf(described, text))
-  const reading = writing.then((file) => readAll(file as ReadableStream<Uint8Array>))
+  const reading = writing.then((file) => arrayBuffer(file))
   const giving = giveAll(groups.writable.getWriter(), described, give)
   const [given, file] = await Promise.allSettled([giving, reading])
   if (given.status === 'rejected') throw given.reason
   if (file.status === 'rejected') throw file.reason
-  return file.value
+  return new Uint8Array(file.value)
 }
 
 async function giveAll(
@@ -85,12 +86,6 @@ async function giveAll(
     await writer.abort(error)
     throw error
   }
-}
-
-async function readAll(file: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = []
-  for await (const part of file) parts.push(part)
-  return joinBytes(parts)
 }
 
 /** Rows as the library's batches: copies. */
@@ -117,14 +112,4 @@ function propertiesOf(described: readonly DatasetColumn[], text: string): Writer
   for (const { name, type } of described) properties = properties.setColumnEncoding(name, encodings[type])
   // of several entries the library makes a new order in each thread
   return properties.setKeyValueMetadata(new Map([[META_KEY, text]])).build()
-}
-
-function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }
