@@ -1,4 +1,4 @@
-import { chunkOfUs, chunkRange } from '../dataset/chunk.ts'
+import { chunkOfUs } from '../dataset/chunk.ts'
 import { idsOf, isSequence, rangeOfLife } from '../dataset/expected.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import type { NumberedRow } from '../dataset/sequence.ts'
@@ -13,7 +13,11 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { doubleAt, wordsOf } from '../memory/int64.ts'
 import { RowsDigest } from './arrow/columns-digest.ts'
 import type { ShardMeta } from './arrow/shard-meta.ts'
-import type { TableScanOptions } from './csv/table-scan.ts'
+import type { BatchOptions, TableScanOptions } from './csv/table-scan.ts'
+import type { ArchiveFacts, ChunkFacts, DecodedChunk } from './decoded-chunk.ts'
+import { chunkOf, metaOf } from './decoded-chunk.ts'
+import { ROW_GROUP_ROWS } from './parquet/parquet-shard.ts'
+import { readZipPieces } from './zip/zip-pieces.ts'
 
 /*
  * A day of ticks has millions of rows: it is read once and never held. Rows are proved and written a row group at a time, and what the file says
@@ -22,10 +26,10 @@ import type { TableScanOptions } from './csv/table-scan.ts'
  */
 
 /** Reads all rows of a CSV in batches of `ROW_GROUP_ROWS`. @param o.ready is waited for before more of it is read; default: nothing */
-export type ReadRows = (o: Pick<TableScanOptions, 'onBatch'> & { readonly ready?: () => Promise<void> }) => Promise<number>
+type ReadRows = (o: Pick<TableScanOptions, 'onBatch'> & { readonly ready?: () => Promise<void> }) => Promise<number>
 
 /** What is known of a day before it is written. */
-export interface DayOfTicks {
+interface DayOfTicks {
   readonly day: UtcDay
   readonly rows: number
   readonly digest: string
@@ -38,12 +42,71 @@ export interface DayOfTicks {
 }
 
 /** Where the rows of a day may stand, and where its series begins and ends. */
-export interface DayBounds {
+interface DayBounds {
   readonly series: Series
   /** the period of the archive: one chunk */
   readonly range: TimeRange
   readonly startUs: number | null
   readonly endUs: number | null
+  /** where its start is not known, its first row is */
+  readonly startsSeries: boolean
+}
+
+/** Of a request to decode an archive what a day of ticks needs: see `DecodeRequest`. */
+interface TicksRequest extends ArchiveFacts {
+  readonly zip: Uint8Array
+  readonly days: readonly UtcDay[] | null
+  readonly startsSeries: boolean
+  readonly seriesStartUs?: number | null
+  readonly seriesEndUs: number | null
+}
+
+/** Where an archive lies in time, what its entry is called and how long that may be, and its digest. */
+interface ArchivePlace {
+  readonly range: TimeRange
+  readonly stem: string
+  readonly maxBytes: number
+  readonly archiveSha256: string
+}
+
+/** Reads the rows of a CSV that comes in pieces: `scanPieces`. */
+type ScanRows = (pieces: AsyncIterable<Uint8Array>, options: BatchOptions) => Promise<number>
+
+/** A day of ticks whose rows stand as they are stored. Undefined: it is not one. @throws CkvdError of the ZIP and CSV codes */
+export async function decodeTicks(request: TicksRequest, place: ArchivePlace, scan: ScanRows): Promise<DecodedChunk | undefined> {
+  const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
+  const { range, stem, maxBytes, archiveSha256 } = place
+  const isWanted = days === null || days.includes(chunkOfUs(range.startUs, series))
+  if (archive.packaging !== 'daily' || !isWanted) return undefined
+  const dataset = datasetOf(series)
+  const read: ReadRows = ({ onBatch, ready }) =>
+    readZipPieces(zip, stem, { maxBytes }, (pieces) =>
+      scan(ready === undefined ? pieces : paced(pieces, ready), {
+        dataset,
+        place: { ...series, period: range },
+        onBatch,
+        batchRows: ROW_GROUP_ROWS,
+      }),
+    )
+  const factsOf = ({ day, rows, gaps, firstOpenUs, lastOpenUs, first, last }: DayOfTicks): ChunkFacts => {
+    const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
+    return {
+      ...{ day, rows, expected: rows + missing, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [...gaps] },
+      ...{ oddClose: 0, oddRows: 0, firstOpenUs, lastOpenUs, ends: isSequence(series) ? { first, last } : undefined },
+    }
+  }
+  const from = { series, archive, archiveSha256, source: 'vision-daily' }
+  const bounds = { series, range, startUs: seriesStartUs, endUs: seriesEndUs, startsSeries }
+  const encoded = await encodeDay(bounds, read, (day) => metaOf(factsOf(day), from))
+  return encoded === undefined ? undefined : chunkOf(factsOf(encoded.day), encoded.shard)
+}
+
+/** Pieces, each of which is waited for until what was made of those before it is done with. */
+async function* paced(pieces: AsyncIterable<Uint8Array>, ready: () => Promise<void>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    await ready()
+    yield piece
+  }
 }
 
 /** Rows that are not as they are stored: the whole way is taken. */
@@ -53,7 +116,7 @@ class NotAsStored extends Error {}
  * Decodes a day of ticks; undefined where its rows are not as they are stored, or there are none.
  * @param metaOf what its file says of it
  */
-export async function encodeDay(
+async function encodeDay(
   bounds: DayBounds,
   read: ReadRows,
   metaOf: (day: DayOfTicks) => ShardMeta,
@@ -69,6 +132,8 @@ export async function encodeDay(
         onBatch: (batch) => {
           take(batch)
           written = Promise.all([written, writeGroup(batch)])
+          // told where it is awaited; an error of the rows comes first
+          written.catch(() => undefined)
         },
         ready: async () => void (await written),
       })
@@ -87,6 +152,7 @@ export async function encodeDay(
   }
 }
 
+/** Looks at the rows of a day in order. */
 class Survey {
   readonly #bounds: DayBounds
   readonly #digest: RowsDigest
@@ -94,7 +160,7 @@ class Survey {
   #rows = 0
   #first: Columns | undefined
   #last: Columns | undefined
-  #previous: NumberedRow = { id: -1, timeUs: -Infinity }
+  #previous: NumberedRow
 
   constructor(bounds: DayBounds) {
     this.#bounds = bounds
@@ -110,9 +176,7 @@ class Survey {
     let { id, timeUs } = this.#previous
     for (let row = 0; row < ids.length; row++) {
       const [nextId, nextUs] = [doubleAt(idWords, row), doubleAt(timeWords, row)]
-      if (nextId <= id || nextUs < timeUs || nextUs >= range.endUs) {
-        throw new NotAsStored()
-      }
+      if (nextId <= id || nextUs < timeUs || nextUs >= range.endUs) throw new NotAsStored()
       if (nextId !== id + 1 && this.#rows + row > 0) this.#note({ id, timeUs }, { id: nextId, timeUs: nextUs })
       id = nextId
       timeUs = nextUs
@@ -133,12 +197,12 @@ class Survey {
   end(): DayOfTicks {
     const [first, last] = [this.#first, this.#last]
     if (first === undefined || last === undefined) throw new NotAsStored()
-    const { series, range, startUs, endUs } = this.#bounds
+    const { series, range, startsSeries, endUs } = this.#bounds
     const [firstOpenUs, lastOpenUs] = [Number(first.openTime[0]), Number(last.openTime[0])]
+    const startUs = this.#bounds.startUs ?? (startsSeries ? firstOpenUs : null)
     const life = rangeOfLife(range, { startUs, endUs }, { firstUs: firstOpenUs, lastUs: lastOpenUs }, gridOf(series))
     // where only a part of the day is expected the whole way is taken
-    const { startUs: fromUs, endUs: toUs } = chunkRange(chunkOfUs(range.startUs, series), series)
-    if (this.#holes.length > 0 && (life.startUs !== fromUs || life.endUs !== toUs)) throw new NotAsStored()
+    if (this.#holes.length > 0 && (life.startUs !== range.startUs || life.endUs !== range.endUs)) throw new NotAsStored()
     return {
       day: chunkOfUs(range.startUs, series),
       rows: this.#rows,
