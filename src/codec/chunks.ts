@@ -1,5 +1,5 @@
 import type { Columns } from '../model/columns.ts'
-import { countExpected, countOff, findMissing, idsOf, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
+import { apartOf, countExpected, countOff, findMissing, idsOf, isOnGrid, rangeOfLife } from '../dataset/expected.ts'
 import type { Chunked } from '../dataset/chunk.ts'
 import { chunkOfUs, chunkRange, isMonthChunked, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import type { Gap } from '../model/gaps.ts'
@@ -14,7 +14,7 @@ import { gridOfBars } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { toDoubles } from '../memory/int64.ts'
 import type { Merged } from './same-rows.ts'
-import { mergeSame, mergeSameIds } from './same-rows.ts'
+import { mergeApart, mergeSame, mergeSameIds } from './same-rows.ts'
 
 /** What decides which rows of an archive are kept and which bars are expected. */
 export interface SplitRequest {
@@ -155,7 +155,8 @@ function isAscending(times: Float64Array, step: number): boolean {
 function mergeTwice(columns: Columns, times: Float64Array, series: Chunked): Merged | undefined {
   const ids = idsOf(columns, series)
   if (ids !== undefined) return mergeSameIds(columns, ids, series)
-  return isAscending(times, 1) ? undefined : mergeSame(columns, times, series)
+  if (isAscending(times, 1)) return undefined
+  return apartOf(series).length > 0 ? mergeApart(columns, series) : mergeSame(columns, (a, b) => times[a] === times[b], series)
 }
 
 /** @param beside gives the rows with those beside them in the archive that tell what is missing */

@@ -1,9 +1,8 @@
 import { chunkOfUs } from '../dataset/chunk.ts'
-import { idsOf, isSequence, rangeOfLife } from '../dataset/expected.ts'
+import { idsOf, isSequence, rangeOfLife, rowOrder } from '../dataset/expected.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import type { NumberedRow } from '../dataset/sequence.ts'
 import { holeBetween, joinTouching } from '../dataset/sequence.ts'
-import { CkvdError } from '../errors.ts'
 import type { Columns } from '../model/columns.ts'
 import { pickRows } from '../model/columns.ts'
 import type { Gap } from '../model/gaps.ts'
@@ -155,6 +154,7 @@ async function encodeDay(
 /** Looks at the rows of a day in order. */
 class Survey {
   readonly #bounds: DayBounds
+  readonly #compare: ReturnType<typeof rowOrder>
   readonly #digest: RowsDigest
   readonly #holes: Gap[] = []
   #rows = 0
@@ -164,14 +164,37 @@ class Survey {
 
   constructor(bounds: DayBounds) {
     this.#bounds = bounds
+    this.#compare = rowOrder(bounds.series)
     this.#digest = new RowsDigest(datasetOf(bounds.series).columns)
     this.#previous = { id: -1, timeUs: bounds.range.startUs }
   }
 
   take(columns: Columns): void {
-    const { series, range } = this.#bounds
+    const { series } = this.#bounds
     const ids = idsOf(columns, series)
-    if (ids === undefined) throw new CkvdError('CKVD_BUG', 'Expected ticks to have ids, found none')
+    if (ids === undefined) this.#followTimes(columns)
+    else this.#followIds(columns, ids)
+    this.#first ??= pickRows(columns, [0])
+    this.#last = pickRows(columns, [columns.openTime.length - 1])
+    this.#rows += columns.openTime.length
+    this.#digest.update(columns)
+  }
+
+  /** Throws `NotAsStored` where rows that their times and other columns tell apart are not in order. */
+  #followTimes(columns: Columns): void {
+    const { openTime } = columns
+    const { startUs, endUs } = this.#bounds.range
+    let [before, place] = [this.#last, 0]
+    for (let row = 0; row < openTime.length; row++) {
+      if (before !== undefined && this.#compare(before, place, columns, row) >= 0) throw new NotAsStored()
+      ;[before, place] = [columns, row]
+    }
+    if (Number(openTime[0]) < startUs || Number(openTime.at(-1)) >= endUs) throw new NotAsStored()
+  }
+
+  /** Throws `NotAsStored` where ids or times do not ascend; notes holes. */
+  #followIds(columns: Columns, ids: BigInt64Array): void {
+    const { range } = this.#bounds
     const [idWords, timeWords] = [wordsOf(ids), wordsOf(columns.openTime)]
     let { id, timeUs } = this.#previous
     for (let row = 0; row < ids.length; row++) {
@@ -182,10 +205,6 @@ class Survey {
       timeUs = nextUs
     }
     this.#previous = { id, timeUs }
-    this.#first ??= pickRows(columns, [0])
-    this.#last = pickRows(columns, [ids.length - 1])
-    this.#rows += ids.length
-    this.#digest.update(columns)
   }
 
   #note(before: NumberedRow, after: NumberedRow): void {

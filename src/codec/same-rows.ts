@@ -21,24 +21,36 @@ export interface Merged {
 /** Rows of one id become one, as those of one time do, and are put in order. Undefined where each is there once, in order. */
 export function mergeSameIds(columns: Columns, ids: BigInt64Array, series: Chunked): Merged | undefined {
   if (areAscending(ids)) return undefined
-  const merged = mergeSame(pickRows(columns, rowsById(ids)), ids.slice().sort(), series)
+  const sorted = ids.slice().sort()
+  const merged = mergeSame(pickRows(columns, rowsById(ids)), (a, b) => sorted[a] === sorted[b], series)
   const compare = rowOrder(series)
   const order = Uint32Array.from(merged.columns.openTime.keys()).sort((a, b) => compare(merged.columns, a, merged.columns, b))
   return { ...merged, columns: pickRows(merged.columns, order) }
 }
 
+/** The same of rows that other columns than ids tell apart where they share a time. */
+export function mergeApart(columns: Columns, series: Chunked): Merged | undefined {
+  const { openTime } = columns
+  const compare = rowOrder(series)
+  if (openTime.every((_time, row) => row === 0 || compare(columns, row - 1, columns, row) < 0)) return undefined
+  const order = Uint32Array.from(openTime.keys()).sort((a, b) => compare(columns, a, columns, b) || a - b)
+  const sorted = pickRows(columns, order)
+  return mergeSame(sorted, (a, b) => compare(sorted, a, sorted, b) === 0, series)
+}
+
 /**
- * Rows of one key become one: identical ones collapse, of different ones the later in the file stays.
- * @param keys what tells rows apart, ascending: their open times, or their ids
+ * Rows that are one become one: identical ones collapse, of different ones the later in the file stays.
+ * @param columns those that are one stand together, in the order of the file
+ * @param areOne tells it of two rows by their places
  */
-export function mergeSame(columns: Columns, keys: Float64Array | BigInt64Array, series: Chunked): Merged {
+export function mergeSame(columns: Columns, areOne: (a: number, b: number) => boolean, series: Chunked): Merged {
   const rows: number[] = []
   const notes: string[] = []
   let duplicates = 0
   let conflicts = 0
-  for (let row = 0; row < keys.length; row++) {
+  for (let row = 0; row < columns.openTime.length; row++) {
     const kept = rows.at(-1)
-    if (kept === undefined || keys[kept] !== keys[row]) {
+    if (kept === undefined || !areOne(kept, row)) {
       rows.push(row)
     } else if (sameRow(columns, kept, columns, row)) {
       duplicates++

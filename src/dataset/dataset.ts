@@ -34,8 +34,11 @@ export type Completeness =
   | ({ readonly kind: 'schedule' } & Schedule)
   /** ids that ascend by one, inside a chunk and from one to the next: the rows are told apart by them, and several may have one time */
   | ({ readonly kind: 'sequence' } & Sequence)
-  /** nothing inside a chunk can be proved missing; a chunk without a row lacks one. `id`: key of the column that tells rows apart; absent: their times do */
-  | { readonly kind: 'as-published'; readonly id?: string }
+  /**
+   * nothing inside a chunk can be proved missing; a chunk without a row lacks one. Rows are told apart by the column `id`, or by their times and,
+   * of one time, by the columns `apart`: keys; absent: by their times alone
+   */
+  | { readonly kind: 'as-published'; readonly id?: string; readonly apart?: readonly string[] }
 
 /**
  * What of a data set differs from others, and nothing else: plain data, so that it crosses to the threads that decode. Everything that
@@ -46,6 +49,8 @@ export interface Dataset {
   readonly name: string
   /** folder in the bucket and in the lake */
   readonly folder: string
+  /** the last day that was published, by market, of a data set that has ended; what the archives have behind it is taken all the same */
+  readonly until?: Readonly<Partial<Record<Market, string>>>
   /** its series have an interval, which stands in paths and names: of others `Series.interval` is `grid` */
   readonly hasInterval: boolean
   /** the grid on which times are told where a series has no interval */

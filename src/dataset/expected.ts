@@ -146,16 +146,38 @@ export function endsOf(columns: Columns, of: Chunked): ChunkEnds | undefined {
   return first === undefined || last === undefined ? undefined : { first: pickRows(columns, [first]), last: pickRows(columns, [last]) }
 }
 
+/** Keys of the columns that tell rows of one time apart; none: no two rows have one time, or they have ids. */
+export function apartOf(of: OfDataset): readonly string[] {
+  const { completeness } = datasetOf(of)
+  return completeness.kind === 'as-published' ? (completeness.apart ?? []) : []
+}
+
 /** What tells rows apart: two rows with one key are the same row. `like` are the rows at hand. */
-export function rowKeys(series: Chunked, like: Columns): (columns: Columns, row: number) => number {
+export function rowKeys(series: Chunked, like: Columns): (columns: Columns, row: number) => number | string {
   if (idsOf(like, series) !== undefined) return (columns, row) => Number(idsOf(columns, series)?.[row])
+  const apart = apartOf(series)
+  if (apart.length > 0) return (columns, row) => ['openTime', ...apart].map((key) => String(columnOf(columns, key)[row])).join()
   const slotOf = slotsOf(series, like.openTime)
   return ({ openTime }, row) => slotOf(Number(openTime[row]))
 }
 
-/** The order of rows, in one set of columns or in two: that of their times, and of one time that of their ids. */
+/** The order of rows, in one set of columns or in two: that of their times, and of one time that of what tells them apart. 0: they are one row. */
 export function rowOrder(of: OfDataset): (a: Columns, i: number, b: Columns, j: number) => number {
-  return (a, i, b, j) => Number(a.openTime[i]) - Number(b.openTime[j]) || Number(idsOf(a, of)?.[i] ?? 0) - Number(idsOf(b, of)?.[j] ?? 0)
+  const apart = apartOf(of)
+  const ofOneTime =
+    apart.length > 0
+      ? (a: Columns, i: number, b: Columns, j: number): number => compareBy(apart, a, i, b, j)
+      : (a: Columns, i: number, b: Columns, j: number): number => Number(idsOf(a, of)?.[i] ?? 0) - Number(idsOf(b, of)?.[j] ?? 0)
+  return (a, i, b, j) => Number(a.openTime[i]) - Number(b.openTime[j]) || ofOneTime(a, i, b, j)
+}
+
+/** By the first column in which they differ. */
+function compareBy(keys: readonly string[], a: Columns, i: number, b: Columns, j: number): number {
+  for (const key of keys) {
+    const difference = Number(a[key]?.[i]) - Number(b[key]?.[j])
+    if (difference !== 0) return difference
+  }
+  return 0
 }
 
 /** The slot that a row fills, by its time: two rows that fill one are the same row, but of a sequence. `openTimes` are those of the rows at hand. */

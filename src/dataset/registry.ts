@@ -1,5 +1,6 @@
 import type { Columns } from '../model/columns.ts'
 import { createValues } from '../model/columns.ts'
+import { BOOK_DEPTH, BOOK_TICKER } from './book.ts'
 import type { Dataset } from './dataset.ts'
 import { FUNDING_RATE } from './funding.ts'
 import { KLINES } from './klines.ts'
@@ -14,10 +15,18 @@ interface Described {
 }
 
 const DATASETS = new Map<string, Described>(
-  [KLINES, FUNDING_RATE, MARK_PRICE_KLINES, INDEX_PRICE_KLINES, PREMIUM_INDEX_KLINES, METRICS, AGG_TRADES, TRADES].map((dataset) => [
-    dataset.name,
-    describe(dataset),
-  ]),
+  [
+    KLINES,
+    FUNDING_RATE,
+    MARK_PRICE_KLINES,
+    INDEX_PRICE_KLINES,
+    PREMIUM_INDEX_KLINES,
+    METRICS,
+    AGG_TRADES,
+    TRADES,
+    BOOK_DEPTH,
+    BOOK_TICKER,
+  ].map((dataset) => [dataset.name, describe(dataset)]),
 )
 
 function describe(dataset: Dataset): Described {

@@ -29,7 +29,7 @@ export interface Merge<T extends Columns> {
 export function mergeRows<T extends Columns>(base: T, extra: T, series: Series): Merge<T> {
   const keyOf = rowKeys(series, base.openTime.length > 0 ? base : extra)
   const loose = looseColumnsOf(series)
-  const filled = new Map<number, number[]>()
+  const filled = new Map<number | string, number[]>()
   for (let i = 0; i < base.openTime.length; i++) {
     const key = keyOf(base, i)
     const rows = filled.get(key)

@@ -21,8 +21,28 @@ function digits(min: number, max: number): fc.Arbitrary<string> {
 }
 
 const sign = fc.constantFrom('', '', '', '-')
-/** A cell as archives write it, by the type of its column. */
-const USUAL: Readonly<Record<ColumnType, fc.Arbitrary<string>>> = {
+/** What a column holds, and whether its times are written as text. */
+type Kind = ColumnType | 'text'
+
+function pair(most: number): fc.Arbitrary<string> {
+  return fc.nat(most).map((n) => String(n).padStart(2, '0'))
+}
+
+/** A date that need not be one, and a time of its day that need not be one. */
+function textTime(years: fc.Arbitrary<number>, most: Readonly<{ month: number; day: number; hour: number; minute: number }>) {
+  return fc
+    .tuple(years, pair(most.month), pair(most.day), pair(most.hour), pair(most.minute), pair(most.minute))
+    .map(([year, month, day, hour, minute, second]) => `${year}-${month}-${day} ${hour}:${minute}:${second}`)
+}
+
+/** A cell as archives write it, by what its column holds. */
+const USUAL: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
+  text: fc.oneof(
+    fc.nat(86_399).map((second) => new Date(START_MS + 1000 * second).toISOString().slice(0, 19).replace('T', ' ')),
+    fc
+      .date({ min: new Date('2009-01-01T00:00Z'), max: new Date('2099-12-31T23:59Z'), noInvalidDate: true })
+      .map((date) => date.toISOString().slice(0, 19).replace('T', ' ')),
+  ),
   timestamp: fc.tuple(fc.nat(86_399_999), fc.constantFrom('', '', '123')).map(([ms, micros]) => `${START_MS + ms}${micros}`),
   float64: fc.oneof(
     fc.tuple(sign, digits(1, 6), digits(8, 8)).map(([minus, whole, fraction]) => `${minus}${whole}.${fraction}`),
@@ -36,7 +56,16 @@ const USUAL: Readonly<Record<ColumnType, fc.Arbitrary<string>>> = {
   bool: fc.constantFrom('true', 'false', 'True', 'False'),
 }
 /** Cells that are nearly as they should be. */
-const ODD: Readonly<Record<ColumnType, fc.Arbitrary<string>>> = {
+const ODD: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
+  text: fc.oneof(
+    textTime(fc.integer({ min: 2000, max: 2105 }), { month: 13, day: 32, hour: 24, minute: 60 }),
+    textTime(fc.integer({ min: 1895, max: 2105 }), { month: 2, day: 29, hour: 23, minute: 59 }),
+    // one character of a time is another one
+    fc.tuple(fc.nat(19), fc.string({ unit: fc.constantFrom(...'0/:9 -T,\u00b0\u00e9'), maxLength: 2 })).map(([at, other]) => {
+      const text = '2024-02-29 23:59:59'
+      return text.slice(0, at) + other + text.slice(at + 1)
+    }),
+  ),
   timestamp: fc.oneof(
     digits(10, 18),
     fc.constantFrom('4102444799999', '4102444800000', '1230767999999999', '1230768000000', '-1704067200000'),
@@ -62,21 +91,26 @@ const bounds: fc.Arbitrary<Pick<DatasetColumn, 'least' | 'most'>> = fc.oneof(
     arbitrary: fc.constantFrom({ most: START_MS * 1000 + 43_200_000_000 }, { least: 0.5 }, { most: 0 }, { least: 1, most: -1 }),
   },
 )
-const types = fc.constantFrom<ColumnType>('timestamp', 'float64', 'int64', 'bool')
+const kinds = fc.constantFrom<Kind>('timestamp', 'float64', 'int64', 'bool', 'text')
+
+function typeOf(kind: Kind): Pick<DatasetColumn, 'type' | 'isText'> {
+  return kind === 'text' ? { type: 'timestamp', isText: true } : { type: kind }
+}
 
 /** A description of 1 to 12 columns; one of them is the time. */
 const dataset: fc.Arbitrary<Dataset> = fc
-  .tuple(fc.array(fc.tuple(types, bounds), { maxLength: 11 }), fc.nat(11), bounds)
-  .map(([others, at, timeBounds]) => {
-    const columns = others.map(([type, own], i): DatasetColumn => ({ key: `c${i}`, name: `name_${i}`, type, ...own }))
-    const time: DatasetColumn = { key: 'openTime', name: 'time', header: 'label', type: 'timestamp', ...timeBounds }
+  .tuple(fc.array(fc.tuple(kinds, bounds), { maxLength: 11 }), fc.nat(11), bounds, fc.constantFrom<Kind>('timestamp', 'text'))
+  .map(([others, at, timeBounds, timeKind]) => {
+    const columns = others.map(([kind, own], i): DatasetColumn => ({ key: `c${i}`, name: `name_${i}`, ...typeOf(kind), ...own }))
+    const time: DatasetColumn = { key: 'openTime', name: 'time', header: 'label', ...typeOf(timeKind), ...timeBounds }
     return { ...AGG_TRADES, columns: columns.toSpliced(at % (columns.length + 1), 0, time) }
   })
 
 /** A cell of a column, most often within its bounds. */
-function cellOf({ type, least }: DatasetColumn, oddness: number): fc.Arbitrary<string> {
-  const usual = least === 0 ? USUAL[type].map((text) => text.replace('-', '')) : USUAL[type]
-  return fc.oneof({ weight: 1000, arbitrary: usual }, { weight: oddness, arbitrary: ODD[type] }, { weight: oddness, arbitrary: ANY })
+function cellOf({ type, isText, least }: DatasetColumn, oddness: number): fc.Arbitrary<string> {
+  const kind = isText === true ? 'text' : type
+  const usual = least === 0 && kind !== 'text' ? USUAL[kind].map((text) => text.replace('-', '')) : USUAL[kind]
+  return fc.oneof({ weight: 1000, arbitrary: usual }, { weight: oddness, arbitrary: ODD[kind] }, { weight: oddness, arbitrary: ANY })
 }
 
 const ends = fc.constantFrom(...Array<string>(20).fill('\n'), '\r\n')

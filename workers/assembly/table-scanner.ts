@@ -13,6 +13,7 @@ const LF: u8 = 10
 const TIMESTAMP = 0
 const FLOAT64 = 1
 const INT64 = 2
+const TEXT_TIME = 4
 
 /**
  * A description of a column: its bounds (two doubles), where its cells are, what it holds, whether a cell has one byte (0) or eight (3), and a
@@ -64,6 +65,10 @@ function takeRow(p: usize, column: usize, last: usize, row: usize, minTimeUs: i6
       areWithin &= isWithin(<f64>load<i64>(cell), column)
     } else if (kind == TIMESTAMP) {
       p = TimeCell.read(p, cell, minTimeUs, maxTimeUs)
+      if (p == 0) return 0
+      areWithin &= isWithin(<f64>load<i64>(cell), column)
+    } else if (kind == TEXT_TIME) {
+      p = TimeCell.readText(p, cell, minTimeUs, maxTimeUs)
       if (p == 0) return 0
       areWithin &= isWithin(<f64>load<i64>(cell), column)
     } else {

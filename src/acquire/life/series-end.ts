@@ -1,4 +1,4 @@
-import { deliveryUs } from '../../dataset/names.ts'
+import { knownEndUs } from '../../dataset/ending.ts'
 import { isForgetful } from '../../dataset/reach.ts'
 import { isFailure } from '../../errors.ts'
 import type { Doubt } from '../../model/evidence.ts'
@@ -46,9 +46,9 @@ export class SeriesEnd {
     this.#witnesses = witnesses
   }
 
-  /** When a dated contract was delivered, if that is past; null for others. */
-  get deliveredUs(): number | null {
-    const atUs = deliveryUs(this.#series)
+  /** When the series ended, if that is known without a witness and past: see `knownEndUs`. */
+  get endedUs(): number | null {
+    const atUs = knownEndUs(this.#series)
     return atUs !== null && atUs <= this.#witnesses.nowUs ? atUs : null
   }
 
@@ -72,7 +72,7 @@ export class SeriesEnd {
     if (lastUs !== null && silentUs < slotStartUs(lastUs, grid)) {
       return open(doubt('contradiction', `REST's last bar opens at ${isoOfUs(silentUs)}, the last one that is known at ${isoOfUs(lastUs)}`))
     }
-    if (this.deliveredUs !== null) return endAfter(silentUs, grid)
+    if (this.endedUs !== null) return endAfter(silentUs, grid)
     const quietUs = this.#witnesses.nowUs - nextSlotUs(slotStartUs(silentUs, grid), grid)
     if (quietUs < SILENCE_US + maxLengthUs(grid)) return open(doubt('young'), true)
     const gone = await this.isGone()
@@ -86,14 +86,14 @@ export class SeriesEnd {
     return answer.kind === 'silent' ? answer.reason === 'no-source' : answer.seen.length === 0
   }
 
-  /** Where who is gone has ended: that tell archives, those that are not taken among them, and the date in a contract's name. */
+  /** Where who is gone has ended: that tell archives, those that are not taken among them, and what is known without them. */
   async #endOfGone(heldUs: number, grid: Grid): Promise<Ending> {
     try {
       const latestUs = await this.#witnesses.latestInArchives(heldUs)
-      const dueUs = Math.max(latestUs, (this.deliveredUs ?? 0) - 1)
+      const dueUs = Math.max(latestUs, (this.endedUs ?? 0) - 1)
       if (latestUs > heldUs) return endAfter(dueUs, grid, notTaken('end', latestUs))
       const isShort = slotStartUs(heldUs, grid) < slotStartUs(dueUs, grid)
-      return endAfter(dueUs, grid, isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null)
+      return endAfter(dueUs, grid, isShort ? doubt('not-ended', `it ended at ${isoOfUs(dueUs + 1)}, as the name of its contract or its data set says`) : null)
     } catch (error) {
       if (!isFailure(error)) throw error
       return { ended: false, young: false, doubt: doubt('not-ended', `its last archives could not be read: ${error.code}`) }
@@ -107,7 +107,7 @@ export class SeriesEnd {
   async isGone(): Promise<true | Doubt> {
     const { market, symbol } = this.#series
     const { rest, signal } = this.#witnesses
-    if (this.deliveredUs !== null) return true
+    if (this.endedUs !== null) return true
     if (rest === null) return doubt('not-ended', 'REST is off, so that exchangeInfo cannot be asked')
     try {
       const info = await rest.fetchExchangeInfo(market, { signal })

@@ -89,10 +89,10 @@ export class SeriesLife {
     this.#startUs = known?.firstOpenUs ?? null
     this.#source = known?.firstSource ?? null
     this.#lastOpenUs = known?.lastOpenUs ?? null
-    // what a contract's name says need not be asked
-    const { deliveredUs } = this.#end
+    // what is known need not be asked
+    const { endedUs } = this.#end
     const grid = gridOf(series)
-    if (deliveredUs !== null) this.#endUs = nextSlotUs(slotStartUs(deliveredUs - 1, grid), grid)
+    if (endedUs !== null) this.#endUs = nextSlotUs(slotStartUs(endedUs - 1, grid), grid)
     if (this.#endUs !== null && this.#lastOpenUs !== null && this.#lastOpenUs >= this.#endUs) this.#endUs = null
     // REST is asked again where it could not be
     if (this.#source === 'provisional' && rest !== null) {

@@ -1,7 +1,7 @@
 import { chunkRange } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
-import { idsOf, rowOrder } from '../../dataset/expected.ts'
+import { apartOf, idsOf, rowOrder } from '../../dataset/expected.ts'
 import { findDataset } from '../../dataset/registry.ts'
 import { areAscending } from '../../dataset/sequence.ts'
 import type { Columns, Values } from '../../model/columns.ts'
@@ -151,20 +151,22 @@ function checkRows(columns: Columns, meta: ShardMeta, dataset: Dataset): void {
   const openTimes = wordsOf(columns.openTime)
   const { startUs, endUs } = chunkRange(meta.day, meta)
   const ids = idsOf(columns, meta)
+  const areApart = apartOf(meta).length > 0
   let previous = startUs - 1
   for (let row = 0; row < meta.rows; row++) {
     // the indices are below the length of every column
     const time = doubleAt(openTimes, row)
-    const isNext = time > previous || (ids !== undefined && row > 0 && time === previous)
+    const isNext = time > previous || ((ids !== undefined || areApart) && row > 0 && time === previous)
     if (!isNext)
       refuse(
-        `open times in ${ids === undefined ? 'strictly ' : ''}ascending order from ${isoOfUs(startUs)} on`,
+        `open times in ${ids === undefined && !areApart ? 'strictly ' : ''}ascending order from ${isoOfUs(startUs)} on`,
         row === 0 ? `${timeText(time)} in row 0` : `${timeText(time)} after ${timeText(previous)} in row ${row}`,
       )
     if (!(time < endUs)) refuse(`open times before ${isoOfUs(endUs)}`, `${timeText(time)} in row ${row}`)
     previous = time
   }
   if (ids !== undefined) checkIds(columns, ids, meta)
+  if (areApart) checkApart(columns, meta)
   for (const { key, type, nullable } of dataset.columns) {
     const row = type === 'float64' ? findInfinite(columns[key] as Float64Array, nullable === true) : -1
     if (row >= 0) refuse('bars of finite numbers', `one that is not finite in row ${row}`)
@@ -188,6 +190,13 @@ function checkIds(columns: Columns, ids: BigInt64Array, meta: ShardMeta): void {
   const row = ids.findIndex((_id, i) => i > 0 && compare(columns, i - 1, columns, i) >= 0)
   if (row >= 0) refuse('rows of one time in the order of their ids', `id ${ids[row]} after ${ids[row - 1]} in row ${row}`)
   if (new Set(ids).size < ids.length) refuse('each id once', 'one twice')
+}
+
+/** Where other columns tell rows of one time apart: they stand in the order of these, and each is there once. */
+function checkApart(columns: Columns, meta: ShardMeta): void {
+  const compare = rowOrder(meta)
+  const row = columns.openTime.findIndex((_time, i) => i > 0 && compare(columns, i - 1, columns, i) >= 0)
+  if (row >= 0) refuse('rows of one time in the order of what tells them apart, each once', `another order in row ${row}`)
 }
 
 /** The first row whose value is no finite number; -1: there is none. `isNullable`: NaN stands for none. */

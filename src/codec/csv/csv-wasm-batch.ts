@@ -8,6 +8,7 @@ import { WINDOW_BYTES } from './table-scan.ts'
 
 /** What `workers/assembly/table-scanner.ts` calls the types of columns. */
 const KINDS: Readonly<Record<ColumnType, number>> = { timestamp: 0, float64: 1, int64: 2, bool: 3 }
+const TEXT_TIME = 4
 /** A description of a column: two doubles and four words, of which the last is the scanner's own. */
 const DESCRIPTION_BYTES = 32
 const MIN_TIME = BigInt(MIN_TIME_US)
@@ -15,7 +16,7 @@ const MAX_TIME = BigInt(MAX_TIME_US)
 
 /** True for a data set whose rows the scanner knows: each cell is a value of its column, and is stored as it is written. */
 export function isScannable({ csv, columns, symbolAt, endLabels }: Dataset): boolean {
-  const isPlain = columns.every(({ nullable, isText }) => nullable !== true && isText !== true)
+  const isPlain = columns.every(({ nullable }) => nullable !== true)
   return csv === 'columns' && isPlain && symbolAt === undefined && endLabels === undefined
 }
 
@@ -55,12 +56,12 @@ export class WasmBatch implements RowBatch {
     })
     growTo(wasm, end)
     const memory = new DataView(wasm.memory.buffer)
-    columns.forEach(({ type, least, most }, i) => {
+    columns.forEach(({ type, isText, least, most }, i) => {
       const description = this.#describedAt + DESCRIPTION_BYTES * i
       memory.setFloat64(description, least ?? -Infinity, true)
       memory.setFloat64(description + 8, most ?? Infinity, true)
       memory.setUint32(description + 16, this.#places[i]?.cellsAt ?? 0, true)
-      memory.setUint32(description + 20, KINDS[type], true)
+      memory.setUint32(description + 20, isText === true ? TEXT_TIME : KINDS[type], true)
       memory.setUint32(description + 24, Math.log2(cellBytes(type)), true)
     })
   }
