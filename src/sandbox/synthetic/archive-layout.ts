@@ -6,17 +6,16 @@ import type { ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
 import type { PriceDataset } from './price-bars.ts'
-import { METRICS_FROM, METRICS_INTERVAL } from './metrics.ts'
 import { PRICE_DATASETS } from './price-bars.ts'
 import { isCoarse, monthMs, monthOfMs } from './synthetic-bars.ts'
 import type { TickDataset } from '../ticks/ticks.ts'
+import type { Table } from '../tables/table.ts'
+import { TABLES } from '../tables/tables.ts'
 import { isTickDataset, maxTicks, TICK_DATASETS } from '../ticks/ticks.ts'
 
 const MS_PER_HOUR = 3_600_000
 /** Spot archives are in microseconds from this day on. */
 export const MICROSECONDS_FROM = Date.parse('2025-01-01T00:00Z') / MS_PER_DAY
-/** The data set of statistics, in daily archives alone. */
-export const METRICS = 'metrics'
 /** More rows than this no archive of trades has: some 400 MB. */
 const MOST_TICKS = 15_000_000
 const MINUTES = 1440
@@ -27,7 +26,9 @@ const MONTHLY_HOUR = 8
 export interface ArchiveFolder {
   readonly listed: ListedSymbol
   /** absent: klines */
-  readonly dataset?: PriceDataset | TickDataset | typeof METRICS
+  readonly dataset?: PriceDataset | TickDataset
+  /** of a data set that is made of bars, row by row: then `dataset` is absent */
+  readonly table?: Table
   /** the symbol as keys have it: of an index its pair */
   readonly name: string
   /** of trades, which have none, the bars of which they are made */
@@ -49,12 +50,7 @@ export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[]
       )
     }),
   )
-  for (const listed of symbols) {
-    if (listed.market === 'spot') continue
-    const folder = createFolder(listed, METRICS_INTERVAL, 'daily', { dataset: METRICS, name: listed.symbol })
-    folders.push({ ...folder, first: Math.max(folder.first, METRICS_FROM) })
-  }
-  folders.push(...symbols.flatMap(tickFoldersOf))
+  folders.push(...symbols.flatMap(tickFoldersOf), ...symbols.flatMap(tableFoldersOf))
   return folders.sort((a, b) => compareKeys(a.prefix, b.prefix))
 }
 
@@ -68,6 +64,24 @@ function tickFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
       return [{ listed, dataset, name: listed.symbol, interval: '1m' as const, packaging, prefix, first }]
     }),
   )
+}
+
+/** Data sets that are made of a symbol's bars, in daily archives alone. */
+function tableFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
+  const { market, symbol, firstArchiveDay } = listed
+  return TABLES.filter(({ markets }) => markets.includes(market)).map((table) => ({
+    listed,
+    table,
+    name: symbol,
+    interval: table.interval,
+    packaging: 'daily',
+    prefix: `data/${MARKET_FOLDERS[market]}/daily/${table.dataset}/${symbol}/`,
+    first: Math.max(firstArchiveDay, dayOf(table.from)),
+  }))
+}
+
+function dayOf(day: string): number {
+  return Date.parse(`${day}T00:00Z`) / MS_PER_DAY
 }
 
 /** What a symbol is called in each data set that it is in. Of COIN-M an index has the name of its pair, whose bars are the perpetual contract's. */
@@ -88,7 +102,7 @@ function createFolder(
   listed: ListedSymbol,
   interval: Interval,
   packaging: Packaging,
-  { dataset, name }: { readonly dataset: PriceDataset | typeof METRICS | undefined; readonly name: string },
+  { dataset, name }: { readonly dataset: PriceDataset | undefined; readonly name: string },
 ): ArchiveFolder {
   const series = { dataset, market: listed.market, symbol: name, interval }
   const firstMs = listed.firstArchiveDay * MS_PER_DAY
@@ -108,8 +122,9 @@ function createFolder(
 
 /** The last period that may have an archive at `nowMs`, were it never late. */
 export function lastPeriod(folder: ArchiveFolder, nowMs: number, delayMs: number): number {
-  const { listed } = folder
-  if (folder.packaging === 'daily') return Math.min(listed.lastDay, Math.floor((nowMs - delayMs) / MS_PER_DAY) - 1)
+  const { listed, table } = folder
+  const until = table?.until === undefined ? Infinity : dayOf(table.until)
+  if (folder.packaging === 'daily') return Math.min(until, listed.lastDay, Math.floor((nowMs - delayMs) / MS_PER_DAY) - 1)
   const lastMs = Math.min(nowMs, listed.endMs - 1)
   return monthOfMs(isCoarse(folder.interval) ? slotStartMs(lastMs, folder.interval) : lastMs)
 }
@@ -122,8 +137,9 @@ function periodText(packaging: Packaging, period: number): string {
 
 /** File name of an archive without its ending. */
 export function archiveStem(folder: ArchiveFolder, period: number): string {
-  const { listed, dataset, name, interval, packaging } = folder
+  const { listed, dataset, table, name, interval, packaging } = folder
   if (isTickDataset(dataset)) return `${name}-${dataset}-${periodText(packaging, period)}`
+  if (table !== undefined) return `${name}-${table.dataset}-${periodText(packaging, period)}`
   return periodStem({ dataset, market: listed.market, symbol: name, interval }, periodText(packaging, period))
 }
 
@@ -155,7 +171,7 @@ export function daysOfPeriod(folder: ArchiveFolder, period: number): readonly [n
 /** How many rows an archive has at most. */
 export function maxRows(folder: ArchiveFolder, period: number): number {
   const [from, to] = daysOfPeriod(folder, period)
-  const { listed, dataset, interval } = folder
+  const { listed, dataset, table, interval } = folder
   if (isTickDataset(dataset)) {
     const minutes = (Math.min(to * MS_PER_DAY, listed.endMs) - Math.max(from * MS_PER_DAY, listed.firstMs)) / 60_000
     return maxTicks(dataset, listed.profile, minutes)
@@ -163,7 +179,7 @@ export function maxRows(folder: ArchiveFolder, period: number): number {
   if (interval === '1M') return 1
   const lengthDays = maxLengthMs(interval) / MS_PER_DAY
   if (lengthDays >= 1) return Math.ceil((to - from) / lengthDays)
-  return (Math.min(to, listed.lastDay + 1) - Math.max(from, listed.firstDay)) / lengthDays
+  return ((Math.min(to, listed.lastDay + 1) - Math.max(from, listed.firstDay)) / lengthDays) * (table?.rowsPerBar ?? 1)
 }
 
 /** A place in the sorted folders: the first one that may hold keys from `key` on. */

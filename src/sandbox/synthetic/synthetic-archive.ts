@@ -2,13 +2,12 @@ import { crc32 } from 'node:zlib'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
-import { archiveStem, daysOfPeriod, METRICS, MICROSECONDS_FROM } from './archive-layout.ts'
+import { archiveStem, daysOfPeriod, MICROSECONDS_FROM } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
 import { filterBars } from './bars.ts'
 import type { ArchiveFault, ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY } from '../grid.ts'
 import { LruCache } from './lru-cache.ts'
-import { encodeMetricsCsv } from './metrics.ts'
 import { encodePriceCsv } from './price-bars.ts'
 import { Random } from './random.ts'
 import { CSV_HEADER, encodeCsvRows } from './rows.ts'
@@ -50,8 +49,8 @@ export class ArchiveBuilder {
 
   /** Size of an archive of at most `rows` rows whose file name has `nameBytes`: an upper bound, to which it is padded. */
   sizeOf(folder: ArchiveFolder, rows: number, nameBytes: number): number {
-    const { listed, dataset, interval } = folder
-    if (dataset === METRICS) return 600 + 2 * nameBytes + rows * METRICS_ROW_BYTES
+    const { listed, dataset, table, interval } = folder
+    if (table !== undefined) return 600 + 2 * nameBytes + rows * table.rowBytes
     if (isTickDataset(dataset)) {
       const parts = maxTickParts(rows, folder.packaging)
       return 400 + 2 * nameBytes + parts * PART_BYTES + Math.ceil(rows * TICK_ROW_BYTES[dataset][listed.market])
@@ -128,10 +127,10 @@ export class ArchiveBuilder {
   }
 
   *#cleanParts(folder: ArchiveFolder, period: number): Generator<Buffer> {
-    const { listed, dataset, interval, packaging } = folder
+    const { listed, dataset, table, interval, packaging } = folder
     const [from, to] = daysOfPeriod(folder, period)
-    if (dataset === METRICS) {
-      yield encodeMetricsCsv(this.#bars.ofDay(listed, interval, from, packaging), listed)
+    if (table !== undefined) {
+      yield Buffer.from(table.encode(this.#bars.ofDay(listed, interval, from, packaging), listed), 'latin1')
       return
     }
     if (isTickDataset(dataset)) {
@@ -170,8 +169,6 @@ const TICK_ROW_BYTES: Readonly<Record<TickDataset, Readonly<Record<Market, numbe
   aggTrades: { spot: 24.8, um: 20.2, cm: 19.7 },
   trades: { spot: 23.8, um: 18.4, cm: 19 },
 }
-/** Bytes of a deflated row of statistics at most. */
-const METRICS_ROW_BYTES = 60
 /** What a further part of an archive takes beyond its rows; measured on 12h, which has two rows a part. */
 const PART_BYTES = 40
 const LONGER_ROW_BYTES: Readonly<Record<Market, number>> = { spot: 66.5, um: 55, cm: 49 }

@@ -1,19 +1,18 @@
 import { numberAt } from '../../model/number-at.ts'
 import type { MetricsRow } from '../bucket.ts'
-import type { Bars } from './bars.ts'
-import { CLOSE, OPEN_MS, STRIDE, TAKER, VOLUME } from './bars.ts'
-import type { ListedSymbol } from './listed-symbol.ts'
-import { hashText, noiseAt, unitOf } from './random.ts'
+import type { Table } from './table.ts'
+import { timeText } from './table.ts'
+import type { Bars } from '../synthetic/bars.ts'
+import { CLOSE, OPEN_MS, STRIDE, TAKER, VOLUME } from '../synthetic/bars.ts'
+import type { ListedSymbol } from '../synthetic/listed-symbol.ts'
+import { hashText, noiseAt, unitOf } from '../synthetic/random.ts'
 
 /*
  * The statistics of a futures contract, one row for each of its bars of five minutes: open interest at the bar's close, its value at that
  * price, ratios of long to short, and what takers bought in the bar to what they sold.
  */
 
-export const METRICS_INTERVAL = '5m'
 const LENGTH_MS = 300_000
-/** The oldest archives are of this day. */
-export const METRICS_FROM = Date.parse('2020-09-01T00:00Z') / 86_400_000
 /** USDⓈ-M calls rows by the start of their five minutes from this day on, and called them by the end before. */
 const START_LABELS_FROM_MS = Date.parse('2026-06-25T00:00Z')
 /** Minutes of turnover that are open. */
@@ -46,14 +45,24 @@ const HEADER =
   'create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio\n'
 
 /** The CSV of a day, as its archive holds it: COIN-M has no ratios of accounts and positions. */
-export function encodeMetricsCsv(bars: Bars, listed: ListedSymbol): Buffer {
+function encodeMetrics(bars: Bars, listed: ListedSymbol): string {
   const { market, symbol } = listed
   let text = HEADER
   for (const { openMs, openInterest, openInterestValue, ratios, takerRatio } of metricsOf(bars, listed)) {
     const labelMs = market === 'um' && openMs < START_LABELS_FROM_MS ? openMs + LENGTH_MS : openMs
     const cells = market === 'cm' ? ratios.map(() => '""') : ratios.map((ratio) => ratio.toFixed(DECIMALS))
-    const label = new Date(labelMs).toISOString().slice(0, 19).replace('T', ' ')
+    const label = timeText(labelMs)
     text += `${[label, symbol, openInterest, openInterestValue, ...cells, takerRatio.toFixed(DECIMALS)].join(',')}\n`
   }
-  return Buffer.from(text, 'latin1')
+  return text
+}
+
+export const METRICS: Table = {
+  dataset: 'metrics',
+  markets: ['um', 'cm'],
+  interval: '5m',
+  from: '2020-09-01',
+  rowsPerBar: 1,
+  rowBytes: 60,
+  encode: encodeMetrics,
 }
