@@ -11,8 +11,10 @@ export interface DatasetColumn {
   readonly key: string
   /** in shards and tables */
   readonly name: string
-  /** `bool` is written as `true` and `false`, or as `True` and `False` */
+  /** `bool` is written as `true` and `false`, or as `True` and `False`; `word` is of data sets whose chunks are Parquet alone */
   readonly type: ColumnType
+  /** of `word`: all that it may be, at most 256; in shards and tables it is text */
+  readonly words?: readonly string[]
   /** in the header of a CSV; default: `name` */
   readonly header?: string
   /** bounds of a value that may be believed, both included; default: none */

@@ -4,6 +4,7 @@ import { BOOK_DEPTH, BOOK_TICKER } from './book.ts'
 import type { Dataset } from './dataset.ts'
 import { FUNDING_RATE } from './funding.ts'
 import { KLINES } from './klines.ts'
+import { LIQUIDATIONS } from './liquidations.ts'
 import { METRICS } from './metrics.ts'
 import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './price-klines.ts'
 import { AGG_TRADES, TRADES } from './trades.ts'
@@ -26,6 +27,7 @@ const DATASETS = new Map<string, Described>(
     TRADES,
     BOOK_DEPTH,
     BOOK_TICKER,
+    LIQUIDATIONS,
   ].map((dataset) => [dataset.name, describe(dataset)]),
 )
 

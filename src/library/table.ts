@@ -1,6 +1,6 @@
 import type { Data, DataType } from 'apache-arrow'
 import { Dictionary, Field, Int8, makeData, makeVector, RecordBatch, Schema, Struct, Table, Utf8, vectorFromArray } from 'apache-arrow'
-import { arrowType, arrowValues } from '../codec/arrow/arrow-writer.ts'
+import { arrowData, arrowType } from '../codec/arrow/arrow-writer.ts'
 import type { Validity } from '../codec/arrow/validity.ts'
 import { ALL_VALID, validityOf } from '../codec/arrow/validity.ts'
 import type { DatasetColumn } from '../dataset/dataset.ts'
@@ -33,12 +33,13 @@ export function createTable(
   const length = block.openTime.length
   const fields: Field[] = []
   const children: Data[] = []
-  for (const { key, name, type, nullable = false } of selectColumns(query)) {
-    const own = arrowType(type)
+  for (const column of selectColumns(query)) {
+    const { key, name, type, nullable = false } = column
     const values = columnOf(block, key)
     const added = key === 'openTime' ? undefined : reindexed?.validity
-    fields.push(new Field(name, own, nullable || (form.autoReindex && key !== 'openTime')))
-    children.push(makeColumn(own, length, arrowValues(values), nullable ? validityWithin(values as Float64Array, added) : added))
+    const validity = nullable ? validityWithin(values as Float64Array, added) : (added ?? ALL_VALID)
+    fields.push(new Field(name, arrowType(type), nullable || (form.autoReindex && key !== 'openTime')))
+    children.push(arrowData(column, values, validity))
   }
   if (form.includeSourceInfo) {
     const column = sourceColumn(rows.runs, length, reindexed)

@@ -1,10 +1,10 @@
 import { CkvdError } from '../errors.ts'
 import { toDoubles } from '../memory/int64.ts'
 
-/** What a column holds: microseconds since the epoch, UTC; doubles; integers of 64 bits; flags. */
-export type ColumnType = 'timestamp' | 'float64' | 'int64' | 'bool'
+/** What a column holds: microseconds since the epoch, UTC; doubles; integers of 64 bits; flags; words of a list. */
+export type ColumnType = 'timestamp' | 'float64' | 'int64' | 'bool' | 'word'
 
-/** Values of one column; flags are 0 and 1, a byte each. */
+/** Values of one column; flags are 0 and 1, words their places in their list, a byte each. */
 export type Values = Float64Array | BigInt64Array | Uint8Array
 
 /**
@@ -33,7 +33,12 @@ function mapColumns<T extends Columns>(columns: T, make: (values: Values) => Val
 /** `length` values of a column, all zero. */
 export function createValues(type: ColumnType, length: number): Values {
   if (type === 'float64') return new Float64Array(length)
-  return type === 'bool' ? new Uint8Array(length) : new BigInt64Array(length)
+  return isByte(type) ? new Uint8Array(length) : new BigInt64Array(length)
+}
+
+/** True for what a byte holds. */
+export function isByte(type: ColumnType): type is 'bool' | 'word' {
+  return type === 'bool' || type === 'word'
 }
 
 function createLike(values: Values, length: number): Values {

@@ -35,9 +35,40 @@ const rows = fc
     }
   })
 
-function metaOf({ openTime }: Columns): ShardMeta {
+/** Liquidations, each of another time: words are text in the file. */
+const orders = fc
+  .array(
+    fc.record({
+      us: fc.integer({ min: 1, max: 1_000_000 }),
+      amounts: fc.array(fc.double({ min: 0, max: 1e9, noNaN: true }), { minLength: 5, maxLength: 5 }),
+      words: fc.tuple(fc.nat(1), fc.nat(7), fc.nat(4), fc.nat(6)),
+    }),
+    { minLength: 1, maxLength: 100 },
+  )
+  .map((steps): Columns => {
+    let us = 0
+    const word = (i: number) => Uint8Array.from(steps, ({ words }) => words[i] ?? 0)
+    const amount = (i: number) => Float64Array.from(steps, ({ amounts }) => amounts[i] ?? 0)
+    return {
+      openTime: BigInt64Array.from(steps, (step) => BigInt(START_US + (us += step.us))),
+      ...{
+        side: word(0),
+        orderType: word(1),
+        timeInForce: word(2),
+        originalQuantity: amount(0),
+        price: amount(1),
+        averagePrice: amount(2),
+      },
+      ...{ orderStatus: word(3), lastFillQuantity: amount(3), accumulatedFillQuantity: amount(4) },
+    }
+  })
+
+function metaOf(columns: Columns): ShardMeta {
+  const { openTime } = columns
+  const of =
+    'side' in columns ? { dataset: 'liquidationSnapshot', market: 'cm' as const } : { dataset: 'aggTrades', market: 'spot' as const }
   return {
-    ...{ dataset: 'aggTrades', market: 'spot', symbol: 'BTCUSDT', interval: '1s', day: '2024-03-01' as ShardMeta['day'] },
+    ...{ ...of, symbol: 'BTCUSDT', interval: '1s', day: '2024-03-01' as ShardMeta['day'] },
     ...{ source: 'vision-daily', archiveKey: 'key', archiveSha256: 'ab'.repeat(32), archiveEtag: 'etag', condition: 'complete' },
     ...{ rows: openTime.length, expected: openTime.length, offGrid: 0, duplicates: 0, oddClose: 0, oddRows: 0, gaps: [] },
   }
@@ -46,7 +77,7 @@ function metaOf({ openTime }: Columns): ShardMeta {
 describe('a shard of ticks', () => {
   test('gives back what was put in, bit for bit, and is the same bytes each time', async () => {
     await fc.assert(
-      fc.asyncProperty(rows, async (columns) => {
+      fc.asyncProperty(fc.oneof(rows, orders), async (columns) => {
         const bytes = await encodeShard(columns, metaOf(columns))
         expect(isOwnShard(bytes)).toBe(true)
         const found = decodeShard<Columns>(bytes)
@@ -74,16 +105,22 @@ describe('a shard of ticks', () => {
 
   test('that is damaged ends in what it was, or in an error of the catalogue', async () => {
     await fc.assert(
-      fc.asyncProperty(rows, fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), async (columns, at, xor, isCut) => {
-        const whole = await encodeShard(columns, metaOf(columns))
-        const place = at % whole.length
-        const bytes = isCut ? whole.slice(0, place) : whole.map((byte, i) => (i === place ? byte ^ xor : byte))
-        try {
-          expect(decodeShard<Columns>(bytes).columns).toEqual(columns)
-        } catch (error) {
-          if (!isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST')) throw error
-        }
-      }),
+      fc.asyncProperty(
+        fc.oneof(rows, orders),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        fc.boolean(),
+        async (columns, at, xor, isCut) => {
+          const whole = await encodeShard(columns, metaOf(columns))
+          const place = at % whole.length
+          const bytes = isCut ? whole.slice(0, place) : whole.map((byte, i) => (i === place ? byte ^ xor : byte))
+          try {
+            expect(decodeShard<Columns>(bytes).columns).toEqual(columns)
+          } catch (error) {
+            if (!isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_SHARD_DIGEST')) throw error
+          }
+        },
+      ),
       { numRuns: 250, endOnFailure: true },
     )
   })

@@ -24,12 +24,13 @@ const RECORD_BATCH_MESSAGE = 3
 
 const TYPE_INT = 2
 const TYPE_FLOAT = 3
+const TYPE_UTF8 = 5
 const TYPE_BOOL = 6
 const TYPE_TIMESTAMP = 10
 
 export interface ArrowField {
   readonly name: string
-  /** `int64`, `float64`, `timestamp[us, UTC]`, `bool`; other types by their number in Schema.fbs */
+  /** `int64`, `float64`, `timestamp[us, UTC]`, `bool`, `utf8`; other types by their number in Schema.fbs */
   readonly type: string
   readonly nullable: boolean
 }
@@ -43,6 +44,8 @@ export interface ArrowColumn {
   readonly nulls: number
   /** where the bits lie that say which rows have a value; of no bytes where each has one */
   readonly validity: TextPlace
+  /** of texts: where it lies where each begins in the values, and the last one ends, four bytes each */
+  readonly offsets?: TextPlace | undefined
   /** offset in the file and length of the values */
   readonly start: number
   readonly sizeBytes: number
@@ -89,7 +92,7 @@ export function parseArrowStream(bytes: Uint8Array): ArrowStream {
   for (let at = endOf(0); at < reader.sizeBytes && reader.uint32(at + 4) > 0;) {
     const { bodyBytes } = parseMessage(reader, at, RECORD_BATCH_MESSAGE)
     if (bodyBytes < 0 || endOf(at) + bodyBytes > reader.sizeBytes) throw new ArrowFormatError('a record batch outside of the stream')
-    batches.push(parseRecordBatch(reader, at, endOf(at), bodyBytes, schema.fields.length))
+    batches.push(parseRecordBatch(reader, at, endOf(at), bodyBytes, schema.fields.map(buffersOf)))
     at = endOf(at) + bodyBytes
   }
   return { schema, batches }
@@ -125,7 +128,12 @@ function parseRows(reader: FlatReader, footer: number, fields: number): Omit<Arr
   if (offset < HEAD_BYTES || bodyStart < offset || bodyBytes < 0 || bodyStart + bodyBytes > footer) {
     throw new ArrowFormatError('a record batch outside of the file')
   }
-  return parseRecordBatch(reader, offset, bodyStart, bodyBytes, fields)
+  return parseRecordBatch(reader, offset, bodyStart, bodyBytes, Array<number>(fields).fill(2))
+}
+
+/** How many buffers a column has: which rows have a value, of texts where each begins, the values. */
+function buffersOf({ type }: ArrowField): number {
+  return type === 'utf8' ? 3 : 2
 }
 
 /** The metadata of a file's schema, from its footer or, where the file was cut, from its head; undefined when it is no Arrow file. */
@@ -178,7 +186,7 @@ function parseRecordBatch(
   offset: number,
   bodyStart: number,
   bodyBytes: number,
-  fields: number,
+  buffersOfFields: readonly number[],
 ): { readonly rows: number; readonly columns: ArrowColumn[] } {
   const message = parseMessage(reader, offset, RECORD_BATCH_MESSAGE)
   if (message.bodyBytes !== bodyBytes) throw new ArrowFormatError('a record batch whose body has two lengths')
@@ -187,19 +195,25 @@ function parseRecordBatch(
   // flatbuffers leave out what has its default: a batch without rows does not say how many it has
   const length = reader.slot(batch, 0)
   const rows = length === 0 ? 0 : reader.int64(length)
+  const fields = buffersOfFields.length
+  const count = buffersOfFields.reduce((sum, own) => sum + own, 0)
   const nodes = reader.vector(batch, 1, fields)
-  const buffers = reader.vector(batch, 2, 2 * fields)
-  if (nodes.length !== fields || buffers.length !== 2 * fields) {
-    throw new ArrowFormatError(`${nodes.length} columns in ${buffers.length} buffers instead of ${fields} in ${2 * fields}`)
+  const buffers = reader.vector(batch, 2, count)
+  if (nodes.length !== fields || buffers.length !== count) {
+    throw new ArrowFormatError(`${nodes.length} columns in ${buffers.length} buffers instead of ${fields} in ${count}`)
   }
-  const columns: ArrowColumn[] = []
-  for (let i = 0; i < fields; i++) {
+  let next = buffers.start
+  const takePlace = (): TextPlace => {
+    next += 16
+    return placeIn(reader, next - 16, bodyStart, bodyBytes)
+  }
+  const columns = buffersOfFields.map((own, i): ArrowColumn => {
     const node = nodes.start + 16 * i
     if (reader.int64(node) !== rows) throw new ArrowFormatError(`a column of ${reader.int64(node)} rows among ${rows}`)
-    // the first of a pair is the validity, the second the values
-    const [validity, values] = [2 * i, 2 * i + 1].map((at) => placeIn(reader, buffers.start + 16 * at, bodyStart, bodyBytes))
-    columns.push({ nulls: reader.int64(node + 8), validity, ...values } as ArrowColumn)
-  }
+    const validity = takePlace()
+    const offsets = own === 3 ? takePlace() : undefined
+    return { nulls: reader.int64(node + 8), validity, offsets, ...takePlace() }
+  })
   return { rows, columns }
 }
 
@@ -240,6 +254,7 @@ function parseType(reader: FlatReader, field: number): string {
     return `${reader.uint8Of(type, 1, 0) === 0 ? 'u' : ''}int${width === 0 ? 0 : reader.int32(width)}`
   }
   if (kind === TYPE_BOOL) return 'bool'
+  if (kind === TYPE_UTF8) return 'utf8'
   if (kind === TYPE_FLOAT) return `float${16 << reader.uint16Of(type, 0, 0)}`
   if (kind === TYPE_TIMESTAMP) {
     const zone = reader.slot(type, 1)

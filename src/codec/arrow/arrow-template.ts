@@ -1,6 +1,7 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns, Values } from '../../model/columns.ts'
+import { isByte } from '../../model/columns.ts'
 import { encodeArrowShard, encodeRows } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
@@ -44,7 +45,7 @@ export class FileEncoder {
     { footerOnly, buffers }: { readonly footerOnly?: string | undefined; readonly buffers?: BufferPool | undefined } = {},
   ): Uint8Array {
     // which rows have a value differs from file to file, and flags are bits there
-    if (dataset.columns.some(({ nullable, type }) => nullable === true || type === 'bool'))
+    if (dataset.columns.some(({ nullable, type }) => nullable === true || isByte(type)))
       return pooled(encodeRows(columns, metadata, dataset, footerOnly), buffers)
     const values = [...metadata.values()]
     const lengths = values.map((value) => Buffer.byteLength(value)).join(' ')

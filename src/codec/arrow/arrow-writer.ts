@@ -10,6 +10,7 @@ import {
   Schema,
   Struct,
   TimestampMicrosecond,
+  Utf8,
 } from 'apache-arrow'
 import type { Data, DataType } from 'apache-arrow'
 import { CkvdError } from '../../errors.ts'
@@ -22,6 +23,7 @@ import { KLINE_COLUMNS } from '../../model/kline.ts'
 import type { ShardMeta } from './shard-meta.ts'
 import { digestColumns } from './columns-digest.ts'
 import { encodeMeta } from './shard-meta.ts'
+import type { Validity } from './validity.ts'
 import { ALL_VALID, validityOf } from './validity.ts'
 
 /**
@@ -73,9 +75,9 @@ export function toRecordBatch(
 ): RecordBatch {
   const length = columns.openTime.length
   const fields = described.map(({ name, type, nullable = false }) => new Field(name, arrowType(type), nullable))
-  const children = described.map(({ key, type, nullable = false }) => {
-    const validity = nullable ? validityOf(columns[key] as Float64Array) : ALL_VALID
-    return makeData({ type: arrowType(type), length, data: arrowValues(columnOf(columns, key)), ...validity } as never) as Data
+  const children = described.map((column) => {
+    const validity = column.nullable === true ? validityOf(columns[column.key] as Float64Array) : ALL_VALID
+    return arrowData(column, columnOf(columns, column.key), validity)
   })
   return new RecordBatch(new Schema(fields, new Map(metadata)), makeData({ type: new Struct(fields), length, nullCount: 0, children }))
 }
@@ -99,9 +101,27 @@ export class ShardWriter extends RecordBatchFileWriter {
   }
 }
 
-/** Values as Arrow has them: of flags a bit a row, the lowest first; of all others the array itself. */
-export function arrowValues(values: Values): Values {
-  if (!(values instanceof Uint8Array)) return values
+/** A column as Arrow has it: of flags a bit a row, the lowest first, of words their texts, of all others the array itself. */
+export function arrowData({ type, words = [] }: Pick<DatasetColumn, 'type' | 'words'>, values: Values, validity: Validity): Data {
+  const length = values.length
+  if (type === 'word') return textsOf(values as Uint8Array, words)
+  const data = type === 'bool' ? bitsOf(values as Uint8Array) : values
+  return makeData({ type: arrowType(type), length, data, ...validity } as never) as Data
+}
+
+/** The text of each row, one behind the other, and where each begins. */
+function textsOf(places: Uint8Array, words: readonly string[]): Data {
+  const texts = words.map((word) => Buffer.from(word, 'latin1'))
+  const valueOffsets = new Int32Array(places.length + 1)
+  places.forEach((place, row) => {
+    valueOffsets[row + 1] = (valueOffsets[row] ?? 0) + (texts[place]?.length ?? 0)
+  })
+  const data = new Uint8Array(valueOffsets.at(-1) ?? 0)
+  places.forEach((place, row) => data.set(texts[place] ?? [], valueOffsets[row]))
+  return makeData({ type: new Utf8(), length: places.length, nullCount: 0, valueOffsets, data })
+}
+
+function bitsOf(values: Uint8Array): Uint8Array {
   const bits = new Uint8Array(Math.ceil(values.length / 8))
   values.forEach((flag, row) => {
     bits[row >> 3] = (bits[row >> 3] ?? 0) | (flag << (row & 7))
@@ -113,5 +133,6 @@ export function arrowValues(values: Values): Values {
 export function arrowType(type: DatasetColumn['type']): DataType {
   if (type === 'float64') return new Float64()
   if (type === 'bool') return new Bool()
+  if (type === 'word') return new Utf8()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }

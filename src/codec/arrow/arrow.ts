@@ -25,12 +25,16 @@ export interface DecodedShard<T extends Columns = KlineColumns> {
   readonly meta: ShardMeta
 }
 
+/** A text that is longer is no word of ours. */
+const LONGEST_WORD = 64
+
 /** The type of each column as `arrow-file` names it. */
 const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = {
   timestamp: 'timestamp[us, UTC]',
   float64: 'float64',
   int64: 'int64',
   bool: 'bool',
+  word: 'utf8',
 }
 
 /**
@@ -103,8 +107,9 @@ export function checkSchema({ fields }: ArrowSchema, { columns }: Dataset): void
 
 /** The columns of a batch whose schema was checked, as views where these are aligned to 8. @throws CKVD_SHARD_FORMAT */
 export function readColumns(bytes: Uint8Array, { rows, columns }: Omit<ArrowFile, 'schema'>, dataset: Dataset): Columns {
-  const entries = dataset.columns.map(({ key, name, type, nullable }, index): [string, Values] => {
-    const { nulls, validity, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
+  const entries = dataset.columns.map(({ key, name, type, nullable, words }, index): [string, Values] => {
+    const { nulls, validity, offsets, start, sizeBytes } = columns[index] as ArrowColumn // checkSchema counted them
+    if (type === 'word') return [key, wordsIn(bytes, { nulls, offsets, start, sizeBytes }, { rows, name, words })]
     const leastBytes = type === 'bool' ? Math.ceil(rows / 8) : rows * 8
     if ((nulls !== 0 && nullable !== true) || sizeBytes < leastBytes)
       refuse(`${rows} values in column ${name}`, `${nulls} nulls and ${sizeBytes} bytes`)
@@ -124,6 +129,27 @@ export function readColumns(bytes: Uint8Array, { rows, columns }: Omit<ArrowFile
 /** A byte a flag of bits, the lowest first. */
 function flagsOf(bits: Uint8Array, rows: number): Uint8Array {
   return Uint8Array.from({ length: rows }, (_none, row) => ((bits[row >> 3] ?? 0) >> (row & 7)) & 1)
+}
+
+/** The places of texts in the list of their column. */
+function wordsIn(
+  bytes: Uint8Array,
+  { nulls, offsets, start, sizeBytes }: Omit<ArrowColumn, 'validity'>,
+  { rows, name, words = [] }: { readonly rows: number; readonly name: string; readonly words?: readonly string[] | undefined },
+): Uint8Array {
+  if (nulls !== 0 || offsets === undefined || offsets.sizeBytes < 4 * (rows + 1))
+    refuse(`${rows} texts in column ${name}`, `${nulls} nulls and ${offsets?.sizeBytes ?? 0} bytes of offsets`)
+  const places = new Map(words.map((word, place) => [word, place]))
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offsets.start, 4 * (rows + 1))
+  return Uint8Array.from({ length: rows }, (_none, row) => {
+    const [from, to] = [view.getInt32(4 * row, true), view.getInt32(4 * row + 4, true)]
+    const text = 0 <= from && from <= to && to <= sizeBytes ? latin1Of(bytes.subarray(start + from, start + to)) : ''
+    return places.get(text) ?? refuse(`one of ${words.join(', ')} in column ${name}`, `another text in row ${row}`)
+  })
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_WORD)).toString('latin1')
 }
 
 /** What a file says is null is what has no value in it. */

@@ -6,7 +6,7 @@ import { columnOf } from '../../model/columns.ts'
 
 /**
  * What a shard says of its own rows: the SHA-256, as 64 hex digits, of the bytes of its columns, one after the other in the schema's
- * order, eight bytes a value (a flag one), low byte first, nothing between or behind them. Metadata is not in it: a file says that twice.
+ * order, eight bytes a value (a flag one, a word one: its place in the list of its column), low byte first, nothing between or behind them. Metadata is not in it: a file says that twice.
  */
 export function digestColumns(columns: Columns, described: readonly DatasetColumn[]): string {
   const hash = createHash('sha256')

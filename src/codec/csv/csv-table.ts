@@ -1,6 +1,7 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Columns, ColumnType, Values } from '../../model/columns.ts'
+import { isByte } from '../../model/columns.ts'
 import { maxLengthUs } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { TimeRange } from '../../model/series.ts'
@@ -56,7 +57,7 @@ export interface LineReader {
  * Decodes the CSV of any data set by the description of its columns: with or without its header and a byte order mark, LF or CRLF, final
  * newline optional. Slow and exact: each cell is what its column says, or the whole file is refused. Where rows are called by the end of
  * their slot they get its start. `table-scan.ts` has the fast way, which gives the same.
- * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_CSV_SYMBOL with `details` {line, column, found}
+ * @throws CKVD_CSV_HEADER, CKVD_CSV_COLUMNS, CKVD_CSV_NUMBER, CKVD_CSV_TIME, CKVD_CSV_SYMBOL, CKVD_CSV_WORD with `details` {line, column, found}
  */
 export function decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePlace): DecodedTable {
   const reader = readLines(dataset, place)
@@ -109,7 +110,7 @@ export function hasMark(bytes: Uint8Array): boolean {
 
 function valuesOf(type: ColumnType, numbers: readonly number[]): Values {
   if (type === 'float64') return Float64Array.from(numbers)
-  return type === 'bool' ? Uint8Array.from(numbers) : BigInt64Array.from(numbers, BigInt)
+  return isByte(type) ? Uint8Array.from(numbers) : BigInt64Array.from(numbers, BigInt)
 }
 
 function cellsOf({ columns, symbolAt }: Dataset): readonly Cell[] {
@@ -146,21 +147,29 @@ function codeOf(line: number, code: ErrorCode): ErrorCode {
 
 function parseCell(text: string, column: DatasetColumn, line: number, index: number): number {
   const time = column.isText === true ? 'a time such as 2024-01-01 00:05:00' : 'a time of 13 or 16 digits'
-  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number', bool: 'true or false' }[column.type]
+  const word = `one of ${(column.words ?? []).join(', ')}`
+  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number', bool: 'true or false', word }[column.type]
   const value = readCell(text, column)
   if (column.nullable === true && (text === '' || text === '""')) return NaN
   if (value !== undefined && value >= (column.least ?? -Infinity) && value <= (column.most ?? Infinity)) return value
-  const code = codeOf(line, column.type === 'timestamp' ? 'CKVD_CSV_TIME' : 'CKVD_CSV_NUMBER')
+  const codes: Partial<Record<ColumnType, ErrorCode>> = { timestamp: 'CKVD_CSV_TIME', word: 'CKVD_CSV_WORD' }
+  const code = codeOf(line, codes[column.type] ?? 'CKVD_CSV_NUMBER')
   throw csvError(code, `Expected ${expected} as ${column.header ?? column.name}, found "${cut(text)}"`, line, index + 1, text)
 }
 
-function readCell(text: string, { type, isText }: DatasetColumn): number | undefined {
+function readCell(text: string, { type, isText, words }: DatasetColumn): number | undefined {
   if (isText === true) return parseTextTimeUs(text)
   if (type === 'bool') return Object.hasOwn(FLAGS, text) ? FLAGS[text] : undefined
+  if (type === 'word') return placeOf(text, words)
   if (type === 'timestamp') return WHOLE.test(text) ? parseTimeUs(text) : undefined
   const value = Number(text)
   if (type === 'float64') return DECIMAL.test(text) && Number.isFinite(value) ? value : undefined
   return WHOLE.test(text) && Number.isSafeInteger(value) ? value : undefined
+}
+
+function placeOf(text: string, words: readonly string[] = []): number | undefined {
+  const place = words.indexOf(text)
+  return place < 0 ? undefined : place
 }
 
 /** The microseconds of `2024-01-01 00:05:00`, UTC; undefined for another text, or a time that no calendar has. */

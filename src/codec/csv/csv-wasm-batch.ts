@@ -7,7 +7,7 @@ import type { RowBatch } from './row-batch.ts'
 import { WINDOW_BYTES } from './table-scan.ts'
 
 /** What `workers/assembly/table-scanner.ts` calls the types of columns. */
-const KINDS: Readonly<Record<ColumnType, number>> = { timestamp: 0, float64: 1, int64: 2, bool: 3 }
+const KINDS: Readonly<Partial<Record<ColumnType, number>>> = { timestamp: 0, float64: 1, int64: 2, bool: 3 }
 const TEXT_TIME = 4
 /** A description of a column: two doubles and four words, of which the last is the scanner's own. */
 const DESCRIPTION_BYTES = 32
@@ -16,7 +16,7 @@ const MAX_TIME = BigInt(MAX_TIME_US)
 
 /** True for a data set whose rows the scanner knows: each cell is a value of its column, and is stored as it is written. */
 export function isScannable({ csv, columns, symbolAt, endLabels }: Dataset): boolean {
-  const isPlain = columns.every(({ nullable }) => nullable !== true)
+  const isPlain = columns.every(({ nullable, type }) => nullable !== true && KINDS[type] !== undefined)
   return csv === 'columns' && isPlain && symbolAt === undefined && endLabels === undefined
 }
 
@@ -61,7 +61,7 @@ export class WasmBatch implements RowBatch {
       memory.setFloat64(description, least ?? -Infinity, true)
       memory.setFloat64(description + 8, most ?? Infinity, true)
       memory.setUint32(description + 16, this.#places[i]?.cellsAt ?? 0, true)
-      memory.setUint32(description + 20, isText === true ? TEXT_TIME : KINDS[type], true)
+      memory.setUint32(description + 20, isText === true ? TEXT_TIME : (KINDS[type] ?? NaN), true)
       memory.setUint32(description + 24, Math.log2(cellBytes(type)), true)
     })
   }

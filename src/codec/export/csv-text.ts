@@ -14,11 +14,12 @@ const BLOCK_ROWS = 8192
 export function encodeRowsCsv(columns: Columns, described: readonly DatasetColumn[]): Uint8Array {
   const rows = columns.openTime.length
   const out = new CsvBytes()
-  const cells = described.map(({ key, type, nullable }): ((row: number) => void) => {
+  const cells = described.map(({ key, type, nullable, words = [] }): ((row: number) => void) => {
     const values = columns[key] ?? new Float64Array(rows)
     const numbers = doublesOf(values)
     // rows are below the length of every column
     if (nullable === true) return (row) => (Number.isNaN(numbers[row]) ? undefined : out.number(numbers[row] as number))
+    if (type === 'word') return (row) => out.text(words[numbers[row] as number] ?? '')
     if (type === 'bool') return (row) => out.text(numbers[row] === 1 ? 'true' : 'false')
     return type === 'timestamp' ? (row) => out.time(numbers[row] as number) : (row) => out.number(numbers[row] as number)
   })

@@ -1,6 +1,7 @@
 import { RecordBatch, RecordBatchStreamWriter, Schema } from 'apache-arrow'
 import { Compression, Encoding, Table, writeParquet, WriterPropertiesBuilder } from 'parquet-wasm'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
+import { isByte } from '../../model/columns.ts'
 
 /**
  * Parquet through parquet-wasm (the Rust `parquet` crate): importing this file loads five megabytes of WebAssembly, so it is
@@ -18,7 +19,7 @@ import type { DatasetColumn } from '../../dataset/dataset.ts'
 export function encodeRowsParquet(batch: RecordBatch, described: readonly DatasetColumn[]): Uint8Array {
   let properties = baseProperties().setDictionaryEnabled(false)
   for (const { name, type } of described) {
-    const isPlain = type === 'float64' || type === 'bool'
+    const isPlain = type === 'float64' || isByte(type)
     properties = properties.setColumnEncoding(name, isPlain ? Encoding.PLAIN : Encoding.DELTA_BINARY_PACKED)
   }
   return encode(batch.schema, [batch], properties)

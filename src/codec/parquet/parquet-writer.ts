@@ -103,6 +103,7 @@ function propertiesOf(described: readonly DatasetColumn[], text: string): Writer
     int64: Encoding.DELTA_BINARY_PACKED,
     float64: Encoding.BYTE_STREAM_SPLIT,
     bool: Encoding.PLAIN,
+    word: Encoding.PLAIN,
   }
   let properties = new WriterPropertiesBuilder()
     .setCompression(Compression.ZSTD)
