@@ -1,4 +1,4 @@
-import { shardRows } from '../codec/arrow/shard-rows.ts'
+import { shardRows } from '../codec/shard-rows.ts'
 import { chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { endsOf, idsOf } from '../dataset/expected.ts'
 import type { ChunkEnds } from '../dataset/sequence.ts'

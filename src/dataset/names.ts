@@ -1,7 +1,7 @@
 import { intervalPathName } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import type { Packaging, Series } from '../model/series.ts'
-import { KLINES } from './klines.ts'
+import { KLINES } from './sets/klines.ts'
 import type { OfDataset } from './registry.ts'
 import { datasetOf, findDataset } from './registry.ts'
 

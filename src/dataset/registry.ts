@@ -1,13 +1,13 @@
 import type { Columns } from '../model/columns.ts'
 import { createValues } from '../model/columns.ts'
-import { BOOK_DEPTH, BOOK_TICKER } from './book.ts'
+import { BOOK_DEPTH, BOOK_TICKER } from './sets/book.ts'
 import type { Dataset } from './dataset.ts'
-import { FUNDING_RATE } from './funding.ts'
-import { KLINES } from './klines.ts'
-import { LIQUIDATIONS } from './liquidations.ts'
-import { METRICS } from './metrics.ts'
-import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './price-klines.ts'
-import { AGG_TRADES, TRADES } from './trades.ts'
+import { FUNDING_RATE } from './sets/funding.ts'
+import { KLINES } from './sets/klines.ts'
+import { LIQUIDATIONS } from './sets/liquidations.ts'
+import { METRICS } from './sets/metrics.ts'
+import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './sets/price-klines.ts'
+import { AGG_TRADES, TRADES } from './sets/trades.ts'
 
 /** A description, and what it is in the markets in which something differs. */
 interface Described {

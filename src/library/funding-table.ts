@@ -1,7 +1,7 @@
 import type { Data, Table } from 'apache-arrow'
 import { Field, Utf8, vectorFromArray } from 'apache-arrow'
 import { arrowType } from '../codec/arrow/arrow-writer.ts'
-import { FUNDING_RATE } from '../dataset/funding.ts'
+import { FUNDING_RATE } from '../dataset/sets/funding.ts'
 import { slotOnHour, US_PER_HOUR } from '../dataset/schedule.ts'
 import type { Columns } from '../model/columns.ts'
 import { columnOf } from '../model/columns.ts'

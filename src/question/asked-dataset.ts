@@ -1,6 +1,6 @@
 import type { Dataset } from '../dataset/dataset.ts'
-import { FUNDING_RATE } from '../dataset/funding.ts'
-import { KLINES } from '../dataset/klines.ts'
+import { FUNDING_RATE } from '../dataset/sets/funding.ts'
+import { KLINES } from '../dataset/sets/klines.ts'
 import { parseDataset } from './dataset-names.ts'
 import { ChartType } from './names.ts'
 import type { GetDataOptions } from './query.ts'

@@ -1,5 +1,5 @@
 import type { AcquiredDay } from '../acquire/day.ts'
-import { shardRows } from '../codec/arrow/shard-rows.ts'
+import { shardRows } from '../codec/shard-rows.ts'
 import { chunkRange } from '../dataset/chunk.ts'
 import { countExpectedOfNone } from '../dataset/expected.ts'
 import type { EvidencedGap } from '../model/evidence.ts'

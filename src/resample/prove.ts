@@ -1,4 +1,4 @@
-import { TRADES } from '../dataset/trades.ts'
+import { TRADES } from '../dataset/sets/trades.ts'
 import { abortError } from '../errors.ts'
 import type { LakeContent } from '../lake/current-shard.ts'
 import { isShardError, readCurrentShard } from '../lake/current-shard.ts'

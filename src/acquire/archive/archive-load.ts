@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
-import { shardRows } from '../../codec/arrow/shard-rows.ts'
+import { shardRows } from '../../codec/shard-rows.ts'
 import { largestArchiveOf } from '../../codec/csv/csv-size.ts'
 import type { DecodeResult } from '../../codec/decode-archive.ts'
 import type { DecodedChunk } from '../../codec/decoded-chunk.ts'

@@ -1,6 +1,6 @@
 import { findOddities } from '../../codec/csv/odd-rows.ts'
 import { countExpectedOfNone } from '../../dataset/expected.ts'
-import { shardRows } from '../../codec/arrow/shard-rows.ts'
+import { shardRows } from '../../codec/shard-rows.ts'
 import { chunkRange, isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'

@@ -1,6 +1,6 @@
 import type { Columns } from '../../model/columns.ts'
 import { findMissing } from '../../dataset/expected.ts'
-import { shardRows } from '../../codec/arrow/shard-rows.ts'
+import { shardRows } from '../../codec/shard-rows.ts'
 import type { DecodeResult } from '../../codec/decode-archive.ts'
 import { chunkOfUs, isMonthChunked, nextChunk, previousChunk } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'

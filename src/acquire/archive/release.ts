@@ -1,7 +1,7 @@
 import type { Columns } from '../../model/columns.ts'
 import { createRows } from '../../dataset/registry.ts'
 import { countExpectedOfNone, findMissing } from '../../dataset/expected.ts'
-import { shardRows } from '../../codec/arrow/shard-rows.ts'
+import { shardRows } from '../../codec/shard-rows.ts'
 import type { DecodedChunk } from '../../codec/decoded-chunk.ts'
 import { chunkEndUs, chunkRange, consecutive, isMonthChunked } from '../../dataset/chunk.ts'
 import { CkvdError } from '../../errors.ts'

@@ -1,5 +1,5 @@
 import type { Dataset } from '../../dataset/dataset.ts'
-import { KLINES } from '../../dataset/klines.ts'
+import { KLINES } from '../../dataset/sets/klines.ts'
 import type { Market } from '../../model/market.ts'
 import { MARKETS } from '../../model/market.ts'
 import { formatUniverseText, UNIVERSE_COLUMNS } from '../../model/universe-text.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Dataset } from '../../dataset/dataset.ts'
-import { KLINES } from '../../dataset/klines.ts'
+import { KLINES } from '../../dataset/sets/klines.ts'
 import { CkvdError } from '../../errors.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { decodeArrowShard } from '../../../src/codec/arrow/arrow.ts'
-import { shardRows } from '../../../src/codec/arrow/shard-rows.ts'
+import { shardRows } from '../../../src/codec/shard-rows.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-archive.ts'
 import type { DecodedChunk } from '../../../src/codec/decoded-chunk.ts'
 import { decodeArchive, joinChunk, runDecodeTask } from '../../../src/codec/decode-archive.ts'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Dataset } from '../../../src/dataset/dataset.ts'
 import { countExpected, countExpectedOfNone, countOff, findMissing } from '../../../src/dataset/expected.ts'
-import { KLINES } from '../../../src/dataset/klines.ts'
+import { KLINES } from '../../../src/dataset/sets/klines.ts'
 import { mergeRows } from '../../../src/dataset/rows.ts'
 import { createRows, registerDataset } from '../../../src/dataset/registry.ts'
 import type { Columns } from '../../../src/model/columns.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeTable } from '../../../../src/codec/csv/csv-table.ts'
-import { KLINES } from '../../../../src/dataset/klines.ts'
+import { KLINES } from '../../../../src/dataset/sets/klines.ts'
 import type { Dataset } from '../../../../src/dataset/dataset.ts'
 
 const THREE: Dataset = {

@@ -1,6 +1,6 @@
-import { KLINE_COLUMNS } from '../model/kline.ts'
-import { MARKETS } from '../model/market.ts'
-import type { Dataset } from './dataset.ts'
+import { KLINE_COLUMNS } from '../../model/kline.ts'
+import { MARKETS } from '../../model/market.ts'
+import type { Dataset } from '../dataset.ts'
 
 /** Candlesticks. */
 export const KLINES: Dataset = {

@@ -1,4 +1,4 @@
-import type { Dataset, DatasetColumn } from './dataset.ts'
+import type { Dataset, DatasetColumn } from '../dataset.ts'
 
 function amount(key: string, name: string): DatasetColumn {
   return { key, name, type: 'float64', least: 0 }

@@ -1,4 +1,4 @@
-import type { Dataset, DatasetColumn } from './dataset.ts'
+import type { Dataset, DatasetColumn } from '../dataset.ts'
 
 /*
  * What stood in the order books of futures. Nobody can be asked for what the archives lack: days are as published.

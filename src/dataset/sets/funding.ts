@@ -1,4 +1,4 @@
-import type { Dataset } from './dataset.ts'
+import type { Dataset } from '../dataset.ts'
 
 /**
  * What the holders of a perpetual contract pay each other, every 8, 4 or 1 hours. Times are as published, a few milliseconds off the hour. By

@@ -1,4 +1,4 @@
-import type { Dataset, DatasetColumn } from './dataset.ts'
+import type { Dataset, DatasetColumn } from '../dataset.ts'
 
 /** REST writes ratios with four digits, archives with eight; COIN-M's archives and REST leave some out. */
 function ratio(key: string, name: string): DatasetColumn {

@@ -1,4 +1,4 @@
-import type { Dataset } from './dataset.ts'
+import type { Dataset } from '../dataset.ts'
 import { KLINES } from './klines.ts'
 
 /*

@@ -1,4 +1,4 @@
-import type { Dataset, DatasetColumn } from './dataset.ts'
+import type { Dataset, DatasetColumn } from '../dataset.ts'
 
 /*
  * What happened, order by order: aggregate trades, which are the fills of one order at one price, and the trades themselves. Rows are counted by
