@@ -20,6 +20,7 @@ import { checkProvider, checkMarketType } from './question/names.ts'
 import type { PolarsDataFrame } from './library/polars.ts'
 import type { NamedColumns, PlainRow } from './library/objects.ts'
 import { plainRows } from './library/objects.ts'
+import type { GetBatchesOptions } from './library/batches.ts'
 import type { ColumnName, GetColumnsOptions, GetDataOptions } from './question/query.ts'
 import { checkOptions, OPTION_NAMES } from './question/query.ts'
 import type { GetPanelOptions } from './question/panel-query.ts'
@@ -52,6 +53,7 @@ export type { MissingBars } from './read/missing-bars.ts'
 export { ChartType, DataProvider, DataSource, Interval, MarketType } from './question/names.ts'
 export type { PolarsDataFrame } from './library/polars.ts'
 export type { NamedColumns, PlainRow, PlainValue } from './library/objects.ts'
+export type { GetBatchesOptions } from './library/batches.ts'
 export type { ColumnName, FetchStep, GetColumnsOptions, GetDataOptions } from './question/query.ts'
 export type { GetPanelOptions, PanelColumn } from './question/panel-query.ts'
 export type { IncompleteBar, ResampledColumns, ResampleTableOptions } from './library/resample.ts'
@@ -99,6 +101,15 @@ export class CryptoKlineVisionData {
   getData(options: GetDataOptions): Promise<Table>
   getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
     return this.#client.getData(options)
+  }
+
+  /**
+   * The rows of `getData` as an async iterator of Arrow Tables of at most `batchRows` rows, in order: what is in memory at once is a day of trades or
+   * order books, of all else a month. Each table has the metadata of its part of the range. A part that lacks rows throws when the iterator comes to it.
+   * @throws CkvdError as `getData`
+   */
+  getBatches(options: GetBatchesOptions): AsyncGenerator<Table, void> {
+    return this.#client.getBatches(options)
   }
 
   /** As `getData`, as typed arrays: times are BigInt64Array in microseconds, counts BigInt64Array, prices and volumes Float64Array. */

@@ -1,10 +1,12 @@
+import type { OfDataset } from '../dataset/registry.ts'
 import { isStoredAsParquet } from '../dataset/registry.ts'
 import type { Columns } from '../model/columns.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { DecodedShard } from './arrow/arrow.ts'
 import { decodeArrowShard, isArrowShard } from './arrow/arrow.ts'
 import type { ShardMeta } from './arrow/shard-meta.ts'
-import { decodeParquetShard, isParquet, isParquetShard } from './parquet/parquet-shard.ts'
+import type { WantedRows } from './parquet/parquet-shard.ts'
+import { decodeParquetRows, decodeParquetShard, isParquet, isParquetShard, ROW_GROUP_ROWS } from './parquet/parquet-shard.ts'
 
 /*
  * The file of one chunk: Arrow, or Parquet where its data set says so. The only place that knows which.
@@ -19,6 +21,16 @@ export async function encodeShard(columns: Columns, meta: ShardMeta): Promise<Ui
 /** The file of a chunk, read: see `decodeArrowShard`. @throws CKVD_SHARD_FORMAT, CKVD_SHARD_DIGEST */
 export function decodeShard<T extends Columns = KlineColumns>(bytes: Uint8Array, isProven = false): DecodedShard<T> {
   return isParquet(bytes) ? decodeParquetShard<T>(bytes, isProven) : decodeArrowShard<T>(bytes, isProven)
+}
+
+/** True for a chunk of so many rows that fewer than all may be read of its file. */
+export function isDivisible(of: OfDataset, rows: number): boolean {
+  return isStoredAsParquet(of) && rows > ROW_GROUP_ROWS
+}
+
+/** Some rows of a divisible chunk: see `decodeParquetRows`. @throws CKVD_SHARD_FORMAT */
+export function decodeSomeRows(bytes: Uint8Array, wanted: WantedRows): DecodedShard<Columns> {
+  return decodeParquetRows(bytes, wanted)
 }
 
 /** True when a file claims to be that of a chunk, whole or not; false for foreign files. Never throws. */

@@ -26,11 +26,13 @@ import { describeGaps } from '../read/missing-bars.ts'
 import { DataSource } from '../question/names.ts'
 import type { PolarsDataFrame } from './polars.ts'
 import { toPolars } from './polars.ts'
-import type { ColumnName, GetColumnsOptions, GetDataOptions, KlineQuery, QueryDefaults } from '../question/query.ts'
+import type { ColumnName, GetColumnsOptions, GetDataOptions, KlineQuery, QueryDefaults, TableForm } from '../question/query.ts'
 import { checkOptions, parseFundingQuery, parseKlineQuery, parseRowsQuery, parseTableForm } from '../question/query.ts'
 import { parseAskedDataset } from '../question/asked-dataset.ts'
 import type { GetPanelOptions } from '../question/panel-query.ts'
 import { parsePanelQuery } from '../question/panel-query.ts'
+import type { GetBatchesOptions } from './batches.ts'
+import { parseBatchRows, readBatches } from './batches.ts'
 import { createFundingTable } from './funding-table.ts'
 import { createPanel, readPanel } from './panel.ts'
 import { createTable, DISPUTED_KEY } from './table.ts'
@@ -99,9 +101,7 @@ export class MarketClient {
   async getData(options: GetDataOptions): Promise<Table | PolarsDataFrame> {
     checkOptions('getData', options, QUERY_EXAMPLE)
     const form = parseTableForm(options, this.#defaults())
-    const dataset = parseAskedDataset(options)
-    const isFunding = dataset.name === FUNDING_RATE.name
-    const table = isFunding ? await this.#fundingTable(options, form.includeSourceInfo) : await this.#rowsTable(options, dataset)
+    const table = await this.#table(this.#queryOf(options, parseAskedDataset(options)), form)
     if (form.returnPolars) this.#warnOfDisputed(table)
     return form.returnPolars ? toPolars(table) : table
   }
@@ -125,18 +125,24 @@ export class MarketClient {
     return { table: createTable(query, rows, parseTableForm(options, this.#defaults())), gaps: rows.gaps, unexplained: rows.unexplained }
   }
 
-  async #rowsTable(options: GetDataOptions, dataset: Dataset): Promise<Table> {
-    const isOfBars = dataset.rules !== null
-    const query = isOfBars ? parseKlineQuery(options, this.#defaults()) : parseRowsQuery(options, this.#defaults(), dataset)
-    const form = parseTableForm(options, this.#defaults())
-    const rows = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
-    return createTable(query, rows, form)
+  /** See `CryptoKlineVisionData.getBatches`. */
+  getBatches(options: GetBatchesOptions): AsyncGenerator<Table, void> {
+    checkOptions('getBatches', options, QUERY_EXAMPLE)
+    const { batchRows, ...asked } = options
+    const form = parseTableForm({ ...asked, returnPolars: false }, this.#defaults())
+    const query = this.#queryOf(asked, parseAskedDataset(asked))
+    return readBatches(query, parseBatchRows(batchRows), (range) => this.#table({ ...query, range }, form))
   }
 
-  async #fundingTable(options: GetDataOptions, includeSourceInfo: boolean): Promise<Table> {
-    const query = parseFundingQuery(options, this.#defaults())
+  #queryOf(options: GetDataOptions, dataset: Dataset): KlineQuery {
+    if (dataset.name === FUNDING_RATE.name) return parseFundingQuery(options, this.#defaults())
+    return dataset.rules !== null ? parseKlineQuery(options, this.#defaults()) : parseRowsQuery(options, this.#defaults(), dataset)
+  }
+
+  async #table(query: KlineQuery, form: TableForm): Promise<Table> {
     const rows = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
-    return createFundingTable(query.series, rows, includeSourceInfo)
+    const isFunding = query.series.dataset === FUNDING_RATE.name
+    return isFunding ? createFundingTable(query.series, rows, form.includeSourceInfo) : createTable(query, rows, form)
   }
 
   /** See `CryptoKlineVisionData.getColumns`. */

@@ -10,6 +10,7 @@ import type { ReadGap } from './gap-evidence.ts'
 import { clipGaps, explainDue, explainGaps } from './gap-evidence.ts'
 import type { KlineQuery } from '../question/query.ts'
 import type { ShardReader } from '../lake/shard-store.ts'
+import { isPartlyWanted, readPartly } from './divided-chunks.ts'
 import { readDays, readParts } from './shard-columns.ts'
 import type { StoredDays, StoredPart } from './packed-columns.ts'
 import type { DayRange } from '../lake/ledger.ts'
@@ -32,9 +33,10 @@ export interface KlineRows {
 export async function joinParts(
   shards: ShardReader,
   query: KlineQuery,
-  parts: readonly DayPart[],
+  all: readonly DayPart[],
 ): Promise<{ rows: KlineRows; bad: readonly DayRow[]; doubted: readonly DayRange[] }> {
   const { series, columns: names } = query
+  const parts = await Promise.all(all.map((part) => narrow(shards, query, part)))
   const length = parts.reduce((sum, { rows }) => sum + rows, 0)
   const block = createBlock(keysOf(names, series), length, series)
   const stored: StoredPart[] = []
@@ -53,6 +55,16 @@ export async function joinParts(
   if (bad.length > 0 || doubted.length > 0)
     return { rows: NO_ROWS, bad: bad.map(({ row }) => row), doubted: doubted.map(({ whole }) => whole) }
   return { rows: cutRows(query, block, runs, parts), bad: [], doubted: [] }
+}
+
+/** Of a part that is wanted only partly, and has many rows, those that are; a part whose file is not as it should be stays: it is told later. */
+async function narrow(shards: ShardReader, { series, columns: names, range }: KlineQuery, part: DayPart): Promise<DayPart> {
+  const { row, range: whole } = part
+  if (part.columns !== null || row === null || !isPartlyWanted({ series, row, whole, range })) return part
+  const columns = await readPartly(shards, { series, row, whole, range, keys: keysOf(names, series) })
+  if (columns === undefined) return part
+  const rows = columns.openTime.length
+  return { ...part, rows, columns, row: null, runs: [{ source: 'CACHE', end: rows }] }
 }
 
 const NO_ROWS: KlineRows = { block: createBlock(keysOf(null, {}), 0), runs: [], gaps: [], disputed: [] }

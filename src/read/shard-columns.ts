@@ -145,7 +145,7 @@ interface Wanted {
 }
 
 /** The file of a part; undefined when there is none, or it cannot be read: what the caller does then covers both. */
-function openPart(shards: ShardReader, path: string): ReturnType<ShardReader['open']> {
+export function openPart(shards: ShardReader, path: string): ReturnType<ShardReader['open']> {
   try {
     const opening = shards.open(path)
     return opening instanceof Promise ? opening.catch(passUnreadable) : opening
@@ -155,7 +155,7 @@ function openPart(shards: ShardReader, path: string): ReturnType<ShardReader['op
 }
 
 /** What is not as it should be, or cannot be read, is a bad part. */
-function passUnreadable(error: unknown): undefined {
+export function passUnreadable(error: unknown): undefined {
   if (!isCkvdError(error, 'CKVD_SHARD_FORMAT', 'CKVD_LAKE_IO')) throw error
 }
 
@@ -216,7 +216,11 @@ function copyDirectly(bytes: Buffer, wanted: Wanted, layout: Layout): boolean {
   return opensInChunk(wanted)
 }
 
-function isSameChunk(series: Series, row: DayRow, found: { market: string; symbol: string; interval: string; day: string }): boolean {
+export function isSameChunk(
+  series: Series,
+  row: DayRow,
+  found: { market: string; symbol: string; interval: string; day: string },
+): boolean {
   return found.market === series.market && found.symbol === series.symbol && found.interval === series.interval && found.day === row.day
 }
 

@@ -227,6 +227,62 @@ describe('ticks of made days', () => {
     } else expect(told).toMatchObject({ exit: 3, rows: 0, problems: [{ message: expect.stringContaining(message) as string }] })
   })
 
+  test('of a large day any part is its rows, wherever it begins and ends, in one table and in batches', async () => {
+    // twelve rows share each time, so that those of one time lie in two groups
+    const timeOf = (i: number): number => Math.floor(i / 12) * 5000
+    const lines = Array.from({ length: 200_000 }, (_none, i) => tradeOf(i + 1, timeOf(i)))
+    await using world = await createTickWorld(NOW)
+    await world.publish('um', 'trades', 'BTCUSDT', day, [HEADER, ...lines, ''].join('\n'))
+    expect(ingestResult(await world.run('ingest', ...range, '--json', '--quiet'))).toMatchObject({ exit: 0, rows: 200_000 })
+    const variables = process.env
+    process.env = { ...variables, CKVD_NOW: NOW, CKVD_STATE: `${world.path}/state` }
+    const { CryptoKlineVisionData, DataProvider, DataSource, MarketType } = library
+    const ckvd = CryptoKlineVisionData.create(DataProvider.BINANCE, MarketType.FUTURES_USDT, {
+      lake: world.lake,
+      enforceSource: DataSource.CACHE,
+    })
+    try {
+      const boundary = timeOf(65_536)
+      const parts = [
+        [0, 1],
+        [boundary, boundary + 1],
+        [boundary - 5000, boundary],
+        [boundary - 4999, boundary + 4999],
+        [boundary - 1, timeOf(2 * 65_536) + 1],
+        [timeOf(199_999), 86_400_000],
+        [timeOf(199_999) + 1, 86_400_000],
+        [7_000_000, 50_000_000],
+      ] as const
+      for (const [from, to] of parts) {
+        const ask = {
+          symbol: 'BTCUSDT',
+          dataset: 'trades',
+          startTime: new Date(at(from)).toISOString(),
+          endTime: new Date(at(to)).toISOString(),
+        }
+        const expected = Array.from({ length: 200_000 }, (_none, i) => i).filter((i) => timeOf(i) >= from && timeOf(i) < to)
+        const ids = (await ckvd.getData(ask)).getChild('id')?.toArray() as BigInt64Array
+        expect(Array.from(ids, Number)).toEqual(expected.map((i) => i + 1))
+        const batches: number[] = []
+        for await (const table of ckvd.getBatches({ ...ask, batchRows: 10_000 })) {
+          expect(table.numRows).toBeLessThanOrEqual(10_000)
+          batches.push(...Array.from(table.getChild('id')?.toArray() as BigInt64Array, Number))
+        }
+        expect(batches).toEqual(expected.map((i) => i + 1))
+      }
+      expect(() => ckvd.getBatches({ symbol: 'BTCUSDT', dataset: 'trades', days: 1, batchRows: 0 })).toThrow(/batchRows/)
+      // a byte that is another one: nothing of the file is believed
+      const path = world.shardPath('um', 'trades', 'BTCUSDT', day)
+      const bytes = await readFile(path)
+      await writeFile(path, bytes.with(1000, (bytes[1000] ?? 0) ^ 1))
+      const ask = { symbol: 'BTCUSDT', dataset: 'trades', startTime: `${day}T01:00:00Z`, endTime: `${day}T01:01:00Z` }
+      await expect(ckvd.getData(ask)).rejects.toThrow(/damaged/)
+    } finally {
+      process.env = variables
+      await ckvd.close()
+    }
+  })
+
   test('days of hundreds of thousands of rows are several row groups, the same bytes each time', async () => {
     const lines = Array.from({ length: 150_000 }, (_none, i) => tradeOf(i + 1, i * 500))
     const lakes = await Promise.all(

@@ -1,7 +1,9 @@
+import type { Dataset } from '../../dataset/dataset.ts'
 import { findDataset } from '../../dataset/registry.ts'
 import { parseJson } from '../../json-text.ts'
 import type { Columns } from '../../model/columns.ts'
 import { joinColumns } from '../../model/columns.ts'
+import type { TimeRange } from '../../model/series.ts'
 import type { DecodedShard } from '../arrow/arrow.ts'
 import { checkChunk, checkDigest, checkSchema } from '../arrow/arrow.ts'
 import { readColumns, refuse } from '../arrow/read-columns.ts'
@@ -38,9 +40,7 @@ export function isParquetShard(bytes: Uint8Array): boolean {
 export function decodeParquetShard<T extends Columns>(bytes: Uint8Array, isProven: boolean): DecodedShard<T> {
   const first = readGroup(bytes, 0)
   const metadata = metadataOf(first)
-  const name = metadata.get(DATASET_KEY)
-  const dataset =
-    findDataset(name, metadata.get(MARKET_KEY)) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
+  const dataset = datasetIn(metadata)
   const meta = decodeMeta(metadata, refuse)
   checkSchema(first.schema, dataset)
   const parts: Columns[] = []
@@ -58,16 +58,72 @@ export function decodeParquetShard<T extends Columns>(bytes: Uint8Array, isProve
   return { columns: columns as T, meta: checkChunk(columns, meta, dataset) }
 }
 
-/** A row group as an Arrow stream. */
-function readGroup(bytes: Uint8Array, group: number): ArrowStream & { readonly bytes: Uint8Array } {
+/** Which rows of a shard are wanted. */
+export interface WantedRows {
+  /** microseconds, the end excluded */
+  readonly range: TimeRange
+  /** keys of the columns; that of the times is among them */
+  readonly keys: readonly string[]
+}
+
+/**
+ * Some columns of the rows of a shard that lie in a range, with others beside them: whole row groups, which end with a row before the range and
+ * one behind it, where there are such. The file must be proven: of its rows nothing is checked.
+ * @throws CKVD_SHARD_FORMAT
+ */
+export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows): DecodedShard<Columns> {
+  const names = readGroup(bytes, 0, { limit: 1 })
+  const metadata = metadataOf(names)
+  const meta = decodeMeta(metadata, refuse)
+  const dataset = datasetIn(metadata)
+  checkSchema(names.schema, dataset)
+  const wanted = { ...dataset, columns: dataset.columns.filter(({ key }) => keys.includes(key)) }
+  const times = { ...dataset, columns: dataset.columns.filter(({ key }) => key === 'openTime') }
+  const columnNames = (of: Dataset): string[] => of.columns.map(({ name }) => name)
+  const count = Math.ceil(meta.rows / ROW_GROUP_ROWS)
+  const firstTimeOf = (group: number): number =>
+    Number(rowsOf(readGroup(bytes, group, { limit: 1, columns: columnNames(times) }), times).openTime[0])
+  let [from, to] = [0, count]
+  // the last group that begins before the range
+  while (to - from > 1) {
+    const middle = (from + to) >> 1
+    if (firstTimeOf(middle) < range.startUs) from = middle
+    else to = middle
+  }
+  const parts: Columns[] = []
+  for (let group = from; group < count; group++) {
+    const part = rowsOf(readGroup(bytes, group, { columns: columnNames(wanted) }), wanted)
+    parts.push(part)
+    if (Number(part.openTime.at(-1)) >= range.endUs) break
+  }
+  return { columns: joinColumns(parts, parts[0] as Columns), meta }
+}
+
+/** The rows of a row group, of which there is one at least. @throws CKVD_SHARD_FORMAT */
+function rowsOf({ bytes, batches, schema }: RowGroup, dataset: Dataset): Columns {
+  checkSchema(schema, dataset)
+  const own = batches.map((batch) => readColumns(bytes, batch, dataset))
+  if (own.every(({ openTime }) => openTime.length === 0)) refuse('rows in each of its groups', 'none in one')
+  return joinColumns(own, own[0] as Columns)
+}
+
+type RowGroup = ArrowStream & { readonly bytes: Uint8Array }
+
+/** A row group, or a part of it, as an Arrow stream. */
+function readGroup(bytes: Uint8Array, group: number, part: { readonly limit?: number; readonly columns?: string[] } = {}): RowGroup {
   try {
     const stream = parquetLibrary()
-      .readParquet(bytes, { rowGroups: [group], batchSize: ROW_GROUP_ROWS })
+      .readParquet(bytes, { rowGroups: [group], batchSize: ROW_GROUP_ROWS, ...part })
       .intoIPCStream()
     return { ...parseArrowStream(stream), bytes: stream }
   } catch (cause) {
     return refuse('the structure of a whole Parquet file', `${bytes.length} bytes that are none (${String(cause).slice(0, 200)})`, cause)
   }
+}
+
+function datasetIn(metadata: ReadonlyMap<string, string>): Dataset {
+  const name = metadata.get(DATASET_KEY)
+  return findDataset(name, metadata.get(MARKET_KEY)) ?? refuse('the rows of a data set that is known', `"${String(name).slice(0, 100)}"`)
 }
 
 function metadataOf({ schema }: ArrowStream): ReadonlyMap<string, string> {
