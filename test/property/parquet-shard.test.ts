@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeShard, encodeShard, isOwnShard } from '../../src/codec/shard-file.ts'
+import { decodeShard, decodeSomeRows, encodeShard, isOwnShard } from '../../src/codec/shard-file.ts'
 import type { ShardMeta } from '../../src/codec/arrow/shard-meta.ts'
 import { ROW_GROUP_ROWS } from '../../src/codec/parquet/parquet-shard.ts'
 import { isCkvdError } from '../../src/errors.ts'
-import type { Columns } from '../../src/model/columns.ts'
+import type { Columns, Values } from '../../src/model/columns.ts'
 
 const START_US = Date.parse('2024-03-01T00:00:00Z') * 1000
 
@@ -63,6 +63,10 @@ const orders = fc
     }
   })
 
+function bytesOf(values: Values | undefined): Buffer {
+  return Buffer.from((values as Values).slice().buffer)
+}
+
 function metaOf(columns: Columns): ShardMeta {
   const { openTime } = columns
   const of =
@@ -99,8 +103,48 @@ describe('a shard of ticks', () => {
         openTime: ids().map((id) => BigInt(START_US) + id),
         ...{ isBuyerMaker: flags(), isBestMatch: flags() },
       }
-      expect(decodeShard<Columns>(await encodeShard(columns, metaOf(columns))).columns).toEqual(columns)
+      const found = decodeShard<Columns>(await encodeShard(columns, metaOf(columns))).columns
+      expect(Object.keys(found)).toEqual(Object.keys(columns))
+      for (const key of Object.keys(columns)) expect(bytesOf(found[key]).equals(bytesOf(columns[key]))).toBe(true)
     }
+  })
+
+  test('gives the row groups in which a range lies, with a row on either side of it', async () => {
+    // five rows share each time
+    const length = 3 * ROW_GROUP_ROWS + 1000
+    const timeOf = (i: number): number => START_US + Math.floor(i / 5) * 1_000_000
+    const ids = () => BigInt64Array.from({ length }, (_none, i) => BigInt(i))
+    const amounts = () => Float64Array.from({ length }, (_none, i) => i / 8)
+    const columns: Columns = {
+      ...{ aggTradeId: ids(), price: amounts(), quantity: amounts(), firstTradeId: ids(), lastTradeId: ids() },
+      openTime: BigInt64Array.from({ length }, (_none, i) => BigInt(timeOf(i))),
+      ...{ isBuyerMaker: new Uint8Array(length), isBestMatch: new Uint8Array(length) },
+    }
+    const bytes = await encodeShard(columns, metaOf(columns))
+    const times = Array.from({ length }, (_none, i) => timeOf(i))
+    const place = fc.oneof(
+      fc.integer({ min: -1, max: length + 5 }),
+      fc.constantFrom(0, ROW_GROUP_ROWS - 1, ROW_GROUP_ROWS, ROW_GROUP_ROWS + 5, 2 * ROW_GROUP_ROWS, length),
+    )
+    fc.assert(
+      fc.property(place, fc.integer({ min: 1, max: 150_000 }), fc.boolean(), (at, rows, isOff) => {
+        const range = { startUs: timeOf(at) + Number(isOff), endUs: timeOf(at + rows) + Number(isOff) }
+        const { columns: found, meta } = decodeSomeRows(bytes, { range, keys: ['aggTradeId', 'price', 'openTime'] })
+        expect(meta.rows).toBe(length)
+        const from = Number(found['aggTradeId']?.[0])
+        const to = from + found.openTime.length
+        for (const key of ['aggTradeId', 'price', 'openTime'])
+          expect(bytesOf(found[key]).equals(bytesOf(columns[key]?.slice(from, to)))).toBe(true)
+        expect(Object.keys(found)).toEqual(['aggTradeId', 'price', 'openTime'])
+        // all rows of the range, one before and one behind it, and of no group in which none of them lies
+        const first = times.findIndex((time) => time >= range.startUs)
+        const end = times.findIndex((time) => time >= range.endUs)
+        const wanted = [Math.max(0, (first < 0 ? length : first) - 1), Math.min(length, (end < 0 ? length : end) + 1)] as const
+        expect(from).toBe(Math.floor(wanted[0] / ROW_GROUP_ROWS) * ROW_GROUP_ROWS)
+        expect(to).toBe(Math.min(length, Math.ceil(wanted[1] / ROW_GROUP_ROWS) * ROW_GROUP_ROWS))
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('that is damaged ends in what it was, or in an error of the catalogue', async () => {

@@ -2,7 +2,7 @@ import type { Dataset } from '../../dataset/dataset.ts'
 import { findDataset } from '../../dataset/registry.ts'
 import { parseJson } from '../../json-text.ts'
 import type { Columns } from '../../model/columns.ts'
-import { joinColumns } from '../../model/columns.ts'
+import { columnOf, joinColumns } from '../../model/columns.ts'
 import type { TimeRange } from '../../model/series.ts'
 import type { DecodedShard } from '../arrow/arrow.ts'
 import { checkChunk, checkDigest, checkSchema } from '../arrow/arrow.ts'
@@ -77,12 +77,8 @@ export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows
   const meta = decodeMeta(metadata, refuse)
   const dataset = datasetIn(metadata)
   checkSchema(names.schema, dataset)
-  const wanted = { ...dataset, columns: dataset.columns.filter(({ key }) => keys.includes(key)) }
-  const times = { ...dataset, columns: dataset.columns.filter(({ key }) => key === 'openTime') }
-  const columnNames = (of: Dataset): string[] => of.columns.map(({ name }) => name)
   const count = Math.ceil(meta.rows / ROW_GROUP_ROWS)
-  const firstTimeOf = (group: number): number =>
-    Number(rowsOf(readGroup(bytes, group, { limit: 1, columns: columnNames(times) }), times).openTime[0])
+  const firstTimeOf = (group: number): number => Number(rowsOf(readGroup(bytes, group, { limit: 1 }), dataset).openTime[0])
   let [from, to] = [0, count]
   // the last group that begins before the range
   while (to - from > 1) {
@@ -92,8 +88,8 @@ export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows
   }
   const parts: Columns[] = []
   for (let group = from; group < count; group++) {
-    const part = rowsOf(readGroup(bytes, group, { columns: columnNames(wanted) }), wanted)
-    parts.push(part)
+    const part = rowsOf(readGroup(bytes, group), dataset)
+    parts.push(Object.fromEntries(keys.map((key) => [key, columnOf(part, key)])) as Columns)
     if (Number(part.openTime.at(-1)) >= range.endUs) break
   }
   return { columns: joinColumns(parts, parts[0] as Columns), meta }
@@ -110,7 +106,7 @@ function rowsOf({ bytes, batches, schema }: RowGroup, dataset: Dataset): Columns
 type RowGroup = ArrowStream & { readonly bytes: Uint8Array }
 
 /** A row group, or a part of it, as an Arrow stream. */
-function readGroup(bytes: Uint8Array, group: number, part: { readonly limit?: number; readonly columns?: string[] } = {}): RowGroup {
+function readGroup(bytes: Uint8Array, group: number, part: { readonly limit?: number } = {}): RowGroup {
   try {
     const stream = parquetLibrary()
       .readParquet(bytes, { rowGroups: [group], batchSize: ROW_GROUP_ROWS, ...part })
