@@ -34,7 +34,7 @@ export async function* readBatches(
   read: (range: TimeRange) => Promise<Table>,
 ): AsyncGenerator<Table, void> {
   let given = 0
-  let refusal: unknown
+  let refusal: Error | undefined
   for (const range of partsOf(query)) {
     let table: Table
     try {

@@ -7,13 +7,14 @@ import { openLake } from '../../lake/lake.ts'
 import { listSelectedSeries } from '../../lake/selection.ts'
 import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
-import { checkNesting, filterResampled } from '../../model/resample.ts'
+import { filterResampled } from '../../model/resample.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import { symbolOf } from '../../question/symbol-format.ts'
 import { BarCheck } from '../../resample/resample-check.ts'
 import type { LakeBars } from '../../resample/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
+import { SizedLake } from '../../resample/sized-lake.ts'
 import type { BarWriter } from '../show/bar-writer.ts'
 import {
   createArrowWriter,
@@ -30,16 +31,19 @@ import { runCommand } from '../command.ts'
 import { sumNeverRequested } from '../show/never-requested.ts'
 import {
   addSettings,
+  datasetOption,
   LOCAL_SETTINGS,
   intervalOption,
   marketOption,
-  requireOption,
   symbolsOf,
   symbolsOption,
   wordOption,
 } from '../options.ts'
+import { parseFlag } from '../flag-parser.ts'
 import type { RangeFlags } from '../range-options.ts'
 import { endOption, monthOption, rangeOf, startOption } from '../range-options.ts'
+import type { Plan, SizedText } from '../resample-plan.ts'
+import { planOf, readSize, sourceOf } from '../resample-plan.ts'
 import type { Sink } from '../show/out-file.ts'
 import { OutFile } from '../show/out-file.ts'
 import { writeData } from '../show/output.ts'
@@ -53,6 +57,8 @@ interface ResampleFlags extends RangeFlags {
   readonly symbols?: string[]
   readonly from: Interval
   readonly to?: Interval
+  readonly by?: SizedText
+  readonly data?: string
   readonly check?: true
   readonly incomplete?: true
   readonly format?: OutFormat
@@ -62,7 +68,7 @@ interface ResampleFlags extends RangeFlags {
 /** What is done to each series. */
 interface Job {
   readonly lake: Lake
-  readonly to: Interval
+  readonly plan: Plan
   readonly opens: TimeRange
   readonly writer: BarWriter | undefined
 }
@@ -76,6 +82,13 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     .addOption(symbolsOption())
     .addOption(intervalOption('--from', 'length of the bars that are in the lake').default('1m' as const))
     .addOption(intervalOption('--to', 'length of the bars to make; it must be made of whole bars of --from'))
+    .addOption(
+      new Option(
+        '--by <SIZE>',
+        'size of the bars to make instead: 90s, 7m, 1000trades, 10BTC, 500000USDT (of trades unless --data says klines)',
+      ).argParser(parseFlag('--by', 'a size such as 7m, 1000trades or 10BTC', readSize)),
+    )
+    .addOption(datasetOption('what bars are made of: klines, trades or aggTrades (default: klines; with --by trades)'))
     .addOption(startOption('first day on which a larger bar may open (UTC; default: all)'))
     .addOption(endOption('day after the last one'))
     .addOption(monthOption())
@@ -106,28 +119,28 @@ export function addResampleCommand(program: Command, context: CliContext): void 
 
 async function runResample(run: CommandRun<ResampleFlags>, words: readonly string[]): Promise<number> {
   const { options, context } = run
-  const to = requireOption(options.to, '--to NAME')
-  checkNesting(options.from, to)
+  const plan = planOf(options)
+  const { to } = plan
   const days = rangeOf(options, run.nowMs())
   const isCheckAlone = options.check === true && options.out === undefined && options.format === undefined
   const format = isCheckAlone ? undefined : chooseFormat(options, context.stdout.isTTY === true || run.json)
   const root = resolve(context.cwd, run.settings.lake)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })
-  const chosen = chooseSeries(lake, options, words)
+  const chosen = chooseSeries(lake, options, plan, words)
   const opens = openRange(days.start, days.end)
-  checkAny(lake, chosen, to, opens)
+  checkAny(lake, chosen, plan, opens)
   await using file = options.out === undefined ? undefined : await OutFile.create(resolve(context.cwd, options.out), root)
   const toStdout: Sink = { write: (part) => Promise.resolve(writeData(context.stdout, part as string)) }
   const hasBars = format !== undefined && (file !== undefined || !run.json)
-  const writer = hasBars ? createWriter(run, format, file ?? toStdout, to) : undefined
+  const writer = hasBars ? createWriter(run, format, file ?? toStdout, plan) : undefined
   const results: SeriesResult[] = []
-  for (const series of chosen) results.push(await resampleSeries(run, series, { lake, to, opens, writer }))
+  for (const series of chosen) results.push(await resampleSeries(run, series, { lake, plan, opens, writer }))
   await writer?.end()
   await file?.commit()
   const exit = exitOf(results)
   if (run.json) {
     const range = { start: days.start ?? null, end: days.end ?? null }
-    run.printJson({ command: 'resample', exit, from: options.from, to, range, series: results, out: options.out ?? null })
+    run.printJson({ command: 'resample', exit, from: sourceOf(plan), to, range, series: results, out: options.out ?? null })
   } else if (!run.quiet || exit !== 0) {
     // bars in a pipe are alone there
     const isPiped = writer !== undefined && file === undefined && (format !== 'table' || context.stdout.isTTY !== true)
@@ -142,36 +155,44 @@ async function runResample(run: CommandRun<ResampleFlags>, words: readonly strin
 }
 
 /** The series with smaller bars that flags and arguments name. Throws CKVD_USAGE when one that is named is not there. */
-function chooseSeries(lake: Lake, options: ResampleFlags, words: readonly string[]): Series[] {
-  const { market, from } = options
+function chooseSeries(lake: Lake, options: ResampleFlags, { dataset, from }: Plan, words: readonly string[]): Series[] {
+  const { market } = options
   const named = (symbolsOf(words, options.symbols) ?? []).map((symbol) => symbolOf(symbol, market ?? 'spot'))
-  const all = listSelectedSeries(lake.catalog, { ...(market === undefined ? {} : { market }), intervals: [from] })
+  const all = listSelectedSeries(lake.catalog, {
+    ...(market === undefined ? {} : { market }),
+    ...(dataset === undefined ? { intervals: [from] } : { datasets: [dataset] }),
+  })
   const chosen = named.length === 0 ? all : all.filter(({ symbol }) => named.includes(symbol))
   const missing = named.filter((symbol) => chosen.every((series) => series.symbol !== symbol))
   if (chosen.length > 0 && missing.length === 0) return chosen
-  const what = `${from} bars of ${missing.length > 0 ? missing.join(', ') : 'any symbol'}${market === undefined ? '' : ` in ${market}`}`
+  const what = `${dataset ?? `${from} bars`} of ${missing.length > 0 ? missing.join(', ') : 'any symbol'}${market === undefined ? '' : ` in ${market}`}`
   throw new CkvdError(
     'CKVD_USAGE',
-    `Expected ${what} in the lake ${lake.paths.root}, found none. \`ckvd coverage\` tells what it holds, \`ckvd ingest --intervals ${from}\` fetches them.`,
+    `Expected ${what} in the lake ${lake.paths.root}, found none. \`ckvd coverage\` tells what it holds, \`ckvd ingest ${dataset === undefined ? `--intervals ${from}` : `--data ${dataset}`}\` fetches them.`,
   )
 }
 
 /** Throws CKVD_USAGE when the lake has no day of smaller bars for the range. */
-function checkAny(lake: Lake, chosen: readonly Series[], to: Interval, opens: TimeRange): void {
-  if (chosen.some((series) => new LakeResampler(lake, series, to, opens).hasDays())) return
+function checkAny(lake: Lake, chosen: readonly Series[], plan: Plan, opens: TimeRange): void {
+  if (chosen.some((series) => resamplerOf(lake, series, plan, opens).hasDays())) return
   const range = [opens.startUs, opens.endUs].map((timeUs) => (Number.isFinite(timeUs) ? dayOfUs(timeUs) : '…')).join(' to ')
   throw new CkvdError(
     'CKVD_USAGE',
-    `Expected days of ${chosen[0]?.interval ?? ''} bars in the lake ${lake.paths.root} for bars of ${to} that open in ${range}, found none. \`ckvd coverage\` tells what it holds.`,
+    `Expected days of ${plan.dataset ?? `${plan.from} bars`} in the lake ${lake.paths.root} for bars of ${plan.to} that open in ${range}, found none. \`ckvd coverage\` tells what it holds.`,
   )
 }
 
-function createWriter(run: CommandRun<ResampleFlags>, format: OutFormat, sink: Sink, to: Interval): BarWriter {
+/** Bars of the exchange's grid, or of a size of their own. */
+function resamplerOf(lake: Lake, series: Series, { rule, to }: Plan, opens: TimeRange): LakeResampler | SizedLake {
+  return rule === null ? new LakeResampler(lake, series, to as Interval, opens) : new SizedLake(lake, series, rule, opens)
+}
+
+function createWriter(run: CommandRun<ResampleFlags>, format: OutFormat, sink: Sink, plan: Plan): BarWriter {
   const withCounts = run.options.incomplete === true
   const { stdout } = run.context
   const metadata = new Map([
-    ['ckvd.interval', to],
-    ['ckvd.resampled_from', run.options.from],
+    ['ckvd.interval', plan.to],
+    ['ckvd.resampled_from', sourceOf(plan)],
   ])
   switch (format) {
     case 'table':
@@ -190,10 +211,12 @@ function createWriter(run: CommandRun<ResampleFlags>, format: OutFormat, sink: S
 }
 
 async function resampleSeries(run: CommandRun<ResampleFlags>, series: Series, job: Job): Promise<SeriesResult> {
-  const { lake, to, opens, writer } = job
-  const resampler = new LakeResampler(lake, series, to, opens)
-  const target: Series = { ...series, interval: to }
-  const check = run.options.check === true ? new BarCheck(lake, opens, resampler, run.signal) : undefined
+  const { lake, plan, opens, writer } = job
+  const resampler = resamplerOf(lake, series, plan, opens)
+  const { market, symbol } = series
+  const target = { ...(plan.dataset === undefined ? series : { market, symbol }), interval: plan.to }
+  const check =
+    run.options.check === true && resampler instanceof LakeResampler ? new BarCheck(lake, opens, resampler, run.signal) : undefined
   const counts = { complete: 0, outage: 0, incomplete: 0 }
   const differences = []
   for await (const bars of resampler.bars(run.signal)) {
@@ -206,7 +229,7 @@ async function resampleSeries(run: CommandRun<ResampleFlags>, series: Series, jo
   run.logger.debug({ ...target, ...counts }, 'series resampled')
   return {
     ...target,
-    from: series.interval,
+    from: sourceOf(plan),
     bars: counts,
     unexplained: resampler.unexplained,
     never_requested: sumNeverRequested(resampler.neverRequested),
@@ -215,7 +238,12 @@ async function resampleSeries(run: CommandRun<ResampleFlags>, series: Series, jo
   }
 }
 
-async function writeBars(writer: BarWriter | undefined, series: Series, bars: LakeBars, withIncomplete: boolean): Promise<void> {
+async function writeBars(
+  writer: BarWriter | undefined,
+  series: Pick<Series, 'market' | 'symbol'>,
+  bars: LakeBars,
+  withIncomplete: boolean,
+): Promise<void> {
   const wanted = withIncomplete ? bars : filterResampled(bars, (row) => stateOf(bars, row) === 'complete')
   if (writer !== undefined && wanted.bars.length > 0) await writer.write(series, wanted)
 }

@@ -12,9 +12,12 @@ import { alignBars, formatBarEnds } from './bar-table.ts'
 import type { Sink } from './out-file.ts'
 import { PlainTable } from './plain-table.ts'
 
+/** Whose bars they are. */
+type Named = Pick<Series, 'market' | 'symbol'>
+
 /** Writes bars of one series after another; every row tells its market and symbol. */
 export interface BarWriter {
-  write(series: Series, bars: ResampledBars): Promise<void>
+  write(series: Named, bars: ResampledBars): Promise<void>
   /** told when all bars of a series have been written */
   endSeries?(): Promise<void>
   /** what a file of this form ends with */
@@ -36,7 +39,7 @@ function columnNames(withCounts: boolean): string[] {
 }
 
 /** The cells of a row in the order of `columnNames`; times as ISO text with microseconds. */
-function cellsOf({ market, symbol }: Series, bars: ResampledBars, row: number, withCounts: boolean): (string | number)[] {
+function cellsOf({ market, symbol }: Named, bars: ResampledBars, row: number, withCounts: boolean): (string | number)[] {
   const cells: (string | number)[] = [market, symbol]
   for (const { key, type } of KLINE_COLUMNS) {
     const value = Number(bars.columns[key][row])
@@ -131,7 +134,7 @@ function createBatchWriter(
   take: (batch: RecordBatch) => Promise<void>,
   end: () => Promise<void>,
 ): BarWriter {
-  let waiting: { series: Series; parts: ResampledBars[]; rows: number } | undefined
+  let waiting: { series: Named; parts: ResampledBars[]; rows: number } | undefined
 
   async function flush(): Promise<void> {
     if (waiting === undefined) return
@@ -196,7 +199,7 @@ async function drain(writer: AsyncIterable<Uint8Array>, sink: Sink): Promise<voi
   for await (const bytes of writer) await sink.write(bytes)
 }
 
-function batchOf(schema: Schema, series: Series, bars: ResampledBars, length: number, withCounts: boolean): RecordBatch {
+function batchOf(schema: Schema, series: Named, bars: ResampledBars, length: number, withCounts: boolean): RecordBatch {
   const children = [
     ...NAMES.map((name) => repeatText(series[name], length)),
     ...KLINE_COLUMNS.map(({ key, type }) => column(arrowType(type), length, bars.columns[key])),

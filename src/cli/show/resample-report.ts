@@ -2,6 +2,7 @@ import { seriesLabel } from '../../dataset/names.ts'
 import type { UnexplainedDay } from '../../lake/day-facts.ts'
 import type { NeverRequested } from '../../lake/requested.ts'
 import type { Interval } from '../../model/interval.ts'
+import { parseInterval } from '../../model/interval.ts'
 import type { Series } from '../../model/series.ts'
 import type { BarDifference, CheckCounts } from '../../resample/resample-check.ts'
 import type { BarState } from '../../resample/resample-lake.ts'
@@ -12,9 +13,11 @@ import { formatCount, formatCountOf, printTable } from './output.ts'
 import { unexplainedLine } from './unexplained-day.ts'
 
 /** What became of a series: exactly what `--json` prints of it. */
-export interface SeriesResult extends Series {
-  /** the smaller interval; `interval` is the larger one */
-  readonly from: Interval
+export interface SeriesResult extends Omit<Series, 'interval'> {
+  /** the larger interval, or the size that was asked for */
+  readonly interval: string
+  /** the smaller interval, or the data set that bars are made of */
+  readonly from: string
   readonly bars: Readonly<Record<BarState, number>>
   readonly unexplained: readonly UnexplainedDay[]
   /** chunks of smaller bars of which the lake knows nothing; the list has them one stretch an entry */
@@ -55,12 +58,12 @@ export function printReport(
     ]),
   })
   const days = results.flatMap(({ unexplained, from, ...series }) =>
-    unexplained.map((day) => `  ${cleanLine(unexplainedLine({ ...series, interval: from }, day))}`),
+    unexplained.map((day) => `  ${cleanLine(unexplainedLine({ ...series, interval: from as Interval }, day))}`),
   )
   if (days.length > 0)
     output.write(`${formatCountOf(days.length, 'day of smaller bars is', 'days of smaller bars are')} not explained:\n${days.join('\n')}\n`)
   const never = results.flatMap(({ never_requested_days, from, ...series }) =>
-    never_requested_days.map((stretch) => ({ ...series, interval: from, ...stretch })),
+    never_requested_days.map((stretch) => ({ ...series, interval: from as Interval, ...stretch })),
   )
   if (never.length > 0)
     output.write(`${neverRequestedTitle(never)}:\n${never.map((one) => `  ${neverRequestedLine(one, one)}`).join('\n')}\n`)
@@ -69,7 +72,10 @@ export function printReport(
   output.write(`${closing(results, told)} (exit ${told.exit})\n`)
 }
 
-function differenceLine(series: Series, { kind, open_time, column, resampled, exchange }: BarDifference): string {
+function differenceLine(
+  series: Omit<Series, 'interval'> & { readonly interval: string },
+  { kind, open_time, column, resampled, exchange }: BarDifference,
+): string {
   const where = `  ${seriesLabel(series)}  ${open_time}`
   switch (kind) {
     case 'only-exchange':
@@ -92,6 +98,9 @@ function closing(
   const sum = (pick: (result: SeriesResult) => number): number => results.reduce((total, result) => total + pick(result), 0)
   const compared = sum(({ check }) => check?.compared ?? 0)
   const differing = compared - sum(({ check }) => check?.equal ?? 0)
+  // trades, or shorter bars
+  const from = results[0]?.from ?? ''
+  const what = from === '' || parseInterval(from) !== undefined ? 'smaller bars' : from
   const parts = [
     ...new Set(results.map(({ from, interval }) => `${interval} made of ${from}.`)),
     ...(out === undefined ? [] : [`Bars written to ${out}.`]),
@@ -106,7 +115,7 @@ function closing(
               ? "All compared bars are the exchange's own."
               : `${formatCount(differing)} of ${formatCount(compared)} compared bars differ.`,
           ]),
-    results.every(isWhole) ? 'All smaller bars are stored or explained.' : 'Some smaller bars are missing without explanation.',
+    results.every(isWhole) ? `All ${what} are stored or explained.` : `Some ${what} are missing without explanation.`,
   ]
   return parts.join(' ')
 }

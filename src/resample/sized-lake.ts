@@ -1,0 +1,127 @@
+import { chunkRange, nextChunk } from '../dataset/chunk.ts'
+import { AGG_TRADES, TRADES } from '../dataset/sets/trades.ts'
+import { abortError, CkvdError } from '../errors.ts'
+import type { DayRow } from '../lake/catalog/catalog-rows.ts'
+import type { LakeContent } from '../lake/current-shard.ts'
+import { readCurrentShard } from '../lake/current-shard.ts'
+import type { UnexplainedDay } from '../lake/day-facts.ts'
+import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
+import type { NeverRequested } from '../lake/requested.ts'
+import { readRequested } from '../lake/requested.ts'
+import type { BarRule } from '../model/bar-rule.ts'
+import { amountColumnOf } from '../model/bar-rule.ts'
+import type { Columns } from '../model/columns.ts'
+import { sliceColumns } from '../model/columns.ts'
+import { isExplained } from '../model/condition.ts'
+import { isProof } from '../model/evidence.ts'
+import type { KlineColumns } from '../model/kline.ts'
+import type { ResampledBars } from '../model/resample.ts'
+import type { Series, TimeRange } from '../model/series.ts'
+import type { UtcDay } from '../model/utc-day.ts'
+import { findRow } from '../read/column-block.ts'
+import { chunksOf } from './resample-lake.ts'
+import type { LakeBars } from './resample-lake.ts'
+import { SizedBars } from './sized-bars.ts'
+import { asBars } from './trade-bars.ts'
+
+/** Rows that are bars at once: eleven columns of them take 6 MB. */
+const PIECE_ROWS = 65_536
+
+/** Bars of a size of their own, made of trades, aggregates or shorter bars of a lake, day after day: no more than a day of them is in memory. */
+export class SizedLake {
+  /** days that are not explained; grows while `bars` goes on */
+  readonly unexplained: UnexplainedDay[] = []
+  /** days of which the lake knows nothing */
+  readonly neverRequested: NeverRequested[] = []
+  readonly #lake: LakeContent
+  readonly #series: Series
+  readonly #rule: BarRule
+  readonly #range: TimeRange
+
+  /**
+   * @param range in which all rows lie that bars are made of
+   * @throws CKVD_USAGE for a rule about an asset in which the symbol does not trade, and for what cannot be summed
+   */
+  constructor(lake: LakeContent, series: Series, rule: BarRule, range: TimeRange) {
+    this.#lake = lake
+    this.#series = series
+    this.#rule = rule
+    this.#range = range
+    if (series.dataset === AGG_TRADES.name && series.market === 'cm')
+      throw new CkvdError('CKVD_USAGE', 'Expected trades or bars of COIN-M, got aggTrades: they do not tell what a contract is worth.')
+    if (rule.kind === 'amount') amountColumnOf(series.symbol, rule.asset)
+  }
+
+  /** True when the lake knows of any day for the range. */
+  hasDays(): boolean {
+    return this.#lake.catalog.iterateDays(this.#series, ...chunksOf(this.#series, this.#range)).next().done !== true
+  }
+
+  /** Throws CKVD_SHARD_MISSING, CKVD_SHARD_DIGEST, CKVD_SHARD_FORMAT, CKVD_LAKE_IO, CKVD_ABORTED. */
+  async *bars(signal: AbortSignal): AsyncGenerator<LakeBars, void> {
+    const { days, holes } = this.#survey()
+    const [first, last] = [days[0], days.at(-1)]
+    if (first === undefined || last === undefined) return
+    const range = {
+      startUs: Math.max(this.#rangeOf(first.day).startUs, this.#range.startUs),
+      endUs: Math.min(this.#rangeOf(last.day).endUs, this.#range.endUs),
+    }
+    const amount = this.#rule.kind === 'amount' ? amountColumnOf(this.#series.symbol, this.#rule.asset) : 'volume'
+    const sized = new SizedBars(this.#rule, amount, range, holes)
+    for (const row of days) {
+      if (signal.aborted) throw abortError(signal)
+      const { shard } = await readCurrentShard<Columns>(this.#lake, row, signal)
+      if (shard === undefined) continue
+      const own = cut(shard.columns, this.#range)
+      for (let at = 0; at < own.openTime.length; at += PIECE_ROWS) {
+        sized.push(this.#asBars(sliceColumns(own, at, at + PIECE_ROWS)))
+        yield withNothingExplained(sized.take())
+      }
+    }
+    sized.finish()
+    yield withNothingExplained(sized.take())
+  }
+
+  #asBars(rows: Columns): KlineColumns {
+    const { dataset } = this.#series
+    return dataset === TRADES.name || dataset === AGG_TRADES.name ? asBars(rows, dataset === AGG_TRADES.name) : (rows as KlineColumns)
+  }
+
+  /** The days with rows, and where rows are missing that are not known to be nowhere. */
+  #survey(): { readonly days: readonly DayRow[]; readonly holes: readonly TimeRange[] } {
+    const [start, end] = chunksOf(this.#series, this.#range)
+    const days = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) }
+    const rows: DayRow[] = []
+    const holes: TimeRange[] = []
+    for (const { row, never } of readRequested(this.#lake.catalog, this.#series, days, days)) {
+      if (never !== undefined) {
+        this.neverRequested.push(never)
+        holes.push({ startUs: this.#rangeOf(never.first).startUs, endUs: this.#rangeOf(never.last).endUs })
+        continue
+      }
+      if (!countsAsExplained(row)) this.unexplained.push(unexplainedDay(row, this.#gapsOf(row.day)))
+      if (row.shardSha256 !== null) {
+        rows.push(row)
+        holes.push(...this.#gapsOf(row.day).filter(({ evidence }) => !isProof(evidence)))
+      } else if (!isExplained(row.condition)) holes.push(this.#rangeOf(row.day))
+    }
+    return { days: rows, holes }
+  }
+
+  #gapsOf(day: UtcDay) {
+    return this.#lake.catalog.listGaps(this.#series, day, nextChunk(day, this.#series))
+  }
+
+  #rangeOf(day: UtcDay): TimeRange {
+    return chunkRange(day, this.#series)
+  }
+}
+
+function withNothingExplained(bars: ResampledBars): LakeBars {
+  return { ...bars, explained: new Int32Array(bars.bars.length) }
+}
+
+function cut<T extends Columns>(columns: T, { startUs, endUs }: TimeRange): T {
+  const start = findRow(columns.openTime, startUs)
+  return sliceColumns(columns, start, findRow(columns.openTime, endUs, start))
+}
