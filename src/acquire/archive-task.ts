@@ -44,6 +44,8 @@ export interface RestContext {
 export interface AcquireContext extends RestContext {
   readonly vision: Vision
   readonly pool: DecodePool
+  /** resolves when it is known where the series begins: until then archives are downloaded, and nothing is made of them; absent: it is */
+  readonly born?: Promise<void>
   readonly listing: Listing
   /** how far the listing of each market reaches */
   readonly edge: ListingEdge

@@ -118,17 +118,19 @@ class SeriesRun {
       const lanes = [this.#runLead()]
       // where the series begins decides which bars are expected: days that were asked for before its first archive, then that archive
       await lanes[0]
+      let born = Promise.resolve()
       for (const task of birthFirst(plan.tasks)) {
         if (!(await this.#host.ready())) {
           isOpen = false
           break
         }
-        const lane = this.#runArchive(task)
-        // awaited below, with all others
-        lane.catch(() => undefined)
+        const lane = this.#runArchive(task, born)
+        // its error is told below, with all others
+        const over = lane.catch(() => undefined)
         lanes.push(lane)
-        if (task.startsSeries) await lane
+        if (task.startsSeries) born = over
       }
+      await born
       const last = plan.tail.at(-1)
       const goesOn = last === undefined || !this.#life.mayEndIn(last)
       if (isOpen) {
@@ -189,10 +191,11 @@ class SeriesRun {
     await this.#fill(alive, 'before the first archive', true, isTold ? null : notTaken('begin', startUs))
   }
 
-  async #runArchive(task: ArchiveTask): Promise<void> {
+  /** @param born resolves when it is known where the series begins */
+  async #runArchive(task: ArchiveTask, born: Promise<void> = Promise.resolve()): Promise<void> {
     const turn = this.#seams?.begin(task.days, this.#life)
     const work: LaneWork = async (signal) => {
-      const ctx = { ...this.#host.acquire, signal }
+      const ctx = { ...this.#host.acquire, signal, born }
       const acquired = await acquireArchive(task, this.#life, ctx)
       const days = turn === undefined ? acquired : await turn.close(acquired, ctx)
       for (const day of days) this.#life.saw(day.lastOpenUs)

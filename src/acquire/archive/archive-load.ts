@@ -102,7 +102,7 @@ export async function loadArchive(
     let fetched: FetchedArchive
     try {
       const { etag, sizeBytes } = listed
-      fetched = await ctx.vision.fetchArchive(archive.key, { etag, sizeBytes, mostBytes, signal: ctx.signal })
+      fetched = await ctx.vision.fetchArchive(archive.key, { etag, sizeBytes, mostBytes, signal: ctx.signal }).finally(() => ctx.born)
     } catch (error) {
       if (!isFailure(error)) throw error
       if (!last && error.about === 'content') continue

@@ -96,7 +96,7 @@ export class SeriesEnd {
       return endAfter(
         dueUs,
         grid,
-        isShort ? doubt('not-ended', `it ended at ${isoOfUs(dueUs + 1)}, as the name of its contract or its data set says`) : null,
+        isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null,
       )
     } catch (error) {
       if (!isFailure(error)) throw error

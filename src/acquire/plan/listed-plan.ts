@@ -110,6 +110,12 @@ async function adoptOrphans(
   }
 }
 
+/** The first archive of one form, which was asked for. */
+interface FirstOfForm {
+  readonly packaging: Packaging
+  readonly first: Promise<ArchiveEntry | undefined>
+}
+
 /** The archives of a series in a scope, from `from` on (null: from the first one). */
 export async function fetchListings(
   series: Series,
@@ -119,11 +125,16 @@ export async function fetchListings(
   rows: ReadonlyMap<UtcDay, DayRow> = new Map(),
 ): Promise<SeriesListings> {
   const { scope, signal, listing } = ctx
+  const askFirst = (packaging: Packaging): FirstOfForm => ({ packaging, first: listing.fetchFirstArchive(series, packaging, signal) })
   const isMonthly = isMonthChunked(series)
   const packagings = packagingsOf(series).filter(
     (packaging) =>
       packaging === 'daily' || isMonthly || scope.archives === 'monthly' || (scope.archives === 'auto' && holdsSomeMonth(scope, from)),
   )
+  // where the series begins is asked together with its pages, where they cannot show it
+  const early = from !== null && known?.firstDay == null ? packagings.map((packaging) => askFirst(packaging)) : []
+  // awaited below; an error of the pages comes first
+  for (const { first } of early) first.catch(() => undefined)
   const none: SeriesListing = { archives: [], more: false }
   const range = listedRange(series, from, scope.end)
   const read = (packaging: 'daily' | 'monthly'): Promise<SeriesListing> =>
@@ -147,7 +158,7 @@ export async function fetchListings(
   const mayBegin = start !== null && (listed === null ? !more : listed > start) && (known?.firstDay == null || known.firstDay > start)
   const firsts =
     !isShown && (known?.firstDay == null || (mayBegin && !knowsFirst(known, scope.archives)))
-      ? await Promise.all(asked.map((packaging) => listing.fetchFirstArchive(series, packaging, signal)))
+      ? await Promise.all(asked.map((packaging) => (early.find((one) => one.packaging === packaging) ?? askFirst(packaging)).first))
       : null
   const isWhole =
     start === null ? listed !== null : mayBegin && firsts?.every((first) => first === undefined || first.firstDay >= start) === true
