@@ -19,12 +19,14 @@ const SHRINK_TROUBLED = 0.5
 /** What was too many is not tried again for so long: a host that allows eight connections allows eight in the next second, too. */
 const CEILING_MS = 2_000
 const BELOW_TROUBLE = 0.9
+/** Of an archive: itself and its CHECKSUM. */
+const REQUESTS = 2
 
 /**
  * How many archives are downloaded at once: as many as line and server take. It grows by one with each archive, so twice with each round
  * trip, until answers begin late (see `QUEUE_MS`) or fail; from then on by one a round trip. It shrinks a little where answers queue, and by
  * half where a connection breaks or is refused, a request times out, or the server says 429 or 5xx, once for all requests that were on
- * their way together; then it goes half of the way back with each round trip, to just below what was too many. Time in which a connection
+ * their way together, or to what is left of them where more than half fail; then it goes half of the way back with each round trip, to just below what was too many. Time in which a connection
  * is opened does not count: it is longer, and passes. A download that sits out a pause is never the only one.
  */
 export class DownloadWindow {
@@ -39,6 +41,8 @@ export class DownloadWindow {
   /** just below the size at which requests failed last, and until when it holds */
   #ceiling = Infinity
   #ceilingUntilMs = -Infinity
+  /** requests that failed together, and how many archives were on their way then */
+  #together = { atOnce: 0, failed: 0 }
   /** requests that sit out a pause */
   #paused = 0
 
@@ -80,7 +84,7 @@ export class DownloadWindow {
   answered(sentMs: number, waitedMs: number): void {
     this.#quickestMs = Math.min(this.#quickestMs, waitedMs)
     this.#usualMs += (waitedMs - this.#usualMs) / SMOOTHING
-    if (this.#usualMs > QUEUE_RATIO * this.#quickestMs + QUEUE_MS) this.#shrink(sentMs, SHRINK_QUEUED, FEW)
+    if (this.#usualMs > QUEUE_RATIO * this.#quickestMs + QUEUE_MS) this.#shrink(sentMs)
     // a window that is not full says nothing of a larger one
     else if (this.#queue.size > 0) this.#grow()
   }
@@ -97,17 +101,36 @@ export class DownloadWindow {
   /** A request that was sent at `sentMs` has failed in a way that fewer at once may avoid. */
   troubled(sentMs: number): void {
     if (sentMs >= this.#shrunkMs) {
-      this.#ceiling = Math.max(1, Math.min(this.#size - 1, this.#size * BELOW_TROUBLE))
-      this.#ceilingUntilMs = performance.now() + CEILING_MS
+      // tries again of what was begun before are on their way, too: that so many are too many says nothing of a smaller window
+      const atOnce = Math.max(this.#size, this.#queue.pending)
+      this.#together = { atOnce, failed: 0 }
+      this.#holdBelow(Math.min(atOnce - 1, atOnce * BELOW_TROUBLE))
+      this.#isStarting = false
+      this.#shrunkMs = performance.now()
+      this.#resize(Math.min(this.#size, atOnce * SHRINK_TROUBLED))
     }
-    this.#shrink(sentMs, SHRINK_TROUBLED, 1)
+    // of a flight of which most fails the rest is what is taken
+    const { atOnce, failed } = this.#together
+    this.#together = { atOnce, failed: failed + 1 }
+    const taken = Math.max(1, atOnce - (failed + 1) / REQUESTS)
+    if (taken < this.#size) {
+      this.#holdBelow(taken)
+      this.#resize(taken)
+    }
   }
 
-  #shrink(sentMs: number, factor: number, least: number): void {
+  /** What was too many is not tried again for a while. */
+  #holdBelow(size: number): void {
+    this.#ceiling = Math.max(1, Math.min(size, this.#ceilingUntilMs > performance.now() ? this.#ceiling : Infinity))
+    this.#ceilingUntilMs = performance.now() + CEILING_MS
+  }
+
+  /** Answers begin late. */
+  #shrink(sentMs: number): void {
     this.#isStarting = false
     if (sentMs < this.#shrunkMs) return
     this.#shrunkMs = performance.now()
-    this.#resize(Math.max(Math.min(least, this.#size), this.#size * factor))
+    this.#resize(Math.max(Math.min(FEW, this.#size), this.#size * SHRINK_QUEUED))
   }
 
   #resize(size: number): void {

@@ -88,7 +88,8 @@ describe('how many archives are downloaded at once', () => {
 
   test('leaves a second place while a download sits out a pause', async () => {
     const { window } = await grown(2)
-    for (let i = 0; i < 8; i++) window.troubled(performance.now())
+    const sentMs = performance.now()
+    for (let i = 0; i < 2 * 128; i++) window.troubled(sentMs)
     expect(window.size).toBe(1)
     const watch = window.watch()
     watch.onPause?.()
@@ -102,8 +103,29 @@ describe('how many archives are downloaded at once', () => {
     const sentMs = performance.now()
     for (let i = 0; i < 20; i++) window.troubled(sentMs)
     expect(window.size).toBe(16)
-    for (let i = 0; i < 8; i++) window.troubled(performance.now())
+    for (let i = 20; i < 64; i++) window.troubled(sentMs)
     expect(window.size).toBe(1)
+  })
+
+  test('tries again of many that failed make it no smaller than what was taken of them', async () => {
+    const { window } = await grown(0)
+    const sentMs = performance.now()
+    for (let i = 0; i < 56; i++) window.troubled(sentMs)
+    expect(window.size).toBe(4)
+    // the 28 that were refused are on their way again: all but four of them are refused once more
+    const againMs = performance.now()
+    for (let i = 0; i < 48; i++) window.troubled(againMs)
+    expect(window.size).toBe(4)
+  })
+
+  test('where most of those that are on their way fail it shrinks to what went through, and is not larger soon', async () => {
+    const { window, line } = await grown(0)
+    const sentMs = performance.now()
+    // a host that allows eight connections: of 64 requests for 32 archives 56 are refused
+    for (let i = 0; i < 56; i++) window.troubled(sentMs)
+    expect(window.size).toBe(4)
+    for (let i = 0; i < 8; i++) await line.roundTrip(window, 100)
+    expect(window.size).toBe(4)
   })
 
   test('leaves room where a request beside them fails, and thinks nothing of when it is answered', async () => {
@@ -113,11 +135,11 @@ describe('how many archives are downloaded at once', () => {
     slow.onStatus(200, {})
     expect(window.size).toBe(32)
     for (const fail of [(one: typeof slow) => one.onFailure?.(), (one: typeof slow) => one.onStatus(503, {})]) {
-      const before = window.size
-      const beside = window.watchBeside()
+      const { window: own } = await grown(0)
+      const beside = own.watchBeside()
       beside.onSend()
       fail(beside)
-      expect(window.size).toBe(before / 2)
+      expect(own.size).toBe(16)
     }
   })
 })
