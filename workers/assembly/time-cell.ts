@@ -20,7 +20,7 @@ function dayUs(year: u32, month: u32, day: u32): i64 {
   const y = year - <u32>isLate
   const m: u32 = isLate ? month + 9 : month - 3
   const isLeap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
-  const before = load<u32>(DAYS_BEFORE + (<usize>m << 2))
+  const before = load<u32>(DAYS_BEFORE + ((<usize>m) << 2))
   const length: u32 = month == 2 ? 28 + <u32>isLeap : load<u32>(DAYS_BEFORE + ((<usize>m + 1) << 2)) - before
   if (day > length) return 0
   const days = <i64>y * 365 + y / 4 - y / 100 + y / 400 + before + day - 1
@@ -67,7 +67,7 @@ export class TimeCell {
     if (date != knownYear || day != knownDay) {
       // a digit gives at most 9, what is none gives more, and what stands between them gives 0
       const own = date ^ FRAME_1
-      const dd = <u32>day ^ 0x3030
+      const dd = (<u32>day) ^ 0x3030
       if ((((own + 0x7676767676767676) | own) & 0x8080808080808080) != 0 || (((dd + 0x7676) | dd) & 0x8080) != 0) return 0
       if ((own & 0xff0000ff00000000) != 0) return 0
       const year = <u32>(own & 0xff) * 1000 + <u32>((own >> 8) & 0xff) * 100 + <u32>((own >> 16) & 0xff) * 10 + <u32>((own >> 24) & 0xff)

@@ -93,11 +93,7 @@ export class SeriesEnd {
       const dueUs = Math.max(latestUs, (this.endedUs ?? 0) - 1)
       if (latestUs > heldUs) return endAfter(dueUs, grid, notTaken('end', latestUs))
       const isShort = slotStartUs(heldUs, grid) < slotStartUs(dueUs, grid)
-      return endAfter(
-        dueUs,
-        grid,
-        isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null,
-      )
+      return endAfter(dueUs, grid, isShort ? doubt('not-ended', `its name says that it was delivered at ${isoOfUs(dueUs + 1)}`) : null)
     } catch (error) {
       if (!isFailure(error)) throw error
       return { ended: false, young: false, doubt: doubt('not-ended', `its last archives could not be read: ${error.code}`) }

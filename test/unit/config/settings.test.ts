@@ -18,6 +18,11 @@ function resolve(options: Partial<ResolveOptions> = {}) {
   return resolveSettings({ cwd, ...options })
 }
 
+/** A user with nothing yet: what lies in the home of who runs the tests is none of theirs. */
+function emptyHome(): Record<string, string> {
+  return { HOME: cwd, LOCALAPPDATA: cwd }
+}
+
 function refusal(options: Partial<ResolveOptions>): { code: string; message: string } {
   try {
     resolve(options)
@@ -36,7 +41,7 @@ function writeConfig(value: unknown, name = 'ckvd.config.json'): string {
 
 describe('defaults', () => {
   test('are those of the contract', () => {
-    const { settings, origins } = resolve()
+    const { settings, origins } = resolve({ env: emptyHome() })
     expect(settings).toMatchObject({
       visionUrl: 'https://data.binance.vision',
       listingUrl: 'https://s3-ap-northeast-1.amazonaws.com/data.binance.vision',
@@ -58,8 +63,8 @@ describe('defaults', () => {
 
   test('the library logs errors only; a sandbox has a lake of its own', () => {
     expect(resolve({ caller: 'library' }).settings.logLevel).toBe('ERROR')
-    expect(resolve({ flags: { sandbox: true } }).settings.lake).toMatch(/crypto-kline-vision-data[\\/]sandbox$/)
-    expect(resolve({ env: { CKVD_SANDBOX: 'yes' } }).settings.lake).toMatch(/crypto-kline-vision-data[\\/]sandbox$/)
+    expect(resolve({ flags: { sandbox: true }, env: emptyHome() }).settings.lake).toMatch(/[\\/]ckvd[\\/]sandbox$/)
+    expect(resolve({ env: { ...emptyHome(), CKVD_SANDBOX: 'yes' } }).settings.lake).toMatch(/[\\/]ckvd[\\/]sandbox$/)
   })
 
   test('the table describes every setting once, and the result is frozen', () => {
