@@ -269,5 +269,5 @@ export const SETTINGS: readonly SettingDescription[] = [
 export const COMMAND_KEYS: readonly string[] = (
   'json quiet verbose universe market symbols data intervals start end month archives noRest dryRun refresh retryFailed force crossCheck keepArchives mapMarket ' +
   'out quote asOf recentDays html csv accept condition reason repair prune interval days funding reindex source format from port archive faults seed ' +
-  'maxAge live kind minDays png gzip replace to check incomplete since onEnd ping metrics'
+  'maxAge live kind minDays png gzip replace to by check incomplete since onEnd ping metrics'
 ).split(' ')
