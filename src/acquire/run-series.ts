@@ -32,6 +32,9 @@ import { unknownSymbol } from './unknown-symbol.ts'
  */
 const MAX_STRETCH_ROWS = 50_000
 
+/** Archives that are downloaded at most before it is known where their series begins. */
+const MOST_UNBORN = 16
+
 /** Work in a lane; `signal` is that of the days it is for. */
 export type LaneWork = (signal: AbortSignal) => Promise<void>
 
@@ -119,6 +122,7 @@ class SeriesRun {
       // where the series begins decides which bars are expected: days that were asked for before its first archive, then that archive
       await lanes[0]
       let born = Promise.resolve()
+      let begun = 0
       for (const task of birthFirst(plan.tasks)) {
         if (!(await this.#host.ready())) {
           isOpen = false
@@ -129,6 +133,8 @@ class SeriesRun {
         const over = lane.catch(() => undefined)
         lanes.push(lane)
         if (task.startsSeries) born = over
+        // what is downloaded waits with its share of the memory of all series
+        else if (++begun === MOST_UNBORN) await born
       }
       await born
       const last = plan.tail.at(-1)

@@ -4,7 +4,7 @@ import { CkvdError } from '../errors.ts'
 import type { BarRule } from '../model/bar-rule.ts'
 import { parseBarRule } from '../model/bar-rule.ts'
 import type { Interval } from '../model/interval.ts'
-import { isLongerThanDay } from '../model/interval.ts'
+import { isLongerThanDay, maxLengthUs } from '../model/interval.ts'
 import { checkNesting } from '../model/resample.ts'
 import { requireOption } from './options.ts'
 
@@ -47,6 +47,11 @@ export function planOf({ by, to, from, data, check }: PlanFlags): Plan {
       details: { option: '--data' },
     })
   if (dataset === KLINES.name) {
+    // weeks and three days open on days of their own
+    if (by?.kind === 'time' && (isLongerThanDay(from) || by.lengthUs % maxLengthUs(from) !== 0))
+      throw new CkvdError('CKVD_USAGE', `Expected a time that is made of whole bars of ${from}, got ${by.text}.`, {
+        details: { option: '--by' },
+      })
     if (by !== undefined) return { rule: by, dataset: undefined, from, to: by.text }
     const larger = requireOption(to, '--to NAME')
     checkNesting(from, larger)
@@ -63,7 +68,9 @@ export function planOf({ by, to, from, data, check }: PlanFlags): Plan {
 }
 
 function contradicting(one: string, other: string): CkvdError {
-  return new CkvdError('CKVD_USAGE', `Expected ${one} or ${other}, got both.`, { details: { option: one } })
+  return new CkvdError('CKVD_USAGE', `Expected ${one} or ${other}, got both; either may stand in the config file.`, {
+    details: { option: one },
+  })
 }
 
 /** What bars are made of, in words. */

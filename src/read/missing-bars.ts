@@ -1,4 +1,5 @@
 import { seriesLabel } from '../dataset/names.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -52,9 +53,12 @@ export function findUnexplained({ series, source }: KlineQuery, { gaps }: KlineR
   const bars = open.reduce((sum, gap) => sum + gap.bars, 0)
   const details = { ...series, bars, gaps: describeGaps(open.slice(0, LISTED_GAPS)) }
   if (isTelling(failure)) return failure.with(details)
-  const hint =
-    source === DataSource.AUTO ? 'Try again, or see `ckvd coverage`.' : `Only ${source} was asked: source ${DataSource.AUTO} asks all.`
-  const message = `${bars} ${bars === 1 ? 'bar' : 'bars'} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence.replace(/\.$/, '')}. ${hint}`
+  const { rest, rules } = datasetOf(series)
+  const again =
+    rest === null ? 'Its archives alone have it: that of a day comes the day after, as a rule.' : 'Try again, or see `ckvd coverage`.'
+  const hint = source === DataSource.AUTO ? again : `Only ${source} was asked: source ${DataSource.AUTO} asks all.`
+  const one = rules === null ? 'row' : 'bar'
+  const message = `${bars} ${bars === 1 ? one : `${one}s`} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence.replace(/\.$/, '')}. ${hint}`
   return new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
 }
 

@@ -1,10 +1,11 @@
-import type { AmountColumn, BarRule } from '../model/bar-rule.ts'
+import type { BarRule } from '../model/bar-rule.ts'
 import { DecimalSum } from '../model/decimal-sum.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { createColumns } from '../model/kline.ts'
 import { numberAt } from '../model/number-at.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import type { TimeRange } from '../model/series.ts'
+import type { AmountColumn } from './amount-column.ts'
 
 /** A bar that is made, or was. */
 interface Bar {
@@ -25,12 +26,19 @@ interface Bar {
 
 const SUMMED = ['volume', 'quoteVolume', 'takerBuyVolume', 'takerBuyQuoteVolume'] as const
 
+/** A stretch of time in which rows are missing. */
+export interface Hole extends TimeRange {
+  /** it is told where a chunk begins or ends, and reaches to the rows on either side of it: so it is where rows are counted */
+  readonly reachesRows: boolean
+}
+
 /**
  * Bars of a size of their own, made of rows in order: trades, aggregates, or shorter bars, each as a bar (`trade-bars.ts`). First and last price,
  * the highest and the lowest, the sums of the rest, of the published decimals (`DecimalSum`).
  *
- * - By time a bar opens on the grid and closes with the last microsecond before the next one. By trades or by an amount it opens with its first row and closes with its last one: the row with
- *   which it is full, which is not split, so that it may hold more. Where bars begin follows from the first row that is given.
+ * - By time a bar opens on the grid and closes with the last microsecond before the next one. By trades or by an amount it opens with its
+ *   first row and closes with its last one: the row with which it is full, which is not split, so that it may hold more. Where bars begin
+ *   follows from the first row that is given.
  * - No bar is whole over a hole: by trades or an amount the hole ends it. Such a bar, and one that is not full at the end, lacks rows: of them
  *   `expected` is more than `bars`.
  */
@@ -38,23 +46,27 @@ export class SizedBars {
   readonly #rule: BarRule
   readonly #amount: AmountColumn
   readonly #range: TimeRange
-  readonly #holes: readonly TimeRange[]
   readonly #sums = SUMMED.map(() => new DecimalSum())
   #bar: Bar | undefined
   #ended: Bar[] = []
-  /** holes that all rows so far lie behind */
-  #passed = 0
+  /** holes behind all rows so far, in order */
+  readonly #holes: Hole[] = []
+  /** what lies before is in a hole, or in a bar of which a hole has a part */
+  #holeEndUs = -Infinity
 
   /**
    * @param amount what is summed for a rule about an asset
-   * @param range of which all rows are given, but for those in `holes`
-   * @param holes in order
+   * @param range of which all rows are given, but for those that are missing
    */
-  constructor(rule: BarRule, amount: AmountColumn, range: TimeRange, holes: readonly TimeRange[]) {
+  constructor(rule: BarRule, amount: AmountColumn, range: TimeRange) {
     this.#rule = rule
     this.#amount = amount
     this.#range = range
-    this.#holes = holes
+  }
+
+  /** Rows are missing: told in order, before any row that lies behind the hole. */
+  miss(hole: Hole): void {
+    this.#holes.push(hole)
   }
 
   /** Takes more rows, later than all before. */
@@ -63,10 +75,11 @@ export class SizedBars {
     for (let row = 0; row < columns.openTime.length; row++) {
       // every column has as many rows as the open times
       const timeUs = Number(columns.openTime[row])
-      this.#pass(timeUs)
+      while (timeUs > (this.#holes[0]?.startUs ?? Infinity)) this.#cross(this.#holes.shift() as Hole, timeUs)
       if (this.#bar !== undefined && timeUs >= this.#endOf(this.#bar)) this.#end()
       const bar = (this.#bar ??= this.#begin(timeUs, numberAt(columns.open, row)))
-      if (timeUs >= (this.#holes[this.#passed]?.startUs ?? Infinity)) bar.isWhole = false
+      // a row in a hole, or the one before it: rows of its bar may be missing
+      if (timeUs < this.#holeEndUs || timeUs >= (this.#holes[0]?.startUs ?? Infinity)) bar.isWhole = false
       bar.high = Math.max(bar.high, numberAt(columns.high, row))
       bar.low = Math.min(bar.low, numberAt(columns.low, row))
       bar.close = numberAt(columns.close, row)
@@ -80,6 +93,8 @@ export class SizedBars {
 
   /** Nothing comes any more. */
   finish(): void {
+    const [hole] = this.#holes
+    if (hole !== undefined) this.#cross(hole, this.#range.endUs)
     if (this.#bar === undefined) return
     // by time it has closed where its range goes on behind it
     if (this.#rule.kind !== 'time' || this.#endOf(this.#bar) > this.#range.endUs) this.#bar.isWhole = false
@@ -115,7 +130,9 @@ export class SizedBars {
     const openUs = this.#rule.kind === 'time' ? Math.floor(timeUs / this.#rule.lengthUs) * this.#rule.lengthUs : timeUs
     for (const sum of this.#sums) sum.clear()
     const prices = { open: price, high: price, low: price, close: price }
-    return { openUs, closeUs: openUs, ...prices, count: 0, rows: 0, isWhole: openUs >= this.#range.startUs, sums: [], rounded: 0 }
+    // one by time may have begun before the range, or in a hole
+    const isWhole = openUs >= this.#range.startUs && (this.#rule.kind !== 'time' || openUs >= this.#holeEndUs)
+    return { openUs, closeUs: openUs, ...prices, count: 0, rows: 0, isWhole, sums: [], rounded: 0 }
   }
 
   /** From here on rows are of another bar: of one by time, since others end with a row. */
@@ -123,27 +140,21 @@ export class SizedBars {
     return this.#rule.kind === 'time' ? openUs + this.#rule.lengthUs : Infinity
   }
 
-  /** A row lies behind holes: what is under way lacks what was in them. */
-  #pass(timeUs: number): void {
-    for (let hole = this.#holes[this.#passed]; hole !== undefined && hole.endUs <= timeUs; hole = this.#holes[++this.#passed]) {
-      if (this.#bar === undefined) continue
+  /** The next row lies behind the beginning of a hole, at this time. */
+  #cross({ startUs, endUs, reachesRows }: Hole, nextUs: number): void {
+    this.#holeEndUs = Math.max(this.#holeEndUs, endUs, reachesRows ? nextUs : -Infinity)
+    if (this.#bar === undefined) return
+    if (this.#rule.kind !== 'time') {
       this.#bar.isWhole = false
-      if (this.#rule.kind !== 'time') this.#end()
-    }
-  }
-
-  /** True of a bar by time that a hole touches. */
-  #hasHole(bar: Bar): boolean {
-    if (this.#rule.kind !== 'time') return false
-    const endUs = this.#endOf(bar)
-    return this.#holes.some((hole) => hole.startUs < endUs && hole.endUs > bar.openUs)
+      this.#end()
+    } else if (reachesRows || startUs < this.#endOf(this.#bar)) this.#bar.isWhole = false
   }
 
   #end(): void {
     if (this.#bar === undefined) return
     const sums = this.#sums.map((sum) => sum.value())
     const rounded = this.#sums.reduce((bits, sum, i) => (sum.isExact ? bits : bits | (1 << i)), 0)
-    this.#ended.push({ ...this.#bar, isWhole: this.#bar.isWhole && !this.#hasHole(this.#bar), sums, rounded })
+    this.#ended.push({ ...this.#bar, sums, rounded })
     this.#bar = undefined
   }
 }

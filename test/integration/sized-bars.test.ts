@@ -201,10 +201,72 @@ describe('bars of a size', () => {
     expect(minutes.every(({ openMs }) => new Date(openMs).toISOString().slice(0, 10) !== second)).toBe(true)
   })
 
+  test('a hole between two days is in bars of both, with whichever of them it is told, and a day that has not come is one', async () => {
+    const [first = '', second = '', third = ''] = await sampleDays('AVAXBUSD-trades')
+    const [one = '', two = '', three = ''] = await Promise.all([first, second, third].map((day) => readSample(`AVAXBUSD-trades-${day}`)))
+    const cut = (csv: string, from: number, to: number): string => {
+      const lines = csv.trimEnd().split('\n')
+      return `${lines.slice(Math.floor(from * lines.length), Math.floor(to * lines.length)).join('\n')}\n`
+    }
+    const bars = async (world: Awaited<ReturnType<typeof createTickWorld>>, ...args: string[]) => {
+      const told = await world.run('resample', 'AVAXBUSD', '--data', 'trades', ...args, '--format', 'csv')
+      return { exit: told.exit, days: toldOf(told.stdout).map(({ openMs }) => new Date(openMs).toISOString().slice(0, 10)) }
+    }
+    // the end of a day is missing: it is told with the day after it
+    await using endless = await createTickWorld(NOW)
+    await endless.publish('spot', 'trades', 'AVAXBUSD', first, cut(one, 0, 0.4))
+    await endless.publish('spot', 'trades', 'AVAXBUSD', second, two)
+    await endless.run('ingest', 'AVAXBUSD', '--data', 'trades', '--start', first, '--end', third, '--quiet')
+    expect(await bars(endless, '--to', '1d', '--start', first, '--end', second)).toEqual({ exit: 3, days: [] })
+    expect(await bars(endless, '--to', '1d', '--start', first, '--end', third)).toEqual({ exit: 3, days: [] })
+    // the beginning of a day is missing: it is told with the day before it, which came later
+    await using headless = await createTickWorld(NOW)
+    await headless.publish('spot', 'trades', 'AVAXBUSD', first, one)
+    await headless.publish('spot', 'trades', 'AVAXBUSD', second, cut(two, 0.4, 1))
+    await headless.run('ingest', 'AVAXBUSD', '--data', 'trades', '--start', second, '--end', third, '--quiet')
+    await headless.run('ingest', 'AVAXBUSD', '--data', 'trades', '--start', first, '--end', second, '--quiet')
+    expect((await bars(headless, '--to', '1d', '--start', first, '--end', third)).days).toEqual([])
+    expect((await bars(headless, '--to', '1d', '--start', second, '--end', third)).days).toEqual([])
+    // a day in the midst that is not there yet
+    const now = '2022-10-04T12:00:00Z'
+    await using early = await createTickWorld(now)
+    await early.publish('spot', 'trades', 'AVAXBUSD', first, one)
+    await early.run('ingest', 'AVAXBUSD', '--data', 'trades', '--start', first, '--end', third, '--quiet')
+    await early.publish('spot', 'trades', 'AVAXBUSD', third, three)
+    await early.run('ingest', 'AVAXBUSD', '--data', 'trades', '--start', third, '--end', '2022-10-04', '--quiet')
+    const told = await early.run('resample', 'AVAXBUSD', '--by', '300trades', '--format', 'csv')
+    const expected = [one, three].flatMap((csv) => barsOf(tradesOf(csv), (bar) => bar.length >= 300, never).whole)
+    expect(toldOf(told.stdout).map(({ cells }) => cells)).toEqual(expected.map(cellsOf))
+  })
+
+  test('what is refused of one symbol is told before a bar of another is written; where none is named, those that trade in the asset are taken', async () => {
+    await using world = await createTickWorld(NOW)
+    const csv = await readSample('AVAXBUSD-trades-2022-10-01')
+    await world.publish('spot', 'trades', 'AVAXBUSD', '2022-10-01', csv)
+    await world.publish('spot', 'trades', 'BTCUSDT', '2022-10-01', csv)
+    await world.run('ingest', 'AVAXBUSD', 'BTCUSDT', '--data', 'trades', '--start', '2022-10-01', '--end', '2022-10-02', '--quiet')
+    const refused = await world.run('resample', 'AVAXBUSD', 'BTCUSDT', '--by', '500AVAX', '--format', 'csv')
+    expect(refused).toMatchObject({ exit: 2, stdout: '', stderr: expect.stringContaining('an asset that BTCUSDT trades in') as string })
+    const all = await world.run('resample', '--by', '500AVAX', '--format', 'csv')
+    expect(all.exit).toBe(0)
+    expect(
+      new Set(
+        all.stdout
+          .trimEnd()
+          .split('\n')
+          .slice(1)
+          .map((line) => line.split(',')[1]),
+      ),
+    ).toEqual(new Set(['AVAXBUSD']))
+  })
+
   test.each([
     [['--by', '10BTC'], 'Expected an asset that AVAXBUSD trades in, got BTC'],
+    [['--by', '10SD'], 'Expected an asset that AVAXBUSD trades in, got SD'],
+    [['--by', '90s', '--data', 'klines'], 'Expected a time that is made of whole bars of 1m, got 90s'],
     [['--by', '0trades'], '--by'],
     [['--by', '1.5trades'], '--by'],
+    [['--by', '7d', '--data', 'klines', '--from', '1w'], 'Expected a time that is made of whole bars of 1w, got 7d'],
     [['--by', '7m', '--to', '1h'], 'Expected --by or --to, got both'],
     [['--by', '7m', '--check'], 'Expected --by or --check, got both'],
     [['--data', 'trades', '--to', '1w'], 'Expected bars of a day or less of trades, got 1w'],

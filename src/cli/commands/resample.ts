@@ -14,6 +14,7 @@ import { symbolOf } from '../../question/symbol-format.ts'
 import { BarCheck } from '../../resample/resample-check.ts'
 import type { LakeBars } from '../../resample/resample-lake.ts'
 import { LakeResampler, openRange, stateOf } from '../../resample/resample-lake.ts'
+import { findAmountColumn } from '../../resample/amount-column.ts'
 import { SizedLake } from '../../resample/sized-lake.ts'
 import type { BarWriter } from '../show/bar-writer.ts'
 import {
@@ -96,7 +97,10 @@ export function addResampleCommand(program: Command, context: CliContext): void 
       '--check',
       "compare with the exchange's own bars in the lake and list every difference; no bars are printed without --format or --out",
     )
-    .option('--incomplete', 'also bars in which smaller ones are missing; columns bars and expected_bars tell how many there are')
+    .option(
+      '--incomplete',
+      'also bars in which smaller ones are missing; columns bars and expected_bars tell how many there are (with --by: that some are)',
+    )
     .addOption(wordOption('--format', `${FORMAT_DEFAULT}; with --check alone no bars`, OUT_FORMATS))
     .addOption(new Option('--out <FILE>', 'write the bars there instead of to standard output'))
   addSettings(command, {
@@ -155,14 +159,17 @@ async function runResample(run: CommandRun<ResampleFlags>, words: readonly strin
 }
 
 /** The series with smaller bars that flags and arguments name. Throws CKVD_USAGE when one that is named is not there. */
-function chooseSeries(lake: Lake, options: ResampleFlags, { dataset, from }: Plan, words: readonly string[]): Series[] {
+function chooseSeries(lake: Lake, options: ResampleFlags, { dataset, from, rule }: Plan, words: readonly string[]): Series[] {
   const { market } = options
   const named = (symbolsOf(words, options.symbols) ?? []).map((symbol) => symbolOf(symbol, market ?? 'spot'))
   const all = listSelectedSeries(lake.catalog, {
     ...(market === undefined ? {} : { market }),
     ...(dataset === undefined ? { intervals: [from] } : { datasets: [dataset] }),
   })
-  const chosen = named.length === 0 ? all : all.filter(({ symbol }) => named.includes(symbol))
+  // where nobody is named, those that trade in the asset
+  const isMeant = (series: Series): boolean =>
+    named.length > 0 ? named.includes(series.symbol) : rule?.kind !== 'amount' || findAmountColumn(series, rule.asset) !== undefined
+  const chosen = all.filter(isMeant)
   const missing = named.filter((symbol) => chosen.every((series) => series.symbol !== symbol))
   if (chosen.length > 0 && missing.length === 0) return chosen
   const what = `${dataset ?? `${from} bars`} of ${missing.length > 0 ? missing.join(', ') : 'any symbol'}${market === undefined ? '' : ` in ${market}`}`
@@ -172,9 +179,11 @@ function chooseSeries(lake: Lake, options: ResampleFlags, { dataset, from }: Pla
   )
 }
 
-/** Throws CKVD_USAGE when the lake has no day of smaller bars for the range. */
+/** Throws CKVD_USAGE when the lake has no day of smaller bars for the range, or bars cannot be made of what is chosen. */
 function checkAny(lake: Lake, chosen: readonly Series[], plan: Plan, opens: TimeRange): void {
-  if (chosen.some((series) => resamplerOf(lake, series, plan, opens).hasDays())) return
+  // each is made before a bar is written: what it refuses is told first
+  const resamplers = chosen.map((series) => resamplerOf(lake, series, plan, opens))
+  if (resamplers.some((resampler) => resampler.hasDays())) return
   const range = [opens.startUs, opens.endUs].map((timeUs) => (Number.isFinite(timeUs) ? dayOfUs(timeUs) : '…')).join(' to ')
   throw new CkvdError(
     'CKVD_USAGE',

@@ -53,7 +53,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CKVD_SHARD_DIGEST: '`ckvd verify --repair` fetches the day again',
   CKVD_SHARD_MISSING: '`ckvd verify --repair` fetches the day again',
   CKVD_CATALOG_ROW: '`ckvd verify --repair` fetches the day again',
-  CKVD_PARTIAL: 'run again with REST reachable; `ckvd coverage` tells the reason, `--accept` takes the day as it is',
+  CKVD_PARTIAL:
+    'run again, with REST reachable where it has such data; `ckvd coverage` tells the reason, `--accept` takes the day as it is',
   CKVD_LAKE_LOCKED: 'wait until the other run has ended, or name another lake',
   CKVD_LAKE_MISSING: 'begin one with `ckvd ingest`, or check `--lake`',
   CKVD_LAKE_IO: 'make the path that the message names readable and writable for this user',

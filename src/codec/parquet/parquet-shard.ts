@@ -89,6 +89,8 @@ export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows
   const parts: Columns[] = []
   for (let group = from; group < count; group++) {
     const part = rowsOf(readGroup(bytes, group), dataset)
+    const due = Math.min(ROW_GROUP_ROWS, meta.rows - group * ROW_GROUP_ROWS)
+    if (part.openTime.length !== due) refuse(`${due} rows in group ${group}`, `${part.openTime.length}`)
     parts.push(Object.fromEntries(keys.map((key) => [key, columnOf(part, key)])) as Columns)
     if (Number(part.openTime.at(-1)) >= range.endUs) break
   }
