@@ -94,30 +94,30 @@ function* listingRows(): Generator<Row> {
   const stage = 'listing'
   const none = { archive: -3, checksum: -3, rest: -1 }
   const failed = (code: string, listing: number): Outcome => ({ exit: 3, condition: null, code, more: { ...none, listing } })
-  // both listings of the series are asked at once, each twice at most
+  // the page of the series and its first archive are asked at once, each twice at most
   for (const fault of BROKEN)
-    yield { stage, fault, outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 0 } } }
-  for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 0) }
-  for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 0) }
-  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', -1) }
+    yield { stage, fault, outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 2 } } }
+  for (const code of BUSY) yield { stage, fault: status(code), outcome: failed('CKVD_HTTP_BUSY', 2) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, 1), outcome: failed('CKVD_HTTP_BUSY', 2) }
+  for (const code of [429, 503]) yield { stage, fault: status(code, DAY_S), outcome: failed('CKVD_HTTP_BUSY', 0) }
   // refused wherever it asks: that is no matter of a series
-  for (const code of [403, 451]) yield { stage, fault: status(code), outcome: { ...failed('CKVD_FORBIDDEN', -1), exit: 4 } }
-  for (const after of [undefined, 600]) yield { stage, fault: status(418, after), outcome: failed('CKVD_HTTP_STATUS', -1) }
-  yield { stage, fault: { kind: 'flip', offset: 42 }, outcome: failed('CKVD_LISTING', 0) }
+  for (const code of [403, 451]) yield { stage, fault: status(code), outcome: { ...failed('CKVD_FORBIDDEN', 0), exit: 4 } }
+  for (const after of [undefined, 600]) yield { stage, fault: status(418, after), outcome: failed('CKVD_HTTP_STATUS', 0) }
+  yield { stage, fault: { kind: 'flip', offset: 42 }, outcome: failed('CKVD_LISTING', 2) }
   yield {
     stage,
     fault: drip(40),
     http: UNDRIPPED,
-    outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 0 } },
+    outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 2 } },
   }
-  yield { stage, fault: status(404), outcome: failed('CKVD_LISTING', -1) }
-  yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', -1) }
-  yield { stage, fault: { kind: 'html' }, outcome: failed('CKVD_LISTING', 0) }
-  yield { stage, fault: { kind: 'listing-cut' }, outcome: failed('CKVD_LISTING', 0) }
-  yield { stage, fault: { kind: 'truncate', bytes: 300, declared: false }, outcome: failed('CKVD_LISTING', 0) }
-  yield { stage, fault: { kind: 'truncate', bytes: 0, declared: false }, outcome: failed('CKVD_LISTING', 0) }
+  yield { stage, fault: status(404), outcome: failed('CKVD_LISTING', 0) }
+  yield { stage, fault: { kind: 'redirect' }, outcome: failed('CKVD_HTTP_STATUS', 0) }
+  yield { stage, fault: { kind: 'html' }, outcome: failed('CKVD_LISTING', 2) }
+  yield { stage, fault: { kind: 'listing-cut' }, outcome: failed('CKVD_LISTING', 2) }
+  yield { stage, fault: { kind: 'truncate', bytes: 300, declared: false }, outcome: failed('CKVD_LISTING', 2) }
+  yield { stage, fault: { kind: 'truncate', bytes: 0, declared: false }, outcome: failed('CKVD_LISTING', 2) }
   for (const fault of STALLS)
-    yield { stage, fault, http: IMPATIENT, outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 0 } } }
+    yield { stage, fault, http: IMPATIENT, outcome: { exit: 4, condition: null, code: 'CKVD_UNREACHABLE', more: { ...none, listing: 2 } } }
 }
 
 /** Faults of every request for the middle day's archive. */

@@ -31,7 +31,7 @@ async function createWorld(faults: readonly FaultRule[] = [], now = '2024-06-01T
     days: () =>
       queryCatalog<{ day: string; condition: string; evidence: string | null; duplicates: number }>(
         temp.lake,
-        'SELECT day, condition, evidence, duplicates FROM all_days ORDER BY day',
+        'SELECT day, condition, evidence, duplicates FROM all_days ORDER BY dataset, day',
       ),
     /** what of a series is in the lake, as CSV */
     read: async (dataset: string, market: string, symbol: string, range = RANGE) =>
@@ -131,7 +131,7 @@ describe('what is as published', () => {
       expect(rows.length).toBeGreaterThan(1_000_000)
       expect(rows === (await usual.read(dataset, 'um', 'BTCUSDT'))).toBe(true)
     }
-    expect(damaged.days().map(({ duplicates }) => duplicates)).toEqual([28_800, 17_280, 28_800, 17_280])
+    expect(damaged.days().map(({ duplicates }) => duplicates)).toEqual([28_800, 28_800, 17_280, 17_280])
 
     await using conflict = await createWorld([{ kind: 'conflicting-rows', match: 'bookDepth-2024-03-06' }])
     const told = await conflict.ingest('BTCUSDT', '--market', 'um', '--data', 'bookDepth', ...RANGE)
