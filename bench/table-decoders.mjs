@@ -1,5 +1,6 @@
 /** Ways of decoding a CSV of aggregate trades to seven columns of numbers. Each is created by ({bytes, load, dist}) and gives {decode, columns}. */
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
 /** The columns of USDⓈ-M and COIN-M. */
 const AGG_TRADES = {
@@ -42,6 +43,30 @@ export const TABLE_DECODERS = {
     return { decode: () => Object.values(decodeTable(bytes, AGG_TRADES, PLACE).columns), columns: itself }
   },
   'split-number': ({ bytes }) => ({ decode: () => splitRows(bytes), columns: itself }),
+  'polars-1-thread': ({ bytes }) => {
+    const pl = createRequire(import.meta.url)('nodejs-polars')
+    return {
+      decode: () => pl.readCSV(bytes, { hasHeader: true }),
+      columns: (frame) => numbersOf(frame.getColumns().map((column) => column.toArray())),
+    }
+  },
+  /** Reads its file from the page cache. */
+  async 'duckdb-1-thread'({ path }) {
+    const { DuckDBInstance } = await import('@duckdb/node-api')
+    const connection = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect()
+    const kinds = { int64: 'BIGINT', float64: 'DOUBLE', timestamp: 'BIGINT', bool: 'BOOLEAN' }
+    const types = AGG_TRADES.columns.map(({ name, type }) => `'${name}': '${kinds[type]}'`)
+    const source = `read_csv('${path}', header = true, delim = ',', auto_detect = false, columns = {${types.join(', ')}})`
+    return {
+      decode: () => connection.run(`CREATE OR REPLACE TABLE trades AS SELECT * FROM ${source}`),
+      columns: async () => numbersOf((await connection.runAndReadAll('SELECT * FROM trades ORDER BY agg_trade_id')).getColumns()),
+    }
+  },
+}
+
+/** Values as ours are: times in microseconds, flags as 0 and 1. */
+function numbersOf(columns) {
+  return columns.map((values, i) => Array.from(values, (value) => (i === TIME_AT ? Number(value) * 1000 : Number(value))))
 }
 
 const itself = (columns) => columns
