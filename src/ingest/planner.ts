@@ -5,6 +5,7 @@ import { fetchListedIntervals } from '../acquire/archive/first-archives.ts'
 import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
 import { planListed } from '../acquire/plan/listed-plan.ts'
 import type { PlanScope } from '../acquire/plan/plan-scope.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import { fileBytesOnDisk } from '../codec/arrow/shard-size.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
@@ -63,7 +64,8 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
     days: plan.days,
     stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),
     archives: { daily: countOf('daily'), monthly: countOf('monthly') },
-    restDays: plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
+    // of some data sets REST has nothing
+    restDays: datasetOf(plan.series).rest === null ? 0 : plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
     bytes: archives.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     diskBytes: bytesOnDisk(plan),
   }

@@ -65,7 +65,14 @@ export function findUnexplained({ series, source }: KlineQuery, { gaps }: KlineR
 /** The error of a range in which the series has no bar because it lies outside of its life. */
 export function unavailable({ series, range }: KlineQuery, known: SeriesRow | undefined): CkvdError {
   const earliest: UtcDay | null = known?.firstOpenUs == null ? (known?.firstDay ?? null) : dayOfUs(known.firstOpenUs)
-  const life = earliest === null ? 'Its first bar is not known' : `Its first bar opens on ${earliest}: ask for a range within its life`
-  const message = `${seriesLabel(series)} has no bar from ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)}. ${life}.`
-  return new CkvdError('CKVD_UNAVAILABLE', message, { details: { ...series, earliest, last: known?.lastDay ?? null } })
+  const last = known?.lastDay ?? null
+  const one = datasetOf(series).rules === null ? 'row' : 'bar'
+  const isBehind = last !== null && known?.endedUs != null && range.startUs >= known.endedUs
+  const life = isBehind
+    ? `It has ended, with ${last}`
+    : earliest === null
+      ? `Its first ${one} is not known`
+      : `Its first ${one} opens on ${earliest}: ask for a range within its life`
+  const message = `${seriesLabel(series)} has no ${one} from ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)}. ${life}.`
+  return new CkvdError('CKVD_UNAVAILABLE', message, { details: { ...series, earliest, last } })
 }

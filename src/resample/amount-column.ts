@@ -1,5 +1,6 @@
 import { QUOTE_ASSETS } from '../../config/quotes.ts'
 import { CkvdError } from '../errors.ts'
+import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 
 /** What is summed of bars for so much of an asset: of what is bought and sold, or of what it is paid in. */
@@ -11,9 +12,7 @@ export type AmountColumn = 'volume' | 'quoteVolume'
  */
 export function findAmountColumn({ market, symbol }: Pick<Series, 'market' | 'symbol'>, asset: string): AmountColumn | undefined {
   const [pair = ''] = symbol.split('_')
-  const quotes = QUOTE_ASSETS[market].filter((quote) => pair.endsWith(quote) && pair.length > quote.length)
-  // `BTCAEUR` is paid in AEUR
-  const quote = quotes.reduce((longest, one) => (one.length > longest.length ? one : longest), '')
+  const quote = quoteOf(market, pair)
   const isBase = quote !== '' && pair === asset + quote
   if (market === 'cm' ? isBase : asset === quote) return 'quoteVolume'
   return market !== 'cm' && isBase ? 'volume' : undefined
@@ -23,7 +22,17 @@ export function findAmountColumn({ market, symbol }: Pick<Series, 'market' | 'sy
 export function amountColumnOf({ market, symbol }: Pick<Series, 'market' | 'symbol'>, asset: string): AmountColumn {
   const column = findAmountColumn({ market, symbol }, asset)
   if (column !== undefined) return column
-  throw new CkvdError('CKVD_USAGE', `Expected an asset that ${symbol} trades in, got ${asset}.`, {
+  const pair = symbol.split('_')[0] ?? ''
+  const quote = quoteOf(market, pair)
+  const assets = [pair.slice(0, pair.length - quote.length), ...(market === 'cm' || quote === '' ? [] : [quote])].join(' or ')
+  throw new CkvdError('CKVD_USAGE', `Expected an asset that ${symbol} trades in (${assets}), got ${asset}.`, {
     details: { option: '--by', market, symbol, asset },
   })
+}
+
+/** What a pair is paid in; nothing: not known. */
+function quoteOf(market: Market, pair: string): string {
+  const quotes = QUOTE_ASSETS[market].filter((quote) => pair.endsWith(quote) && pair.length > quote.length)
+  // `BTCAEUR` is paid in AEUR
+  return quotes.reduce((longest, one) => (one.length > longest.length ? one : longest), '')
 }

@@ -261,8 +261,8 @@ describe('bars of a size', () => {
   })
 
   test.each([
-    [['--by', '10BTC'], 'Expected an asset that AVAXBUSD trades in, got BTC'],
-    [['--by', '10SD'], 'Expected an asset that AVAXBUSD trades in, got SD'],
+    [['--by', '10BTC'], 'Expected an asset that AVAXBUSD trades in (AVAX or BUSD), got BTC'],
+    [['--by', '10SD'], 'Expected an asset that AVAXBUSD trades in (AVAX or BUSD), got SD'],
     [['--by', '90s', '--data', 'klines'], 'Expected a time that is made of whole bars of 1m, got 90s'],
     [['--by', '0trades'], '--by'],
     [['--by', '1.5trades'], '--by'],

@@ -8,19 +8,28 @@ const FIRST_SHOWN = [
   'funding_time',
   'create_time',
   'transact_time',
+  'transaction_time',
+  'timestamp',
   'time',
   'close',
+  'bars',
+  'expected_bars',
+  'price',
+  'side',
+  'average_price',
+  'best_bid_price',
+  'best_ask_price',
+  'percentage',
+  'depth',
   'symbol',
   'open',
   'high',
   'low',
   'volume',
-  'bars',
-  'expected_bars',
   '_data_source',
 ]
 /** Columns of text; all others stand right. */
-const TEXTS: ReadonlySet<string> = new Set(['market', 'symbol', '_data_source'])
+const TEXTS: ReadonlySet<string> = new Set(['market', 'symbol', '_data_source', 'side', 'order_type', 'time_in_force', 'order_status'])
 
 /** The ends of a long table, as a terminal shows it. */
 export interface TableEnds {
