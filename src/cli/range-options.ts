@@ -40,5 +40,8 @@ export function rangeOf({ start, end, month }: RangeFlags, nowMs: number): { rea
     return { start: days.start, end: days.end }
   }
   checkOrder({ start, end }, DAY_FLAGS)
-  return { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) }
+  // a day that is not over is nobody's to have
+  const today = dayOfUs(nowMs * 1000)
+  const isOver = end === undefined || end <= today || (start !== undefined && start >= today)
+  return { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end: isOver ? end : today }) }
 }

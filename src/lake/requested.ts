@@ -1,4 +1,5 @@
 import { chunkOfUs, nextChunk } from '../dataset/chunk.ts'
+import { knownEndUs } from '../dataset/ending.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayStartUs } from '../model/utc-day.ts'
@@ -24,8 +25,9 @@ type Days = Pick<LakeFilter, 'start' | 'end'>
 export const ALL_LISTED: Required<Days> = { start: '0000-00-00' as UtcDay, end: '9999-99-99' as UtcDay }
 
 /**
- * The rows of a series in [start, end), in order, and between them the chunks that have none. What lies before the first row and after
- * the last one counts where it is in `asked` and in the listing as it was last read; an end of `asked` that is left out asks for nothing.
+ * The rows of a series in [start, end), in order, and between them the chunks that have none. What lies before the first row counts where it
+ * is in `asked` and in the listing as it was last read, what lies after the last one where it is in `asked` and the series is not known to have
+ * ended: the listing was read as far as days were wanted. An end of `asked` that is left out asks for nothing; of `ALL_LISTED` the listing ends it.
  */
 export function* readRequested(catalog: LedgerReader, series: Series, { start, end }: Days, asked: Days): Generator<Requested, void> {
   const listed = listedDays(catalog, series)
@@ -36,7 +38,8 @@ export function* readRequested(catalog: LedgerReader, series: Series, { start, e
     next = nextChunk(row.day, series)
   }
   if (next === undefined || asked.end === undefined || listed === undefined) return
-  const last = [listed.end, asked.end, end].filter((day) => day !== undefined).sort()[0] as UtcDay
+  const known = asked.end === ALL_LISTED.end ? listed.end : (endOfLife(catalog, series) ?? asked.end)
+  const last = [known, asked.end, end].filter((day) => day !== undefined).sort()[0] as UtcDay
   if (next < last) yield { never: chunksIn(series, next, last) }
 }
 
@@ -55,6 +58,13 @@ function listedDays(catalog: LedgerReader, series: Series): { start: UtcDay; end
   if (known?.firstDay == null || known.lastDay === null) return undefined
   const startUs = Math.max(known.firstOpenUs ?? 0, dayStartUs(known.firstDay))
   return { start: chunkOfUs(startUs, series), end: addDays(known.lastDay, 1) }
+}
+
+/** The first chunk of which nothing is expected since the series has ended; undefined: it is not known to have. */
+function endOfLife(catalog: LedgerReader, series: Series): UtcDay | undefined {
+  const ends = [catalog.getSeries(series)?.endedUs, knownEndUs(series)].filter((end) => end !== null && end !== undefined)
+  if (ends.length === 0) return undefined
+  return nextChunk(chunkOfUs(Math.min(...ends) - 1, series), series)
 }
 
 function latest(...days: readonly (UtcDay | undefined)[]): UtcDay {

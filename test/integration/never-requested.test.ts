@@ -48,6 +48,8 @@ describe('days that were never requested', () => {
     ['2024-01-02', '2024-01-05', { never_requested: 2, never_requested_days: [{ first: '2024-01-03', last: '2024-01-04', days: 2 }] }],
     ['2024-01-01', '2024-01-03', { exit: 0, never_requested: 0, never_requested_days: [] }],
     ['2024-01-06', '2024-01-08', { exit: 0, never_requested: 0, never_requested_days: [] }],
+    // what nobody has wanted yet, up to yesterday
+    ['2024-01-06', '2024-02-01', { never_requested: 2, never_requested_days: [{ first: '2024-01-08', last: '2024-01-09', days: 2 }] }],
   ])('of a range that is asked for, listed days count: --start %s --end %s', async (start, end, result) => {
     const { json } = await run('export', '--symbols', 'AAAUSDT', '--start', start, '--end', end)
     expect(json).toMatchObject({ exit: 3, ...result })
@@ -78,9 +80,17 @@ describe('days that were never requested', () => {
     ['2024-01-01', '2024-01-03', 0, 0],
     ['2024-01-02', '2024-01-04', 3, 1],
     ['2023-12-01', '2024-01-02', 3, 2],
+    // behind the last day that was ever wanted, up to yesterday
+    ['2024-01-06', '2024-01-09', 3, 1],
+    ['2024-01-06', '2030-01-01', 3, 2],
   ])('of a range that resample is asked for: --start %s --end %s', async (start, end, exit, days) => {
     const { json } = await run('resample', 'AAAUSDT', '--to', '1d', '--start', start, '--end', end)
     expect(json).toMatchObject({ exit, series: [{ never_requested: days }] })
+  })
+
+  test('coverage of a range counts those up to its end, too', async () => {
+    const told = jsonOf(await world.ckvd(['coverage', '--symbols', 'AAAUSDT', '--start', '2024-01-06', '--end', '2024-01-10', '--json']))
+    expect((told as { series: SeriesCoverage[] }).series.map(({ never_requested }) => never_requested)).toEqual([2])
   })
 
   test('coverage counts the same days, and the listed ones before', async () => {

@@ -34,7 +34,7 @@ export function readCalendar(catalog: LedgerReader, series: Series, filter: Lake
       last.bars += run.bars
     } else runs.push({ ...run })
   }
-  for (const { row, never } of readRequested(catalog, series, filter, ALL_LISTED)) {
+  for (const { row, never } of readRequested(catalog, series, filter, { ...ALL_LISTED, end: filter.end ?? ALL_LISTED.end })) {
     if (never === undefined) add({ start: row.day, chunks: 1, state: row.condition, accepted: isAccepted(row), bars: row.rows })
     else add({ start: never.first, chunks: never.days, state: 'never_requested', accepted: false, bars: 0 })
     next = nextChunk(never === undefined ? row.day : never.last, series)

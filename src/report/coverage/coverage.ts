@@ -52,7 +52,7 @@ export function readCoverage(catalog: LedgerReader, series: Series, filter: Lake
   let neverRequested = 0
   let first: UtcDay | null = null
   let last: UtcDay | null = null
-  for (const { row, never } of readRequested(catalog, series, filter, ALL_LISTED)) {
+  for (const { row, never } of readRequested(catalog, series, filter, { ...ALL_LISTED, end: filter.end ?? ALL_LISTED.end })) {
     if (never !== undefined) {
       neverRequested += never.days
       continue
