@@ -186,11 +186,14 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
 export function parseRowsQuery(options: GetDataOptions, defaults: QueryDefaults, dataset: Dataset): KlineQuery {
   const { market } = defaults
   checkMarket(dataset, market)
-  const base = parseBase(options, defaults, dataset)
-  const { name, grid } = dataset
+  const { query, symbol } = parseBase(options, defaults, dataset)
+  const { name, grid, completeness, rest } = datasetOf({ dataset: dataset.name, market })
   for (const option of ['interval', 'columns'] as const)
     if (options[option] !== undefined) throw contradiction(option, `dataset ${name}`, 'its rows are no bars')
-  return { ...base.query, series: { dataset: name, market, symbol: base.symbol, interval: grid }, columns: null }
+  const hasSlots = completeness.kind === 'grid' || options.autoReindex !== true
+  if (!hasSlots) throw contradiction('autoReindex', `dataset ${name}`, 'its rows have no grid')
+  if (rest === null && query.source === DataSource.REST) throw wrongOption('enforceSource', `a source that has ${name}`, query.source)
+  return { ...query, series: { dataset: name, market, symbol, interval: grid }, columns: null }
 }
 
 /** How `getData` hands its rows over. Throws `CKVD_USAGE`. */

@@ -173,6 +173,15 @@ describe('what is as published', () => {
     expect(told.problems).toMatchObject([{ code, message: expect.stringMatching(message) as string }])
   })
 
+  test.each([
+    [['--source', 'rest'], 'a source that has bookDepth'],
+    [['--reindex'], 'its rows have no grid'],
+  ])('%s is refused: REST has none of it, and nothing says when a row is due', async (flags, words) => {
+    await using world = await createWorld()
+    const told = await world.run('fetch', 'BTCUSDT', '--market', 'um', '--data', 'bookDepth', ...RANGE, ...flags)
+    expect(told).toMatchObject({ exit: 2, stdout: '', stderr: expect.stringContaining(words) as string })
+  })
+
   test('they are exported and queried, and a lost catalog is rebuilt from their files alone', async () => {
     await using world = await createWorld()
     await world.ingest('BTCUSD_PERP', '--market', 'cm', '--data', 'liquidationSnapshot,bookDepth', ...RANGE)
