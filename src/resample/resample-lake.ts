@@ -1,4 +1,5 @@
 import { chunkOfUs, nextChunk } from '../dataset/chunk.ts'
+import { rowsWithin } from '../dataset/rows.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { abortError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -11,13 +12,11 @@ import { readRequested } from '../lake/requested.ts'
 import type { Grid, Interval } from '../model/interval.ts'
 import { countSlots, firstSlotUs, gridOf, nextSlotUs, slotStartUs } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
-import { sliceColumns } from '../model/columns.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import { isComplete, Resampler } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { dayStartUs } from '../model/utc-day.ts'
-import { findRow } from '../read/column-block.ts'
 
 /** Larger bars of a series; `explained` are the smaller slots of each that are known to be empty, by the catalog's evidence. */
 export interface LakeBars extends ResampledBars {
@@ -113,7 +112,7 @@ export class LakeResampler {
         continue
       }
       const columns = await this.#read(row, signal)
-      if (columns !== undefined) yield this.#explain(this.#resampler.push(cut(columns, this.#sources)))
+      if (columns !== undefined) yield this.#explain(this.#resampler.push(rowsWithin(columns, this.#sources)))
     }
     yield this.#explain(this.#resampler.finish())
   }
@@ -181,9 +180,4 @@ export class LakeResampler {
     )
     return { ...bars, explained }
   }
-}
-
-function cut(columns: KlineColumns, { startUs, endUs }: TimeRange): KlineColumns {
-  const start = findRow(columns.openTime, startUs)
-  return sliceColumns(columns, start, findRow(columns.openTime, endUs, start))
 }

@@ -1,5 +1,6 @@
 import { chunkOfUs, chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { isSequence } from '../dataset/expected.ts'
+import { rowsWithin } from '../dataset/rows.ts'
 import { AGG_TRADES, TRADES } from '../dataset/sets/trades.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -19,7 +20,6 @@ import type { KlineColumns } from '../model/kline.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
-import { findRow } from '../read/column-block.ts'
 import { chunksOf } from './resample-lake.ts'
 import type { LakeBars } from './resample-lake.ts'
 import { amountColumnOf } from './amount-column.ts'
@@ -79,7 +79,7 @@ export class SizedLake {
       const { row: now, shard } = await readCurrentShard<Columns>(this.#lake, row, signal)
       if (!countsAsExplained(now)) this.#note(now)
       for (const hole of this.#holesOf(now, shard !== undefined)) sized.miss(hole)
-      const own = shard === undefined ? undefined : cut(shard.columns, this.#range)
+      const own = shard === undefined ? undefined : rowsWithin(shard.columns, this.#range)
       for (let at = 0; at < (own?.openTime.length ?? 0); at += PIECE_ROWS) {
         sized.push(this.#asBars(sliceColumns(own as Columns, at, at + PIECE_ROWS)))
         yield withNothingExplained(sized.take())
@@ -138,9 +138,4 @@ export class SizedLake {
 
 function withNothingExplained(bars: ResampledBars): LakeBars {
   return { ...bars, explained: new Int32Array(bars.bars.length) }
-}
-
-function cut<T extends Columns>(columns: T, { startUs, endUs }: TimeRange): T {
-  const start = findRow(columns.openTime, startUs)
-  return sliceColumns(columns, start, findRow(columns.openTime, endUs, start))
 }
