@@ -1,6 +1,7 @@
 import { datasetOf } from '../dataset/registry.ts'
 import type { SeriesBounds } from '../dataset/expected.ts'
 import type { ChunkEnds } from '../dataset/sequence.ts'
+import { describeIds } from '../dataset/sequence.ts'
 import { countExpected, countOff, endsOf, findMissing, heldTimes, rangeOfLife } from '../dataset/expected.ts'
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
@@ -15,7 +16,7 @@ import { isPacked } from '../dataset/pack.ts'
 import { chunkBytes } from '../codec/arrow/chunk-bytes.ts'
 import { encodeShard } from '../codec/shard-file.ts'
 import { isProof } from '../model/evidence.ts'
-import type { Gap } from '../model/gaps.ts'
+import type { Gap, IdRange } from '../model/gaps.ts'
 import { gridOf } from '../model/interval.ts'
 import type { Columns } from '../model/columns.ts'
 import { joinColumns } from '../model/columns.ts'
@@ -111,7 +112,10 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const range = expectedRange(series, day, parts.bounds, columns)
   const rows = columns.openTime.length
   const missing = findMissing(series, withBeside(columns, parts.beside), range)
-  const gaps = missing.map(({ what, ...gap }) => ({ ...gap, evidence: telling(parts.explain(gap), what) }))
+  const gaps = missing.map(({ startUs, endUs, bars, ids }) => {
+    const evidence = telling(parts.explain({ startUs, endUs, bars, ...(ids === undefined ? {} : { ids }) }), ids)
+    return { startUs, endUs, bars, evidence }
+  })
   const condition = conditionOf(gaps, sources, parts.disputed ?? false, series)
   const { oddClose, oddRows } = findOddities(series, columns)
   const facts = {
@@ -169,8 +173,9 @@ function withBeside(columns: Columns, beside: BesideRows | undefined): Columns {
 }
 
 /** A doubt that says which rows are missing. */
-function telling(evidence: Evidence, what: string | undefined): Evidence {
-  if (what === undefined || isProof(evidence)) return evidence
+function telling(evidence: Evidence, ids: readonly IdRange[] | undefined): Evidence {
+  if (ids === undefined || isProof(evidence)) return evidence
+  const what = describeIds(ids)
   return { ...evidence, note: evidence.note === null ? what : `${evidence.note}: ${what}` }
 }
 

@@ -1,5 +1,5 @@
 import type { Columns } from '../model/columns.ts'
-import type { Gap } from '../model/gaps.ts'
+import type { Gap, IdRange } from '../model/gaps.ts'
 import type { TimeRange } from '../model/series.ts'
 
 /** How rows are counted by who publishes them. */
@@ -56,7 +56,7 @@ export function holeBetween(before: NumberedRow, after: NumberedRow, range: Time
   const bars = after.id - before.id - 1
   const [a, b] = [before.timeUs, after.timeUs]
   if (bars <= 0 || Math.min(a, b) >= range.endUs || Math.max(a, b) < range.startUs) return undefined
-  return { ...placeOf(a, b, range), bars, what: wordsOf(before.id + 1, after.id - 1) }
+  return { ...placeOf(a, b, range), bars, ids: [{ first: before.id + 1, last: after.id - 1 }] }
 }
 
 /** True where a row lies in the range, or one on either side of it. */
@@ -71,8 +71,9 @@ function placeOf(a: number, b: number, { startUs, endUs }: TimeRange): TimeRange
   return { startUs: from, endUs: Math.max(from + 1, Math.min(Math.max(a, b), endUs)) }
 }
 
-function wordsOf(first: number, last: number): string {
-  return first === last ? `id ${first}` : `ids ${first} to ${last}`
+/** Ids in words: `ids 105 to 106, id 110`. */
+export function describeIds(ids: readonly IdRange[]): string {
+  return ids.map(({ first, last }) => (first === last ? `id ${first}` : `ids ${first} to ${last}`)).join(', ')
 }
 
 /** Holes in order, those that share a time as one. */
@@ -83,7 +84,7 @@ export function joinTouching(holes: readonly Gap[]): Gap[] {
     if (last === undefined || hole.startUs >= last.endUs) joined.push(hole)
     else {
       const endUs = Math.max(last.endUs, hole.endUs)
-      joined[joined.length - 1] = { ...last, endUs, bars: last.bars + hole.bars, what: `${last.what ?? ''}, ${hole.what ?? ''}` }
+      joined[joined.length - 1] = { ...last, endUs, bars: last.bars + hole.bars, ids: [...(last.ids ?? []), ...(hole.ids ?? [])] }
     }
   }
   return joined

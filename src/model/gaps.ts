@@ -7,8 +7,14 @@ export interface Gap {
   readonly startUs: number
   readonly endUs: number
   readonly bars: number
-  /** which rows are missing, in words, where their times do not tell it: `ids 105 to 106` */
-  readonly what?: string
+  /** which rows are missing, where their times do not tell it */
+  readonly ids?: readonly IdRange[]
+}
+
+/** Ids that follow each other, both ends included. */
+export interface IdRange {
+  readonly first: number
+  readonly last: number
 }
 
 /**

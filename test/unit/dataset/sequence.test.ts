@@ -5,6 +5,7 @@ import type { Dataset } from '../../../src/dataset/dataset.ts'
 import { countExpected, countExpectedOfNone, endsOf, findMissing } from '../../../src/dataset/expected.ts'
 import { createRows, registerDataset } from '../../../src/dataset/registry.ts'
 import { countChangedRows, mergeRows } from '../../../src/dataset/rows.ts'
+import { describeIds } from '../../../src/dataset/sequence.ts'
 import type { Columns } from '../../../src/model/columns.ts'
 import type { UtcDay } from '../../../src/model/utc-day.ts'
 
@@ -40,11 +41,11 @@ function draws(...rows: readonly (readonly [second: number, id: number, value?: 
 
 const idsIn = ({ draw }: Columns): number[] => Array.from(draw as BigInt64Array, Number)
 const holesIn = (columns: Columns, range = DAY): unknown[] =>
-  findMissing(OF_DRAWS, columns, range).map(({ startUs, endUs, bars, what }) => [
+  findMissing(OF_DRAWS, columns, range).map(({ startUs, endUs, bars, ids }) => [
     (startUs - MIDNIGHT) / 1_000_000,
     (endUs - MIDNIGHT) / 1_000_000,
     bars,
-    what,
+    ids === undefined ? undefined : describeIds(ids),
   ])
 
 describe('rows that are counted by ids', () => {
