@@ -9,7 +9,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import type { ArchiveRef } from './archive-task.ts'
 import type { AcquiredDay, ArchiveOrigin } from './day.ts'
 import { expectedRange, openCondition } from './day.ts'
-import type { RestAnswer } from './rest/rest-question.ts'
+import type { RestAnswer } from './rest/rest-answer.ts'
 import { refusalOf } from './rest/rest-question.ts'
 
 /** The archive that should have had a day, if there is one. */

@@ -1,4 +1,4 @@
-import type { RestAnswer } from '../acquire/rest/rest-question.ts'
+import type { RestAnswer } from '../acquire/rest/rest-answer.ts'
 import { explainGap, findOddBar } from '../acquire/rest/rest-question.ts'
 import type { Beginnings } from '../acquire/life/series-life.ts'
 import { SeriesLife } from '../acquire/life/series-life.ts'

@@ -14,7 +14,7 @@ import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts
 import type { ArchiveOrigin } from '../day.ts'
 import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { expectedRange } from '../day.ts'
-import type { RestAnswer } from '../rest/rest-question.ts'
+import type { RestAnswer } from '../rest/rest-answer.ts'
 import { askRest } from '../rest/rest-question.ts'
 import type { SeriesLife } from '../life/series-life.ts'
 

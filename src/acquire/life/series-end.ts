@@ -10,7 +10,7 @@ import { isoOfUs } from '../../model/utc-day.ts'
 import type { ExchangeInfo } from '../../sources/rest/exchange-info.ts'
 import { isPlausible, isTraded } from '../../sources/rest/exchange-info.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
-import type { RestAnswer } from '../rest/rest-question.ts'
+import type { RestAnswer } from '../rest/rest-answer.ts'
 import { SILENCE_US, refusalOf } from '../rest/rest-question.ts'
 import { notTaken } from './other-archives.ts'
 

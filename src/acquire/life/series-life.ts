@@ -12,7 +12,7 @@ import type { Gap } from '../../model/gaps.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
-import type { RestAnswer } from '../rest/rest-question.ts'
+import type { RestAnswer } from '../rest/rest-answer.ts'
 import type { EndWitnesses, Ending } from './series-end.ts'
 import { SeriesEnd } from './series-end.ts'
 

@@ -2,9 +2,8 @@ import type { KlineColumns } from '../../model/kline.ts'
 import { restReachUs } from '../../dataset/reach.ts'
 import { createRows } from '../../dataset/registry.ts'
 import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
-import type { CkvdError } from '../../errors.ts'
 import { isFailure } from '../../errors.ts'
-import type { DoubtReason, Evidence } from '../../model/evidence.ts'
+import type { Evidence } from '../../model/evidence.ts'
 import { describeEvidence, doubt } from '../../model/evidence.ts'
 import type { Gap } from '../../model/gaps.ts'
 import { firstSlotUs, gridOf, nextSlotUs } from '../../model/interval.ts'
@@ -14,42 +13,13 @@ import type { Series, TimeRange } from '../../model/series.ts'
 import { lowerBound } from '../../model/lower-bound.ts'
 import { isoOfUs, US_PER_DAY } from '../../model/utc-day.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
+import type { RestAnswer } from './rest-answer.ts'
 
 /** Gaps closer than this many bars are asked for as one stretch: a page carries more rows than that. */
 const NEAR_BARS = 250
 
 /** A series that has been silent for so long, and one bar more, may have ended; archives are usually published the next day. */
 export const SILENCE_US = 3 * US_PER_DAY
-
-/** What REST answered about some gaps. */
-export type RestAnswer = {
-  /** it can tell nothing of what is before, us */
-  readonly reachUs: number
-} & (
-  | {
-      readonly kind: 'asked'
-      /** rows that have closed, ascending, also beyond the gaps */
-      readonly rows: Columns
-      /** those of them that do not break a bar's rules: what no second source has may be stored */
-      readonly sound: Columns
-      /** the others, by their open times, in words */
-      readonly odd: ReadonlyMap<number, string>
-      /** open times of all rows that came, ascending */
-      readonly seen: readonly number[]
-      /** true when one answer has both bars, next to each other */
-      readonly linked: (beforeUs: number, afterUs: number) => boolean
-      /** open time of a bar after which the same answer, up to now, has none */
-      readonly silentAfterUs: number | null
-    }
-  /** nothing can be said of the gaps, and why; `passing`: it could not answer now, and may another time */
-  | {
-      readonly kind: 'silent'
-      readonly reason: DoubtReason
-      readonly note: string | null
-      readonly passing: boolean
-      readonly error: CkvdError | null
-    }
-)
 
 /** Bars that are known beside gaps, microseconds. */
 export interface KnownBars {

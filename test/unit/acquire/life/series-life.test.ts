@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { RestAnswer } from '../../../../src/acquire/rest/rest-question.ts'
+import type { RestAnswer } from '../../../../src/acquire/rest/rest-answer.ts'
 import { askRest } from '../../../../src/acquire/rest/rest-question.ts'
 import type { SeriesLifeOptions } from '../../../../src/acquire/life/series-life.ts'
 import { CkvdError } from '../../../../src/errors.ts'

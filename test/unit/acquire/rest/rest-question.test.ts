@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { KnownBars, RestAnswer } from '../../../../src/acquire/rest/rest-question.ts'
+import type { RestAnswer } from '../../../../src/acquire/rest/rest-answer.ts'
+import type { KnownBars } from '../../../../src/acquire/rest/rest-question.ts'
 import { askRest, explainGap } from '../../../../src/acquire/rest/rest-question.ts'
 import { CkvdError } from '../../../../src/errors.ts'
 import { at, barsAt, HOUR_US, HOURS, hoursOf, linksOf, opensOf, refusing, restOf } from '../bars.ts'
