@@ -1,6 +1,6 @@
 import type { Interval } from '../src/model/interval.ts'
 import { INTERVALS } from '../src/model/interval.ts'
-import type { Market } from '../src/model/market.ts'
+import type { IdEndpoint, Market } from '../src/model/market.ts'
 
 /** REST facts of a market. Source: Binance's API documents, "Kline/Candlestick Data" of each market. */
 export interface RestFacts {
@@ -56,6 +56,24 @@ export interface StatisticsFacts {
   readonly pageRows: number
   /** weight of a request that we book. They are counted apart from the weight, 1,000 in five minutes: booked as 12 of 2,400 a minute they are 200 a minute at most */
   readonly weight: number
+}
+
+/**
+ * REST facts of what tells the rows of spot's sequences by their ids. Source: Binance's API documents of spot, "Compressed/Aggregate Trades
+ * List" and "Old Trade Lookup", as of 2025: `fromId` is included, `limit` 1,000 at most, rows of any age. Of futures REST tells aggregates of
+ * the last day and trades of the last month alone, at 20 a request.
+ */
+export interface IdFacts {
+  readonly endpoint: IdEndpoint
+  readonly path: string
+  readonly weight: number
+  /** most rows a page */
+  readonly pageRows: number
+}
+
+export const ID_FACTS: Readonly<Record<IdEndpoint, IdFacts>> = {
+  aggTrades: { endpoint: 'aggTrades', path: '/api/v3/aggTrades', weight: 4, pageRows: 1000 },
+  historicalTrades: { endpoint: 'historicalTrades', path: '/api/v3/historicalTrades', weight: 25, pageRows: 1000 },
 }
 
 /** Facts of a market. */

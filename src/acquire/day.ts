@@ -6,7 +6,7 @@ import { countExpected, countOff, endsOf, findMissing, heldTimes, rangeOfLife } 
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { chunkRange } from '../dataset/chunk.ts'
-import { isForgetful } from '../dataset/reach.ts'
+import { idEndpointOf, isForgetful } from '../dataset/reach.ts'
 import type { CkvdError } from '../errors.ts'
 import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
 import { isFromVision } from '../lake/day-facts.ts'
@@ -31,6 +31,9 @@ export interface ArchiveOrigin {
   readonly sha256: string | null
 }
 
+/** Where rows of REST are among others: by their times, or by their ids. */
+export type RestStretch = Omit<Gap, 'bars'>
+
 /** One chunk with its condition, ready to be stored. */
 export interface AcquiredDay {
   readonly day: UtcDay
@@ -53,7 +56,7 @@ export interface AcquiredDay {
   readonly archive: ArchiveOrigin | null
   readonly gaps: readonly EvidencedGap[]
   /** of a day with bars of Vision, the stretches whose bars REST gave */
-  readonly restStretches?: readonly TimeRange[]
+  readonly restStretches?: readonly RestStretch[]
   /** what it is made of is not what the listing has: the next run fetches the archive again */
   readonly recheck?: boolean
   /** the archive that should have given it, and why it did not */
@@ -92,13 +95,15 @@ export interface DayParts {
   readonly conflicts: number
   readonly differing: number
   /** see AcquiredDay */
-  readonly restStretches?: readonly TimeRange[]
+  readonly restStretches?: readonly RestStretch[]
   readonly evidence: string | null
   readonly error: CkvdError | null
   /** why a gap is there */
   readonly explain: (gap: Gap) => Evidence
   /** of a sequence: the last row of the chunk before it, and the first one of that after it, where they tell what is missing between */
   readonly beside?: BesideRows
+  /** what is known to be missing between it and its neighbours, beside what `beside` tells */
+  readonly edges?: readonly EvidencedGap[]
   /** two sources contradict each other in it, and no third decides */
   readonly disputed?: boolean
 }
@@ -112,15 +117,17 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   const range = expectedRange(series, day, parts.bounds, columns)
   const rows = columns.openTime.length
   const missing = findMissing(series, withBeside(columns, parts.beside), range)
-  const gaps = missing.map(({ startUs, endUs, bars, ids }) => {
+  const told = missing.map(({ startUs, endUs, bars, ids }) => {
     const evidence = telling(parts.explain({ startUs, endUs, bars, ...(ids === undefined ? {} : { ids }) }), ids)
     return { startUs, endUs, bars, evidence }
   })
+  const { edges = [] } = parts
+  const gaps = edges.length === 0 ? told : [...told, ...edges].sort((a, b) => a.startUs - b.startUs)
   const condition = conditionOf(gaps, sources, parts.disputed ?? false, series)
   const { oddClose, oddRows } = findOddities(series, columns)
   const facts = {
     rows,
-    expected: countExpected(series, columns, range, missing),
+    expected: countExpected(series, columns, range, [...missing, ...edges]),
     offGrid: countOff(series, columns),
     duplicates: parts.duplicates,
     oddClose,
@@ -164,7 +171,8 @@ export async function buildDay(parts: DayParts): Promise<AcquiredDay> {
   }
 }
 
-function withBeside(columns: Columns, beside: BesideRows | undefined): Columns {
+/** Rows with those beside them. */
+export function withBeside(columns: Columns, beside: BesideRows | undefined): Columns {
   if (beside === undefined) return columns
   return joinColumns(
     [beside.before, columns, beside.after].filter((rows) => rows !== undefined),
@@ -183,8 +191,8 @@ type BuiltCondition = ShardCondition | 'pending' | 'unexplainable'
 
 /** What a chunk is in which rows are missing and nothing explains that: of some data sets no source can be asked any more, or not for what is old. */
 export function openCondition(series: Series, gaps: readonly EvidencedGap[]): 'partial' | 'unexplainable' {
-  const { rest } = datasetOf(series)
-  if (rest === null || !isForgetful(series)) return rest === null ? 'unexplainable' : 'partial'
+  if (datasetOf(series).rest === null && idEndpointOf(series) === undefined) return 'unexplainable'
+  if (!isForgetful(series) && idEndpointOf(series) === undefined) return 'partial'
   const reasons = gaps.flatMap(({ evidence }) => (isProof(evidence) ? [] : [evidence.reason]))
   return reasons.length > 0 && reasons.every((reason) => reason === 'no-source') ? 'unexplainable' : 'partial'
 }

@@ -17,8 +17,8 @@ import { chunksOf } from './plan/plan-scope.ts'
 import { lastKnownDay } from './plan/series-plan.ts'
 import type { AcquiredDay } from './day.ts'
 import { expectedRange } from './day.ts'
-import type { StoredChunk } from './repair.ts'
-import { repairDay } from './repair.ts'
+import type { HeldChunk, StoredChunk } from './repair.ts'
+import { heldOfStored, repairDay } from './repair.ts'
 import { acquireDaysFromRest } from './rest/rest-days.ts'
 import type { Beginnings } from './life/series-life.ts'
 import { notTaken } from './life/other-archives.ts'
@@ -64,6 +64,10 @@ export interface SeriesHost {
   fail(days: number, error: CkvdError): void
   /** the stored chunk, read from the lake; undefined: it is gone */
   readStored(day: UtcDay): Promise<StoredChunk | undefined>
+  /**
+   * Makes a chunk anew that was told in this run, or that the lake has, and tells it again. False: it is not to be had, or `make` gives none.
+   */
+  amend(day: UtcDay, make: (held: HeldChunk) => Promise<AcquiredDay | undefined>): Promise<boolean>
   /** what is known of a day in the lake; undefined: nothing */
   rowOf(day: UtcDay): DayRow | undefined
   /** REST could not be asked where the series begins: what the archives say is believed for now */
@@ -263,7 +267,7 @@ class SeriesRun {
       const stored = await this.#host.readStored(day)
       if (stored === undefined) return this.#host.keep(day)
       await this.#learnFrom(stored)
-      const repaired = await repairDay(this.#series, stored, this.#life, { rest: this.#host.acquire.rest, signal })
+      const repaired = await repairDay(this.#series, heldOfStored(stored), this.#life, { rest: this.#host.acquire.rest, signal })
       if (repaired === undefined) {
         isContradicted = task !== undefined
         return isContradicted ? undefined : this.#host.keep(day)
@@ -328,7 +332,7 @@ async function settleAll(work: readonly Promise<void>[]): Promise<void> {
 
 function seamsOf({ series, tasks, repairs }: SeriesPlan, host: SeriesHost): DaySeams {
   const days = [...tasks, ...repairs].flatMap((task) => task.days)
-  return new DaySeams(series, days, (day) => host.readStored(day))
+  return new DaySeams(series, days, host)
 }
 
 /** The archive with which the series begins before all others. */

@@ -1,3 +1,4 @@
+import type { IdEndpoint } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import { US_PER_DAY } from '../model/utc-day.ts'
 import { isSequence } from './expected.ts'
@@ -8,13 +9,18 @@ import { datasetOf } from './registry.ts'
 /** So long before it is forgotten a row is not asked for any more: a run takes its time, and a witness beside it must be there, too. */
 const MARGIN_US = 3_600_000_000
 
-/** From when on REST can be asked for rows of a series, us: Infinity where it cannot, -Infinity where it has all. */
+/** From when on REST can be asked for rows of a series by their times, us: Infinity where it cannot, -Infinity where it has all. */
 export function restReachUs(series: Pick<Series, 'dataset' | 'interval' | 'market' | 'symbol'>, nowUs: number): number {
   const { rest, restDays, restPerpetuals } = datasetOf(series)
-  // it tells rows by their times, not by their ids
   if (rest === null || isSequence(series)) return Infinity
   if (restPerpetuals?.includes(series.market) === true && deliveryUs(series) !== null) return Infinity
   return restDays === undefined ? -Infinity : nowUs - restDays * US_PER_DAY + MARGIN_US
+}
+
+/** What of REST tells the rows of a series by their ids; undefined: nothing does. */
+export function idEndpointOf(of: OfDataset): IdEndpoint | undefined {
+  const { completeness } = datasetOf(of)
+  return completeness.kind === 'sequence' ? completeness.rest : undefined
 }
 
 /** True where REST has forgotten what is old, so that it does not tell where a series begins. */

@@ -1,11 +1,14 @@
 import type { Columns } from '../model/columns.ts'
 import type { Gap, IdRange } from '../model/gaps.ts'
+import type { IdEndpoint } from '../model/market.ts'
 import type { TimeRange } from '../model/series.ts'
 
 /** How rows are counted by who publishes them. */
 export interface Sequence {
   /** key of the column of type int64 with the ids, below 2^53 */
   readonly id: string
+  /** what of REST tells its rows from an id on, of any age; absent: no source can be asked for what the archives lack */
+  readonly rest?: IdEndpoint
 }
 
 /** The rows of a chunk with the least and the greatest id, each as columns of one row. */

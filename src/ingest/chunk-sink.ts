@@ -54,6 +54,15 @@ export class ChunkSink {
     })
   }
 
+  /** Stores a chunk that was told before, or that the lake had, with rows that it lacked: it is counted once. Throws errors of the lake. */
+  async amend(series: Series, acquired: AcquiredDay): Promise<void> {
+    const { lake, tally, nowIso, events } = this.#context
+    const previous = lake.catalog.getDay(series, acquired.day)
+    const { row } = await storeDay(lake, series, acquired, previous, nowIso)
+    events.onChunk?.(row)
+    tally.rows += row.rows - (previous?.rows ?? 0)
+  }
+
   /** What the catalog has of chunks that come together: one question, since those of an archive follow each other. */
   #knownOf(series: Series, days: readonly UtcDay[]): Map<UtcDay, DayRow> {
     const [first, last] = [days.reduce<UtcDay | null>(earliestDay, null), days.reduce<UtcDay | null>(latestDay, null)]

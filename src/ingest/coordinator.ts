@@ -9,6 +9,8 @@ import { createBeginnings } from './beginnings.ts'
 import type { UniverseLine } from './universe.ts'
 import type { LaneWork, SeriesHost } from '../acquire/run-series.ts'
 import { runSeries } from '../acquire/run-series.ts'
+import { heldOfStored } from '../acquire/repair.ts'
+import { isSequence } from '../dataset/expected.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import { readShard } from '../lake/shards.ts'
@@ -131,6 +133,14 @@ class Coordinator {
   #hostOf({ series, start }: SeriesPlan, sink: ChunkSink, onArchive: () => void, stores: Promise<void>[]): SeriesHost {
     const { lake, scope, tally } = this.#context
     const { catalog } = lake
+    /** chunks of this run on their way into the lake, or there */
+    const told = new Map<UtcDay, Promise<void>>()
+    const readStored: SeriesHost['readStored'] = async (day) => {
+      const row = catalog.getDay(series, day)
+      if (row === undefined || row.shardSha256 === null) return undefined
+      const shard = await readShard(lake.shards, series, day, row)
+      return { day, columns: shard.columns, meta: shard.meta, row }
+    }
     const store = async (requested: readonly UtcDay[], days: readonly AcquiredDay[], isEdge: boolean): Promise<void> => {
       await sink.store(series, days, isEdge)
       sink.countMissing(series, requested, days)
@@ -164,15 +174,19 @@ class Coordinator {
           for (const { shard } of days) if (shard !== null) this.#acquire.pool.reuse(shard)
           sink.report('archives')
         })
-        stores.push(this.#guard(() => stored.finally(release)))
+        const guarded = this.#guard(() => stored.finally(release))
+        stores.push(guarded)
+        if (isSequence(series)) for (const { day } of days) told.set(day, guarded)
       },
       keep: (day) => sink.countKeptDay(series, day),
       fail: (days, error) => sink.countFailed(series, days, error),
-      readStored: async (day) => {
-        const row = catalog.getDay(series, day)
-        if (row === undefined || row.shardSha256 === null) return undefined
-        const shard = await readShard(lake.shards, series, day, row)
-        return { day, columns: shard.columns, meta: shard.meta, row }
+      readStored,
+      amend: async (day, make) => {
+        await told.get(day)
+        const stored = await readStored(day)
+        const made = stored === undefined ? undefined : await make(heldOfStored(stored))
+        if (made !== undefined) await sink.amend(series, made)
+        return made !== undefined
       },
       rowOf: (day) => catalog.getDay(series, day),
       noteProvisional: () => tally.provisionalBeginnings.add(seriesLabel(series)),

@@ -98,7 +98,8 @@ export function toEvidenceData(evidence: Evidence, o: { readonly notes: boolean 
 export function parseEvidenceData(value: unknown): Evidence | undefined {
   const { source, before_us: beforeUs, after_us: afterUs, reason, note } = (value ?? {}) as Record<string, unknown>
   if (source === 'rest' || source === 'archives')
-    return isTime(beforeUs) && isTime(afterUs) && beforeUs < afterUs ? { source, beforeUs, afterUs } : undefined
+    // of rows that are counted by ids both may be of one moment
+    return isTime(beforeUs) && isTime(afterUs) && beforeUs <= afterUs ? { source, beforeUs, afterUs } : undefined
   if (source !== null || !isDoubtReason(reason)) return undefined
   return note === undefined || typeof note === 'string' ? doubt(reason, note ?? null) : undefined
 }

@@ -4,6 +4,9 @@ export type Market = 'spot' | 'um' | 'cm'
 /** All markets, in the order of every report. */
 export const MARKETS: readonly Market[] = ['spot', 'um', 'cm']
 
+/** What of REST tells rows by their ids. */
+export type IdEndpoint = 'aggTrades' | 'historicalTrades'
+
 export function isMarket(text: string): text is Market {
   return (MARKETS as readonly string[]).includes(text)
 }

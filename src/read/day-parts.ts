@@ -1,13 +1,14 @@
-import type { AcquiredDay } from '../acquire/day.ts'
+import type { AcquiredDay, RestStretch } from '../acquire/day.ts'
 import { shardRows } from '../codec/shard-rows.ts'
 import { chunkRange } from '../dataset/chunk.ts'
-import { countExpectedOfNone } from '../dataset/expected.ts'
+import { countExpectedOfNone, idsOf } from '../dataset/expected.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import { isProof } from '../model/evidence.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import type { WholeDays } from '../lake/ledger.ts'
 import { countsAsExplained, isDisputed, isFromVision, reasonOf } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
+import { lowerBound } from '../model/lower-bound.ts'
 import type { Series, TimeRange } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { ColumnBlock } from './column-block.ts'
@@ -92,7 +93,7 @@ export function acquiredPart(
     rows: acquired.rows,
     columns,
     row: null,
-    runs: columns === null ? [] : runsOf(acquired, columns),
+    runs: columns === null ? [] : runsOf(series, acquired, columns),
     range,
     isFull: columns !== null && acquired.gaps.length === 0 && acquired.expected >= countExpectedOfNone(series, range),
     isDisputed: isDisputed(facts),
@@ -101,16 +102,27 @@ export function acquiredPart(
   }
 }
 
-function runsOf(acquired: AcquiredDay, { openTime }: ColumnBlock): SourceRun[] {
+function runsOf(series: Series, acquired: AcquiredDay, columns: ColumnBlock): SourceRun[] {
+  const { openTime } = columns
   if (!isFromVision(acquired.source)) return [{ source: 'REST', end: openTime.length }]
+  const stretches = (acquired.restStretches ?? []).flatMap((stretch) => rowsOf(stretch, series, columns))
   const runs: SourceRun[] = []
-  for (const { startUs, endUs } of acquired.restStretches ?? []) {
-    const from = findRow(openTime, startUs)
-    const to = findRow(openTime, endUs, from)
-    if (to === from) continue
-    if (from > (runs.at(-1)?.end ?? 0)) runs.push({ source: 'VISION', end: from })
+  for (const [from, to] of stretches.sort(([a], [b]) => a - b)) {
+    const end = runs.at(-1)?.end ?? 0
+    if (to <= Math.max(from, end)) continue
+    if (from > end) runs.push({ source: 'VISION', end: from })
     runs.push({ source: 'REST', end: to })
   }
   if ((runs.at(-1)?.end ?? 0) < openTime.length) runs.push({ source: 'VISION', end: openTime.length })
   return runs
+}
+
+/** The rows of REST in a stretch, from the first one to the one behind the last, by their times, or by their ids. */
+function rowsOf({ startUs, endUs, ids }: RestStretch, series: Series, columns: ColumnBlock): [from: number, to: number][] {
+  const held = ids === undefined ? undefined : idsOf(columns, series)
+  if (ids === undefined || held === undefined) {
+    const from = findRow(columns.openTime, startUs)
+    return [[from, findRow(columns.openTime, endUs, from)]]
+  }
+  return ids.map(({ first, last }) => [lowerBound(held, first), lowerBound(held, last + 1)])
 }

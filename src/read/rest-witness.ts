@@ -4,6 +4,7 @@ import type { Market } from '../model/market.ts'
 import type { Columns } from '../model/columns.ts'
 import type { Series } from '../model/series.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
+import type { IdRows, IdsAsk } from '../sources/rest/id-rows.ts'
 import type { FirstBar } from '../sources/rest/rest-first-bar.ts'
 import type { StretchAsk, StretchRows } from '../sources/rest/rest-walk.ts'
 import type { RestSource } from '../sources/rest/rest.ts'
@@ -27,6 +28,10 @@ export class RestWitness implements RestSource {
 
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#watch(this.#rest.fetchStretch(series, ask, o))
+  }
+
+  fetchIds(series: Series, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null> {
+    return this.#watch(this.#rest.fetchIds(series, ask, o))
   }
 
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {

@@ -4,10 +4,12 @@ import { fetchListings } from '../acquire/plan/listed-plan.ts'
 import type { PlanScope } from '../acquire/plan/plan-scope.ts'
 import { planSeries } from '../acquire/plan/plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
+import { heldOfAcquired } from '../acquire/repair.ts'
 import type { LaneWork, SeriesHost } from '../acquire/run-series.ts'
 import { runSeries } from '../acquire/run-series.ts'
 import type { Beginnings } from '../acquire/life/series-life.ts'
-import { consecutive, nextChunk } from '../dataset/chunk.ts'
+import { consecutive, nextChunk, previousChunk } from '../dataset/chunk.ts'
+import { idEndpointOf } from '../dataset/reach.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { LakeContent } from '../lake/current-shard.ts'
@@ -107,11 +109,15 @@ class CallHost implements SeriesHost {
   readonly known: SeriesRow | undefined
   readonly beginnings: Beginnings
   readonly #ctx: SeriesDaysContext
+  readonly #series: Series
   readonly #left: Set<UtcDay>
+  /** days that are acquired and may still be given rows, by the work on their neighbours */
+  readonly #held = new Map<UtcDay, AcquiredDay>()
   #failure: CkvdError | null = null
 
   constructor(series: Series, days: readonly UtcDay[], ctx: SeriesDaysContext) {
     this.#ctx = ctx
+    this.#series = series
     this.#left = new Set(days)
     this.acquire = { ...ctx.acquire, rest: ctx.rest }
     this.nowUs = ctx.nowUs
@@ -145,11 +151,33 @@ class CallHost implements SeriesHost {
   async emit(requested: readonly UtcDay[], days: readonly AcquiredDay[]): Promise<void> {
     const acquired = new Map(days.map((day) => [day.day, day]))
     await Promise.all(
-      [...new Set([...requested, ...acquired.keys()])].map((day) => {
+      [...new Set([...requested, ...acquired.keys()])].map(async (day) => {
         const own = acquired.get(day)
-        return this.#emit(day, own === undefined ? { kind: 'unlisted' } : { kind: 'acquired', day: own })
+        if (own === undefined) await this.#emit(day, { kind: 'unlisted' })
+        else if (idEndpointOf(this.#series) === undefined) await this.#emit(day, { kind: 'acquired', day: own })
+        else this.#held.set(day, own)
       }),
     )
+    await this.#release((day) => this.#isOver(previousChunk(day, this.#series)) && this.#isOver(nextChunk(day, this.#series)))
+  }
+
+  /** True of a day on which no work is left that could show what its neighbours lack. */
+  #isOver(day: UtcDay): boolean {
+    return !this.#left.has(day) || this.#held.has(day)
+  }
+
+  async #release(isDue: (day: UtcDay) => boolean): Promise<void> {
+    const due = [...this.#held].filter(([day]) => isDue(day))
+    await Promise.all(due.map(([day, own]) => this.#emit(day, { kind: 'acquired', day: own })))
+    for (const [day] of due) this.#held.delete(day)
+  }
+
+  async amend(day: UtcDay, make: Parameters<SeriesHost['amend']>[1]): Promise<boolean> {
+    const acquired = this.#held.get(day)
+    const held = acquired === undefined ? undefined : heldOfAcquired(this.#series, acquired)
+    const made = held === undefined ? undefined : await make(held)
+    if (made !== undefined) this.#held.set(day, made)
+    return made !== undefined
   }
 
   keep(day: UtcDay): void {
@@ -183,6 +211,7 @@ class CallHost implements SeriesHost {
 
   /** A day of which no bar is expected is left out by all work; one that stays as it is in the lake has its row. */
   async finish(): Promise<void> {
+    await this.#release(() => true)
     for (const day of [...this.#left]) {
       const row = this.#ctx.rows.get(day)
       await this.#emit(day, row === undefined ? { kind: 'unlisted' } : { kind: 'kept', row })

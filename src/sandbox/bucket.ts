@@ -36,6 +36,8 @@ export interface TicksQuery {
   /** what is older is not told */
   readonly sinceMs: number
   readonly limit: number
+  /** times are told in microseconds */
+  readonly isFine: boolean
 }
 
 /** A funding rate: when it was settled, in milliseconds, and the rate as it is written. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { MARKET_FACTS } from '../../config/markets.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
@@ -25,7 +25,7 @@ import {
   rowsAskedFor,
   spoilQuery,
 } from './rest.ts'
-import { parseTicksQuery, ticksAt, tooOld } from './rest-ticks.ts'
+import { asksFine, parseTicksQuery, ticksAt, tooOld } from './rest-ticks.ts'
 import { listen } from './server.ts'
 import { SyntheticExchange } from './synthetic/synthetic-exchange.ts'
 import { WeightAccount } from './weights.ts'
@@ -152,7 +152,7 @@ class SandboxState {
     const url = new URL(isRedirected ? rawUrl.slice('/redirected'.length) : rawUrl, 'http://sandbox')
     const path = decode(url.pathname) + decode(url.search.replaceAll('+', ' '))
     const fault = isRedirected ? undefined : this.#faults.take(path)
-    const route = this.#routeOf(request.method ?? 'GET', url)
+    const route = this.#routeOf(request.method ?? 'GET', url, request.headers)
     const right = await route.respond(fault)
     const answer = fault === undefined ? right : spoilAnswer(right, fault, rawUrl, this.#settings.serverTime())
     const isSilent =
@@ -171,7 +171,7 @@ class SandboxState {
     await sendAnswer(response, answer, fault, request.method === 'HEAD')
   }
 
-  #routeOf(method: string, url: URL): Route {
+  #routeOf(method: string, url: URL, headers: IncomingHttpHeaders): Route {
     const path = decode(url.pathname)
     if (method !== 'GET' && method !== 'HEAD')
       return { kind: 'other', respond: () => Promise.resolve(createAnswer(405, 'text/plain', 'Only GET and HEAD.')) }
@@ -183,7 +183,7 @@ class SandboxState {
       }
     }
     const market = MARKETS.find((name) => path.startsWith(`/${name}/`))
-    if (market !== undefined) return this.#routeRest(market, path.slice(market.length + 1), url.searchParams)
+    if (market !== undefined) return this.#routeRest(market, path.slice(market.length + 1), url.searchParams, asksFine(market, headers))
     return {
       kind: 'other',
       respond: () => Promise.resolve(createAnswer(404, 'text/plain', 'The sandbox serves /vision, /listing, /spot, /um and /cm.')),
@@ -213,7 +213,7 @@ class SandboxState {
     })
   }
 
-  #routeRest(market: Market, path: string, params: URLSearchParams): Route {
+  #routeRest(market: Market, path: string, params: URLSearchParams, isFine: boolean): Route {
     const { rest } = MARKET_FACTS[market]
     const base = rest.klinesPath.replace('/klines', '')
     const weight =
@@ -224,7 +224,7 @@ class SandboxState {
           : isOfStatistics(market, path)
             ? 0
             : (ticksAt(market, path)?.weight ?? 1)
-    return { kind: 'rest', market, weight, respond: (fault) => this.#answerRest(market, path, params, weight, fault) }
+    return { kind: 'rest', market, weight, respond: (fault) => this.#answerRest(market, path, params, weight, fault, isFine) }
   }
 
   async #answerRest(
@@ -233,6 +233,7 @@ class SandboxState {
     params: URLSearchParams,
     weight: number,
     fault: AnswerFault | undefined,
+    isFine: boolean,
   ): Promise<Answer> {
     const nowMs = this.#settings.now()
     const verdict = this.#accounts[market].charge(weight, nowMs)
@@ -273,7 +274,7 @@ class SandboxState {
     if (ticks !== undefined && this.#exchange.ticks !== undefined) {
       const query = parseTicksQuery(market, ticks.dataset, params, nowMs, (series) => this.#exchange.hasSymbol(series))
       if (isRefusal(query)) return json(query.status, query.body)
-      const page = await this.#exchange.ticks(query)
+      const page = await this.#exchange.ticks({ ...query, isFine })
       return page === undefined ? json(400, tooOld('fromId').body) : json(200, page)
     }
     const dataset = pricesAt(market, path)

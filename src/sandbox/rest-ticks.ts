@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { MARKET_FACTS } from '../../config/markets.ts'
 import type { Market } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
@@ -24,6 +25,11 @@ const MAX_ROWS = 1000
 const FUTURES_MS = MS_PER_DAY
 const FUTURES_RANGE_MS = 3_600_000
 
+/** True where spot is asked to tell times in microseconds; it does of trades here. Source: Binance's API documents of spot, "General API Information". */
+export function asksFine(market: Market, headers: IncomingHttpHeaders): boolean {
+  return market === 'spot' && headers['x-mbx-time-unit'] === 'MICROSECOND'
+}
+
 /** The endpoint of trades that a market has at a path; undefined: none. */
 export function ticksAt(market: Market, path: string): TickEndpoint | undefined {
   const base = MARKET_FACTS[market].rest.klinesPath.replace('klines', '')
@@ -41,7 +47,7 @@ export function parseTicksQuery(
   params: URLSearchParams,
   nowMs: number,
   hasSymbol: (series: Omit<Series, 'interval'>) => boolean,
-): TicksQuery | Refusal {
+): Omit<TicksQuery, 'isFine'> | Refusal {
   const symbol = params.get('symbol') ?? ''
   if (symbol === '') return refuse(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
   const names = dataset === 'trades' ? (['limit', 'fromId'] as const) : (['limit', 'fromId', 'startTime', 'endTime'] as const)

@@ -74,24 +74,56 @@ describe('ticks of the sandbox', () => {
     expect(series?.days[1]?.differences).toMatchObject([{ kind: 'value', column: 'count' }])
   })
 
-  test('aggregates that an archive lacks are told with their ids, the same bytes again; that of the month lends them once it is there', async () => {
+  test('without REST aggregates that an archive lacks are told with their ids, the same bytes again; that of the month lends them once it is there', async () => {
     const faults: FaultRule[] = [
       { kind: 'missing-rows', match: String.raw`aggTrades/ALGOUSDT/ALGOUSDT-aggTrades-2024-03-02\.zip`, line: 1001, rows: 5 },
     ]
     await using world = await createWorld(faults, '2024-03-20T12:00:00Z')
-    const told = await world.ingest('ALGOUSDT', '--data', 'aggTrades')
-    expect(told).toMatchObject({ exit: 3, days: { complete: 1, unexplainable: 1 } })
-    expect(told.problems[0]?.message).toMatch(/^5 of [0-9]+ .*: ids [0-9]+ to [0-9]+\.$/)
+    const told = await world.ingest('ALGOUSDT', '--data', 'aggTrades', '--no-rest')
+    expect(told).toMatchObject({ exit: 3, days: { complete: 1, partial: 1 } })
+    expect(told.problems[0]?.message).toMatch(/^5 of [0-9]+ .*: REST is off: ids [0-9]+ to [0-9]+\.$/)
     const digests = await digestTree(`${world.lake}/data`)
     await rm(world.lake, { recursive: true })
-    await world.ingest('ALGOUSDT', '--data', 'aggTrades', '--workers', '1')
+    await world.ingest('ALGOUSDT', '--data', 'aggTrades', '--no-rest', '--workers', '1')
     expect(await digestTree(`${world.lake}/data`)).toEqual(digests)
     await using later = await createWorld(faults)
-    expect(await later.ingest('ALGOUSDT', '--data', 'aggTrades')).toMatchObject({ exit: 0, days: { complete: 2 }, problems: [] })
+    expect(await later.ingest('ALGOUSDT', '--data', 'aggTrades', '--no-rest')).toMatchObject({ exit: 0, days: { complete: 2 } })
     expect(queryCatalog(later.lake, 'SELECT source FROM all_days ORDER BY day')).toEqual([
       { source: 'vision-daily' },
       { source: 'vision-daily+vision-monthly' },
     ])
+  })
+
+  test('of USDⓈ-M, whose REST has forgotten them, they are unexplainable', async () => {
+    const match = String.raw`aggTrades/LTCUSDT/LTCUSDT-aggTrades-2024-03-02\.zip`
+    await using world = await createWorld([{ kind: 'missing-rows', match, line: 1001, rows: 5 }], '2024-03-20T12:00:00Z')
+    const told = await world.ingest('LTCUSDT', '--market', 'um', '--data', 'aggTrades')
+    expect(told).toMatchObject({ exit: 3, days: { complete: 1, unexplainable: 1 } })
+    expect(told.problems[0]?.message).toMatch(/^5 of [0-9]+ .*: ids [0-9]+ to [0-9]+\.$/)
+    expect(world.exchange.requests('rest', /aggTrades/)).toEqual([])
+  })
+
+  test.each(['trades', 'aggTrades'])('%s in microseconds that archives lack come from REST, to the last digit', async (dataset) => {
+    const days = { firstDay: '2025-03-01', opensAt: '22:00', lastDay: '2025-03-02', closesAt: '02:00' } as const
+    const range = ['ALGOUSDT', '--data', dataset, '--start', '2025-03-01', '--end', '2025-03-03']
+    const texts: string[] = []
+    const faults: FaultRule[] = ['2025-03-01', '2025-03-02'].map((day) => {
+      const match = String.raw`${dataset}/ALGOUSDT/ALGOUSDT-${dataset}-${day}\.zip`
+      return { kind: 'missing-rows', match, line: 101, rows: 500 }
+    })
+    for (const rules of [[], faults]) {
+      await using temp = await createTempDirectory()
+      await using exchange = await startExchange(NOW.replace('2024', '2025'), {
+        markets: [{ market: 'spot', symbol: 'ALGOUSDT', ...days }],
+        faults: rules,
+        seed: 1,
+      })
+      const run = (...args: string[]) => runHere([...args, '--lake', temp.lake], { env: exchange.env, cwd: temp.path })
+      expect(ingestResult(await run('ingest', ...range, '--json', '--quiet'))).toMatchObject({ exit: 0, days: { complete: 2 } })
+      texts.push((await run('fetch', ...range, '--source', 'cache', '--format', 'csv')).stdout)
+    }
+    expect(texts[0]).toMatch(/\.\d{3}[1-9]\d\dZ|\.\d{5}[1-9]Z/)
+    expect(texts[1]).toBe(texts[0])
   })
 
   test('rows twice, and rows in another order, are the same bytes as those in order', async () => {

@@ -83,7 +83,7 @@ describe('ticks of real days', () => {
     await world.publish('spot', 'trades', 'AVAXBUSD', '2022-10-02', second ?? '')
     const range = ['AVAXBUSD', '--data', 'trades', '--start', '2022-10-01', '--end', '2022-10-03']
     const told = ingestResult(await world.run('ingest', ...range, '--json', '--quiet'))
-    expect(told).toMatchObject({ exit: 3, days: { complete: 1, unexplainable: 1 } })
+    expect(told).toMatchObject({ exit: 3, days: { complete: 1, partial: 1 } })
     expect(told.problems[0]?.message).toContain(`ids ${ids[0]} to ${ids[2]}`)
     await world.publish('spot', 'trades', 'AVAXBUSD', '2022-10-01', first ?? '')
     const hole = lines.toSpliced(1000, 50)
@@ -171,7 +171,7 @@ describe('ticks of made days', () => {
     const lines = Array.from({ length: 41 }, (_none, i) => `${tradeOf(10 * i + 1, i * 1000)},True`.replace(/true|false/, 'False'))
     await world.publish('spot', 'trades', 'BTCUSDT', day, `${lines.join('\n')}\n`)
     const told = ingestResult(await world.run('ingest', 'BTCUSDT', ...range.slice(3), '--market', 'spot', '--json', '--quiet'))
-    expect(told).toMatchObject({ exit: 3, rows: 41, days: { unexplainable: 1 } })
+    expect(told).toMatchObject({ exit: 3, rows: 41, days: { partial: 1 } })
     expect(told.problems[0]?.message).toMatch(/^360 of 401 /)
     await rm(`${world.lake}/catalog.sqlite`)
     expect(jsonOf(await world.run('verify', '--json'))).toMatchObject({ adopted: 1, bad: [] })

@@ -1,9 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import type { Sandbox } from '../../src/sandbox/index.ts'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { runHere } from './ckvd.ts'
-import { startExchange } from './exchange.ts'
+import { startExchange, urlVariables } from './exchange.ts'
+import type { Attack } from './hostile-front.ts'
+import { startHostileFront } from './hostile-front.ts'
 import { createTempDirectory, queryCatalog } from './temp-lake.ts'
 import { buildArchive } from './zip-builder.ts'
 
@@ -31,8 +34,11 @@ export async function readRealArchive(): Promise<{ zip: Buffer; checksum: Buffer
 
 const FOLDERS: Readonly<Record<string, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
 
-/** A bucket of archives that a test fills, and the commands on a lake of it. */
-export async function createTickWorld(now: string) {
+/**
+ * A bucket of archives that a test fills, and the commands on a lake of it.
+ * @param rest answers requests in REST's place; by default it knows no trades
+ */
+export async function createTickWorld(now: string, rest?: Attack) {
   const temp = await createTempDirectory()
   const vision = join(temp.path, 'vision')
   const keyOf = (market: string, dataset: string, symbol: string, period: string): string =>
@@ -44,8 +50,10 @@ export async function createTickWorld(now: string) {
   }
   const run = async (...args: string[]) => {
     await using exchange = await startExchange(now, { archive: vision })
+    await using front = await startHostileFront(exchange.sandbox, rest)
+    const env = { ...exchange.env, ...urlVariables(front) }
     // a query reads an export
-    return await runHere(args[0] === 'query' ? args : [...args, '--lake', temp.lake], { env: exchange.env, cwd: temp.path })
+    return await runHere(args[0] === 'query' ? args : [...args, '--lake', temp.lake], { env, cwd: temp.path })
   }
   return {
     path: temp.path,
@@ -59,11 +67,22 @@ export async function createTickWorld(now: string) {
     run,
     shardPath: (market: string, dataset: string, symbol: string, day: string): string =>
       join(temp.lake, keyOf(market, dataset, symbol, day).replace(/zip$/, 'parquet')),
+    /** runs work with the URLs of its sources */
+    withSources: async <T>(work: (urls: Sandbox['urls']) => Promise<T>): Promise<T> => {
+      await using exchange = await startExchange(now, { archive: vision })
+      await using front = await startHostileFront(exchange.sandbox, rest)
+      return await work(front.urls)
+    },
     days: () =>
-      queryCatalog<{ day: string; condition: string; rows: number; expected: number; evidence: string | null; duplicates: number }>(
-        temp.lake,
-        'SELECT day, condition, rows, expected, evidence, duplicates FROM all_days ORDER BY day',
-      ),
+      queryCatalog<{
+        day: string
+        condition: string
+        source: string
+        rows: number
+        expected: number
+        evidence: string | null
+        duplicates: number
+      }>(temp.lake, 'SELECT day, condition, source, rows, expected, evidence, duplicates FROM all_days ORDER BY day'),
     [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose](),
   }
 }

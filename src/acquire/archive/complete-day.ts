@@ -18,6 +18,7 @@ import { settleDispute } from './dispute.ts'
 import type { AcquiredDay } from '../day.ts'
 import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
 import { buildDay, expectedRange } from '../day.ts'
+import { withHeldTimes } from '../rest/id-question.ts'
 import type { RestAnswer } from '../rest/rest-answer.ts'
 import { askRest, explainGap } from '../rest/rest-question.ts'
 import type { SeriesLife } from '../life/series-life.ts'
@@ -138,7 +139,7 @@ export async function fillGaps(
   const times = witnessTimes(series, columns)
   const answer = await askRest(series, gaps, { times, firstUs: life.bounds.startUs, nowUs: life.nowUs }, rest, signal)
   await learnFromSilence(gaps[0], answer, times[0] ?? null, life)
-  const own = answer.kind === 'asked' ? rowsWithin(answer.sound, chunkRange(day, series)) : null
+  const own = answer.kind === 'asked' ? rowsWithin(withHeldTimes(answer.sound, columns, series), chunkRange(day, series)) : null
   const merge = own === null ? null : mergeRows(columns, own, series)
   const filled = merge === null ? columns : merge.columns
   const heldTimes = witnessTimes(series, filled)
@@ -160,7 +161,8 @@ function sourcesOf({ packaging, sources }: Found): readonly string[] {
   return sources ?? [`vision-${packaging}`]
 }
 
-function withRest(sources: readonly string[], added: number): string[] {
+/** Sources, REST among them where it gave rows. */
+export function withRest(sources: readonly string[], added: number): string[] {
   return added > 0 && !sources.includes('rest') ? [...sources, 'rest'] : [...sources]
 }
 

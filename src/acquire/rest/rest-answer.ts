@@ -1,6 +1,7 @@
 import type { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
-import type { DoubtReason } from '../../model/evidence.ts'
+import type { DoubtReason, Evidence } from '../../model/evidence.ts'
+import type { Gap } from '../../model/gaps.ts'
 
 /** What REST answered about some gaps. */
 export type RestAnswer = {
@@ -21,6 +22,8 @@ export type RestAnswer = {
       readonly linked: (beforeUs: number, afterUs: number) => boolean
       /** open time of a bar after which the same answer, up to now, has none */
       readonly silentAfterUs: number | null
+      /** of rows that were asked for by their ids: what is known of a gap; absent: their times tell */
+      readonly explain?: (gap: Gap) => Evidence
     }
   /** nothing can be said of the gaps, and why; `passing`: it could not answer now, and may another time */
   | {

@@ -3,6 +3,7 @@ import type { Market } from '../../model/market.ts'
 import type { Columns } from '../../model/columns.ts'
 import type { Series } from '../../model/series.ts'
 import type { ExchangeInfo } from '../../sources/rest/exchange-info.ts'
+import type { IdRows, IdsAsk } from '../../sources/rest/id-rows.ts'
 import type { FirstBar } from '../../sources/rest/rest-first-bar.ts'
 import type { StretchAsk, StretchRows } from '../../sources/rest/rest-walk.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
@@ -43,6 +44,11 @@ export class RestGate implements RestSource {
   /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, CKVD_RATE_LIMITED and CKVD_ACCOUNT after one. */
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#pass(series.market, () => this.#rest.fetchStretch(series, ask, o))
+  }
+
+  /** As `Rest.fetchIds`; otherwise as `fetchStretch`. */
+  fetchIds(series: Series, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null> {
+    return this.#pass(series.market, () => this.#rest.fetchIds(series, ask, o))
   }
 
   /** As `Rest.fetchFirstBar`; otherwise as `fetchStretch`. */

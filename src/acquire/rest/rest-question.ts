@@ -1,5 +1,5 @@
 import type { KlineColumns } from '../../model/kline.ts'
-import { restReachUs } from '../../dataset/reach.ts'
+import { idEndpointOf, restReachUs } from '../../dataset/reach.ts'
 import { createRows } from '../../dataset/registry.ts'
 import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
 import { isFailure } from '../../errors.ts'
@@ -13,6 +13,7 @@ import type { Series, TimeRange } from '../../model/series.ts'
 import { lowerBound } from '../../model/lower-bound.ts'
 import { isoOfUs, US_PER_DAY } from '../../model/utc-day.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
+import { askIds } from './id-question.ts'
 import type { RestAnswer } from './rest-answer.ts'
 
 /** Gaps closer than this many bars are asked for as one stretch: a page carries more rows than that. */
@@ -55,6 +56,7 @@ export async function askRest(
 ): Promise<RestAnswer> {
   const none = createRows(series, 0)
   if (gaps.length === 0) return { ...NOTHING_ASKED, rows: none, sound: none }
+  if (idEndpointOf(series) !== undefined) return await askIds(series, gaps, rest, signal)
   const reachUs = restReachUs(series, known.nowUs)
   const silent = { kind: 'silent' as const, reachUs, note: null, passing: false, error: null }
   const asked = gaps.flatMap((gap) =>
@@ -139,6 +141,7 @@ function inOrder(parts: readonly Columns[], none: Columns): Columns {
 export function explainGap(gap: Gap, answer: RestAnswer, times: ArrayLike<number>): Evidence {
   if (gap.startUs < answer.reachUs) return doubt('no-source')
   if (answer.kind === 'silent') return doubt(answer.reason, answer.note)
+  if (answer.explain !== undefined) return answer.explain(gap)
   const beforeUs = lastBefore(answer.seen, gap.startUs)
   const afterUs = firstFrom(answer.seen, gap.endUs)
   const asked = `asked for ${isoOfUs(gap.startUs)} to ${isoOfUs(gap.endUs)}`

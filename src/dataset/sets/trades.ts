@@ -45,7 +45,12 @@ export const AGG_TRADES: Dataset = {
   rules: null,
   completeness: { kind: 'sequence', id: 'aggTradeId' },
   rest: null,
-  inMarket: { spot: { columns: [...AGGREGATE_COLUMNS, BEST_MATCH] } },
+  inMarket: {
+    spot: {
+      columns: [...AGGREGATE_COLUMNS, BEST_MATCH],
+      completeness: { kind: 'sequence', id: 'aggTradeId', rest: 'aggTrades' },
+    },
+  },
 }
 
 /** @param valueName of the amount in the other currency: of COIN-M it is that of the base */
@@ -68,7 +73,7 @@ export const TRADES: Dataset = {
   columns: tradeColumns('quote_qty'),
   completeness: { kind: 'as-published', id: 'id' },
   inMarket: {
-    spot: { columns: [...tradeColumns('quote_qty'), BEST_MATCH], completeness: { kind: 'sequence', id: 'id' } },
+    spot: { columns: [...tradeColumns('quote_qty'), BEST_MATCH], completeness: { kind: 'sequence', id: 'id', rest: 'historicalTrades' } },
     cm: { columns: tradeColumns('base_qty') },
   },
 }

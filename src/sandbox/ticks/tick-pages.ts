@@ -15,7 +15,7 @@ export function createTickPage(ticks: SyntheticTicks, listed: ListedSymbol, quer
   const rows = fromId === undefined && startMs === undefined ? latestRows(ticks, listed, query) : rowsFrom(ticks, listed, query)
   const page = rows.slice(0, limit)
   if (fromId !== undefined && page[0] !== undefined && page[0].timeUs < sinceMs * 1000) return undefined
-  return page.map((tick) => encodeTick(dataset, listed.profile, tick))
+  return page.map((tick) => encodeTick(dataset, listed.profile, tick, query.isFine))
 }
 
 /** From an id or a time on. */

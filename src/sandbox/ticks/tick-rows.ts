@@ -43,8 +43,8 @@ function writeWorth(writer: DigitWriter, profile: Profile, { price, units }: Tic
   writer.decimal(worth, quoteDecimals, printed.quote, false)
 }
 
-/** An object of a REST answer; times are milliseconds there. */
-export function encodeTick(dataset: TickDataset, profile: Profile, tick: Tick): string {
+/** An object of a REST answer; times are milliseconds there, or microseconds where those were asked for. */
+export function encodeTick(dataset: TickDataset, profile: Profile, tick: Tick, isFine: boolean): string {
   const { market, priceDecimals, volumeDecimals, printed } = profile
   const text = (write: (writer: DigitWriter) => void): string => {
     const writer = new DigitWriter(MAX_LINE_BYTES)
@@ -53,7 +53,7 @@ export function encodeTick(dataset: TickDataset, profile: Profile, tick: Tick): 
   }
   const price = text((writer) => writer.decimal(tick.price, priceDecimals, printed.price, false))
   const quantity = text((writer) => writer.decimal(tick.units, volumeDecimals, printed.volume, false))
-  const [time, isBuyerMaker] = [Math.floor(tick.timeUs / 1000), !tick.isTakerBuyer]
+  const [time, isBuyerMaker] = [isFine ? tick.timeUs : Math.floor(tick.timeUs / 1000), !tick.isTakerBuyer]
   if (dataset === 'aggTrades') {
     const { id, firstTradeId, lastTradeId } = tick
     const cells = { a: id, p: price, q: quantity, f: firstTradeId, l: lastTradeId, T: time, m: isBuyerMaker }

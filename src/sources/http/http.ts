@@ -59,6 +59,8 @@ export interface HttpRequest {
   readonly maxBytes: number
   /** further tries for this request; default: the client's `maxRetries` */
   readonly maxRetries?: number
+  /** sent beside those of every request */
+  readonly headers?: Readonly<Record<string, string>>
   /** statuses to hand to the caller besides 200 and 404 */
   readonly pass?: (status: number) => boolean
   /** follows each try on its way */
@@ -178,7 +180,7 @@ export class HttpClient {
     const sentMs = Date.now()
     let answer: HttpAnswer
     try {
-      route.dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers: this.#headers }, exchange)
+      route.dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers: { ...this.#headers, ...request.headers } }, exchange)
       answer = await exchange.answer
     } catch (error) {
       // a server whose body we refuse has answered

@@ -1,6 +1,7 @@
-import { MARKET_FACTS } from '../../../config/markets.ts'
+import { ID_FACTS, MARKET_FACTS } from '../../../config/markets.ts'
 import { seriesLabel } from '../../dataset/names.ts'
 import { CkvdError, isCkvdError } from '../../errors.ts'
+import { idEndpointOf } from '../../dataset/reach.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import { gridOf, countSlots } from '../../model/interval.ts'
@@ -17,6 +18,8 @@ import type { FirstBar } from './rest-first-bar.ts'
 import { findFirstBar } from './rest-first-bar.ts'
 import type { RestLimiter } from './rest-limiter.ts'
 import { fetchRates, findFirstRate, fundingFacts, walkRates } from './funding-rates.ts'
+import type { IdRows, IdsAsk } from './id-rows.ts'
+import { walkIds } from './id-rows.ts'
 import type { AskPage, Page } from './rest-pages.ts'
 import { limitFor } from './rest-pages.ts'
 import type { StretchAsk, StretchRows } from './rest-walk.ts'
@@ -28,6 +31,8 @@ import { backoffMs, pause } from '../../waiting.ts'
 export interface RestSource {
   /** The bars of a stretch with those on either side; null when the exchange does not know the symbol. */
   fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null>
+  /** The rows of a sequence between two that are held; null when the exchange does not know the symbol. */
+  fetchIds(series: Series, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null>
   /** The first bar of all; one is known to open at `upToUs` (microseconds) or before. */
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
   /** Which symbols trade; asked once, then remembered. */
@@ -41,6 +46,8 @@ export interface AnswerAsk {
   /** largest legal body */
   readonly maxBytes: number
   readonly signal: AbortSignal
+  /** sent beside those of every request */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface RestOptions {
@@ -99,6 +106,16 @@ export class Rest implements RestSource {
     return walkStretch(send, ask, nowUs, gridOf(series), MARKET_FACTS[series.market].rest)
   }
 
+  /** See `walkIds`. Throws CKVD_BUG for a series of which REST tells nothing by ids, and as `fetchStretch`. */
+  fetchIds(series: Series, ask: IdsAsk, { signal }: { readonly signal: AbortSignal }): Promise<IdRows | null> {
+    const endpoint = idEndpointOf(series)
+    if (endpoint === undefined)
+      throw new CkvdError('CKVD_BUG', `Expected a series whose rows REST tells by ids, got ${seriesLabel(series)}.`)
+    const fetchAnswer = (url: string, ask: Omit<AnswerAsk, 'signal'>): Promise<HttpAnswer> =>
+      this.fetchAnswer(series.market, url, { ...ask, signal })
+    return placed(series, walkIds(series, ask, ID_FACTS[endpoint], this.#options.urls[series.market], fetchAnswer))
+  }
+
   /** See `findFirstBar`. Throws as `fetchStretch`. */
   fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     const { rest } = MARKET_FACTS[series.market]
@@ -138,9 +155,12 @@ export class Rest implements RestSource {
     return this.#retry(ask.signal, () => this.#fetchAnswerOnce(market, url, ask))
   }
 
-  #fetchAnswerOnce(market: Market, url: string, { weight, maxBytes, signal }: AnswerAsk): Promise<HttpAnswer> {
+  #fetchAnswerOnce(market: Market, url: string, { weight, maxBytes, signal, headers }: AnswerAsk): Promise<HttpAnswer> {
     return this.#options.limiter.run(market, weight, signal, (watch) =>
-      this.#http.fetch(url, { kind: 'rest', signal, maxBytes, maxRetries: 0, pass: isRefusal, watch }),
+      this.#http.fetch(url, {
+        ...{ kind: 'rest', signal, maxBytes, maxRetries: 0, pass: isRefusal, watch },
+        ...(headers === undefined ? {} : { headers }),
+      }),
     )
   }
 

@@ -72,6 +72,7 @@ export function restOf(
       source.asked.push(ask)
       return Promise.resolve(stretchOf(times, ask, nowUs))
     },
+    fetchIds: () => Promise.reject(new Error('bars have no ids')),
     fetchFirstBar: ({ interval }, heldUs) => {
       source.firstAsked.push({ interval, heldUs })
       return give(first)
@@ -100,5 +101,5 @@ function stretchOf(times: readonly number[], { startUs, endUs, beforeUs }: Stret
 /** A source that refuses whatever is asked. */
 export function refusing(error: Error): RestSource {
   const refuse = (): Promise<never> => Promise.reject(error)
-  return { fetchStretch: refuse, fetchFirstBar: refuse, fetchExchangeInfo: refuse }
+  return { fetchStretch: refuse, fetchIds: refuse, fetchFirstBar: refuse, fetchExchangeInfo: refuse }
 }
