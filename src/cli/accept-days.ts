@@ -81,7 +81,7 @@ function acceptOne(
 
 function acceptMany(run: CommandRun<AcceptFlags>, lake: WritableLake, named: SeriesDays | undefined, reason: string): Accepted[] {
   const { condition, data } = run.options
-  const filter: LakeFilter = { ...filterOf(run.options, run.nowMs()), ...(data === undefined ? { datasets: 'all' } : {}) }
+  const filter: LakeFilter = { ...filterOf(run), ...(data === undefined ? { datasets: 'all' } : {}) }
   const series = named === undefined ? listSelectedSeries(lake.catalog, filter) : [named.series]
   const part = { ...(named?.days ?? filter), conditions: condition === undefined ? undefined : new Set(condition) }
   return series.flatMap((one) => {

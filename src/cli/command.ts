@@ -61,6 +61,8 @@ export interface CommandRun<Options> {
   nowMs(): number
   /** a clock that runs, epoch milliseconds: it starts at `nowMs` */
   clockMs(): number
+  /** true of a flag that stands on the command line: neither a default nor a key of the config file, which may be meant for other calls */
+  isFlag(this: void, key: string): boolean
   /** the one JSON object of `--json` */
   printJson(value: unknown): void
 }
@@ -166,6 +168,7 @@ function createRun<Options extends object>(around: CliContext, command: ParsedCo
     interactive: context.stderr.isTTY === true && context.env['TERM'] !== 'dumb' && quiet !== true && json !== true,
     nowMs: () => (settings.now === null ? context.now() : nowMs(settings)),
     clockMs: () => (settings.now === null ? context.now() : nowMs(settings) + context.now() - startedMs),
+    isFlag: (key) => command.getOptionValueSource(key) === 'cli',
     printJson(value) {
       onJson()
       context.stdout.raw.write(jsonLine(value))

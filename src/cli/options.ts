@@ -10,7 +10,7 @@ import { INTERVALS, parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { parseMarket } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
-import { parseDataset, parseDatasets } from '../question/dataset-names.ts'
+import { checkIntervals, haveIntervals, parseDataset, parseDatasets } from '../question/dataset-names.ts'
 import { isSymbolWord, symbolOf } from '../question/symbol-format.ts'
 import { parseFlag } from './flag-parser.ts'
 import type { RangeFlags } from './range-options.ts'
@@ -122,18 +122,37 @@ export interface FilterFlags extends RangeFlags {
   readonly intervals?: Interval[] | 'all'
 }
 
+/** What is asked of a command's flags. */
+interface FlagsRun<Flags> {
+  readonly options: Flags
+  nowMs(): number
+  isFlag(this: void, key: string): boolean
+}
+
 /**
  * The part of the lake that a command's flags choose.
- * @throws CkvdError `CKVD_USAGE` for a start that is not before its end
+ * @throws CkvdError `CKVD_USAGE` for a start that is not before its end, and for `--intervals` of data sets that have none
  */
-export function filterOf({ data, market, symbols, intervals, ...range }: FilterFlags, nowMs: number): LakeFilter {
+export function filterOf(run: FlagsRun<FilterFlags>): LakeFilter {
+  const { data, market, symbols, intervals: _filtered, ...range } = run.options
+  const intervals = intervalsOf(run)
+  checkIntervals(intervals, data, '--intervals')
   return {
     ...(data === undefined ? {} : { datasets: data }),
     ...(market === undefined ? {} : { market }),
     ...(symbols === undefined ? {} : { symbols: symbols.map((symbol) => symbolOf(symbol, market ?? 'spot')) }),
     ...(intervals === undefined ? {} : { intervals }),
-    ...rangeOf(range, nowMs),
+    ...rangeOf(range, run.nowMs()),
   }
+}
+
+/** `--intervals` of a command; those of the config file are meant for data sets that have intervals. */
+export function intervalsOf<Intervals>(run: {
+  readonly options: { readonly data?: readonly string[] | 'all' | undefined; readonly intervals?: Intervals }
+  isFlag(this: void, key: string): boolean
+}): Intervals | undefined {
+  const { data, intervals } = run.options
+  return run.isFlag('intervals') || data === undefined || haveIntervals(data) ? intervals : undefined
 }
 
 /** What `--help` adds for one command. */

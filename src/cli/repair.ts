@@ -4,6 +4,7 @@ import { parseIngestRequest } from '../ingest/request.ts'
 import { nextChunk } from '../dataset/chunk.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import type { BadShard } from '../lake/verify.ts'
+import { haveIntervals } from '../question/dataset-names.ts'
 import type { CommandRun } from './command.ts'
 import { requestSurroundings } from './request-surroundings.ts'
 import { createProgressView } from './show/progress-view.ts'
@@ -29,7 +30,15 @@ export async function repairDays(run: CommandRun<object>, bad: readonly BadShard
     const end = nextChunk(days.at(-1) ?? first.day, series)
     const { dataset = 'klines', market, symbol, interval } = series
     const options = await parseIngestRequest(
-      { universe: [{ market, symbol }], data: [dataset], intervals: [interval], start, end, retryFailed: true, signal: run.signal },
+      {
+        universe: [{ market, symbol }],
+        data: [dataset],
+        ...(haveIntervals([dataset]) ? { intervals: [interval] } : {}),
+        start,
+        end,
+        retryFailed: true,
+        signal: run.signal,
+      },
       run.settings,
       { ...around, pool: around.pool ?? pool },
     )

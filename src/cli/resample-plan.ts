@@ -37,8 +37,11 @@ export function readSize(text: string): SizedText | undefined {
   return rule === undefined ? undefined : { ...rule, text }
 }
 
-/** Throws CKVD_USAGE for flags that contradict each other. */
-export function planOf({ by, to, from, data, check }: PlanFlags): Plan {
+/**
+ * Throws CKVD_USAGE for flags that contradict each other.
+ * @param isFlag `--from` stands on the command line: then it must be what bars are made of
+ */
+export function planOf({ by, to, from, data, check }: PlanFlags, isFlag: (key: 'from') => boolean): Plan {
   if (by !== undefined && to !== undefined) throw contradicting('--by', '--to')
   if (by !== undefined && check === true) throw contradicting('--by', '--check')
   const dataset = data ?? (by === undefined ? KLINES.name : TRADES.name)
@@ -58,6 +61,12 @@ export function planOf({ by, to, from, data, check }: PlanFlags): Plan {
     return { rule: null, dataset: undefined, from, to: larger }
   }
   if (check === true) throw contradicting(`--data ${dataset}`, '--check')
+  if (isFlag('from'))
+    throw new CkvdError(
+      'CKVD_USAGE',
+      `Expected \`--from\` with bars, got --from ${from} with ${dataset}, which have no length. Leave it out, or make bars of bars: --data klines.`,
+      { details: { option: '--from' } },
+    )
   if (by !== undefined) return { rule: by, dataset, from: TRADES.grid, to: by.text }
   const larger = requireOption(to, '--to NAME')
   const rule = parseBarRule(larger)

@@ -8,6 +8,7 @@ import { dayOfUs, parseUtcDay } from '../model/utc-day.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { DayRangeNames } from '../question/month-words.ts'
 import { checkEndIsNoMonth, DAY_FLAGS, parseMonthRange, parseStartDay } from '../question/month-words.ts'
+import { checkIntervals } from '../question/dataset-names.ts'
 import { checkOrder } from '../question/range-order.ts'
 import type { IngestOptions } from './ingest-options.ts'
 import type { IngestRequest, RequestSurroundings } from './request/request-options.ts'
@@ -42,6 +43,11 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
   checkOrder({ start, end }, names)
   const archives = parseArchives(request.archives ?? 'auto')
   const datasets = parseData(request.data, names.data)
+  checkIntervals(
+    request.intervals,
+    datasets?.map(({ name }) => name),
+    names.intervals,
+  )
   return {
     ...connectionSettings(settings),
     universe: linesOfDatasets(await chooseLines(request, around, datasets), datasets),
@@ -68,8 +74,8 @@ export async function parseIngestRequest(request: IngestRequest, settings: Setti
 /** What the caller calls the parts of a request that messages about two of them name. */
 function namesFor(caller: RequestSurroundings['caller']) {
   return caller === 'command'
-    ? { ...DAY_FLAGS, force: '--force', retryFailed: '--retry-failed', data: '--data' }
-    : { start: 'start', end: 'end', month: 'month', force: 'force', retryFailed: 'retryFailed', data: 'data' }
+    ? { ...DAY_FLAGS, force: '--force', retryFailed: '--retry-failed', data: '--data', intervals: '--intervals' }
+    : { start: 'start', end: 'end', month: 'month', force: 'force', retryFailed: 'retryFailed', data: 'data', intervals: 'intervals' }
 }
 
 function parseRange(

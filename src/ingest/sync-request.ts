@@ -1,14 +1,17 @@
 import type { Settings } from '../../config/settings.ts'
 import { sourceUrls, urlsFor } from '../../config/source-urls.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { toldInterval } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import { claimedOrigin } from '../lake/origin.ts'
+import { isOfInterval } from '../lake/selection.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
+import { checkIntervals } from '../question/dataset-names.ts'
 import type { IngestOptions } from './ingest-options.ts'
 import type { IngestRequest, RequestSurroundings } from './request/request-options.ts'
 import { parseData } from './request/dataset-lines.ts'
@@ -77,9 +80,12 @@ function chooseHeld(
   lake: string,
   around: RequestSurroundings,
 ): HeldSeries[] {
+  const flag = around.caller === 'command' ? '--' : ''
+  const datasets = parseData(data, `${flag}data`)?.map(({ name }) => name)
+  checkIntervals(intervals, datasets, `${flag}intervals`)
   const wanted = {
     market: market === undefined ? undefined : [market],
-    data: parseData(data, around.caller === 'command' ? '--data' : 'data')?.map(({ name }) => name),
+    data: datasets,
     symbols: symbols?.map((symbol) => symbol.toUpperCase()),
     intervals: intervals === 'all' ? undefined : intervals.map((name) => parseInterval(name) ?? name),
   }
@@ -88,11 +94,11 @@ function chooseHeld(
       (wanted.market?.includes(series.market) ?? true) &&
       (wanted.data?.includes(datasetOf(series).name) ?? true) &&
       (wanted.symbols?.includes(series.symbol) ?? true) &&
-      (wanted.intervals?.includes(series.interval) ?? true),
+      (wanted.intervals === undefined || isOfInterval(series, { datasets }, wanted.intervals)),
   )
   const absent = [
     ...(wanted.symbols ?? []).filter((name) => chosen.every(({ symbol }) => symbol !== name)),
-    ...(wanted.intervals ?? []).filter((name) => chosen.every(({ interval }) => interval !== name)),
+    ...(wanted.intervals ?? []).filter((name) => chosen.every((series) => toldInterval(series) !== name)),
   ]
   if (chosen.length > 0 && absent.length === 0) return chosen
   const named = absent.length > 0 ? absent : [...(wanted.market ?? []), ...(wanted.data ?? [])]

@@ -1,5 +1,7 @@
 import type { OfDataset } from '../dataset/registry.ts'
 import { datasetNames, datasetOf } from '../dataset/registry.ts'
+import type { ToldSeries } from '../dataset/told.ts'
+import { toldInterval } from '../dataset/told.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
@@ -38,7 +40,7 @@ export function listSelectedSeries(catalog: LedgerReader, filter: LakeFilter): S
       ({ dataset, market, symbol, interval }) =>
         (filter.market === undefined || market === filter.market) &&
         (filter.symbols === undefined || filter.symbols.includes(symbol)) &&
-        (filter.intervals === undefined || filter.intervals === 'all' || isOfInterval({ dataset }, interval, filter, filter.intervals)),
+        (filter.intervals === undefined || filter.intervals === 'all' || isOfInterval({ dataset, interval }, filter, filter.intervals)),
     )
     .sort(
       (a, b) =>
@@ -59,16 +61,23 @@ function placeOf(of: OfDataset): number {
 }
 
 /** A data set without intervals is chosen by its name alone. */
-function isOfInterval(of: OfDataset, interval: Interval, { datasets }: LakeFilter, intervals: readonly Interval[]): boolean {
-  const { hasInterval, name } = datasetOf(of)
-  return hasInterval ? intervals.includes(interval) : datasets !== 'all' && (datasets?.includes(name) ?? false)
+export function isOfInterval(
+  series: Pick<Series, 'dataset' | 'interval'>,
+  { datasets }: Pick<LakeFilter, 'datasets'>,
+  intervals: readonly string[],
+): boolean {
+  const interval = toldInterval(series)
+  return interval === null ? datasets !== 'all' && (datasets?.includes(datasetOf(series).name) ?? false) : intervals.includes(interval)
 }
 
 /** Symbols and intervals that a filter names and none of the series has. */
-export function listAbsent({ datasets = KLINES_ALONE, symbols = [], intervals = 'all' }: LakeFilter, found: readonly Series[]): string[] {
+export function listAbsent(
+  { datasets = KLINES_ALONE, symbols = [], intervals = 'all' }: LakeFilter,
+  found: readonly ToldSeries[],
+): string[] {
   const isByInterval = datasets === 'all' || datasets.some((dataset) => datasetOf({ dataset }).hasInterval)
   return [
     ...symbols.filter((name) => found.every(({ symbol }) => symbol !== name)),
-    ...(intervals === 'all' || !isByInterval ? [] : intervals.filter((name) => found.every(({ interval }) => interval !== name))),
+    ...(intervals === 'all' || !isByInterval ? [] : intervals.filter((name) => found.every((series) => toldInterval(series) !== name))),
   ]
 }

@@ -33,6 +33,29 @@ export function nearDatasets(name: string): string[] {
   return (near.length > 0 ? near : begun).flatMap((found) => byPlain.get(found) ?? [])
 }
 
+/** True where one of the data sets has intervals; of names that are checked. */
+export function haveIntervals(datasets: readonly string[] | 'all'): boolean {
+  return datasets === 'all' || datasets.some((dataset) => datasetOf({ dataset }).hasInterval)
+}
+
+/**
+ * Throws CKVD_USAGE for intervals that could choose nothing: all data sets that are named have none. `all` asks for nothing.
+ * @param datasets names that are checked; undefined: none is named
+ */
+export function checkIntervals(
+  intervals: readonly string[] | 'all' | undefined,
+  datasets: readonly string[] | 'all' | undefined,
+  option: string,
+): void {
+  if (intervals === undefined || intervals === 'all' || datasets === undefined || datasets === 'all' || haveIntervals(datasets)) return
+  const have = datasets.length === 1 ? 'has' : 'have'
+  throw new CkvdError(
+    'CKVD_USAGE',
+    `Expected \`${option}\` with a data set that has intervals, got ${intervals.join(', ')} with ${datasets.join(', ')}, which ${have} none. Leave one out.`,
+    { details: { option, datasets } },
+  )
+}
+
 function find(name: string): Dataset | undefined {
   return datasetNames().includes(name) ? datasetOf({ dataset: name }) : undefined
 }

@@ -174,10 +174,9 @@ export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaul
     const message = `Expected a perpetual contract for funding rates, got the delivery contract ${base.symbol}. Did you mean ${perpetual}?`
     throw new CkvdError('CKVD_SYMBOL_FORMAT', message, { details: { market, symbol: base.symbol, suggestion: perpetual } })
   }
-  for (const option of ['interval', 'columns', 'autoReindex'] as const) {
-    if (options[option] !== undefined && options[option] !== false)
-      throw contradiction(option, 'chartType FUNDING_RATE', 'funding rates have no grid of bars')
-  }
+  const asked = options.dataset === undefined ? 'chartType FUNDING_RATE' : `dataset ${options.dataset}`
+  for (const option of ['interval', 'columns', 'autoReindex'] as const)
+    if (options[option] !== undefined && options[option] !== false) throw contradiction(option, asked, 'funding rates have no grid of bars')
   const { name: dataset, grid } = FUNDING_RATE
   return { ...base.query, series: { dataset, market, symbol: base.symbol, interval: grid }, columns: null }
 }

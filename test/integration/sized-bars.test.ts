@@ -269,6 +269,8 @@ describe('bars of a size', () => {
     [['--by', '7d', '--data', 'klines', '--from', '1w'], 'Expected a time that is made of whole bars of 1w, got 7d'],
     [['--by', '7m', '--to', '1h'], 'Expected --by or --to, got both'],
     [['--by', '7m', '--check'], 'Expected --by or --check, got both'],
+    [['--by', '1000trades', '--from', '1m'], 'Expected `--from` with bars, got --from 1m with trades'],
+    [['--data', 'trades', '--to', '1h', '--from', '5m'], 'Expected `--from` with bars, got --from 5m with trades'],
     [['--data', 'trades', '--to', '1w'], 'Expected bars of a day or less of trades, got 1w'],
     [['--data', 'trades'], '--to'],
     [['--data', 'fundingRate', '--to', '1d'], 'Expected --data to be klines, trades or aggTrades'],

@@ -52,7 +52,7 @@ export function addChangesCommand(program: Command, context: CliContext): void {
 }
 
 async function report(run: CommandRun<ChangesFlags>): Promise<number> {
-  const filter = filterOf(run.options, run.nowMs())
+  const filter = filterOf(run)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const since = parseSince(lake.catalog, run.options.since)
   const changes = readChanges(lake.catalog, filter, since.iso)

@@ -97,7 +97,7 @@ function parseConditions(text: string): readonly Condition[] {
 }
 
 async function report(run: CommandRun<CoverageFlags>): Promise<number> {
-  const filter = filterOf(run.options, run.nowMs())
+  const filter = filterOf(run)
   const root = resolve(run.context.cwd, run.settings.lake)
   if (run.options.html !== undefined) checkOutside('--html', resolve(run.context.cwd, run.options.html), root)
   await using lake = await openLake(root, { mode: 'read', ...localOrigin(run) })

@@ -82,7 +82,7 @@ async function exportLake(run: CommandRun<ExportFlags>): Promise<number> {
       'CKVD_USAGE',
       `Expected \`--gzip\` with \`--format csv\`, got ${format}: its files are compressed already or made to be mapped.`,
     )
-  const filter = filterOf(run.options, run.nowMs())
+  const filter = filterOf(run)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const view = createProgress<ExportProgress>(run, {
     message: 'exporting',

@@ -10,7 +10,7 @@ import type { Interval } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import { dayOfUs, isoOfUs } from '../../model/utc-day.ts'
 import { MarketClient } from '../../library/client.ts'
-import { ChartType, DataSource } from '../../question/names.ts'
+import { DataSource } from '../../question/names.ts'
 import type { FetchStep, GetDataOptions } from '../../question/query.ts'
 import { FLAG_ENDS } from '../../question/range-order.ts'
 import { checkEndIsNoMonth, DAY_FLAGS, parseMonthRange, parseStartDay } from '../../question/month-words.ts'
@@ -60,7 +60,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
     .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
     .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
     .addOption(datasetOption('data set, as Vision calls it, such as fundingRate or aggTrades (default: klines)'))
-    .addOption(intervalOption('--interval', 'bar length, 1s to 1M').default('1m' as const))
+    .addOption(intervalOption('--interval', 'bar length, 1s to 1M; of data sets that have intervals').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))
     .addOption(new Option('--end <TIME>', 'time after the last one (default: now)'))
     .addOption(monthOption())
@@ -164,14 +164,16 @@ function readQuery(run: CommandRun<FetchFlags>, symbol: string): GetDataOptions 
     )
   if (source === 'cache' && !run.settings.enableCache)
     throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
+  const hasIntervals = !funding && datasetOf({ dataset: data }).hasInterval
   const range = readRange(run)
   // the client would say the same of its options
   parseTimeRange(range, run.clockMs(), RANGE_FLAGS)
   return {
     symbol,
     ...range,
-    ...(funding ? { chartType: ChartType.FUNDING_RATE } : { dataset: data, autoReindex: reindex === true }),
-    ...(funding || datasetOf({ dataset: data }).rules === null ? {} : { interval }),
+    ...(funding ? { dataset: FUNDING_RATE.name } : { dataset: data, autoReindex: reindex === true }),
+    // what is given is the library's to take or refuse; a default is no question
+    ...(hasIntervals || run.isFlag('interval') ? { interval } : {}),
     enforceSource: SOURCES[source],
     returnPolars: false,
     includeSourceInfo: true,

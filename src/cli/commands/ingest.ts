@@ -11,6 +11,7 @@ import { requestSurroundings } from '../request-surroundings.ts'
 import {
   addSettings,
   dataOption,
+  intervalsOf,
   intervalsOption,
   mapMarketOption,
   marketOption,
@@ -71,14 +72,14 @@ export function addIngestCommand(program: Command, context: CliContext): void {
 type IngestFlags = Omit<IngestRequest, 'universe' | 'signal' | 'onProgress'> & { readonly universe?: string; readonly csv?: true }
 
 function readOptions(run: CommandRun<IngestFlags>, words: readonly string[]): Promise<IngestOptions> {
-  const { universe, market, mapMarket, data, intervals, start, end, month, archives, csv } = run.options
+  const { universe, market, mapMarket, data, start, end, month, archives, csv } = run.options
   const { rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives } = run.options
   if (csv === true && dryRun !== true)
     throw new CkvdError('CKVD_USAGE', 'Expected `--dry-run` with `--csv`: a line an archive is what a plan has to tell.')
   const symbols = symbolsOf(words, run.options.symbols)
   return parseIngestRequest(
     {
-      ...{ universe, market, mapMarket, symbols, data, intervals, start, end, month, archives },
+      ...{ universe, market, mapMarket, symbols, data, intervals: intervalsOf(run), start, end, month, archives },
       ...{ rest, dryRun, refresh, retryFailed, force, crossCheck, keepArchives, signal: run.signal },
     },
     run.settings,

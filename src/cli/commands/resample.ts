@@ -81,7 +81,7 @@ export function addResampleCommand(program: Command, context: CliContext): void 
     .description("larger bars made of the lake's smaller ones, on the exchange's own grid, and compared with the exchange's own bars")
     .addOption(marketOption())
     .addOption(symbolsOption())
-    .addOption(intervalOption('--from', 'length of the bars that are in the lake').default('1m' as const))
+    .addOption(intervalOption('--from', 'length of the bars that are in the lake; of klines alone').default('1m' as const))
     .addOption(intervalOption('--to', 'length of the bars to make; it must be made of whole bars of --from'))
     .addOption(
       new Option(
@@ -123,7 +123,7 @@ export function addResampleCommand(program: Command, context: CliContext): void 
 
 async function runResample(run: CommandRun<ResampleFlags>, words: readonly string[]): Promise<number> {
   const { options, context } = run
-  const plan = planOf(options)
+  const plan = planOf(options, run.isFlag)
   const { to } = plan
   const days = rangeOf(options, run.nowMs())
   const isCheckAlone = options.check === true && options.out === undefined && options.format === undefined

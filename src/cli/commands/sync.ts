@@ -7,8 +7,7 @@ import type { CliContext, CommandRun } from '../command.ts'
 import { END_NOTES, metricsOption, onEndOption, pingOption } from '../end/end-options.ts'
 import { runAnnounced } from '../end/announced-run.ts'
 import { runRequest } from '../ingest-run.ts'
-import type { OptionHolder } from '../options.ts'
-import { addSettings, dataOption, dayOption, intervalsOption, marketOption, symbolsOption, wordOption } from '../options.ts'
+import { addSettings, dataOption, dayOption, intervalsOf, intervalsOption, marketOption, symbolsOption, wordOption } from '../options.ts'
 import { requestSurroundings } from '../request-surroundings.ts'
 
 /** `ckvd sync`. */
@@ -52,18 +51,18 @@ export function addSyncCommand(program: Command, context: CliContext): void {
       ...END_NOTES,
     ],
   })
-  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run, self))))
+  command.action((_options, self) => runAnnounced(context, self, (run) => runRequest(run, () => readOptions(run))))
 }
 
-function readOptions(run: CommandRun<Omit<SyncRequest, 'signal' | 'onProgress'>>, command: OptionHolder): Promise<IngestOptions> {
-  const { universe, market, symbols, data, intervals, archives } = run.options
+function readOptions(run: CommandRun<Omit<SyncRequest, 'signal' | 'onProgress'>>): Promise<IngestOptions> {
+  const { universe, market, symbols, data, archives } = run.options
   // in the config file it is meant for an ingest
-  const isMeant = universe !== undefined || command.getOptionValueSource('start') !== 'config'
+  const isMeant = universe !== undefined || run.isFlag('start')
   const start = isMeant ? run.options.start : undefined
   const { rest, dryRun, refresh, crossCheck, keepArchives } = run.options
   return parseSyncRequest(
     {
-      ...{ universe, market, symbols, data, intervals, start, archives },
+      ...{ universe, market, symbols, data, intervals: intervalsOf(run), start, archives },
       ...{ rest, dryRun, refresh, crossCheck, keepArchives, signal: run.signal },
     },
     run.settings,

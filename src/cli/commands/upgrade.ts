@@ -63,14 +63,14 @@ interface Outcome {
 
 /** Opened to be read: a lake that is not there is not begun. */
 async function plan(run: CommandRun<UpgradeFlags>): Promise<Outcome> {
-  const filter = filterOf(run.options, run.nowMs())
+  const filter = filterOf(run)
   await using lake = await openLake(resolve(run.context.cwd, run.settings.lake), { mode: 'read', ...localOrigin(run) })
   const series = listSelectedSeries(lake.catalog, filter)
   return { result: planUpgrade(lake.catalog, series), absent: listAbsent(filter, series), origin: lake.origin }
 }
 
 async function change(run: CommandRun<UpgradeFlags>): Promise<Outcome> {
-  const filter = filterOf(run.options, run.nowMs())
+  const filter = filterOf(run)
   const root = resolve(run.context.cwd, run.settings.lake)
   await (await openLake(root, { mode: 'read', ...localOrigin(run) })).close()
   await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), ...localOrigin(run) })
