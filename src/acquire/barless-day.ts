@@ -1,5 +1,6 @@
 import type { SeriesBounds } from '../dataset/expected.ts'
 import { countExpectedOfNone } from '../dataset/expected.ts'
+import { missingRows } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import type { Doubt } from '../model/evidence.ts'
 import { describeEvidence } from '../model/evidence.ts'
@@ -58,7 +59,7 @@ export function doubtfulDay(series: Series, day: UtcDay, why: Doubt, bounds: Ser
   const bars = countExpectedOfNone(series, range)
   const startUs = firstSlotUs(range.startUs, grid)
   const gaps = bars === 0 ? [] : [{ startUs, endUs: range.endUs, bars, evidence: why }]
-  const error = new CkvdError('CKVD_PARTIAL', `${bars} of ${bars} bars are missing: ${describeEvidence(why)}.`, {
+  const error = new CkvdError('CKVD_PARTIAL', `${missingRows(series, bars, bars)}: ${describeEvidence(why)}.`, {
     cause: cause ?? undefined,
   })
   return { ...bareDay(day), condition: openCondition(series, gaps), expected: bars, gaps, evidence: null, error }

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { seriesLabel } from '../dataset/names.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import type { ToldSeries } from '../dataset/told.ts'
+import { toldSeries } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import { acceptDay, acceptDays } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
@@ -8,7 +10,6 @@ import { openLake } from '../lake/lake.ts'
 import type { LakeFilter } from '../lake/selection.ts'
 import { listSelectedSeries } from '../lake/selection.ts'
 import type { Condition } from '../model/condition.ts'
-import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import type { CommandRun } from './command.ts'
 import type { FilterFlags } from './options.ts'
@@ -26,7 +27,7 @@ interface AcceptFlags extends FilterFlags {
 }
 
 /** What was accepted of a series. */
-interface Accepted extends Series {
+interface Accepted extends ToldSeries {
   readonly dataset: string
   readonly days: number
   readonly first: UtcDay
@@ -74,7 +75,7 @@ function acceptOne(
   { series, day, reason }: Pick<SeriesDays, 'series'> & { readonly day: UtcDay; readonly reason: string },
 ): number {
   const row = acceptDay(lake.catalog, series, day, reason)
-  if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...series, day, condition: row.condition, reason } })
+  if (run.json) run.printJson({ command: 'coverage', exit: 0, accepted: { ...toldSeries(series), day, condition: row.condition, reason } })
   else run.context.stdout.write(`Accepted ${seriesLabel(series)} ${day} (${row.condition}): ${reason}\n`)
   return 0
 }
@@ -88,6 +89,6 @@ function acceptMany(run: CommandRun<AcceptFlags>, lake: WritableLake, named: Ser
     const rows = acceptDays(lake.catalog, one, part, reason)
     const [first, last] = [rows[0], rows.at(-1)]
     if (first === undefined || last === undefined) return []
-    return [{ ...one, dataset: datasetOf(one).name, days: rows.length, first: first.day, last: last.day }]
+    return [{ ...toldSeries(one), dataset: datasetOf(one).name, days: rows.length, first: first.day, last: last.day }]
   })
 }

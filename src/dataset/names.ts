@@ -15,13 +15,14 @@ const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'fut
 interface Told extends OfDataset {
   readonly market: string
   readonly symbol: string
-  readonly interval: string
+  /** null: the data set has none */
+  readonly interval: string | null
 }
 
 /** `spot BTCUSDT 1m`, `um BTCUSDT markPriceKlines 1m`, `um BTCUSDT fundingRate`: a series in messages. */
 export function seriesLabel({ dataset, market, symbol, interval }: Told): string {
   const words = [market, symbol, ...(dataset === undefined || dataset === KLINES.name ? [] : [dataset])]
-  return (findDataset(dataset)?.hasInterval === false ? words : [...words, interval]).join(' ')
+  return (interval === null || findDataset(dataset)?.hasInterval === false ? words : [...words, interval]).join(' ')
 }
 
 /** True where the archive names a series by the pair of its contracts. */

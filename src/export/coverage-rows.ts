@@ -1,9 +1,9 @@
 import type { CoverageRow } from '../codec/export/coverage-file.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { tellsExpected, toldPathName } from '../dataset/told.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { countsAsExplained, isAccepted } from '../lake/day-facts.ts'
 import { isExplained } from '../model/condition.ts'
-import { intervalPathName } from '../model/interval.ts'
 import type { UnitState } from './export-plan.ts'
 
 /** The ledger's rows of a unit; `file` is where its bars lie, null when there is no such file. */
@@ -16,14 +16,14 @@ function coverageRow(row: DayRow, gaps: CoverageRow['gaps'], file: string | null
   return {
     market: row.market,
     symbol: row.symbol,
-    interval: intervalPathName(row.interval),
+    interval: toldPathName(row),
     day: row.day,
     condition: row.condition,
     explained: countsAsExplained(row),
     accepted,
     source: row.source,
     rows: row.rows,
-    expected: row.expected,
+    expected: tellsExpected(row) ? row.expected : null,
     gaps,
     off_grid: row.offGrid,
     duplicates: row.duplicates,

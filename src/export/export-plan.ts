@@ -1,6 +1,8 @@
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import { digestOfDays } from '../codec/export/source-digest.ts'
 import { nextChunk } from '../dataset/chunk.ts'
+import type { ToldSeries } from '../dataset/told.ts'
+import { toldSeries } from '../dataset/told.ts'
 import type { EvidencedGap } from '../model/evidence.ts'
 import type { LedgerReader } from '../lake/ledger.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
@@ -40,17 +42,17 @@ export interface UnitState {
 export interface ExportPlan {
   /** series by series, in the order of time */
   readonly units: readonly ExportUnit[]
-  readonly neverRequested: readonly (Series & NeverRequested)[]
+  readonly neverRequested: readonly (ToldSeries & NeverRequested)[]
 }
 
 /** Plans an export. Reads the catalog only. */
 export function planExport(catalog: LedgerReader, filter: LakeFilter, encoding: ExportEncoding): ExportPlan {
-  const plan = { units: [] as ExportUnit[], neverRequested: [] as (Series & NeverRequested)[] }
+  const plan = { units: [] as ExportUnit[], neverRequested: [] as (ToldSeries & NeverRequested)[] }
   for (const series of listSelectedSeries(catalog, filter)) {
     const units: { -readonly [Key in keyof ExportUnit]: ExportUnit[Key] }[] = []
     for (const { row, never } of readRequested(catalog, series, filter, filter)) {
       if (never !== undefined) {
-        plan.neverRequested.push({ ...series, ...never })
+        plan.neverRequested.push({ ...toldSeries(series), ...never })
         continue
       }
       const period = filePeriod(series, encoding.format, row.day)

@@ -1,6 +1,7 @@
 import { isAbsolute, relative, sep } from 'node:path'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { rowWord } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import type { Origin } from '../lake/origin.ts'
 import type { LakeFilter } from '../lake/selection.ts'
@@ -57,7 +58,7 @@ export function checkSelection(
   const [first] = outside
   if (first === undefined) return
   const more = outside.length > 1 ? ` and ${outside.length - 1} more files` : ''
-  throw otherSelection(out, `these filters leave out bars of ${first.path}${more}`, manifest)
+  throw otherSelection(out, `these filters leave out ${rowWord(first)}s of ${first.path}${more}`, manifest)
 }
 
 function isInside(file: FileEntry, filter: LakeFilter): boolean {

@@ -1,19 +1,20 @@
 import type { ExportEncoding } from '../codec/export/export-format.ts'
 import type { CoverageRow } from '../codec/export/coverage-file.ts'
 import { seriesLabel } from '../dataset/names.ts'
+import type { ToldSeries } from '../dataset/told.ts'
+import { toldSeries } from '../dataset/told.ts'
 import type { UnexplainedDay } from '../lake/day-facts.ts'
 import { countsAsExplained, unexplainedDay } from '../lake/day-facts.ts'
 import type { NeverRequested } from '../lake/requested.ts'
 import type { Condition } from '../model/condition.ts'
 import { countNone } from '../model/condition.ts'
-import type { Series } from '../model/series.ts'
 import { coverageRows } from './coverage-rows.ts'
 import type { ExportUnit } from './export-plan.ts'
 import type { UnitOutcome } from './file-writer.ts'
 import { MANIFEST } from './manifest.ts'
 
 /** A file that could not be made: what was there before is still there. */
-export interface FileProblem extends Series {
+export interface FileProblem extends ToldSeries {
   readonly path: string
   readonly code: string
   readonly message: string
@@ -38,11 +39,11 @@ export interface ExportResult extends ExportEncoding {
   readonly accepted: number
   /** chunks of the selection that the lake knows nothing of, as `coverage` counts them; the list has them one stretch an entry */
   readonly never_requested: number
-  readonly never_requested_days: readonly (Series & NeverRequested)[]
+  readonly never_requested_days: readonly (ToldSeries & NeverRequested)[]
   readonly manifest: string
   readonly coverage: string
   /** days of the selection that are neither explained nor accepted */
-  readonly unexplained: readonly (Series & UnexplainedDay)[]
+  readonly unexplained: readonly (ToldSeries & UnexplainedDay)[]
   readonly problems: readonly FileProblem[]
 }
 
@@ -65,7 +66,7 @@ export interface ExportTotals {
   readonly rows: number
   readonly bytes: number
   readonly removed: number
-  readonly neverRequested: readonly (Series & NeverRequested)[]
+  readonly neverRequested: readonly (ToldSeries & NeverRequested)[]
   readonly coverage: string
   readonly out: string
   readonly encoding: ExportEncoding
@@ -78,7 +79,7 @@ export class ExportTally {
   readonly #startedMs = performance.now()
   readonly #totalRows: number
   readonly #ledger: CoverageRow[][] = []
-  readonly #unexplained: (Series & UnexplainedDay)[][] = []
+  readonly #unexplained: (ToldSeries & UnexplainedDay)[][] = []
   readonly #problems = new Map<number, FileProblem>()
   readonly #sums = { done: 0, rows: 0, written: 0, unchanged: 0, rowsWritten: 0, bytesWritten: 0 }
 
@@ -93,8 +94,9 @@ export class ExportTally {
     this.#ledger[index] = coverageRows(state, entry?.path ?? null)
     this.#unexplained[index] = state.days
       .filter((row) => !countsAsExplained(row))
-      .map((row) => ({ ...unit.series, ...unexplainedDay(row, state.gaps.get(row.day) ?? []) }))
-    if (problem !== null) this.#problems.set(index, { ...unit.series, path: unit.path, code: problem.code, message: problem.message })
+      .map((row) => ({ ...toldSeries(unit.series), ...unexplainedDay(row, state.gaps.get(row.day) ?? []) }))
+    if (problem !== null)
+      this.#problems.set(index, { ...toldSeries(unit.series), path: unit.path, code: problem.code, message: problem.message })
     else if (entry !== null) this.#sums[written ? 'written' : 'unchanged']++
     if (written && entry !== null) {
       this.#sums.rowsWritten += entry.rows

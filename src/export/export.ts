@@ -1,6 +1,7 @@
 import { fileShares } from '../../config/open-files.ts'
 import type { CoverageRow } from '../codec/export/coverage-file.ts'
 import type { ExportEncoding } from '../codec/export/export-format.ts'
+import { toldSeries } from '../dataset/told.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { LakeFilter } from '../lake/selection.ts'
@@ -94,7 +95,7 @@ async function runLanes(units: readonly ExportUnit[], context: RunContext): Prom
       const outcome = await writeUnit(unit, keeper.before(unit.path), { ...context, signal, beforeWrite: () => keeper.begin() })
       const { entry, problem } = outcome
       if (problem !== null)
-        logger.warn({ ...unit.series, path: unit.path, code: problem.code, reason: problem.message }, 'file not exported')
+        logger.warn({ ...toldSeries(unit.series), path: unit.path, code: problem.code, reason: problem.message }, 'file not exported')
       if (entry !== null) await keeper.settle(entry)
       tally.add(index, unit, outcome)
     }

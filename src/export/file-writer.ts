@@ -2,11 +2,11 @@ import type { ExportEncoding } from '../codec/export/export-format.ts'
 import type { RowsTask } from '../codec/export/export-task.ts'
 import type { CkvdError } from '../errors.ts'
 import { datasetOf, named } from '../dataset/registry.ts'
+import { toldInterval, toldPathName } from '../dataset/told.ts'
 import type { Lake } from '../lake/lake.ts'
 import { isShardError } from '../lake/current-shard.ts'
 import { MAX_MOVES, withoutMoved } from '../lake/moved-chunks.ts'
 import { readShardBytes } from '../lake/shards.ts'
-import { intervalPathName } from '../model/interval.ts'
 import type { EncodePool } from './encode-pool.ts'
 import type { ExportFolder } from './export-folder.ts'
 import type { ExportUnit, UnitState } from './export-plan.ts'
@@ -83,7 +83,7 @@ function entryOf(
     ...named(datasetOf(series)),
     market: series.market,
     symbol: series.symbol,
-    interval: intervalPathName(series.interval),
+    interval: toldPathName(series),
     period,
     first_day: stored[0]?.day ?? first,
     last_day: stored.at(-1)?.day ?? first,
@@ -111,7 +111,7 @@ async function createTask(unit: ExportUnit, state: UnitState, { lake, encoding }
     ...(series.dataset === undefined ? [] : [['ckvd.dataset', series.dataset] as const]),
     ['ckvd.market', series.market],
     ['ckvd.symbol', series.symbol],
-    ['ckvd.interval', series.interval],
+    ...(toldInterval(series) === null ? [] : [['ckvd.interval', series.interval] as const]),
     ['ckvd.period', period],
     ['ckvd.days', String(state.stored.length)],
     ['ckvd.rows', String(state.rows)],

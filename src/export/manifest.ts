@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EXPORT_FORMATS } from '../codec/export/export-format.ts'
-import { datasetNames } from '../dataset/registry.ts'
+import { datasetNames, datasetOf } from '../dataset/registry.ts'
 import { readOwnText } from '../disk/own-file.ts'
 import { parseJson } from '../json-text.ts'
 import { CkvdError } from '../errors.ts'
@@ -27,30 +27,34 @@ const FilePath = z
     /^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/(?:dataset=\w+\/)?(?:interval=\w+\/)?year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u,
   )
 
-const FileEntry = z.object({
-  /** relative to the export, `/` separated */
-  path: FilePath,
-  /** absent: `klines` */
-  dataset: z.string().refine(isOtherDataset, 'expected a data set').optional(),
-  market: z.enum(['spot', 'um', 'cm']),
-  symbol: z.string().refine(isSymbol, 'expected a symbol'),
-  /** as in paths: `1mo` for a month */
-  interval: z.string().refine(isPathInterval, 'expected an interval'),
-  period: z.string(),
-  /** first and last chunk with bars, and how many */
-  first_day: z.string(),
-  last_day: z.string(),
-  days: Count,
-  rows: Count,
-  bytes: Count,
-  sha256: Digest,
-  /** over the days and the SHA-256 of the rows of each */
-  source_digest: Digest,
-  /** the same with the SHA-256 of their shards, as the lake's catalog has them; absent: it is no other one */
-  catalog_digest: Digest.optional(),
-  /** revision of each day that is not of revision 1 */
-  revisions: z.record(z.string(), Count),
-})
+const FileEntry = z
+  .object({
+    /** relative to the export, `/` separated */
+    path: FilePath,
+    /** absent: `klines` */
+    dataset: z.string().refine(isOtherDataset, 'expected a data set').optional(),
+    market: z.enum(['spot', 'um', 'cm']),
+    symbol: z.string().refine(isSymbol, 'expected a symbol'),
+    /** as in paths: `1mo` for a month; null: the data set has none */
+    interval: z.string().refine(isPathInterval, 'expected an interval').nullable(),
+    period: z.string(),
+    /** first and last chunk with bars, and how many */
+    first_day: z.string(),
+    last_day: z.string(),
+    days: Count,
+    rows: Count,
+    bytes: Count,
+    sha256: Digest,
+    /** over the days and the SHA-256 of the rows of each */
+    source_digest: Digest,
+    /** the same with the SHA-256 of their shards, as the lake's catalog has them; absent: it is no other one */
+    catalog_digest: Digest.optional(),
+    /** revision of each day that is not of revision 1 */
+    revisions: z.record(z.string(), Count),
+  })
+  // earlier builds wrote the grid of the times
+  .transform((file) => (datasetOf(file).hasInterval ? file : { ...file, interval: null }))
+  .refine((file) => file.interval !== null || !datasetOf(file).hasInterval, 'expected an interval')
 
 const ManifestFile = z.object({
   format: z.literal(FORMAT),

@@ -139,7 +139,7 @@ interface ViewFiles extends OfDataset {
 function groupFiles({ files }: Manifest, datasets: readonly string[] | undefined): Map<string, ViewFiles> {
   const groups = new Map<string, ViewFiles>()
   for (const { dataset, market, interval, path } of files.filter((file) => datasets?.includes(datasetOf(file).name) ?? true)) {
-    const words = [market, ...(dataset === undefined ? [] : [dataset]), ...(datasetOf({ dataset }).hasInterval ? [interval] : [])]
+    const words = [market, ...(dataset === undefined ? [] : [dataset]), ...(interval === null ? [] : [interval])]
     const name = words.join('_')
     const group = groups.get(name)
     if (group === undefined) groups.set(name, { dataset, market, paths: [path] })

@@ -2,6 +2,7 @@ import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import type { AcquiredDay } from '../acquire/day.ts'
 import { storeDay } from '../acquire/store.ts'
 import { chunkRange, consecutive, nextChunk } from '../dataset/chunk.ts'
+import { missingRows, seriesOf, toldSeries } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import { codeOf, countsAsExplained, isAccepted, reasonOf } from '../lake/day-facts.ts'
@@ -104,7 +105,7 @@ export class ChunkSink {
     meter.days++
     if (acquired.conflicts > 0 || acquired.differing > 0) {
       tally.addDifference({
-        ...series,
+        ...toldSeries(series),
         day: row.day,
         conflicts: acquired.conflicts,
         differing_rows: acquired.differing,
@@ -201,7 +202,7 @@ function describeStretches(problems: readonly Problem[]): string {
   const [first] = problems
   if (first === undefined) return ''
   const days = problems.flatMap(({ day }) => (day === null ? [] : [day]))
-  const stretches = consecutive(days, first).map((run) => (run.length === 1 ? run.join() : `${run[0]}..${run.at(-1)}`))
+  const stretches = consecutive(days, seriesOf(first)).map((run) => (run.length === 1 ? run.join() : `${run[0]}..${run.at(-1)}`))
   const more = stretches.length - MOST_STRETCHES
   return `${stretches.slice(0, MOST_STRETCHES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
@@ -222,6 +223,6 @@ function unexplained(series: Series, row: DayRow, gaps: readonly EvidencedGap[])
   const reason = reasonOf(row, gaps)
   const missing = gaps.reduce((sum, gap) => sum + gap.bars, 0)
   const words =
-    row.error === null && missing > 0 ? `${missing} of ${row.expected} bars are missing, and it is not known why: ${reason}.` : reason
+    row.error === null && missing > 0 ? `${missingRows(series, missing, row.expected)}, and it is not known why: ${reason}.` : reason
   return problemOf(series, row.day, row.condition, new CkvdError(codeOf(row), words))
 }

@@ -1,6 +1,8 @@
 import { datasetNames, datasetOf } from '../dataset/registry.ts'
+import { toldSeries } from '../dataset/told.ts'
 import { isCkvdError } from '../errors.ts'
 import { openLake } from '../lake/lake.ts'
+import type { Interval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
 import { MARKETS } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -49,8 +51,8 @@ export interface DryRunSeries extends DryRunNumbers {
   readonly market: Market
   /** as the exchange writes it */
   readonly symbol: string
-  /** `1s` to `1M` */
-  readonly interval: string
+  /** `1s` to `1M`; null: the data set has no intervals */
+  readonly interval: Interval | null
   /** first requested chunk; null: none */
   readonly first: UtcDay | null
   /** last requested chunk; null: none */
@@ -82,7 +84,7 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
       const numbers = planTotals(planned)
       total = addTotals(total, numbers)
       series.push({
-        ...planned.series,
+        ...toldSeries(planned.series),
         dataset: datasetOf(planned.series).name,
         first: planned.first,
         last: planned.last,
@@ -95,7 +97,7 @@ export async function planIngest(options: IngestOptions): Promise<DryRunResult> 
     await lake?.close()
   }
   const key = (row: DryRunSeries): string =>
-    `${MARKETS.indexOf(row.market)} ${row.symbol} ${datasetNames().indexOf(row.dataset)} ${row.interval}`
+    `${MARKETS.indexOf(row.market)} ${row.symbol} ${datasetNames().indexOf(row.dataset)} ${row.interval ?? ''}`
   series.sort((a, b) => (key(a) < key(b) ? -1 : 1))
   return { command: options.command ?? 'ingest', exit: tally.exit, series, total: printable(total), problems: tally.problems }
 }

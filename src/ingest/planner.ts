@@ -10,6 +10,7 @@ import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import { fileBytesOnDisk } from '../codec/arrow/shard-size.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
 import { filePeriod } from '../dataset/pack.ts'
+import { toldSeries } from '../dataset/told.ts'
 import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Packaging, Series } from '../model/series.ts'
@@ -166,7 +167,7 @@ async function planOne(series: Series, ctx: PlannerContext): Promise<SeriesPlan 
     return await planListed(series, ctx)
   } catch (error) {
     if (!isSeriesError(error)) throw error
-    return { series, error: error.with({ ...series }) }
+    return { series, error: error.with(toldSeries(series)) }
   }
 }
 

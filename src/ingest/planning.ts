@@ -4,6 +4,7 @@ import { createConnections } from '../acquire/connections.ts'
 import { NearMisses } from '../acquire/near-misses.ts'
 import type { PlanScope } from '../acquire/plan/plan-scope.ts'
 import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
+import { seriesOf } from '../dataset/told.ts'
 import { CkvdError, isCkvdError } from '../errors.ts'
 import { describeSystemCode } from '../system-errors.ts'
 import type { WritableLake } from '../lake/lake.ts'
@@ -58,10 +59,11 @@ export async function planInto(
 ): Promise<void> {
   const seen: { planned: number; refused: number; last: CkvdError | null } = { planned: 0, refused: 0, last: null }
   const startedMs = performance.now()
+  const symbols = new Set(options.universe.map(({ market, symbol }) => `${market} ${symbol}`)).size
   const tell = (): void =>
     options.events.onPlanning?.({
       planned: seen.planned,
-      lines: options.universe.length,
+      symbols,
       bytesDownloaded: http.bytesThrough,
       elapsedMs: performance.now() - startedMs,
     })
@@ -106,7 +108,7 @@ function whyNobodyAnswered({ message, details: { reason, advice, proxy } }: Ckvd
 /** Says of symbols that nobody knows what was probably meant. */
 export async function adviseUnknown(tally: Tally, { listing }: Connections, signal: AbortSignal): Promise<void> {
   const nearMisses = new NearMisses(listing)
-  await tally.addAdvice('CKVD_UNKNOWN_SYMBOL', async (problem) => (await nearMisses.find(problem, signal))?.text)
+  await tally.addAdvice('CKVD_UNKNOWN_SYMBOL', async (problem) => (await nearMisses.find(seriesOf(problem), signal))?.text)
 }
 
 export function countFailure(tally: Tally, failure: SeriesFailure): void {

@@ -33,8 +33,8 @@ export interface IngestProgress {
 export interface IngestPlanning {
   /** series planned so far */
   readonly planned: number
-  /** lines of the universe */
-  readonly lines: number
+  /** symbols of the universe; of each there may be several data sets */
+  readonly symbols: number
   /** bytes received so far, all requests; with a bound on the rate those that it has let through */
   readonly bytesDownloaded: number
   /** milliseconds since planning began */

@@ -1,3 +1,7 @@
+import type { OfDataset } from '../dataset/registry.ts'
+import { datasetNames, datasetOf } from '../dataset/registry.ts'
+import type { ToldSeries } from '../dataset/told.ts'
+import { toldInterval } from '../dataset/told.ts'
 import type { CkvdError, ErrorCode } from '../errors.ts'
 import type { Condition } from '../model/condition.ts'
 import { countNone, isExplained } from '../model/condition.ts'
@@ -7,7 +11,7 @@ import type { RequestKind } from '../sources/http/http.ts'
 import { UnusedArchives } from './unused-archives.ts'
 
 /** A chunk, or a whole series (`day` null), that is not as it should be. */
-export interface Problem extends Series {
+export interface Problem extends ToldSeries {
   /** as Vision calls it: `klines`, `fundingRate` */
   readonly dataset: string
   /** first day of the chunk; null: the whole series, `days` of it */
@@ -23,7 +27,7 @@ export interface Problem extends Series {
 }
 
 /** A stored chunk in whose sources bars contradicted each other. */
-export interface Difference extends Series {
+export interface Difference extends ToldSeries {
   /** first day of the chunk */
   readonly day: UtcDay
   /** open times that one archive has twice with different values; the later row is stored */
@@ -180,7 +184,7 @@ export class Tally {
     return this.#unexplained === 0 ? 0 : 3
   }
 
-  /** In the order of market, symbol, interval and day, whatever the order of the work. */
+  /** In the order of market, symbol, data set, interval and day, whatever the order of the work. */
   get problems(): readonly Problem[] {
     return this.#problems.toSorted(byChunk)
   }
@@ -190,13 +194,18 @@ export class Tally {
   }
 }
 
-function byChunk(a: Series & { day: UtcDay | null }, b: Series & { day: UtcDay | null }): number {
-  const key = (one: typeof a): string => `${one.market} ${one.symbol} ${one.interval} ${one.day ?? ''}`
+function byChunk(a: ToldSeries & { day: UtcDay | null }, b: ToldSeries & { day: UtcDay | null }): number {
+  const key = (one: typeof a): string => `${one.market} ${one.symbol} ${placeOf(one)} ${one.interval ?? ''} ${one.day ?? ''}`
   return key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0
+}
+
+/** The place of a data set among all, as text that sorts. */
+function placeOf(of: OfDataset): string {
+  return String(datasetNames().indexOf(datasetOf(of).name)).padStart(3, '0')
 }
 
 /** A problem out of an error. */
 export function problemOf(series: Series, day: UtcDay | null, condition: Condition, error: CkvdError): Problem {
-  const { dataset = 'klines', market, symbol, interval } = series
-  return { market, dataset, symbol, interval, day, days: 1, condition, code: error.code, message: error.message }
+  const { dataset = 'klines', market, symbol } = series
+  return { market, dataset, symbol, interval: toldInterval(series), day, days: 1, condition, code: error.code, message: error.message }
 }

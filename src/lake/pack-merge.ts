@@ -15,6 +15,7 @@ import { isMonthChunked, nextChunk } from '../dataset/chunk.ts'
 import { isOnGrid } from '../dataset/expected.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { rowWord, toldInterval } from '../dataset/told.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { countDays } from '../model/utc-day.ts'
 import type { CatalogWrite, DayRow } from './catalog/catalog-rows.ts'
@@ -179,18 +180,18 @@ async function takeFormer(shards: ShardReader, row: DayRow, gaps: readonly Evide
 
 /** Throws CKVD_CATALOG_ROW, CKVD_SHARD_FORMAT where a row says what no pack can, or what its bars deny: it would take all of its pack along. */
 function checkSayable(write: PackedWrite, columns: Columns): void {
-  const { market, symbol, interval, day, rows } = write.row
+  const { market, symbol, day, rows } = write.row
   const refuse = (expected: string, found: string): never => {
     throw new CkvdError(
       'CKVD_CATALOG_ROW',
       `Expected ${expected} of ${seriesLabel(write.row)} ${day} in the catalog, found ${found}. Run \`ckvd verify --repair\`.`,
       {
-        details: { market, symbol, interval, day },
+        details: { market, symbol, interval: toldInterval(write.row), day },
       },
     )
   }
   const rowBytes = rowBytesOf(write.row)
-  if (rows * rowBytes !== write.shard.length) refuse(`the ${write.shard.length / rowBytes} bars of its shard`, `${rows}`)
+  if (rows * rowBytes !== write.shard.length) refuse(`the ${write.shard.length / rowBytes} ${rowWord(write.row)}s of its shard`, `${rows}`)
   const meta = metaOf(write)
   decodeChunks(encodeChunks([{ ...meta, digest: sha256Hex(write.shard).slice(0, DIGEST_DIGITS) }]), write.row, refuse)
   checkChunk(columns, meta, datasetOf(meta))
@@ -202,11 +203,12 @@ export function whyLeft(row: DayRow): CkvdError | undefined {
 }
 
 /** What a check found of a chunk before: a pack would have to say what it was, and nobody knows. */
-function findFailure({ market, symbol, interval, day, condition, errorCode, error }: DayRow): CkvdError | undefined {
+function findFailure(row: DayRow): CkvdError | undefined {
+  const { market, symbol, day, condition, errorCode, error } = row
   if (condition !== 'failed') return undefined
   const code = errorCode ?? 'CKVD_SHARD_FORMAT'
   const words = error?.replace(`${code}: `, '') ?? 'the catalog calls it failed, and no more is recorded'
-  return new CkvdError(code, words, { details: { market, symbol, interval, day } })
+  return new CkvdError(code, words, { details: { market, symbol, interval: toldInterval(row), day } })
 }
 
 /** What a pack says of a chunk: what its row does, without what only this lake's own history tells. */
@@ -235,10 +237,10 @@ export function metaOf({ row, gaps }: CatalogWrite): ShardMeta {
 }
 
 function missing(row: DayRow, path: string): CkvdError {
-  const { market, symbol, interval, day } = row
+  const { market, symbol, day } = row
   return new CkvdError(
     'CKVD_SHARD_MISSING',
     `Expected the shard of ${seriesLabel(row)} ${day} in ${path}, found none. Run \`ckvd verify --repair\`.`,
-    { details: { market, symbol, interval, day, path } },
+    { details: { market, symbol, interval: toldInterval(row), day, path } },
   )
 }

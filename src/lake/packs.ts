@@ -8,6 +8,7 @@ import type { Series } from '../model/series.ts'
 import { seriesLabel } from '../dataset/names.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { filePeriod } from '../dataset/pack.ts'
+import { rowWord, toldInterval } from '../dataset/told.ts'
 import { shardPath } from './layout.ts'
 import type { ShardReader } from './shard-store.ts'
 import { LARGEST_FILE_BYTES, tooLarge } from './shard-store.ts'
@@ -53,7 +54,7 @@ function keep(place: string, version: string, pack: Pack<Columns>): void {
 /** A pack as the one of its place. Throws CKVD_SHARD_FORMAT. */
 function decodeAt(bytes: Uint8Array, path: string, series: Series, day: UtcDay): Pack<Columns> {
   const { market, symbol, interval } = series
-  const details = { market, symbol, interval, day, path }
+  const details = { market, symbol, interval: toldInterval(series), day, path }
   try {
     const pack = decodePack<Columns>(bytes)
     const period = filePeriod(day, series)
@@ -68,7 +69,7 @@ function decodeAt(bytes: Uint8Array, path: string, series: Series, day: UtcDay):
       return pack
     throw new CkvdError(
       'CKVD_SHARD_FORMAT',
-      `Expected the bars of ${seriesLabel(series)} ${period} in ${path}, found those of ${seriesLabel(own)} ${pack.period}.`,
+      `Expected the ${rowWord(series)}s of ${seriesLabel(series)} ${period} in ${path}, found those of ${seriesLabel(own)} ${pack.period}.`,
       { details },
     )
   } catch (error) {

@@ -1,4 +1,5 @@
 import { seriesLabel } from '../dataset/names.ts'
+import { toldSeries } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import type { Series } from '../model/series.ts'
 import type { WritableLake } from './lake.ts'
@@ -33,7 +34,7 @@ export async function pruneSeries(lake: WritableLake, series: Series): Promise<P
     throw new CkvdError(
       'CKVD_USAGE',
       `Expected a series of the lake ${lake.paths.root}, got ${seriesLabel(series)}: it has neither a shard nor a record of it. \`ckvd coverage\` tells what it holds.`,
-      { details: { ...series } },
+      { details: toldSeries(series) },
     )
   catalog.deleteSeries(series)
   return { shards, bytes }

@@ -8,6 +8,7 @@ import { altered, decodePlacedShard } from '../codec/arrow/placed-shard.ts'
 import type { ShardMeta } from '../codec/arrow/shard-meta.ts'
 import { isPacked } from '../dataset/pack.ts'
 import { seriesLabel } from '../dataset/names.ts'
+import { rowWord, toldInterval } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import { isProof } from '../model/evidence.ts'
 import type { Series } from '../model/series.ts'
@@ -74,11 +75,11 @@ async function readFormer(store: ShardReader, series: Series, day: UtcDay): Prom
 }
 
 function missing(series: Series, day: UtcDay, path: string): CkvdError {
-  const { market, symbol, interval } = series
+  const { market, symbol } = series
   return new CkvdError(
     'CKVD_SHARD_MISSING',
     `Expected the shard of ${seriesLabel(series)} ${day} in ${path}, found none. Run \`ckvd verify --repair\`.`,
-    { details: { market, symbol, interval, day, path } },
+    { details: { market, symbol, interval: toldInterval(series), day, path } },
   )
 }
 
@@ -123,9 +124,10 @@ export async function adoptShard(store: ShardReader, series: Series, day: UtcDay
   }
   const flaw = findRowFlaw(row)
   if (flaw !== undefined) {
-    const found = `${meta.condition} with ${meta.rows} of ${meta.expected} bars`
-    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected a condition that the bars allow in ${path}, found ${found}`, {
-      details: { market, symbol, interval, day, path, found },
+    const word = `${rowWord(row)}s`
+    const found = `${meta.condition} with ${meta.rows} of ${meta.expected} ${word}`
+    throw new CkvdError('CKVD_SHARD_FORMAT', `Expected a condition that the ${word} allow in ${path}, found ${found}`, {
+      details: { market, symbol, interval: toldInterval(row), day, path, found },
       cause: flaw,
     })
   }

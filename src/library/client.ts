@@ -154,7 +154,12 @@ export class MarketClient {
     const { block, gaps, disputed } = await this.#call(query, (runtime, own, log) => runtime.readKlines(own, log))
     const wanted = KLINE_COLUMNS.filter(({ name }) => query.columns === null || query.columns.includes(name as ColumnName))
     const columns = Object.fromEntries(wanted.map(({ key, name }): [string, KlineColumns[KlineColumn] | undefined] => [name, block[key]]))
-    return { rows: block.openTime.length, columns: columns as unknown as Pick<ColumnArrays, Name>, gaps: describeGaps(gaps), disputed }
+    return {
+      rows: block.openTime.length,
+      columns: columns as unknown as Pick<ColumnArrays, Name>,
+      gaps: describeGaps(query.series, gaps),
+      disputed,
+    }
   }
 
   /** See `CryptoKlineVisionData.getPanel`. */

@@ -40,7 +40,7 @@ export function createFundingTable(series: Series, { block, runs, gaps, disputed
     ['ckvd.market', series.market],
     ['ckvd.symbol', series.symbol],
     ['ckvd.chart', FUNDING_RATE.name],
-    ['ckvd.gaps', JSON.stringify(describeGaps(gaps))],
+    ['ckvd.gaps', JSON.stringify(describeGaps(series, gaps))],
     [DISPUTED_KEY, JSON.stringify(disputed)],
   ] as const
   return tableOf(fields, children, length, new Map(metadata))

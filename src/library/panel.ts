@@ -164,7 +164,7 @@ function metadataOf({ market, interval, column }: PanelQuery, parts: readonly Pa
     ['ckvd.market', market],
     ['ckvd.interval', interval],
     ['ckvd.column', column],
-    ['ckvd.gaps', bySymbol(({ gaps }) => describeGaps(gaps))],
+    ['ckvd.gaps', bySymbol(({ gaps }) => describeGaps({}, gaps))],
     [DISPUTED_KEY, bySymbol(({ disputed }) => disputed)],
   ])
 }

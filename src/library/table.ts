@@ -5,6 +5,7 @@ import type { Validity } from '../codec/arrow/validity.ts'
 import { ALL_VALID, validityOf } from '../codec/arrow/validity.ts'
 import type { DatasetColumn } from '../dataset/dataset.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { toldInterval } from '../dataset/told.ts'
 import { columnOf } from '../model/columns.ts'
 import { nextSlotUs } from '../model/interval.ts'
 import type { ColumnBlock } from '../read/column-block.ts'
@@ -87,8 +88,8 @@ function metadataOf({ series }: Pick<KlineQuery, 'series'>, rows: KlineRows): Ma
     ...(series.dataset === undefined ? [] : [['ckvd.dataset', series.dataset] as const]),
     ['ckvd.market', series.market],
     ['ckvd.symbol', series.symbol],
-    ['ckvd.interval', series.interval],
-    ['ckvd.gaps', JSON.stringify(describeGaps(rows.gaps))],
+    ...(toldInterval(series) === null ? [] : [['ckvd.interval', series.interval] as const]),
+    ['ckvd.gaps', JSON.stringify(describeGaps(series, rows.gaps))],
     [DISPUTED_KEY, JSON.stringify(rows.disputed)],
   ])
 }

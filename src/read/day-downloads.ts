@@ -1,6 +1,7 @@
 import type PQueue from 'p-queue'
 import { sha256Hex } from '../memory/digest.ts'
 import { seriesLabel } from '../dataset/names.ts'
+import { toldSeries } from '../dataset/told.ts'
 import { isCkvdError } from '../errors.ts'
 import type { CkvdError } from '../errors.ts'
 import { ListingEdge } from '../acquire/listing-edge.ts'
@@ -152,7 +153,7 @@ export class DayDownloads {
         emit: async (day, outcome) => {
           await store(outcome).catch((error: unknown) => {
             if (!isCkvdError(error, ...STORE_ERRORS)) throw error
-            logger.error({ ...series, day, code: error.code, details: error.details }, error.message)
+            logger.error({ ...toldSeries(series), day, code: error.code, details: error.details }, error.message)
           })
           batch.resolve(head + day, { outcome, failure: rest?.failure ?? null })
           onProgress({ done: ++done, total: days.length })

@@ -4,6 +4,7 @@ import { chunkClosedUs, chunkOfUs, chunkRange, nextChunk, previousChunk } from '
 import { seriesLabel } from '../dataset/names.ts'
 import { findMissing, isOnGrid, isSequence } from '../dataset/expected.ts'
 import { rowsWithin } from '../dataset/rows.ts'
+import { toldSeries } from '../dataset/told.ts'
 import type { RestAnswer } from '../acquire/rest/rest-answer.ts'
 import { askRest } from '../acquire/rest/rest-question.ts'
 import { CkvdError } from '../errors.ts'
@@ -109,7 +110,7 @@ export class KlineReader {
       if (same.length === 0) moves++
       else {
         rounds++
-        log.warn({ ...series, days: same.map(({ day }) => day) }, 'damaged shards in the lake')
+        log.warn({ ...toldSeries(series), days: same.map(({ day }) => day) }, 'damaged shards in the lake')
         for (const { day } of same) damaged.add(day)
       }
     }
@@ -117,7 +118,7 @@ export class KlineReader {
       'CKVD_SHARD_DIGEST',
       `Expected whole shards of ${seriesLabel(series)} in the lake, found damaged ones again and again. Run \`ckvd verify --repair\`.`,
       {
-        details: { ...series, days: [...damaged] },
+        details: { ...toldSeries(series), days: [...damaged] },
       },
     )
   }

@@ -1,5 +1,7 @@
 import { seriesLabel } from '../dataset/names.ts'
+import type { OfDataset } from '../dataset/registry.ts'
 import { datasetOf } from '../dataset/registry.ts'
+import { rowWord, tellsExpected, toldSeries } from '../dataset/told.ts'
 import { CkvdError } from '../errors.ts'
 import type { SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { UtcDay } from '../model/utc-day.ts'
@@ -18,8 +20,8 @@ export interface MissingBars {
   readonly start: number
   /** end of the stretch (excluded), microseconds */
   readonly end: number
-  /** how many bars are missing */
-  readonly bars: number
+  /** how many bars are missing; null of rows that are as published: nobody knows how many there were */
+  readonly bars: number | null
   /** why, in words: who was asked for them, and what it answered */
   readonly evidence: string
   /** who has the bars on both sides and none between; null: nobody is known to */
@@ -30,11 +32,12 @@ export interface MissingBars {
   readonly after_us: number | null
 }
 
-export function describeGaps(gaps: KlineRows['gaps']): MissingBars[] {
+export function describeGaps(of: OfDataset, gaps: KlineRows['gaps']): MissingBars[] {
+  const isTold = tellsExpected(of)
   return gaps.map(({ startUs, endUs, bars, evidence, proof }) => ({
     start: startUs,
     end: endUs,
-    bars,
+    bars: isTold ? bars : null,
     evidence,
     source: proof?.source ?? null,
     before_us: proof?.beforeUs ?? null,
@@ -50,15 +53,19 @@ export function findUnexplained({ series, source }: KlineQuery, { gaps }: KlineR
   const open = gaps.filter(({ explained }) => !explained)
   const first = open[0]
   if (first === undefined) return null
-  const bars = open.reduce((sum, gap) => sum + gap.bars, 0)
-  const details = { ...series, bars, gaps: describeGaps(open.slice(0, LISTED_GAPS)) }
+  const bars = tellsExpected(series) ? open.reduce((sum, gap) => sum + gap.bars, 0) : null
+  const details = { ...toldSeries(series), bars, gaps: describeGaps(series, open.slice(0, LISTED_GAPS)) }
   if (isTelling(failure)) return failure.with(details)
-  const { rest, rules } = datasetOf(series)
+  const { rest } = datasetOf(series)
   const again =
     rest === null ? 'Its archives alone have it: that of a day comes the day after, as a rule.' : 'Try again, or see `ckvd coverage`.'
   const hint = source === DataSource.AUTO ? again : `Only ${source} was asked: source ${DataSource.AUTO} asks all.`
-  const one = rules === null ? 'row' : 'bar'
-  const message = `${bars} ${bars === 1 ? one : `${one}s`} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence.replace(/\.$/, '')}. ${hint}`
+  const one = rowWord(series)
+  const missing =
+    bars === null
+      ? `Rows of ${seriesLabel(series)} are`
+      : `${bars} ${bars === 1 ? one : `${one}s`} of ${seriesLabel(series)} ${bars === 1 ? 'is' : 'are'}`
+  const message = `${missing} missing, the first at ${isoOfUs(first.startUs)}: ${first.evidence.replace(/\.$/, '')}. ${hint}`
   return new CkvdError('CKVD_PARTIAL', message, { details, cause: failure ?? undefined })
 }
 
@@ -66,7 +73,7 @@ export function findUnexplained({ series, source }: KlineQuery, { gaps }: KlineR
 export function unavailable({ series, range }: KlineQuery, known: SeriesRow | undefined): CkvdError {
   const earliest: UtcDay | null = known?.firstOpenUs == null ? (known?.firstDay ?? null) : dayOfUs(known.firstOpenUs)
   const last = known?.lastDay ?? null
-  const one = datasetOf(series).rules === null ? 'row' : 'bar'
+  const one = rowWord(series)
   const isBehind = last !== null && known?.endedUs != null && range.startUs >= known.endedUs
   const life = isBehind
     ? `It has ended, with ${last}`
@@ -74,5 +81,5 @@ export function unavailable({ series, range }: KlineQuery, known: SeriesRow | un
       ? `Its first ${one} is not known`
       : `Its first ${one} opens on ${earliest}: ask for a range within its life`
   const message = `${seriesLabel(series)} has no ${one} from ${isoOfUs(range.startUs)} to ${isoOfUs(range.endUs)}. ${life}.`
-  return new CkvdError('CKVD_UNAVAILABLE', message, { details: { ...series, earliest, last } })
+  return new CkvdError('CKVD_UNAVAILABLE', message, { details: { ...toldSeries(series), earliest, last } })
 }

@@ -57,7 +57,15 @@ function coverageOf(symbol: string, calendar: readonly CalendarRun[], change: Pa
   const last = recorded.at(-1)!
   const counts = { accepted: 0, bytes: 0, missing_bars: 0, off_grid: 0, duplicates: 0, conflicts: 0, differing_rows: 0 }
   const coverage: SeriesCoverage = {
-    ...{ market: 'spot', symbol, interval: '1h', first: recorded[0]!.start, last: addDays(last.start, last.chunks - 1), days },
+    ...{
+      market: 'spot',
+      symbol,
+      interval: '1h',
+      completeness: 'grid',
+      first: recorded[0]!.start,
+      last: addDays(last.start, last.chunks - 1),
+      days,
+    },
     ...{ never_requested: chunksIn(calendar, 'never_requested'), rows: recorded.reduce((sum, { bars }) => sum + bars, 0) },
     ...{ ...counts, gaps: [], unexplained: [], ...change },
   }

@@ -14,12 +14,12 @@ const TIMES = 2
 test('a listing that comes slowly is told of while it comes, with what has come so far', async () => {
   await using world = await createWorld([{ kind: 'slow', match: '^/listing', bytesPerSecond: 200 }])
   const stop = new AbortController()
-  const heard: { planned: number; lines: number; bytes: number }[] = []
-  const onPlanning: IngestEvents['onPlanning'] = ({ planned, lines, bytesDownloaded: bytes }) => {
-    if (heard.push({ planned, lines, bytes }) === TIMES) stop.abort()
+  const heard: { planned: number; symbols: number; bytes: number }[] = []
+  const onPlanning: IngestEvents['onPlanning'] = ({ planned, symbols, bytesDownloaded: bytes }) => {
+    if (heard.push({ planned, symbols, bytes }) === TIMES) stop.abort()
   }
   await expect(world.run({ signal: stop.signal, events: { onPlanning } })).resolves.toMatchObject({ exit: 130 })
-  expect(heard).toEqual(Array.from({ length: TIMES }, () => ({ planned: 0, lines: 1, bytes: expect.any(Number) as number })))
+  expect(heard).toEqual(Array.from({ length: TIMES }, () => ({ planned: 0, symbols: 1, bytes: expect.any(Number) as number })))
   expect(heard[1]?.bytes).toBeGreaterThan(heard[0]?.bytes ?? Infinity)
 })
 

@@ -1,6 +1,7 @@
 import { chunkEndUs, chunkRange, consecutive, isMonthChunked } from '../../dataset/chunk.ts'
 import { firstSlotUs, gridOf, slotStartUs } from '../../model/interval.ts'
 import { strengthOf } from '../../dataset/expected.ts'
+import { rowWord } from '../../dataset/told.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { Found } from './archive-load.ts'
 import { compareDays, loadArchive, loadOther } from './archive-load.ts'
@@ -56,7 +57,7 @@ export async function acquireArchive(task: ArchiveTask, life: SeriesLife, ctx: A
     }
   }
   for (const run of consecutive(bare, task.series))
-    days.push(...(await acquireBare(task, run, life, `no bar of this day is in ${task.archive.key}`, ctx)))
+    days.push(...(await acquireBare(task, run, life, `no ${rowWord(task.series)} of this day is in ${task.archive.key}`, ctx)))
   return days.sort((a, b) => (a.day < b.day ? -1 : 1))
 }
 

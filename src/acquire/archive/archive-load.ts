@@ -16,6 +16,7 @@ import { findListed, relistArchive } from './relist.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
 import { countChangedRows } from '../../dataset/rows.ts'
+import { rowWord } from '../../dataset/told.ts'
 import type { SeriesLife } from '../life/series-life.ts'
 
 /** Rows that an archive has for a chunk. */
@@ -82,7 +83,7 @@ export async function compareDays(
       task.series,
     )
     if (differing === 0) ctx.pool.reuse(daily.chunk.shard)
-    const verdict = differing === 0 ? 'equal' : `${differing} bars differ, the daily archive is preferred`
+    const verdict = differing === 0 ? 'equal' : `${differing} ${rowWord(task.series)}s differ, the daily archive is preferred`
     comparisons.set(day, { daily: differing === 0 ? null : daily, differing, note: `compared with ${ref.key}: ${verdict}` })
   }
   return comparisons

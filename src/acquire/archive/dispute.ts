@@ -13,6 +13,7 @@ import { askOther, findOther } from './archive-load.ts'
 import type { AcquireContext, ArchiveRef, ArchiveTask } from '../archive-task.ts'
 import type { ArchiveOrigin } from '../day.ts'
 import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
+import { toldSeries } from '../../dataset/told.ts'
 import { expectedRange } from '../day.ts'
 import type { RestAnswer } from '../rest/rest-answer.ts'
 import { askRest } from '../rest/rest-question.ts'
@@ -84,7 +85,7 @@ export async function settleDispute(
       return {
         verdict: 'unfounded',
         answer,
-        error: new CkvdError('CKVD_BAR_INVALID', message, { details: { ...series, day, times: odd.times } }),
+        error: new CkvdError('CKVD_BAR_INVALID', message, { details: { ...toldSeries(series), day, times: odd.times } }),
       }
     }
     // a source that was asked for and could not answer may decide another time
@@ -102,7 +103,7 @@ export async function settleDispute(
       differing: countDiffering(primary, voices, series),
       note: message,
       error: new CkvdError(isOpen ? 'CKVD_PARTIAL' : 'CKVD_DISPUTED', message, {
-        details: { ...series, day, sources: voices.map(({ name }) => name) },
+        details: { ...toldSeries(series), day, sources: voices.map(({ name }) => name) },
       }),
     }
   }

@@ -123,6 +123,9 @@ async function runChart(run: CommandRun<ChartFlags>, symbol: string): Promise<nu
 
 async function readTask(run: CommandRun<ChartFlags>, symbol: string): Promise<ChartTask> {
   const { market = 'spot', data, interval, out, png, source } = run.options
+  const dataset = datasetOf({ dataset: data })
+  if (dataset.rules === null)
+    throw new CkvdError('CKVD_USAGE', `Expected \`--data\` to be a data set of bars, got ${dataset.name}: it has no candles.`)
   const range = parseTimeRange(readRange(run), run.clockMs(), RANGE_FLAGS)
   const bars = countSlots(range.startUs, range.endUs, interval)
   if (bars > MOST_BARS) {
@@ -131,9 +134,6 @@ async function readTask(run: CommandRun<ChartFlags>, symbol: string): Promise<Ch
   }
   if (source === 'cache' && !run.settings.enableCache)
     throw new CkvdError('CKVD_USAGE', 'Expected another source than `--source cache`: the lake is switched off (CKVD_ENABLE_CACHE).')
-  const dataset = datasetOf({ dataset: data })
-  if (dataset.rules === null)
-    throw new CkvdError('CKVD_USAGE', `Expected \`--data\` to be a data set of bars, got ${dataset.name}: it has no candles.`)
   const series = { ...named(dataset), market, symbol: parseSymbol(symbol, market, dataset.name), interval }
   const pathOf = (file: string): string => resolve(run.context.cwd, file)
   const page =

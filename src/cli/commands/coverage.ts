@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
 import { datasetOf } from '../../dataset/registry.ts'
+import { seriesOf } from '../../dataset/told.ts'
 import { CkvdError } from '../../errors.ts'
 import { openLake } from '../../lake/lake.ts'
 import { liesOutsideLife } from '../../lake/requested.ts'
@@ -13,7 +14,7 @@ import { dayOfUs } from '../../model/utc-day.ts'
 import { readCalendar } from '../../report/coverage/coverage-calendar.ts'
 import { formatCoveragePage } from '../../report/coverage/coverage-page.ts'
 import type { SeriesCoverage } from '../../report/coverage/coverage.ts'
-import { hasUnexplained, readCoverage } from '../../report/coverage/coverage.ts'
+import { hasUnexplained, readCoverage, sumMissing } from '../../report/coverage/coverage.ts'
 import { writeReport } from '../../report/report-file.ts'
 import type { CliContext, CommandRun } from '../command.ts'
 import { runCommand } from '../command.ts'
@@ -110,7 +111,7 @@ async function report(run: CommandRun<CoverageFlags>): Promise<number> {
   const isEmpty = (!isOfAll || Object.keys(filter).length > 0) && rows.every(({ first }) => first === null) && !isOutside
   const exit = rows.some(hasUnexplained) || absent.length > 0 || isEmpty ? 3 : 0
   if (run.options.html !== undefined) {
-    const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, coverage, filter) }))
+    const series = rows.map((coverage) => ({ coverage, calendar: readCalendar(lake.catalog, seriesOf(coverage), filter) }))
     const page = formatCoveragePage({ series, origin: lake.origin ?? null, day: dayOfUs(run.nowMs() * 1000) })
     await writeReport(resolve(run.context.cwd, run.options.html), page)
     run.logger.info({ file: run.options.html }, 'page written')
@@ -138,7 +139,7 @@ function sumOf(rows: readonly SeriesCoverage[]) {
     never_requested: add((row) => row.never_requested),
     rows: add((row) => row.rows),
     bytes: add((row) => row.bytes),
-    missing_bars: add((row) => row.missing_bars),
+    missing_bars: sumMissing(rows),
   }
 }
 
@@ -162,11 +163,11 @@ function printCsv(run: CommandRun<CoverageFlags>, rows: readonly SeriesCoverage[
       csvLine([
         row.market,
         row.symbol,
-        row.interval,
+        row.interval ?? '',
         row.first ?? '',
         row.last ?? '',
         ...SHOWN_CONDITIONS.map((condition) => row.days[condition]),
-        ...counts.map((key) => row[key]),
+        ...counts.map((key) => row[key] ?? ''),
         row.gaps.length,
         datasetOf(row).name,
       ]),

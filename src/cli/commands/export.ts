@@ -3,6 +3,7 @@ import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import type { ExportFormat } from '../../codec/export/export-format.ts'
 import { EXPORT_FORMATS } from '../../codec/export/export-format.ts'
+import { rowWordOfAll } from '../../dataset/told.ts'
 import { CkvdError } from '../../errors.ts'
 import type { ExportProgress, ExportResult } from '../../export/export-tally.ts'
 import { runExport } from '../../export/export.ts'
@@ -152,9 +153,10 @@ function printResult(run: CommandRun<object>, result: ExportResult): void {
       never.map((stretch) => neverRequestedLine(stretch, stretch)),
     ),
   )
+  const word = rowWordOfAll([...result.unexplained, ...never]) === 'bar' ? 'Bars' : 'Rows'
   line(
     result.exit === 0
       ? 'Every day of the selection is exported, or its absence is explained. (exit 0)'
-      : 'Bars are missing without explanation. (exit 3)',
+      : `${word} are missing without explanation. (exit 3)`,
   )
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
+import { toldSeries } from '../../dataset/told.ts'
 import { openLake } from '../../lake/lake.ts'
 import type { Origin } from '../../lake/origin.ts'
 import { listAbsent, listSelectedSeries } from '../../lake/selection.ts'
@@ -90,7 +91,7 @@ function jsonOf({ series, chunks, before, after, left }: UpgradeResult) {
     chunks,
     files: { before: before.files, after: after.files },
     bytes: { before: before.bytes, after: after.bytes },
-    left: left.map(({ series: { market, symbol, interval }, ...rest }) => ({ market, symbol, interval, ...rest })),
+    left: left.map(({ series, ...rest }) => ({ ...toldSeries(series), ...rest })),
   }
 }
 

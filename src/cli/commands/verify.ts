@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from '@commander-js/extra-typings'
 import { Option } from '@commander-js/extra-typings'
 import { seriesLabel } from '../../dataset/names.ts'
+import { toldSeries } from '../../dataset/told.ts'
 import { isCkvdError } from '../../errors.ts'
 import { openLake } from '../../lake/lake.ts'
 import { lakePaths } from '../../lake/layout.ts'
@@ -75,7 +76,7 @@ export function addVerifyCommand(program: Command, context: CliContext): void {
 async function prune(run: CommandRun<object>, root: string, series: ReturnType<typeof parseSeriesName>): Promise<number> {
   await using lake = await openLake(root, { mode: 'write', tell: (message) => run.logger.info(message), ...localOrigin(run) })
   const { shards, bytes } = await pruneSeries(lake, series)
-  if (run.json) run.printJson({ command: 'verify', exit: 0, pruned: { ...series, shards, bytes } })
+  if (run.json) run.printJson({ command: 'verify', exit: 0, pruned: { ...toldSeries(series), shards, bytes } })
   else run.context.stdout.write(`Removed ${seriesLabel(series)}: ${formatCountOf(shards, 'shard')}, ${formatBytes(bytes)}.\n`)
   return 0
 }
@@ -117,7 +118,7 @@ function jsonOf(result: VerifyResult) {
   return {
     shards,
     bytes,
-    bad: bad.map(({ series, ...rest }) => ({ ...series, ...rest })),
+    bad: bad.map(({ series, ...rest }) => ({ ...toldSeries(series), ...rest })),
     foreign,
     adopted,
     unrecorded,

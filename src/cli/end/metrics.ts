@@ -77,7 +77,7 @@ function metricsOfWork(result: IngestResult): Metric[] {
     one('ckvd_run_upgraded_days', 'Days in which an archive took the place of what REST gave.', result.upgraded),
     one('ckvd_run_republished_days', 'Days whose archive was published anew and taken.', result.republished),
     one('ckvd_run_changed_days', 'Stored days whose archive was seen to be published anew, taken or not.', result.changed),
-    one('ckvd_run_written_bars', 'Bars that the last run wrote.', result.rows),
+    one('ckvd_run_written_bars', 'Bars, or rows of other data sets, that the last run wrote.', result.rows),
     one('ckvd_run_downloaded_bytes', 'Bytes that the last run received.', result.bytes_downloaded),
     {
       name: 'ckvd_run_requests',

@@ -11,6 +11,7 @@ const FIRST_SHOWN = [
   'transaction_time',
   'timestamp',
   'time',
+  'funding_rate',
   'close',
   'bars',
   'expected_bars',

@@ -1,11 +1,12 @@
 import pc from 'picocolors'
 import { isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
+import { rowWord, rowWordOfAll, seriesOf } from '../../dataset/told.ts'
 import type { Origin } from '../../lake/origin.ts'
 import type { Condition } from '../../model/condition.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
-import type { SeriesCoverage } from '../../report/coverage/coverage.ts'
-import { hasUnexplained } from '../../report/coverage/coverage.ts'
+import type { CoverageGap, SeriesCoverage } from '../../report/coverage/coverage.ts'
+import { hasUnexplained, sumMissing } from '../../report/coverage/coverage.ts'
 import { formatEnds } from './bar-table.ts'
 import type { TextOutput } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, printTable } from './output.ts'
@@ -37,7 +38,7 @@ export function showCoverage(output: TextOutput, series: readonly SeriesCoverage
   if (output.isTTY === true) showOnTerminal(output, rows, told.color)
   else showTable(output, rows)
   const gaps = rows.flatMap((row) =>
-    row.gaps.map((gap) => `${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${formatCountOf(gap.bars, 'bar')}: ${gap.evidence}`),
+    row.gaps.map((gap) => `${seriesLabel(row)}  ${gap.start} to ${gap.end}  ${countOfGap(gap, rowWord(row))}: ${gap.evidence}`),
   )
   output.write(shortList(formatCountOf(gaps.length, 'gap'), gaps))
   const days = rows.flatMap((row) => row.unexplained.map((day) => unexplainedLine(row, day, day.accepted)))
@@ -53,18 +54,26 @@ function sumOf(rows: readonly SeriesCoverage[], pick: (row: SeriesCoverage) => n
 /** A row a series and the sum, each named whole. */
 function showTable(output: TextOutput, rows: readonly SeriesCoverage[]): void {
   const used = SHOWN_CONDITIONS.filter((condition) => rows.some((row) => row.days[condition] > 0))
-  const counts = (pick: (of: (row: SeriesCoverage) => number) => number): string[] => [
-    ...used.map((condition) => formatCount(pick((row) => row.days[condition]))),
-    ...([(row) => row.rows, (row) => row.missing_bars, (row) => row.never_requested] as ((row: SeriesCoverage) => number)[]).map((of) =>
-      formatCount(pick(of)),
-    ),
+  const counts = (some: readonly SeriesCoverage[]): string[] => [
+    ...used.map((condition) => formatCount(sumOf(some, (row) => row.days[condition]))),
+    formatCount(sumOf(some, (row) => row.rows)),
+    missingText(sumMissing(some)),
+    formatCount(sumOf(some, (row) => row.never_requested)),
   ]
   printTable(output, {
-    head: ['series', 'first', 'last', ...used.map((condition) => `${condition} days`), 'rows', 'missing bars', 'days never requested'],
+    head: [
+      'series',
+      'first',
+      'last',
+      ...used.map((condition) => `${condition} days`),
+      'rows',
+      `missing ${rowWordOfAll(rows)}s`,
+      'days never requested',
+    ],
     align: ['left', 'left', 'left', ...used.map(() => 'right' as const), 'right', 'right', 'right'],
     rows: [
-      ...rows.map((row) => [seriesLabel(row), row.first ?? '–', row.last ?? '–', ...counts((of) => of(row))]),
-      [`sum of ${formatCount(rows.length)}`, '', '', ...counts((of) => sumOf(rows, of))],
+      ...rows.map((row) => [seriesLabel(row), row.first ?? '–', row.last ?? '–', ...counts([row])]),
+      [`sum of ${formatCount(rows.length)}`, '', '', ...counts(rows)],
     ],
   })
 }
@@ -100,8 +109,11 @@ function wellLine(well: readonly SeriesCoverage[], isAll: boolean): string {
     const count = sumOf(well, (row) => row.days[condition])
     return count === 0 ? [] : [`${formatCount(count)} ${condition}`]
   })
-  const missing = sumOf(well, (row) => row.missing_bars)
-  const explained = missing === 0 ? '' : `, ${formatCountOf(missing, 'missing bar')} explained`
+  const word = rowWordOfAll(well)
+  const missing = sumMissing(well) ?? 0
+  const explained = missing === 0 ? '' : `, ${formatCountOf(missing, `missing ${word}`)} explained`
+  const published = well.filter(({ missing_bars }) => missing_bars === null).length
+  const unknown = published === 0 ? '' : ` ${asPublished(published, well.length)}`
   const days = daysText(
     well,
     sumOf(well, (row) => knownDays(row)),
@@ -109,8 +121,23 @@ function wellLine(well: readonly SeriesCoverage[], isAll: boolean): string {
   const more = well.length > FEW ? ' --csv lists each.' : ''
   return `${many}: ${days} (${kinds.join(', ')}), ${formatCountOf(
     sumOf(well, (row) => row.rows),
-    'bar',
-  )}${explained}.${more}`
+    word,
+  )}${explained}.${unknown}${more}`
+}
+
+/** What cannot be said of data sets of which nobody knows what there should be. */
+function asPublished(published: number, all: number): string {
+  const which = published === all ? 'The rows are' : `Rows of ${formatCount(published)} series are`
+  return `${which} as published: nothing says whether one is missing.`
+}
+
+function missingText(missing: number | null): string {
+  return missing === null ? '–' : formatCount(missing)
+}
+
+/** `3 bars`; of a day of which nobody knows how many rows there were, all of them. */
+function countOfGap({ bars }: CoverageGap, word: string): string {
+  return bars === null ? `all ${word}s` : formatCountOf(bars, word)
 }
 
 function knownDays(row: SeriesCoverage): number {
@@ -119,7 +146,7 @@ function knownDays(row: SeriesCoverage): number {
 
 /** `1,234 days`, or months where all series are of bars that are stored so. */
 function daysText(rows: readonly SeriesCoverage[], count: number): string {
-  const months = rows.filter(isMonthChunked).length
+  const months = rows.filter((row) => isMonthChunked(seriesOf(row))).length
   if (months === 0) return formatCountOf(count, 'day')
   return months === rows.length ? formatCountOf(count, 'month') : `${formatCount(count)} days and months`
 }
@@ -132,15 +159,16 @@ function showSeries(
 ): void {
   const used = (wanted: (condition: Condition) => boolean): Condition[] =>
     SHOWN_CONDITIONS.filter((condition) => wanted(condition) && rows.some((row) => row.days[condition] > 0))
-  const unit = rows.every(isMonthChunked) ? 'months' : 'days'
+  const unit = rows.every((row) => isMonthChunked(seriesOf(row))) ? 'months' : 'days'
+  const word = rowWordOfAll(rows)
   const columns: readonly [string, (row: SeriesCoverage) => string][] = [
     ['series', nameOf],
     ['first', (row) => row.first ?? '–'],
     ['last', (row) => row.last ?? '–'],
     ...used((condition) => !isExplained(condition)).map(daysColumn),
-    ['missing bars', (row) => formatCount(row.missing_bars)],
+    [`missing ${word}s`, (row) => missingText(row.missing_bars)],
     ...used(isExplained).map(daysColumn),
-    ['bars', (row) => formatCount(row.rows)],
+    [`${word}s`, (row) => formatCount(row.rows)],
   ]
   const names = columns.map(([name]) => name)
   const shown = formatEnds(names, {
@@ -174,6 +202,9 @@ function closing(rows: readonly SeriesCoverage[], { absent, exit, isOutside }: C
     return `The lake has nothing of ${absent.join(', ')} in this selection: it was never requested, or failed as a whole.`
   if (rows.some(hasUnexplained)) return 'Some days are unexplained.'
   if (rows.some(({ first }) => first !== null)) return 'All that was requested is stored or explained.'
-  if (isOutside) return 'All days of this selection lie before the first bar of their series or after its end: no bar is expected.'
+  if (isOutside) {
+    const word = rowWordOfAll(rows)
+    return `All days of this selection lie before the first ${word} of their series or after its end: no ${word} is expected.`
+  }
   return exit === 0 ? 'The lake is empty.' : 'The lake has no day of this selection.'
 }

@@ -1,8 +1,7 @@
 import { csvLine } from '../../codec/export/csv-text.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
-import { datasetOf, named } from '../../dataset/registry.ts'
-import type { Series } from '../../model/series.ts'
+import { rowWordOfAll, seriesOf } from '../../dataset/told.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { ChangeKind, DayChange } from '../../report/history/changes.ts'
 import { CHANGE_KINDS } from '../../report/history/changes.ts'
@@ -41,7 +40,7 @@ export function showChanges(stdout: TextOutput, since: Since, changes: readonly 
   const stretches = joinStretches(changes).sort((a, b) => CHANGE_KINDS.indexOf(a.first.change) - CHANGE_KINDS.indexOf(b.first.change))
   const rows: readonly Alike[] = stdout.isTTY === true ? foldAlike(stretches) : stretches.map((stretch): Alike => [stretch])
   printTable(stdout, {
-    head: ['change', 'series', 'first', 'last', 'days', 'now', 'bars differ'],
+    head: ['change', 'series', 'first', 'last', 'days', 'now', `${rowWordOfAll(changes)}s differ`],
     align: ['left', 'left', 'left', 'left', 'right', 'left', 'right'],
     rows: rows.map(rowOf),
   })
@@ -103,10 +102,6 @@ function goesOn(last: DayChange, next: DayChange): boolean {
     (key) => last[key] === next[key],
   )
   return isSame && (last.old === null) === (next.old === null) && nextChunk(last.day, seriesOf(last)) === next.day
-}
-
-function seriesOf({ market, dataset, symbol, interval }: DayChange): Series {
-  return { ...named(datasetOf({ dataset })), market, symbol, interval }
 }
 
 const COLUMNS = [

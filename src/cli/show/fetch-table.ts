@@ -1,4 +1,5 @@
 import type { Table } from 'apache-arrow'
+import { rowWord } from '../../dataset/told.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import { formatBarEnds, formatWhole } from './bar-table.ts'
 import type { Output } from './output.ts'
@@ -29,7 +30,9 @@ function describeGaps(table: Table): string {
   const gaps = gapsOf(table)
   const [first] = gaps
   if (first === undefined) return ''
-  const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
+  const missing = gaps.reduce<number | null>((sum, { bars }) => (sum === null || bars === null ? null : sum + bars), 0)
+  const word = rowWord({ dataset: table.schema.metadata.get('ckvd.dataset') })
+  const what = missing === null ? `All ${word}s do` : formatCountOf(missing, `${word} does`, `${word}s do`)
   const others = gaps.length > 1 ? ` (and ${formatCountOf(gaps.length - 1, 'more gap')}, see --json)` : ''
-  return `\n${formatCountOf(missing, 'bar does', 'bars do')} not exist, from ${isoOfUs(first.start)} to ${isoOfUs(first.end)}: ${first.evidence}${others}`
+  return `\n${what} not exist, from ${isoOfUs(first.start)} to ${isoOfUs(first.end)}: ${first.evidence}${others}`
 }

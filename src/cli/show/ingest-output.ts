@@ -5,9 +5,7 @@ import { nextChunk } from '../../dataset/chunk.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import { cleanLine } from '../../terminal-text.ts'
 import { seriesLabel } from '../../dataset/names.ts'
-import { datasetOf, named } from '../../dataset/registry.ts'
-import { parseInterval } from '../../model/interval.ts'
-import type { Series } from '../../model/series.ts'
+import { rowWord, seriesOf } from '../../dataset/told.ts'
 import { formatEnds } from './bar-table.ts'
 import type { Align, Output } from './output.ts'
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, printTable } from './output.ts'
@@ -78,10 +76,6 @@ function showFitting(stdout: Output, head: readonly string[], rows: readonly (re
   })
   stdout.write(text)
   if (columns.shown < columns.all) stdout.write(`${columns.shown} of ${columns.all} columns shown; --json has all\n`)
-}
-
-function seriesOf({ dataset, market, symbol, interval }: DryRunResult['series'][number]): Series {
-  return { ...named(datasetOf({ dataset })), market, symbol, interval: parseInterval(interval) ?? '1m' }
 }
 
 /** The summary of a run. */
@@ -177,14 +171,15 @@ function joinRuns(problems: readonly Problem[]): { first: Problem; last: Problem
 }
 
 function continues(last: Problem, next: Problem): boolean {
-  if (last.day === null || next.day === null || nextChunk(last.day, last) !== next.day) return false
+  if (last.day === null || next.day === null || nextChunk(last.day, seriesOf(last)) !== next.day) return false
   return (['market', 'dataset', 'symbol', 'interval', 'condition', 'code', 'message'] as const).every((key) => last[key] === next[key])
 }
 
 function showDifferences(stdout: Output, differences: IngestResult['differences']): void {
   const title = `${formatCountOf(differences.length, 'day')} whose sources contradict each other (stored; Vision is preferred, of Vision the daily archive)`
   const lines = differences.map(({ day, conflicts, differing_rows: differing, evidence, ...series }) => {
-    const counts = `${formatCountOf(differing, 'bar differs', 'bars differ')}, ${formatCountOf(conflicts, 'conflict')}`
+    const word = rowWord(series)
+    const counts = `${formatCountOf(differing, `${word} differs`, `${word}s differ`)}, ${formatCountOf(conflicts, 'conflict')}`
     return `${seriesLabel(series)} ${day}  ${counts}: ${evidence ?? 'see the catalog'}`
   })
   stdout.write(shortList(title, lines))

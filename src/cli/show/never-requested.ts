@@ -1,7 +1,8 @@
 import { isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
+import type { ToldSeries } from '../../dataset/told.ts'
+import { seriesOf } from '../../dataset/told.ts'
 import type { NeverRequested } from '../../lake/requested.ts'
-import type { Series } from '../../model/series.ts'
 import { formatCountOf } from './output.ts'
 
 /** How many chunks were never requested. */
@@ -16,7 +17,7 @@ export function neverRequestedTitle(stretches: readonly NeverRequested[]): strin
 }
 
 /** `spot BTCUSDT 1m  2024-01-03 to 2024-01-09  7 days` */
-export function neverRequestedLine(series: Series, { first, last, days }: NeverRequested): string {
-  const count = formatCountOf(days, isMonthChunked(series) ? 'month' : 'day')
+export function neverRequestedLine(series: ToldSeries, { first, last, days }: NeverRequested): string {
+  const count = formatCountOf(days, isMonthChunked(seriesOf(series)) ? 'month' : 'day')
   return `${seriesLabel(series)}  ${first === last ? first : `${first} to ${last}`}  ${count}`
 }

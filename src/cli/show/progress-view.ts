@@ -1,4 +1,5 @@
 import { misplacedMessage } from '../../acquire/rest/address-account.ts'
+import { toldInterval } from '../../dataset/told.ts'
 import type { CkvdError } from '../../errors.ts'
 import type { IngestEvents, IngestPlanning, IngestProgress } from '../../ingest/progress.ts'
 import type { DayRow } from '../../lake/catalog/catalog-rows.ts'
@@ -21,9 +22,9 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
   // how many series a symbol has is not known before its listing is read
   const planning = createProgress<IngestPlanning & { readonly done: number; readonly total: null }>(run, {
     message: 'reading listings',
-    facts: ({ planned, lines, bytesDownloaded, elapsedMs }) => ({ planned, lines, bytesDownloaded, elapsedMs }),
-    parts: ({ planned, lines, bytesDownloaded, elapsedMs }) => [
-      `Reading listings: ${formatCount(planned)} series of ${formatCountOf(lines, 'symbol')}`,
+    facts: ({ planned, symbols, bytesDownloaded, elapsedMs }) => ({ planned, symbols, bytesDownloaded, elapsedMs }),
+    parts: ({ planned, symbols, bytesDownloaded, elapsedMs }) => [
+      `Reading listings: ${formatCount(planned)} series of ${formatCountOf(symbols, 'symbol')}`,
       formatBytes(bytesDownloaded),
       formatRate(bytesDownloaded, elapsedMs, 'B'),
     ],
@@ -52,9 +53,21 @@ export function createProgressView(run: Pick<CommandRun<object>, 'context' | 'in
 
 /** At DEBUG: one line a chunk. */
 function logChunk(logger: CommandRun<object>['logger'], row: DayRow): void {
-  const { dataset, market, symbol, interval, day, condition, source, rows, revision, archiveKey, error } = row
+  const { dataset, market, symbol, day, condition, source, rows, revision, archiveKey, error } = row
   logger.debug(
-    { ...(dataset === undefined ? {} : { dataset }), market, symbol, interval, day, condition, source, rows, revision, archiveKey, error },
+    {
+      ...(dataset === undefined ? {} : { dataset }),
+      market,
+      symbol,
+      interval: toldInterval(row),
+      day,
+      condition,
+      source,
+      rows,
+      revision,
+      archiveKey,
+      error,
+    },
     'chunk recorded',
   )
 }

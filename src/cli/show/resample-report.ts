@@ -60,8 +60,9 @@ export function printReport(
   const days = results.flatMap(({ unexplained, from, ...series }) =>
     unexplained.map((day) => `  ${cleanLine(unexplainedLine({ ...series, interval: from as Interval }, day))}`),
   )
+  const what = sourceWord(results)
   if (days.length > 0)
-    output.write(`${formatCountOf(days.length, 'day of smaller bars is', 'days of smaller bars are')} not explained:\n${days.join('\n')}\n`)
+    output.write(`${formatCountOf(days.length, `day of ${what} is`, `days of ${what} are`)} not explained:\n${days.join('\n')}\n`)
   const never = results.flatMap(({ never_requested_days, from, ...series }) =>
     never_requested_days.map((stretch) => ({ ...series, interval: from as Interval, ...stretch })),
   )
@@ -91,6 +92,11 @@ function differenceLine(
   }
 }
 
+/** What bars were made of: trades, or shorter bars. */
+function sourceWord([first]: readonly SeriesResult[]): string {
+  return first === undefined || parseInterval(first.from) !== undefined ? 'smaller bars' : first.from
+}
+
 function closing(
   results: readonly SeriesResult[],
   { checked, out }: { readonly checked: boolean; readonly out: string | undefined },
@@ -98,9 +104,7 @@ function closing(
   const sum = (pick: (result: SeriesResult) => number): number => results.reduce((total, result) => total + pick(result), 0)
   const compared = sum(({ check }) => check?.compared ?? 0)
   const differing = compared - sum(({ check }) => check?.equal ?? 0)
-  // trades, or shorter bars
-  const from = results[0]?.from ?? ''
-  const what = from === '' || parseInterval(from) !== undefined ? 'smaller bars' : from
+  const what = sourceWord(results)
   const parts = [
     ...new Set(results.map(({ from, interval }) => `${interval} made of ${from}.`)),
     ...(out === undefined ? [] : [`Bars written to ${out}.`]),

@@ -1,21 +1,21 @@
 import { seriesLabel } from '../../dataset/names.ts'
-import { datasetOf } from '../../dataset/registry.ts'
-import type { Series } from '../../model/series.ts'
+import type { ToldSeries } from '../../dataset/told.ts'
+import { toldInterval } from '../../dataset/told.ts'
 
 /** What many series have in common, and what each is called beside it. */
 export interface SeriesTitle {
   /** `spot 1h`; empty: they have nothing in common */
   readonly common: string
-  nameOf(this: void, series: Series): string
+  nameOf(this: void, series: ToldSeries): string
 }
 
 /** Market, data set and interval stand in the title where all series share them, so that a table is narrow. */
-export function titleOf(series: readonly Series[]): SeriesTitle {
-  const parts = (one: Series): readonly (readonly [string, string])[] => [
+export function titleOf(series: readonly ToldSeries[]): SeriesTitle {
+  const parts = (one: ToldSeries): readonly (readonly [string, string])[] => [
     ['market', one.market],
     ['symbol', one.symbol],
     ['dataset', one.dataset ?? ''],
-    ['interval', datasetOf(one).hasInterval ? one.interval : ''],
+    ['interval', toldInterval(one) ?? ''],
   ]
   const [first] = series
   if (first === undefined || series.length < 2) return { common: '', nameOf: seriesLabel }
@@ -24,7 +24,7 @@ export function titleOf(series: readonly Series[]): SeriesTitle {
       key !== 'symbol' && series.every((one) => parts(one).some(([other, own]) => other === key && own === value)) ? [key] : [],
     ),
   )
-  const wordsOf = (one: Series, wanted: (key: string) => boolean): string =>
+  const wordsOf = (one: ToldSeries, wanted: (key: string) => boolean): string =>
     parts(one)
       .flatMap(([key, value]) => (value !== '' && wanted(key) ? [value] : []))
       .join(' ')

@@ -5,6 +5,7 @@ import { csvBlocks, csvLine, csvText } from '../../codec/export/csv-text.ts'
 import { DISPUTED_KEY } from '../../library/table.ts'
 import { toDoubles } from '../../memory/int64.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
+import type { MissingBars } from '../../read/missing-bars.ts'
 
 /** Names of a table's columns, in order. */
 export function namesOf(table: Table): string[] {
@@ -12,8 +13,8 @@ export function namesOf(table: Table): string[] {
 }
 
 /** Stretches without bars that a table's metadata tells. */
-export function gapsOf(table: Table): { start: number; end: number; bars: number; evidence: string }[] {
-  return JSON.parse(table.schema.metadata.get('ckvd.gaps') ?? '[]') as { start: number; end: number; bars: number; evidence: string }[]
+export function gapsOf(table: Table): MissingBars[] {
+  return JSON.parse(table.schema.metadata.get('ckvd.gaps') ?? '[]') as MissingBars[]
 }
 
 /** Days of a table's rows that its metadata calls disputed. */

@@ -24,8 +24,8 @@ import { describeEvidence } from '../../model/evidence.ts'
 export interface CoverageRow {
   readonly market: string
   readonly symbol: string
-  /** as in paths: `1mo` for a month */
-  readonly interval: string
+  /** as in paths: `1mo` for a month; null: the data set has none */
+  readonly interval: string | null
   /** the chunk: a day, or of `3d`, `1w` and `1mo` the first day of a month */
   readonly day: UtcDay
   readonly condition: Condition
@@ -34,7 +34,8 @@ export interface CoverageRow {
   readonly accepted: boolean
   readonly source: string | null
   readonly rows: number
-  readonly expected: number
+  /** null of what is as published: nobody knows how many rows there should be */
+  readonly expected: number | null
   readonly gaps: readonly EvidencedGap[]
   readonly off_grid: number
   readonly duplicates: number
@@ -73,15 +74,20 @@ const column = (name: PlainKey, kind: CoverageColumn['kind'], nullable = false):
 const COLUMNS: readonly CoverageColumn[] = [
   column('market', 'text'),
   column('symbol', 'text'),
-  column('interval', 'text'),
+  column('interval', 'text', true),
   column('day', 'day'),
   column('condition', 'text'),
   column('explained', 'flag'),
   column('accepted', 'flag'),
   column('source', 'text', true),
   column('rows', 'count'),
-  column('expected', 'count'),
-  { name: 'missing_bars', kind: 'count', nullable: false, value: ({ gaps }) => gaps.reduce((sum, { bars }) => sum + bars, 0) },
+  column('expected', 'count', true),
+  {
+    name: 'missing_bars',
+    kind: 'count',
+    nullable: true,
+    value: ({ expected, gaps }) => (expected === null ? null : gaps.reduce((sum, { bars }) => sum + bars, 0)),
+  },
   { name: 'gaps', kind: 'gaps', nullable: false, value: ({ gaps }) => gaps },
   column('off_grid', 'count'),
   column('duplicates', 'count'),
@@ -103,15 +109,15 @@ export function encodeCoverageCsv(rows: readonly CoverageRow[]): Uint8Array {
     csvLine(
       COLUMNS.map(({ value }) => {
         const cell = value(row)
-        return typeof cell === 'object' && cell !== null ? JSON.stringify(cell.map(plainGap)) : cell
+        return typeof cell === 'object' && cell !== null ? JSON.stringify(cell.map((gap) => plainGap(gap, row))) : cell
       }),
     ),
   )
   return Buffer.from(csvLine(COLUMNS.map(({ name }) => name)) + lines.join(''))
 }
 
-function plainGap({ startUs, endUs, bars, evidence }: EvidencedGap) {
-  return { start: isoOfUs(startUs), end: isoOfUs(endUs), bars, evidence: describeEvidence(evidence) }
+function plainGap({ startUs, endUs, bars, evidence }: EvidencedGap, { expected }: CoverageRow) {
+  return { start: isoOfUs(startUs), end: isoOfUs(endUs), bars: expected === null ? null : bars, evidence: describeEvidence(evidence) }
 }
 
 /** The ledger as an Arrow record batch; `gaps` is a list of {start, end, bars, evidence}. */
@@ -140,14 +146,15 @@ function columnData({ kind, value }: CoverageColumn, rows: readonly CoverageRow[
         ).data[0] ?? makeData({ type: new Bool() })
       )
     case 'count':
-      return countData(rows.map((row) => value(row) as number))
+      return countData(rows.map((row) => value(row) as number | null))
     case 'gaps':
-      return gapData(rows.map(({ gaps }) => gaps))
+      return gapData(rows)
   }
 }
 
-function countData(values: readonly number[]): Data<Int64> {
-  return makeData({ type: new Int64(), length: values.length, nullCount: 0, data: BigInt64Array.from(values, BigInt) })
+function countData(values: readonly (number | null)[]): Data<Int64> {
+  const counts = values.map((value) => (value === null ? null : BigInt(value)))
+  return vectorFromArray(counts, new Int64()).data[0] ?? makeData({ type: new Int64() })
 }
 
 function textData(values: readonly (string | null)[]): Data<Utf8> {
@@ -159,15 +166,17 @@ function timeData(values: readonly number[]): Data<TimestampMicrosecond> {
   return makeData({ type, length: values.length, nullCount: 0, data: BigInt64Array.from(values, BigInt) })
 }
 
-function gapData(lists: readonly (readonly EvidencedGap[])[]): Data {
+function gapData(rows: readonly CoverageRow[]): Data {
+  const lists = rows.map(({ gaps }) => gaps)
   const flat = lists.flat()
+  const counts = rows.flatMap(({ expected, gaps }) => gaps.map(({ bars }) => (expected === null ? null : bars)))
   const parts = [
     { name: 'start', data: timeData(flat.map(({ startUs }) => startUs)) },
     { name: 'end', data: timeData(flat.map(({ endUs }) => endUs)) },
-    { name: 'bars', data: countData(flat.map(({ bars }) => bars)) },
+    { name: 'bars', data: countData(counts) },
     { name: 'evidence', data: textData(flat.map(({ evidence }) => describeEvidence(evidence))) },
   ]
-  const fields = parts.map(({ name, data }) => new Field(name, data.type as DataType, false))
+  const fields = parts.map(({ name, data }) => new Field(name, data.type as DataType, name === 'bars'))
   const child = makeData({ type: new Struct(fields), length: flat.length, nullCount: 0, children: parts.map(({ data }) => data) })
   const valueOffsets = new Int32Array(lists.length + 1)
   lists.forEach((list, i) => (valueOffsets[i + 1] = (valueOffsets[i] as number) + list.length))

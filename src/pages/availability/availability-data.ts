@@ -27,6 +27,7 @@ export type AvailabilityCells = readonly [
   holes: readonly (readonly [start: UtcDay, days: number])[],
   live: boolean,
   delivery: UtcDay | null,
-  interval: string,
+  /** null: the data set has none */
+  interval: string | null,
   intervals: string,
 ]

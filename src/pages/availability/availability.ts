@@ -159,8 +159,8 @@ class SymbolRow {
 }
 
 function describe({ live, first, last, interval, intervals, delivery }: Row): string {
-  const life = `${live ? 'Live' : 'Ended'}: ${DATA.archives} archives from ${first} to ${last}, told by its ${interval} archives.`
-  return `${life} Intervals: ${intervals}.${delivery === null ? '' : ` Delivery on ${delivery}.`}`
+  const own = interval === null ? '.' : `, told by its ${interval} archives. Intervals: ${intervals}.`
+  return `${live ? 'Live' : 'Ended'}: ${DATA.archives} archives from ${first} to ${last}${own}${delivery === null ? '' : ` Delivery on ${delivery}.`}`
 }
 
 function holeList({ holes }: Row): HTMLElement {

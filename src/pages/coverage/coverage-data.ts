@@ -31,7 +31,8 @@ export interface CoverageRow {
   readonly name: string
   readonly market: Market
   readonly symbol: string
-  readonly interval: Interval
+  /** null: its data set has none */
+  readonly interval: Interval | null
   readonly first: UtcDay | null
   readonly last: UtcDay | null
   readonly days: Readonly<Record<Condition, number>>
@@ -39,14 +40,17 @@ export interface CoverageRow {
   readonly never: number
   readonly rows: number
   readonly bytes: number
-  readonly missing: number
+  /** missing rows; null: nobody can say it */
+  readonly missing: number | null
+  /** what a row is called */
+  readonly word: 'bar' | 'row'
   /** its chunks are months */
   readonly monthly: boolean
   /** the chunks of a run have the same number of bars */
   readonly even: boolean
   readonly runs: readonly CoverageRun[]
-  /** start and end as ISO text, bars, index of the evidence in `texts` */
-  readonly gaps: readonly (readonly [start: string, end: string, bars: number, text: number])[]
+  /** start and end as ISO text, bars (null: nobody knows how many), index of the evidence in `texts` */
+  readonly gaps: readonly (readonly [start: string, end: string, bars: number | null, text: number])[]
   readonly unexplained: readonly (readonly [day: UtcDay, condition: Condition, accepted: 0 | 1, text: number])[]
 }
 

@@ -53,8 +53,9 @@ function summarize(row: CoverageRow): (Node | string)[] {
   const parts: (Node | string)[] = []
   const unexplained = unexplainedDays(row)
   if (unexplained > 0) parts.push(el('strong', {}, `${chunksOf(row, unexplained)} unexplained`))
-  if (row.missing > 0) parts.push(`${plural(row.missing, 'bar')} missing`)
-  parts.push(`${chunksOf(row, recordedDays(row))}, ${plural(row.rows, 'bar')}`)
+  if (row.missing === null) parts.push('as published')
+  else if (row.missing > 0) parts.push(`${plural(row.missing, row.word)} missing`)
+  parts.push(`${chunksOf(row, recordedDays(row))}, ${plural(row.rows, row.word)}`)
   if (row.never > 0) parts.push(`${chunksOf(row, row.never)} never requested`)
   // a number stays with its unit
   return parts.map((part) => el('span', { class: 'whole' }, part)).flatMap((part, i) => (i === 0 ? [part] : [' \u2022 ', part]))
@@ -79,7 +80,7 @@ function openSeries(row: CoverageRow, withListed: boolean): HTMLElement {
   return el(
     'div',
     { class: 'open' },
-    el('p', { class: 'dim' }, `${range} \u2022 ${plural(row.rows, 'bar')} \u2022 ${bytes(row.bytes)} in shards`),
+    el('p', { class: 'dim' }, `${range} \u2022 ${plural(row.rows, row.word)} \u2022 ${bytes(row.bytes)} in shards`),
     told,
     ...years.map((year) => createYear(row, year, shown, tell)),
     el('div', { class: 'details' }, ...unexplainedTable(row), ...gapTable(row)),
@@ -92,10 +93,13 @@ function describeDay(row: CoverageRow, day: number, { state, accepted, bars }: S
   const reason = row.unexplained.find(([one]) => one === start)?.[3]
   const gaps = row.gaps
     .filter(([from, to]) => from < until && to > start)
-    .map(([from, to, missing, text]) => `${plural(missing, 'bar')} missing from ${short(from)} to ${short(to)}: ${textAt(text)}`)
+    .map(
+      ([from, to, missing, text]) =>
+        `${missing === null ? `${row.word}s` : plural(missing, row.word)} missing from ${short(from)} to ${short(to)}: ${textAt(text)}`,
+    )
   const why = reason === undefined ? gaps.join('; ') : textAt(reason)
   const name = row.monthly ? start.slice(0, 7) : start
-  const held = bars === null || state === 'never_requested' ? '' : `, ${plural(bars, 'bar')}`
+  const held = bars === null || state === 'never_requested' ? '' : `, ${plural(bars, row.word)}`
   return `${name} ${nameOf(state)}${accepted ? ' (accepted)' : ''}${held}: ${why === '' ? lookOf(state).meaning : why}`
 }
 
@@ -106,9 +110,9 @@ function unexplainedTable({ unexplained }: CoverageRow): HTMLElement[] {
   return listTable('Not explained by evidence', ['day', 'condition', 'reason'], lines)
 }
 
-function gapTable({ gaps }: CoverageRow): HTMLElement[] {
-  const lines = gaps.map(([from, to, bars, text]) => line(short(from), short(to), bars, textAt(text)))
-  return listTable('Gaps', ['from', 'to (excluded)', 'bars', 'evidence'], lines)
+function gapTable({ gaps, word }: CoverageRow): HTMLElement[] {
+  const lines = gaps.map(([from, to, bars, text]) => line(short(from), short(to), bars ?? '\u2013', textAt(text)))
+  return listTable('Gaps', ['from', 'to (excluded)', `${word}s`, 'evidence'], lines)
 }
 
 function line(...cells: readonly (string | number)[]): HTMLElement {

@@ -25,6 +25,8 @@ function tileOf(number: number, word: string): HTMLElement[] {
 }
 
 const total = (pick: (row: CoverageRow) => number): number => sum(rows, pick)
+/** a bar is a row, too */
+const word = rows.every((row) => row.word === 'bar') ? 'bar' : 'row'
 const [unexplained, accepted, gaps] = [total(unexplainedDays), total((row) => row.accepted), total((row) => row.gaps.length)]
 byId('totals').append(
   tile(count(unexplained), unexplained === 1 ? 'day unexplained' : 'days unexplained', unexplained > 0),
@@ -37,8 +39,10 @@ byId('totals').append(
     total((row) => (row.monthly ? recordedDays(row) : 0)),
     'month',
   ),
-  tile(count(total((row) => row.rows)), 'bars'),
-  tile(count(total((row) => row.missing)), `bars missing${gaps === 0 ? '' : ` in ${plural(gaps, 'gap')}`}`),
+  tile(count(total((row) => row.rows)), `${word}s`),
+  ...(rows.length > 0 && rows.every(({ missing }) => missing === null)
+    ? []
+    : [tile(count(total((row) => row.missing ?? 0)), `${word}s missing${gaps === 0 ? '' : ` in ${plural(gaps, 'gap')}`}`)]),
   tile(bytes(total((row) => row.bytes)), 'in shards'),
   ...(accepted === 0 ? [] : [tile(count(accepted), `${accepted === 1 ? 'day' : 'days'} accepted by a person (\u2713)`)]),
 )
@@ -47,7 +51,7 @@ function legendKey(state: DayState): HTMLElement {
   const cell = dayCell({ state, accepted: false }, 1, 1, 14)
   const square = svg('svg', { class: 'calendar', width: 16, height: 16, 'aria-hidden': 'true' }, ...cell)
   const bars = total((row) => barsIn(row, state))
-  const held = `${describeChunks(rows, (row) => daysIn(row, state))}${bars === 0 ? '' : ` \u00b7 ${plural(bars, 'bar')}`}`
+  const held = `${describeChunks(rows, (row) => daysIn(row, state))}${bars === 0 ? '' : ` \u00b7 ${plural(bars, word)}`}`
   return el('span', { class: 'key', title: lookOf(state).meaning }, square, `${nameOf(state)} `, el('span', { class: 'dim' }, held))
 }
 
@@ -104,7 +108,7 @@ function findShown(): CoverageRow[] {
 const ORDERS: Readonly<Record<string, (a: CoverageRow, b: CoverageRow) => number>> = {
   '': (a, b) => unexplainedDays(b) - unexplainedDays(a),
   first: (a, b) => byText(a.first ?? '9', b.first ?? '9'),
-  missing: (a, b) => b.missing - a.missing,
+  missing: (a, b) => (b.missing ?? 0) - (a.missing ?? 0),
   never: (a, b) => b.never - a.never,
 }
 
@@ -132,7 +136,7 @@ function headAt(index: number): HTMLElement | null {
 }
 
 fillSelect('market', [...new Set(rows.map((row) => row.market))])
-fillSelect('interval', [...new Set(rows.map((row) => row.interval))])
+fillSelect('interval', [...new Set(rows.flatMap((row) => row.interval ?? []))])
 byId('state').append(
   el('option', { value: '' }, 'all'),
   el('option', { value: 'unexplained' }, 'with unexplained days'),

@@ -158,7 +158,7 @@ async function fetchSymbol(
   const series: Series = { ...of, market, symbol, interval }
   const all = need.allDays || archives === 'monthly' // all months of a series fit into one page
   const days = all ? await fetchAllDays(listing, series, archives, signal) : await fetchEnds(listing, series, need.asOf, signal)
-  return { ...of, market, symbol, intervals, interval: intervalPathName(interval), days }
+  return { ...of, market, symbol, intervals, interval: dataset.hasInterval ? intervalPathName(interval) : null, days }
 }
 
 /** Archives of all intervals begin and end together, so one is enough; `1m` is the one that is ingested first. */

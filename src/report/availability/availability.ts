@@ -15,7 +15,7 @@ export interface SymbolListing extends OfDataset {
   readonly symbol: string
   /** names as the listing has them (`1mo`), sorted as text */
   readonly intervals: readonly string[]
-  /** the interval whose days are told, as the listing names it; null when the symbol has none */
+  /** the interval whose days are told, as the listing names it; null when the symbol has none: then no day is told, but of a data set without */
   readonly interval: string | null
   readonly days: ListedDays
 }
@@ -44,8 +44,8 @@ export interface SymbolAvailability {
   /** days between `first` and `last` without an archive; null where they were not counted */
   readonly missing_days: number | null
   readonly missing: readonly (DayRange & { readonly days: number })[] | null
-  /** the interval whose archives are told; of a data set without intervals the grid on which its times are told */
-  readonly interval: string
+  /** the interval whose archives are told; null: the data set has none */
+  readonly interval: string | null
   readonly available_intervals: readonly string[]
 }
 
@@ -67,7 +67,7 @@ export function findAvailability(listings: readonly SymbolListing[], when: AsOf)
     )
     return ofMarket.flatMap((listing) => {
       const seen = daysAsOf(listing.days, when.asOf)
-      if (seen === undefined || listing.interval === null) return []
+      if (seen === undefined || (listing.interval === null && datasetOf(listing).hasInterval)) return []
       const { kind, deliveryDate, base, quote } = facts.get(listing.symbol) as SymbolFacts
       return {
         dataset: datasetOf(listing).name,
@@ -79,7 +79,7 @@ export function findAvailability(listings: readonly SymbolListing[], when: AsOf)
         quote,
         ...seen,
         recent: seen.last >= oldest,
-        interval: listing.interval,
+        interval: datasetOf(listing).hasInterval ? listing.interval : null,
         available_intervals: listing.intervals,
       }
     })

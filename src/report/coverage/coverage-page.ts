@@ -1,5 +1,6 @@
 import { isMonthChunked } from '../../dataset/chunk.ts'
 import { seriesLabel } from '../../dataset/names.ts'
+import { rowWord, rowWordOfAll, seriesOf } from '../../dataset/told.ts'
 import { CONDITIONS, isExplained } from '../../model/condition.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { dayStartUs, US_PER_DAY } from '../../model/utc-day.ts'
@@ -29,25 +30,27 @@ const STATES: readonly DayState[] = [...CONDITIONS, 'never_requested']
 const UNEXPLAINED = CONDITIONS.filter((condition) => !isExplained(condition))
 
 /** Worst last: a strip shows each month by its worst day. */
-const LOOKS: Readonly<Record<DayState, StateLook>> = {
+const looksOf = (word: 'bar' | 'row', isAllKnown: boolean): Readonly<Record<DayState, StateLook>> => ({
   never_requested: { sign: '', meaning: 'listed, but never requested', height: 3 },
-  unlisted: { sign: '', meaning: 'before the first or after the last bar', height: 0 },
-  complete: { sign: '', meaning: 'every bar is there', height: 10 },
-  provisional: { sign: '\u00b7', meaning: 'every bar is there, from REST', height: 10 },
-  outage: { sign: '\u2013', meaning: 'bars are missing, and the exchange has none', height: 7 },
+  unlisted: { sign: '', meaning: `before the first or after the last ${word}`, height: 0 },
+  complete: { sign: '', meaning: `every ${word} is there${isAllKnown ? '' : ', or what was published'}`, height: 10 },
+  provisional: { sign: '\u00b7', meaning: `every ${word} is there, from REST`, height: 10 },
+  outage: { sign: '\u2013', meaning: `${word}s are missing, and the exchange has none`, height: 7 },
   pending: { sign: '?', meaning: 'not published yet', height: 13 },
-  partial: { sign: '!', meaning: 'bars are missing, it is not known why', height: 18 },
+  partial: { sign: '!', meaning: `${word}s are missing, it is not known why`, height: 18 },
   unexplainable: { sign: '\u2205', meaning: 'rows are missing, and no source can be asked any more', height: 18 },
   disputed: { sign: '\u2260', meaning: 'sources contradict each other, and no third decides', height: 18 },
   quarantined: { sign: 'q', meaning: 'the archive failed verification', height: 18 },
   failed: { sign: '\u00d7', meaning: 'an error', height: 18 },
-}
+})
 
 /** A page with a calendar for each series, its days coloured by condition, its gaps with their evidence, and totals; one file. */
 export function formatCoveragePage({ series, origin, day }: CoveragePage): string {
   const texts = new TextTable()
   const rows = series.map((one) => toRow(one, texts))
-  const data: CoverageData = { states: STATES, looks: LOOKS, unexplained: UNEXPLAINED, rows, texts: texts.list }
+  const word = rowWordOfAll(series.map(({ coverage }) => coverage))
+  const isAllKnown = rows.every(({ missing }) => missing !== null)
+  const data: CoverageData = { states: STATES, looks: looksOf(word, isAllKnown), unexplained: UNEXPLAINED, rows, texts: texts.list }
   const source = origin === 'sandbox' ? ' <strong>It holds data of a sandbox exchange, not of a real one.</strong>' : ''
   return formatPage({
     title: `What the lake covers, ${day}`,
@@ -64,7 +67,7 @@ export function formatCoveragePage({ series, origin, day }: CoveragePage): strin
 <label>Market <select id="market"></select></label>
 <label>Interval <select id="interval"></select></label>
 <label>Days <select id="state"></select></label>
-<label>Order <select id="order"><option value="">problems first</option><option value="name">by name</option><option value="missing">most missing bars</option><option value="never">most days never requested</option><option value="first">first day</option></select></label>
+<label>Order <select id="order"><option value="">problems first</option><option value="name">by name</option><option value="missing">most missing ${word}s</option><option value="never">most days never requested</option><option value="first">first day</option></select></label>
 <label class="check"><input id="listed" type="checkbox"> all that was ever listed</label>
 <button type="reset">Reset</button>
 <span id="status" role="status"></span>
@@ -97,12 +100,14 @@ class TextTable {
 }
 
 function toRow({ coverage, calendar }: CoveragePageSeries, texts: TextTable): CoverageRow {
+  const series = seriesOf(coverage)
   const { market, symbol, interval, first, last, days, accepted, never_requested, rows, bytes, missing_bars, gaps, unexplained } = coverage
   return {
     name: seriesLabel(coverage),
     ...{ market, symbol, interval, first, last, days, accepted, never: never_requested, rows, bytes, missing: missing_bars },
-    monthly: isMonthChunked(coverage),
-    even: hasGrid(coverage),
+    word: rowWord(coverage),
+    monthly: isMonthChunked(series),
+    even: hasGrid(series),
     runs: calendar.map(({ start, chunks, state, accepted: yes, bars }) => [
       dayStartUs(start) / US_PER_DAY,
       chunks,

@@ -1,4 +1,8 @@
+import type { Completeness } from '../../dataset/dataset.ts'
+import { datasetOf } from '../../dataset/registry.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
+import type { ToldSeries } from '../../dataset/told.ts'
+import { tellsExpected, toldSeries } from '../../dataset/told.ts'
 import type { LedgerReader } from '../../lake/ledger.ts'
 import type { UnexplainedDay } from '../../lake/day-facts.ts'
 import { isAccepted, unexplainedDay } from '../../lake/day-facts.ts'
@@ -15,7 +19,8 @@ import { isoOfUs } from '../../model/utc-day.ts'
 export interface CoverageGap {
   readonly start: string
   readonly end: string
-  readonly bars: number
+  /** null: nobody knows how many rows there were */
+  readonly bars: number | null
   readonly evidence: string
 }
 
@@ -25,7 +30,9 @@ export interface CoverageDay extends UnexplainedDay {
 }
 
 /** What the lake holds of a series: exactly what `--json` prints. */
-export interface SeriesCoverage extends Series {
+export interface SeriesCoverage extends ToldSeries {
+  /** what may be expected of its rows; of `as-published` ones nothing */
+  readonly completeness: Completeness['kind']
   /** first and last day with a record; null when nothing was ever requested */
   readonly first: UtcDay | null
   readonly last: UtcDay | null
@@ -35,7 +42,8 @@ export interface SeriesCoverage extends Series {
   readonly never_requested: number
   readonly rows: number
   readonly bytes: number
-  readonly missing_bars: number
+  /** missing rows; null of what is as published: nothing can be said of them */
+  readonly missing_bars: number | null
   readonly off_grid: number
   readonly duplicates: number
   readonly conflicts: number
@@ -71,17 +79,22 @@ export function readCoverage(catalog: LedgerReader, series: Series, filter: Lake
     if (accepted) sums.accepted++
     unexplained.push({ ...unexplainedDay(row, catalog.listGaps(series, row.day, nextChunk(row.day, series))), accepted })
   }
-  const gaps = catalog
-    .listGaps(series, filter.start, filter.end)
-    .map((gap) => ({ start: isoOfUs(gap.startUs), end: isoOfUs(gap.endUs), bars: gap.bars, evidence: describeEvidence(gap.evidence) }))
+  const isTold = tellsExpected(series)
+  const gaps = catalog.listGaps(series, filter.start, filter.end).map((gap) => ({
+    start: isoOfUs(gap.startUs),
+    end: isoOfUs(gap.endUs),
+    bars: isTold ? gap.bars : null,
+    evidence: describeEvidence(gap.evidence),
+  }))
   return {
-    ...series,
+    ...toldSeries(series),
+    completeness: datasetOf(series).completeness.kind,
     first,
     last,
     days,
     never_requested: neverRequested,
     ...sums,
-    missing_bars: gaps.reduce((sum, gap) => sum + gap.bars, 0),
+    missing_bars: isTold ? gaps.reduce((sum, { bars }) => sum + (bars ?? 0), 0) : null,
     gaps,
     unexplained,
   }
@@ -90,4 +103,10 @@ export function readCoverage(catalog: LedgerReader, series: Series, filter: Lake
 /** True when some day is unexplained and nobody has accepted it. */
 export function hasUnexplained(coverage: SeriesCoverage): boolean {
   return coverage.unexplained.some(({ accepted }) => !accepted)
+}
+
+/** Missing rows of the series of which it can be told; null: of none. */
+export function sumMissing(rows: readonly SeriesCoverage[]): number | null {
+  const told = rows.flatMap(({ missing_bars }) => missing_bars ?? [])
+  return rows.length > 0 && told.length === 0 ? null : told.reduce((sum, bars) => sum + bars, 0)
 }

@@ -5,6 +5,8 @@ import type { LedgerReader } from '../../lake/ledger.ts'
 import type { LakeFilter } from '../../lake/selection.ts'
 import { listSelectedSeries } from '../../lake/selection.ts'
 import { nextChunk } from '../../dataset/chunk.ts'
+import type { ToldSeries } from '../../dataset/told.ts'
+import { toldInterval } from '../../dataset/told.ts'
 import type { Condition } from '../../model/condition.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -33,7 +35,8 @@ export interface DayChange {
   readonly market: Series['market']
   readonly dataset: string
   readonly symbol: string
-  readonly interval: Series['interval']
+  /** null: the data set has no intervals */
+  readonly interval: ToldSeries['interval']
   readonly day: UtcDay
   readonly change: ChangeKind
   readonly condition: Condition
@@ -80,7 +83,7 @@ function changeOf(ledger: LedgerReader, series: Series, row: DayRow, versions: r
     market: series.market,
     dataset: datasetOf(series).name,
     symbol: series.symbol,
-    interval: series.interval,
+    interval: toldInterval(series),
     day: row.day,
     change: kindOf(row, before),
     condition: row.condition,

@@ -1,3 +1,4 @@
+import { findDataset } from '../../dataset/registry.ts'
 import { z } from 'zod'
 import { parseJson } from '../../json-text.ts'
 import type { RunRow } from '../../lake/catalog/catalog-rows.ts'
@@ -13,8 +14,8 @@ export interface RunProblem {
   readonly market: string
   /** as the exchange writes it */
   readonly symbol: string
-  /** `1s` to `1M` */
-  readonly interval: string
+  /** `1s` to `1M`; null: the data set has no intervals */
+  readonly interval: string | null
   /** null: the whole series */
   readonly day: string | null
   /** what it counted as */
@@ -87,16 +88,19 @@ const Counts = z
     bytes_downloaded: count,
     problems: z
       .array(
-        z.object({
-          dataset: z.string().catch('klines'),
-          market: text,
-          symbol: text,
-          interval: text,
-          day: z.string().nullable().catch(null),
-          condition: text,
-          code: text,
-          message: text,
-        }),
+        z
+          .object({
+            dataset: z.string().catch('klines'),
+            market: text,
+            symbol: text,
+            interval: z.string().nullable().catch(null),
+            day: z.string().nullable().catch(null),
+            condition: text,
+            code: text,
+            message: text,
+          })
+          // earlier builds wrote the grid of the times
+          .transform((problem) => (findDataset(problem.dataset)?.hasInterval === false ? { ...problem, interval: null } : problem)),
       )
       .catch([]),
     notes: z.array(z.string()).catch([]),

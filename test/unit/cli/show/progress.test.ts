@@ -128,7 +128,7 @@ test('what was being planned is taken away before the plan is shown, however man
   const { run, written } = createRun('terminal')
   const { events } = createProgressView({ ...run, logger: { ...run.logger, isLevelEnabled: () => false } })
   for (let planned = 1; planned <= 6; planned++) {
-    events.onPlanning?.({ planned, lines: 2, bytesDownloaded: 1500, elapsedMs: 100 })
+    events.onPlanning?.({ planned, symbols: 2, bytesDownloaded: 1500, elapsedMs: 100 })
     vi.advanceTimersByTime(150)
   }
   expect(written.at(-1)).toContain('Reading listings: 6 series of 2 symbols · 1.5 kB · 15.0 kB/s')
