@@ -1,5 +1,6 @@
 import { chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { endsOf, findMissing, idsOf } from '../dataset/expected.ts'
+import { idEndpointOf } from '../dataset/reach.ts'
 import { mergeRows, rowsWithin } from '../dataset/rows.ts'
 import type { ChunkEnds } from '../dataset/sequence.ts'
 import { isCkvdError } from '../errors.ts'
@@ -14,7 +15,8 @@ import type { AcquiredDay, BesideRows } from './day.ts'
 import { buildDay, expectedRange, withBeside } from './day.ts'
 import type { HeldChunk, StoredChunk } from './repair.ts'
 import { amendDay, heldOfAcquired } from './repair.ts'
-import { withHeldTimes } from './rest/id-question.ts'
+import type { OpenSides } from './rest/id-question.ts'
+import { askEdges, withHeldTimes } from './rest/id-question.ts'
 import { askRest, explainGap } from './rest/rest-question.ts'
 import type { SeriesLife } from './life/series-life.ts'
 
@@ -99,33 +101,44 @@ export class DaySeams {
 
   async #close(day: UtcDay, closing: Closing): Promise<void> {
     const acquired = closing.own.get(day)
-    const beside = acquired === undefined ? undefined : await this.#besideOf(acquired, closing.turn)
-    if (acquired !== undefined && beside !== undefined) closing.own.set(day, await this.#rebuild(acquired, beside, closing))
+    if (acquired?.ends === undefined) return
+    const previous = await this.#endsOf(previousChunk(day, this.#series), closing.turn + 1)
+    const next = await this.#endsOf(nextChunk(day, this.#series), closing.turn)
+    const { ends } = acquired
+    const lacks = (before: Columns, after: Columns): boolean => this.#idOf(after) - this.#idOf(before) > 1
+    const beside = {
+      before: typeof previous === 'object' && lacks(previous.last, ends.first) ? previous.last : undefined,
+      after: typeof next === 'object' && lacks(ends.last, next.first) ? next.first : undefined,
+    }
+    const isBeside = beside.before !== undefined || beside.after !== undefined
+    const joined = isBeside ? await this.#rebuild(acquired, beside, closing) : acquired
+    closing.own.set(day, await this.#reach(joined, { before: previous === 'none', after: next === 'none' }, closing))
   }
 
-  /** The rows beside a chunk between which and its own ones others are missing; undefined: none are. */
-  async #besideOf({ day, ends }: AcquiredDay, turn: number): Promise<BesideRows | undefined> {
-    if (ends === undefined) return undefined
-    const last = (await this.#endsOf(previousChunk(day, this.#series), turn + 1))?.last
-    const first = (await this.#endsOf(nextChunk(day, this.#series), turn))?.first
-    const before = this.#lacksBetween(last, ends.first) ? last : undefined
-    const after = this.#lacksBetween(ends.last, first) ? first : undefined
-    return before === undefined && after === undefined ? undefined : { before, after }
-  }
-
-  #lacksBetween(before: Columns | undefined, after: Columns | undefined): boolean {
-    return before !== undefined && after !== undefined && this.#idOf(after) - this.#idOf(before) > 1
+  /** Where nothing is known beside a chunk, REST tells whether it lacks its first rows, or its last ones. */
+  async #reach(acquired: AcquiredDay, sides: OpenSides, { life, ctx }: Closing): Promise<AcquiredDay> {
+    const series = this.#series
+    const { day, ends, shard } = acquired
+    const isAsked = ctx.rest !== null && idEndpointOf(series) !== undefined && (sides.before || sides.after)
+    const held = isAsked && ends !== undefined ? heldOfAcquired(series, acquired) : undefined
+    if (ctx.rest === null || held === undefined || ends === undefined) return acquired
+    const rows = await askEdges(series, ends, chunkRange(day, series), sides, ctx.rest, ctx.signal)
+    if (rows.openTime.length === 0) return acquired
+    const amended = await amendDay(series, held, rows, life, ctx)
+    if (amended === undefined) return acquired
+    if (shard !== null) ctx.pool.reuse(shard)
+    return amended
   }
 
   #idOf(row: Columns): number {
     return Number(idsOf(row, this.#series)?.[0])
   }
 
-  /** The ends of a chunk on which work began before a turn, or that is stored and stays; undefined: there are none, or it compares itself. */
-  async #endsOf(day: UtcDay, turn: number): Promise<ChunkEnds | undefined> {
+  /** The ends of a chunk on which work began before a turn, or that is stored and stays. `later`: it compares itself. */
+  async #endsOf(day: UtcDay, turn: number): Promise<ChunkEnds | 'later' | 'none'> {
     const announced = this.#announced.get(day)
-    if (announced === undefined ? this.#planned.has(day) : announced.turn >= turn) return undefined
-    return (await announced?.ends)?.get(day) ?? (await this.#storedEnds(day))
+    if (announced === undefined ? this.#planned.has(day) : announced.turn >= turn) return 'later'
+    return (await announced?.ends)?.get(day) ?? (await this.#storedEnds(day)) ?? 'none'
   }
 
   async #storedEnds(day: UtcDay): Promise<ChunkEnds | undefined> {

@@ -83,8 +83,8 @@ describe('trades that archives of spot lack', () => {
       { condition: 'complete', source: 'vision-daily', rows: days[1].length },
     ])
     expect(await rowsIn(open)).toEqual(wanted)
-    // a thousand rows a page, each of which begins with the last row of the page before it
-    expect(requests).toHaveLength(Math.ceil((days[0].length - cut + 1) / 999))
+    // a thousand rows a page, each of which begins with the last row of the page before it; what is behind the last row, and before the first one
+    expect(requests).toHaveLength(Math.ceil((days[0].length - cut + 1) / 999) + 2)
     expect(ingestResult(await open.run('ingest', ...RANGE))).toMatchObject({ exit: 0, stored: 0, skipped: 2 })
   })
 
@@ -115,6 +115,32 @@ describe('trades that archives of spot lack', () => {
       }
       expect(await digestTree(`${apart.lake}/data`)).toEqual(digests)
     }
+  })
+
+  test.each([
+    ['the end', (at: number) => at >= days[0].length * 0.4],
+    ['the beginning', (at: number) => at < days[0].length * 0.4],
+    ['both', (at: number) => at < 3 || at >= days[0].length - 1],
+    ['nothing', () => false],
+  ])('a day that is asked for alone lacks %s: REST tells it by the rows beside it', async (_name, lacks) => {
+    const { attack, requests } = tradesOf(ALL)
+    await using world = await createTickWorld(NOW, attack)
+    await world.publish('spot', 'trades', 'AVAXBUSD', DAYS[0], fileOf(days[0].filter((_line, at) => !lacks(at))))
+    const range = ['AVAXBUSD', '--data', 'trades', '--start', DAYS[0], '--end', DAYS[1], '--json', '--quiet']
+    expect(ingestResult(await world.run('ingest', ...range))).toMatchObject({ exit: 0, days: { complete: 1 }, rows: days[0].length })
+    expect(await idsIn(world, DAYS[0])).toEqual(days[0].map(idOf))
+    const asked = requests.length
+    expect(ingestResult(await world.run('ingest', ...range))).toMatchObject({ exit: 0, skipped: 1 })
+    expect(requests).toHaveLength(asked)
+  })
+
+  test('rows that REST tells beside another one than is held are not believed', async () => {
+    const { attack } = tradesOf(ALL, { tell: (rows) => rows.map((row) => ({ ...row, price: '1.00000000' })) })
+    await using world = await createTickWorld(NOW, attack)
+    await world.publish('spot', 'trades', 'AVAXBUSD', DAYS[0], fileOf(days[0].slice(0, 900)))
+    const range = ['AVAXBUSD', '--data', 'trades', '--start', DAYS[0], '--end', DAYS[1], '--json', '--quiet']
+    expect(ingestResult(await world.run('ingest', ...range))).toMatchObject({ exit: 0, rows: 900 })
+    expect(await idsIn(world, DAYS[0])).toEqual(days[0].slice(0, 900).map(idOf))
   })
 
   test('a hole that REST has as well is proved by the rows on both sides of it, within a day and between two', async () => {
@@ -216,7 +242,8 @@ describe('trades that archives of spot lack', () => {
     const refused = ingestResult(await other.run('ingest', ...range))
     expect(refused).toMatchObject({ exit: 3, days: { partial: 1 } })
     expect(refused.problems[0]?.message).toContain('5000000 rows are more than')
-    expect(far.requests).toEqual([])
+    // but for the rows before its first one and behind its last one
+    expect(far.requests.map((asked) => asked.get('limit'))).toEqual(['2', '2'])
   })
 
   test('whatever lines are missing, the days are whole again, each line once', async () => {

@@ -193,7 +193,7 @@ describe('bars that are proved by their trades', () => {
     expect(await holed.prove()).toMatchObject({
       exit: 3,
       told: {
-        series: [{ days: [{ outcome: 'not-comparable', reason: expect.stringMatching(/^trades: unexplainable .*id 5000100/) as string }] }],
+        series: [{ days: [{ outcome: 'not-comparable', reason: expect.stringMatching(/^trades: partial .*id 5000100/) as string }] }],
       },
     })
   })

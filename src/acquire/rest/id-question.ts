@@ -1,12 +1,14 @@
 import { idsOf } from '../../dataset/expected.ts'
 import { isFailure } from '../../errors.ts'
 import { createRows } from '../../dataset/registry.ts'
+import { mergeRows, rowsWithin } from '../../dataset/rows.ts'
+import type { ChunkEnds } from '../../dataset/sequence.ts'
 import type { Columns } from '../../model/columns.ts'
-import { joinColumns } from '../../model/columns.ts'
+import { joinColumns, pickRows } from '../../model/columns.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import { doubt } from '../../model/evidence.ts'
 import type { Gap, IdRange } from '../../model/gaps.ts'
-import type { Series } from '../../model/series.ts'
+import type { Series, TimeRange } from '../../model/series.ts'
 import type { IdRows } from '../../sources/rest/id-rows.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
 import type { RestAnswer } from './rest-answer.ts'
@@ -77,6 +79,48 @@ function explainIds({ ids }: Gap, stretches: readonly IdRows[], times: ReadonlyM
   const told = witnesses.map((id) => times.get(id)).filter((time) => time !== undefined)
   if (!isDenied || told.length < witnesses.length) return doubt('no-witness')
   return { source: 'rest', beforeUs: Math.min(...told), afterUs: Math.max(...told) }
+}
+
+/** Sides of a chunk on which no other chunk is known. */
+export interface OpenSides {
+  readonly before: boolean
+  readonly after: boolean
+}
+
+/**
+ * Rows of REST that lie in a chunk before its first row, or behind its last one, by the rows next to these: what an archive that was cut lacks.
+ * None where REST cannot be asked.
+ * @param held rows of the chunk, in order
+ */
+export async function askEdges(
+  series: Series,
+  held: ChunkEnds,
+  { startUs, endUs }: TimeRange,
+  sides: OpenSides,
+  rest: RestSource,
+  signal: AbortSignal,
+): Promise<Columns> {
+  const idAt = (row: Columns): number => Number(idsOf(row, series)?.[0])
+  const none = createRows(series, 0)
+  const [first, last] = [idAt(held.first), idAt(held.last)]
+  const asks = [
+    ...(sides.before && first > 0 ? [{ after: first, sinceUs: startUs }] : []),
+    ...(sides.after ? [{ before: last, untilUs: endUs }] : []),
+  ]
+  const parts: Columns[] = []
+  for (const ask of asks) {
+    const edge = 'after' in ask ? held.first : held.last
+    try {
+      const rows = withHeldTimes((await rest.fetchIds(series, ask, { signal }))?.rows ?? none, edge, series)
+      const ids = idsOf(rows, series) ?? new BigInt64Array()
+      const beyond = [...ids.keys()].filter((row) => Number(ids[row]) < first || Number(ids[row]) > last)
+      // REST is believed where it has the row that is held
+      if (mergeRows(edge, rows, series).agreeing > 0) parts.push(rowsWithin(pickRows(rows, beyond), { startUs, endUs }))
+    } catch (error) {
+      if (!isFailure(error)) throw error
+    }
+  }
+  return joinColumns(parts, none)
 }
 
 /** Rows of REST with the times of those that are held, where both are of one millisecond: it may tell no finer ones. */
