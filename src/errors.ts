@@ -67,7 +67,12 @@ const ENTRIES = {
     retryable: false,
     meaning: 'a time is not in milliseconds or microseconds of a plausible year',
   },
-  CKVD_CSV_WORD: { about: 'content', exit: 3, retryable: false, meaning: 'a cell of a CSV is none of the words that its column has' },
+  CKVD_CSV_WORD: {
+    about: 'content',
+    exit: 3,
+    retryable: false,
+    meaning: 'a cell of a CSV is none of the words that its column has, or no plain name',
+  },
   CKVD_CSV_SYMBOL: { about: 'content', exit: 3, retryable: false, meaning: 'a CSV line is of another symbol than its archive' },
   CKVD_BAR_INVALID: { about: 'content', exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
   CKVD_ARCHIVE_STALE: {

@@ -11,7 +11,7 @@ export interface DatasetColumn {
   readonly key: string
   /** in shards and tables */
   readonly name: string
-  /** `bool` is written as `true` and `false`, or as `True` and `False`; `word` is of data sets whose chunks are Parquet alone */
+  /** `bool` is written as `true` and `false`, or as `True` and `False`; `word` and `text` are of data sets whose chunks are Parquet alone */
   readonly type: ColumnType
   /** of `word`: all that it may be, at most 256; in shards and tables it is text */
   readonly words?: readonly string[]

@@ -174,7 +174,10 @@ export function rowOrder(of: OfDataset): (a: Columns, i: number, b: Columns, j: 
 /** By the first column in which they differ. */
 function compareBy(keys: readonly string[], a: Columns, i: number, b: Columns, j: number): number {
   for (const key of keys) {
-    const difference = Number(a[key]?.[i]) - Number(b[key]?.[j])
+    const [one, other] = [columnOf(a, key)[i], columnOf(b, key)[j]]
+    if (one === other) continue
+    if (typeof one === 'string' && typeof other === 'string') return one < other ? -1 : 1
+    const difference = Number(one) - Number(other)
     if (difference !== 0) return difference
   }
   return 0

@@ -44,7 +44,7 @@ const CONFIG = {
   allow_community_extensions: 'false',
 }
 /** A text that is no time would be NULL for DuckDB where a column of a CSV file has a zone, and is an error where it has none. */
-const SQL_TYPES = { timestamp: 'TIMESTAMP', float64: 'DOUBLE', int64: 'BIGINT', bool: 'BOOLEAN', word: 'VARCHAR' } as const
+const SQL_TYPES = { timestamp: 'TIMESTAMP', float64: 'DOUBLE', int64: 'BIGINT', bool: 'BOOLEAN', word: 'VARCHAR', text: 'VARCHAR' } as const
 const GAP_TYPE = '[{"start": "TIMESTAMPTZ", "end": "TIMESTAMPTZ", "bars": "BIGINT", "evidence": "VARCHAR"}]'
 
 /**

@@ -51,7 +51,7 @@ function tellHours(block: Columns): BigInt64Array {
   const times = Array.from(block.openTime, (time) => slotOnHour(Number(time)))
   return BigInt64Array.from(times, (time, row) => {
     const told = block[HOURS]?.[row]
-    if (told !== undefined && told > 0) return BigInt(told)
+    if (told !== undefined && Number(told) > 0) return BigInt(told)
     const hours = Math.abs(time - (times[row === 0 ? 1 : row - 1] ?? time)) / US_PER_HOUR
     return hours <= MOST_HOURS ? BigInt(hours) : 0n
   })

@@ -5,7 +5,7 @@ import { arrowType } from '../codec/arrow/arrow-writer.ts'
 import { abortError, CkvdError } from '../errors.ts'
 import type { Grid } from '../model/interval.ts'
 import { countSlots, firstSlotUs, nextSlotUs, slotStartUs } from '../model/interval.ts'
-import { columnOf, doublesOf } from '../model/columns.ts'
+import { columnOf, doublesOf, numbersOf } from '../model/columns.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import { gridOfBars } from '../model/series.ts'
 import type { PanelColumn, PanelQuery } from '../question/panel-query.ts'
@@ -85,7 +85,7 @@ function valuesOf({ block }: KlineRows, column: PanelColumn): Float64Array {
   const described = KLINE_COLUMNS.find(({ name }) => name === column)
   if (described === undefined) throw new CkvdError('CKVD_BUG', `Expected a column of klines, got ${column}`)
   const values = columnOf(block, described.key)
-  return doublesOf(values)
+  return doublesOf(numbersOf(values))
 }
 
 /** A bar a slot, but for gaps. */

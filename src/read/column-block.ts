@@ -1,7 +1,7 @@
 import type { OfDataset } from '../dataset/registry.ts'
 import { datasetOf } from '../dataset/registry.ts'
 import type { Columns, Values } from '../model/columns.ts'
-import { createValues } from '../model/columns.ts'
+import { columnOf, createValues, numbersOf, putValues } from '../model/columns.ts'
 import type { KlineColumns } from '../model/kline.ts'
 
 /** Some columns of a data set, all of one length; `openTime` is always there, of klines perhaps the others. */
@@ -26,14 +26,15 @@ export function createBlock(keys: readonly string[], length: number, of: OfDatas
 }
 
 /** Some rows of a column as bytes. */
-export function bytesOfRows(values: Values, first: number, rows: number): Uint8Array {
+export function bytesOfRows(column: Values, first: number, rows: number): Uint8Array {
+  const values = numbersOf(column)
   const size = values.BYTES_PER_ELEMENT
   return new Uint8Array(values.buffer, values.byteOffset + first * size, rows * size)
 }
 
 /** Copies rows to a place in a block that has all columns of `target`. */
 export function copyRows(source: ColumnBlock, target: ColumnBlock, offset: number): void {
-  for (const key of Object.keys(target)) (target[key] as Float64Array).set(source[key] as Float64Array, offset)
+  for (const key of Object.keys(target)) putValues(columnOf(target, key), columnOf(source, key), offset)
 }
 
 /** First row in [from, to) that opens at or after a time; `to` when there is none. Rows are in order. */

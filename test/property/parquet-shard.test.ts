@@ -3,8 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { decodeShard, decodeSomeRows, encodeShard, isOwnShard } from '../../src/codec/shard-file.ts'
 import type { ShardMeta } from '../../src/codec/arrow/shard-meta.ts'
 import { ROW_GROUP_ROWS } from '../../src/codec/parquet/parquet-shard.ts'
+import type { Dataset } from '../../src/dataset/dataset.ts'
+import { registerDataset } from '../../src/dataset/registry.ts'
+import { LIQUIDATIONS } from '../../src/dataset/sets/liquidations.ts'
 import { isCkvdError } from '../../src/errors.ts'
-import type { Columns, Values } from '../../src/model/columns.ts'
+import type { Columns, NumberValues, Values } from '../../src/model/columns.ts'
 
 const START_US = Date.parse('2024-03-01T00:00:00Z') * 1000
 
@@ -63,14 +66,49 @@ const orders = fc
     }
   })
 
+/** The data set whose rows have names: it exists nowhere. */
+const NAMED: Dataset = {
+  ...LIQUIDATIONS,
+  name: 'toyNames',
+  folder: 'toyNames',
+  columns: [
+    { key: 'openTime', name: 'time', type: 'timestamp' },
+    { key: 'contract', name: 'contract', type: 'text' },
+    { key: 'price', name: 'price', type: 'float64', nullable: true },
+  ],
+  completeness: { kind: 'as-published', apart: ['contract'] },
+}
+registerDataset(NAMED)
+
+/** Rows with names, each of another time. */
+const names = fc
+  .array(
+    fc.record({
+      us: fc.integer({ min: 1, max: 1_000_000 }),
+      contract: fc.string({ unit: fc.constantFrom(...'!#AZaz09-_~'), minLength: 1, maxLength: 64 }),
+      price: fc.oneof(fc.constant(NaN), fc.double({ min: 0, max: 1e9, noNaN: true })),
+    }),
+    { minLength: 1, maxLength: 100 },
+  )
+  .map((steps): Columns => {
+    let us = 0
+    return {
+      openTime: BigInt64Array.from(steps, (step) => BigInt(START_US + (us += step.us))),
+      contract: steps.map(({ contract }) => contract),
+      price: Float64Array.from(steps, ({ price }) => price),
+    }
+  })
+
 function bytesOf(values: Values | undefined): Buffer {
-  return Buffer.from((values as Values).slice().buffer)
+  return Buffer.from((values as NumberValues).slice().buffer)
 }
 
 function metaOf(columns: Columns): ShardMeta {
   const { openTime } = columns
   const of =
-    'side' in columns ? { dataset: 'liquidationSnapshot', market: 'cm' as const } : { dataset: 'aggTrades', market: 'spot' as const }
+    'side' in columns
+      ? { dataset: 'liquidationSnapshot', market: 'cm' as const }
+      : { dataset: 'contract' in columns ? NAMED.name : 'aggTrades', market: 'spot' as const }
   return {
     ...{ ...of, symbol: 'BTCUSDT', interval: '1s', day: '2024-03-01' as ShardMeta['day'] },
     ...{ source: 'vision-daily', archiveKey: 'key', archiveSha256: 'ab'.repeat(32), archiveEtag: 'etag', condition: 'complete' },
@@ -81,7 +119,7 @@ function metaOf(columns: Columns): ShardMeta {
 describe('a shard of ticks', () => {
   test('gives back what was put in, bit for bit, and is the same bytes each time', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.oneof(rows, orders), async (columns) => {
+      fc.asyncProperty(fc.oneof(rows, orders, names), async (columns) => {
         const bytes = await encodeShard(columns, metaOf(columns))
         expect(isOwnShard(bytes)).toBe(true)
         const found = decodeShard<Columns>(bytes)
@@ -150,7 +188,7 @@ describe('a shard of ticks', () => {
   test('that is damaged ends in what it was, or in an error of the catalogue', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.oneof(rows, orders),
+        fc.oneof(rows, orders, names),
         fc.nat(),
         fc.integer({ min: 1, max: 255 }),
         fc.boolean(),

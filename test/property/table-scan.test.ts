@@ -22,7 +22,7 @@ function digits(min: number, max: number): fc.Arbitrary<string> {
 
 const sign = fc.constantFrom('', '', '', '-')
 /** What a column holds, and whether its times are written as text. */
-type Kind = ColumnType | 'text'
+type Kind = ColumnType | 'textTime'
 
 function pair(most: number): fc.Arbitrary<string> {
   return fc.nat(most).map((n) => String(n).padStart(2, '0'))
@@ -37,7 +37,7 @@ function textTime(years: fc.Arbitrary<number>, most: Readonly<{ month: number; d
 
 /** A cell as archives write it, by what its column holds. */
 const USUAL: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
-  text: fc.oneof(
+  textTime: fc.oneof(
     fc.nat(86_399).map((second) => new Date(START_MS + 1000 * second).toISOString().slice(0, 19).replace('T', ' ')),
     fc
       .date({ min: new Date('2009-01-01T00:00Z'), max: new Date('2099-12-31T23:59Z'), noInvalidDate: true })
@@ -55,10 +55,14 @@ const USUAL: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
   ),
   bool: fc.constantFrom('true', 'false', 'True', 'False'),
   word: fc.constantFrom('LIMIT', 'STOP', 'STOP_MARKET'),
+  text: fc.oneof(
+    fc.constantFrom('BTC-230519-27000-C', 'BTCBVOL', '~', '!'),
+    fc.string({ unit: fc.constantFrom(...'AZaz09-_./:+#$&()=@[]{}'), minLength: 1, maxLength: 64 }),
+  ),
 }
 /** Cells that are nearly as they should be. */
 const ODD: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
-  text: fc.oneof(
+  textTime: fc.oneof(
     textTime(fc.integer({ min: 2000, max: 2105 }), { month: 13, day: 32, hour: 24, minute: 60 }),
     textTime(fc.integer({ min: 1895, max: 2105 }), { month: 2, day: 29, hour: 23, minute: 59 }),
     // one character of a time is another one
@@ -81,6 +85,7 @@ const ODD: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
   ),
   bool: fc.constantFrom('TRUE', 'tRue', 'fAlse', 'truefalse', 'fals', 'true ', '1', '0', '', '\u0054rue', 'FALSE', 'falsE'),
   word: fc.constantFrom('limit', 'STO', 'STOP_', '', 'LIMIT '),
+  text: fc.constantFrom('', '""', '"BTC"', 'B C', 'B\tC', '\u00e9', 'x'.repeat(65), '\u0000', ' '),
 }
 const ANY = fc.string({ unit: fc.constantFrom(...'0159.,-+eE \rtrufals\u00e9'), maxLength: 6 })
 
@@ -94,19 +99,19 @@ const bounds: fc.Arbitrary<Pick<DatasetColumn, 'least' | 'most'>> = fc.oneof(
   },
 )
 const kinds = fc.oneof(
-  { weight: 60, arbitrary: fc.constantFrom<Kind>('timestamp', 'float64', 'int64', 'bool', 'text') },
-  // the scanner leaves rows of words to the exact reader, all of them
-  { weight: 1, arbitrary: fc.constant<Kind>('word') },
+  { weight: 60, arbitrary: fc.constantFrom<Kind>('timestamp', 'float64', 'int64', 'bool', 'textTime') },
+  // the scanner leaves rows of words and texts to the exact reader, all of them
+  { weight: 2, arbitrary: fc.constantFrom<Kind>('word', 'text') },
 )
 
 function typeOf(kind: Kind): Pick<DatasetColumn, 'type' | 'isText' | 'words'> {
   if (kind === 'word') return { type: kind, words: ['LIMIT', 'STOP', 'STOP_MARKET'] }
-  return kind === 'text' ? { type: 'timestamp', isText: true } : { type: kind }
+  return kind === 'textTime' ? { type: 'timestamp', isText: true } : { type: kind }
 }
 
 /** A description of 1 to 12 columns; one of them is the time. */
 const dataset: fc.Arbitrary<Dataset> = fc
-  .tuple(fc.array(fc.tuple(kinds, bounds), { maxLength: 11 }), fc.nat(11), bounds, fc.constantFrom<Kind>('timestamp', 'text'))
+  .tuple(fc.array(fc.tuple(kinds, bounds), { maxLength: 11 }), fc.nat(11), bounds, fc.constantFrom<Kind>('timestamp', 'textTime'))
   .map(([others, at, timeBounds, timeKind]) => {
     const columns = others.map(([kind, own], i): DatasetColumn => ({ key: `c${i}`, name: `name_${i}`, ...typeOf(kind), ...own }))
     const time: DatasetColumn = { key: 'openTime', name: 'time', header: 'label', ...typeOf(timeKind), ...timeBounds }
@@ -115,8 +120,8 @@ const dataset: fc.Arbitrary<Dataset> = fc
 
 /** A cell of a column, most often within its bounds. */
 function cellOf({ type, isText, least }: DatasetColumn, oddness: number): fc.Arbitrary<string> {
-  const kind = isText === true ? 'text' : type
-  const usual = least === 0 && kind !== 'text' ? USUAL[kind].map((text) => text.replace('-', '')) : USUAL[kind]
+  const kind = isText === true ? 'textTime' : type
+  const usual = least === 0 && kind !== 'textTime' && kind !== 'text' ? USUAL[kind].map((text) => text.replace('-', '')) : USUAL[kind]
   return fc.oneof({ weight: 1000, arbitrary: usual }, { weight: oddness, arbitrary: ODD[kind] }, { weight: oddness, arbitrary: ANY })
 }
 

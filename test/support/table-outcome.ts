@@ -1,5 +1,5 @@
 import type { DecodedTable } from '../../src/codec/csv/csv-table.ts'
-import type { Columns } from '../../src/model/columns.ts'
+import type { Columns, Values } from '../../src/model/columns.ts'
 
 /** Everything that can be told of the decoding of a table: its columns as bytes, so that zeros of either sign are told apart, or its error. */
 export function outcomeOf(decode: () => DecodedTable): unknown {
@@ -13,11 +13,11 @@ export function outcomeOf(decode: () => DecodedTable): unknown {
 
 /** Columns as text of their bytes. */
 export function bytesOf(columns: Columns): Record<string, string> {
-  const entries = Object.entries(columns).map(([key, { buffer, byteOffset, byteLength, constructor }]) => [
-    key,
-    `${constructor.name} ${Buffer.from(buffer, byteOffset, byteLength).toString('hex')}`,
-  ])
-  return Object.fromEntries(entries) as Record<string, string>
+  const told = (values: Values): string =>
+    'buffer' in values
+      ? `${values.constructor.name} ${Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('hex')}`
+      : JSON.stringify(values)
+  return Object.fromEntries(Object.entries<Values>(columns).map(([key, values]) => [key, told(values)]))
 }
 
 /** What a user is told of an error. */

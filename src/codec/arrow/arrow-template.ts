@@ -1,7 +1,7 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import { datasetOf } from '../../dataset/registry.ts'
-import type { Columns, Values } from '../../model/columns.ts'
-import { isByte } from '../../model/columns.ts'
+import type { Columns } from '../../model/columns.ts'
+import { columnOf, isByte, numbersOf } from '../../model/columns.ts'
 import { encodeArrowShard, encodeRows } from './arrow-writer.ts'
 import { locateMetadata, parseArrowFile } from './arrow-file.ts'
 import type { BufferPool } from '../../memory/buffer-pool.ts'
@@ -45,7 +45,7 @@ export class FileEncoder {
     { footerOnly, buffers }: { readonly footerOnly?: string | undefined; readonly buffers?: BufferPool | undefined } = {},
   ): Uint8Array {
     // which rows have a value differs from file to file, and flags are bits there
-    if (dataset.columns.some(({ nullable, type }) => nullable === true || isByte(type)))
+    if (dataset.columns.some(({ nullable, type }) => nullable === true || type === 'text' || isByte(type)))
       return pooled(encodeRows(columns, metadata, dataset, footerOnly), buffers)
     const values = [...metadata.values()]
     const lengths = values.map((value) => Buffer.byteLength(value)).join(' ')
@@ -114,7 +114,7 @@ function fillTemplate(
   copyBytes(shard, 0, head)
   let written = head.length
   described.forEach(({ key }, i) => {
-    const { buffer, byteOffset, byteLength } = columns[key] as Values
+    const { buffer, byteOffset, byteLength } = numbersOf(columnOf(columns, key))
     const start = columnStarts[i] ?? written
     if (start > written) shard.fill(0, written, start)
     copyBytes(shard, start, new Uint8Array(buffer, byteOffset, byteLength))

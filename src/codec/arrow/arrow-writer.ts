@@ -101,24 +101,30 @@ export class ShardWriter extends RecordBatchFileWriter {
   }
 }
 
-/** A column as Arrow has it: of flags a bit a row, the lowest first, of words their texts, of all others the array itself. */
+/** A column as Arrow has it: of flags a bit a row, the lowest first, of words and texts the texts, of all others the array itself. */
 export function arrowData({ type, words = [] }: Pick<DatasetColumn, 'type' | 'words'>, values: Values, validity: Validity): Data {
   const length = values.length
-  if (type === 'word') return textsOf(values as Uint8Array, words)
+  if (type === 'text') {
+    const texts = (values as readonly string[]).map((text) => Buffer.from(text, 'latin1'))
+    return textsOf(texts)
+  }
+  if (type === 'word') {
+    const texts = words.map((word) => Buffer.from(word, 'latin1'))
+    return textsOf(Array.from(values as Uint8Array, (place) => texts[place] ?? Buffer.alloc(0)))
+  }
   const data = type === 'bool' ? bitsOf(values as Uint8Array) : values
   return makeData({ type: arrowType(type), length, data, ...validity } as never) as Data
 }
 
 /** The text of each row, one behind the other, and where each begins. */
-function textsOf(places: Uint8Array, words: readonly string[]): Data {
-  const texts = words.map((word) => Buffer.from(word, 'latin1'))
-  const valueOffsets = new Int32Array(places.length + 1)
-  places.forEach((place, row) => {
-    valueOffsets[row + 1] = (valueOffsets[row] ?? 0) + (texts[place]?.length ?? 0)
+function textsOf(texts: readonly Uint8Array[]): Data {
+  const valueOffsets = new Int32Array(texts.length + 1)
+  texts.forEach((text, row) => {
+    valueOffsets[row + 1] = (valueOffsets[row] ?? 0) + text.length
   })
   const data = new Uint8Array(valueOffsets.at(-1) ?? 0)
-  places.forEach((place, row) => data.set(texts[place] ?? [], valueOffsets[row]))
-  return makeData({ type: new Utf8(), length: places.length, nullCount: 0, valueOffsets, data })
+  texts.forEach((text, row) => data.set(text, valueOffsets[row]))
+  return makeData({ type: new Utf8(), length: texts.length, nullCount: 0, valueOffsets, data })
 }
 
 function bitsOf(values: Uint8Array): Uint8Array {
@@ -133,6 +139,6 @@ function bitsOf(values: Uint8Array): Uint8Array {
 export function arrowType(type: DatasetColumn['type']): DataType {
   if (type === 'float64') return new Float64()
   if (type === 'bool') return new Bool()
-  if (type === 'word') return new Utf8()
+  if (type === 'word' || type === 'text') return new Utf8()
   return type === 'int64' ? new Int64() : new TimestampMicrosecond('UTC')
 }

@@ -32,6 +32,7 @@ const TYPE_NAMES: Readonly<Record<DatasetColumn['type'], string>> = {
   int64: 'int64',
   bool: 'bool',
   word: 'utf8',
+  text: 'utf8',
 }
 
 /**

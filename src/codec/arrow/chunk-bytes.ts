@@ -1,6 +1,6 @@
 import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
-import { columnOf } from '../../model/columns.ts'
+import { columnOf, numbersOf } from '../../model/columns.ts'
 import type { OfDataset } from '../../dataset/registry.ts'
 import { datasetOf } from '../../dataset/registry.ts'
 
@@ -33,7 +33,7 @@ export function chunkBytes(
 ): Uint8Array<ArrayBuffer> {
   const rows = columns.openTime.length
   datasetOf(of).columns.forEach(({ key }, i) => {
-    const values = columnOf(columns, key)
+    const values = numbersOf(columnOf(columns, key))
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), i * rows * VALUE_BYTES)
   })
   return bytes

@@ -2,11 +2,12 @@ import type { Hash } from 'node:crypto'
 import { createHash } from 'node:crypto'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
 import type { Columns, Values } from '../../model/columns.ts'
-import { columnOf } from '../../model/columns.ts'
+import { columnOf, isTexts } from '../../model/columns.ts'
 
 /**
  * What a shard says of its own rows: the SHA-256, as 64 hex digits, of the bytes of its columns, one after the other in the schema's
- * order, eight bytes a value (a flag one, a word one: its place in the list of its column), low byte first, nothing between or behind them. Metadata is not in it: a file says that twice.
+ * order, eight bytes a value (a flag one, a word one: its place in the list of its column; a text its own and a 0 behind them), low byte first, nothing between or behind them.
+ * Metadata is not in it: a file says that twice.
  */
 export function digestColumns(columns: Columns, described: readonly DatasetColumn[]): string {
   const hash = createHash('sha256')
@@ -38,6 +39,7 @@ export class RowsDigest {
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Values): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
+function bytesOf(values: Values): Uint8Array {
+  if (isTexts(values)) return Buffer.from(values.map((text) => `${text}\0`).join(''), 'latin1')
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }

@@ -1,7 +1,7 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
 import type { ErrorCode } from '../../errors.ts'
-import type { Columns, ColumnType, Values } from '../../model/columns.ts'
-import { isByte } from '../../model/columns.ts'
+import type { CellValue, Columns, ColumnType, Values } from '../../model/columns.ts'
+import { isByte, isPlainText } from '../../model/columns.ts'
 import { maxLengthUs } from '../../model/interval.ts'
 import type { Market } from '../../model/market.ts'
 import type { TimeRange } from '../../model/series.ts'
@@ -50,7 +50,7 @@ export interface LineReader {
    */
   textOf(bytes: Uint8Array, start: number, end: number, line: number, more?: number): string
   /** The values of a row, column by column; `text` is not that of blank lines at the end, which are no rows. */
-  parse(text: string, line: number): readonly number[]
+  parse(text: string, line: number): readonly CellValue[]
 }
 
 /**
@@ -61,7 +61,7 @@ export interface LineReader {
  */
 export function decodeTable(bytes: Uint8Array, dataset: Dataset, place: TablePlace): DecodedTable {
   const reader = readLines(dataset, place)
-  const values = dataset.columns.map((): number[] => [])
+  const values = dataset.columns.map((): CellValue[] => [])
   let rows = 0
   let line = 0
   for (let at = hasMark(bytes) ? MARK_BYTES : 0; at < bytes.length;) {
@@ -91,12 +91,12 @@ export function readLines(dataset: Dataset, place: TablePlace): LineReader {
         const told = text === '' ? 'an empty line' : `${found.length}`
         throw csvError(codeOf(line, 'CKVD_CSV_COLUMNS'), `Expected ${cells.length} columns, found ${told}`, line, 1, text)
       }
-      const values: number[] = []
+      const values: CellValue[] = []
       cells.forEach(({ column }, i) => {
         const cell = found[i] ?? ''
         if (column === null) return checkSymbol(cell, place, line, i)
         const value = parseCell(cell, column, line, i)
-        values.push(column.key === 'openTime' ? timeOf(value, cell, line, i) : value)
+        values.push(column.key === 'openTime' ? timeOf(value as number, cell, line, i) : value)
       })
       return values
     },
@@ -108,7 +108,9 @@ export function hasMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 }
 
-function valuesOf(type: ColumnType, numbers: readonly number[]): Values {
+function valuesOf(type: ColumnType, values: readonly CellValue[]): Values {
+  if (type === 'text') return values as readonly string[]
+  const numbers = values as readonly number[]
   if (type === 'float64') return Float64Array.from(numbers)
   return isByte(type) ? Uint8Array.from(numbers) : BigInt64Array.from(numbers, BigInt)
 }
@@ -145,14 +147,16 @@ function codeOf(line: number, code: ErrorCode): ErrorCode {
   return line === 1 ? 'CKVD_CSV_HEADER' : code
 }
 
-function parseCell(text: string, column: DatasetColumn, line: number, index: number): number {
+function parseCell(text: string, column: DatasetColumn, line: number, index: number): CellValue {
   const time = column.isText === true ? 'a time such as 2024-01-01 00:05:00' : 'a time of 13 or 16 digits'
   const word = `one of ${(column.words ?? []).join(', ')}`
-  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number', bool: 'true or false', word }[column.type]
-  const value = readCell(text, column)
+  const plain = 'a name of 1 to 64 printable characters'
+  const expected = { timestamp: time, float64: 'a number', int64: 'a whole number', bool: 'true or false', word, text: plain }[column.type]
+  const value = column.type === 'text' ? (isPlainText(text) ? text : undefined) : readCell(text, column)
   if (column.nullable === true && (text === '' || text === '""')) return NaN
-  if (value !== undefined && value >= (column.least ?? -Infinity) && value <= (column.most ?? Infinity)) return value
-  const codes: Partial<Record<ColumnType, ErrorCode>> = { timestamp: 'CKVD_CSV_TIME', word: 'CKVD_CSV_WORD' }
+  if (typeof value === 'string' || (value !== undefined && value >= (column.least ?? -Infinity) && value <= (column.most ?? Infinity)))
+    return value
+  const codes: Partial<Record<ColumnType, ErrorCode>> = { timestamp: 'CKVD_CSV_TIME', word: 'CKVD_CSV_WORD', text: 'CKVD_CSV_WORD' }
   const code = codeOf(line, codes[column.type] ?? 'CKVD_CSV_NUMBER')
   throw csvError(code, `Expected ${expected} as ${column.header ?? column.name}, found "${cut(text)}"`, line, index + 1, text)
 }

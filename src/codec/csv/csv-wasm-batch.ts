@@ -1,5 +1,5 @@
 import type { Dataset, DatasetColumn } from '../../dataset/dataset.ts'
-import type { Columns, ColumnType } from '../../model/columns.ts'
+import type { CellValue, Columns, ColumnType } from '../../model/columns.ts'
 import { MAX_TIME_US, MIN_TIME_US } from './csv-row.ts'
 import type { WasmExports } from './csv-wasm-table.ts'
 import { growTo, PADDING_BYTES } from './csv-wasm-table.ts'
@@ -81,10 +81,10 @@ export class WasmBatch implements RowBatch {
     return this.#wasm.tableStoppedAt.value - this.#linesAt
   }
 
-  push(values: readonly number[]): void {
+  push(values: readonly CellValue[]): void {
     const memory = new DataView(this.#wasm.memory.buffer)
     this.#places.forEach(({ type, cellsAt }, i) => {
-      const value = values[i] as number // a row has as many values
+      const value = values[i] as number // a row has as many values, of a data set without texts
       const at = cellsAt + cellBytes(type) * this.rows
       if (type === 'bool') memory.setUint8(at, value)
       else if (type === 'float64') memory.setFloat64(at, value, true)

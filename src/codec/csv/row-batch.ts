@@ -1,5 +1,5 @@
 import type { DatasetColumn } from '../../dataset/dataset.ts'
-import type { Columns, Values } from '../../model/columns.ts'
+import type { CellValue, Columns, Values } from '../../model/columns.ts'
 import { createValues, sliceColumns } from '../../model/columns.ts'
 
 /** Takes rows of a data set into columns until they are full, gives them, and begins anew in the same memory. */
@@ -13,7 +13,7 @@ export interface RowBatch {
   /** Takes rows of the lines from byte `start` on, until it is full, and returns where the first row begins that it did not take. */
   scan(start: number): number
   /** Adds a row, by its values column by column. */
-  push(values: readonly number[]): void
+  push(values: readonly CellValue[]): void
   /** The rows as columns: views, which the rows after `clear` overwrite. */
   columns(): Columns
   clear(): void
@@ -40,11 +40,11 @@ export class PlainBatch implements RowBatch {
     return start
   }
 
-  push(row: readonly number[]): void {
+  push(row: readonly CellValue[]): void {
     this.#values.forEach((values, i) => {
-      const value = row[i] as number // a row has as many values
+      const value = row[i] as CellValue // a row has as many values
       if (values instanceof BigInt64Array) values[this.rows] = BigInt(value)
-      else values[this.rows] = value
+      else (values as CellValue[])[this.rows] = value
     })
     this.rows++
   }

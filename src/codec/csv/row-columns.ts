@@ -1,6 +1,6 @@
 import type { DatasetColumn } from '../../dataset/dataset.ts'
 import type { Columns, Values } from '../../model/columns.ts'
-import { createValues, sliceColumns } from '../../model/columns.ts'
+import { columnOf, createValues, putValues, sliceColumns } from '../../model/columns.ts'
 
 /** Rows that come in batches as one set of columns, which grows. */
 export class RowColumns {
@@ -37,8 +37,7 @@ export class RowColumns {
   }
 
   #put(source: Columns, at: number): void {
-    // values of one column are of one type
-    for (const { key } of this.#described) (this.#columns[key] as Float64Array).set(source[key] as Float64Array, at)
+    for (const { key } of this.#described) putValues(columnOf(this.#columns, key), columnOf(source, key), at)
   }
 
   #create(): Columns {

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
 import type { Columns } from '../../model/columns.ts'
-import { doublesOf } from '../../model/columns.ts'
+import { doublesOf, isTexts } from '../../model/columns.ts'
 import { CsvBytes } from './csv-bytes.ts'
 
 /** Rows that are text at once: a day of `1s` bars is 13 MB of it. */
@@ -16,6 +16,7 @@ export function encodeRowsCsv(columns: Columns, described: readonly DatasetColum
   const out = new CsvBytes()
   const cells = described.map(({ key, type, nullable, words = [] }): ((row: number) => void) => {
     const values = columns[key] ?? new Float64Array(rows)
+    if (isTexts(values)) return (row) => out.text(values[row] ?? '')
     const numbers = doublesOf(values)
     // rows are below the length of every column
     if (nullable === true) return (row) => (Number.isNaN(numbers[row]) ? undefined : out.number(numbers[row] as number))

@@ -1,12 +1,15 @@
 import { RecordBatch, RecordBatchStreamWriter, Schema } from 'apache-arrow'
 import { Compression, Encoding, Table, writeParquet, WriterPropertiesBuilder } from 'parquet-wasm'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
-import { isByte } from '../../model/columns.ts'
+import type { ColumnType } from '../../model/columns.ts'
 
 /**
  * Parquet through parquet-wasm (the Rust `parquet` crate): importing this file loads five megabytes of WebAssembly, so it is
  * loaded where a file is made: by the export worker, and on demand. Its memory grows to what the largest batch needs and stays there.
  */
+
+/** What counts in whole numbers. */
+const WHOLE: ReadonlySet<ColumnType> = new Set(['timestamp', 'int64'])
 
 /**
  * Rows of a data set as a Parquet file: zstd, one row group, statistics of row group and pages. The same batch gives the
@@ -19,8 +22,7 @@ import { isByte } from '../../model/columns.ts'
 export function encodeRowsParquet(batch: RecordBatch, described: readonly DatasetColumn[]): Uint8Array {
   let properties = baseProperties().setDictionaryEnabled(false)
   for (const { name, type } of described) {
-    const isPlain = type === 'float64' || isByte(type)
-    properties = properties.setColumnEncoding(name, isPlain ? Encoding.PLAIN : Encoding.DELTA_BINARY_PACKED)
+    properties = properties.setColumnEncoding(name, WHOLE.has(type) ? Encoding.DELTA_BINARY_PACKED : Encoding.PLAIN)
   }
   return encode(batch.schema, [batch], properties)
 }

@@ -46,7 +46,7 @@ export function decodeParquetShard<T extends Columns>(bytes: Uint8Array, isProve
   const parts: Columns[] = []
   let rows = 0
   for (let group = first; ; group = readGroup(bytes, parts.length)) {
-    const own = group.batches.map((batch) => readColumns(group.bytes, batch, dataset))
+    const own = group.batches.map((batch) => readColumns(group.bytes, batch, dataset, true))
     const found = own.reduce((sum, { openTime }) => sum + openTime.length, 0)
     if (found === 0 || found > meta.rows - rows) refuse(`${meta.rows} rows, as ckvd.rows says, and at least one`, `${rows + found}`)
     parts.push(joinColumns(own, own[0] as Columns))
@@ -100,7 +100,7 @@ export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows
 /** The rows of a row group, of which there is one at least. @throws CKVD_SHARD_FORMAT */
 function rowsOf({ bytes, batches, schema }: RowGroup, dataset: Dataset): Columns {
   checkSchema(schema, dataset)
-  const own = batches.map((batch) => readColumns(bytes, batch, dataset))
+  const own = batches.map((batch) => readColumns(bytes, batch, dataset, true))
   if (own.every(({ openTime }) => openTime.length === 0)) refuse('rows in each of its groups', 'none in one')
   return joinColumns(own, own[0] as Columns)
 }

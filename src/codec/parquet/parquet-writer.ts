@@ -104,6 +104,7 @@ function propertiesOf(described: readonly DatasetColumn[], text: string): Writer
     float64: Encoding.BYTE_STREAM_SPLIT,
     bool: Encoding.PLAIN,
     word: Encoding.PLAIN,
+    text: Encoding.PLAIN,
   }
   let properties = new WriterPropertiesBuilder()
     .setCompression(Compression.ZSTD)

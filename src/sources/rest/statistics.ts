@@ -51,7 +51,7 @@ export async function fetchStatistics(
   rows.openTime.set(times.map(BigInt))
   parts.forEach(({ values }, i) =>
     Object.keys(values).forEach((key, at) => {
-      rows[key]?.set(times.map((time) => told[i]?.get(time)?.[at] ?? NaN) as never)
+      ;(rows[key] as Float64Array).set(times.map((time) => told[i]?.get(time)?.[at] ?? NaN))
     }),
   )
   for (const { key } of datasetOf(series).columns)
