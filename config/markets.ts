@@ -1,6 +1,7 @@
 import type { Interval } from '../src/model/interval.ts'
 import { INTERVALS } from '../src/model/interval.ts'
-import type { IdEndpoint, Market } from '../src/model/market.ts'
+import type { IdEndpoint, Market, RestMarket } from '../src/model/market.ts'
+import { hasRest } from '../src/model/market.ts'
 
 /** REST facts of a market. Source: Binance's API documents, "Kline/Candlestick Data" of each market. */
 export interface RestFacts {
@@ -76,7 +77,7 @@ export const ID_FACTS: Readonly<Record<IdEndpoint, IdFacts>> = {
   historicalTrades: { endpoint: 'historicalTrades', path: '/api/v3/historicalTrades', weight: 25, pageRows: 1000 },
 }
 
-/** Facts of a market. */
+/** Facts of a market that has REST. */
 export interface MarketFacts {
   readonly intervals: readonly Interval[]
   readonly rest: RestFacts
@@ -100,7 +101,7 @@ function futuresWeight(limit: number): number {
   return limit <= 1000 ? 5 : 10
 }
 
-export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
+export const MARKET_FACTS: Readonly<Record<RestMarket, MarketFacts>> = {
   spot: {
     intervals: INTERVALS,
     rest: { klinesPath: '/api/v3/klines', pageRows: 1000, weightOf: () => 2, budgetPerMinute: 6000, nearest: 'start' },
@@ -139,6 +140,11 @@ export const MARKET_FACTS: Readonly<Record<Market, MarketFacts>> = {
     // ratios are told by pair there, not by contract
     statistics: { parts: [OPEN_INTEREST], isByPair: true, pageRows: 500, weight: 12 },
   },
+}
+
+/** Intervals of the bars that a market has, shortest first; none where it has no bars. */
+export function intervalsOf(market: Market): readonly Interval[] {
+  return hasRest(market) ? MARKET_FACTS[market].intervals : []
 }
 
 /**

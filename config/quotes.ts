@@ -14,6 +14,7 @@ export const QUOTE_ASSETS: Readonly<Record<Market, readonly string[]>> = {
   ],
   um: ['USDT', 'USDC', 'BUSD', 'USD1', 'BTC'],
   cm: ['USD'],
+  option: ['USDT'],
 }
 
 const UP_DOWN = '1INCH AAVE ADA BCH BNB BTC DOT EOS ETH FIL LINK LTC SUSHI SXP TRX UNI XLM XRP XTZ YFI'.split(' ')

@@ -1,12 +1,12 @@
-import type { Market } from '../src/model/market.ts'
-import { MARKETS } from '../src/model/market.ts'
+import type { Market, RestMarket } from '../src/model/market.ts'
+import { hasRest, REST_MARKETS } from '../src/model/market.ts'
 import type { Settings } from './setting-table.ts'
 
 /** Where the five sources are: bases of URLs without a final slash. */
 export interface SourceUrls {
   readonly vision: string
   readonly listing: string
-  readonly rest: Readonly<Record<Market, string>>
+  readonly rest: Readonly<Record<RestMarket, string>>
 }
 
 /** The setting of each source, by the name that a sandbox's `urls` and the library's `sources` have for it. */
@@ -39,7 +39,7 @@ export function sourceUrls(settings: Settings): SourceUrls {
   return { vision: visionUrl, listing: listingUrl, rest: { spot: spotRestUrl, um: umRestUrl, cm: cmRestUrl } }
 }
 
-/** The URLs that are asked for these markets: archives and listing, and REST of each. */
-export function urlsFor({ vision, listing, rest }: SourceUrls, markets: readonly Market[] = MARKETS): string[] {
-  return [vision, listing, ...markets.map((market) => rest[market])]
+/** The URLs that are asked for these markets: archives and listing, and REST of each that has it. */
+export function urlsFor({ vision, listing, rest }: SourceUrls, markets: readonly Market[] = REST_MARKETS): string[] {
+  return [vision, listing, ...markets.filter(hasRest).map((market) => rest[market])]
 }

@@ -1,6 +1,6 @@
 import { chunkRange, nextChunk, previousChunk } from '../dataset/chunk.ts'
 import { endsOf, findMissing, idsOf } from '../dataset/expected.ts'
-import { idEndpointOf } from '../dataset/reach.ts'
+import { isToldByIds } from '../dataset/reach.ts'
 import { mergeRows, rowsWithin } from '../dataset/rows.ts'
 import type { ChunkEnds } from '../dataset/sequence.ts'
 import { isCkvdError } from '../errors.ts'
@@ -119,9 +119,9 @@ export class DaySeams {
   async #reach(acquired: AcquiredDay, sides: OpenSides, { life, ctx }: Closing): Promise<AcquiredDay> {
     const series = this.#series
     const { day, ends, shard } = acquired
-    const isAsked = ctx.rest !== null && idEndpointOf(series) !== undefined && (sides.before || sides.after)
-    const held = isAsked && ends !== undefined ? heldOfAcquired(series, acquired) : undefined
-    if (ctx.rest === null || held === undefined || ends === undefined) return acquired
+    if (ctx.rest === null || ends === undefined || !isToldByIds(series) || !(sides.before || sides.after)) return acquired
+    const held = heldOfAcquired(series, acquired)
+    if (held === undefined) return acquired
     const rows = await askEdges(series, ends, chunkRange(day, series), sides, ctx.rest, ctx.signal)
     if (rows.openTime.length === 0) return acquired
     const amended = await amendDay(series, held, rows, life, ctx)

@@ -1,4 +1,3 @@
-import { datasetOf } from '../dataset/registry.ts'
 import type { SeriesBounds } from '../dataset/expected.ts'
 import type { ChunkEnds } from '../dataset/sequence.ts'
 import { describeIds } from '../dataset/sequence.ts'
@@ -6,7 +5,7 @@ import { countExpected, countOff, endsOf, findMissing, heldTimes, rangeOfLife } 
 import { findOddities } from '../codec/csv/odd-rows.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import { chunkRange } from '../dataset/chunk.ts'
-import { idEndpointOf, isForgetful } from '../dataset/reach.ts'
+import { isForgetful, isToldByIds, isToldByRest } from '../dataset/reach.ts'
 import type { CkvdError } from '../errors.ts'
 import type { ShardCondition } from '../codec/arrow/shard-meta.ts'
 import { isFromVision } from '../lake/day-facts.ts'
@@ -191,8 +190,8 @@ type BuiltCondition = ShardCondition | 'pending' | 'unexplainable'
 
 /** What a chunk is in which rows are missing and nothing explains that: of some data sets no source can be asked any more, or not for what is old. */
 export function openCondition(series: Series, gaps: readonly EvidencedGap[]): 'partial' | 'unexplainable' {
-  if (datasetOf(series).rest === null && idEndpointOf(series) === undefined) return 'unexplainable'
-  if (!isForgetful(series) && idEndpointOf(series) === undefined) return 'partial'
+  if (!isToldByRest(series) && !isToldByIds(series)) return 'unexplainable'
+  if (!isForgetful(series) && !isToldByIds(series)) return 'partial'
   const reasons = gaps.flatMap(({ evidence }) => (isProof(evidence) ? [] : [evidence.reason]))
   return reasons.length > 0 && reasons.every((reason) => reason === 'no-source') ? 'unexplainable' : 'partial'
 }

@@ -1,6 +1,6 @@
 import { archiveStem } from '../dataset/names.ts'
 import { isFailure } from '../errors.ts'
-import type { Market } from '../model/market.ts'
+import type { Market, RestMarket } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { addDays, dayOfUs } from '../model/utc-day.ts'
@@ -12,7 +12,7 @@ import { objectUrl } from '../sources/vision/vision-url.ts'
 /** Archives are usually published the next day: a market whose newest listed archive is older than this many days may have a listing that is behind. */
 const FRESH_DAYS = 3
 /** Symbols that trade for ever, as far as one can tell; else any one is asked for. */
-const USUAL: Readonly<Record<Market, string>> = { spot: 'BTCUSDT', um: 'BTCUSDT', cm: 'BTCUSD_PERP' }
+const USUAL: Readonly<Record<RestMarket, string>> = { spot: 'BTCUSDT', um: 'BTCUSDT', cm: 'BTCUSD_PERP' }
 
 /**
  * Whether the listing of a market is behind its archives: an audit has seen it months late while the archives of the day before were
@@ -27,7 +27,7 @@ export class ListingEdge {
   readonly #onBehind: (note: string) => void
   readonly #newest = new Map<Market, UtcDay>()
   #whole: Promise<unknown> = Promise.resolve()
-  readonly #answers = new Map<Market, Promise<boolean>>()
+  readonly #answers = new Map<RestMarket, Promise<boolean>>()
 
   /** @param onBehind is told once a market */
   constructor(http: HttpClient, listing: Listing, visionUrl: string, nowUs: () => number, onBehind: (note: string) => void) {
@@ -53,13 +53,13 @@ export class ListingEdge {
    * True when yesterday's archive of a symbol that trades is there though nothing so new is listed. Throws where that could not be asked:
    * errors of the network, CKVD_ABORTED.
    */
-  isBehind(market: Market, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
+  isBehind(market: RestMarket, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
     const answer = this.#answers.get(market) ?? this.#ask(market, info, signal)
     this.#answers.set(market, answer)
     return answer
   }
 
-  async #ask(market: Market, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
+  async #ask(market: RestMarket, info: ExchangeInfo, signal: AbortSignal): Promise<boolean> {
     await this.#whole
     const today = dayOfUs(this.#nowUs())
     const newest = this.#newest.get(market)

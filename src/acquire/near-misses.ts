@@ -1,7 +1,7 @@
 import { symbolFolder } from '../dataset/names.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import { CkvdError, isFailure } from '../errors.ts'
 import type { Market } from '../model/market.ts'
-import { MARKETS } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import { findNearMisses } from '../question/near-miss.ts'
 import type { Listing } from '../sources/vision/listing.ts'
@@ -41,7 +41,7 @@ export class NearMisses {
     const near = findNearMisses(series.symbol, await this.#namesOf(series, signal))
     if (near.includes(series.symbol)) return undefined // it is the interval that is not there
     if (near.length > 0) return { text: `Did you mean ${near.join(' or ')}?`, suggestions: near }
-    for (const market of MARKETS.filter((other) => other !== series.market)) {
+    for (const market of datasetOf(series).markets.filter((other) => other !== series.market)) {
       const folders = await this.#listing.fetchFolders(symbolFolder({ ...series, market }, 'daily'), signal)
       if (folders.length > 0) return { text: `It is listed in ${market}: --market ${market}.`, suggestions: [series.symbol] }
     }

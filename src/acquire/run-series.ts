@@ -108,7 +108,7 @@ class SeriesRun {
       // with all archives taken their last bar has been seen
       latestInArchives: (heldUs) =>
         plan.archives === 'auto' ? Promise.resolve(heldUs) : latestInArchives(plan.series, heldUs, this.#life, { ...acquire, signal }),
-      isListingBehind: (info) => acquire.edge.isBehind(plan.series.market, info, signal),
+      isListingBehind: (market, info) => acquire.edge.isBehind(market, info, signal),
       lastKnownDay: last,
       goesOn,
       nowUs,

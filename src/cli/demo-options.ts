@@ -3,8 +3,8 @@ import { Option } from '@commander-js/extra-typings'
 import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
-import type { Market } from '../model/market.ts'
-import { isMarket } from '../model/market.ts'
+import type { RestMarket } from '../model/market.ts'
+import { hasRest, isMarket } from '../model/market.ts'
 import type { CommandRun } from './command.ts'
 import { disputedText } from './show/disputed-days.ts'
 
@@ -13,7 +13,7 @@ export interface DemoFlags {
   readonly symbol: string
   readonly interval: Interval
   readonly days: number
-  readonly market: Market
+  readonly market: RestMarket
 }
 
 /** Adds `-s -i -d -m`. */
@@ -56,7 +56,7 @@ function readDays(text: string): number {
   throw new CkvdError('CKVD_USAGE', `Expected \`--days\` to be an integer from 1 to 9999, got ${JSON.stringify(text)} (flag)`)
 }
 
-function readMarket(text: string): Market {
-  if (isMarket(text)) return text
+function readMarket(text: string): RestMarket {
+  if (isMarket(text) && hasRest(text)) return text
   throw new CkvdError('CKVD_USAGE', `Expected \`--market\` to be spot, um or cm, got ${JSON.stringify(text)} (flag)`)
 }

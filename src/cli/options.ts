@@ -16,9 +16,9 @@ import { parseFlag } from './flag-parser.ts'
 import type { RangeFlags } from './range-options.ts'
 import { rangeOf } from './range-options.ts'
 
-/** `--market NAME`: spot, um or cm. */
-export function marketOption(text = 'only this market: spot, um or cm') {
-  return new Option('--market <NAME>', text).argParser(parseFlag('--market', 'spot, um or cm', parseMarket))
+/** `--market NAME`: spot, um, cm or option. */
+export function marketOption(text = 'only this market: spot, um, cm or option') {
+  return new Option('--market <NAME>', text).argParser(parseFlag('--market', 'spot, um, cm or option', parseMarket))
 }
 
 /** `--map-market NAME`: um or cm. */

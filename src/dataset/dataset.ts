@@ -58,6 +58,8 @@ export interface Dataset {
   /** the grid on which times are told where a series has no interval */
   readonly grid: Interval
   readonly markets: readonly Market[]
+  /** what stands in the names of its symbols, and in those of no other data set of its markets: `BVOL`; absent: nothing */
+  readonly symbolPart?: string
   /** what a chunk is; `interval`: a month for bars longer than a day, a day for others */
   readonly chunking: 'interval' | 'day' | 'month'
   /** the forms of its archives, that which is read first before the other; absent: both, the form of its chunks first */

@@ -3,13 +3,13 @@ import type { Market } from '../model/market.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { KLINES } from './sets/klines.ts'
 import type { OfDataset } from './registry.ts'
-import { datasetOf, findDataset } from './registry.ts'
+import { datasetOf, datasetsOf, findDataset } from './registry.ts'
 
 /** How files are packed: Vision's archives by days and months, the lake's files also by years. */
 type FilePackaging = Packaging | 'yearly'
 
 /** Folder of a market below `data/` in the bucket and in the lake. */
-const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+const MARKET_FOLDER: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm', option: 'option' }
 
 /** A series, or what a result says of one. */
 interface Told extends OfDataset {
@@ -28,6 +28,14 @@ export function seriesLabel({ dataset, market, symbol, interval }: Told): string
 /** True where the archive names a series by the pair of its contracts. */
 export function isByPair({ dataset, market }: Pick<Series, 'dataset' | 'market'>): boolean {
   return datasetOf({ dataset }).pairs?.includes(market) ?? false
+}
+
+/** A symbol in the form in which its data set has them, which of options has each its own: `BTCBVOLUSDT` of `BVOLIndex`, of others `BTCUSDT`. */
+export function ownSymbol({ dataset, market, symbol }: Pick<Series, 'dataset' | 'market' | 'symbol'>): string {
+  const { symbolPart } = datasetOf({ dataset })
+  if (symbolPart !== undefined) return symbol.includes(symbolPart) ? symbol : symbol.replace(/(?=USDT$)|$/, symbolPart)
+  const parts = datasetsOf(market).map((name) => datasetOf({ dataset: name }).symbolPart ?? '')
+  return parts.reduce((text, part) => text.replace(part, ''), symbol)
 }
 
 /** The pair of a contract: `BTCUSD` of `BTCUSD_PERP` and `BTCUSD_240628`. */

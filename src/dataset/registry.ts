@@ -1,11 +1,13 @@
 import type { Columns } from '../model/columns.ts'
 import { createValues } from '../model/columns.ts'
+import type { Market } from '../model/market.ts'
 import { BOOK_DEPTH, BOOK_TICKER } from './sets/book.ts'
 import type { Dataset } from './dataset.ts'
 import { FUNDING_RATE } from './sets/funding.ts'
 import { KLINES } from './sets/klines.ts'
 import { LIQUIDATIONS } from './sets/liquidations.ts'
 import { METRICS } from './sets/metrics.ts'
+import { VOLATILITY_INDEX } from './sets/options.ts'
 import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './sets/price-klines.ts'
 import { AGG_TRADES, TRADES } from './sets/trades.ts'
 
@@ -28,6 +30,7 @@ const DATASETS = new Map<string, Described>(
     BOOK_DEPTH,
     BOOK_TICKER,
     LIQUIDATIONS,
+    VOLATILITY_INDEX,
   ].map((dataset) => [dataset.name, describe(dataset)]),
 )
 
@@ -44,6 +47,11 @@ export function registerDataset(dataset: Dataset): void {
 /** Names of all data sets that are described. */
 export function datasetNames(): string[] {
   return [...DATASETS.keys()]
+}
+
+/** Names of the data sets that a market has. */
+export function datasetsOf(market: Market): string[] {
+  return [...DATASETS.values()].flatMap(({ dataset }) => (dataset.markets.includes(market) ? [dataset.name] : []))
 }
 
 /** What names a data set; absent: `klines`. */

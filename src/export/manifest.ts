@@ -7,7 +7,7 @@ import { parseJson } from '../json-text.ts'
 import { CkvdError } from '../errors.ts'
 import { systemCode } from '../system-errors.ts'
 import { intervalPathName, parseInterval } from '../model/interval.ts'
-import { isSymbol } from '../model/market.ts'
+import { isSymbol, MARKETS } from '../model/market.ts'
 import { exportIoError } from './export-folder.ts'
 
 /** The name of the manifest in an export. */
@@ -24,7 +24,7 @@ const Count = z.number().int().min(0)
 const FilePath = z
   .string()
   .regex(
-    /^data\/market=(?:spot|um|cm)\/symbol=[\p{L}\p{N}_-]+\/(?:dataset=\w+\/)?(?:interval=\w+\/)?year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u,
+    /^data\/market=(?:spot|um|cm|option)\/symbol=[\p{L}\p{N}_-]+\/(?:dataset=\w+\/)?(?:interval=\w+\/)?year=\d{4}\/[\p{L}\p{N}_-]+(?:\.\w+){1,2}$/u,
   )
 
 const FileEntry = z
@@ -33,7 +33,7 @@ const FileEntry = z
     path: FilePath,
     /** absent: `klines` */
     dataset: z.string().refine(isOtherDataset, 'expected a data set').optional(),
-    market: z.enum(['spot', 'um', 'cm']),
+    market: z.enum(MARKETS),
     symbol: z.string().refine(isSymbol, 'expected a symbol'),
     /** as in paths: `1mo` for a month; null: the data set has none */
     interval: z.string().refine(isPathInterval, 'expected an interval').nullable(),

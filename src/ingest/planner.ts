@@ -5,7 +5,7 @@ import { fetchListedIntervals } from '../acquire/archive/first-archives.ts'
 import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
 import { planListed } from '../acquire/plan/listed-plan.ts'
 import type { PlanScope } from '../acquire/plan/plan-scope.ts'
-import { datasetOf } from '../dataset/registry.ts'
+import { isToldByRest } from '../dataset/reach.ts'
 import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import { fileBytesOnDisk } from '../codec/arrow/shard-size.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
@@ -66,7 +66,7 @@ export function planTotals(plan: SeriesPlan): PlanTotals {
     stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),
     archives: { daily: countOf('daily'), monthly: countOf('monthly') },
     // of some data sets REST has nothing
-    restDays: datasetOf(plan.series).rest === null ? 0 : plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length,
+    restDays: isToldByRest(plan.series) ? plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length : 0,
     bytes: archives.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     diskBytes: bytesOnDisk(plan),
   }

@@ -1,13 +1,14 @@
 import type { Info } from 'csv-parse/sync'
 import { CsvError, parse } from 'csv-parse/sync'
-import { MARKET_FACTS } from '../../config/markets.ts'
+import { intervalsOf } from '../../config/markets.ts'
 import type { Dataset } from '../dataset/dataset.ts'
+import { ownSymbol } from '../dataset/names.ts'
 import { datasetNames, findDataset } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
-import { isSymbol, MARKETS, parseMarket } from '../model/market.ts'
+import { hasRest, isSymbol, MARKETS, parseMarket } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
 import { nearDatasets } from '../question/dataset-names.ts'
 import { symbolOf } from '../question/symbol-format.ts'
@@ -238,11 +239,12 @@ function parseEntry(row: Row, width: number, places: ReadonlyMap<string, number>
   const dataset = cell('dataset')
   const datasets = dataset.text === '' ? [] : checkDatasets(dataset.text, marketName, dataset.place, problems)
   const intervals = cell('available_intervals')
-  const hasNone = intervals.text === '' && datasets.length > 0 && datasets.every(({ hasInterval }) => !hasInterval)
+  const hasNone =
+    intervals.text === '' && (!hasRest(marketName) || (datasets.length > 0 && datasets.every(({ hasInterval }) => !hasInterval)))
   const base = cell('base_symbol')
   return {
     market: marketName,
-    symbol: checkSymbol(symbol.text, marketName, symbol.place, problems),
+    symbol: checkOwn(checkSymbol(symbol.text, marketName, symbol.place, problems), marketName, datasets, symbol.place, problems),
     intervals: hasNone ? 'all' : checkIntervals(intervals.text, marketName, intervals.place, problems),
     ...(datasets.length === 0 ? {} : { datasets: datasets.map(({ name }) => name) }),
     ...(base.text === '' ? {} : { baseSymbol: checkSymbol(base.text, marketName, base.place, problems) }),
@@ -258,13 +260,26 @@ function checkSymbol(text: string, market: Market, place: Place, problems: Probl
   return symbol
 }
 
+/** A symbol that is one of each data set that its line names. */
+function checkOwn(symbol: string, market: Market, datasets: readonly Dataset[], place: Place, problems: Problems): string {
+  const strange = datasets.find(({ name }) => ownSymbol({ dataset: name, market, symbol }) !== symbol)
+  if (strange !== undefined)
+    problems.add({
+      ...place,
+      expected: `a symbol of ${strange.name}, such as ${ownSymbol({ dataset: strange.name, market, symbol })}`,
+      found: symbol,
+    })
+  return symbol
+}
+
 function checkIntervals(text: string, market: Market, place: Place, problems: Problems): Interval[] {
   const intervals: Interval[] = []
   for (const part of text.split(',').map((word) => word.trim())) {
     // `1M` and `1m` differ in case alone, so lower case is tried second: `1D` and `1MO` are then known, and `1M` stays a month
     const interval = parseInterval(part) ?? parseInterval(part.toLowerCase())
     if (interval === undefined) problems.add({ ...place, expected: 'a list of intervals such as "1m,1h,1d"', found: part })
-    else if (!MARKET_FACTS[market].intervals.includes(interval)) problems.add({ ...place, expected: `intervals of ${market}`, found: part })
+    else if (!intervalsOf(market).includes(interval))
+      problems.add({ ...place, expected: hasRest(market) ? `intervals of ${market}` : `nothing: ${market} has no bars`, found: part })
     else if (intervals.includes(interval)) problems.add({ ...place, expected: 'each interval once', found: part })
     else intervals.push(interval)
   }

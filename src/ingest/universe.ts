@@ -1,9 +1,9 @@
-import { MARKET_FACTS } from '../../config/markets.ts'
+import { intervalsOf } from '../../config/markets.ts'
 import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS } from '../model/interval.ts'
 import type { Market } from '../model/market.ts'
-import { isSymbol } from '../model/market.ts'
+import { hasRest, isSymbol } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { symbolOf } from '../question/symbol-format.ts'
 import type { UniverseEntry, UniverseFile } from './universe-file.ts'
@@ -98,7 +98,7 @@ function mapEntries(file: UniverseFile, name: string, market: 'um' | 'cm'): Sour
         ...(earlier?.entry ?? entry),
         market,
         symbol,
-        intervals: MARKET_FACTS[market].intervals.filter((interval) => listed.has(interval)),
+        intervals: intervalsOf(market).filter((interval) => listed.has(interval)),
         ...(datasets.size === 0 ? {} : { datasets: [...datasets] }),
       },
       markets: [...(earlier?.markets ?? [market]), entry.market],
@@ -114,8 +114,8 @@ function filterMarket(entries: readonly Sourced[], options: UniverseOptions): re
   const kept = entries.filter(({ markets }) => markets.includes(market))
   if (kept.length > 0) return kept
   const advice =
-    market === 'spot'
-      ? 'Leave out --market spot.'
+    market === 'spot' || market === 'option'
+      ? `Leave out --market ${market}.`
       : `Use \`--map-market ${market}\` to take each base symbol's ${market === 'um' ? 'USDT' : 'USD_PERP'} contract.`
   throw nothingLeft(`no ${market} line`, options, advice)
 }
@@ -141,7 +141,9 @@ function filterSymbols(entries: readonly Sourced[], options: UniverseOptions): r
 function narrowIntervals(entry: UniverseEntry, wanted: readonly Interval[] | 'all'): readonly Interval[] | 'all' {
   const { intervals } = entry
   if (wanted === 'all') return intervals === 'all' ? intervals : INTERVALS.filter((interval) => intervals.includes(interval))
-  const possible = intervals === 'all' ? MARKET_FACTS[entry.market].intervals : intervals
+  // of a market without bars there is nothing to narrow
+  if (!hasRest(entry.market)) return 'all'
+  const possible = intervals === 'all' ? intervalsOf(entry.market) : intervals
   return INTERVALS.filter((interval) => possible.includes(interval) && wanted.includes(interval))
 }
 

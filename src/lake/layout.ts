@@ -75,8 +75,9 @@ export function formerPath(series: Series, day: UtcDay): string {
 }
 
 /** market, packaging, data set, symbol, interval where there is one, and file name of a shard's path */
-const SHARD = /^data\/(spot|futures\/um|futures\/cm)\/(?:daily|monthly|yearly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.(?:arrow|parquet)$/
-const MARKET_OF: Readonly<Record<string, Market>> = { spot: 'spot', 'futures/um': 'um', 'futures/cm': 'cm' }
+const SHARD =
+  /^data\/(spot|futures\/um|futures\/cm|option)\/(?:daily|monthly|yearly)\/([^/]+)\/([^/]+)\/(?:([^/]+)\/)?([^/]+)\.(?:arrow|parquet)$/
+const MARKET_OF: Readonly<Record<string, Market>> = { spot: 'spot', 'futures/um': 'um', 'futures/cm': 'cm', option: 'option' }
 
 /** What a file of the lake holds: one chunk, or the chunks of a period in a pack. */
 export type ShardFile =

@@ -1,7 +1,7 @@
 import { unknownOption } from '../../config/option-names.ts'
 import { wrongOption } from '../ingest/request/wrong-option.ts'
 import { openLake } from '../lake/lake.ts'
-import { isMarket } from '../model/market.ts'
+import { hasRest, isMarket } from '../model/market.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
 import { createClock } from '../question/clock.ts'
@@ -43,7 +43,7 @@ export async function prove(options: ProveOptions): Promise<ProofResult> {
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name))
   if (unknown !== undefined) throw unknownOption(unknown, OPTIONS)
   const { lake: root, sandbox, market, symbols, interval = '1m', signal = new AbortController().signal, onProgress } = options
-  if (market !== undefined && !isMarket(market)) throw wrongOption('market', 'spot, um or cm', market)
+  if (market !== undefined && !(isMarket(market) && hasRest(market))) throw wrongOption('market', 'spot, um or cm', market)
   if (symbols !== undefined && !(Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === 'string')))
     throw wrongOption('symbols', 'a list of symbols', symbols)
   const provable = PROVABLE_INTERVALS.find((name) => name === interval)

@@ -1,14 +1,25 @@
-/** A Binance market: spot, USDⓈ-M futures (`um`) or COIN-M futures (`cm`). */
-export type Market = 'spot' | 'um' | 'cm'
+/** A market of which REST tells bars: spot, USDⓈ-M futures (`um`) or COIN-M futures (`cm`). */
+export type RestMarket = 'spot' | 'um' | 'cm'
+
+/** A Binance market. Of `option` there are archives alone: nothing of it can be asked of REST. */
+export type Market = RestMarket | 'option'
+
+/** Markets of which REST tells bars, in the order of every report. */
+export const REST_MARKETS: readonly RestMarket[] = ['spot', 'um', 'cm']
 
 /** All markets, in the order of every report. */
-export const MARKETS: readonly Market[] = ['spot', 'um', 'cm']
+export const MARKETS: readonly Market[] = [...REST_MARKETS, 'option']
 
 /** What of REST tells rows by their ids. */
 export type IdEndpoint = 'aggTrades' | 'historicalTrades'
 
 export function isMarket(text: string): text is Market {
   return (MARKETS as readonly string[]).includes(text)
+}
+
+/** True for a market of which REST tells bars. */
+export function hasRest(market: Market): market is RestMarket {
+  return market !== 'option'
 }
 
 /**
@@ -26,6 +37,7 @@ const MARKET_NAMES: Readonly<Record<string, Market>> = {
   spot: 'spot',
   ...{ um: 'um', usdm: 'um', usdsm: 'um', futuresum: 'um', futuresusdt: 'um' },
   ...{ cm: 'cm', coinm: 'cm', futurescm: 'cm', futurescoin: 'cm' },
+  ...{ option: 'option', options: 'option' },
 }
 
 /** Reads a market as users know it, in any case: `um`, `usdm`, `USDⓈ-M`, `futures/um`, `coin-m`; undefined for what is none. */

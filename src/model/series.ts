@@ -1,12 +1,12 @@
 import type { Grid, Interval, Phase } from './interval.ts'
 import { gridOf, phaseOf } from './interval.ts'
-import type { Market } from './market.ts'
+import type { Market, RestMarket } from './market.ts'
 
 /** One market, data set, symbol and interval. */
 export interface Series {
   /** as Vision calls it; absent: `klines` */
   readonly dataset?: string | undefined
-  /** `spot`, `um` or `cm` */
+  /** `spot`, `um`, `cm` or `option` */
   readonly market: Market
   /** as the exchange writes it: `BTCUSDT`, `BTCUSD_PERP` */
   readonly symbol: string
@@ -14,6 +14,11 @@ export interface Series {
   readonly interval: Interval
   /** of `3d`: the phase on which all bars known so far agree; null or absent: the usual one */
   readonly phase?: Phase | null | undefined
+}
+
+/** A series that REST can be asked about. */
+export interface RestSeries extends Series {
+  readonly market: RestMarket
 }
 
 /** Half-open range of times in microseconds: start included, end excluded. */

@@ -1,6 +1,8 @@
 import type { Dataset } from '../dataset/dataset.ts'
-import { datasetNames, datasetOf } from '../dataset/registry.ts'
+import { datasetNames, datasetOf, datasetsOf } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
+import type { Market } from '../model/market.ts'
+import { hasRest } from '../model/market.ts'
 import { findNearMisses } from './near-miss.ts'
 
 /** The word that stands for each data set there is. */
@@ -54,6 +56,19 @@ export function checkIntervals(
     `Expected \`${option}\` with a data set that has intervals, got ${intervals.join(', ')} with ${datasets.join(', ')}, which ${have} none. Leave one out.`,
     { details: { option, datasets } },
   )
+}
+
+/** Throws `CKVD_USAGE` where a market has not the data set. */
+export function checkMarket({ name, markets }: Dataset, market: Market): void {
+  if (markets.includes(market)) return
+  throw new CkvdError('CKVD_USAGE', `Expected a market that has ${name} (${markets.join(', ')}), got ${market}${whatHas(market)}.`, {
+    details: { option: 'dataset', market, markets },
+  })
+}
+
+/** What a market without bars has instead, as the end of a sentence about it; nothing for others. */
+function whatHas(market: Market): string {
+  return hasRest(market) ? '' : `, which has ${datasetsOf(market).join(' and ')}`
 }
 
 function find(name: string): Dataset | undefined {

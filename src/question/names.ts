@@ -10,7 +10,7 @@ export const DataProvider = {
 } as const
 export type DataProvider = (typeof DataProvider)[keyof typeof DataProvider]
 
-/** Binance's markets: spot, USDⓈ-M futures (`um`), COIN-M futures (`cm`). */
+/** Binance's markets: spot, USDⓈ-M futures (`um`), COIN-M futures (`cm`), options (`option`). */
 export const MarketType = {
   /** spot */
   SPOT: 'spot',
@@ -18,6 +18,8 @@ export const MarketType = {
   FUTURES_USDT: 'um',
   /** COIN-M futures, margined in the base asset: volumes are in contracts, `quote_asset_volume` in the base asset */
   FUTURES_COIN: 'cm',
+  /** options: the data sets `BVOLIndex` and `EOHSummary`, of archives alone */
+  OPTIONS: 'option',
 } as const satisfies Record<string, Market>
 export type MarketType = (typeof MarketType)[keyof typeof MarketType]
 

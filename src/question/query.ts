@@ -1,4 +1,4 @@
-import { MARKET_FACTS } from '../../config/markets.ts'
+import { intervalsOf } from '../../config/markets.ts'
 import { unknownOption } from '../../config/option-names.ts'
 import type { Dataset } from '../dataset/dataset.ts'
 import { FUNDING_RATE } from '../dataset/sets/funding.ts'
@@ -10,7 +10,7 @@ import { parseInterval } from '../model/interval.ts'
 import { KLINE_COLUMNS } from '../model/kline.ts'
 import type { Market } from '../model/market.ts'
 import type { Series, TimeRange } from '../model/series.ts'
-import { parseDataset } from './dataset-names.ts'
+import { checkMarket, parseDataset } from './dataset-names.ts'
 import type { ChartType } from './names.ts'
 import { DataSource, Interval } from './names.ts'
 import { parseSymbol, perpetualOf } from './symbol-format.ts'
@@ -152,19 +152,11 @@ function parseBars(name: string | undefined): Dataset {
   throw wrongOption('dataset', `a data set of bars (${bars.join(', ')})`, name)
 }
 
-/** Throws `CKVD_USAGE` where a market has not the data set. */
-function checkMarket({ name, markets }: Dataset, market: Market): void {
-  if (markets.includes(market)) return
-  throw new CkvdError('CKVD_USAGE', `Expected a market that has ${name} (${markets.join(', ')}), got ${market}.`, {
-    details: { option: 'dataset', market, markets },
-  })
-}
-
 /** As `parseKlineQuery`, for funding rates. */
 export function parseFundingQuery(options: GetDataOptions, defaults: QueryDefaults): KlineQuery {
   const { market } = defaults
-  if (market === 'spot') {
-    throw new CkvdError('CKVD_USAGE', 'Expected a futures market for funding rates, got spot: only perpetual contracts have them.', {
+  if (market === 'spot' || market === 'option') {
+    throw new CkvdError('CKVD_USAGE', `Expected a futures market for funding rates, got ${market}: only perpetual contracts have them.`, {
       details: { option: 'chartType' },
     })
   }
@@ -262,7 +254,7 @@ function parseBase(
 
 function parseIntervalOption(text: string, market: Market): IntervalName {
   const interval = typeof text === 'string' ? (parseInterval(text) ?? memberOf(Interval, text)) : undefined
-  const supported = MARKET_FACTS[market].intervals
+  const supported = intervalsOf(market)
   if (interval !== undefined && supported.includes(interval)) return interval
   throw new CkvdError('CKVD_UNKNOWN_INTERVAL', `Expected an interval of ${market} (${supported.join(', ')}), got ${String(text)}.`, {
     details: { market, interval: text, supported },

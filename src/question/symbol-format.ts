@@ -1,4 +1,5 @@
-import { isByPair, pairOf } from '../dataset/names.ts'
+import { isByPair, ownSymbol, pairOf } from '../dataset/names.ts'
+import { datasetOf } from '../dataset/registry.ts'
 import { CkvdError } from '../errors.ts'
 import type { Market } from '../model/market.ts'
 import { isSymbol } from '../model/market.ts'
@@ -44,7 +45,7 @@ export function parseSymbol(text: unknown, market: Market, dataset?: string): st
   }
   if (isPair) return checkPair(symbol, { dataset, market })
   const suggestion = suggestSymbol(symbol, market)
-  if (suggestion === undefined) return symbol
+  if (suggestion === undefined) return dataset === undefined ? symbol : checkForm(symbol, { dataset, market })
   const form = market === 'cm' ? '…USD_PERP or …USD_YYMMDD' : market === 'um' ? '…USDT' : 'base and quote asset without "_"'
   throw new CkvdError('CKVD_SYMBOL_FORMAT', `Expected a symbol of ${market} (${form}), got ${symbol}. Did you mean ${suggestion}?`, {
     details: { market, symbol, suggestion },
@@ -61,6 +62,15 @@ export function checkPair(symbol: string, { market, dataset }: { readonly market
     `Expected the pair of a contract of ${market} for ${dataset ?? ''}, got ${symbol}. Did you mean ${suggestion}?`,
     { details: { market, symbol, suggestion } },
   )
+}
+
+/** A symbol in the form of its data set. Throws `CKVD_SYMBOL_FORMAT` for another one. */
+function checkForm(symbol: string, { dataset, market }: { readonly dataset: string; readonly market: Market }): string {
+  const suggestion = ownSymbol({ dataset, market, symbol })
+  // what a market has not is refused by who asks for the data set
+  if (suggestion === symbol || !datasetOf({ dataset }).markets.includes(market)) return symbol
+  const message = `Expected a symbol of ${dataset}, got ${symbol}. Did you mean ${suggestion}?`
+  throw new CkvdError('CKVD_SYMBOL_FORMAT', message, { details: { market, symbol, suggestion } })
 }
 
 /** The symbol that is probably meant when a symbol cannot be one of the market; undefined when it can. */

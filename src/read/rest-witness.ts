@@ -1,8 +1,8 @@
 import type { CkvdError } from '../errors.ts'
 import { isCkvdError } from '../errors.ts'
-import type { Market } from '../model/market.ts'
+import type { RestMarket } from '../model/market.ts'
 import type { Columns } from '../model/columns.ts'
-import type { Series } from '../model/series.ts'
+import type { RestSeries } from '../model/series.ts'
 import type { ExchangeInfo } from '../sources/rest/exchange-info.ts'
 import type { IdRows, IdsAsk } from '../sources/rest/id-rows.ts'
 import type { FirstBar } from '../sources/rest/rest-first-bar.ts'
@@ -26,19 +26,19 @@ export class RestWitness implements RestSource {
     return this.#failure
   }
 
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
+  fetchStretch(series: RestSeries, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#watch(this.#rest.fetchStretch(series, ask, o))
   }
 
-  fetchIds(series: Series, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null> {
+  fetchIds(series: RestSeries, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null> {
     return this.#watch(this.#rest.fetchIds(series, ask, o))
   }
 
-  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+  fetchFirstBar(series: RestSeries, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     return this.#watch(this.#rest.fetchFirstBar(series, upToUs, o))
   }
 
-  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+  fetchExchangeInfo(market: RestMarket, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
     return this.#watch(this.#rest.fetchExchangeInfo(market, o))
   }
 

@@ -9,7 +9,7 @@ import type { LaneWork, SeriesHost } from '../acquire/run-series.ts'
 import { runSeries } from '../acquire/run-series.ts'
 import type { Beginnings } from '../acquire/life/series-life.ts'
 import { consecutive, nextChunk, previousChunk } from '../dataset/chunk.ts'
-import { idEndpointOf } from '../dataset/reach.ts'
+import { isToldByIds } from '../dataset/reach.ts'
 import type { CkvdError } from '../errors.ts'
 import type { DayRow, SeriesRow } from '../lake/catalog/catalog-rows.ts'
 import type { LakeContent } from '../lake/current-shard.ts'
@@ -154,7 +154,7 @@ class CallHost implements SeriesHost {
       [...new Set([...requested, ...acquired.keys()])].map(async (day) => {
         const own = acquired.get(day)
         if (own === undefined) await this.#emit(day, { kind: 'unlisted' })
-        else if (idEndpointOf(this.#series) === undefined) await this.#emit(day, { kind: 'acquired', day: own })
+        else if (!isToldByIds(this.#series)) await this.#emit(day, { kind: 'acquired', day: own })
         else this.#held.set(day, own)
       }),
     )

@@ -1,9 +1,9 @@
 import type { Series } from '../model/series.ts'
-import type { Market } from '../model/market.ts'
+import type { Market, RestMarket } from '../model/market.ts'
 import type { KnownSymbol } from './exchange-info.ts'
 
 /** Folder of a market in the bucket, below `data/`. */
-export const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm' }
+export const MARKET_FOLDERS: Readonly<Record<Market, string>> = { spot: 'spot', um: 'futures/um', cm: 'futures/cm', option: 'option' }
 
 /** An object of the bucket, as its listing shows it. */
 export interface BucketEntry {
@@ -27,7 +27,7 @@ export interface KlinesQuery {
 /** A request for trades or aggregates after all rules of the exchange were applied to it. Times in milliseconds, both included. */
 export interface TicksQuery {
   readonly dataset: 'aggTrades' | 'trades'
-  readonly market: Market
+  readonly market: RestMarket
   readonly symbol: string
   /** where rows begin: an id, or a time; with neither the latest ones */
   readonly fromId: number | undefined
@@ -64,11 +64,11 @@ export interface Exchange {
   /** whether bars of the symbol can be asked */
   hasSymbol(series: Omit<Series, 'interval'>): boolean
   /** What `exchangeInfo` names at `nowMs`. */
-  symbolsOf(market: Market, nowMs: number): KnownSymbol[]
+  symbolsOf(market: RestMarket, nowMs: number): KnownSymbol[]
   /** The body of a klines answer. */
   klines(query: KlinesQuery): Promise<Buffer>
   /** All funding rates of a contract so far, in order; undefined where it has none. */
-  rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined>
+  rates(market: RestMarket, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined>
   /** The statistics of a contract in a range of times, in order. */
   statistics(query: KlinesQuery): Promise<readonly MetricsRow[]>
   /** The body of an answer about trades; undefined where it begins with what is too old. Absent: nobody can be asked. */

@@ -1,5 +1,5 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
-import type { Market } from '../model/market.ts'
+import type { RestMarket } from '../model/market.ts'
 
 /** A symbol as the exchange knows it at a moment. */
 export interface KnownSymbol {
@@ -12,21 +12,21 @@ export interface KnownSymbol {
 }
 
 /** Paths and weights, from Binance's API documents ("Exchange Information" of each market). */
-export const EXCHANGE_INFO_WEIGHT: Readonly<Record<Market, number>> = { spot: 20, um: 1, cm: 1 }
+export const EXCHANGE_INFO_WEIGHT: Readonly<Record<RestMarket, number>> = { spot: 20, um: 1, cm: 1 }
 
 /** The `deliveryDate` of a contract that has none: 2100-12-25. */
 const NEVER_MS = 4_133_404_800_000
 /** Named where all else has ended: an exchange that names nobody as trading is not believed, and rightly. */
-const STAND_IN: Readonly<Record<Market, string>> = { spot: 'SANDBOXUSDT', um: 'SANDBOXUSDT', cm: 'SANDBOXUSD_PERP' }
+const STAND_IN: Readonly<Record<RestMarket, string>> = { spot: 'SANDBOXUSDT', um: 'SANDBOXUSDT', cm: 'SANDBOXUSD_PERP' }
 
 /** The symbols, and one that trades where none of them does. */
-export function withStandIn(market: Market, symbols: readonly KnownSymbol[]): readonly KnownSymbol[] {
+export function withStandIn(market: RestMarket, symbols: readonly KnownSymbol[]): readonly KnownSymbol[] {
   if (symbols.some(({ trading }) => trading)) return symbols
   return [...symbols, { symbol: STAND_IN[market], trading: true, onboardMs: Date.UTC(2020, 0, 1) }]
 }
 
 /** The body of `exchangeInfo`, with the fields of the real one that say what a symbol is and whether it trades. */
-export function createExchangeInfo(market: Market, symbols: readonly KnownSymbol[], serverMs: number): string {
+export function createExchangeInfo(market: RestMarket, symbols: readonly KnownSymbol[], serverMs: number): string {
   return JSON.stringify({
     timezone: 'UTC',
     serverTime: serverMs,

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { MARKET_FACTS } from '../../config/markets.ts'
-import type { Market } from '../model/market.ts'
-import { MARKETS } from '../model/market.ts'
+import type { RestMarket } from '../model/market.ts'
+import { REST_MARKETS } from '../model/market.ts'
 import type { Answer } from './answer.ts'
 import { banText, createAnswer, sendAnswer, spoilAnswer } from './answer.ts'
 import { ArchiveFolderExchange } from './archive-folder.ts'
@@ -43,7 +43,7 @@ export interface RequestRecord {
   /** by the exchange's clock */
   readonly atMs: number
   /** of REST requests */
-  readonly market?: Market
+  readonly market?: RestMarket
   /** of REST requests: the weight that it cost */
   readonly weight?: number
 }
@@ -73,7 +73,7 @@ export interface Sandbox extends AsyncDisposable {
   /** Replaces all fault rules; counters start anew. `CKVD_CONFIG` when a rule is wrong; then the old ones stay. */
   setFaults(rules: readonly FaultRule[]): void
   /** Plays another client behind the same address, which uses `weight` in the current minute. */
-  addWeight(market: Market, weight: number): void
+  addWeight(market: RestMarket, weight: number): void
   /** Ends the server and all its connections; may be called again. */
   close(): Promise<void>
 }
@@ -109,7 +109,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 /** What an answer needs to know of its request. */
 interface Route {
   readonly kind: RequestRecord['kind']
-  readonly market?: Market
+  readonly market?: RestMarket
   readonly weight?: number
   /** the right answer, or what an exchange says that is asked under a fault of klines */
   respond(fault: AnswerFault | undefined): Promise<Answer>
@@ -119,7 +119,7 @@ class SandboxState {
   readonly requests: RequestRecord[] = []
   readonly #settings: SandboxSettings
   readonly #archives: ArchiveFolderExchange | undefined
-  readonly #accounts: Readonly<Record<Market, WeightAccount>>
+  readonly #accounts: Readonly<Record<RestMarket, WeightAccount>>
   #exchange: Exchange
   #faults: AnswerFaults
 
@@ -142,7 +142,7 @@ class SandboxState {
     this.#faults = new AnswerFaults(rules)
   }
 
-  addWeight(market: Market, weight: number): void {
+  addWeight(market: RestMarket, weight: number): void {
     this.#accounts[market].add(weight, this.#settings.now())
   }
 
@@ -182,7 +182,7 @@ class SandboxState {
         respond: () => this.#readObject(path.slice('/vision/'.length), method),
       }
     }
-    const market = MARKETS.find((name) => path.startsWith(`/${name}/`))
+    const market = REST_MARKETS.find((name) => path.startsWith(`/${name}/`))
     if (market !== undefined) return this.#routeRest(market, path.slice(market.length + 1), url.searchParams, asksFine(market, headers))
     return {
       kind: 'other',
@@ -213,7 +213,7 @@ class SandboxState {
     })
   }
 
-  #routeRest(market: Market, path: string, params: URLSearchParams, isFine: boolean): Route {
+  #routeRest(market: RestMarket, path: string, params: URLSearchParams, isFine: boolean): Route {
     const { rest } = MARKET_FACTS[market]
     const base = rest.klinesPath.replace('/klines', '')
     const weight =
@@ -228,7 +228,7 @@ class SandboxState {
   }
 
   async #answerRest(
-    market: Market,
+    market: RestMarket,
     path: string,
     params: URLSearchParams,
     weight: number,

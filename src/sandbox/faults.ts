@@ -183,7 +183,7 @@ const isoTime: Field = {
   test: (value) => typeof value === 'string' && /T.*(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value)),
 }
 const matchField: Field = { expected: 'a regular expression', test: (value) => typeof value === 'string' && isRegExp(value) }
-const marketField: Field = { expected: 'spot, um or cm', test: (value) => typeof value === 'string' && isMarket(value) }
+const marketField: Field = { expected: 'spot, um, cm or option', test: (value) => typeof value === 'string' && isMarket(value) }
 const symbolField: Field = { expected: 'a symbol or *', test: (value) => typeof value === 'string' && (value === '*' || isSymbol(value)) }
 
 const REQUEST = { match: matchField, times: optional(count(1)), skip: optional(count(0)) }

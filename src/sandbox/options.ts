@@ -1,15 +1,15 @@
 import { CkvdError } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import { INTERVALS } from '../model/interval.ts'
-import type { Market } from '../model/market.ts'
-import { isMarket, isSymbol, MARKETS } from '../model/market.ts'
+import type { Market, RestMarket } from '../model/market.ts'
+import { isMarket, isSymbol, REST_MARKETS } from '../model/market.ts'
 import { parseUtcDay } from '../model/utc-day.ts'
 import type { FaultRule } from './faults.ts'
 import { parseFaultRules } from './faults.ts'
 
 /** A symbol that the synthetic exchange lists. Days are UTC, `YYYY-MM-DD`. */
 export interface SyntheticMarket {
-  /** `spot`, `um` or `cm` */
+  /** `spot`, `um`, `cm` or `option` */
   readonly market: Market
   /** as the exchange writes it */
   readonly symbol: string
@@ -46,12 +46,12 @@ export interface SandboxOptions {
   readonly now?: () => number
   /** the time that the exchange tells, in the header `Date`, `exchangeInfo`, server time and ban texts, epoch milliseconds; default `Date.now` */
   readonly serverTime?: () => number
-  /** default: the shipped universe in spot, um and cm, and a few odd symbols */
+  /** default: the shipped universe in spot, um and cm, a few odd symbols, and what there is of options */
   readonly markets?: readonly SyntheticMarket[]
   /** a daily archive appears so many hours after its day; default 10 */
   readonly publishDelayHours?: number
   /** weight budgets a minute; default spot 6,000, um and cm 2,400: these two are counted together, and the smaller budget holds for both */
-  readonly budgets?: Partial<Readonly<Record<Market, number>>>
+  readonly budgets?: Partial<Readonly<Record<RestMarket, number>>>
   /** requests during a 429 until the address is banned; default 3 */
   readonly banAfter?: number
   /** seconds that a ban lasts; default 120 */
@@ -69,7 +69,7 @@ export interface SandboxSettings {
   readonly serverTime: () => number
   readonly markets: readonly SyntheticMarket[] | undefined
   readonly publishDelayHours: number
-  readonly budgets: Readonly<Record<Market, number>>
+  readonly budgets: Readonly<Record<RestMarket, number>>
   readonly banAfter: number
   readonly banSeconds: number
   readonly builtInFaults: boolean
@@ -111,7 +111,7 @@ export function resolveSandboxOptions(options: SandboxOptions): SandboxSettings 
   checkInteger('seed', settings.seed, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
   checkInteger('banAfter', settings.banAfter, 1, 1_000_000)
   checkInteger('banSeconds', settings.banSeconds, 1, 1_000_000)
-  for (const market of MARKETS) checkInteger(`budgets.${market}`, settings.budgets[market], 1, 1_000_000_000)
+  for (const market of REST_MARKETS) checkInteger(`budgets.${market}`, settings.budgets[market], 1, 1_000_000_000)
   if (!(settings.publishDelayHours >= 0)) throw refusal('publishDelayHours', 'a number of hours from 0', settings.publishDelayHours)
   if (settings.archive !== undefined && settings.markets !== undefined) {
     throw refusal('markets', 'left out together with `archive`, whose files say what is listed', 'a list')
@@ -123,7 +123,7 @@ export function resolveSandboxOptions(options: SandboxOptions): SandboxSettings 
 function checkMarket(entry: SyntheticMarket, index: number): void {
   const name = `markets[${index}]`
   const isTime = (text: string | undefined): boolean => text === undefined || /^([01]\d|2[0-3]):[0-5]\d$/.test(text)
-  if (!isMarket(entry.market)) throw refusal(`${name}.market`, 'spot, um or cm', entry.market)
+  if (!isMarket(entry.market)) throw refusal(`${name}.market`, 'spot, um, cm or option', entry.market)
   if (!isSymbol(entry.symbol)) throw refusal(`${name}.symbol`, 'a symbol', entry.symbol)
   for (const key of ['firstDay', 'lastDay', 'archivesFrom'] as const) {
     const day = entry[key]

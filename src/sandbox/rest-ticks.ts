@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { MARKET_FACTS } from '../../config/markets.ts'
-import type { Market } from '../model/market.ts'
+import type { RestMarket } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { TicksQuery } from './bucket.ts'
 import type { Refusal } from './rest.ts'
@@ -26,12 +26,12 @@ const FUTURES_MS = MS_PER_DAY
 const FUTURES_RANGE_MS = 3_600_000
 
 /** True where spot is asked to tell times in microseconds; it does of trades here. Source: Binance's API documents of spot, "General API Information". */
-export function asksFine(market: Market, headers: IncomingHttpHeaders): boolean {
+export function asksFine(market: RestMarket, headers: IncomingHttpHeaders): boolean {
   return market === 'spot' && headers['x-mbx-time-unit'] === 'MICROSECOND'
 }
 
 /** The endpoint of trades that a market has at a path; undefined: none. */
-export function ticksAt(market: Market, path: string): TickEndpoint | undefined {
+export function ticksAt(market: RestMarket, path: string): TickEndpoint | undefined {
   const base = MARKET_FACTS[market].rest.klinesPath.replace('klines', '')
   if (path === `${base}aggTrades`) return { dataset: 'aggTrades', weight: market === 'spot' ? 4 : 20 }
   return market === 'spot' && path === `${base}historicalTrades` ? { dataset: 'trades', weight: 25 } : undefined
@@ -42,7 +42,7 @@ export function ticksAt(market: Market, path: string): TickEndpoint | undefined 
  * of a futures market; -1130: what is older than it tells.
  */
 export function parseTicksQuery(
-  market: Market,
+  market: RestMarket,
   dataset: TickDataset,
   params: URLSearchParams,
   nowMs: number,

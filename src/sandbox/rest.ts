@@ -1,7 +1,7 @@
 import { MARKET_FACTS } from '../../config/markets.ts'
 import type { Interval } from '../model/interval.ts'
 import { parseInterval } from '../model/interval.ts'
-import type { Market } from '../model/market.ts'
+import type { RestMarket } from '../model/market.ts'
 import type { Series } from '../model/series.ts'
 import type { FundingRate, KlinesQuery, MetricsRow } from './bucket.ts'
 import type { AnswerFault } from './faults.ts'
@@ -17,17 +17,17 @@ export interface Refusal {
 
 /** Page limits, from Binance's API documents ("Kline/Candlestick Data" of each market). */
 const DEFAULT_ROWS = 500
-const MAX_ROWS: Readonly<Record<Market, number>> = { spot: 1000, um: 1500, cm: 1500 }
+const MAX_ROWS: Readonly<Record<RestMarket, number>> = { spot: 1000, um: 1500, cm: 1500 }
 const MAX_RANGE_DAYS = 200
 
 /** The data set whose bars REST of a market tells at a path; undefined: none. */
-export function pricesAt(market: Market, path: string): string | undefined {
+export function pricesAt(market: RestMarket, path: string): string | undefined {
   const base = MARKET_FACTS[market].rest.klinesPath.replace('klines', '')
   return ['klines', ...(market === 'spot' ? [] : PRICE_DATASETS)].find((dataset) => path === `${base}${dataset}`)
 }
 
 /** Rows that a klines request asks for: 500 unless it says otherwise, and never more than a page holds. */
-export function rowsAskedFor(market: Market, params: URLSearchParams): number {
+export function rowsAskedFor(market: RestMarket, params: URLSearchParams): number {
   const limit = Number(params.get('limit') ?? DEFAULT_ROWS)
   return Number.isInteger(limit) && limit > 0 ? Math.min(limit, MAX_ROWS[market]) : DEFAULT_ROWS
 }
@@ -38,7 +38,7 @@ export function rowsAskedFor(market: Market, params: URLSearchParams): number {
  * 200 days; a start in the future is refused with 403 (as users report).
  */
 export function parseKlinesQuery(
-  { market, dataset }: { readonly market: Market; readonly dataset: string },
+  { market, dataset }: { readonly market: RestMarket; readonly dataset: string },
   params: URLSearchParams,
   nowMs: number,
   hasSymbol: (series: Omit<Series, 'interval'>) => boolean,
@@ -92,7 +92,7 @@ const MAX_RATES = 1000
  * Reads the parameters of a request for funding rates, in the form of one for bars as long as they are for; faults of klines apply to it.
  * Refusals as `parseKlinesQuery`.
  */
-export function parseRatesQuery(market: Market, params: URLSearchParams, nowMs: number): KlinesQuery | Refusal {
+export function parseRatesQuery(market: RestMarket, params: URLSearchParams, nowMs: number): KlinesQuery | Refusal {
   const symbol = params.get('symbol') ?? ''
   if (symbol === '') return refuse(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
   const [startMs, endMs, limit] = ['startTime', 'endTime', 'limit'].map((name) => timeOf(params.get(name)))
@@ -133,14 +133,14 @@ function ratioText(ratio: number | undefined): string {
 }
 
 /** True of a path at which a market has statistics of futures; COIN-M has open interest alone by contract. */
-export function isOfStatistics(market: Market, path: string): boolean {
+export function isOfStatistics(market: RestMarket, path: string): boolean {
   const name = path.startsWith(STATISTICS_PATH) ? path.slice(STATISTICS_PATH.length) : ''
   return market === 'um' ? Object.hasOwn(STATISTICS, name) : market === 'cm' && name === 'openInterestHist'
 }
 
 /** Reads the parameters of a request for statistics: the last 30 days, five minutes alone. COIN-M names pair and kind of contract. Refusals as `parseKlinesQuery`. */
 export function parseStatisticsQuery(
-  market: Market,
+  market: RestMarket,
   params: URLSearchParams,
   nowMs: number,
   hasSymbol: (series: Omit<Series, 'interval'>) => boolean,
@@ -193,7 +193,7 @@ export function refuse(code: number, msg: string, status = 400): Refusal {
 }
 
 /** REST writes a month `1M` only; `1mo` is the archives' word. */
-function intervalOf(market: Market, text: string): Interval | undefined {
+function intervalOf(market: RestMarket, text: string): Interval | undefined {
   const interval = text === '1mo' ? undefined : parseInterval(text)
   return interval !== undefined && MARKET_FACTS[market].intervals.includes(interval) ? interval : undefined
 }

@@ -344,7 +344,10 @@ describe('ckvd availability', () => {
     [['--as-of', '2024-02-30'], 'a day of the calendar'],
     [['--quote', 'US DT'], 'Expected `--quote` to be an asset'],
     [['--recent-days', '-1'], 'Expected `--recent-days`'],
-    [['--kind', 'perp'], 'Expected `--kind` to be kinds separated by commas, of spot, leveraged, perpetual, delivery, settled, got "perp"'],
+    [
+      ['--kind', 'perp'],
+      'Expected `--kind` to be kinds separated by commas, of spot, leveraged, perpetual, delivery, settled, option, got "perp"',
+    ],
     [['--min-days', '0'], 'Expected `--min-days`'],
     [['--symbols', 'BTC,'], 'Expected `--symbols`'],
   ])('refuses %j', async (args, message) => {

@@ -255,7 +255,7 @@ describe('what cannot work is refused with a sentence', () => {
     ['a start that is not before the end', ['--end', '2024-03-01'], /`--start` before `--end`/],
     ['an impossible day', ['--end', '2024-02-30'], /--end.*YYYY-MM-DD.*2024-02-30/],
     ['an interval that does not exist', ['--intervals', '7m'], /--intervals.*7m/],
-    ['a market that does not exist', ['--market', 'okx'], /--market.*spot, um or cm.*okx/],
+    ['a market that does not exist', ['--market', 'okx'], /--market.*spot, um, cm or option.*okx/],
     ['a number that is none', ['--workers', 'many'], /--workers.*many/],
     ['two flags that exclude each other', ['--force', '--retry-failed'], /--force.*--retry-failed/],
     ['a market that the universe has not', ['--symbols', 'BBBUSDT'], /BBBUSDT/],

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CONDITIONS, isExplained } from '../../src/model/condition.ts'
 import type { Condition } from '../../src/model/condition.ts'
-import type { Market } from '../../src/model/market.ts'
+import type { RestMarket } from '../../src/model/market.ts'
 import type { FaultRule, SyntheticMarket } from '../../src/sandbox/index.ts'
 import type { Ask, CatalogDay, Cells, Outcome, World } from '../support/cases.ts'
 import { createWorld, daysBetween, DAY_MS, HOUR_MS, isoOf } from '../support/cases.ts'
@@ -30,7 +30,7 @@ const dayAt = (offset: number): string => isoOf(FIRST + offset * DAY_MS).slice(0
 const timeAt = (halfDays: number): string => isoOf(FIRST + (halfDays * DAY_MS) / 2)
 
 interface Scenario {
-  readonly market: Market
+  readonly market: RestMarket
   readonly interval: TestInterval
   readonly symbols: readonly SyntheticMarket[]
   readonly holes: readonly FaultRule[]
@@ -40,9 +40,9 @@ interface Scenario {
   readonly restIsOn: boolean
 }
 
-const place = (market: Market, symbol: string) => ({ market, symbol }) as const
+const place = (market: RestMarket, symbol: string) => ({ market, symbol }) as const
 
-function holesOf(market: Market, symbol: string): fc.Arbitrary<FaultRule> {
+function holesOf(market: RestMarket, symbol: string): fc.Arbitrary<FaultRule> {
   // half days; archive holes leave the first days alone: where an archive begins, a series begins as far as it tells
   return fc
     .record({ from: fc.integer({ min: 0, max: 180 }), length: fc.integer({ min: 1, max: 20 }), rest: fc.boolean() })
@@ -53,7 +53,7 @@ function holesOf(market: Market, symbol: string): fc.Arbitrary<FaultRule> {
     })
 }
 
-function faultsOf(market: Market, symbol: string): fc.Arbitrary<FaultRule> {
+function faultsOf(market: RestMarket, symbol: string): fc.Arbitrary<FaultRule> {
   const day = fc.integer({ min: 0, max: 88 }).map(dayAt)
   const archive = fc.oneof(
     day.map((text) => `/daily/klines/${symbol}/.*${text}\\.zip`),
@@ -77,7 +77,7 @@ function faultsOf(market: Market, symbol: string): fc.Arbitrary<FaultRule> {
   )
 }
 
-function symbolOf(market: Market, symbol: string, restIsOn: boolean): fc.Arbitrary<SyntheticMarket> {
+function symbolOf(market: RestMarket, symbol: string, restIsOn: boolean): fc.Arbitrary<SyntheticMarket> {
   return fc
     .record({
       first: fc.integer({ min: 0, max: 12 }),
@@ -96,7 +96,7 @@ function symbolOf(market: Market, symbol: string, restIsOn: boolean): fc.Arbitra
 
 const scenarios: fc.Arbitrary<Scenario> = fc
   .record({
-    market: fc.constantFrom<Market>('spot', 'um', 'cm'),
+    market: fc.constantFrom<RestMarket>('spot', 'um', 'cm'),
     interval: fc.constantFrom<TestInterval>('4h', '6h', '12h'),
     names: fc.constantFrom(['AAAUSDT'], ['AAAUSDT', 'BBBUSDT']),
     rest: fc.constantFrom('on', 'on', 'on', 'off', 'down'),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Interval } from '../../src/model/interval.ts'
-import type { Market } from '../../src/model/market.ts'
+import type { RestMarket } from '../../src/model/market.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../src/sources/http/http.ts'
 import { MemoryRestAccount } from '../../src/sources/rest/rest-account-memory.ts'
 import { createRestLimiter } from '../../src/sources/rest/rest-limiter.ts'
@@ -76,7 +76,7 @@ function createRest(nowMs: number): Rest {
 test('a walk has all rows of any range with those beside it, links neighbours alone, and each request is within the rules', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom<Market>('spot', 'um', 'cm'),
+      fc.constantFrom<RestMarket>('spot', 'um', 'cm'),
       fc.constantFrom('1m' as const, '1h' as const, '1d' as const),
       fc.boolean(),
       fc.array(segment, { minLength: 1, maxLength: 6 }),
@@ -144,7 +144,7 @@ test('a walk has all rows of any range with those beside it, links neighbours al
 test('the first bar is found wherever it is', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom<Market>('spot', 'um', 'cm'),
+      fc.constantFrom<RestMarket>('spot', 'um', 'cm'),
       fc.constantFrom('1m' as const, '1h' as const, '1d' as const),
       fc.array(segment, { minLength: 1, maxLength: 6 }),
       fc.option(fc.nat(5000)),

@@ -1,10 +1,11 @@
 import { knownEndUs } from '../../dataset/ending.ts'
-import { isForgetful } from '../../dataset/reach.ts'
+import { isForgetful, isToldByRest } from '../../dataset/reach.ts'
 import { isFailure } from '../../errors.ts'
 import type { Doubt } from '../../model/evidence.ts'
 import { doubt } from '../../model/evidence.ts'
 import type { Grid } from '../../model/interval.ts'
 import { maxLengthUs, nextSlotUs, slotStartUs } from '../../model/interval.ts'
+import type { RestMarket } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import { isoOfUs } from '../../model/utc-day.ts'
 import type { ExchangeInfo } from '../../sources/rest/exchange-info.ts'
@@ -26,12 +27,12 @@ export type Ending =
 
 /** Who may tell of an end. */
 export interface EndWitnesses {
-  /** null: REST is off, or has nothing of the data set */
+  /** null: REST is off */
   readonly rest: RestSource | null
   /** the last bar in the last archives of either form, us, at least the last bar of the series' own */
   readonly latestInArchives: (heldUs: number) => Promise<number>
   /** the listing of the market is behind its archives, so that no series can be called ended */
-  readonly isListingBehind: (info: ExchangeInfo) => Promise<boolean>
+  readonly isListingBehind: (market: RestMarket, info: ExchangeInfo) => Promise<boolean>
   readonly nowUs: number
   readonly signal: AbortSignal
 }
@@ -105,15 +106,15 @@ export class SeriesEnd {
    * is no failure.
    */
   async isGone(): Promise<true | Doubt> {
-    const { market, symbol } = this.#series
+    const series = this.#series
     const { rest, signal } = this.#witnesses
     if (this.endedUs !== null) return true
-    if (rest === null) return doubt('not-ended', 'REST is off, so that exchangeInfo cannot be asked')
+    if (rest === null || !isToldByRest(series)) return doubt('not-ended', 'REST is off, so that exchangeInfo cannot be asked')
     try {
-      const info = await rest.fetchExchangeInfo(market, { signal })
+      const info = await rest.fetchExchangeInfo(series.market, { signal })
       if (!isPlausible(info, Date.now())) return doubt('not-ended', 'exchangeInfo is an old copy, or names no symbol that trades')
-      if (isTraded(info, this.#series)) return doubt('not-ended', `exchangeInfo names ${symbol} as trading`)
-      return await this.#isSureOfListing(info)
+      if (isTraded(info, series)) return doubt('not-ended', `exchangeInfo names ${series.symbol} as trading`)
+      return await this.#isSureOfListing(series.market, info)
     } catch (error) {
       if (!isFailure(error)) throw error
       return doubt('not-ended', `exchangeInfo could not be had: ${error.code}`)
@@ -121,10 +122,11 @@ export class SeriesEnd {
   }
 
   /** True when the listing is not behind; else why no series may be called ended. */
-  async #isSureOfListing(info: ExchangeInfo): Promise<true | Doubt> {
-    const { market } = this.#series
+  async #isSureOfListing(market: RestMarket, info: ExchangeInfo): Promise<true | Doubt> {
     try {
-      return (await this.#witnesses.isListingBehind(info)) ? doubt('not-ended', `the listing of ${market} is behind its archives`) : true
+      return (await this.#witnesses.isListingBehind(market, info))
+        ? doubt('not-ended', `the listing of ${market} is behind its archives`)
+        : true
     } catch (error) {
       if (!isFailure(error)) throw error
       return doubt('not-ended', `whether the listing of ${market} is behind its archives could not be asked: ${error.code}`)

@@ -1,7 +1,6 @@
-import { datasetOf } from '../../dataset/registry.ts'
 import type { SeriesBounds } from '../../dataset/expected.ts'
 import { chunkEndUs } from '../../dataset/chunk.ts'
-import { isForgetful } from '../../dataset/reach.ts'
+import { isForgetful, isToldByRest } from '../../dataset/reach.ts'
 import { isFailure } from '../../errors.ts'
 import type { BeginningRow, FirstSource, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { Doubt } from '../../model/evidence.ts'
@@ -79,9 +78,8 @@ export class SeriesLife {
     this.#series = series
     this.#known = known
     this.#beginnings = beginnings
-    const isTelling = datasetOf(series).rest !== null
-    this.#rest = isTelling && !isForgetful(series) ? rest : null
-    this.#end = new SeriesEnd(series, { ...options, rest: isTelling ? rest : null })
+    this.#rest = isToldByRest(series) && !isForgetful(series) ? rest : null
+    this.#end = new SeriesEnd(series, options)
     this.#lastKnownDay = lastKnownDay
     this.#goesOn = goesOn
     this.#nowUs = nowUs
@@ -256,13 +254,14 @@ export class SeriesLife {
 
   async #ask(heldUs: number | null): Promise<Beginning> {
     const grid = this.#grid
-    if (datasetOf(this.#series).rest === null || isForgetful(this.#series)) return { known: true, startUs: null, source: 'archives' }
+    const series = this.#series
+    if (!isToldByRest(series) || isForgetful(series)) return { known: true, startUs: null, source: 'archives' }
     if (this.#rest === null) return this.#provisional()
     try {
       const interval = this.#beginnings.intervalFor(this.#series)
       // the shorter bars of which the held one is made may begin late in it
       const upToUs = heldUs === null || interval === this.#series.interval ? heldUs : nextSlotUs(slotStartUs(heldUs, grid), grid) - 1
-      const first = await this.#rest.fetchFirstBar({ ...this.#series, interval }, upToUs, { signal: this.#signal })
+      const first = await this.#rest.fetchFirstBar({ ...series, interval }, upToUs, { signal: this.#signal })
       if (first === 'unproved')
         return { known: false, doubt: doubt('no-witness', 'asked for the first bar of all, what came proves nothing') }
       if (first === 'unlisted') {

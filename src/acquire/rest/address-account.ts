@@ -3,7 +3,8 @@ import { makeDirectoryPath } from '../../disk/directory-path.ts'
 import { CkvdError, isCkvdError, toCkvdError } from '../../errors.ts'
 import { readBans } from '../../lake/catalog/older-bans.ts'
 import { lakePaths } from '../../lake/layout.ts'
-import type { Market } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
+import { hasRest } from '../../model/market.ts'
 import type { AccountWaiting } from '../../sources/rest/rest-account-file.ts'
 import type { AccountLane, Hold, LaneUsage, Reservation, RestAccount } from '../../sources/rest/rest-account.ts'
 import { holdsOf } from '../../sources/rest/rest-account-lane.ts'
@@ -20,7 +21,7 @@ export interface AccountPlace {
   /** directory of the lake, which may not exist */
   readonly lake: string
   /** the account's name for what each market is counted under (see rest-lanes.ts) */
-  readonly lanes: Readonly<Record<Market, string>>
+  readonly lanes: Readonly<Record<RestMarket, string>>
   /** the system's clock, epoch milliseconds: never one that is fixed for planning */
   readonly systemMs: () => number
   /** told once when the account cannot be where it belongs: what was wrong, and where it is instead (null: in memory) */
@@ -181,7 +182,7 @@ export class AddressAccount implements RestAccount {
     const nowMs = systemMs()
     const { readHolds } = await import('../../sources/rest/rest-account-holds.ts')
     const bans = readBans(lakePaths(lake).catalog).flatMap(({ market, untilMs }) =>
-      holdsOf({ bannedUntilMs: untilMs, pausedUntilMs: 0 }, nowMs).map((hold) => ({ lane: lanes[market], hold })),
+      hasRest(market) ? holdsOf({ bannedUntilMs: untilMs, pausedUntilMs: 0 }, nowMs).map((hold) => ({ lane: lanes[market], hold })) : [],
     )
     for (const { lane, hold } of [...bans, ...(await readHolds(join(lake, FILE), nowMs, this.#waiting))]) {
       const known = (await account.usage({ name: lane })).hold

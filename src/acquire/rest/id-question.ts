@@ -8,7 +8,7 @@ import { joinColumns, pickRows } from '../../model/columns.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import { doubt } from '../../model/evidence.ts'
 import type { Gap, IdRange } from '../../model/gaps.ts'
-import type { Series, TimeRange } from '../../model/series.ts'
+import type { RestSeries, Series, TimeRange } from '../../model/series.ts'
 import type { IdRows } from '../../sources/rest/id-rows.ts'
 import type { RestSource } from '../../sources/rest/rest.ts'
 import type { RestAnswer } from './rest-answer.ts'
@@ -23,7 +23,7 @@ const NEAR_IDS = 250
  * Asks REST for the rows that holes of a sequence lack, from the row before each to the row after it, both of which are held.
  * @param gaps with their ids; of one without them REST can tell nothing
  */
-export async function askIds(series: Series, gaps: readonly Gap[], rest: RestSource | null, signal: AbortSignal): Promise<RestAnswer> {
+export async function askIds(series: RestSeries, gaps: readonly Gap[], rest: RestSource | null, signal: AbortSignal): Promise<RestAnswer> {
   const silent = { kind: 'silent' as const, reachUs: -Infinity, note: null, passing: false, error: null }
   const ranges = gaps.flatMap(({ ids }) => ids ?? [])
   if (ranges.length === 0) return { ...silent, reason: 'no-source' }
@@ -93,7 +93,7 @@ export interface OpenSides {
  * @param held rows of the chunk, in order
  */
 export async function askEdges(
-  series: Series,
+  series: RestSeries,
   held: ChunkEnds,
   { startUs, endUs }: TimeRange,
   sides: OpenSides,

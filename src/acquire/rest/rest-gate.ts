@@ -1,7 +1,7 @@
 import { CkvdError, isCkvdError } from '../../errors.ts'
-import type { Market } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
 import type { Columns } from '../../model/columns.ts'
-import type { Series } from '../../model/series.ts'
+import type { RestSeries } from '../../model/series.ts'
 import type { ExchangeInfo } from '../../sources/rest/exchange-info.ts'
 import type { IdRows, IdsAsk } from '../../sources/rest/id-rows.ts'
 import type { FirstBar } from '../../sources/rest/rest-first-bar.ts'
@@ -20,11 +20,11 @@ const NO_ANSWER = ['CKVD_FORBIDDEN', 'CKVD_HTTP_NETWORK', 'CKVD_HTTP_TIMEOUT', '
  */
 export class RestGate implements RestSource {
   readonly #rest: RestSource
-  readonly #failures = new Map<Market, number>()
-  readonly #limited = new Map<Market, CkvdError>()
+  readonly #failures = new Map<RestMarket, number>()
+  readonly #limited = new Map<RestMarket, CkvdError>()
   /** markets that have answered, and why those that have not did not */
-  readonly #answered = new Set<Market>()
-  readonly #silent = new Map<Market, CkvdError>()
+  readonly #answered = new Set<RestMarket>()
+  readonly #silent = new Map<RestMarket, CkvdError>()
   #stopped: CkvdError | null = null
 
   constructor(rest: RestSource) {
@@ -37,31 +37,31 @@ export class RestGate implements RestSource {
   }
 
   /** Why REST of a market gave nothing in this run; markets that answered once are not among them. */
-  get silent(): ReadonlyMap<Market, CkvdError> {
+  get silent(): ReadonlyMap<RestMarket, CkvdError> {
     return new Map([...this.#silent].filter(([market]) => !this.#answered.has(market)))
   }
 
   /** As `Rest.fetchStretch`; without a request CKVD_UNREACHABLE after several network failures in a row, CKVD_RATE_LIMITED and CKVD_ACCOUNT after one. */
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
+  fetchStretch(series: RestSeries, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     return this.#pass(series.market, () => this.#rest.fetchStretch(series, ask, o))
   }
 
   /** As `Rest.fetchIds`; otherwise as `fetchStretch`. */
-  fetchIds(series: Series, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null> {
+  fetchIds(series: RestSeries, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null> {
     return this.#pass(series.market, () => this.#rest.fetchIds(series, ask, o))
   }
 
   /** As `Rest.fetchFirstBar`; otherwise as `fetchStretch`. */
-  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+  fetchFirstBar(series: RestSeries, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     return this.#pass(series.market, () => this.#rest.fetchFirstBar(series, upToUs, o))
   }
 
   /** As `Rest.fetchExchangeInfo`; otherwise as `fetchStretch`. */
-  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+  fetchExchangeInfo(market: RestMarket, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
     return this.#pass(market, () => this.#rest.fetchExchangeInfo(market, o))
   }
 
-  async #pass<T>(market: Market, call: () => Promise<T>): Promise<T> {
+  async #pass<T>(market: RestMarket, call: () => Promise<T>): Promise<T> {
     const limited = this.#limited.get(market)
     if (limited !== undefined) throw limited
     const failures = this.#failures.get(market) ?? 0

@@ -1,5 +1,5 @@
 import type { KlineColumns } from '../../model/kline.ts'
-import { idEndpointOf, restReachUs } from '../../dataset/reach.ts'
+import { isToldByIds, isToldByRest, restReachUs } from '../../dataset/reach.ts'
 import { createRows } from '../../dataset/registry.ts'
 import { describeOddRow, findOddities } from '../../codec/csv/odd-rows.ts'
 import { isFailure } from '../../errors.ts'
@@ -56,13 +56,13 @@ export async function askRest(
 ): Promise<RestAnswer> {
   const none = createRows(series, 0)
   if (gaps.length === 0) return { ...NOTHING_ASKED, rows: none, sound: none }
-  if (idEndpointOf(series) !== undefined) return await askIds(series, gaps, rest, signal)
+  if (isToldByIds(series)) return await askIds(series, gaps, rest, signal)
   const reachUs = restReachUs(series, known.nowUs)
   const silent = { kind: 'silent' as const, reachUs, note: null, passing: false, error: null }
   const asked = gaps.flatMap((gap) =>
     gap.endUs <= reachUs ? [] : [{ ...gap, startUs: Math.max(gap.startUs, reachSlot(reachUs, series)) }],
   )
-  if (asked.length === 0) return { ...silent, reason: 'no-source' }
+  if (asked.length === 0 || !isToldByRest(series)) return { ...silent, reason: 'no-source' }
   if (rest === null) return { ...silent, reason: 'rest-off' }
   const parts: Columns[] = []
   const seen: number[] = []

@@ -3,10 +3,10 @@ import type { Command } from '@commander-js/extra-typings'
 import { csvLine } from '../../codec/export/csv-text.ts'
 import type { Dataset } from '../../dataset/dataset.ts'
 import { KLINES } from '../../dataset/sets/klines.ts'
-import { datasetOf } from '../../dataset/registry.ts'
+import { datasetOf, datasetsOf } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Market } from '../../model/market.ts'
-import { MARKETS } from '../../model/market.ts'
+import { hasRest, MARKETS } from '../../model/market.ts'
 import { dayOfUs } from '../../model/utc-day.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { UNIVERSE_NAME } from '../../report/availability/availability-csv.ts'
@@ -131,7 +131,9 @@ function readDatasets({ data = [KLINES.name] }: AvailabilityFlags, listed: reado
   const there = datasets.filter(({ markets }) => markets.some((market) => listed.includes(market)))
   if (there.length > 0) return there
   const has = datasets.map(({ name, markets }) => `${name}: ${markets.join(', ')}`).join('; ')
-  throw new CkvdError('CKVD_USAGE', `Expected \`--market\` to be one that has the data set (${has}), got ${listed.join(', ')}.`)
+  const own = listed.filter((market) => !hasRest(market)).flatMap(datasetsOf)
+  const advice = own.length === 0 ? '' : ` Of ${listed.join(', ')} there is \`--data ${own.join(',')}\`.`
+  throw new CkvdError('CKVD_USAGE', `Expected \`--market\` to be one that has the data set (${has}), got ${listed.join(', ')}.${advice}`)
 }
 
 function printCsv(run: CommandRun<AvailabilityFlags>, symbols: readonly SymbolAvailability[]): void {

@@ -58,7 +58,7 @@ export function addFetchCommand(program: Command, context: CliContext): void {
   const command = program
     .command('fetch')
     .description('the bars of one symbol in a range: from the lake, then Vision, then REST; whole days that are fetched are stored')
-    .addOption(marketOption('market of the symbol: spot, um or cm (default: spot)'))
+    .addOption(marketOption('market of the symbol: spot, um, cm or option (default: spot)'))
     .addOption(datasetOption('data set, as Vision calls it, such as fundingRate or aggTrades (default: klines)'))
     .addOption(intervalOption('--interval', 'bar length, 1s to 1M; of data sets that have intervals').default('1m' as const))
     .addOption(new Option('--start <TIME>', 'first time: a day (UTC) or an ISO time with a zone'))

@@ -1,5 +1,5 @@
 import { KLINE_COLUMNS } from '../../model/kline.ts'
-import { MARKETS } from '../../model/market.ts'
+import { REST_MARKETS } from '../../model/market.ts'
 import type { Dataset } from '../dataset.ts'
 
 /** Candlesticks. */
@@ -8,7 +8,7 @@ export const KLINES: Dataset = {
   folder: 'klines',
   hasInterval: true,
   grid: '1m',
-  markets: MARKETS,
+  markets: REST_MARKETS,
   chunking: 'interval',
   pack: 'interval',
   // another close time is an oddity, no contradiction

@@ -79,7 +79,7 @@ function symbolMeant(error: unknown, name: string, { caller }: RequestSurroundin
 
 function marketOf({ market: name }: IngestRequest): Market | undefined {
   const market = name === undefined ? undefined : parseMarket(String(name))
-  if (name !== undefined && market === undefined) throw wrongOption('market', 'spot, um or cm', name)
+  if (name !== undefined && market === undefined) throw wrongOption('market', 'spot, um, cm or option', name)
   return market
 }
 

@@ -1,7 +1,9 @@
 import type { Dataset } from '../../dataset/dataset.ts'
-import { isByPair, pairOf } from '../../dataset/names.ts'
-import { datasetNames, datasetOf, named } from '../../dataset/registry.ts'
+import { isByPair, ownSymbol, pairOf } from '../../dataset/names.ts'
+import { datasetNames, datasetOf, datasetsOf, named } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
+import type { Market } from '../../model/market.ts'
+import { hasRest } from '../../model/market.ts'
 import { parseDatasets } from '../../question/dataset-names.ts'
 import { checkPair } from '../../question/symbol-format.ts'
 import type { UniverseLine } from '../universe.ts'
@@ -23,12 +25,15 @@ export function parseData(data: IngestRequest['data'], option: string): readonly
  * @throws CkvdError `CKVD_USAGE` where nothing is left
  */
 export function linesOfDatasets(lines: readonly UniverseLine[], asked: readonly Dataset[] | undefined): UniverseLine[] {
+  const bare = lines.find(({ market, datasets }) => !hasRest(market) && datasets === undefined)
+  if (bare !== undefined && asked === undefined) throw noneOf(bare.market, KLINES_ALONE)
   const all = datasetNames().map((dataset) => datasetOf({ dataset }))
   const wanted = lines.every(({ datasets }) => datasets === undefined) ? (asked ?? KLINES_ALONE) : (asked ?? all)
   const chosen = wanted.flatMap((dataset) =>
     withoutTwins(lines.filter((line) => isTaken(line, dataset, asked)).map((line) => lineOf(line, dataset, asked))),
   )
   if (chosen.length > 0) return chosen
+  if (bare !== undefined && !wanted.some(({ markets }) => markets.includes(bare.market))) throw noneOf(bare.market, wanted)
   const named = lines.flatMap(({ datasets = [] }) => datasets)
   if (named.length > 0)
     throw new CkvdError(
@@ -42,8 +47,23 @@ export function linesOfDatasets(lines: readonly UniverseLine[], asked: readonly 
   )
 }
 
-function isTaken({ market, datasets }: UniverseLine, { name, markets }: Dataset, asked: readonly Dataset[] = KLINES_ALONE): boolean {
-  return markets.includes(market) && (datasets?.includes(name) ?? asked.some((one) => one.name === name))
+/** The error of data sets that a market without bars has not: nobody is left to wonder what it has. */
+function noneOf(market: Market, asked: readonly Dataset[]): CkvdError {
+  const [names, found] = [datasetsOf(market), asked.map(({ name }) => name)]
+  const message = `Expected data sets of ${market}, which has ${names.join(' and ')}, got ${found.join(', ')}. Name them, for example \`--data ${names.join(',')}\`.`
+  return new CkvdError('CKVD_USAGE', message, { details: { option: 'data', market, found, suggestions: names } })
+}
+
+function isTaken(
+  { market, symbol, datasets }: UniverseLine,
+  { name, markets }: Dataset,
+  asked: readonly Dataset[] = KLINES_ALONE,
+): boolean {
+  return (
+    markets.includes(market) &&
+    ownSymbol({ dataset: name, market, symbol }) === symbol &&
+    (datasets?.includes(name) ?? asked.some((one) => one.name === name))
+  )
 }
 
 function lineOf({ datasets: told, ...line }: UniverseLine, dataset: Dataset, asked: readonly Dataset[] | undefined): UniverseLine {

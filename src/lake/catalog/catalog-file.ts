@@ -4,7 +4,18 @@ import { pathToFileURL } from 'node:url'
 import type Database from 'libsql'
 import { CkvdError } from '../../errors.ts'
 import { LAKE } from '../layout.ts'
-import { PACK_TRIGGERS, PACKS, PACKS_OF_NONE, SCHEMA, TABLES, VERSION, VIEW_NAMES, VIEWS } from './catalog-schema.ts'
+import {
+  FORMER_MARKET_CHECK,
+  MARKET_CHECK,
+  PACK_TRIGGERS,
+  PACKS,
+  PACKS_OF_NONE,
+  SCHEMA,
+  TABLES,
+  VERSION,
+  VIEW_NAMES,
+  VIEWS,
+} from './catalog-schema.ts'
 import type { MigrationProgress } from './catalog-versions.ts'
 import { migrateFile, OLDEST, readInto } from './catalog-versions.ts'
 import { openDatabase, resultCode, sqliteError } from '../../disk/sqlite.ts'
@@ -127,12 +138,32 @@ function openForWriting(path: string, progress?: MigrationProgress): Database.Da
     // views from before there was more than one data set: they would show the rows of all as those of klines
     if (!has(database, 'view', 'all_days'))
       database.exec(`BEGIN IMMEDIATE;${VIEW_NAMES.map((name) => `DROP VIEW IF EXISTS ${name};`).join('')}${VIEWS}COMMIT;`)
+    admitMarkets(database)
     return database
   } catch (error) {
     // as it is: the file of a newer version, or a damaged one, is not touched
     if (database.open) database.close()
     throw error
   }
+}
+
+/**
+ * Lets tables hold markets that there were none of when they were made. Their rows stay as they are: only what SQLite keeps of their checks is
+ * written, in one transaction, as https://www.sqlite.org/lang_altertable.html tells for a CHECK that is to be wider ("Making Other Kinds Of Table
+ * Schema Changes"). Readers see it with their next statement.
+ */
+function admitMarkets(database: Database.Database): void {
+  const former = FORMER_MARKET_CHECK.replaceAll("'", "''")
+  const isFormer = `type = 'table' AND instr(sql, '${former}') > 0`
+  const [tables] = database.prepare(`SELECT count(*) FROM sqlite_master WHERE ${isFormer}`).raw().get([]) as [number]
+  if (tables === 0) return
+  const [schema] = database.prepare('PRAGMA schema_version').raw().get([]) as [number]
+  database.exec(`BEGIN IMMEDIATE;
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master SET sql = replace(sql, '${former}', '${MARKET_CHECK.replaceAll("'", "''")}') WHERE ${isFormer};
+PRAGMA schema_version = ${schema + 1};
+PRAGMA writable_schema = OFF;
+COMMIT;`)
 }
 
 function has(database: Database.Database, type: 'table' | 'view', name: string): boolean {

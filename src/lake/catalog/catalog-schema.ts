@@ -1,5 +1,5 @@
 import { INTERVALS } from '../../model/interval.ts'
-import { MARKETS } from '../../model/market.ts'
+import { MARKETS, REST_MARKETS } from '../../model/market.ts'
 import {
   CHUNK_DEFINITIONS,
   CHUNK_NAMES,
@@ -20,9 +20,13 @@ export const TABLES = ['series', 'days', 'gaps', 'revisions', 'runs', 'bans'] as
 
 const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ')
 
+/** What a column of markets may hold, and what it could before there were any but these. */
+export const MARKET_CHECK = `market IN (${quoted(MARKETS)})`
+export const FORMER_MARKET_CHECK = `market IN (${quoted(REST_MARKETS)})`
+
 /** The columns that name a series. */
 const SERIES = `
-  market text NOT NULL CHECK (market IN (${quoted(MARKETS)})),
+  market text NOT NULL CHECK (${MARKET_CHECK}),
   symbol text NOT NULL,
   interval text NOT NULL CHECK (interval IN (${quoted(INTERVALS)}))`
 
@@ -146,7 +150,7 @@ CREATE TABLE runs (
 ) STRICT;
 
 CREATE TABLE bans (
-  market text PRIMARY KEY CHECK (market IN (${quoted(MARKETS)})), until text NOT NULL, reason text NOT NULL
+  market text PRIMARY KEY CHECK (${MARKET_CHECK}), until text NOT NULL, reason text NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 ${VIEWS}

@@ -9,7 +9,7 @@ import { button, byId, chosen, el, fillSelect, listenControls, searched } from '
 import { createTicks, placeIn, yearStarts } from '../time-axis.ts'
 import { byText, count, dayName, dayNumber, plural, sum } from '../words.ts'
 
-const MARKET_NAMES = { spot: 'spot', um: 'um (USD-margined)', cm: 'cm (coin-margined)' }
+const MARKET_NAMES = { spot: 'spot', um: 'um (USD-margined)', cm: 'cm (coin-margined)', option: 'option' }
 
 const yearLines = yearStarts(SPAN).map((day) => `linear-gradient(var(--line) 0 0) ${placeIn(SPAN, day)}% 0/1px 100% no-repeat`)
 document.documentElement.style.setProperty('--years', yearLines.length === 0 ? 'none' : yearLines.join(','))

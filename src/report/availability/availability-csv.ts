@@ -1,7 +1,7 @@
 import type { Dataset } from '../../dataset/dataset.ts'
 import { KLINES } from '../../dataset/sets/klines.ts'
 import type { Market } from '../../model/market.ts'
-import { MARKETS } from '../../model/market.ts'
+import { REST_MARKETS } from '../../model/market.ts'
 import { formatUniverseText, UNIVERSE_COLUMNS } from '../../model/universe-text.ts'
 import type { BaseSymbols, SymbolAvailability } from './availability.ts'
 import { findCommonBases } from './availability.ts'
@@ -13,21 +13,21 @@ export interface ReportFile {
 }
 
 const BASE_COLUMNS =
-  'base_symbol,' + MARKETS.map((market) => `${market}_symbol,${market}_earliest_date,${market}_available_intervals`).join(',')
+  'base_symbol,' + REST_MARKETS.map((market) => `${market}_symbol,${market}_earliest_date,${market}_available_intervals`).join(',')
 
 /**
  * The CSV reports, in the format of the Python package of the same name: LF, the list of intervals always quoted. The files over all
  * markets are made only where all markets were listed.
  */
 export function formatCsvReports(symbols: readonly SymbolAvailability[], markets: readonly Market[], quote: string): ReportFile[] {
-  const files = markets.map((market) => ({
+  const files = REST_MARKETS.filter((market) => markets.includes(market)).map((market) => ({
     name: `${market}_earliest_dates.csv`,
     text: formatLines(
       UNIVERSE_COLUMNS,
       symbols.filter((symbol) => symbol.market === market).map((symbol) => formatSymbol(symbol)),
     ),
   }))
-  if (!MARKETS.every((market) => markets.includes(market))) return files
+  if (!REST_MARKETS.every((market) => markets.includes(market))) return files
   const common = findCommonBases(symbols, quote)
   const withBase = ({ spot, base }: BaseSymbols): string => `${formatSymbol(spot)},${base}`
   const synchronal = common.filter(({ cm }) => cm !== undefined)

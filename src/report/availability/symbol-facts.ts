@@ -3,8 +3,8 @@ import type { Market } from '../../model/market.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { parseUtcDay } from '../../model/utc-day.ts'
 
-/** What a symbol is: a `spot` pair, a `leveraged` token's pair, a `perpetual` or `delivery` contract, or one that was `settled` and renamed. */
-export const SYMBOL_KINDS = ['spot', 'leveraged', 'perpetual', 'delivery', 'settled'] as const
+/** What a symbol is: a `spot` pair, a `leveraged` token's pair, a `perpetual` or `delivery` contract, one that was `settled` and renamed, or what is told of an `option` market. */
+export const SYMBOL_KINDS = ['spot', 'leveraged', 'perpetual', 'delivery', 'settled', 'option'] as const
 export type SymbolKind = (typeof SYMBOL_KINDS)[number]
 
 export function isSymbolKind(word: string): word is SymbolKind {
@@ -63,6 +63,7 @@ function findCuts(name: string, quotes: readonly string[]): Pair[] {
 function kindOf(market: Market, symbol: string, pair: Pair | undefined): Pick<SymbolFacts, 'kind' | 'deliveryDate'> {
   const [, year, month, day] = DELIVERY.exec(symbol.replace(SETTLED, '')) ?? []
   const deliveryDate = year === undefined ? null : (parseUtcDay(`20${year}-${month ?? ''}-${day ?? ''}`) ?? null)
+  if (market === 'option') return { kind: market, deliveryDate: null }
   if (market === 'spot') return { kind: pair !== undefined && LEVERAGED_BASES.has(pair.base) ? 'leveraged' : 'spot', deliveryDate: null }
   if (SETTLED.test(symbol)) return { kind: 'settled', deliveryDate }
   return deliveryDate === null ? { kind: 'perpetual', deliveryDate } : { kind: 'delivery', deliveryDate }

@@ -1,5 +1,6 @@
 import { periodStem, seriesFolder } from '../../dataset/names.ts'
 import type { Interval } from '../../model/interval.ts'
+import { hasRest } from '../../model/market.ts'
 import type { Packaging } from '../../model/series.ts'
 import { compareKeys, lowerBound, MARKET_FOLDERS } from '../bucket.ts'
 import type { ContentFaults } from './content.ts'
@@ -56,6 +57,7 @@ export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[]
 
 /** Trades and aggregates of a symbol, unless an archive of them could be larger than any is here: of the busiest symbols there are no monthly ones. */
 function tickFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
+  if (!hasRest(listed.market)) return []
   return TICK_DATASETS.flatMap((dataset) =>
     (['daily', 'monthly'] as const).flatMap((packaging) => {
       if (maxTicks(dataset, listed.profile, (packaging === 'daily' ? 1 : 31) * MINUTES) > MOST_TICKS) return []
@@ -69,7 +71,7 @@ function tickFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
 /** Data sets that are made of a symbol's bars, in daily archives alone. */
 function tableFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
   const { market, symbol, firstArchiveDay } = listed
-  return TABLES.filter(({ markets }) => markets.includes(market)).map((table) => ({
+  return TABLES.filter(({ markets, isOf }) => markets.includes(market) && isOf?.(symbol) !== false).map((table) => ({
     listed,
     table,
     name: symbol,

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { MARKET_FACTS } from '../../../config/markets.ts'
+import { intervalsOf } from '../../../config/markets.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Interval } from '../../model/interval.ts'
-import type { Market } from '../../model/market.ts'
+import type { Market, RestMarket } from '../../model/market.ts'
+import { hasRest } from '../../model/market.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import { addDays } from '../../model/utc-day.ts'
 import type { SyntheticMarket } from '../options.ts'
@@ -38,8 +39,9 @@ export function createListedSymbol(entry: SyntheticMarket, seed: number): Listed
     id: `${market}/${symbol}`,
     market,
     symbol,
-    intervals: (entry.intervals ?? MARKET_FACTS[market].intervals).filter((interval) => MARKET_FACTS[market].intervals.includes(interval)),
-    profile: createProfile(market, symbol, seed),
+    intervals: (entry.intervals ?? intervalsOf(market)).filter((interval) => intervalsOf(market).includes(interval)),
+    // what is told of options follows the bars that spot has of what they are on
+    profile: hasRest(market) ? createProfile(market, symbol, seed) : createProfile('spot', underlyingOf(symbol), seed),
     firstDay: dayIndex(entry.firstDay),
     lastDay,
     firstMs: Date.parse(`${entry.firstDay}T${entry.opensAt ?? '00:00'}Z`),
@@ -48,6 +50,14 @@ export function createListedSymbol(entry: SyntheticMarket, seed: number): Listed
     afterEnd: entry.afterEnd ?? (/_\d{6}$/.test(symbol) ? 'unlisted' : 'listed'),
   }
 }
+
+/** What an index of options, or a summary of them, is about: `BTCUSDT` of `BTCBVOLUSDT` and of itself. */
+function underlyingOf(symbol: string): string {
+  return symbol.replace(VOLATILITY, '')
+}
+
+/** What names an index of volatility in its symbol. */
+export const VOLATILITY = 'BVOL'
 
 function dayIndex(day: string): number {
   return Date.parse(`${day}T00:00Z`) / MS_PER_DAY
@@ -64,10 +74,20 @@ const ODD_MARKETS: readonly SyntheticMarket[] = [
   { market: 'cm', symbol: 'BTCUSD_240628', firstDay: '2023-12-29', opensAt: '08:00', lastDay: '2024-06-28', closesAt: '08:00' },
 ]
 
-/** When the futures markets opened: none of their contracts can be older. */
-const FUTURES_BEGAN: Readonly<Record<Exclude<Market, 'spot'>, string>> = { um: '2019-09-25', cm: '2020-08-10' }
+/** What there is of options: since when, and of what. Source: the listing of the bucket, autumn 2026. */
+const OPTIONS: readonly SyntheticMarket[] = [
+  ...['BTC', 'ETH'].map((base): SyntheticMarket => ({ market: 'option', symbol: `${base}${VOLATILITY}USDT`, firstDay: '2023-06-20' })),
+  ...['BTC', 'ETH', 'BNB', 'XRP', 'DOGE'].map((base): SyntheticMarket => ({
+    market: 'option',
+    symbol: `${base}USDT`,
+    firstDay: '2023-05-18',
+  })),
+]
 
-/** The markets of the default exchange: the shipped universe in spot, um and cm, and a few odd ones. */
+/** When the futures markets opened: none of their contracts can be older. */
+const FUTURES_BEGAN: Readonly<Record<Exclude<RestMarket, 'spot'>, string>> = { um: '2019-09-25', cm: '2020-08-10' }
+
+/** The markets of the default exchange: the shipped universe in spot, um and cm, a few odd ones, and options. */
 export function defaultMarkets(): SyntheticMarket[] {
   const universe = readUniverse()
   const futures = universe.flatMap(({ symbol, firstDay }): SyntheticMarket[] => [
@@ -77,7 +97,12 @@ export function defaultMarkets(): SyntheticMarket[] {
       : { market: 'um', symbol, firstDay: laterDay(firstDay, 'um', symbol) },
     { market: 'cm', symbol: `${baseOf(symbol)}USD_PERP`, firstDay: laterDay(firstDay, 'cm', symbol) },
   ])
-  return [...universe.map(({ symbol, firstDay }): SyntheticMarket => ({ market: 'spot', symbol, firstDay })), ...futures, ...ODD_MARKETS]
+  return [
+    ...universe.map(({ symbol, firstDay }): SyntheticMarket => ({ market: 'spot', symbol, firstDay })),
+    ...futures,
+    ...ODD_MARKETS,
+    ...OPTIONS,
+  ]
 }
 
 /** The bases of the shipped universe, in its order. */

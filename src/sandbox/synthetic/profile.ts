@@ -1,9 +1,9 @@
-import type { Market } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
 import { hashText, unitOf } from './random.ts'
 
 /** What makes the synthetic bars of one symbol: its decimals, its price level, how much it trades. */
 export interface Profile {
-  readonly market: Market
+  readonly market: RestMarket
   readonly symbol: string
   /** decimals of a price tick and of a unit of volume; a quote volume has `quoteDecimals` */
   readonly priceDecimals: number
@@ -50,7 +50,7 @@ export function baseOf(symbol: string): string {
 }
 
 /** The profile of a symbol under a seed: a pure function of its arguments. */
-export function createProfile(market: Market, symbol: string, seed: number): Profile {
+export function createProfile(market: RestMarket, symbol: string, seed: number): Profile {
   const base = baseOf(symbol)
   const name = hashText(`${seed}/${base}`)
   const level = LEVELS[Math.floor(unitOf(name, 1) * LEVELS.length)] as number
@@ -75,7 +75,7 @@ export function createProfile(market: Market, symbol: string, seed: number): Pro
 }
 
 /** Decimals of price and volume. Their sum stays within 8, so that price × volume is printed exactly. */
-function decimalsOf(market: Market, price: number): readonly [number, number] {
+function decimalsOf(market: RestMarket, price: number): readonly [number, number] {
   if (market === 'spot') {
     if (price >= 1000) return [2, 5]
     if (price >= 50) return [2, 4]

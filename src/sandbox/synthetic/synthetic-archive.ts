@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { Interval } from '../../model/interval.ts'
-import type { Market } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
 import type { ArchiveFolder } from './archive-layout.ts'
 import { archiveStem, daysOfPeriod, MICROSECONDS_FROM } from './archive-layout.ts'
 import type { Bars } from './bars.ts'
@@ -53,11 +53,13 @@ export class ArchiveBuilder {
     if (table !== undefined) return 600 + 2 * nameBytes + rows * table.rowBytes
     if (isTickDataset(dataset)) {
       const parts = maxTickParts(rows, folder.packaging)
-      return 400 + 2 * nameBytes + parts * PART_BYTES + Math.ceil(rows * TICK_ROW_BYTES[dataset][listed.market])
+      return 400 + 2 * nameBytes + parts * PART_BYTES + Math.ceil(rows * TICK_ROW_BYTES[dataset][listed.profile.market])
     }
     // a month is deflated day by day, and each part begins without the words of the one before
     const parts = folder.packaging === 'monthly' && !isCoarse(interval) ? Math.ceil((rows * maxLengthMs(interval)) / MS_PER_DAY) : 1
-    return 240 + 2 * nameBytes + (parts - 1) * PART_BYTES + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.market])
+    return (
+      240 + 2 * nameBytes + (parts - 1) * PART_BYTES + Math.ceil(rows * (ROW_BYTES[interval] ?? LONGER_ROW_BYTES)[listed.profile.market])
+    )
   }
 
   async readZip(folder: ArchiveFolder, period: number, sizeBytes: number, modifiedMs: number): Promise<Buffer> {
@@ -160,18 +162,18 @@ export class ArchiveBuilder {
  * Bytes of a deflated row at most: measured over all default symbols, three seeds, level 1, with 5 % added. An archive
  * that is larger all the same is deflated again at the best level, which takes a tenth off.
  */
-const ROW_BYTES: Readonly<Partial<Record<Interval, Readonly<Record<Market, number>>>>> = {
+const ROW_BYTES: Readonly<Partial<Record<Interval, Readonly<Record<RestMarket, number>>>>> = {
   '1s': { spot: 42, um: 42, cm: 42 },
   '1m': { spot: 61.5, um: 51.5, cm: 44.5 },
 }
 /** The same of trades and aggregates, of times in microseconds. */
-const TICK_ROW_BYTES: Readonly<Record<TickDataset, Readonly<Record<Market, number>>>> = {
+const TICK_ROW_BYTES: Readonly<Record<TickDataset, Readonly<Record<RestMarket, number>>>> = {
   aggTrades: { spot: 24.8, um: 20.2, cm: 19.7 },
   trades: { spot: 23.8, um: 18.4, cm: 19 },
 }
 /** What a further part of an archive takes beyond its rows; measured on 12h, which has two rows a part. */
 const PART_BYTES = 40
-const LONGER_ROW_BYTES: Readonly<Record<Market, number>> = { spot: 66.5, um: 55, cm: 49 }
+const LONGER_ROW_BYTES: Readonly<Record<RestMarket, number>> = { spot: 66.5, um: 55, cm: 49 }
 
 function lengthOf(parts: readonly Buffer[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0)
@@ -203,10 +205,13 @@ function changeLines(csv: string, faults: readonly ArchiveFault[]): Buffer {
         break
       }
       case 'doubled-rows':
-        lines.splice(1, lines.length - 1, ...lines.slice(1).flatMap((line) => [line, line]))
+        putBehindHeader(
+          lines,
+          lines.slice(1).flatMap((line) => [line, line]),
+        )
         break
       case 'shuffled-rows':
-        lines.splice(1, lines.length - 1, ...shuffled(lines.slice(1)))
+        putBehindHeader(lines, shuffled(lines.slice(1)))
         break
       case 'missing-rows':
         lines.splice(fault.line - 1, fault.rows)
@@ -216,6 +221,12 @@ function changeLines(csv: string, faults: readonly ArchiveFault[]): Buffer {
     }
   }
   return Buffer.from(lines.map((line) => `${line}\n`).join(''))
+}
+
+/** One by one: more arguments than a call takes are lines of a day of seconds. */
+function putBehindHeader(lines: string[], rows: readonly string[]): void {
+  lines.length = 1
+  for (const row of rows) lines.push(row)
 }
 
 /** Lines in another order, always the same one. */

@@ -7,6 +7,8 @@ import type { ListedSymbol } from '../synthetic/listed-symbol.ts'
 export interface Table {
   readonly dataset: string
   readonly markets: readonly Market[]
+  /** whether a symbol of these markets has it; default: each has */
+  readonly isOf?: (symbol: string) => boolean
   /** the bars that rows are made of */
   readonly interval: Interval
   /** first and last day of which there are archives, `2024-01-01`; no last one: they go on */

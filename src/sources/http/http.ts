@@ -180,7 +180,10 @@ export class HttpClient {
     const sentMs = Date.now()
     let answer: HttpAnswer
     try {
-      route.dispatcher.dispatch({ origin, path: pathname + search, method: 'GET', headers: { ...this.#headers, ...request.headers } }, exchange)
+      route.dispatcher.dispatch(
+        { origin, path: pathname + search, method: 'GET', headers: { ...this.#headers, ...request.headers } },
+        exchange,
+      )
       answer = await exchange.answer
     } catch (error) {
       // a server whose body we refuse has answered

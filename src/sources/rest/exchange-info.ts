@@ -1,6 +1,6 @@
 import { CkvdError } from '../../errors.ts'
 import { isByPair, pairOf } from '../../dataset/names.ts'
-import type { Market } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
 import type { Series } from '../../model/series.ts'
 import { JsonReader } from './json-reader.ts'
 
@@ -99,7 +99,7 @@ export function isPlausible(info: ExchangeInfo, systemMs: number): boolean {
 }
 
 /** Path and weight of a request. Source: as above. */
-export const EXCHANGE_INFO: Readonly<Record<Market, { readonly path: string; readonly weight: number }>> = {
+export const EXCHANGE_INFO: Readonly<Record<RestMarket, { readonly path: string; readonly weight: number }>> = {
   spot: { path: '/api/v3/exchangeInfo', weight: 20 },
   um: { path: '/fapi/v1/exchangeInfo', weight: 1 },
   cm: { path: '/dapi/v1/exchangeInfo', weight: 1 },

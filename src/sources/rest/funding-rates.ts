@@ -5,7 +5,7 @@ import { createRows } from '../../dataset/registry.ts'
 import { slotOnHour, US_PER_HOUR } from '../../dataset/schedule.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
-import type { Series } from '../../model/series.ts'
+import type { RestSeries } from '../../model/series.ts'
 import type { HttpAnswer } from '../http/http-exchange.ts'
 import { checkPage, isUnlisted } from './klines-answer.ts'
 import type { FirstBar } from './rest-first-bar.ts'
@@ -23,7 +23,7 @@ const WALK_GRID = '8h'
 const WALK_SLOT_US = 8 * US_PER_HOUR
 
 /** REST facts of a market's funding rates. Throws CKVD_BUG for a market that has none. */
-export function fundingFacts({ market }: Pick<Series, 'market'>): FundingFacts {
+export function fundingFacts({ market }: Pick<RestSeries, 'market'>): FundingFacts {
   const { funding } = MARKET_FACTS[market]
   if (funding === null) throw new CkvdError('CKVD_BUG', `Expected a market with funding rates, got ${market}.`)
   return funding
@@ -36,7 +36,7 @@ export function fundingFacts({ market }: Pick<Series, 'market'>): FundingFacts {
  * @throws CKVD_REST_BODY, CKVD_REST_RANGE and as `fetchAnswer`
  */
 export async function fetchRates(
-  series: Pick<Series, 'market' | 'symbol'>,
+  series: Pick<RestSeries, 'market' | 'symbol'>,
   page: Page,
   base: string,
   fetchAnswer: (url: string, ask: { readonly weight: number; readonly maxBytes: number }) => Promise<HttpAnswer>,

@@ -1,13 +1,13 @@
 import { hostNameOf } from '../../../config/host-name.ts'
 import { SHARED_ACCOUNTS } from '../../../config/markets.ts'
-import type { Market } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
 
 /**
  * Under which name each market's weight is booked: its REST origin, so that a server of tests and the exchange never meet, and what the exchange
  * counts together under one name. um and cm at one origin are counted together, as the exchange does; spot is apart.
  * @param urls base of each market's REST API
  */
-export function restLanes(urls: Readonly<Record<Market, string>>): Readonly<Record<Market, string>> {
+export function restLanes(urls: Readonly<Record<RestMarket, string>>): Readonly<Record<RestMarket, string>> {
   return { spot: `${originOf(urls.spot)} spot`, um: `${originOf(urls.um)} futures`, cm: `${originOf(urls.cm)} futures` }
 }
 

@@ -1,8 +1,8 @@
 import Bottleneck from 'bottleneck'
 import { MARKET_FACTS } from '../../../config/markets.ts'
 import { abortError, CkvdError, isCkvdError } from '../../errors.ts'
-import type { Market } from '../../model/market.ts'
-import { MARKETS } from '../../model/market.ts'
+import type { RestMarket } from '../../model/market.ts'
+import { REST_MARKETS } from '../../model/market.ts'
 import type { RequestWatch } from '../http/http-exchange.ts'
 import type { AccountLane, Hold, RestAccount } from './rest-account.ts'
 import { MemoryRestAccount } from './rest-account-memory.ts'
@@ -13,11 +13,11 @@ export interface RestLimiterOptions {
   /** what is known of our address; default: in memory, for this limiter alone */
   readonly account?: RestAccount
   /** the account's name for what each market is counted under (see rest-lanes.ts); default: spot apart, um and cm together */
-  readonly lanes?: Readonly<Record<Market, string>>
+  readonly lanes?: Readonly<Record<RestMarket, string>>
   /** part of each weight budget that may be used, above 0 and at most 1; default 0.8 */
   readonly share?: number
   /** weight budget of one address in a minute; default: the exchange's (config/markets.ts). Markets of one lane have the smallest of theirs */
-  readonly budgets?: Partial<Readonly<Record<Market, number>>>
+  readonly budgets?: Partial<Readonly<Record<RestMarket, number>>>
   /** requests in flight in one lane; default 4 */
   readonly maxConcurrent?: number
   /** waits, or throws as soon as the signal is aborted; default `pause` of waiting.ts */
@@ -52,17 +52,17 @@ export function createRestLimiter(options: RestLimiterOptions = {}): RestLimiter
     maxConcurrent,
     sleep: options.sleep ?? pause,
   }
-  const budgetOf = (market: Market): number => {
+  const budgetOf = (market: RestMarket): number => {
     const budget = options.budgets?.[market] ?? MARKET_FACTS[market].rest.budgetPerMinute
     if (!Number.isInteger(budget) || budget < 1) throw wrongOption(`budgets.${market}`, 'a positive integer', budget)
     return budget
   }
   const made = new Map<string, Lane>()
   for (const name of new Set(Object.values(lanes))) {
-    const limit = Math.min(...MARKETS.filter((market) => lanes[market] === name).map(budgetOf))
+    const limit = Math.min(...REST_MARKETS.filter((market) => lanes[market] === name).map(budgetOf))
     made.set(name, new Lane({ name, limit, budget: Math.floor(limit * share) }, settings))
   }
-  const laneOf = (market: Market): Lane => made.get(lanes[market]) as Lane
+  const laneOf = (market: RestMarket): Lane => made.get(lanes[market]) as Lane
   return new RestLimiter({ spot: laneOf('spot'), um: laneOf('um'), cm: laneOf('cm') })
 }
 
@@ -74,9 +74,9 @@ function wrongOption(name: string, expected: string, found: number): CkvdError {
 
 /** Keeps REST requests within the exchange's weight budgets. See `run`. */
 export class RestLimiter {
-  readonly #lanes: Readonly<Record<Market, Lane>>
+  readonly #lanes: Readonly<Record<RestMarket, Lane>>
 
-  constructor(lanes: Readonly<Record<Market, Lane>>) {
+  constructor(lanes: Readonly<Record<RestMarket, Lane>>) {
     this.#lanes = lanes
   }
 
@@ -91,7 +91,12 @@ export class RestLimiter {
    * for five minutes after three of them in a row in this market; CKVD_ABORTED, also while waiting; CKVD_CONFIG when the share is too small for
    * the weight; CKVD_ACCOUNT when the account cannot be read or written; and what `send` throws.
    */
-  run<T extends LimitedAnswer>(market: Market, weight: number, signal: AbortSignal, send: (watch: RequestWatch) => Promise<T>): Promise<T> {
+  run<T extends LimitedAnswer>(
+    market: RestMarket,
+    weight: number,
+    signal: AbortSignal,
+    send: (watch: RequestWatch) => Promise<T>,
+  ): Promise<T> {
     return this.#lanes[market].run(market, weight, signal, send)
   }
 }
@@ -104,7 +109,7 @@ interface LaneSettings {
 
 /** A call on its way: stopped by its caller's signal, or by a ban while it has not been sent. */
 interface Ticket {
-  readonly market: Market
+  readonly market: RestMarket
   readonly stop: AbortController
   /** from the moment in which it goes out until its answer has been read: what stops the lane does not take it away */
   sending: boolean
@@ -122,7 +127,7 @@ class Lane {
   readonly #settings: LaneSettings
   readonly #queue: Bottleneck
   readonly #tickets = new Set<Ticket>()
-  readonly #forbidden = new Map<Market, { readonly count: number; readonly untilMs: number; readonly error: CkvdError }>()
+  readonly #forbidden = new Map<RestMarket, { readonly count: number; readonly untilMs: number; readonly error: CkvdError }>()
   /** holds that are on their way into the account */
   readonly #holds = new Set<Promise<unknown>>()
   #onAnswer: (() => void)[] = []
@@ -134,7 +139,7 @@ class Lane {
   }
 
   async run<T extends LimitedAnswer>(
-    market: Market,
+    market: RestMarket,
     weight: number,
     signal: AbortSignal,
     send: (watch: RequestWatch) => Promise<T>,
@@ -297,7 +302,7 @@ class Lane {
   }
 
   /** The later of header and text counts. */
-  async #startBan(market: Market, answer: LimitedAnswer): Promise<CkvdError> {
+  async #startBan(market: RestMarket, answer: LimitedAnswer): Promise<CkvdError> {
     const nowMs = this.#settings.account.nowMs()
     const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], answerClockMs(answer.headers, nowMs))
     const stated = [retryAfterMs, this.#banTextMs(answer)].filter((delayMs) => delayMs !== undefined)
@@ -309,14 +314,14 @@ class Lane {
     return parseBanText(body, answerClockMs(headers, this.#settings.account.nowMs()))
   }
 
-  #countForbidden(market: Market, error: CkvdError): void {
+  #countForbidden(market: RestMarket, error: CkvdError): void {
     const count = (this.#forbidden.get(market)?.count ?? 0) + 1
     this.#forbidden.set(market, { count, error, untilMs: this.#settings.account.nowMs() + FORBIDDEN_MS })
     if (count >= MAX_FORBIDDEN) this.#stop(forbidden(market, error), (ticket) => ticket.market === market)
   }
 
   /** Why the market is not asked for now; undefined: it is. */
-  #refusalOf(market: Market): CkvdError | undefined {
+  #refusalOf(market: RestMarket): CkvdError | undefined {
     const found = this.#forbidden.get(market)
     return found !== undefined && found.count >= MAX_FORBIDDEN && this.#settings.account.nowMs() < found.untilMs ? found.error : undefined
   }
@@ -327,7 +332,7 @@ class Lane {
     return error
   }
 
-  #tooSmall(market: Market, weight: number): CkvdError {
+  #tooSmall(market: RestMarket, weight: number): CkvdError {
     const { budget } = this.#lane
     return new CkvdError(
       'CKVD_CONFIG',
@@ -337,7 +342,7 @@ class Lane {
   }
 }
 
-function banned(market: Market, untilMs: number): CkvdError {
+function banned(market: RestMarket, untilMs: number): CkvdError {
   const until = new Date(untilMs).toISOString()
   return new CkvdError(
     'CKVD_BANNED',
@@ -346,7 +351,7 @@ function banned(market: Market, untilMs: number): CkvdError {
   )
 }
 
-function rateLimited(market: Market, what: string, untilMs: number): CkvdError {
+function rateLimited(market: RestMarket, what: string, untilMs: number): CkvdError {
   const until = new Date(untilMs).toISOString()
   return new CkvdError(
     'CKVD_RATE_LIMITED',
@@ -363,7 +368,7 @@ function pauseText(ms: number): string {
   return minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`
 }
 
-function forbidden(market: Market, error: CkvdError): CkvdError {
+function forbidden(market: RestMarket, error: CkvdError): CkvdError {
   return new CkvdError(
     'CKVD_FORBIDDEN',
     `The ${market} REST API is not asked for now: it refused this address ${MAX_FORBIDDEN} times in a row. ${error.message}`,

@@ -6,8 +6,8 @@ import { datasetOf } from '../../dataset/registry.ts'
 import type { Columns } from '../../model/columns.ts'
 import { gridOf, countSlots } from '../../model/interval.ts'
 import type { KlineColumns } from '../../model/kline.ts'
-import type { Market } from '../../model/market.ts'
-import type { Series } from '../../model/series.ts'
+import type { RestMarket } from '../../model/market.ts'
+import type { RestSeries } from '../../model/series.ts'
 import type { ExchangeInfo } from './exchange-info.ts'
 import { EXCHANGE_INFO, parseExchangeInfo } from './exchange-info.ts'
 import type { HttpClient } from '../http/http.ts'
@@ -30,13 +30,13 @@ import { backoffMs, pause } from '../../waiting.ts'
 /** What can be asked of REST. */
 export interface RestSource {
   /** The bars of a stretch with those on either side; null when the exchange does not know the symbol. */
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null>
+  fetchStretch(series: RestSeries, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null>
   /** The rows of a sequence between two that are held; null when the exchange does not know the symbol. */
-  fetchIds(series: Series, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null>
+  fetchIds(series: RestSeries, ask: IdsAsk, o: { readonly signal: AbortSignal }): Promise<IdRows | null>
   /** The first bar of all; one is known to open at `upToUs` (microseconds) or before. */
-  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
+  fetchFirstBar(series: RestSeries, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar>
   /** Which symbols trade; asked once, then remembered. */
-  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo>
+  fetchExchangeInfo(market: RestMarket, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo>
 }
 
 /** A request and what it costs. */
@@ -52,7 +52,7 @@ export interface AnswerAsk {
 
 export interface RestOptions {
   /** base of each market's REST API, without a final slash */
-  readonly urls: Readonly<Record<Market, string>>
+  readonly urls: Readonly<Record<RestMarket, string>>
   readonly limiter: RestLimiter
   /** clock in epoch milliseconds that tells which bars have closed */
   readonly nowMs: () => number
@@ -85,7 +85,7 @@ const EXCHANGE_INFO_MS = 900_000
 export class Rest implements RestSource {
   readonly #http: HttpClient
   readonly #options: Required<RestOptions>
-  readonly #exchange = new Map<Market, { readonly askedMs: number; readonly info: Promise<ExchangeInfo> }>()
+  readonly #exchange = new Map<RestMarket, { readonly askedMs: number; readonly info: Promise<ExchangeInfo> }>()
 
   constructor(http: HttpClient, options: RestOptions) {
     this.#http = http
@@ -98,7 +98,7 @@ export class Rest implements RestSource {
    * Throws CKVD_UNKNOWN_INTERVAL, CKVD_REST_RANGE, CKVD_REST_BODY, CKVD_FORBIDDEN, CKVD_BANNED, CKVD_RATE_LIMITED,
    * CKVD_ABORTED and the CKVD_HTTP_… codes of HttpClient; market, symbol and interval are in details.
    */
-  fetchStretch(series: Series, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
+  fetchStretch(series: RestSeries, ask: StretchAsk, o: { readonly signal: AbortSignal }): Promise<StretchRows<Columns> | null> {
     const nowUs = (): number => this.#options.nowMs() * 1000
     if (datasetOf(series).rest === 'fundingRate') return walkRates(this.#askRates(series, o.signal), ask, nowUs, fundingFacts(series))
     if (datasetOf(series).rest === 'statistics') return walkStatistics(this.#askStatistics(series, o.signal), series, ask, nowUs)
@@ -107,7 +107,7 @@ export class Rest implements RestSource {
   }
 
   /** See `walkIds`. Throws CKVD_BUG for a series of which REST tells nothing by ids, and as `fetchStretch`. */
-  fetchIds(series: Series, ask: IdsAsk, { signal }: { readonly signal: AbortSignal }): Promise<IdRows | null> {
+  fetchIds(series: RestSeries, ask: IdsAsk, { signal }: { readonly signal: AbortSignal }): Promise<IdRows | null> {
     const endpoint = idEndpointOf(series)
     if (endpoint === undefined)
       throw new CkvdError('CKVD_BUG', `Expected a series whose rows REST tells by ids, got ${seriesLabel(series)}.`)
@@ -117,14 +117,14 @@ export class Rest implements RestSource {
   }
 
   /** See `findFirstBar`. Throws as `fetchStretch`. */
-  fetchFirstBar(series: Series, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
+  fetchFirstBar(series: RestSeries, upToUs: number | null, o: { readonly signal: AbortSignal }): Promise<FirstBar> {
     const { rest } = MARKET_FACTS[series.market]
     const nowUs = this.#options.nowMs() * 1000
     if (datasetOf(series).rest === 'fundingRate') return findFirstRate(this.#askRates(series, o.signal), upToUs, nowUs)
     // it has forgotten it
     if (datasetOf(series).rest === 'statistics') return Promise.resolve('unproved')
     const send = (page: Page): Promise<KlineColumns | null> => this.#fetchPage(series, page, o.signal)
-    const months: Series = { ...series, interval: '1M' }
+    const months: RestSeries = { ...series, interval: '1M' }
     const latest = { startUs: 0, endUs: nowUs, limit: limitFor(countSlots(EXCHANGE_OPENED_US, nowUs, '1M'), rest), isLatest: true }
     const sendMonths = (page: Page | null): Promise<KlineColumns | null> => this.#fetchPage(months, page ?? latest, o.signal)
     return findFirstBar(send, sendMonths, upToUs, nowUs, gridOf(series), rest)
@@ -134,7 +134,7 @@ export class Rest implements RestSource {
    * One request a market, its answer or its failure remembered for a quarter of an hour. Throws CKVD_REST_BODY, CKVD_HTTP_STATUS and as
    * `fetchStretch`.
    */
-  fetchExchangeInfo(market: Market, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
+  fetchExchangeInfo(market: RestMarket, o: { readonly signal: AbortSignal }): Promise<ExchangeInfo> {
     const known = this.#exchange.get(market)
     const nowMs = performance.now()
     if (known !== undefined && nowMs - known.askedMs < EXCHANGE_INFO_MS) return known.info
@@ -151,11 +151,11 @@ export class Rest implements RestSource {
    * The answer to a request of any kind, with status 200 or one that refuses it (400 to 499 without 403, 408, 418, 429, 451), after retries.
    * Throws CKVD_FORBIDDEN, CKVD_BANNED, CKVD_RATE_LIMITED, CKVD_ABORTED and the CKVD_HTTP_… codes of HttpClient.
    */
-  fetchAnswer(market: Market, url: string, ask: AnswerAsk): Promise<HttpAnswer> {
+  fetchAnswer(market: RestMarket, url: string, ask: AnswerAsk): Promise<HttpAnswer> {
     return this.#retry(ask.signal, () => this.#fetchAnswerOnce(market, url, ask))
   }
 
-  #fetchAnswerOnce(market: Market, url: string, { weight, maxBytes, signal, headers }: AnswerAsk): Promise<HttpAnswer> {
+  #fetchAnswerOnce(market: RestMarket, url: string, { weight, maxBytes, signal, headers }: AnswerAsk): Promise<HttpAnswer> {
     return this.#options.limiter.run(market, weight, signal, (watch) =>
       this.#http.fetch(url, {
         ...{ kind: 'rest', signal, maxBytes, maxRetries: 0, pass: isRefusal, watch },
@@ -164,7 +164,7 @@ export class Rest implements RestSource {
     )
   }
 
-  async #fetchExchangeInfo(market: Market, signal: AbortSignal): Promise<ExchangeInfo> {
+  async #fetchExchangeInfo(market: RestMarket, signal: AbortSignal): Promise<ExchangeInfo> {
     const { path, weight } = EXCHANGE_INFO[market]
     const url = `${this.#options.urls[market]}${path}`
     const answer = await this.fetchAnswer(market, url, { weight, maxBytes: MAX_EXCHANGE_INFO_BYTES, signal })
@@ -177,7 +177,7 @@ export class Rest implements RestSource {
   }
 
   /** Pages of funding rates, with retries. */
-  #askRates(series: Series, signal: AbortSignal): AskPage<Columns> {
+  #askRates(series: RestSeries, signal: AbortSignal): AskPage<Columns> {
     const base = this.#options.urls[series.market]
     return (page) =>
       placed(
@@ -187,7 +187,7 @@ export class Rest implements RestSource {
   }
 
   /** Pages of statistics, with retries. */
-  #askStatistics(series: Series, signal: AbortSignal): AskPage<Columns> {
+  #askStatistics(series: RestSeries, signal: AbortSignal): AskPage<Columns> {
     const base = this.#options.urls[series.market]
     const fetchAnswer = (url: string, ask: { readonly weight: number; readonly maxBytes: number }): Promise<HttpAnswer> =>
       this.fetchAnswer(series.market, url, { ...ask, signal })
@@ -195,7 +195,7 @@ export class Rest implements RestSource {
   }
 
   /** One page, with retries; null when the symbol is unknown. */
-  async #fetchPage(series: Series, page: Page, signal: AbortSignal): Promise<KlineColumns | null> {
+  async #fetchPage(series: RestSeries, page: Page, signal: AbortSignal): Promise<KlineColumns | null> {
     const rows = await placed(
       series,
       this.#retry(signal, () => this.#fetchPageOnce(series, page, signal)),
@@ -221,7 +221,7 @@ export class Rest implements RestSource {
     }
   }
 
-  async #fetchPageOnce(series: Series, page: Page, signal: AbortSignal): Promise<KlineColumns | 'unlisted'> {
+  async #fetchPageOnce(series: RestSeries, page: Page, signal: AbortSignal): Promise<KlineColumns | 'unlisted'> {
     const { market, symbol, interval } = series
     const { intervals, rest } = MARKET_FACTS[market]
     if (!intervals.includes(interval)) {
@@ -242,7 +242,7 @@ export class Rest implements RestSource {
 }
 
 /** The answer to a question about a series, which an error names. */
-async function placed<T>({ market, symbol, interval }: Series, answer: Promise<T>): Promise<T> {
+async function placed<T>({ market, symbol, interval }: RestSeries, answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (error) {

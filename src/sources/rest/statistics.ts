@@ -6,7 +6,7 @@ import { createRows, datasetOf } from '../../dataset/registry.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
 import { firstSlotUs, gridOf } from '../../model/interval.ts'
-import type { Series } from '../../model/series.ts'
+import type { RestSeries } from '../../model/series.ts'
 import { US_PER_DAY } from '../../model/utc-day.ts'
 import type { HttpAnswer } from '../http/http-exchange.ts'
 import { checkPage, isUnlisted } from './klines-answer.ts'
@@ -23,7 +23,7 @@ const MARGIN_US = 60_000_000
 type FetchAnswer = (url: string, ask: { readonly weight: number; readonly maxBytes: number }) => Promise<HttpAnswer>
 
 /** REST facts of a market's statistics. Throws CKVD_BUG for a market that has none. */
-function statisticsFacts({ market }: Pick<Series, 'market'>): StatisticsFacts {
+function statisticsFacts({ market }: Pick<RestSeries, 'market'>): StatisticsFacts {
   const { statistics } = MARKET_FACTS[market]
   if (statistics === null) throw new CkvdError('CKVD_BUG', `Expected a market with statistics of futures, got ${market}.`)
   return statistics
@@ -35,7 +35,7 @@ function statisticsFacts({ market }: Pick<Series, 'market'>): StatisticsFacts {
  * @throws CKVD_REST_BODY, CKVD_REST_RANGE and as `fetchAnswer`
  */
 export async function fetchStatistics(
-  series: Series,
+  series: RestSeries,
   page: Page,
   { base, nowUs, fetchAnswer }: { readonly base: string; readonly nowUs: number; readonly fetchAnswer: FetchAnswer },
 ): Promise<Columns | null> {
@@ -71,13 +71,13 @@ function toldByAll(answers: readonly ReadonlyMap<number, unknown>[]): number[] {
 }
 
 /** The first slot that the exchange has not forgotten, us. */
-function oldestUs(series: Series, nowUs: number): number {
+function oldestUs(series: RestSeries, nowUs: number): number {
   const { restDays } = datasetOf(series)
   return restDays === undefined ? 0 : firstSlotUs(nowUs - restDays * US_PER_DAY + MARGIN_US, gridOf(series))
 }
 
 async function fetchPart(
-  series: Series,
+  series: RestSeries,
   { path, values }: StatisticsPart,
   page: Page,
   base: string,
@@ -102,7 +102,7 @@ async function fetchPart(
 /** Walks through a stretch of statistics: see `walkStretch`. Windows hold no more slots than rows fit, whichever end a page begins at. */
 export function walkStatistics(
   send: AskPage<Columns>,
-  series: Series,
+  series: RestSeries,
   ask: StretchAsk,
   nowUs: () => number,
 ): Promise<StretchRows<Columns> | null> {

@@ -101,7 +101,7 @@ describe('flags', () => {
   })
 
   test.each([
-    ['--market', 'swap', 'spot, um or cm'],
+    ['--market', 'swap', 'spot, um, cm or option'],
     ['--map-market', 'spot', 'um or cm'],
     ['--symbols', 'BTC USDT', 'symbols separated by commas'],
     ['--symbols', '', 'symbols separated by commas'],
@@ -144,7 +144,7 @@ describe('the config file', () => {
   test.each([
     [{ days: 11 }, 'Expected `days` to be an integer from 1 to 10, got "11"'],
     [{ dryRun: 'yes' }, 'Expected `dryRun` to be true or false, got "yes"'],
-    [{ market: 5 }, 'Expected `market` to be spot, um or cm, got "5"'],
+    [{ market: 5 }, 'Expected `market` to be spot, um, cm or option, got "5"'],
     [{ intervals: { a: 1 } }, 'Expected `intervals` to be text, a number or a list of texts'],
   ])('%j is refused', async (value, message) => {
     write(value)

@@ -149,7 +149,7 @@ describe('the library takes what the command takes', () => {
       { symbols: ['AAAUSDT'], month: '2024-02', start: '2024-02-03' },
       'Expected `month` or `start` and `end`, got both',
     ],
-    ['an unknown market', { symbols: ['AAAUSDT'], market: 'swap' }, 'Expected `market` to be spot, um or cm, got swap'],
+    ['an unknown market', { symbols: ['AAAUSDT'], market: 'swap' }, 'Expected `market` to be spot, um, cm or option, got swap'],
   ])('%s is refused', async (_what, request, sentence) => {
     await using directory = await createTempDirectory()
     await expect(ingest({ ...request, lake: directory.lake })).rejects.toMatchObject({

@@ -55,7 +55,7 @@ describe('the listing', () => {
 
   it('rolls keys up into folders on every level and pages through them', async () => {
     const folders = async (prefix: string): Promise<string[]> => (await fetchPage(sandbox.urls.listing, { delimiter: '/', prefix })).folders
-    expect(await folders('data/')).toEqual(['data/futures/', 'data/spot/'])
+    expect(await folders('data/')).toEqual(['data/futures/', 'data/option/', 'data/spot/'])
     expect(await folders('data/futures/um/')).toEqual(['data/futures/um/daily/', 'data/futures/um/monthly/'])
     // byte order: 1mo after 1m, since "/" sorts before "o"
     expect(await folders('data/spot/monthly/klines/BTCUSDT/')).toEqual(

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import Database from 'libsql'
@@ -265,6 +265,77 @@ describe('a catalog of version 2', () => {
       openCatalog(path, { mode: 'write' }).close()
       expect(publicRows(path)).toEqual(before)
       expect(readdirSync(dirname(path))).toEqual(['catalog.sqlite'])
+    })
+  })
+})
+
+/** What SQLite keeps of the checks of a catalog's markets. */
+function checksOf(path: string): string[] {
+  const plain = new Database(path, { readonly: true })
+  const texts = plain.prepare(`SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name`).raw().all([]).flat() as string[]
+  plain.close()
+  return texts.flatMap((text) => /market IN \([^)]*\)/.exec(text) ?? [])
+}
+
+/** A catalog of version 3 as it was made before there was a market `option`, with a day of bars in it. */
+async function withFormerMarkets(test: (path: string) => void): Promise<void> {
+  await inTempDirectory((directory) => {
+    const [newer, path] = [join(directory, 'newer.sqlite'), join(directory, 'catalog.sqlite')]
+    openCatalog(newer, { mode: 'write' }).close()
+    const model = new Database(newer, { readonly: true })
+    const statements = model.prepare(`SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid`).raw().all([]).flat() as string[]
+    model.close()
+    const older = new Database(path)
+    older.exec(`${statements.join(';\n').replaceAll(`'spot', 'um', 'cm', 'option'`, `'spot', 'um', 'cm'`)}; PRAGMA user_version = 3;
+INSERT INTO all_series (dataset, market, symbol, interval, is_known) VALUES ('klines', 'spot', 'BTCUSDT', '1h', 1);
+INSERT INTO beginnings VALUES ('spot', 'BTCUSDT', '1h', ${START_US});`)
+    expect(() => older.exec(OPTION)).toThrow(/CHECK constraint failed: market IN/)
+    older.close()
+    test(path)
+    return Promise.resolve()
+  })
+}
+const OPTION = `INSERT INTO all_series (dataset, market, symbol, interval, is_known) VALUES ('BVOLIndex', 'option', 'BTCBVOLUSDT', '1s', 1)`
+const NEW_CHECK = `market IN ('spot', 'um', 'cm', 'option')`
+
+describe('a catalog of version 3 from before there were options', () => {
+  it('takes a series of them once it was opened for writing, and keeps what it had', async () => {
+    await withFormerMarkets((path) => {
+      expect(checksOf(path)).toEqual(Array(3).fill(`market IN ('spot', 'um', 'cm')`))
+      const index = { dataset: 'BVOLIndex', market: 'option', symbol: 'BTCBVOLUSDT', interval: '1s' } as const
+      // who reads it meanwhile sees the change with its next question
+      using reader = openCatalog(path, { mode: 'read' })
+      {
+        using catalog = openCatalog(path, { mode: 'write' })
+        catalog.putSeries(seriesRowOf(index, {}))
+        catalog.commit([{ row: rowOf(index, '2024-03-01', { condition: 'unlisted', expected: 1 }), gaps: [] }])
+      }
+      expect(reader.listSeries().map(({ market, symbol }) => `${market} ${symbol}`)).toEqual(['option BTCBVOLUSDT', 'spot BTCUSDT'])
+      expect(reader.readDays(index)).toMatchObject([{ day: '2024-03-01', condition: 'unlisted' }])
+      expect(reader.listBeginnings(BTC)).toEqual([{ market: 'spot', symbol: 'BTCUSDT', interval: '1h', firstOpenUs: START_US }])
+      expect(checksOf(path)).toEqual(Array(3).fill(NEW_CHECK))
+      const plain = new Database(path)
+      expect(plain.prepare('PRAGMA integrity_check').raw().all([])).toEqual([['ok']])
+      expect(() => plain.exec(OPTION.replace(`'option'`, `'swap'`))).toThrow(/CHECK constraint failed: market IN/)
+      plain.close()
+    })
+  })
+
+  it('is read as it is, and left as it is, and one that has them is not touched', async () => {
+    await withFormerMarkets((path) => {
+      const bytes = readFileSync(path)
+      openCatalog(path, { mode: 'read' }).close()
+      expect(readFileSync(path).equals(bytes)).toBe(true)
+      openCatalog(path, { mode: 'write' }).close()
+      const schemaOf = (): unknown => {
+        const plain = new Database(path, { readonly: true })
+        const found = plain.prepare('PRAGMA schema_version').raw().get([])
+        plain.close()
+        return found
+      }
+      const before = schemaOf()
+      openCatalog(path, { mode: 'write' }).close()
+      expect(schemaOf()).toEqual(before)
     })
   })
 })

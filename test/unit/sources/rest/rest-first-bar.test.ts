@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { MARKET_FACTS } from '../../../../config/markets.ts'
-import type { Market } from '../../../../src/model/market.ts'
+import type { RestMarket } from '../../../../src/model/market.ts'
 import type { FirstBar } from '../../../../src/sources/rest/rest-first-bar.ts'
 import { findFirstBar } from '../../../../src/sources/rest/rest-first-bar.ts'
 import type { Page } from '../../../../src/sources/rest/rest-pages.ts'
@@ -22,7 +22,7 @@ interface Manners {
 }
 
 /** Asks an exchange, by its documents, for the first bar of a series that has these hours. */
-async function ask(market: Market, opens: readonly number[], held: number | null, manners: Manners = {}) {
+async function ask(market: RestMarket, opens: readonly number[], held: number | null, manners: Manners = {}) {
   const pages: Page[] = []
   const give = (times: readonly number[], page: Page, fromStart: boolean) => {
     const inside = (manners.empty?.(pages.length) ?? false) ? [] : times.filter((time) => time >= page.startUs && time <= page.endUs)

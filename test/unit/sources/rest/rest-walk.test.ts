@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MARKET_FACTS } from '../../../../config/markets.ts'
 import { barsAt } from '../../acquire/bars.ts'
-import type { Market } from '../../../../src/model/market.ts'
+import type { RestMarket } from '../../../../src/model/market.ts'
 import type { Page } from '../../../../src/sources/rest/rest-pages.ts'
 import type { StretchAsk, StretchRows } from '../../../../src/sources/rest/rest-walk.ts'
 import { walkStretch } from '../../../../src/sources/rest/rest-walk.ts'
@@ -29,7 +29,7 @@ interface Manners {
 }
 
 /** The klines of an exchange, by its documents: rows between two times, both included, from the market's end of the range. */
-function exchangeOf(market: Market, hours: readonly number[], manners: Manners = {}) {
+function exchangeOf(market: RestMarket, hours: readonly number[], manners: Manners = {}) {
   const pages: (Page & { readonly rows: number })[] = []
   const opens = hours.map((hour) => T + hour * HOUR).filter((open) => open <= NOW - (manners.lagHours ?? 0) * HOUR)
   const send = (page: Page) => {

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isCkvdError } from '../../../../src/errors.ts'
 import type { Interval } from '../../../../src/model/interval.ts'
-import type { Market } from '../../../../src/model/market.ts'
+import type { RestMarket } from '../../../../src/model/market.ts'
 import { HTTP_DEFAULTS, HttpClient } from '../../../../src/sources/http/http.ts'
 import { MemoryRestAccount } from '../../../../src/sources/rest/rest-account-memory.ts'
 import { createRestLimiter } from '../../../../src/sources/rest/rest-limiter.ts'
@@ -44,7 +44,7 @@ function createRest(options: Partial<RestOptions> = {}): Rest {
   return new Rest(http, { urls: server.urls, limiter, nowMs: () => NOW, sleep: () => Promise.resolve(), ...options })
 }
 
-const series = (market: Market, interval: Interval = '1m', symbol = 'TESTUSDT') => ({ market, symbol, interval })
+const series = (market: RestMarket, interval: Interval = '1m', symbol = 'TESTUSDT') => ({ market, symbol, interval })
 /** A stretch of which no neighbour is known. */
 const us = (startMs: number, endMs: number): StretchAsk => ({
   startUs: startMs * 1000,

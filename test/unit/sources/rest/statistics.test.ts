@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { Series } from '../../../../src/model/series.ts'
+import type { RestSeries } from '../../../../src/model/series.ts'
 import { fetchStatistics } from '../../../../src/sources/rest/statistics.ts'
 
-const SERIES: Series = { dataset: 'metrics', market: 'um', symbol: 'BTCUSDT', interval: '5m' }
+const SERIES: RestSeries = { dataset: 'metrics', market: 'um', symbol: 'BTCUSDT', interval: '5m' }
 const START_MS = Date.parse('2026-11-20T00:00:00Z')
 const SLOT_MS = 300_000
 /** What each question is told, by the end of its path; the last one of taker volumes. */
