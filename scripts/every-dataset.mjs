@@ -1,6 +1,6 @@
 /**
  * `node scripts/every-dataset.mjs [--symbols 20] [--days 29] [--kills 20] [--seed 1]`: every data set of the archive in one run, of symbols of spot,
- * USDⓈ-M and COIN-M of the sandbox exchange, once without a break and once killed so many times (SIGKILL, at any moment) and run again. Both must
+ * USDⓈ-M, COIN-M and options of the sandbox exchange, once without a break and once killed so many times (SIGKILL, at any moment) and run again. Both must
  * end with 0, with the same bytes in every file. Prints a line for each step; ends with 1 when one of it is not so, with 2 for wrong usage.
  * Needs the built program (`npm run build`).
  */
@@ -18,7 +18,7 @@ import { createRandom } from './torture/random.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const cli = join(root, 'dist/src/cli/main.js')
 /** In this month all data sets are published, those that have ended among them. */
-const START = '2024-02-01'
+const START = '2023-09-01'
 const NOW = '2024-06-01T12:00:00Z'
 /** Of those behind it a day has some hundred thousand trades, not millions. */
 const FIRST_SYMBOL = 12
@@ -75,7 +75,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Symbols of the three markets in turn, as a universe of all data sets. */
+/** Symbols of the three markets that have bars in turn, and two of options, as a universe of all data sets. */
 function universeOf(count) {
   const bases = readFileSync(join(root, 'config/universe/spot_synchronal.csv'), 'utf8')
     .trim()
@@ -87,7 +87,8 @@ function universeOf(count) {
     const market = Object.keys(nameOf)[i % 3]
     return `${market},${nameOf[market](bases[Math.floor(i / 3)])},2017-01-01,1m`
   })
-  return `market,symbol,earliest_date,available_intervals\n${lines.join('\n')}\n`
+  const options = ['BTCBVOLUSDT', 'BTCUSDT'].map((symbol) => `option,${symbol},2023-05-18,`)
+  return `market,symbol,earliest_date,available_intervals\n${[...lines, ...options].join('\n')}\n`
 }
 
 function start(urls, universe, lake) {

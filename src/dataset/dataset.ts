@@ -26,6 +26,8 @@ export interface DatasetColumn {
   readonly nullable?: boolean
   /** of a timestamp: written as `2024-01-01 00:05:00`, UTC; default: as digits */
   readonly isText?: boolean
+  /** of a timestamp: its cell has a date alone, `2024-01-01`, and the one behind it, whose header this is, the hour, UTC, 0 to 23 */
+  readonly hour?: string
 }
 
 /** What must be there, and what is missing when it is not. */

@@ -7,7 +7,7 @@ import { FUNDING_RATE } from './sets/funding.ts'
 import { KLINES } from './sets/klines.ts'
 import { LIQUIDATIONS } from './sets/liquidations.ts'
 import { METRICS } from './sets/metrics.ts'
-import { VOLATILITY_INDEX } from './sets/options.ts'
+import { OPTION_SUMMARY, VOLATILITY_INDEX } from './sets/options.ts'
 import { INDEX_PRICE_KLINES, MARK_PRICE_KLINES, PREMIUM_INDEX_KLINES } from './sets/price-klines.ts'
 import { AGG_TRADES, TRADES } from './sets/trades.ts'
 
@@ -31,6 +31,7 @@ const DATASETS = new Map<string, Described>(
     BOOK_TICKER,
     LIQUIDATIONS,
     VOLATILITY_INDEX,
+    OPTION_SUMMARY,
   ].map((dataset) => [dataset.name, describe(dataset)]),
 )
 

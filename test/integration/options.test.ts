@@ -12,6 +12,7 @@ import { readFirstEntry } from '../support/zip-builder.ts'
 const MARKETS: readonly SyntheticMarket[] = [
   { market: 'spot', symbol: 'BTCUSDT', firstDay: '2023-08-01' },
   { market: 'option', symbol: 'BTCBVOLUSDT', firstDay: '2023-08-01' },
+  { market: 'option', symbol: 'BTCUSDT', firstDay: '2023-08-01' },
 ]
 const NOW = '2024-06-01T12:00:00Z'
 
@@ -29,7 +30,17 @@ const INDEX: Case = {
   days: ['2024-03-05', '2024-03-06', '2024-03-07'],
   stored: ([time = '', , ...cells]) => [time, ...cells],
 }
-const CASES = [INDEX]
+const SUMMARY: Case = {
+  dataset: 'EOHSummary',
+  symbol: 'BTCUSDT',
+  days: ['2023-09-05', '2023-09-06', '2023-09-07'],
+  stored: ([date = '', hour = '', ...cells]) => [`${date}T${hour.padStart(2, '0')}:00:00Z`, ...cells],
+}
+const CASES = [INDEX, SUMMARY]
+/** A line of a summary that is sound but for what is given. */
+function summaryLine({ date = '2023-09-05', hour = '0', contract = 'BTC-230929-27000-C', open = '' }): string {
+  return [date, hour, contract, 'BTCUSDT', 'C', '230929-27000', open, ...Array<string>(19).fill('1')].join(',')
+}
 const rangeOf = ({ days: [start, , end] }: Case): string[] => ['--start', start, '--end', end]
 
 async function createWorld(faults: readonly FaultRule[] = []) {
@@ -165,6 +176,28 @@ describe('what there is of options', () => {
   test.each([
     ['another symbol', INDEX, '1709596800000,ETHBVOLUSDT,ETHBVOL,USDT,50', 'CKVD_CSV_SYMBOL', /"ETHBVOLUSDT" .*line 3, column 2/],
     ['no name', INDEX, '1709596800000,BTCBVOLUSDT,,USDT,50', 'CKVD_CSV_WORD', /a name of .* as base_asset, found "" .*line 3, column 3/],
+    [
+      'an hour that no day has',
+      SUMMARY,
+      summaryLine({ hour: '24' }),
+      'CKVD_CSV_TIME',
+      /an hour from 0 to 23 as hour, found "24" .*line 3, column 2/,
+    ],
+    [
+      'a day that no calendar has',
+      SUMMARY,
+      summaryLine({ date: '2023-02-30' }),
+      'CKVD_CSV_TIME',
+      /a date such as .* as date.*line 3, column 1/,
+    ],
+    [
+      'a contract of two words',
+      SUMMARY,
+      summaryLine({ contract: 'BTC 1' }),
+      'CKVD_CSV_WORD',
+      /as symbol, found "BTC 1" .*line 3, column 3/,
+    ],
+    ['a price that is none', SUMMARY, summaryLine({ open: 'NaN' }), 'CKVD_CSV_NUMBER', /a number as open, found "NaN" .*line 3, column 7/],
     ['a value below 0', INDEX, '1709596800000,BTCBVOLUSDT,BTCBVOL,USDT,-1', 'CKVD_CSV_NUMBER', /line 3, column 5/],
   ])('%s ends in quarantine, with its line and column', async (_name, of, text, code, message) => {
     await using world = await createWorld([{ kind: 'corrupt-line', match: `${of.dataset}-${of.days[0]}`, line: 3, text }])
@@ -192,6 +225,30 @@ describe('what there is of options', () => {
       const told = await runHere(['query', sql, '--from', out, '--format', 'csv'], { cwd: world.path })
       expect(told.stdout).toBe(`symbol,base_asset,n,most\nBTCBVOLUSDT,BTCBVOL,${lines.length},${highest}\n`)
     }
+  })
+
+  test('what was traded in an hour is asked of the lake in SQL, what was not is null, and behind the last day nothing is missing', async () => {
+    await using world = await createWorld()
+    const told = await world.ingest('BTCUSDT', 'BTCBVOLUSDT', '--data', 'all', '--start', '2023-10-22', '--end', '2023-10-26')
+    expect(told).toMatchObject({ exit: 0, series: 2, days: { complete: 6, unlisted: 2 }, problems: [] })
+    const of = { ...SUMMARY, days: ['2023-10-22', '2023-10-23', '2023-10-24'] as const }
+    const rows = (await publishedLines(world, of)).map((line) => line.split(','))
+    const calls = rows.filter((cells) => cells[4] === 'C')
+    const [idle, unbid] = [calls.filter((cells) => cells[6] === ''), calls.filter((cells) => cells[12] === '""')]
+    expect(Math.min(idle.length, unbid.length)).toBeGreaterThan(0)
+    const volume = calls.reduce((sum, cells) => sum + Math.round(100 * Number(cells[10])), 0)
+    for (const format of ['parquet', 'csv']) {
+      const out = join(world.path, format)
+      expect((await world.run('export', '--data', 'EOHSummary', '--format', format, '--out', out)).exit).toBe(0)
+      const sql =
+        'SELECT symbol, count(DISTINCT contract) c, count(*) n, count(*) - count("open") idle, count(*) - count(best_bid_price) unbid, count(best_buy_iv) iv, round(100 * sum(volume_contracts)) v FROM option_EOHSummary WHERE "type" = \'C\' GROUP BY ALL'
+      const answer = await runHere(['query', sql, '--from', out, '--format', 'csv'], { cwd: world.path })
+      const contracts = new Set(calls.map((cells) => cells[2])).size
+      expect(answer.stdout).toBe(
+        `symbol,c,n,idle,unbid,iv,v\nBTCUSDT,${contracts},${calls.length},${idle.length},${unbid.length},0,${volume}\n`,
+      )
+    }
+    expect(world.asked()).toBe(0)
   })
 
   test.each([

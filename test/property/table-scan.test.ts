@@ -22,10 +22,12 @@ function digits(min: number, max: number): fc.Arbitrary<string> {
 
 const sign = fc.constantFrom('', '', '', '-')
 /** What a column holds, and whether its times are written as text. */
-type Kind = ColumnType | 'textTime'
+type Kind = ColumnType | 'textTime' | 'dateHour'
+
+const pad = (n: number): string => String(n).padStart(2, '0')
 
 function pair(most: number): fc.Arbitrary<string> {
-  return fc.nat(most).map((n) => String(n).padStart(2, '0'))
+  return fc.nat(most).map(pad)
 }
 
 /** A date that need not be one, and a time of its day that need not be one. */
@@ -43,6 +45,9 @@ const USUAL: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
       .date({ min: new Date('2009-01-01T00:00Z'), max: new Date('2099-12-31T23:59Z'), noInvalidDate: true })
       .map((date) => date.toISOString().slice(0, 19).replace('T', ' ')),
   ),
+  dateHour: fc
+    .tuple(fc.nat(60_000), fc.nat(23), fc.boolean())
+    .map(([hours, hour, isLong]) => `${new Date(START_MS + 3_600_000 * hours).toISOString().slice(0, 10)},${isLong ? pad(hour) : hour}`),
   timestamp: fc.tuple(fc.nat(86_399_999), fc.constantFrom('', '', '123')).map(([ms, micros]) => `${START_MS + ms}${micros}`),
   float64: fc.oneof(
     fc.tuple(sign, digits(1, 6), digits(8, 8)).map(([minus, whole, fraction]) => `${minus}${whole}.${fraction}`),
@@ -70,6 +75,16 @@ const ODD: Readonly<Record<Kind, fc.Arbitrary<string>>> = {
       const text = '2024-02-29 23:59:59'
       return text.slice(0, at) + other + text.slice(at + 1)
     }),
+  ),
+  dateHour: fc.constantFrom(
+    '2024-02-30,0',
+    '2024-02-29,24',
+    '2024-02-29,',
+    ',5',
+    '2024-02-29,-1',
+    '2024-02-29,1.0',
+    '2024-2-29,1',
+    '1999-01-01,3',
   ),
   timestamp: fc.oneof(
     digits(10, 18),
@@ -101,10 +116,11 @@ const bounds: fc.Arbitrary<Pick<DatasetColumn, 'least' | 'most'>> = fc.oneof(
 const kinds = fc.oneof(
   { weight: 60, arbitrary: fc.constantFrom<Kind>('timestamp', 'float64', 'int64', 'bool', 'textTime') },
   // the scanner leaves rows of words and texts to the exact reader, all of them
-  { weight: 2, arbitrary: fc.constantFrom<Kind>('word', 'text') },
+  { weight: 3, arbitrary: fc.constantFrom<Kind>('word', 'text', 'dateHour') },
 )
 
-function typeOf(kind: Kind): Pick<DatasetColumn, 'type' | 'isText' | 'words'> {
+function typeOf(kind: Kind): Pick<DatasetColumn, 'type' | 'isText' | 'words' | 'hour'> {
+  if (kind === 'dateHour') return { type: 'timestamp', hour: 'hour' }
   if (kind === 'word') return { type: kind, words: ['LIMIT', 'STOP', 'STOP_MARKET'] }
   return kind === 'textTime' ? { type: 'timestamp', isText: true } : { type: kind }
 }
@@ -119,16 +135,17 @@ const dataset: fc.Arbitrary<Dataset> = fc
   })
 
 /** A cell of a column, most often within its bounds. */
-function cellOf({ type, isText, least }: DatasetColumn, oddness: number): fc.Arbitrary<string> {
-  const kind = isText === true ? 'textTime' : type
-  const usual = least === 0 && kind !== 'textTime' && kind !== 'text' ? USUAL[kind].map((text) => text.replace('-', '')) : USUAL[kind]
+function cellOf({ type, isText, hour, least }: DatasetColumn, oddness: number): fc.Arbitrary<string> {
+  const kind = hour !== undefined ? 'dateHour' : isText === true ? 'textTime' : type
+  const usual =
+    least === 0 && !['textTime', 'text', 'dateHour'].includes(kind) ? USUAL[kind].map((text) => text.replace('-', '')) : USUAL[kind]
   return fc.oneof({ weight: 1000, arbitrary: usual }, { weight: oddness, arbitrary: ODD[kind] }, { weight: oddness, arbitrary: ANY })
 }
 
 const ends = fc.constantFrom(...Array<string>(20).fill('\n'), '\r\n')
 /** A CSV of a description: rows, and now and then a line that is none. */
 function csvOf({ columns }: Dataset, oddness: number): fc.Arbitrary<string> {
-  const header = columns.map(({ header, name }) => header ?? name).join(',')
+  const header = columns.map(({ header, name, hour }) => [header ?? name, ...(hour === undefined ? [] : [hour])].join(',')).join(',')
   const row = fc.tuple(...columns.map((column) => cellOf(column, oddness))).map((cells) => cells.join(','))
   const line = fc.oneof(
     { weight: 1000, arbitrary: row },

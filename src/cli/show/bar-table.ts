@@ -11,7 +11,11 @@ const FIRST_SHOWN = [
   'transaction_time',
   'timestamp',
   'time',
+  'calc_time',
   'funding_rate',
+  'contract',
+  'index_value',
+  'mark_price',
   'close',
   'bars',
   'expected_bars',
@@ -30,7 +34,10 @@ const FIRST_SHOWN = [
   '_data_source',
 ]
 /** Columns of text; all others stand right. */
-const TEXTS: ReadonlySet<string> = new Set(['market', 'symbol', '_data_source', 'side', 'order_type', 'time_in_force', 'order_status'])
+const TEXTS: ReadonlySet<string> = new Set([
+  ...['market', 'symbol', '_data_source', 'side', 'order_type', 'time_in_force', 'order_status'],
+  ...['base_asset', 'quote_asset', 'contract', 'underlying', 'type', 'strike'],
+])
 
 /** The ends of a long table, as a terminal shows it. */
 export interface TableEnds {

@@ -12,6 +12,9 @@ import { csvError, cut, lineEndAt, parseTimeUs } from './csv-row.ts'
 const DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?$/
 const WHOLE = /^-?[0-9]+$/
 const FLAGS: Readonly<Record<string, number>> = { true: 1, false: 0, True: 1, False: 0 }
+const DATE = /^\d{4}-\d\d-\d\d$/
+const HOUR = /^\d{1,2}$/
+const US_PER_HOUR = 3_600_000_000
 const TEXT_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
 /** What is longer than this is no row, and is not looked at as a whole. */
 export const MAX_LINE_BYTES = 65_536
@@ -28,10 +31,10 @@ export interface TablePlace {
   readonly period: TimeRange
 }
 
-/** A cell of each row: of a column, or the symbol (null), which is checked and not stored. */
+/** A cell of each row: of a column, the symbol, which is checked and not stored, or the hour of the date before it. */
 interface Cell {
   readonly header: string
-  readonly column: DatasetColumn | null
+  readonly column: DatasetColumn | 'symbol' | 'hour'
 }
 
 /** The rows of a data set as columns, in the order of the file: not sorted, duplicates included. */
@@ -92,9 +95,13 @@ export function readLines(dataset: Dataset, place: TablePlace): LineReader {
         throw csvError(codeOf(line, 'CKVD_CSV_COLUMNS'), `Expected ${cells.length} columns, found ${told}`, line, 1, text)
       }
       const values: CellValue[] = []
-      cells.forEach(({ column }, i) => {
+      cells.forEach(({ column, header }, i) => {
         const cell = found[i] ?? ''
-        if (column === null) return checkSymbol(cell, place, line, i)
+        if (column === 'symbol') return checkSymbol(cell, place, line, i)
+        if (column === 'hour') {
+          values.push(Number(values.pop()) + parseHour(cell, header, line, i) * US_PER_HOUR)
+          return
+        }
         const value = parseCell(cell, column, line, i)
         values.push(column.key === 'openTime' ? timeOf(value as number, cell, line, i) : value)
       })
@@ -116,8 +123,17 @@ function valuesOf(type: ColumnType, values: readonly CellValue[]): Values {
 }
 
 function cellsOf({ columns, symbolAt }: Dataset): readonly Cell[] {
-  const cells = columns.map((column): Cell => ({ header: column.header ?? column.name, column }))
-  return symbolAt === undefined ? cells : cells.toSpliced(symbolAt, 0, { header: 'symbol', column: null })
+  const cells = columns.flatMap((column): Cell[] => [
+    { header: column.header ?? column.name, column },
+    ...(column.hour === undefined ? [] : [{ header: column.hour, column: 'hour' as const }]),
+  ])
+  return symbolAt === undefined ? cells : cells.toSpliced(symbolAt, 0, { header: 'symbol', column: 'symbol' })
+}
+
+function parseHour(text: string, header: string, line: number, index: number): number {
+  const hour = HOUR.test(text) ? Number(text) : NaN
+  if (hour <= 23) return hour
+  throw csvError(codeOf(line, 'CKVD_CSV_TIME'), `Expected an hour from 0 to 23 as ${header}, found "${cut(text)}"`, line, index + 1, text)
 }
 
 function checkSymbol(text: string, { symbol }: TablePlace, line: number, index: number): void {
@@ -148,7 +164,12 @@ function codeOf(line: number, code: ErrorCode): ErrorCode {
 }
 
 function parseCell(text: string, column: DatasetColumn, line: number, index: number): CellValue {
-  const time = column.isText === true ? 'a time such as 2024-01-01 00:05:00' : 'a time of 13 or 16 digits'
+  const time =
+    column.hour !== undefined
+      ? 'a date such as 2024-01-01'
+      : column.isText === true
+        ? 'a time such as 2024-01-01 00:05:00'
+        : 'a time of 13 or 16 digits'
   const word = `one of ${(column.words ?? []).join(', ')}`
   const plain = 'a name of 1 to 64 printable characters'
   const expected = { timestamp: time, float64: 'a number', int64: 'a whole number', bool: 'true or false', word, text: plain }[column.type]
@@ -161,7 +182,8 @@ function parseCell(text: string, column: DatasetColumn, line: number, index: num
   throw csvError(code, `Expected ${expected} as ${column.header ?? column.name}, found "${cut(text)}"`, line, index + 1, text)
 }
 
-function readCell(text: string, { type, isText, words }: DatasetColumn): number | undefined {
+function readCell(text: string, { type, isText, hour, words }: DatasetColumn): number | undefined {
+  if (hour !== undefined) return DATE.test(text) ? parseTextTimeUs(`${text} 00:00:00`) : undefined
   if (isText === true) return parseTextTimeUs(text)
   if (type === 'bool') return Object.hasOwn(FLAGS, text) ? FLAGS[text] : undefined
   if (type === 'word') return placeOf(text, words)

@@ -16,7 +16,7 @@ const MAX_TIME = BigInt(MAX_TIME_US)
 
 /** True for a data set whose rows the scanner knows: each cell is a value of its column, and is stored as it is written. */
 export function isScannable({ csv, columns, symbolAt, endLabels }: Dataset): boolean {
-  const isPlain = columns.every(({ nullable, type }) => nullable !== true && KINDS[type] !== undefined)
+  const isPlain = columns.every(({ nullable, hour, type }) => nullable !== true && hour === undefined && KINDS[type] !== undefined)
   return csv === 'columns' && isPlain && symbolAt === undefined && endLabels === undefined
 }
 
