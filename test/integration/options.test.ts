@@ -251,6 +251,21 @@ describe('what there is of options', () => {
     expect(world.asked()).toBe(0)
   })
 
+  test('the listing has reports of them that an ingest takes as its universe; those of klines are of other markets', async () => {
+    await using world = await createWorld()
+    const listed = await runHere(['availability', '--market', 'option', '--data', 'all', '--out', join(world.path, 'reports')], {
+      env: world.exchange.env,
+      cwd: world.path,
+    })
+    expect(listed).toMatchObject({ exit: 0, stdout: expect.stringMatching(/option BVOLIndex +1 +1 +0 +2023-08-01/) as string })
+    const report = join(world.path, 'reports', 'EOHSummary_earliest_dates.csv')
+    const told = await world.run('ingest', '--universe', report, '--start', '2023-09-05', '--end', '2023-09-06', '--json', '--quiet')
+    expect(ingestResult(told)).toMatchObject({ exit: 0, series: 1, days: { complete: 1 } })
+    const bare = await runHere(['availability', '--market', 'option'], { env: world.exchange.env, cwd: world.path })
+    expect(bare).toMatchObject({ exit: 2, stderr: expect.stringContaining('--data BVOLIndex,EOHSummary') as string })
+    expect(world.asked()).toBe(0)
+  })
+
   test.each([
     [['ingest', 'BTCBVOLUSDT'], 2, /option, which has BVOLIndex.*, got klines/],
     [['ingest', 'BTCBVOLUSDT', '--data', 'klines,metrics'], 2, /option, which has BVOLIndex.*, got klines, metrics/],

@@ -8,7 +8,7 @@ import type { UniverseLine } from '../universe.ts'
 export interface IngestRequest {
   /** path of a universe file, or a list; left out, `symbols` are what is ingested */
   readonly universe?: string | readonly { readonly market: Market; readonly symbol: string }[] | undefined
-  /** `spot`, `um` (`usdm`, `futures/um`), `cm` (`coinm`, `futures/cm`): of symbols and of a file with one symbol a line their market (default `spot`), of other universes the only one that is kept */
+  /** `spot`, `um` (`usdm`, `futures/um`), `cm` (`coinm`, `futures/cm`), `option`: of symbols and of a file with one symbol a line their market (default `spot`), of other universes the only one that is kept */
   readonly market?: string | undefined
   /** each base symbol's futures contract (`…USDT`, `…USD_PERP`) instead of the symbol itself */
   readonly mapMarket?: 'um' | 'cm' | undefined
