@@ -121,13 +121,20 @@ function isSameShard(previous: DayRow, acquired: AcquiredDay): boolean {
 }
 
 /**
- * Bars that are stored are never given up for none, and an explained chunk never for an unexplained one; but for one that is explained in an
- * older version's words alone, or that expects more bars than were thought to be there.
+ * Bars that are stored are never given up for none, nor those that REST gave beside an archive for that archive alone, and an explained chunk
+ * never for an unexplained one; but for one that is explained in an older version's words alone, or that expects more bars than were thought to
+ * be there.
  */
 function isBetter(previous: DayRow, acquired: AcquiredDay): boolean {
   if (previous.shardSha256 !== null && acquired.shard === null) return true
   if (previous.recheck === 1 || acquired.expected > previous.expected) return false
+  const isArchiveAlone = !isPartOf('rest', acquired.source) && previous.archiveEtag === acquired.archive?.etag
+  if (isArchiveAlone && isPartOf('rest', previous.source) && isExplained(previous.condition) && acquired.rows < previous.rows) return true
   return isExplained(previous.condition) && previous.condition !== 'pending' && !isExplained(acquired.condition)
+}
+
+function isPartOf(source: string, sources: string | null): boolean {
+  return sources?.split('+').includes(source) ?? false
 }
 
 /** Code and text of what went wrong, and where nothing did, of what is kept. */

@@ -134,6 +134,22 @@ describe('trades that archives of spot lack', () => {
     expect(requests).toHaveLength(asked)
   })
 
+  test('rows that REST gave are not given up for the same archive without them', async () => {
+    const { attack } = tradesOf(ALL)
+    await using world = await createTickWorld(NOW, attack)
+    await world.publish('spot', 'trades', 'AVAXBUSD', DAYS[0], fileOf(days[0].slice(0, 900)))
+    const range = ['AVAXBUSD', '--data', 'trades', '--start', DAYS[0], '--end', DAYS[1], '--json', '--quiet']
+    expect(ingestResult(await world.run('ingest', ...range))).toMatchObject({ exit: 0, rows: days[0].length })
+    const digests = await digestTree(`${world.lake}/data`)
+    expect(ingestResult(await world.run('ingest', ...range, '--force', '--no-rest')).exit).toBe(0)
+    expect(await digestTree(`${world.lake}/data`)).toEqual(digests)
+    // one that is published anew counts
+    await world.publish('spot', 'trades', 'AVAXBUSD', DAYS[0], fileOf(days[0].slice(0, 800)))
+    expect(ingestResult(await world.run('ingest', ...range, '--refresh'))).toMatchObject({ exit: 0, republished: 1 })
+    expect(await digestTree(`${world.lake}/data`)).not.toEqual(digests)
+    expect(await idsIn(world, DAYS[0])).toEqual(days[0].map(idOf))
+  })
+
   test('rows that REST tells beside another one than is held are not believed', async () => {
     const { attack } = tradesOf(ALL, { tell: (rows) => rows.map((row) => ({ ...row, price: '1.00000000' })) })
     await using world = await createTickWorld(NOW, attack)
