@@ -15,7 +15,7 @@ import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
 import type { Packaging, Series } from '../model/series.ts'
 import { dayStartUs } from '../model/utc-day.ts'
-import type { ArchiveEntry } from '../sources/vision/listing.ts'
+import type { ArchiveEntry } from '../sources/vision/archive-page.ts'
 import type { UniverseLine } from './universe.ts'
 
 /** Series whose listings are read at once. */

@@ -2,7 +2,7 @@ import type { CkvdError } from '../errors.ts'
 import type { DayRow } from '../lake/catalog/catalog-rows.ts'
 import type { Series } from '../model/series.ts'
 import type { RequestKind } from '../sources/http/http.ts'
-import type { ArchiveEntry } from '../sources/vision/listing.ts'
+import type { ArchiveEntry } from '../sources/vision/archive-page.ts'
 import type { PlanTotals } from './planner.ts'
 
 /** A snapshot of a run that goes on. */

@@ -59,8 +59,18 @@ export function dayNumber(text: string): number {
   return era * ERA_DAYS + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - EPOCH_DAYS
 }
 
-/** The inverse of `numberOfDay`. */
+/** Days whose names are kept, 2010-01-01 to 2059-12-31: those of a plan are the same some thousands for each series. */
+const FIRST_KEPT = 14_610
+const keptNames = new Array<string | undefined>(18_262)
+
+/** The inverse of `dayNumber`. */
 export function dayOfNumber(number: number): string {
+  const place = number - FIRST_KEPT
+  if (!(place >= 0 && place < keptNames.length)) return nameOfNumber(number)
+  return (keptNames[place] ??= nameOfNumber(number))
+}
+
+function nameOfNumber(number: number): string {
   const sinceEras = number + EPOCH_DAYS
   const era = Math.floor(sinceEras / ERA_DAYS)
   const dayOfEra = sinceEras - era * ERA_DAYS

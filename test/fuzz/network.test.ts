@@ -9,7 +9,7 @@ import type { UtcDay } from '../../src/model/utc-day.ts'
 import type { Sandbox } from '../../src/sandbox/index.ts'
 import { parseListingPage } from '../../src/sources/vision/listing-page.ts'
 import { decodeKlinesAnswer } from '../../src/sources/rest/klines-answer.ts'
-import { parseArchiveKey } from '../../src/sources/vision/vision-url.ts'
+import { archiveKeyParser } from '../../src/sources/vision/vision-url.ts'
 import { DecodePool, startSandbox } from '../support/dist.ts'
 import { buildZip, checksumOf, readFirstEntry } from '../support/zip-builder.ts'
 import { catalogued, checkCases, mutation } from './cases.ts'
@@ -178,7 +178,7 @@ describe('the listing', () => {
           expect(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0).toBe(true)
           expect(typeof etag).toBe('string')
           expect(key).not.toContain('root:')
-          const parsed = parseArchiveKey(SERIES, 'daily', key)
+          const parsed = archiveKeyParser(SERIES, 'daily')(key)
           if (parsed !== undefined) expect(key).toMatch(/^data\/spot\/daily\/klines\/AAAUSDT\/1h\/AAAUSDT-1h-\d{4}-\d{1,2}-\d{1,2}\.zip$/)
         }
       } catch (error) {

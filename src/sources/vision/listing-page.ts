@@ -21,7 +21,7 @@ export async function parseListingPage(body: Uint8Array, where: string): Promise
 }
 
 /** S3's names have 1,024 bytes at most. A name becomes a part of the next request, of messages and of the catalog. */
-const MOST_NAME_CHARACTERS = 1024
+export const MOST_NAME_CHARACTERS = 1024
 
 function lengthOf({ key, etag }: ListingPage['keys'][number]): number {
   return Math.max(key.length, etag.length)
@@ -71,11 +71,33 @@ export function scanPage(xml: string): ListingPage | undefined {
       if (at < 0) return undefined
     }
   }
-  if (keys.length === 0 || head.has('CommonPrefixes')) return undefined
+  const last = keys.at(-1)
+  const next = last === undefined ? undefined : readNext(head, last.key)
+  return next === undefined ? undefined : { keys, folders: [], next: next.marker }
+}
+
+/** The elements of a page before its first entry; undefined: they are not such that this reads them. */
+export function scanHead(xml: string): ReadonlyMap<string, string> | undefined {
+  const root = ROOT.exec(xml)
+  if (root === null) return undefined
+  const head = new Map<string, string>()
+  for (let at = root[0].length; at < xml.length;) {
+    at = scanElement(xml, at, head)
+    if (at < 0) return undefined
+  }
+  return head
+}
+
+/**
+ * Where the next page starts, `marker` undefined: this is the last one. Undefined: its elements do not say so, or there are folders.
+ * @param lastKey the last key of the page
+ */
+export function readNext(head: ReadonlyMap<string, string>, lastKey: string): { readonly marker: string | undefined } | undefined {
   const truncated = head.get('IsTruncated')
-  if (truncated === 'false') return { keys, folders: [], next: undefined }
-  const next = head.get('NextMarker') ?? keys.at(-1)?.key
-  return truncated !== 'true' || next === undefined || next === '' ? undefined : { keys, folders: [], next }
+  if (head.has('CommonPrefixes')) return undefined
+  if (truncated === 'false') return { marker: undefined }
+  const marker = head.get('NextMarker') ?? lastKey
+  return truncated !== 'true' || marker === '' ? undefined : { marker }
 }
 
 function readEntry(entry: ReadonlyMap<string, string>): { key: string; etag: string; sizeBytes: number } | undefined {
@@ -102,7 +124,8 @@ function scanElement(xml: string, at: number, fields: Map<string, string>): numb
   if (textEnd < 0 || !xml.startsWith(`</${name}>`, textEnd)) return -1
   let text = xml.slice(nameEnd + 1, textEnd)
   if (name === 'ETag') text = text.replaceAll('&quot;', '').replaceAll('"', '')
-  if (text.includes('&') || text.includes('>') || text !== text.trim()) return -1
+  // the end of a line is not always what XML makes of it
+  if (text.includes('&') || text.includes('>') || text.includes('\r') || text !== text.trim()) return -1
   fields.set(name, text)
   return textEnd + name.length + 3
 }

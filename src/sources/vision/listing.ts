@@ -1,24 +1,13 @@
-import { seriesFolder } from '../../dataset/names.ts'
 import { CkvdError } from '../../errors.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { HttpAnswer, RequestWatch } from '../http/http-exchange.ts'
 import type { HttpClient } from '../http/http.ts'
+import type { ArchiveEntry, ArchivePage } from './archive-page.ts'
+import { ArchiveFolder } from './archive-page.ts'
 import type { ListingPage } from './listing-xml.ts'
 import { parseListingPage } from './listing-page.ts'
-import { archiveKeyParser, markerBefore, parseArchiveKey } from './vision-url.ts'
-
-/** An archive as the listing shows it. */
-export interface ArchiveEntry {
-  readonly key: string
-  readonly packaging: Packaging
-  /** as the key spells it: `2024-01-01`, `2024-01`, rarely `2020-8` */
-  readonly period: string
-  readonly firstDay: UtcDay
-  readonly sizeBytes: number
-  /** without its quotes */
-  readonly etag: string
-}
+import { markerBefore } from './vision-url.ts'
 
 /** Archives of a series, oldest first. `more` tells that the listing goes on after the last one. */
 export interface SeriesListing {
@@ -37,6 +26,22 @@ const KEYS_PER_DAY = 4
 const SPARE_KEYS = 1000
 /** Symbols of a market, or intervals of a symbol: the largest market has some 4,000 symbols. */
 const MAX_FOLDERS = 50_000
+
+/** A folder of the bucket, and what of its pages is wanted. */
+interface ListedFolder<P> {
+  /** with a final slash */
+  readonly prefix: string
+  /** undefined: the page is not of the form in which this reads it faster than `parseListingPage` */
+  scan(body: Uint8Array): P | undefined
+  /** the same of a page that was parsed */
+  read(page: ListingPage): P
+}
+
+/** What is told of each page: how many keys and folders it has, and where the next one starts (undefined: it is the last one). */
+interface CountedPage {
+  readonly entries: number
+  readonly next: string | undefined
+}
 
 /** The listing of the bucket: which archives exist, with size and ETag. Every error of a page is an error of the list. */
 export class Listing {
@@ -63,22 +68,20 @@ export class Listing {
     packaging: Packaging,
     o: { from?: UtcDay | undefined; to?: UtcDay | undefined; signal: AbortSignal },
   ): Promise<SeriesListing> {
-    const archives: ArchiveEntry[] = []
-    const prefix = seriesFolder(series, packaging)
+    const { to } = o
+    const pages: ArchivePage[] = []
+    let more = false
+    const folder = new ArchiveFolder(series, packaging)
     const marker = o.from === undefined ? undefined : markerBefore(series, packaging, o.from)
-    const parseKey = archiveKeyParser(series, packaging)
-    for await (const page of this.#pages(prefix, marker, mostKeys(), o.signal)) {
-      for (const { key, etag, sizeBytes } of page.keys) {
-        const period = parseKey(key)
-        if (period === undefined) continue
-        if (o.to !== undefined && period.firstDay >= o.to) {
-          // keys that are not padded (`2020-8`) sort late, but never before a later year: what is left is later still
-          return { archives: inOrder(archives), more: true }
-        }
-        archives.push({ key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag })
-      }
+    for await (const page of this.#pages(folder, marker, mostKeys(), o.signal)) {
+      pages.push(page)
+      more = to !== undefined && page.latest !== null && page.latest >= to
+      if (more) break
     }
-    return { archives: inOrder(archives), more: false }
+    const archives = pages.flatMap((page) => page.archives())
+    // keys that are not padded (`2020-8`) sort late, but never before a later year: what is left is later still
+    if (more && to !== undefined) archives.splice(archives.findIndex(({ firstDay }) => firstDay >= to))
+    return { archives: inOrder(archives), more }
   }
 
   /**
@@ -90,42 +93,38 @@ export class Listing {
     packaging: Packaging,
     o: { from: UtcDay; maxKeys?: number; signal: AbortSignal },
   ): Promise<SeriesListing> {
-    const page = await this.#page(seriesFolder(series, packaging), markerBefore(series, packaging, o.from), o.signal, o.maxKeys)
-    const archives: ArchiveEntry[] = []
-    for (const { key, etag, sizeBytes } of page.keys) {
-      const period = parseArchiveKey(series, packaging, key)
-      if (period !== undefined && period.firstDay >= o.from)
-        archives.push({ key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag })
-    }
-    return { archives: inOrder(archives), more: page.next !== undefined }
+    const marker = markerBefore(series, packaging, o.from)
+    const page = await this.#page(new ArchiveFolder(series, packaging), marker, o.signal, o.maxKeys)
+    return { archives: inOrder(page.archives().filter(({ firstDay }) => firstDay >= o.from)), more: page.next !== undefined }
   }
 
   /** The first archive of a series, by a page of two keys; undefined when the series has none. */
   async fetchFirstArchive(series: Series, packaging: Packaging, signal: AbortSignal): Promise<ArchiveEntry | undefined> {
-    const page = await this.#page(seriesFolder(series, packaging), undefined, signal, 4)
-    for (const { key, etag, sizeBytes } of page.keys) {
-      const period = parseArchiveKey(series, packaging, key)
-      if (period !== undefined) return { key, packaging, period: period.period, firstDay: period.firstDay, sizeBytes, etag }
-    }
-    return undefined
+    return (await this.#page(new ArchiveFolder(series, packaging), undefined, signal, 4)).archives()[0]
   }
 
   /** Names of the folders directly below `prefix` (which ends with `/`). */
   async fetchFolders(prefix: string, signal: AbortSignal): Promise<string[]> {
     const names: string[] = []
-    for await (const page of this.#pages(prefix, undefined, MAX_FOLDERS, signal)) {
+    for await (const page of this.#pages(subfoldersOf(prefix), undefined, MAX_FOLDERS, signal)) {
       for (const folder of page.folders) names.push(folder.slice(prefix.length, -1))
     }
     return names
   }
 
   /** Pages until the last one. A listing without an end is refused as soon as it holds more than anything that is listed can have. */
-  async *#pages(prefix: string, start: string | undefined, mostEntries: number, signal: AbortSignal): AsyncGenerator<ListingPage> {
+  async *#pages<P extends CountedPage>(
+    folder: ListedFolder<P>,
+    start: string | undefined,
+    mostEntries: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<P> {
+    const { prefix } = folder
     let marker = start
     let entries = 0
     for (let pages = 1; ; pages++) {
-      const page = await this.#page(prefix, marker, signal)
-      entries += page.keys.length + page.folders.length
+      const page = await this.#page(folder, marker, signal)
+      entries += page.entries
       if (entries > mostEntries || pages > MAX_PAGES) {
         throw new CkvdError(
           'CKVD_LISTING',
@@ -148,33 +147,47 @@ export class Listing {
     }
   }
 
-  async #page(prefix: string, marker: string | undefined, signal: AbortSignal, maxKeys?: number): Promise<ListingPage> {
+  async #page<P>(folder: ListedFolder<P>, marker: string | undefined, signal: AbortSignal, maxKeys?: number): Promise<P> {
+    const { prefix } = folder
     const query = new URLSearchParams({ delimiter: '/', prefix })
     if (marker !== undefined) query.set('marker', marker)
     if (maxKeys !== undefined) query.set('max-keys', String(maxKeys))
     const url = `${this.#url}?${query.toString()}`
-    const pages: ListingPage[] = []
+    const pages: { readonly scanned: P | undefined; readonly parsed: ListingPage | undefined }[] = []
     // S3 may say InternalError with status 200, and a proxy may send a page of its own: both pass as a 5xx does
-    const check = async ({ body }: HttpAnswer): Promise<void> => void pages.push(await parseListingPage(body, url))
+    const check = async ({ body }: HttpAnswer): Promise<void> => {
+      const scanned = folder.scan(body)
+      pages.push({ scanned, parsed: scanned === undefined ? await parseListingPage(body, url) : undefined })
+    }
     const watch = this.#watch?.()
     const answer = await this.#http.fetch(url, {
       ...{ kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES, check },
       ...(watch === undefined ? {} : { watch }),
     })
-    const page = pages.at(-1)
-    if (page === undefined) {
+    const { scanned, parsed } = pages.at(-1) ?? {}
+    if (scanned !== undefined) return scanned
+    if (parsed === undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected a listing from ${url}, got status ${answer.status}. Check --listing-url.`, {
         details: { url, status: answer.status },
       })
     }
-    const { keys, folders } = page
+    const { keys, folders } = parsed
     const stranger = keys.find(({ key }) => !key.startsWith(prefix))?.key ?? folders.find((folder) => !folder.startsWith(prefix))
     if (stranger !== undefined) {
       throw new CkvdError('CKVD_LISTING', `Expected keys below ${prefix}, the listing has ${stranger}. Check --listing-url.`, {
         details: { prefix, found: stranger },
       })
     }
-    return page
+    return folder.read(parsed)
+  }
+}
+
+/** The folders directly below another one. */
+function subfoldersOf(prefix: string): ListedFolder<CountedPage & { readonly folders: readonly string[] }> {
+  return {
+    prefix,
+    scan: () => undefined,
+    read: ({ keys, folders, next }) => ({ folders, entries: keys.length + folders.length, next }),
   }
 }
 
@@ -185,6 +198,7 @@ function mostKeys(): number {
 
 /** Oldest first; of a padded and an un-padded key for one period (`2020-08`, `2020-8`) the padded one, which sorts first. */
 function inOrder(archives: ArchiveEntry[]): ArchiveEntry[] {
+  if (archives.every(({ firstDay }, i) => i === 0 || firstDay > (archives[i - 1]?.firstDay ?? ''))) return archives
   archives.sort((a, b) => (a.firstDay < b.firstDay ? -1 : a.firstDay > b.firstDay ? 1 : a.key < b.key ? -1 : 1))
   return archives.filter((archive, i) => archive.firstDay !== archives[i - 1]?.firstDay)
 }

@@ -29,12 +29,7 @@ const PERIOD: Readonly<Record<Packaging, RegExp>> = {
   monthly: /^(\d{4})-(\d{1,2})$/,
 }
 
-/** Reads the period out of an archive's key. */
-export function parseArchiveKey(series: Series, packaging: Packaging, key: string): ArchivePeriod | undefined {
-  return archiveKeyParser(series, packaging)(key)
-}
-
-/** `parseArchiveKey` for many keys of one series. */
+/** Reads the period out of an archive's key, for many keys of one series. */
 export function archiveKeyParser(series: Series, packaging: Packaging): (key: string) => ArchivePeriod | undefined {
   const head = archiveStem(series, packaging)
   return (key) =>
@@ -42,7 +37,7 @@ export function archiveKeyParser(series: Series, packaging: Packaging): (key: st
 }
 
 /** Reads a period as a key spells it. */
-function parsePeriod(packaging: Packaging, period: string): ArchivePeriod | undefined {
+export function parsePeriod(packaging: Packaging, period: string): ArchivePeriod | undefined {
   const padded = packaging === 'daily' ? parseUtcDay(period) : monthStart(period)
   if (padded !== undefined) return { period, firstDay: padded }
   const match = PERIOD[packaging].exec(period)
