@@ -30,9 +30,8 @@ export function isPacked(series: Packed): boolean {
   return fileSpan(series) !== 'chunk'
 }
 
-/** The period whose file holds a chunk: `2024-01-01`, `2024-01` or `2024`. A bar belongs to the period in which it opens. */
-export function filePeriod(day: UtcDay, series: Packed): string {
-  const span = fileSpan(series)
+/** The period whose file holds a chunk: `2024-01-01`, `2024-01` or `2024`. A bar belongs to the period in which it opens. @param span of many days of a series, found once */
+export function filePeriod(day: UtcDay, series: Packed, span = fileSpan(series)): string {
   return span === 'chunk' ? chunkPeriod(day, series) : span === 'month' ? monthOf(day) : day.slice(0, 4)
 }
 

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { countExpectedOfNone } from '../dataset/expected.ts'
+import { countExpectedOfNone, isOnGrid } from '../dataset/expected.ts'
 import { unknownSymbol } from '../acquire/unknown-symbol.ts'
 import { fetchListedIntervals } from '../acquire/archive/first-archives.ts'
 import type { PlannerContext } from '../acquire/plan/listed-plan.ts'
@@ -9,7 +9,7 @@ import { isToldByRest } from '../dataset/reach.ts'
 import type { SeriesPlan } from '../acquire/plan/series-plan.ts'
 import { fileBytesOnDisk } from '../codec/arrow/shard-size.ts'
 import { chunkOfUs, chunkRange, isMonthChunked } from '../dataset/chunk.ts'
-import { filePeriod } from '../dataset/pack.ts'
+import { filePeriod, fileSpan } from '../dataset/pack.ts'
 import { toldSeries } from '../dataset/told.ts'
 import { abortError, CkvdError, isFailure } from '../errors.ts'
 import type { Interval } from '../model/interval.ts'
@@ -44,30 +44,41 @@ export const NO_PLAN: PlanTotals = { days: 0, stored: 0, archives: { daily: 0, m
 
 /** The archives that a plan downloads, by day, those that are only compared included. */
 export function plannedArchives({ series, tasks }: SeriesPlan): ArchiveEntry[] {
-  // days that are compared, and days from which a month without an archive of its own is gathered
-  const compared = tasks.flatMap(({ archive, compare, days, others }) =>
-    others.filter(({ packaging, firstDay }) =>
-      archive.packaging === 'monthly'
-        ? compare.includes(firstDay)
-        : isMonthChunked(series) && packaging === 'daily' && days.includes(chunkOfUs(dayStartUs(firstDay), series)),
-    ),
-  )
-  return [...tasks.map(({ archive }) => archive), ...compared].sort((a, b) =>
-    a.firstDay < b.firstDay ? -1 : a.firstDay > b.firstDay ? 1 : 0,
-  )
+  return archivesOf({ series, tasks }).sort((a, b) => (a.firstDay < b.firstDay ? -1 : a.firstDay > b.firstDay ? 1 : 0))
+}
+
+/** The same, those that are only compared after the others. */
+function archivesOf({ series, tasks }: Pick<SeriesPlan, 'series' | 'tasks'>): ArchiveEntry[] {
+  const archives: ArchiveEntry[] = tasks.map(({ archive }) => archive)
+  const isByMonth = isMonthChunked(series)
+  for (const { archive, compare, days, others } of tasks) {
+    // days that are compared, and days from which a month without an archive of its own is gathered
+    for (const other of others)
+      if (
+        archive.packaging === 'monthly'
+          ? compare.includes(other.firstDay)
+          : isByMonth && other.packaging === 'daily' && days.includes(chunkOfUs(dayStartUs(other.firstDay), series))
+      )
+        archives.push(other)
+  }
+  return archives
 }
 
 /** Numbers of a plan. */
 export function planTotals(plan: SeriesPlan): PlanTotals {
-  const archives = plannedArchives(plan)
-  const countOf = (packaging: Packaging): number => archives.filter((archive) => archive.packaging === packaging).length
+  const archives: Record<Packaging, number> = { daily: 0, monthly: 0 }
+  let bytes = 0
+  for (const { packaging, sizeBytes } of archivesOf(plan)) {
+    archives[packaging]++
+    bytes += sizeBytes
+  }
   return {
     days: plan.days,
     stored: Object.values(plan.kept).reduce((sum, count) => sum + count, 0),
-    archives: { daily: countOf('daily'), monthly: countOf('monthly') },
+    archives,
     // of some data sets REST has nothing
     restDays: isToldByRest(plan.series) ? plan.holes.length + plan.tail.length + plan.repairs.length + plan.cut.length : 0,
-    bytes: archives.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    bytes,
     diskBytes: bytesOnDisk(plan),
   }
 }
@@ -80,18 +91,28 @@ const FOLDER_BYTES = 2 * 4096
 /** What the chunks of the plan's archives will take on disk, in whole files. */
 function bytesOnDisk({ series, tasks, firstKept }: SeriesPlan): number {
   const files = new Map<string, { rows: number; chunks: number; archives: number; archiveBytes: number }>()
+  // each day has as many slots as any other
+  const [{ days: [sample] = [] } = {}] = tasks
+  const rowsOfDay =
+    sample === undefined || isMonthChunked(series) || !isOnGrid(series) ? null : countExpectedOfNone(series, chunkRange(sample, series))
+  const span = fileSpan(series)
+  let period = ''
+  let file = { rows: 0, chunks: 0, archives: 0, archiveBytes: 0 }
   for (const { days, archive } of tasks) {
-    const touched = new Set<string>()
+    // the days of an archive are in order: those of a file stand together
+    let touched = ''
     for (const day of days) {
-      const { startUs, endUs } = chunkRange(day, series)
-      const period = filePeriod(day, series)
-      const file = files.get(period) ?? { rows: 0, chunks: 0, archives: 0, archiveBytes: 0 }
-      files.set(period, file)
-      file.rows += countExpectedOfNone(series, { startUs, endUs })
+      const found = filePeriod(day, series, span)
+      if (found !== period) {
+        period = found
+        file = files.get(period) ?? { rows: 0, chunks: 0, archives: 0, archiveBytes: 0 }
+        files.set(period, file)
+      }
+      file.rows += rowsOfDay ?? countExpectedOfNone(series, chunkRange(day, series))
       file.chunks++
       file.archiveBytes += archive.sizeBytes / days.length
-      if (!touched.has(period)) file.archives++
-      touched.add(period)
+      if (period !== touched) file.archives++
+      touched = period
     }
   }
   const folders = firstKept === null && files.size > 0 ? FOLDER_BYTES : 0

@@ -93,6 +93,11 @@ export function firstDayOf(month: UtcMonth): UtcDay {
   return `${month}-01` as UtcDay
 }
 
+/** The first day of the month that holds a day. */
+export function firstOfMonth(day: UtcDay): UtcDay {
+  return addDays(day, 1 - Number(day.slice(8)))
+}
+
 export function addMonths(month: UtcMonth, count: number): UtcMonth {
   const index = Number(month.slice(0, 4)) * 12 + Number(month.slice(5)) - 1 + count
   return `${String(Math.floor(index / 12)).padStart(4, '0')}-${String((index % 12) + 1).padStart(2, '0')}` as UtcMonth

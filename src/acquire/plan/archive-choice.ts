@@ -3,11 +3,11 @@ import { datasetOf } from '../../dataset/registry.ts'
 import type { FirstForms } from '../../lake/catalog/catalog-rows.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { dayOfUs, dayStartUs, firstDayOf, latestDay, monthOf } from '../../model/utc-day.ts'
+import { dayOfUs, dayStartUs, firstDayOf, latestDay, monthOf, firstOfMonth } from '../../model/utc-day.ts'
 import { monthEnd } from '../../sources/vision/vision-url.ts'
 import type { ArchiveRef } from '../archive-task.ts'
 import type { ListedArchives } from './month-chunks.ts'
-import { archivesAroundMonth, archivesOfMonth } from './month-chunks.ts'
+import { ArchivesByDay, archivesAroundMonth, archivesOfMonth } from './month-chunks.ts'
 
 /** Which archives are taken. */
 export type ArchiveChoice = 'auto' | Packaging
@@ -31,22 +31,28 @@ interface ArchiveScope {
   readonly archives: ArchiveChoice
 }
 
+const NO_ARCHIVES: readonly ArchiveRef[] = []
+
 /** The archives of a series by the chunk that they serve. */
 export class ArchiveMap {
   readonly #scope: ArchiveScope
+  readonly #isMonthChunked: boolean
+  readonly #preferred: Packaging | undefined
   readonly #listed: ListedArchives
   readonly #listings: SeriesListings
   /** first days of the listed months of which every day was asked for: a plan asks once a chunk */
   readonly #wholeMonths: ReadonlySet<UtcDay>
 
-  constructor(scope: ArchiveScope, listings: SeriesListings) {
+  constructor(series: Series, scope: ArchiveScope, listings: SeriesListings) {
     this.#scope = scope
+    this.#isMonthChunked = isMonthChunked(series)
+    this.#preferred = datasetOf(series).preferred
     this.#listings = listings
     this.#listed = {
-      daily: new Map(listings.daily.map((ref) => [ref.firstDay, ref])),
-      monthly: new Map(listings.monthly.map((ref) => [ref.firstDay, ref])),
+      daily: new ArchivesByDay(listings.daily),
+      monthly: new ArchivesByDay(listings.monthly),
     }
-    this.#wholeMonths = new Set([...this.#listed.monthly.keys()].filter((first) => holdsMonth(scope, first)))
+    this.#wholeMonths = new Set(listings.monthly.map(({ firstDay }) => firstDay).filter((first) => holdsMonth(scope, first)))
   }
 
   daily(day: UtcDay): ArchiveRef | undefined {
@@ -54,17 +60,16 @@ export class ArchiveMap {
   }
 
   monthly(day: UtcDay): ArchiveRef | undefined {
-    return this.#listed.monthly.get(firstDayOf(monthOf(day)))
+    return this.#listings.monthly.length === 0 ? undefined : this.#listed.monthly.get(firstOfMonth(day))
   }
 
   /** The archive from which a chunk is taken. */
-  pick(series: Series, day: UtcDay): ArchiveRef | undefined {
-    if (isMonthChunked(series)) return archivesOfMonth(day, this.#listed)[0]
+  pick(day: UtcDay): ArchiveRef | undefined {
+    if (this.#isMonthChunked) return archivesOfMonth(day, this.#listed)[0]
     const month = this.monthly(day)
     const daily = this.daily(day)
     const { archives } = this.#scope
-    const { preferred } = datasetOf(series)
-    if (archives === 'auto' && preferred !== undefined) return preferred === 'daily' ? (daily ?? month) : (month ?? daily)
+    if (archives === 'auto' && this.#preferred !== undefined) return this.#preferred === 'daily' ? (daily ?? month) : (month ?? daily)
     switch (archives) {
       case 'daily':
         return daily
@@ -76,10 +81,11 @@ export class ArchiveMap {
   }
 
   /** The other form of an archive, to complete or confirm it. */
-  others(series: Series, archive: ArchiveRef, days: readonly UtcDay[]): ArchiveRef[] {
-    if (isMonthChunked(series)) return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
-    const refs = archive.packaging === 'monthly' ? days.map((day) => this.daily(day)) : [this.monthly(archive.firstDay)]
-    return refs.filter((ref) => ref !== undefined)
+  others(archive: ArchiveRef, days: readonly UtcDay[]): readonly ArchiveRef[] {
+    if (this.#isMonthChunked) return [...new Set(days.flatMap((day) => this.around(day)))].filter(({ key }) => key !== archive.key)
+    if (archive.packaging === 'monthly') return days.map((day) => this.daily(day)).filter((ref) => ref !== undefined)
+    const month = this.monthly(archive.firstDay)
+    return month === undefined ? NO_ARCHIVES : [month]
   }
 
   /** Of a month of bars longer than a day: all archives that may have some of it, the preferred ones first. */

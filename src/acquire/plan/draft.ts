@@ -37,7 +37,7 @@ export class Draft {
 
   /** Decides what becomes of a chunk in the series' life. */
   place(day: UtcDay, row: DayRow | undefined, beforeLastArchive: boolean): void {
-    const archive = this.#facts.archives.pick(this.#facts.series, day)
+    const archive = this.#facts.archives.pick(day)
     if (row !== undefined && archive !== undefined && row.archiveKey === archive.key && row.archiveEtag !== archive.etag)
       this.#changed.push(day)
     if (row !== undefined && !this.#stored.isDue(day, row, archive)) this.keep(day, row)

@@ -1,5 +1,5 @@
 import type { UtcDay } from '../../model/utc-day.ts'
-import { addDays, addMonths, firstDayOf, monthOf } from '../../model/utc-day.ts'
+import { addDays, addMonths, dayNumber, firstDayOf, monthOf } from '../../model/utc-day.ts'
 import { monthEnd } from '../../sources/vision/vision-url.ts'
 import type { ArchiveRef } from '../archive-task.ts'
 
@@ -7,8 +7,25 @@ const DAYS_OF_WEEK = 7
 
 /** The archives that the listing has, by the first day that each covers. */
 export interface ListedArchives {
-  readonly daily: ReadonlyMap<UtcDay, ArchiveRef>
-  readonly monthly: ReadonlyMap<UtcDay, ArchiveRef>
+  readonly daily: Pick<ArchivesByDay, 'get'>
+  readonly monthly: Pick<ArchivesByDay, 'get'>
+}
+
+/** Archives by the first day that each covers. */
+export class ArchivesByDay {
+  readonly #first: number
+  /** by days since the first one: a plan asks for each day of a universe, and a number is found faster than a text */
+  readonly #archives: ArchiveRef[] = []
+
+  /** @param archives of days that differ, oldest first */
+  constructor(archives: readonly ArchiveRef[]) {
+    this.#first = dayNumber(archives[0]?.firstDay ?? '1970-01-01')
+    for (const archive of archives) this.#archives[dayNumber(archive.firstDay) - this.#first] = archive
+  }
+
+  get(day: UtcDay): ArchiveRef | undefined {
+    return this.#archives[dayNumber(day) - this.#first]
+  }
 }
 
 /**

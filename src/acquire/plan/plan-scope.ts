@@ -38,9 +38,9 @@ export interface PlanFacts {
 }
 
 /** The requested chunks that have closed, from that of `start` on, in order. */
-export function* chunksOf(series: Series, start: UtcDay, scope: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
-  for (let day = isMonthChunked(series) ? firstDayOf(monthOf(start)) : start; day < scope.end; day = nextChunk(day, series)) {
-    if (chunkClosedUs(day, series) > scope.nowUs) return
+export function* chunksOf(series: Series, start: UtcDay, { end, nowUs }: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
+  for (let day = isMonthChunked(series) ? firstDayOf(monthOf(start)) : start; day < end; day = nextChunk(day, series)) {
+    if (chunkClosedUs(day, series) > nowUs) return
     yield day
   }
 }

@@ -24,7 +24,7 @@ export function planSeries(
   rows: ReadonlyMap<UtcDay, DayRow>,
   lastStored: UtcDay | null = null,
 ): SeriesPlan {
-  const archives = new ArchiveMap(scope, listings)
+  const archives = new ArchiveMap(series, scope, listings)
   const born = earliestDay(known?.firstDay ?? null, listings.firstDay)
   // of a series that the listing does not know an earlier run has learnt where it begins
   const firstKnown = known?.firstOpenUs == null ? null : chunkOfUs(known.firstOpenUs, series)
@@ -38,7 +38,7 @@ export function planSeries(
       if (scope.retryFailed && !isRetried(scope, known, rows) && (row === undefined || !isProblem(row))) {
         if (row === undefined) continue
         draft.keep(day, row)
-      } else if (isLead(row, scope) && born !== null && chunkEndUs(day, series) <= dayStartUs(born)) draft.placeLead(day)
+      } else if (born !== null && day < born && isLead(row, scope) && chunkEndUs(day, series) <= dayStartUs(born)) draft.placeLead(day)
       else draft.place(day, row, lastBefore !== null && day <= lastBefore)
     }
   }

@@ -7,12 +7,15 @@ import type { PlanFacts } from './plan-scope.ts'
 import type { SeriesPlan } from './series-plan.ts'
 import { isOpen } from './stored-chunks.ts'
 
+const NO_DAYS: readonly UtcDay[] = []
+
 /** The archives that a plan takes, each with its chunks; what the first of them may have of the chunks before it. */
 export class PlannedArchives {
   readonly #facts: PlanFacts
   /** the series' beginning has not been looked for yet: days before its first archive may stand in another one */
   readonly #isFirstLook: boolean
-  readonly #tasks = new Map<string, { archive: ArchiveRef; days: UtcDay[] }>()
+  /** each archive is one object: its key would be read letter by letter */
+  readonly #tasks = new Map<ArchiveRef, UtcDay[]>()
   readonly #repairs: { archive: ArchiveRef; day: UtcDay }[] = []
   readonly #lead: UtcDay[] = []
 
@@ -24,9 +27,9 @@ export class PlannedArchives {
 
   /** A chunk that is taken from an archive. */
   add(archive: ArchiveRef, day: UtcDay): void {
-    const task = this.#tasks.get(archive.key)
-    if (task === undefined) this.#tasks.set(archive.key, { archive, days: [day] })
-    else task.days.push(day)
+    const days = this.#tasks.get(archive)
+    if (days === undefined) this.#tasks.set(archive, [day])
+    else days.push(day)
   }
 
   /** A stored chunk whose archive has nothing new. */
@@ -45,30 +48,29 @@ export class PlannedArchives {
    */
   finish(firstDay: UtcDay | null): Pick<SeriesPlan, 'tasks' | 'repairs' | 'lead'> {
     const { series, scope, archives } = this.#facts
-    const listed = firstDay === null ? undefined : archives.pick(series, chunkOfUs(dayStartUs(firstDay), series))
-    if (listed !== undefined && this.#isFirstLook && !this.#tasks.has(listed.key))
-      this.#tasks.set(listed.key, { archive: listed, days: [] })
+    const listed = firstDay === null ? undefined : archives.pick(chunkOfUs(dayStartUs(firstDay), series))
+    if (listed !== undefined && this.#isFirstLook && !this.#tasks.has(listed)) this.#tasks.set(listed, [])
     const before = listed === undefined ? undefined : this.#takeDaysBefore(listed)
     const birth = before?.archive ?? listed
     const isGuessing = isMonthChunked(series) && scope.start === null
-    const tasks = [...this.#tasks.values()].flatMap(({ archive, days }) => {
-      const own = archive.key === birth?.key ? this.#withUnknownDays(archive, days, firstDay ?? archive.firstDay) : days
-      const [first] = own
-      return first === undefined ? [] : [{ ...this.#taskOf(archive, own, birth), guess: isGuessing && first !== days[0] ? first : null }]
+    const tasks: ArchiveTask[] = before === undefined ? [] : [this.#taskOf(before.archive, before.days, birth)]
+    this.#tasks.forEach((days, archive) => {
+      const own = archive === birth ? this.#withUnknownDays(archive, days, firstDay ?? archive.firstDay) : days
+      const first = own[0]
+      if (first !== undefined) tasks.push(this.#taskOf(archive, own, birth, isGuessing && first !== days[0] ? first : null))
     })
-    if (before !== undefined) tasks.unshift({ ...this.#taskOf(before.archive, before.days, birth), guess: null })
     return { tasks, repairs: this.#repairs.map(({ archive, day }) => this.#taskOf(archive, [day], birth)), lead: this.#lead }
   }
 
-  #taskOf(archive: ArchiveRef, days: readonly UtcDay[], birth: ArchiveRef | undefined): ArchiveTask {
+  #taskOf(archive: ArchiveRef, days: readonly UtcDay[], birth: ArchiveRef | undefined, guess: UtcDay | null = null): ArchiveTask {
     const { series, archives } = this.#facts
     return {
       series,
       archive,
       days,
-      guess: null,
-      startsSeries: archive.key === birth?.key,
-      others: archives.others(series, archive, days),
+      guess,
+      startsSeries: archive === birth,
+      others: archives.others(archive, days),
       compare: this.#comparedDays(archive, days),
     }
   }
@@ -82,10 +84,10 @@ export class PlannedArchives {
     if (scope.archives !== 'auto' || isMonthChunked(series)) return undefined
     const archive = archives.monthly(first.firstDay)
     // a month that is taken anyway gets them by #withUnknownDays
-    if (archive === undefined || (first === archive && this.#tasks.has(first.key))) return undefined
+    if (archive === undefined || (first === archive && this.#tasks.has(first))) return undefined
     const days: UtcDay[] = []
     if (scope.start === null) {
-      if (first === archive || !this.#tasks.has(first.key)) return undefined
+      if (first === archive || !this.#tasks.has(first)) return undefined
       for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, series)) if (this.#isUnknown(day)) days.push(day)
     } else {
       const isEarly = (day: UtcDay): boolean => day >= archive.firstDay && this.#isUnknown(day)
@@ -93,15 +95,15 @@ export class PlannedArchives {
       this.#lead.splice(0, this.#lead.length, ...this.#lead.filter((day) => !isEarly(day)))
     }
     if (days.length === 0) return undefined
-    days.push(...(this.#tasks.get(archive.key)?.days ?? []))
-    this.#tasks.delete(archive.key)
+    days.push(...(this.#tasks.get(archive) ?? []))
+    this.#tasks.delete(archive)
     return { archive, days }
   }
 
   /** Days of a month that are compared with their daily archives: all with `--cross-check`, else one, chosen by the month alone. */
-  #comparedDays(archive: ArchiveRef, days: readonly UtcDay[]): UtcDay[] {
+  #comparedDays(archive: ArchiveRef, days: readonly UtcDay[]): readonly UtcDay[] {
     const { series, scope, archives } = this.#facts
-    if (archive.packaging !== 'monthly' || isMonthChunked(series)) return []
+    if (archive.packaging !== 'monthly' || isMonthChunked(series)) return NO_DAYS
     const listed = days.filter((day) => archives.daily(day) !== undefined)
     if (scope.crossCheck) return listed
     if (scope.archives === 'monthly') return []
