@@ -3,7 +3,7 @@ import { chunkClosedUs, isMonthChunked, nextChunk } from '../../dataset/chunk.ts
 import type { DayRow, SeriesRow } from '../../lake/catalog/catalog-rows.ts'
 import type { Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { firstDayOf, monthOf } from '../../model/utc-day.ts'
+import { dayOfUs, firstDayOf, monthOf, US_PER_DAY } from '../../model/utc-day.ts'
 
 /** What a run asks of every series. */
 export interface PlanScope {
@@ -37,10 +37,15 @@ export interface PlanFacts {
   readonly known: SeriesRow | undefined
 }
 
+/** More than a month and the longest bar that may open on its last day. */
+const LONGEST_CHUNK_DAYS = 63
+
 /** The requested chunks that have closed, from that of `start` on, in order. */
 export function* chunksOf(series: Series, start: UtcDay, { end, nowUs }: Pick<PlanScope, 'end' | 'nowUs'>): Generator<UtcDay> {
+  // a month and the bar at its end are over long before; only what is younger is asked for its end
+  const sure = dayOfUs(nowUs - LONGEST_CHUNK_DAYS * US_PER_DAY)
   for (let day = isMonthChunked(series) ? firstDayOf(monthOf(start)) : start; day < end; day = nextChunk(day, series)) {
-    if (chunkClosedUs(day, series) > nowUs) return
+    if (day >= sure && chunkClosedUs(day, series) > nowUs) return
     yield day
   }
 }

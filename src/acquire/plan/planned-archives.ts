@@ -14,8 +14,9 @@ export class PlannedArchives {
   readonly #facts: PlanFacts
   /** the series' beginning has not been looked for yet: days before its first archive may stand in another one */
   readonly #isFirstLook: boolean
-  /** each archive is one object: its key would be read letter by letter */
-  readonly #tasks = new Map<ArchiveRef, UtcDay[]>()
+  readonly #tasks: { readonly archive: ArchiveRef; readonly days: UtcDay[] }[] = []
+  /** the tasks of monthly archives, to which days come one by one; a daily archive has one chunk */
+  readonly #months = new Map<ArchiveRef, UtcDay[]>()
   readonly #repairs: { archive: ArchiveRef; day: UtcDay }[] = []
   readonly #lead: UtcDay[] = []
 
@@ -27,9 +28,18 @@ export class PlannedArchives {
 
   /** A chunk that is taken from an archive. */
   add(archive: ArchiveRef, day: UtcDay): void {
-    const days = this.#tasks.get(archive)
-    if (days === undefined) this.#tasks.set(archive, [day])
-    else days.push(day)
+    const begun = archive.packaging === 'monthly' ? this.#months.get(archive) : undefined
+    if (begun === undefined) this.#begin(archive, [day])
+    else begun.push(day)
+  }
+
+  #begin(archive: ArchiveRef, days: UtcDay[]): void {
+    this.#tasks.push({ archive, days })
+    if (archive.packaging === 'monthly') this.#months.set(archive, days)
+  }
+
+  #isTaken(archive: ArchiveRef): boolean {
+    return this.#tasks.some((task) => task.archive === archive)
   }
 
   /** A stored chunk whose archive has nothing new. */
@@ -49,16 +59,17 @@ export class PlannedArchives {
   finish(firstDay: UtcDay | null): Pick<SeriesPlan, 'tasks' | 'repairs' | 'lead'> {
     const { series, scope, archives } = this.#facts
     const listed = firstDay === null ? undefined : archives.pick(chunkOfUs(dayStartUs(firstDay), series))
-    if (listed !== undefined && this.#isFirstLook && !this.#tasks.has(listed)) this.#tasks.set(listed, [])
+    if (listed !== undefined && this.#isFirstLook && !this.#isTaken(listed)) this.#begin(listed, [])
     const before = listed === undefined ? undefined : this.#takeDaysBefore(listed)
     const birth = before?.archive ?? listed
     const isGuessing = isMonthChunked(series) && scope.start === null
     const tasks: ArchiveTask[] = before === undefined ? [] : [this.#taskOf(before.archive, before.days, birth)]
-    this.#tasks.forEach((days, archive) => {
+    for (const { archive, days } of this.#tasks) {
+      if (archive === before?.archive) continue
       const own = archive === birth ? this.#withUnknownDays(archive, days, firstDay ?? archive.firstDay) : days
       const first = own[0]
       if (first !== undefined) tasks.push(this.#taskOf(archive, own, birth, isGuessing && first !== days[0] ? first : null))
-    })
+    }
     return { tasks, repairs: this.#repairs.map(({ archive, day }) => this.#taskOf(archive, [day], birth)), lead: this.#lead }
   }
 
@@ -84,10 +95,10 @@ export class PlannedArchives {
     if (scope.archives !== 'auto' || isMonthChunked(series)) return undefined
     const archive = archives.monthly(first.firstDay)
     // a month that is taken anyway gets them by #withUnknownDays
-    if (archive === undefined || (first === archive && this.#tasks.has(first))) return undefined
+    if (archive === undefined || (first === archive && this.#isTaken(first))) return undefined
     const days: UtcDay[] = []
     if (scope.start === null) {
-      if (first === archive || !this.#tasks.has(first)) return undefined
+      if (first === archive || !this.#isTaken(first)) return undefined
       for (let day = archive.firstDay; day < first.firstDay; day = nextChunk(day, series)) if (this.#isUnknown(day)) days.push(day)
     } else {
       const isEarly = (day: UtcDay): boolean => day >= archive.firstDay && this.#isUnknown(day)
@@ -95,8 +106,7 @@ export class PlannedArchives {
       this.#lead.splice(0, this.#lead.length, ...this.#lead.filter((day) => !isEarly(day)))
     }
     if (days.length === 0) return undefined
-    days.push(...(this.#tasks.get(archive) ?? []))
-    this.#tasks.delete(archive)
+    days.push(...(this.#months.get(archive) ?? []))
     return { archive, days }
   }
 
