@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { CkvdError } from '../../errors.ts'
+import type { BufferPool } from '../../memory/buffer-pool.ts'
 import { networkError } from './network-error.ts'
 
 export interface HttpAnswer {
@@ -69,6 +70,8 @@ export interface ExchangeOptions {
   /** names the proxy on the way; undefined: none */
   readonly via?: string | undefined
   readonly watch?: RequestWatch | undefined
+  /** gives the memory for the body; default: new memory */
+  readonly pool?: BufferPool | undefined
 }
 
 /**
@@ -181,7 +184,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.#declared = declared !== undefined && /^\d+$/.test(declared) ? Number(declared) : undefined
     const expected = this.#declared ?? 0
     if (expected > this.#options.maxBytes && status === 200) return this.stop(this.#tooLarge(expected))
-    this.#body = new Uint8Array(Math.min(this.#limit, this.#declared ?? 16_384))
+    const sizeBytes = Math.min(this.#limit, this.#declared ?? 16_384)
+    this.#body = this.#options.pool?.take(sizeBytes) ?? new Uint8Array(sizeBytes)
   }
 
   get #limit(): number {

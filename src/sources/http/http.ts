@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { fileShares } from '../../../config/open-files.ts'
 import { abortError, CkvdError, isCkvdError, isFailure } from '../../errors.ts'
 import { systemCode } from '../../system-errors.ts'
+import type { BufferPool } from '../../memory/buffer-pool.ts'
 import type { Agents } from './agents.ts'
 import type { HttpAnswer, RequestWatch } from './http-exchange.ts'
 import { encodingError, encodingOf, HttpExchange, Traffic } from './http-exchange.ts'
@@ -65,6 +66,8 @@ export interface HttpRequest {
   readonly pass?: (status: number) => boolean
   /** follows each try on its way */
   readonly watch?: RequestWatch
+  /** gives the memory for the body, which whoever asks gives back when nobody needs it any more; default: new memory */
+  readonly pool?: BufferPool
   /** judges an answer with status 200: what it throws is tried again where its code is retryable, as a 5xx is */
   readonly check?: (answer: HttpAnswer) => void | Promise<void>
 }
@@ -166,13 +169,13 @@ export class HttpClient {
     agents: Agents,
     time: { readonly tryMs: number; spentMs: number },
   ): Promise<HttpAnswer> {
-    const { signal, maxBytes, kind, watch } = request
+    const { signal, maxBytes, kind, watch, pool } = request
     const { origin, pathname, search } = new URL(url)
     const route = agents.routeTo(origin)
     this.#counts[kind]++
     const exchange = new HttpExchange(
       url,
-      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), via: route.via, watch },
+      { maxBytes, maxMs: time.tryMs, plainOnly: PLAIN_KINDS.has(kind), via: route.via, watch, pool },
       this.#traffic,
     )
     const stopListening = listenAbort(signal, () => exchange.stop(abortError(signal)))

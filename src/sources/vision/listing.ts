@@ -1,4 +1,5 @@
 import { CkvdError } from '../../errors.ts'
+import { BufferPool } from '../../memory/buffer-pool.ts'
 import type { Packaging, Series } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
 import type { HttpAnswer, RequestWatch } from '../http/http-exchange.ts'
@@ -17,6 +18,8 @@ export interface SeriesListing {
 
 /** A page has at most 1,000 keys of some 400 bytes; 2 MiB is five times that. */
 const MAX_PAGE_BYTES = 2 << 20
+/** Of the series whose listings are read at once, a page each. */
+const SPARE_PAGE_BYTES = 8 << 20
 /** A listing that goes on for longer than this is none: nine years of days are 8 pages, and servers with smaller pages exist. */
 const MAX_PAGES = 200
 /** The first archives are of August 2017. */
@@ -48,6 +51,8 @@ export class Listing {
   readonly #http: HttpClient
   readonly #url: string
   readonly #watch: (() => RequestWatch) | undefined
+  /** pages are read at once, and then nobody needs their bytes */
+  readonly #bodies = new BufferPool(SPARE_PAGE_BYTES)
 
   /**
    * @param url base of the listing, without a final slash
@@ -158,10 +163,11 @@ export class Listing {
     const check = async ({ body }: HttpAnswer): Promise<void> => {
       const scanned = folder.scan(body)
       pages.push({ scanned, parsed: scanned === undefined ? await parseListingPage(body, url) : undefined })
+      this.#bodies.give(body)
     }
     const watch = this.#watch?.()
     const answer = await this.#http.fetch(url, {
-      ...{ kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES, check },
+      ...{ kind: 'listing', signal, maxBytes: MAX_PAGE_BYTES, check, pool: this.#bodies },
       ...(watch === undefined ? {} : { watch }),
     })
     const { scanned, parsed } = pages.at(-1) ?? {}
