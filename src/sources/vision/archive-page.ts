@@ -5,6 +5,8 @@ import { dayNumber, dayOfNumber, latestDay, monthOf } from '../../model/utc-day.
 import { MOST_NAME_CHARACTERS, readNext, scanHead } from './listing-page.ts'
 import type { ListingPage } from './listing-xml.ts'
 import type { ArchivePeriod } from './vision-url.ts'
+import type { Part } from './page-bytes.ts'
+import { bytesOf, PageBytes, partOf } from './page-bytes.ts'
 import { archiveKeyParser, parsePeriod } from './vision-url.ts'
 
 /** An archive as the listing shows it. */
@@ -93,7 +95,7 @@ export class ArchiveFolder {
   scan(body: Uint8Array): ArchivePage | undefined {
     const entries = new PageBytes(body)
     const bodyEnd = body.length - PAGE_END.length
-    if (!this.#isPlain || !entries.startAtFirst() || !entries.standsAt(bodyEnd, PAGE_END)) return undefined
+    if (!this.#isPlain || !entries.startAt(FIRST_ENTRY) || !entries.standsAt(bodyEnd, PAGE_END)) return undefined
     const head = scanHead(entries.text(0, entries.at))
     if (head === undefined) return undefined
     const found = this.#found.clear(body.length)
@@ -219,91 +221,5 @@ class FoundArchives {
       etagEnds[i] = length
     }
     return { numbers: this.#numbers.slice(0, this.#length), sizes: this.#sizes.slice(0, this.#length), etags, etagEnds }
-  }
-}
-
-/** Text that stands in each entry, as numbers of eight of its bytes, the last of which may overlap the one before. */
-interface Part {
-  readonly length: number
-  readonly eights: Float64Array
-  readonly last: number
-}
-
-/** @param text eight bytes or more */
-function partOf(text: string): Part {
-  const { buffer, byteOffset, length } = Buffer.from(text)
-  const view = new DataView(buffer, byteOffset, length)
-  const eights = Float64Array.from({ length: length >> 3 }, (_none, i) => view.getFloat64(i * 8, true))
-  return { length, eights, last: view.getFloat64(length - 8, true) }
-}
-
-function bytesOf(characters: string): Uint8Array {
-  const table = new Uint8Array(256)
-  for (const character of characters) table[character.charCodeAt(0)] = 1
-  return table
-}
-
-/** The bytes of a page, and how far they have been read. */
-class PageBytes {
-  at = 0
-  readonly #bytes: Buffer
-  readonly #view: DataView
-  readonly #length: number
-
-  constructor({ buffer, byteOffset, length }: Uint8Array) {
-    this.#bytes = Buffer.from(buffer, byteOffset, length)
-    this.#view = new DataView(buffer, byteOffset, length)
-    this.#length = length
-  }
-
-  /** Goes to the first entry; false: there is none. */
-  startAtFirst(): boolean {
-    this.at = this.#bytes.indexOf(FIRST_ENTRY)
-    return this.at >= 0
-  }
-
-  /**
-   * True when these bytes stand there. Eight are compared at a time, as a number: two such numbers are equal only where all their bytes are
-   * (but for the two zeros, which no text is), and one that is not a number, as letters beyond ASCII may be, is equal to nothing.
-   */
-  standsAt(at: number, { length, eights, last }: Part): boolean {
-    const view = this.#view
-    if (at < 0 || at + length > this.#length) return false
-    for (let i = 0; i < eights.length; i++) if (view.getFloat64(at + i * 8, true) !== eights[i]) return false
-    return view.getFloat64(at + length - 8, true) === last
-  }
-
-  /** Passes these bytes; false: others stand here. */
-  take(part: Part): boolean {
-    if (!this.standsAt(this.at, part)) return false
-    this.at += part.length
-    return true
-  }
-
-  /** Passes all bytes of a class, one at least; false: there is none. */
-  takeSome(table: Uint8Array): boolean {
-    const bytes = this.#bytes
-    const start = this.at
-    let at = start
-    while (table[bytes[at] as number] === 1) at++
-    this.at = at
-    return at > start
-  }
-
-  /** True when this text of ASCII stands there; an empty one stands nowhere. */
-  isText(at: number, text: string): boolean {
-    const bytes = this.#bytes
-    for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
-    return text !== ''
-  }
-
-  number(start: number, end: number): number {
-    let value = 0
-    for (let at = start; at < end; at++) value = value * 10 + (this.#bytes[at] as number) - 48
-    return value
-  }
-
-  text(start: number, end: number): string {
-    return this.#bytes.toString('utf8', start, end)
   }
 }
