@@ -401,7 +401,7 @@ describe('refusals', () => {
     const error = await refusal(ckvd.getData(HOURS))
     expect([error.code, error.details['suggestion']]).toEqual(['CKVD_SYMBOL_FORMAT', 'BTCUSD_PERP'])
     expect(() => CryptoKlineVisionData.create('okx' as never, MarketType.SPOT)).toThrow(/okx/)
-    expect(() => CryptoKlineVisionData.create(DataProvider.BINANCE, 'options' as never)).toThrow(/MarketType/)
+    expect(() => CryptoKlineVisionData.create(DataProvider.BINANCE, 'stocks' as never)).toThrow(/MarketType/)
     expect(() => create(MarketType.SPOT, { workers: 0 })).toThrow(/`workers`/)
     expect(() => create(MarketType.SPOT, { cache: true } as never)).toThrow(/`cache`/)
     expect(world.exchange.sandbox.requests).toEqual([])
