@@ -5,6 +5,7 @@ import type { Packaging } from '../../model/series.ts'
 import { compareKeys, lowerBound, MARKET_FOLDERS } from '../bucket.ts'
 import type { ContentFaults } from './content.ts'
 import { maxLengthMs, MS_PER_DAY, nextSlotMs, slotStartMs } from '../grid.ts'
+import { FUNDING, hasFunding, maxFunding } from './funding.ts'
 import type { ListedSymbol } from './listed-symbol.ts'
 import type { PriceDataset } from './price-bars.ts'
 import { PRICE_DATASETS } from './price-bars.ts'
@@ -27,7 +28,7 @@ const MONTHLY_HOUR = 8
 export interface ArchiveFolder {
   readonly listed: ListedSymbol
   /** absent: klines */
-  readonly dataset?: PriceDataset | TickDataset
+  readonly dataset?: PriceDataset | TickDataset | typeof FUNDING
   /** of a data set that is made of bars, row by row: then `dataset` is absent */
   readonly table?: Table
   /** the symbol as keys have it: of an index its pair */
@@ -51,7 +52,7 @@ export function createFolders(symbols: readonly ListedSymbol[]): ArchiveFolder[]
       )
     }),
   )
-  folders.push(...symbols.flatMap(tickFoldersOf), ...symbols.flatMap(tableFoldersOf))
+  folders.push(...symbols.flatMap(tickFoldersOf), ...symbols.flatMap(tableFoldersOf), ...symbols.filter(hasFunding).map(fundingFolderOf))
   return folders.sort((a, b) => compareKeys(a.prefix, b.prefix))
 }
 
@@ -80,6 +81,14 @@ function tableFoldersOf(listed: ListedSymbol): ArchiveFolder[] {
     prefix: `data/${MARKET_FOLDERS[market]}/daily/${table.dataset}/${symbol}/`,
     first: Math.max(firstArchiveDay, dayOf(table.from)),
   }))
+}
+
+/** Funding rates, in archives of months alone. */
+function fundingFolderOf(listed: ListedSymbol): ArchiveFolder {
+  const { market, symbol, firstArchiveDay } = listed
+  const prefix = `data/${MARKET_FOLDERS[market]}/monthly/${FUNDING}/${symbol}/`
+  const first = monthOfMs(firstArchiveDay * MS_PER_DAY)
+  return { listed, dataset: FUNDING, name: symbol, interval: '8h', packaging: 'monthly', prefix, first }
 }
 
 function dayOf(day: string): number {
@@ -140,7 +149,7 @@ function periodText(packaging: Packaging, period: number): string {
 /** File name of an archive without its ending. */
 export function archiveStem(folder: ArchiveFolder, period: number): string {
   const { listed, dataset, table, name, interval, packaging } = folder
-  if (isTickDataset(dataset)) return `${name}-${dataset}-${periodText(packaging, period)}`
+  if (isTickDataset(dataset) || dataset === FUNDING) return `${name}-${dataset}-${periodText(packaging, period)}`
   if (table !== undefined) return `${name}-${table.dataset}-${periodText(packaging, period)}`
   return periodStem({ dataset, market: listed.market, symbol: name, interval }, periodText(packaging, period))
 }
@@ -178,6 +187,7 @@ export function maxRows(folder: ArchiveFolder, period: number): number {
     const minutes = (Math.min(to * MS_PER_DAY, listed.endMs) - Math.max(from * MS_PER_DAY, listed.firstMs)) / 60_000
     return maxTicks(dataset, listed.profile, minutes)
   }
+  if (dataset === FUNDING) return maxFunding([from, to])
   if (interval === '1M') return 1
   const lengthDays = maxLengthMs(interval) / MS_PER_DAY
   if (lengthDays >= 1) return Math.ceil((to - from) / lengthDays)

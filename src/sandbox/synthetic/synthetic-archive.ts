@@ -15,6 +15,7 @@ import { isCoarse } from './synthetic-bars.ts'
 import type { SyntheticBars } from './synthetic-bars.ts'
 import type { SyntheticTicks } from '../ticks/synthetic-ticks.ts'
 import { encodeTickParts, maxTickParts } from '../ticks/tick-archive.ts'
+import { encodeFunding, FUNDING } from './funding.ts'
 import { isTickDataset } from '../ticks/ticks.ts'
 import type { TickDataset } from '../ticks/ticks.ts'
 import { createZip, deflatePart, minimalZipBytes, sha256Of } from '../zip.ts'
@@ -37,11 +38,13 @@ export class ArchiveBuilder {
   readonly #bars: SyntheticBars
   readonly #ticks: SyntheticTicks
   readonly #content: ContentFaults
+  readonly #seed: number
   readonly #built = new LruCache<BuiltArchive>(CACHED_BYTES)
   readonly #digests = new LruCache<string>(CACHED_DIGESTS)
   readonly #underWay = new Map<string, Promise<BuiltArchive>>()
 
-  constructor(bars: SyntheticBars, ticks: SyntheticTicks, content: ContentFaults) {
+  constructor(seed: number, bars: SyntheticBars, ticks: SyntheticTicks, content: ContentFaults) {
+    this.#seed = seed
     this.#bars = bars
     this.#ticks = ticks
     this.#content = content
@@ -51,6 +54,7 @@ export class ArchiveBuilder {
   sizeOf(folder: ArchiveFolder, rows: number, nameBytes: number): number {
     const { listed, dataset, table, interval } = folder
     if (table !== undefined) return 600 + 2 * nameBytes + rows * table.rowBytes
+    if (dataset === FUNDING) return 600 + 2 * nameBytes + rows * FUNDING_ROW_BYTES
     if (isTickDataset(dataset)) {
       const parts = maxTickParts(rows, folder.packaging)
       return 400 + 2 * nameBytes + parts * PART_BYTES + Math.ceil(rows * TICK_ROW_BYTES[dataset][listed.profile.market])
@@ -135,6 +139,10 @@ export class ArchiveBuilder {
       yield Buffer.from(table.encode(this.#bars.ofDay(listed, interval, from, packaging), listed), 'latin1')
       return
     }
+    if (dataset === FUNDING) {
+      yield Buffer.from(encodeFunding(listed, this.#seed, [from, to]), 'latin1')
+      return
+    }
     if (isTickDataset(dataset)) {
       yield* encodeTickParts(this.#ticks, { listed, dataset, packaging }, [from, to], this.#content)
       return
@@ -166,6 +174,8 @@ const ROW_BYTES: Readonly<Partial<Record<Interval, Readonly<Record<RestMarket, n
   '1s': { spot: 42, um: 42, cm: 42 },
   '1m': { spot: 61.5, um: 51.5, cm: 44.5 },
 }
+/** The same of funding rates. */
+const FUNDING_ROW_BYTES = 30
 /** The same of trades and aggregates, of times in microseconds. */
 const TICK_ROW_BYTES: Readonly<Record<TickDataset, Readonly<Record<RestMarket, number>>>> = {
   aggTrades: { spot: 24.8, um: 20.2, cm: 19.7 },

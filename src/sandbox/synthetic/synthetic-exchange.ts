@@ -30,11 +30,11 @@ import { MS_PER_DAY } from '../grid.ts'
 import { isCoarse, monthMs, monthOfMs, SyntheticBars } from './synthetic-bars.ts'
 import { ArchiveBuilder } from './synthetic-archive.ts'
 import { SyntheticTicks } from '../ticks/synthetic-ticks.ts'
+import { fundingRatesOf, hasFunding } from './funding.ts'
 import { createTickPage } from '../ticks/tick-pages.ts'
 
 const CHECKSUM_ENDING = '.CHECKSUM'
 const LATE_SYMBOL = 'ROSEUSDT'
-const FUNDING_MS = 8 * 3_600_000
 
 /** An exchange whose archives and bars are made when they are asked for, from a seed. */
 export class SyntheticExchange implements Exchange {
@@ -55,7 +55,7 @@ export class SyntheticExchange implements Exchange {
     this.#content = new ContentFaults(rules)
     this.#bars = new SyntheticBars(this.#content, settings.builtInFaults ? universeBases() : [])
     this.#ticks = new SyntheticTicks(this.#bars, this.#content)
-    this.#builder = new ArchiveBuilder(this.#bars, this.#ticks, this.#content)
+    this.#builder = new ArchiveBuilder(settings.seed, this.#bars, this.#ticks, this.#content)
     this.#delayMs = settings.publishDelayHours * 3_600_000
   }
 
@@ -147,16 +147,12 @@ export class SyntheticExchange implements Exchange {
     return this.#symbols.get(`${market}/${symbol}${dataset === 'indexPriceKlines' && market === 'cm' ? PERPETUAL : ''}`)
   }
 
-  /** Every eight hours one, told by REST alone: this bucket has no archives of them. A delivery contract has none. */
+  /** Every eight hours one. A delivery contract has none. */
   // eslint-disable-next-line @typescript-eslint/require-await -- as above
   async rates(market: Market, symbol: string, nowMs: number): Promise<readonly FundingRate[] | undefined> {
     const listed = this.#symbols.get(`${market}/${symbol}`)
-    if (market === 'spot' || listed === undefined || /_\d{6}$/.test(symbol)) return undefined
-    const hash = hashText(`${this.#settings.seed}/${market}/${symbol}/funding`)
-    const rates: FundingRate[] = []
-    for (let ms = Math.ceil(listed.firstMs / FUNDING_MS) * FUNDING_MS; ms <= Math.min(nowMs, listed.endMs - 1); ms += FUNDING_MS)
-      rates.push([ms, (((hashWith(hash, ms / FUNDING_MS) % 4001) - 2000) / 1e7).toFixed(8)])
-    return rates
+    if (listed === undefined || !hasFunding(listed)) return undefined
+    return fundingRatesOf(listed, this.#settings.seed, 0, nowMs + 1)
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- as above

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -51,5 +52,29 @@ describe('funding rates over REST', () => {
     sandbox = await startSandbox({ seed: 7, now: () => Date.parse('2024-03-10T12:00:00Z') })
     expect(await ask('cmRest', `/dapi/v1/fundingRate?symbol=BTCUSD_PERP&startTime=${from}&endTime=${to}&limit=1000`)).toEqual(first)
     expect(await ask('umRest', '/fapi/v1/fundingRate?symbol=BTCUSDT_240329')).toMatchObject({ status: 400 })
+  })
+  test('of a synthetic exchange stand in archives of months, from its first day on, with a header and the hours between them', async () => {
+    const markets = [
+      { market: 'um', symbol: 'HUSDT', firstDay: '2024-01-30', opensAt: '05:00' },
+      { market: 'um', symbol: 'HUSDT_240329', firstDay: '2024-01-30' },
+    ] as const
+    sandbox = await startSandbox({ seed: 7, now: () => Date.parse('2024-03-10T12:00:00Z'), markets })
+    const lines: string[] = []
+    for (const month of ['2024-01', '2024-02']) {
+      const key = `data/futures/um/monthly/fundingRate/HUSDT/HUSDT-fundingRate-${month}.zip`
+      const zip = Buffer.from(await (await fetch(`${sandbox.urls.vision}/${key}`)).arrayBuffer())
+      const checksum = await (await fetch(`${sandbox.urls.vision}/${key}.CHECKSUM`)).text()
+      expect(checksum.split(' ')[0]).toBe(createHash('sha256').update(zip).digest('hex'))
+      const [header, ...rows] = readFirstEntry(zip).toString().trimEnd().split('\n')
+      expect(header).toBe('calc_time,funding_interval_hours,last_funding_rate')
+      lines.push(...rows)
+    }
+    const told = (await ask('umRest', '/fapi/v1/fundingRate?symbol=HUSDT&startTime=0&limit=1000')).body as Rate[]
+    expect(lines).toEqual(told.slice(0, lines.length).map(({ fundingTime, fundingRate }) => `${fundingTime},8,${fundingRate}`))
+    expect(lines[0]).toMatch(`${Date.parse('2024-01-30T08:00:00Z')},8,`)
+    expect(lines).toHaveLength(2 + 3 * 30)
+    const listed = await (await fetch(`${sandbox.urls.listing}?prefix=data/futures/um/monthly/fundingRate/&delimiter=/`)).text()
+    expect(listed).toContain('/fundingRate/HUSDT/<')
+    expect(listed).not.toContain('HUSDT_240329')
   })
 })
