@@ -1,12 +1,8 @@
 import { TRADES } from '../dataset/sets/trades.ts'
 import { abortError } from '../errors.ts'
 import type { LakeContent } from '../lake/current-shard.ts'
-import { isShardError, readCurrentShard } from '../lake/current-shard.ts'
-import type { DayRow } from '../lake/catalog/catalog-rows.ts'
-import { countsAsExplained, reasonOf } from '../lake/day-facts.ts'
 import type { WritableLake } from '../lake/lake.ts'
 import type { Columns } from '../model/columns.ts'
-import { isExplained } from '../model/condition.ts'
 import { slotStartUs } from '../model/interval.ts'
 import type { Interval } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
@@ -17,6 +13,7 @@ import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import { compareCells } from './resample-check.ts'
 import { barsOfTrades } from './trade-bars.ts'
+import { readWhole } from './whole-day.ts'
 
 /** Intervals whose bars are made of the trades of one day. */
 export type ProvableInterval = Exclude<Interval, '1s' | '1d' | '3d' | '1w' | '1M'>
@@ -81,32 +78,6 @@ export async function proveDay(lake: LakeContent, series: Series, day: UtcDay, s
 
 function unproven(day: UtcDay, reason: string): ProvenDay {
   return { day, outcome: 'not-comparable', bars: 0, differences: [], reason }
-}
-
-/** The rows of a day of which nothing is missing without a reason; else why they cannot be had. */
-async function readWhole<T extends Columns>(
-  lake: LakeContent,
-  series: Series,
-  day: UtcDay,
-  signal: AbortSignal,
-): Promise<{ readonly columns: T } | { readonly reason: string }> {
-  const row = lake.catalog.getDay(series, day)
-  if (row === undefined) return { reason: 'the lake has none of this day' }
-  try {
-    const { row: now, shard } = await readCurrentShard<T>(lake, row, signal)
-    if (!isExplained(now.condition) || now.condition === 'pending') return { reason: whyNot(lake, series, now) }
-    return shard === undefined ? { reason: 'there was none on this day' } : { columns: shard.columns }
-  } catch (error) {
-    if (!isShardError(error)) throw error
-    return { reason: `${error.code}: ${error.message}` }
-  }
-}
-
-function whyNot(lake: LakeContent, series: Series, row: DayRow): string {
-  const words = countsAsExplained(row)
-    ? 'accepted by a person'
-    : reasonOf(row, lake.catalog.listGaps(series, row.day, nextChunk(row.day, series)))
-  return `${row.condition} (${words})`
 }
 
 function compare(made: ResampledBars, own: KlineColumns, series: Series): ProofDifference[] {
