@@ -1,12 +1,20 @@
 import type { OfDataset } from '../dataset/registry.ts'
 import { isStoredAsParquet } from '../dataset/registry.ts'
 import type { Columns } from '../model/columns.ts'
+import { sliceColumns } from '../model/columns.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { DecodedShard } from './arrow/arrow.ts'
 import { decodeArrowShard, isArrowShard } from './arrow/arrow.ts'
 import type { ShardMeta } from './arrow/shard-meta.ts'
-import type { WantedRows } from './parquet/parquet-shard.ts'
-import { decodeParquetRows, decodeParquetShard, isParquet, isParquetShard, ROW_GROUP_ROWS } from './parquet/parquet-shard.ts'
+import type { ShardParts, WantedRows } from './parquet/parquet-shard.ts'
+import {
+  decodeParquetRows,
+  decodeParquetShard,
+  isParquet,
+  isParquetShard,
+  openParquetShard,
+  ROW_GROUP_ROWS,
+} from './parquet/parquet-shard.ts'
 
 /*
  * The file of one chunk: Arrow, or Parquet where its data set says so. The only place that knows which.
@@ -31,6 +39,13 @@ export function isDivisible(of: OfDataset, rows: number): boolean {
 /** Some rows of a divisible chunk: see `decodeParquetRows`. @throws CKVD_SHARD_FORMAT */
 export function decodeSomeRows(bytes: Uint8Array, wanted: WantedRows): DecodedShard<Columns> {
   return decodeParquetRows(bytes, wanted)
+}
+
+/** The file of a chunk, proven, of which a part at a time is decoded: a row group, of an Arrow file all of it. @throws CKVD_SHARD_FORMAT */
+export function openShard(bytes: Uint8Array): ShardParts {
+  if (isParquet(bytes)) return openParquetShard(bytes)
+  const { columns, meta } = decodeArrowShard<Columns>(bytes, true)
+  return { meta, count: 1, read: (_part, limit) => (limit === undefined ? columns : sliceColumns(columns, 0, limit)) }
 }
 
 /** True when a file claims to be that of a chunk, whole or not; false for foreign files. Never throws. */

@@ -2,9 +2,10 @@ import type { Columns } from '../model/columns.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import { sha256Hex } from '../memory/digest.ts'
 import type { DecodedShard } from '../codec/arrow/arrow.ts'
+import type { ShardParts } from '../codec/parquet/parquet-shard.ts'
 import { isOwnShard } from '../codec/shard-file.ts'
 import { chunkBytes, isPackedRow, rowBytesOf } from '../codec/arrow/chunk-bytes.ts'
-import { altered, decodePlacedShard } from '../codec/arrow/placed-shard.ts'
+import { altered, decodePlacedShard, openPlacedShard } from '../codec/arrow/placed-shard.ts'
 import type { ShardMeta } from '../codec/arrow/shard-meta.ts'
 import { isPacked } from '../dataset/pack.ts'
 import { seriesLabel } from '../dataset/names.ts'
@@ -36,6 +37,12 @@ export async function readShard<T extends Columns = KlineColumns>(
     return (await readPackedChunk(store, series, day, expected)) as unknown as DecodedShard<T>
   const { path, bytes } = await readFormer(store, series, day)
   return decodePlacedShard(bytes, { ...series, day, path, expected })
+}
+
+/** As `readShard`, of a chunk that has a file of its own: its bytes are proven, and a part of its rows at a time is decoded. */
+export async function openShardParts(store: ShardReader, series: Series, day: UtcDay, expected: ShardDigest): Promise<ShardParts> {
+  const { path, bytes } = await readFormer(store, series, day)
+  return openPlacedShard(bytes, { ...series, day, path, expected })
 }
 
 async function readPackedChunk(store: ShardReader, series: Series, day: UtcDay, expected: ShardDigest): Promise<DecodedShard<Columns>> {

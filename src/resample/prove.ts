@@ -1,3 +1,5 @@
+import { nextChunk } from '../dataset/chunk.ts'
+import { strengthOf } from '../dataset/expected.ts'
 import { TRADES } from '../dataset/sets/trades.ts'
 import { abortError } from '../errors.ts'
 import type { LakeContent } from '../lake/current-shard.ts'
@@ -8,7 +10,6 @@ import type { Interval } from '../model/interval.ts'
 import type { KlineColumns } from '../model/kline.ts'
 import type { ResampledBars } from '../model/resample.ts'
 import type { Series } from '../model/series.ts'
-import { nextChunk } from '../dataset/chunk.ts'
 import type { UtcDay } from '../model/utc-day.ts'
 import { isoOfUs } from '../model/utc-day.ts'
 import { compareCells } from './resample-check.ts'
@@ -46,7 +47,7 @@ export interface ProvenDay {
   readonly reason: string | null
 }
 
-/** What the evidence of a day says whose bars its trades have proved. */
+/** What the evidence of a day says whose bars its trades have proved, or whose trades their aggregates. */
 const PROVED = 'proved'
 
 /** The series of the trades of a symbol. */
@@ -108,12 +109,22 @@ function whole(kind: ProofDifference['kind'], slotUs: number): ProofDifference {
   return { kind, open_time: isoOfUs(slotUs), column: null, trades: null, klines: null }
 }
 
-/** Writes what came of a day into its evidence: `proved`, or no more so. Throws CKVD_LAKE_IO, CKVD_CATALOG. */
-export async function recordProof(lake: WritableLake, series: Series, { day, outcome }: ProvenDay, nowIso: string): Promise<void> {
+/**
+ * Writes what came of a day into its evidence: `proved`, where it says how weak it is (`as-published`) in the place of that, or no more so. What
+ * differs leaves the day's condition: that is what its sources say of it, and the next ingest would say it again.
+ * @throws CKVD_LAKE_IO, CKVD_CATALOG
+ */
+export async function recordProof(
+  lake: WritableLake,
+  series: Series,
+  { day, outcome }: Pick<ProvenDay, 'day' | 'outcome'>,
+  nowIso: string,
+): Promise<void> {
   const row = lake.catalog.getDay(series, day)
   if (row === undefined || outcome === 'not-comparable') return
-  const notes = (row.evidence ?? '').split('; ').filter((note) => note !== '' && note !== PROVED)
-  const all = [...notes, ...(outcome === 'proved' ? [PROVED] : [])]
+  const strength = strengthOf(series)
+  const notes = (row.evidence ?? '').split('; ').filter((note) => note !== '' && note !== PROVED && note !== strength)
+  const all = [...notes, outcome === 'proved' ? PROVED : strength].filter((note) => note !== '')
   const evidence = all.length === 0 ? null : all.join('; ')
   if (evidence === row.evidence) return
   const gaps = lake.catalog.listGaps(series, day, nextChunk(day, series))

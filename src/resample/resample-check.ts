@@ -171,7 +171,7 @@ function compareCell(key: KlineColumn, ours: number, theirs: number, rounded: nu
 }
 
 /** True for two doubles above 0 with none between them. */
-function areNeighbours(a: number, b: number): boolean {
+export function areNeighbours(a: number, b: number): boolean {
   const [low, high] = a < b ? [a, b] : [b, a]
   const bits = new BigInt64Array(new Float64Array([low, high]).buffer)
   return (bits[1] as bigint) - (bits[0] as bigint) === 1n

@@ -56,8 +56,11 @@ describe('ticks of the sandbox', () => {
     const evidence = market === 'spot' ? null : 'as-published'
     expect(world.rows('trades', market)).toMatchObject([{ evidence }, { evidence }])
     const proof = await world.run('prove', symbol, '--market', market, '--json')
-    expect(jsonOf(proof)).toMatchObject({ exit: 0, series: [{ days: [{ outcome: 'proved' }, { outcome: 'proved' }] }] })
-    expect(world.rows('klines', market)).toMatchObject([{ evidence: 'proved' }, { evidence: 'proved' }])
+    const days = [{ outcome: 'proved' }, { outcome: 'proved' }]
+    expect(jsonOf(proof)).toMatchObject({ exit: 0, series: [{ days }], trades: [{ days }] })
+    const proved = [{ evidence: 'proved' }, { evidence: 'proved' }]
+    expect(world.rows('klines', market)).toMatchObject(proved)
+    expect(world.rows('trades', market)).toMatchObject(proved)
     const bars = queryCatalog<{ n: number }>(world.lake, "SELECT sum(rows) AS n FROM all_days WHERE dataset = 'klines'")
     expect(bars).toEqual([{ n: 120 + 120 }])
   })
@@ -72,6 +75,21 @@ describe('ticks of the sandbox', () => {
     const [series] = (jsonOf(proof) as Proof).series
     expect(series?.days.map(({ outcome }) => outcome)).toEqual(['proved', 'differs'])
     expect(series?.days[1]?.differences).toMatchObject([{ kind: 'value', column: 'count' }])
+  })
+
+  test('trades of futures that the archive lacks are found by the aggregates, whose ids they are', async () => {
+    const match = String.raw`um/daily/trades/LTCUSDT/LTCUSDT-trades-2024-03-02\.zip`
+    await using world = await createWorld([{ kind: 'missing-rows', match, line: 501, rows: 3 }])
+    expect(await world.ingest('LTCUSDT', '--market', 'um', '--data', 'trades,aggTrades')).toMatchObject({ exit: 0, days: { complete: 4 } })
+    const proof = await world.run('prove', 'LTCUSDT', '--market', 'um', '--data', 'trades', '--json')
+    const { trades } = jsonOf(proof) as {
+      trades: { days: { outcome: string; differences: { first_trade_id: number; last_trade_id: number }[] }[] }[]
+    }
+    const days = trades[0]?.days ?? []
+    expect({ exit: proof.exit, outcomes: days.map(({ outcome }) => outcome) }).toEqual({ exit: 3, outcomes: ['proved', 'differs'] })
+    const missing = (days[1]?.differences ?? []).map(({ first_trade_id: first, last_trade_id: last }) => last - first + 1)
+    expect(missing.reduce((sum, ids) => sum + ids, 0)).toBeGreaterThanOrEqual(3)
+    expect(world.rows('trades', 'um')).toMatchObject([{ evidence: 'proved' }, { evidence: 'as-published' }])
   })
 
   test('without REST aggregates that an archive lacks are told with their ids, the same bytes again; that of the month lends them once it is there', async () => {

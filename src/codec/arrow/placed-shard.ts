@@ -8,7 +8,9 @@ import type { UtcDay } from '../../model/utc-day.ts'
 import { isPacked } from '../../dataset/pack.ts'
 import { sha256Hex } from '../../memory/digest.ts'
 import type { DecodedShard } from './arrow.ts'
-import { decodeShard } from '../shard-file.ts'
+import { decodeShard, openShard } from '../shard-file.ts'
+import type { ShardParts } from '../parquet/parquet-shard.ts'
+import type { ShardMeta } from './shard-meta.ts'
 import { chunkColumns, isPackedRow } from './chunk-bytes.ts'
 
 /** Where a shard was read, and what it must be there. */
@@ -25,18 +27,12 @@ export interface ShardPlace extends Series {
  * chunk. Throws `CKVD_SHARD_DIGEST`, `CKVD_SHARD_FORMAT`.
  */
 export function decodePlacedShard<T extends Columns = KlineColumns>(bytes: Uint8Array, place: ShardPlace): DecodedShard<T> {
-  const { dataset, market, symbol, interval, day, path, expected } = place
-  const details: ErrorDetails = { market, symbol, interval, day, path }
-  if (expected !== undefined) checkDigest(bytes, expected, path, details)
-  const shard = decodeAt<T>(bytes, expected !== undefined, path, details)
-  const { meta } = shard
-  if (meta.dataset === dataset && meta.market === market && meta.symbol === symbol && meta.interval === interval && meta.day === day)
-    return shard
-  throw new CkvdError(
-    'CKVD_SHARD_FORMAT',
-    `Expected the shard of ${seriesLabel(place)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`,
-    { details },
-  )
+  return decodeAt(bytes, place, (isProven) => decodeShard<T>(bytes, isProven))
+}
+
+/** As `decodePlacedShard`, of which a part at a time is decoded. Reading a part throws `CKVD_SHARD_FORMAT`, too. */
+export function openPlacedShard(bytes: Uint8Array, place: ShardPlace & { readonly expected: object }): ShardParts {
+  return decodeAt(bytes, place, () => openShard(bytes))
 }
 
 /** The rows of a chunk whose bytes another thread has read: those of a file of its own, or of its part of a pack. Throws as `decodePlacedShard`. */
@@ -66,9 +62,25 @@ export function altered(place: ErrorDetails & { readonly path: string }, expecte
   )
 }
 
-function decodeAt<T extends Columns>(bytes: Uint8Array, isProven: boolean, path: string, details: ErrorDetails): DecodedShard<T> {
+/** @param decode is told whether the bytes are proven */
+function decodeAt<T extends { readonly meta: ShardMeta }>(bytes: Uint8Array, place: ShardPlace, decode: (isProven: boolean) => T): T {
+  const { dataset, market, symbol, interval, day, path, expected } = place
+  const details: ErrorDetails = { market, symbol, interval, day, path }
+  if (expected !== undefined) checkDigest(bytes, expected, path, details)
+  const shard = decodeWith(() => decode(expected !== undefined), path, details)
+  const { meta } = shard
+  if (meta.dataset === dataset && meta.market === market && meta.symbol === symbol && meta.interval === interval && meta.day === day)
+    return shard
+  throw new CkvdError(
+    'CKVD_SHARD_FORMAT',
+    `Expected the shard of ${seriesLabel(place)} ${day} in ${path}, found that of ${seriesLabel(meta)} ${meta.day}.`,
+    { details },
+  )
+}
+
+function decodeWith<T>(decode: () => T, path: string, details: ErrorDetails): T {
   try {
-    return decodeShard<T>(bytes, isProven)
+    return decode()
   } catch (error) {
     if (!isCkvdError(error)) throw error
     throw new CkvdError(error.code, `${error.message} (${path})`, { details: { ...details, ...error.details }, cause: error })

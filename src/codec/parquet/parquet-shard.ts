@@ -10,6 +10,7 @@ import { readColumns, refuse } from '../arrow/read-columns.ts'
 import type { ArrowStream } from '../arrow/arrow-file.ts'
 import { parseArrowStream } from '../arrow/arrow-file.ts'
 import { RowsDigest } from '../arrow/columns-digest.ts'
+import type { ShardMeta } from '../arrow/shard-meta.ts'
 import { DATASET_KEY, decodeMeta, DIGEST_KEY, FORMAT_KEY, MARKET_KEY } from '../arrow/shard-meta.ts'
 import { parquetLibrary } from './parquet-library.ts'
 
@@ -58,6 +59,34 @@ export function decodeParquetShard<T extends Columns>(bytes: Uint8Array, isProve
   return { columns: columns as T, meta: checkChunk(columns, meta, dataset) }
 }
 
+/** A shard whose rows are read a part at a time. */
+export interface ShardParts {
+  readonly meta: ShardMeta
+  /** how many parts there are; one at least */
+  readonly count: number
+  /** the rows of a part, from 0, in order; of it the first ones alone where `limit` says so. @throws CKVD_SHARD_FORMAT */
+  readonly read: (part: number, limit?: number) => Columns
+}
+
+/**
+ * The row groups of a shard, of which one at a time is decoded. The file must be proven: of its rows nothing is checked but how many they are.
+ * @throws CKVD_SHARD_FORMAT
+ */
+export function openParquetShard(bytes: Uint8Array): ShardParts {
+  const names = readGroup(bytes, 0, 1)
+  const metadata = metadataOf(names)
+  const meta = decodeMeta(metadata, refuse)
+  const dataset = datasetIn(metadata)
+  checkSchema(names.schema, dataset)
+  const read = (group: number, limit?: number): Columns => {
+    const part = rowsOf(readGroup(bytes, group, limit), dataset)
+    const due = Math.min(limit ?? Infinity, ROW_GROUP_ROWS, meta.rows - group * ROW_GROUP_ROWS)
+    if (part.openTime.length !== due) refuse(`${due} rows in group ${group}`, `${part.openTime.length}`)
+    return part
+  }
+  return { meta, count: Math.ceil(meta.rows / ROW_GROUP_ROWS), read }
+}
+
 /** Which rows of a shard are wanted. */
 export interface WantedRows {
   /** microseconds, the end excluded */
@@ -72,13 +101,8 @@ export interface WantedRows {
  * @throws CKVD_SHARD_FORMAT
  */
 export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows): DecodedShard<Columns> {
-  const names = readGroup(bytes, 0, { limit: 1 })
-  const metadata = metadataOf(names)
-  const meta = decodeMeta(metadata, refuse)
-  const dataset = datasetIn(metadata)
-  checkSchema(names.schema, dataset)
-  const count = Math.ceil(meta.rows / ROW_GROUP_ROWS)
-  const firstTimeOf = (group: number): number => Number(rowsOf(readGroup(bytes, group, { limit: 1 }), dataset).openTime[0])
+  const { meta, count, read } = openParquetShard(bytes)
+  const firstTimeOf = (group: number): number => Number(read(group, 1).openTime[0])
   let [from, to] = [0, count]
   // the last group that begins before the range
   while (to - from > 1) {
@@ -88,9 +112,7 @@ export function decodeParquetRows(bytes: Uint8Array, { range, keys }: WantedRows
   }
   const parts: Columns[] = []
   for (let group = from; group < count; group++) {
-    const part = rowsOf(readGroup(bytes, group), dataset)
-    const due = Math.min(ROW_GROUP_ROWS, meta.rows - group * ROW_GROUP_ROWS)
-    if (part.openTime.length !== due) refuse(`${due} rows in group ${group}`, `${part.openTime.length}`)
+    const part = read(group)
     parts.push(Object.fromEntries(keys.map((key) => [key, columnOf(part, key)])) as Columns)
     if (Number(part.openTime.at(-1)) >= range.endUs) break
   }
@@ -108,10 +130,10 @@ function rowsOf({ bytes, batches, schema }: RowGroup, dataset: Dataset): Columns
 type RowGroup = ArrowStream & { readonly bytes: Uint8Array }
 
 /** A row group, or a part of it, as an Arrow stream. */
-function readGroup(bytes: Uint8Array, group: number, part: { readonly limit?: number } = {}): RowGroup {
+function readGroup(bytes: Uint8Array, group: number, limit?: number): RowGroup {
   try {
     const stream = parquetLibrary()
-      .readParquet(bytes, { rowGroups: [group], batchSize: ROW_GROUP_ROWS, ...part })
+      .readParquet(bytes, { rowGroups: [group], batchSize: ROW_GROUP_ROWS, ...(limit === undefined ? {} : { limit }) })
       .intoIPCStream()
     return { ...parseArrowStream(stream), bytes: stream }
   } catch (cause) {
