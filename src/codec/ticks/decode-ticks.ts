@@ -1,22 +1,22 @@
-import { chunkOfUs } from '../dataset/chunk.ts'
-import { idsOf, isSequence, rangeOfLife, rowOrder } from '../dataset/expected.ts'
-import { datasetOf } from '../dataset/registry.ts'
-import type { NumberedRow } from '../dataset/sequence.ts'
-import { holeBetween, joinTouching } from '../dataset/sequence.ts'
-import type { Columns } from '../model/columns.ts'
-import { pickRows } from '../model/columns.ts'
-import type { Gap } from '../model/gaps.ts'
-import { gridOf } from '../model/interval.ts'
-import type { Series, TimeRange } from '../model/series.ts'
-import type { UtcDay } from '../model/utc-day.ts'
-import { doubleAt, wordsOf } from '../memory/int64.ts'
-import { RowsDigest } from './arrow/columns-digest.ts'
-import type { ShardMeta } from './arrow/shard-meta.ts'
-import type { BatchOptions, TableScanOptions } from './csv/table-scan.ts'
-import type { ArchiveFacts, ChunkFacts, DecodedChunk } from './decoded-chunk.ts'
-import { chunkOf, metaOf } from './decoded-chunk.ts'
-import { ROW_GROUP_ROWS } from './parquet/parquet-shard.ts'
-import { readZipPieces } from './zip/zip-pieces.ts'
+import { chunkOfUs } from '../../dataset/chunk.ts'
+import { idsOf, isSequence, rangeOfLife, rowOrder } from '../../dataset/expected.ts'
+import { datasetOf } from '../../dataset/registry.ts'
+import type { NumberedRow } from '../../dataset/sequence.ts'
+import { holeBetween, joinTouching } from '../../dataset/sequence.ts'
+import type { Columns } from '../../model/columns.ts'
+import { pickRows } from '../../model/columns.ts'
+import type { Gap } from '../../model/gaps.ts'
+import { gridOf } from '../../model/interval.ts'
+import type { Series, TimeRange } from '../../model/series.ts'
+import type { UtcDay } from '../../model/utc-day.ts'
+import { doubleAt, wordsOf } from '../../memory/int64.ts'
+import { RowsDigest } from '../arrow/columns-digest.ts'
+import type { ShardMeta } from '../arrow/shard-meta.ts'
+import type { BatchOptions, TableScanOptions } from '../csv/table-scan.ts'
+import type { ArchiveFacts, ChunkFacts, DecodedChunk } from '../decoded-chunk.ts'
+import { chunkOf, metaOf } from '../decoded-chunk.ts'
+import { ROW_GROUP_ROWS } from '../parquet/parquet-shard.ts'
+import { readZipPieces } from '../zip/zip-pieces.ts'
 
 /*
  * A day of ticks has millions of rows: it is read once and never held. Rows are proved and written a row group at a time, and what the file says
@@ -121,7 +121,7 @@ async function encodeDay(
   metaOf: (day: DayOfTicks) => ShardMeta,
 ): Promise<{ readonly day: DayOfTicks; readonly shard: Uint8Array } | undefined> {
   const { columns } = datasetOf(bounds.series)
-  const { metaText, NOT_YET, putMeta, writeRowGroups } = await import('./parquet/parquet-writer.ts')
+  const { metaText, NOT_YET, putMeta, writeRowGroups } = await import('../parquet/parquet-writer.ts')
   const survey = new Survey(bounds)
   const write = (text: string, take: (columns: Columns) => void): Promise<Uint8Array> =>
     writeRowGroups(columns, text, async (writeGroup) => {
