@@ -8,6 +8,8 @@ export const DEFLATED = 8
 const LOCAL_BYTES = 30
 const CENTRAL_BYTES = 46
 const END_BYTES = 22
+const END64_BYTES = 56
+const LOCATOR64_BYTES = 20
 const HAS_DESCRIPTOR = 0x8
 /** Longest data descriptor: signature, CRC-32 and two 64-bit sizes. */
 const MAX_DESCRIPTOR_BYTES = 24
@@ -112,7 +114,8 @@ async function readDirectory(buffer: Buffer, name: string): Promise<Directory> {
     const directoryStart = file.readEntryCursor as unknown as number // declared boolean, is an offset
     const entry = await readable(() => firstEntry(file))
     const directoryEnd = file.readEntryCursor as unknown as number
-    const expectedEnd = buffer.length - END_BYTES - file.comment.length // one character a byte: code page 437
+    const endStart = buffer.length - END_BYTES - file.comment.length // one character a byte: code page 437
+    const expectedEnd = findEnd64(buffer, endStart) ?? endStart
     // a second archive glued to the first, or bytes hidden between directory and end record
     if (directoryEnd !== expectedEnd) {
       throw zipError('CKVD_ZIP_FORMAT', `Expected the ZIP directory to end at byte ${expectedEnd}, found its end at ${directoryEnd}`, {
@@ -124,6 +127,15 @@ async function readDirectory(buffer: Buffer, name: string): Promise<Directory> {
   } finally {
     file.close()
   }
+}
+
+/** Where the end record of ZIP64 begins, which stands between directory and end record where sizes take more than 32 bits; undefined: there is none. */
+function findEnd64(buffer: Buffer, endStart: number): number | undefined {
+  const locator = endStart - LOCATOR64_BYTES
+  if (locator < 0 || buffer.readUInt32BE(locator) !== 0x504b0607) return undefined
+  const start = Number(buffer.readBigUInt64LE(locator + 8))
+  const isThere = start + END64_BYTES <= locator && buffer.readUInt32BE(start) === 0x504b0606
+  return isThere && start + 12 + Number(buffer.readBigUInt64LE(start + 4)) === locator ? start : undefined
 }
 
 async function firstEntry(file: ZipFile): Promise<Entry> {

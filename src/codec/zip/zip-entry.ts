@@ -1,4 +1,5 @@
 import { constants, crc32, inflateRawSync } from 'node:zlib'
+import type { CkvdError } from '../../errors.ts'
 import type { ZipEntry } from './zip-directory.ts'
 import { DEFLATED, locateEntry, STORED, zipError } from './zip-directory.ts'
 
@@ -34,12 +35,15 @@ export async function readZipEntry(zip: Uint8Array, expectedStem: string, option
     const fast = options.inflate?.(data, entry.uncompressedSize)
     if (fast !== undefined && crc32(fast) === entry.crc32) return fast
   }
-  const bytes = entry.method === STORED ? data : inflate(data, entry.uncompressedSize)
-  const found = crc32(bytes)
-  if (found !== entry.crc32) {
-    throw zipError('CKVD_ZIP_CRC', `Expected CRC-32 ${hex(entry.crc32)} of ${name}, found ${hex(found)}`, { expected: entry.crc32, found })
-  }
+  const bytes = entry.method === STORED ? data : inflate(data, entry)
+  checkCrc(entry, crc32(bytes), name)
   return bytes
+}
+
+/** Throws where the bytes of an entry have another CRC-32 than it says. */
+export function checkCrc(entry: ZipEntry, found: number, name: string): void {
+  if (found === entry.crc32) return
+  throw zipError('CKVD_ZIP_CRC', `Expected CRC-32 ${hex(entry.crc32)} of ${name}, found ${hex(found)}`, { expected: entry.crc32, found })
 }
 
 /** Throws where the sizes of an entry cannot be, or are more than is accepted. */
@@ -64,7 +68,8 @@ export function checkSizes({ method, compressedSize, uncompressedSize, gapBytes,
   }
 }
 
-function inflate(data: Buffer, sizeBytes: number): Uint8Array {
+function inflate(data: Buffer, entry: ZipEntry): Uint8Array {
+  const sizeBytes = entry.uncompressedSize
   // One chunk with a byte to spare: zlib then fills it in one call and needs no second chunk to see the end.
   const chunkSize = Math.max(sizeBytes + 1, constants.Z_MIN_CHUNK)
   let inflated: { buffer: Buffer; engine: { bytesWritten: number } }
@@ -76,21 +81,33 @@ function inflate(data: Buffer, sizeBytes: number): Uint8Array {
       info: true,
     }) as unknown as typeof inflated
   } catch (cause) {
-    const tooLarge = (cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE'
-    const found = cause instanceof Error ? cause.message : String(cause)
-    if (tooLarge)
-      throw zipError('CKVD_ZIP_SIZE', `Expected the ZIP entry to unpack to ${sizeBytes} bytes, found more`, { expected: sizeBytes }, cause)
-    throw zipError('CKVD_ZIP_FORMAT', `Expected deflated data in the ZIP entry, found: ${found}`, { found }, cause)
+    throw (cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE' ? longerError(sizeBytes, cause) : inflateError(cause)
   }
   const { buffer, engine } = inflated
-  if (buffer.length !== sizeBytes || engine.bytesWritten !== data.length) {
-    throw zipError(
-      'CKVD_ZIP_SIZE',
-      `Expected the ${data.length} bytes of the ZIP entry to unpack to ${sizeBytes}, found that ${engine.bytesWritten} unpack to ${buffer.length}`,
-      { expected: sizeBytes, found: buffer.length },
-    )
-  }
+  checkUnpacked(entry, { readBytes: engine.bytesWritten, sizeBytes: buffer.length })
   return buffer
+}
+
+/** Of an entry that unpacks to more than it says. */
+export function longerError(sizeBytes: number, cause?: unknown): CkvdError {
+  return zipError('CKVD_ZIP_SIZE', `Expected the ZIP entry to unpack to ${sizeBytes} bytes, found more`, { expected: sizeBytes }, cause)
+}
+
+/** Of bytes that zlib does not take. */
+export function inflateError(cause: unknown): CkvdError {
+  const found = cause instanceof Error ? cause.message : String(cause)
+  return zipError('CKVD_ZIP_FORMAT', `Expected deflated data in the ZIP entry, found: ${found}`, { found }, cause)
+}
+
+/** Throws where not all bytes of an entry were read, or they are fewer than it says when they are unpacked. */
+export function checkUnpacked(entry: ZipEntry, { readBytes, sizeBytes }: { readonly readBytes: number; readonly sizeBytes: number }): void {
+  const { compressedSize, uncompressedSize } = entry
+  if (sizeBytes === uncompressedSize && readBytes === compressedSize) return
+  throw zipError(
+    'CKVD_ZIP_SIZE',
+    `Expected the ${compressedSize} bytes of the ZIP entry to unpack to ${uncompressedSize}, found that ${readBytes} unpack to ${sizeBytes}`,
+    { expected: uncompressedSize, found: sizeBytes },
+  )
 }
 
 function hex(value: number): string {

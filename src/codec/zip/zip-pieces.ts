@@ -1,7 +1,8 @@
+import type { InflateRaw } from 'node:zlib'
 import { crc32, createInflateRaw } from 'node:zlib'
 import type { ReadZipEntryOptions } from './zip-entry.ts'
-import { checkSizes, DEFAULT_MAX_BYTES, readZipEntry } from './zip-entry.ts'
-import { locateEntry, STORED, zipError } from './zip-directory.ts'
+import { checkCrc, checkSizes, checkUnpacked, DEFAULT_MAX_BYTES, inflateError, longerError } from './zip-entry.ts'
+import { locateEntry, STORED } from './zip-directory.ts'
 
 /** Pieces that stay in the processor's second-level cache until they are read. */
 const PIECE_BYTES = 256 * 1024
@@ -18,11 +19,12 @@ export async function readZipPieces<T>(
   { maxBytes = DEFAULT_MAX_BYTES }: Pick<ReadZipEntryOptions, 'maxBytes'>,
   read: (pieces: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
+  const pieces = (): AsyncGenerator<Uint8Array> => piecesOf(zip, `${expectedStem}.csv`, maxBytes)
   try {
-    return await read(piecesOf(zip, `${expectedStem}.csv`, maxBytes))
+    return await read(pieces())
   } catch (error) {
-    // as a whole, since it alone says what is wrong with an archive
-    await readZipEntry(zip, expectedStem, { maxBytes })
+    // all of it once more, unless the archive itself is what failed
+    for await (const piece of pieces()) void piece
     throw error
   }
 }
@@ -33,16 +35,23 @@ async function* piecesOf(zip: Uint8Array, name: string, maxBytes: number): Async
   checkSizes(entry, maxBytes)
   const data = buffer.subarray(entry.dataStart, entry.dataStart + entry.compressedSize)
   const inflated = entry.method === STORED ? undefined : createInflateRaw({ chunkSize: PIECE_BYTES })
-  inflated?.end(data)
   let sizeBytes = 0
   let crc = 0
-  for await (const piece of (inflated ?? [data]) as AsyncIterable<Buffer>) {
+  for await (const piece of inflated === undefined ? [data] : inflate(inflated, data)) {
     sizeBytes += piece.length
+    if (sizeBytes > entry.uncompressedSize) throw longerError(entry.uncompressedSize)
     crc = crc32(piece, crc)
-    if (sizeBytes > entry.uncompressedSize) break
     yield piece
   }
-  const readBytes = inflated?.bytesWritten ?? data.length
-  if (sizeBytes === entry.uncompressedSize && crc === entry.crc32 && readBytes === data.length) return
-  throw zipError('CKVD_ZIP_FORMAT', `Expected the ZIP entry ${name} to be as its directory tells`, { found: sizeBytes })
+  checkUnpacked(entry, { readBytes: inflated?.bytesWritten ?? data.length, sizeBytes })
+  checkCrc(entry, crc, name)
+}
+
+async function* inflate(inflated: InflateRaw, data: Uint8Array): AsyncGenerator<Buffer> {
+  inflated.end(data)
+  try {
+    for await (const piece of inflated as AsyncIterable<Buffer>) yield piece
+  } catch (cause) {
+    throw inflateError(cause)
+  }
 }
