@@ -74,6 +74,12 @@ const ENTRIES = {
     meaning: 'a cell of a CSV is none of the words that its column has, or no plain name',
   },
   CKVD_CSV_SYMBOL: { about: 'content', exit: 3, retryable: false, meaning: 'a CSV line is of another symbol than its archive' },
+  CKVD_CSV_ORDER: {
+    about: 'content',
+    exit: 3,
+    retryable: false,
+    meaning: 'rows of a CSV are not in order, or there twice, and are too many to be put in order in memory',
+  },
   CKVD_BAR_INVALID: { about: 'content', exit: 3, retryable: false, meaning: 'a bar contradicts itself, e.g. its high is below its low' },
   CKVD_ARCHIVE_STALE: {
     about: 'content',

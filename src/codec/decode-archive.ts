@@ -29,7 +29,7 @@ import type { StrayRows } from './chunks.ts'
 import { splitChunks } from './chunks.ts'
 import type { DecodedCsv } from './csv/csv.ts'
 import { decodeCsv } from './csv/csv.ts'
-import { largestCsvOf } from './csv/csv-size.ts'
+import { isStreamed, largestCsvOf } from './csv/csv-size.ts'
 import type { ShardMeta } from './arrow/shard-meta.ts'
 import type { Inflate } from './zip/zip-entry.ts'
 
@@ -120,14 +120,11 @@ export async function decodeArchive(request: DecodeRequest, codec: DayCodec = PL
     const range = periodRangeOf(request)
     const stem = periodStem(series, archive.period)
     const archiveSha256 = request.distrust === true ? sha256Hex(zip) : checkArchive(request, `${stem}.zip`)
-    const maxBytes = largestCsvOf(series, range)
-    const scan = (pieces: AsyncIterable<Uint8Array>, options: BatchOptions): Promise<number> =>
-      codec.scanPieces?.(pieces, options) ?? scanPlainPieces(pieces, options)
-    const day = isStoredAsParquet(series) ? await decodeTicks(request, { range, stem, maxBytes, archiveSha256 }, scan) : undefined
-    if (day !== undefined) {
-      const { rows, firstOpenUs, lastOpenUs } = day
-      const nothingElse = { absentDays: [], strays: [], dropped: 0, phase: null }
-      return { archiveSha256, csvRows: rows, chunks: [day], ...nothingElse, firstOpenUs, lastOpenUs }
+    const maxBytes = largestCsvOf(series, range, zip.length)
+    if (isStreamed(series)) {
+      const scan = (pieces: AsyncIterable<Uint8Array>, options: BatchOptions): Promise<number> =>
+        codec.scanPieces?.(pieces, options) ?? scanPlainPieces(pieces, options)
+      return { archiveSha256, phase: null, ...(await decodeTicks(request, { range, stem, maxBytes, archiveSha256 }, scan)) }
     }
     const csv = await readZipEntry(zip, stem, codec.inflate === undefined ? { maxBytes } : { maxBytes, inflate: codec.inflate })
     // from here on nothing waits: the columns may live in memory that the next archive takes

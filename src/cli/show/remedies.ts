@@ -45,6 +45,7 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CKVD_CSV_TIME: QUARANTINED,
   CKVD_CSV_SYMBOL: QUARANTINED,
   CKVD_CSV_WORD: QUARANTINED,
+  CKVD_CSV_ORDER: QUARANTINED,
   CKVD_BAR_INVALID: 'look at the bar that the message names; `ckvd coverage --accept` takes the day as it is',
   CKVD_ARCHIVE_STALE: 'run again later, when listing and archive agree',
   CKVD_DISPUTED: '`ckvd ingest` asks all sources again; `ckvd coverage --accept` takes the day as it is',

@@ -29,6 +29,11 @@ export class RowColumns {
     return sliceColumns(this.#columns, 0, this.rows)
   }
 
+  /** Begins anew, in the same memory. */
+  clear(): void {
+    this.rows = 0
+  }
+
   #grow(capacity: number): void {
     const before = this.columns()
     this.#capacity = capacity

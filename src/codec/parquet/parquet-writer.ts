@@ -1,4 +1,3 @@
-import { arrayBuffer } from 'node:stream/consumers'
 import { RecordBatchStreamWriter } from 'apache-arrow'
 import type { RecordBatch as ParquetBatch, WriterProperties } from 'parquet-wasm'
 import type { DatasetColumn } from '../../dataset/dataset.ts'
@@ -15,7 +14,8 @@ import { META_KEY, ROW_GROUP_ROWS } from './parquet-shard.ts'
 
 /**
  * Rows as a shard. Ids and times are delta encoded, decimals split by bytes, all of it packed by zstd, no dictionaries: of a day of aggregate
- * trades 0.4 of its ZIP, where an Arrow file takes 3.8 times as much. The same rows give the same bytes. The result owns its whole ArrayBuffer.
+ * trades 0.4 of its ZIP, where an Arrow file takes 3.8 times as much. The same rows give the same bytes. The result lies at the
+ * start of memory of its own.
  * @param columns at least one row, in order
  */
 export async function encodeParquetShard(columns: Columns, meta: ShardMeta): Promise<Uint8Array<ArrayBuffer>> {
@@ -24,10 +24,21 @@ export async function encodeParquetShard(columns: Columns, meta: ShardMeta): Pro
     throw new CkvdError('CKVD_BUG', `Expected a shard of at least one row and as many as its metadata says (${meta.rows}), found ${rows}`)
   const { columns: described } = datasetOf(meta)
   const text = metaText(meta, new RowsDigest(described).update(columns).digest())
-  return await writeRowGroups(described, text, async (write) => {
-    for (let at = 0; at < rows; at += ROW_GROUP_ROWS) await write(sliceColumns(columns, at, at + ROW_GROUP_ROWS))
-  })
+  const file = new RowGroupFile(described, text, rows * LEAST_ROW_BYTES)
+  try {
+    for (let at = 0; at < rows; at += ROW_GROUP_ROWS) {
+      await file.ready()
+      file.write(sliceColumns(columns, at, at + ROW_GROUP_ROWS))
+    }
+    return await file.end()
+  } catch (error) {
+    await file.abort(error)
+    throw error
+  }
 }
+
+/** Rows of ticks take so many bytes, or more. */
+const LEAST_ROW_BYTES = 4
 
 /** What a file says of itself takes as many bytes at least, so that it may be put in when all else is written. */
 const META_BYTES = 1024
@@ -48,44 +59,76 @@ export function putMeta(file: Uint8Array, text: string): boolean {
   return true
 }
 
-/** Takes the rows of a group, of `ROW_GROUP_ROWS` but for the last one; resolves when the next one may come. The columns are not kept. */
-export type WriteGroup = (columns: Columns) => Promise<void>
+/** A file of rows that come a group at a time, of which no more than two are in memory. */
+export class RowGroupFile {
+  readonly #described: readonly DatasetColumn[]
+  readonly #writer: WritableStreamDefaultWriter<ParquetBatch>
+  readonly #file: Promise<Uint8Array<ArrayBuffer>>
+  /** what was written last: nothing is sent while it is on its way */
+  #written: Promise<void> = Promise.resolve()
 
-/**
- * A file of rows that come a group at a time, of which no more than two are in memory.
- * @param text what it says of itself
- * @param give writes all groups
- */
-export async function writeRowGroups(
-  described: readonly DatasetColumn[],
-  text: string,
-  give: (write: WriteGroup) => Promise<void>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const groups = new TransformStream<ParquetBatch, ParquetBatch>()
-  const writing = parquetLibrary().transformParquetStream(groups.readable, propertiesOf(described, text))
-  const reading = writing.then((file) => arrayBuffer(file))
-  const giving = giveAll(groups.writable.getWriter(), described, give)
-  const [given, file] = await Promise.allSettled([giving, reading])
-  if (given.status === 'rejected') throw given.reason
-  if (file.status === 'rejected') throw file.reason
-  return new Uint8Array(file.value)
+  /**
+   * @param text what it says of itself
+   * @param guessBytes how long it may be: where it is longer it is copied while it grows
+   */
+  constructor(described: readonly DatasetColumn[], text: string, guessBytes: number) {
+    const groups = new TransformStream<ParquetBatch, ParquetBatch>()
+    this.#described = described
+    this.#writer = groups.writable.getWriter()
+    this.#file = parquetLibrary()
+      .transformParquetStream(groups.readable, propertiesOf(described, text))
+      .then((stream: ReadableStream<Uint8Array>) => gather(stream, guessBytes))
+    // told by `end`, or nobody wants it any more
+    this.#file.catch(() => undefined)
+    this.#writer.closed.catch(() => undefined)
+  }
+
+  /** Takes the rows of a group, of `ROW_GROUP_ROWS` but for the last one, which are copied at once. */
+  write(columns: Columns): void {
+    const batches = batchesOf(columns, this.#described)
+    this.#written = this.#written.then(async () => {
+      for (const batch of batches) await this.#writer.write(batch)
+    })
+    // told by `ready` and `end`
+    this.#written.catch(() => undefined)
+  }
+
+  /** Resolves when the next group may come. */
+  ready(): Promise<void> {
+    return this.#written
+  }
+
+  /** The whole file, at the start of memory of its own. */
+  async end(): Promise<Uint8Array<ArrayBuffer>> {
+    await this.#written
+    await this.#writer.close()
+    return await this.#file
+  }
+
+  /** Gives it up; what made it ends as well. */
+  async abort(reason: unknown): Promise<void> {
+    await this.#writer.abort(reason).catch(() => undefined)
+    await this.#file.catch(() => undefined)
+  }
 }
 
-async function giveAll(
-  writer: WritableStreamDefaultWriter<ParquetBatch>,
-  described: readonly DatasetColumn[],
-  give: (write: WriteGroup) => Promise<void>,
-): Promise<void> {
-  try {
-    await give(async (columns) => {
-      for (const batch of batchesOf(columns, described)) await writer.write(batch)
-    })
-    await writer.close()
-  } catch (error) {
-    // what reads it ends as well
-    await writer.abort(error)
-    throw error
+/**
+ * The bytes of a stream as one, each piece copied as it comes: they are never there twice. Memory that is not written to costs nothing.
+ * @param guessBytes how many they may be
+ */
+async function gather(stream: ReadableStream<Uint8Array>, guessBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = new Uint8Array(guessBytes)
+  let length = 0
+  for await (const piece of stream) {
+    if (length + piece.length > bytes.length) {
+      const larger = new Uint8Array(2 * (length + piece.length))
+      larger.set(bytes.subarray(0, length))
+      bytes = larger
+    }
+    bytes.set(piece, length)
+    length += piece.length
   }
+  return bytes.subarray(0, length)
 }
 
 /** Rows as the library's batches: copies. */

@@ -1,57 +1,35 @@
-import { chunkOfUs } from '../../dataset/chunk.ts'
-import { idsOf, isSequence, rangeOfLife, rowOrder } from '../../dataset/expected.ts'
+import { chunkRange } from '../../dataset/chunk.ts'
+import type { SeriesBounds } from '../../dataset/expected.ts'
+import { isSequence, rangeOfLife } from '../../dataset/expected.ts'
 import { datasetOf } from '../../dataset/registry.ts'
-import type { NumberedRow } from '../../dataset/sequence.ts'
-import { holeBetween, joinTouching } from '../../dataset/sequence.ts'
-import type { Columns } from '../../model/columns.ts'
-import { pickRows } from '../../model/columns.ts'
-import type { Gap } from '../../model/gaps.ts'
-import { gridOf } from '../../model/interval.ts'
+import { countSlots, gridOf } from '../../model/interval.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
-import { doubleAt, wordsOf } from '../../memory/int64.ts'
-import { RowsDigest } from '../arrow/columns-digest.ts'
-import type { ShardMeta } from '../arrow/shard-meta.ts'
+import { US_PER_DAY } from '../../model/utc-day.ts'
+import type { StrayRows } from '../chunks.ts'
+import { splitChunks } from '../chunks.ts'
 import type { BatchOptions, TableScanOptions } from '../csv/table-scan.ts'
 import type { ArchiveFacts, ChunkFacts, DecodedChunk } from '../decoded-chunk.ts'
-import { chunkOf, metaOf } from '../decoded-chunk.ts'
+import { chunkOf, encodeLargeChunks, metaOf } from '../decoded-chunk.ts'
+import { judgeChunks } from '../judge-chunks.ts'
 import { ROW_GROUP_ROWS } from '../parquet/parquet-shard.ts'
 import { readZipPieces } from '../zip/zip-pieces.ts'
+import { DayFiles } from './day-files.ts'
+import { HeldRows } from './held-rows.ts'
+import { wantedDays } from './period-tally.ts'
+import type { TicksOfDay } from './tick-survey.ts'
+import { NotAsStored, TickSurvey } from './tick-survey.ts'
 
 /*
- * A day of ticks has millions of rows: it is read once and never held. Rows are proved and written a row group at a time, and what the file says
- * of itself is put in at the end. That goes where the rows stand as they are stored, each once and in order, as archives of days have them; what
- * does not is decoded as a whole.
+ * A day of ticks has millions of rows, and a month hundreds of millions: an archive is read as a stream and never held. All rows are proved, and
+ * those of the wanted days written, a row group at a time; what a file says of itself is put in at the end. That goes where rows stand as they are
+ * stored, each once and in order, as those of nearly all archives do. Of others the rows of the wanted days are held while they are put in order.
  */
 
-/** Reads all rows of a CSV in batches of `ROW_GROUP_ROWS`. @param o.ready is waited for before more of it is read; default: nothing */
-type ReadRows = (o: Pick<TableScanOptions, 'onBatch'> & { readonly ready?: () => Promise<void> }) => Promise<number>
+/** Rows that are held at most: as many as 512 MiB of CSV have, some 700 MB as columns, and as much again while they are put in order. */
+const MOST_HELD_ROWS = 12 * 1024 * 1024
 
-/** What is known of a day before it is written. */
-interface DayOfTicks {
-  readonly day: UtcDay
-  readonly rows: number
-  readonly digest: string
-  readonly gaps: readonly Gap[]
-  readonly firstOpenUs: number
-  readonly lastOpenUs: number
-  /** the first and the last row, each as columns of one row */
-  readonly first: Columns
-  readonly last: Columns
-}
-
-/** Where the rows of a day may stand, and where its series begins and ends. */
-interface DayBounds {
-  readonly series: Series
-  /** the period of the archive: one chunk */
-  readonly range: TimeRange
-  readonly startUs: number | null
-  readonly endUs: number | null
-  /** where its start is not known, its first row is */
-  readonly startsSeries: boolean
-}
-
-/** Of a request to decode an archive what a day of ticks needs: see `DecodeRequest`. */
+/** Of a request to decode an archive what ticks need: see `DecodeRequest`. */
 interface TicksRequest extends ArchiveFacts {
   readonly zip: Uint8Array
   readonly days: readonly UtcDay[] | null
@@ -66,38 +44,43 @@ interface ArchivePlace {
   readonly stem: string
   readonly maxBytes: number
   readonly archiveSha256: string
+  /** rows that are held at most where they are not in order; default: `MOST_HELD_ROWS` */
+  readonly mostHeldRows?: number
 }
 
 /** Reads the rows of a CSV that comes in pieces: `scanPieces`. */
 type ScanRows = (pieces: AsyncIterable<Uint8Array>, options: BatchOptions) => Promise<number>
 
-/** A day of ticks whose rows stand as they are stored. Undefined: it is not one. @throws CkvdError of the ZIP and CSV codes */
-export async function decodeTicks(request: TicksRequest, place: ArchivePlace, scan: ScanRows): Promise<DecodedChunk | undefined> {
-  const { series, archive, zip, days, startsSeries, seriesStartUs = null, seriesEndUs } = request
-  const { range, stem, maxBytes, archiveSha256 } = place
-  const isWanted = days === null || days.includes(chunkOfUs(range.startUs, series))
-  if (archive.packaging !== 'daily' || !isWanted) return undefined
-  const dataset = datasetOf(series)
-  const read: ReadRows = ({ onBatch, ready }) =>
-    readZipPieces(zip, stem, { maxBytes }, (pieces) =>
-      scan(ready === undefined ? pieces : paced(pieces, ready), {
-        dataset,
-        place: { ...series, period: range },
-        onBatch,
-        batchRows: ROW_GROUP_ROWS,
-      }),
-    )
-  const factsOf = ({ day, rows, gaps, firstOpenUs, lastOpenUs, first, last }: DayOfTicks): ChunkFacts => {
-    const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
-    return {
-      ...{ day, rows, expected: rows + missing, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [...gaps] },
-      ...{ oddClose: 0, oddRows: 0, firstOpenUs, lastOpenUs, ends: isSequence(series) ? { first, last } : undefined },
-    }
+/** Reads all rows of an archive in batches of `ROW_GROUP_ROWS`. @param ready is waited for before more of it is read; default: nothing */
+type ReadRows = (onBatch: TableScanOptions['onBatch'], ready?: () => Promise<void>) => Promise<number>
+
+/** What an archive of ticks has: see `DecodeResult`. */
+interface DecodedTicks {
+  readonly csvRows: number
+  readonly chunks: DecodedChunk[]
+  readonly absentDays: UtcDay[]
+  readonly strays: readonly StrayRows[]
+  readonly dropped: number
+  readonly firstOpenUs: number | null
+  readonly lastOpenUs: number | null
+}
+
+/**
+ * Reads the ticks of an archive whose chunks are days.
+ * @throws CkvdError of the ZIP and CSV codes
+ */
+export async function decodeTicks(request: TicksRequest, place: ArchivePlace, scan: ScanRows): Promise<DecodedTicks> {
+  const { series, zip } = request
+  const { range, stem, maxBytes } = place
+  const options = { dataset: datasetOf(series), place: { ...series, period: range }, batchRows: ROW_GROUP_ROWS }
+  const read: ReadRows = (onBatch, ready) =>
+    readZipPieces(zip, stem, { maxBytes }, (pieces) => scan(ready === undefined ? pieces : paced(pieces, ready), { ...options, onBatch }))
+  try {
+    return await streamTicks(request, place, read)
+  } catch (error) {
+    if (!(error instanceof NotAsStored)) throw error
+    return await holdTicks(request, place, read)
   }
-  const from = { series, archive, archiveSha256, source: 'vision-daily' }
-  const bounds = { series, range, startUs: seriesStartUs, endUs: seriesEndUs, startsSeries }
-  const encoded = await encodeDay(bounds, read, (day) => metaOf(factsOf(day), from))
-  return encoded === undefined ? undefined : chunkOf(factsOf(encoded.day), encoded.shard)
 }
 
 /** Pieces, each of which is waited for until what was made of those before it is done with. */
@@ -108,126 +91,102 @@ async function* paced(pieces: AsyncIterable<Uint8Array>, ready: () => Promise<vo
   }
 }
 
-/** Rows that are not as they are stored: the whole way is taken. */
-class NotAsStored extends Error {}
-
-/**
- * Decodes a day of ticks; undefined where its rows are not as they are stored, or there are none.
- * @param metaOf what its file says of it
- */
-async function encodeDay(
-  bounds: DayBounds,
-  read: ReadRows,
-  metaOf: (day: DayOfTicks) => ShardMeta,
-): Promise<{ readonly day: DayOfTicks; readonly shard: Uint8Array } | undefined> {
-  const { columns } = datasetOf(bounds.series)
-  const { metaText, NOT_YET, putMeta, writeRowGroups } = await import('../parquet/parquet-writer.ts')
-  const survey = new Survey(bounds)
-  const write = (text: string, take: (columns: Columns) => void): Promise<Uint8Array> =>
-    writeRowGroups(columns, text, async (writeGroup) => {
-      let written: Promise<unknown> = Promise.resolve()
-      const rows = await read({
-        // the batch is copied before the next one overwrites it
-        onBatch: (batch) => {
-          take(batch)
-          written = Promise.all([written, writeGroup(batch)])
-          // told where it is awaited; an error of the rows comes first
-          written.catch(() => undefined)
-        },
-        ready: async () => void (await written),
-      })
-      await written
-      if (rows === 0) throw new NotAsStored()
+/** Throws `NotAsStored` for rows that are not in order, each once. */
+async function streamTicks(request: TicksRequest, { range, archiveSha256 }: ArchivePlace, read: ReadRows): Promise<DecodedTicks> {
+  const { series, archive } = request
+  const { metaText, NOT_YET, putMeta } = await import('../parquet/parquet-writer.ts')
+  const wanted = wantedDays(series, range, request.days)
+  const survey = new TickSurvey(series, range, wanted)
+  // rows take less than in the ZIP, as a rule, of which a day has its part
+  const guessBytes = Math.ceil((request.zip.length * 1.5 * US_PER_DAY) / (range.endUs - range.startUs))
+  const files = await writeDays(series, read, survey, { guessBytes, textOf: () => NOT_YET })
+  const { tally } = survey
+  const bounds = boundsOf(request, tally.firstOpenUs)
+  const days = survey.days(bounds)
+  const from = { series, archive, archiveSha256, source: `vision-${archive.packaging}` }
+  const texts = new Map(days.map((day) => [day.day, metaText(metaOf(factsOf(day, series), from), day.digest)]))
+  // hundreds of holes take more room than was left
+  const long = [...files].flatMap(([day, file]) => (putMeta(file, texts.get(day) ?? '') ? [] : [day]))
+  if (long.length > 0) {
+    for (const day of long) files.delete(day)
+    const again = await writeDays(series, read, new TickSurvey(series, range, long), {
+      guessBytes,
+      textOf: (day) => texts.get(day) ?? NOT_YET,
     })
+    for (const [day, file] of again) files.set(day, file)
+  }
+  const chunks = days.flatMap((day) => {
+    const file = files.get(day.day)
+    return file === undefined ? [] : [chunkOf(factsOf(day, series), file)]
+  })
+  const absentDays = wanted.filter((day) => !texts.has(day) && isExpected(series, day, bounds))
+  return { csvRows: tally.rows, chunks, absentDays, ...tally.told(wanted.length > 0) }
+}
+
+/** The files of the days of an archive. */
+interface FilesToBe {
+  /** of one */
+  readonly guessBytes: number
+  /** what it says of itself */
+  readonly textOf: (day: UtcDay) => string
+}
+
+/** Reads an archive and writes those days of it that a survey gives. */
+async function writeDays(
+  series: Series,
+  read: ReadRows,
+  survey: TickSurvey,
+  { guessBytes, textOf }: FilesToBe,
+): Promise<Map<UtcDay, Uint8Array>> {
+  const { RowGroupFile } = await import('../parquet/parquet-writer.ts')
+  const { columns } = datasetOf(series)
+  const files = new DayFiles(columns, (day) => new RowGroupFile(columns, textOf(day), guessBytes))
   try {
-    const shard = await write(NOT_YET, (batch) => survey.take(batch))
-    const day = survey.end()
-    const text = metaText(metaOf(day), day.digest)
-    // hundreds of holes take more room than was left
-    return { day, shard: putMeta(shard, text) ? shard : await write(text, () => undefined) }
+    await read(
+      (batch) => survey.take(batch, (day, own) => files.take(day, own)),
+      () => files.ready(),
+    )
+    return await files.end()
   } catch (error) {
-    if (error instanceof NotAsStored) return undefined
+    await files.abort(error)
     throw error
   }
 }
 
-/** Looks at the rows of a day in order. */
-class Survey {
-  readonly #bounds: DayBounds
-  readonly #compare: ReturnType<typeof rowOrder>
-  readonly #digest: RowsDigest
-  readonly #holes: Gap[] = []
-  #rows = 0
-  #first: Columns | undefined
-  #last: Columns | undefined
-  #previous: NumberedRow
-
-  constructor(bounds: DayBounds) {
-    this.#bounds = bounds
-    this.#compare = rowOrder(bounds.series)
-    this.#digest = new RowsDigest(datasetOf(bounds.series).columns)
-    this.#previous = { id: -1, timeUs: bounds.range.startUs }
+/** Rows that are not in order: those of the wanted days are held, and put in order. @throws CKVD_CSV_ORDER where these are too many */
+async function holdTicks(request: TicksRequest, place: ArchivePlace, read: ReadRows): Promise<DecodedTicks> {
+  const { series } = request
+  const { range, archiveSha256, mostHeldRows = MOST_HELD_ROWS } = place
+  const wanted = wantedDays(series, range, request.days)
+  const held = new HeldRows(series, range, wanted, mostHeldRows)
+  await read((batch) => held.take(batch))
+  const { startUs, endUs } = boundsOf(request, held.tally.firstOpenUs)
+  const bounds = { startsSeries: false, seriesStartUs: startUs, seriesEndUs: endUs }
+  const { chunks, absentDays } = splitChunks(held.columns(), { series, range, days: wanted, ...bounds })
+  const judged = judgeChunks(chunks, series, datasetOf(series))
+  return {
+    csvRows: held.tally.rows,
+    chunks: await encodeLargeChunks(judged, request, archiveSha256),
+    absentDays,
+    ...held.tally.told(wanted.length > 0),
   }
+}
 
-  take(columns: Columns): void {
-    const { series } = this.#bounds
-    const ids = idsOf(columns, series)
-    if (ids === undefined) this.#followTimes(columns)
-    else this.#followIds(columns, ids)
-    this.#first ??= pickRows(columns, [0])
-    this.#last = pickRows(columns, [columns.openTime.length - 1])
-    this.#rows += columns.openTime.length
-    this.#digest.update(columns)
-  }
+function boundsOf({ startsSeries, seriesStartUs = null, seriesEndUs }: TicksRequest, firstOpenUs: number | null): SeriesBounds {
+  return { startUs: seriesStartUs ?? (startsSeries ? firstOpenUs : null), endUs: seriesEndUs }
+}
 
-  /** Throws `NotAsStored` where rows that their times and other columns tell apart are not in order. */
-  #followTimes(columns: Columns): void {
-    const { openTime } = columns
-    const { startUs, endUs } = this.#bounds.range
-    let [before, place] = [this.#last, 0]
-    for (let row = 0; row < openTime.length; row++) {
-      if (before !== undefined && this.#compare(before, place, columns, row) >= 0) throw new NotAsStored()
-      ;[before, place] = [columns, row]
-    }
-    if (Number(openTime[0]) < startUs || Number(openTime.at(-1)) >= endUs) throw new NotAsStored()
-  }
+/** True where rows are expected in a day that has none. */
+function isExpected(series: Series, day: UtcDay, bounds: SeriesBounds): boolean {
+  const { startUs, endUs } = rangeOfLife(chunkRange(day, series), bounds, null, gridOf(series))
+  return countSlots(startUs, endUs, gridOf(series)) > 0
+}
 
-  /** Throws `NotAsStored` where ids or times do not ascend; notes holes. */
-  #followIds(columns: Columns, ids: BigInt64Array): void {
-    const { range } = this.#bounds
-    const [idWords, timeWords] = [wordsOf(ids), wordsOf(columns.openTime)]
-    let { id, timeUs } = this.#previous
-    for (let row = 0; row < ids.length; row++) {
-      const [nextId, nextUs] = [doubleAt(idWords, row), doubleAt(timeWords, row)]
-      if (nextId <= id || nextUs < timeUs || nextUs >= range.endUs) throw new NotAsStored()
-      if (nextId !== id + 1 && this.#rows + row > 0) this.#note({ id, timeUs }, { id: nextId, timeUs: nextUs })
-      id = nextId
-      timeUs = nextUs
-    }
-    this.#previous = { id, timeUs }
-  }
-
-  #note(before: NumberedRow, after: NumberedRow): void {
-    const { series, range } = this.#bounds
-    const hole = isSequence(series) ? holeBetween(before, after, range) : undefined
-    if (hole !== undefined) this.#holes.push(hole)
-  }
-
-  end(): DayOfTicks {
-    const [first, last] = [this.#first, this.#last]
-    if (first === undefined || last === undefined) throw new NotAsStored()
-    const { series, range, startsSeries, endUs } = this.#bounds
-    const [firstOpenUs, lastOpenUs] = [Number(first.openTime[0]), Number(last.openTime[0])]
-    const startUs = this.#bounds.startUs ?? (startsSeries ? firstOpenUs : null)
-    const life = rangeOfLife(range, { startUs, endUs }, { firstUs: firstOpenUs, lastUs: lastOpenUs }, gridOf(series))
-    // where only a part of the day is expected the whole way is taken
-    if (this.#holes.length > 0 && (life.startUs !== range.startUs || life.endUs !== range.endUs)) throw new NotAsStored()
-    return {
-      day: chunkOfUs(range.startUs, series),
-      rows: this.#rows,
-      digest: this.#digest.digest(),
-      gaps: joinTouching(this.#holes),
-      ...{ firstOpenUs, lastOpenUs, first, last },
-    }
+/** What is told of a day whose rows were stored as they stood. */
+function factsOf({ day, rows, gaps, firstOpenUs, lastOpenUs, first, last }: TicksOfDay, series: Series): ChunkFacts {
+  const missing = gaps.reduce((sum, { bars }) => sum + bars, 0)
+  return {
+    ...{ day, rows, expected: rows + missing, offGrid: 0, duplicates: 0, conflicts: 0, conflictNote: '', gaps: [...gaps] },
+    ...{ oddClose: 0, oddRows: 0, firstOpenUs, lastOpenUs, ends: isSequence(series) ? { first, last } : undefined },
   }
 }
