@@ -28,8 +28,11 @@ const SPARE_BYTES = 64 * 1024 * 1024
  * until a thread happens to collect its garbage; past this, shards get memory of their own, which is collected in time.
  */
 const MAX_SHARED_BYTES = 256 * 1024 * 1024
-/** A task takes seconds at most (a month of 1s bars); a worker that takes minutes hangs. */
+/** A task of small archives takes seconds at most; a worker that takes minutes hangs. */
 const TASK_TIMEOUT_MS = 120_000
+/** A large archive may take as long again for each so many bytes of it: a day of ticks of 364 MiB took half a minute. */
+const TIMEOUT_BYTES = 32 * 1024 * 1024
+
 export type PoolOutcome =
   { readonly ok: true; readonly result: DecodeResult } | { readonly ok: false; readonly error: CkvdError; readonly zip: Uint8Array | null }
 
@@ -37,6 +40,8 @@ interface Running {
   /** ends the task's thread */
   readonly stop: AbortController
   readonly sinceMs: number
+  /** how long it may take */
+  readonly timeoutMs: number
 }
 
 /** An archive that waits for its outcome. */
@@ -151,9 +156,12 @@ export class DecodePool {
         return
       }
       const stop = new AbortController()
-      this.#running.set(batch, { stop, sinceMs: performance.now() })
+      // told before their bytes go to the thread
+      const zipBytes = batch.reduce((sum, { request }) => sum + request.zip.length, 0)
+      const running = { stop, sinceMs: performance.now(), timeoutMs: timeoutOf(zipBytes, this.#taskTimeoutMs) }
+      this.#running.set(batch, running)
       if (this.#running.size === 1) this.#watchOldest()
-      void this.#runBatch(batch, stop.signal).finally(() => {
+      void this.#runBatch(batch, running).finally(() => {
         this.#running.delete(batch)
         this.#watchOldest()
         this.#pump()
@@ -178,7 +186,7 @@ export class DecodePool {
     const [oldest] = this.#running.values()
     if (oldest === undefined || this.#givenUp !== undefined) return
     // a timer alone is no reason for the process to live
-    this.#watch = setTimeout(() => oldest.stop.abort(), this.#taskTimeoutMs).unref()
+    this.#watch = setTimeout(() => oldest.stop.abort(), oldest.timeoutMs).unref()
   }
 
   /** Small archives travel together, but no worker stays idle for that; a large one goes alone. */
@@ -189,7 +197,7 @@ export class DecodePool {
     return this.#waiting.splice(0, size)
   }
 
-  async #runBatch(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
+  async #runBatch(batch: readonly Waiting[], { stop: { signal }, timeoutMs }: Running): Promise<void> {
     try {
       const requests = batch.map(({ request }) => request)
       const mayShare = this.#sharesShards && this.#sharedBytes < this.#maxSharedBytes
@@ -204,7 +212,7 @@ export class DecodePool {
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause)
-      const ended = signal.aborted ? `gave no answer for ${this.#taskTimeoutMs / 1000} s` : 'died'
+      const ended = signal.aborted ? `gave no answer for ${Math.round(timeoutMs / 1000)} s` : 'died'
       for (const waiting of batch) {
         const { key } = waiting.request.archive
         // no archive is at fault where a thread may not open its own program, or gets no memory; where it outgrows its heap, one may be
@@ -257,6 +265,11 @@ export class DecodePool {
 export function leastChunkBytes(series: Chunked): number {
   const rows = ((isMonthChunked(series) ? 28 : 1) * US_PER_DAY) / maxLengthUs(series.interval)
   return leastShardBytes(series, Math.floor(rows))
+}
+
+/** How long a task with so many bytes of archives may take before its worker is taken to hang, ms. @param taskTimeoutMs of the smallest */
+export function timeoutOf(zipBytes: number, taskTimeoutMs: number): number {
+  return Math.ceil(taskTimeoutMs * (1 + zipBytes / TIMEOUT_BYTES))
 }
 
 function isSmall(waiting: Waiting | undefined): boolean {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DecodePool as Pool } from '../../../src/acquire/decode-pool.ts'
-import { leastChunkBytes } from '../../../src/acquire/decode-pool.ts'
+import { leastChunkBytes, timeoutOf } from '../../../src/acquire/decode-pool.ts'
 import { BufferPool } from '../../../src/memory/buffer-pool.ts'
 import type { DecodeRequest } from '../../../src/codec/decode-archive.ts'
 import { decodeArchive } from '../../../src/codec/decode-archive.ts'
@@ -232,4 +232,12 @@ describe('decoding in worker threads', () => {
       message: expect.stringContaining('ulimit -n 1024') as string,
     })
   })
+})
+
+test('a worker has the longer for an archive the larger it is, before it is taken to hang', () => {
+  expect(timeoutOf(0, 120_000)).toBe(120_000)
+  // a day of best bids and asks, on a machine that is twenty times as slow as the one on which it took half a minute
+  expect(timeoutOf(364 * 2 ** 20, 120_000)).toBeGreaterThan(20 * 60_000)
+  // a day: an archive as large as they may be does not keep a thread for ever
+  expect(timeoutOf(2 ** 31, 120_000)).toBeLessThan(24 * 3_600_000)
 })
