@@ -136,7 +136,11 @@ function batchesOf(columns: Columns, described: readonly DatasetColumn[]): Parqu
   const stream = new RecordBatchStreamWriter()
   stream.write(toRecordBatch(columns, new Map(), described))
   stream.finish()
-  return parquetLibrary().Table.fromIPCStream(stream.toUint8Array(true)).recordBatches()
+  const table = parquetLibrary().Table.fromIPCStream(stream.toUint8Array(true))
+  const batches = table.recordBatches()
+  // memory that V8 does not see: nothing hurries it to collect this
+  table.free()
+  return batches
 }
 
 function propertiesOf(described: readonly DatasetColumn[], text: string): WriterProperties {
