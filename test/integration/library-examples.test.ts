@@ -37,7 +37,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'backward-fetch.mjs': /^Fetched 864 records in [\d.]+ seconds\nFetched 672 records, from 2023-05-08T14:00:00.000Z on$/m,
   'cache-control.mjs':
     /^first call: 72 bars from VISION\nthe same again: 72 bars from CACHE\nuseCache: false: 72 bars from VISION\nenforceSource REST: 72 bars from REST\nenforceSource CACHE: 72 bars from CACHE$/m,
-  'lazy-creation.mjs': /^3 clients in [\d.]+ ms, 0 resources opened$/m,
+  'lazy-creation.mjs': /^4 clients in [\d.]+ ms, 0 resources opened$/m,
   'clean-feature-engineering.mjs': /^realised volatility of the week: [\d.]+ %\nturnover: [\d,]+ USDT$/m,
   'logging.mjs': /^24 bars; the log's level is ERROR$/m,
   'error-handling.mjs':
