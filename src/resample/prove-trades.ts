@@ -20,8 +20,9 @@ export interface ProvenTrades {
   readonly day: UtcDay
   /** `proved`: each aggregate is what its trades are; `differs`; `not-comparable`: one of the two is not there, or not whole */
   readonly outcome: 'proved' | 'differs' | 'not-comparable'
-  /** trades and aggregates that were compared */
+  /** trades that were compared */
   readonly trades: number
+  /** aggregates that they were compared with */
   readonly aggregates: number
   /** ids between the first and the last trade that no trade has and no aggregate counts: such trades are not published */
   readonly unpublished: number

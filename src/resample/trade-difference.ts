@@ -13,8 +13,9 @@ export interface TradeDifference {
   readonly time: string
   /** the aggregate, or the first one of several that lack all of their trades; null: there is none */
   readonly aggregate_id: number | null
-  /** ids of the trades that are missing or have no aggregate, else those that the aggregate names */
+  /** the first one of the trades that are missing or have no aggregate, else the first one that the aggregate names */
   readonly first_trade_id: number
+  /** the last one of them */
   readonly last_trade_id: number
   /** name of the cell of the aggregate; null: not a cell alone */
   readonly column: string | null
