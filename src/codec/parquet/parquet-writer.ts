@@ -105,7 +105,7 @@ export class RowGroupFile {
     return await this.#file
   }
 
-  /** Gives it up; what made it ends as well. */
+  /** Gives it up for an error that the caller tells: what ends of it ends by that error. */
   async abort(reason: unknown): Promise<void> {
     await this.#writer.abort(reason).catch(() => undefined)
     await this.#file.catch(() => undefined)

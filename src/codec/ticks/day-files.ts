@@ -1,4 +1,5 @@
 import type { DatasetColumn } from '../../dataset/dataset.ts'
+import { CkvdError } from '../../errors.ts'
 import type { Columns } from '../../model/columns.ts'
 import { sliceColumns } from '../../model/columns.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -46,7 +47,9 @@ export class DayFiles {
   }
 
   #write(columns: Columns): void {
-    if (this.#day !== undefined) this.#files.get(this.#day)?.write(columns)
+    const file = this.#day === undefined ? undefined : this.#files.get(this.#day)
+    if (file === undefined) throw new CkvdError('CKVD_BUG', 'Expected rows of a day that was begun, found others')
+    file.write(columns)
   }
 
   #writeRest(): void {

@@ -2,6 +2,7 @@ import { chunkRange } from '../../dataset/chunk.ts'
 import type { SeriesBounds } from '../../dataset/expected.ts'
 import { isSequence, rangeOfLife } from '../../dataset/expected.ts'
 import { datasetOf } from '../../dataset/registry.ts'
+import { CkvdError } from '../../errors.ts'
 import { countSlots, gridOf } from '../../model/interval.ts'
 import type { Series, TimeRange } from '../../model/series.ts'
 import type { UtcDay } from '../../model/utc-day.ts'
@@ -115,9 +116,10 @@ async function streamTicks(request: TicksRequest, { range, archiveSha256 }: Arch
     })
     for (const [day, file] of again) files.set(day, file)
   }
-  const chunks = days.flatMap((day) => {
+  const chunks = days.map((day) => {
     const file = files.get(day.day)
-    return file === undefined ? [] : [chunkOf(factsOf(day, series), file)]
+    if (file === undefined) throw new CkvdError('CKVD_BUG', `Expected a file of the rows of ${day.day}, found none`)
+    return chunkOf(factsOf(day, series), file)
   })
   const absentDays = wanted.filter((day) => !texts.has(day) && isExpected(series, day, bounds))
   return { csvRows: tally.rows, chunks, absentDays, ...tally.told(wanted.length > 0) }
